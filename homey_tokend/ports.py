@@ -1,0 +1,68 @@
+"""The seams, on one page: what the core asks of the world around it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from homey_tokend.model import Credentials, Delivered, Delivery, Request, Response
+
+
+class Clock(Protocol):
+    """Time and chance. ``now`` is aware UTC; ``monotonic`` counts seconds; ``draw`` is in [0, 1)."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def draw(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Schedule(Protocol):
+    """Wakes somebody at an instant: one appointment a name, the newest counts."""
+
+    def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None: ...
+    def forget(self, name: str) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends one request and returns its answer, whatever the status.
+
+    Raises:
+        Unreachable: no answer came within the tries and the time allowed.
+        ProtocolChanged: an answer beyond every bound (too large, a redirect elsewhere).
+    """
+
+    async def send(self, request: Request) -> Response: ...
+
+
+class CredentialSource(Protocol):
+    """Reads the sign-in values of one Homey anew.
+
+    Raises:
+        SecretUnavailable: one of them cannot be had.
+    """
+
+    async def read(self) -> Credentials: ...
+
+
+class Sink(Protocol):
+    """A place where each fresh token is written.
+
+    ``target`` names it, is unique within a Homey and safe to log. Raises
+    Transient, SinkFailed (tried again) or Refused (a person is needed).
+    """
+
+    @property
+    def target(self) -> str: ...
+    async def write(self, delivery: Delivery) -> Delivered: ...
+
+
+class Store(Protocol):
+    """Keeps one blob across restarts, whole or not at all.
+
+    Raises:
+        StateUnusable: it cannot be read or written.
+    """
+
+    async def load(self) -> bytes | None: ...
+    async def save(self, blob: bytes) -> None: ...
+    async def set_aside(self) -> str: ...
