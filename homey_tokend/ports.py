@@ -1,10 +1,18 @@
 """The seams, on one page: what the core asks of the world around it."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from homey_tokend.model import Credentials, Delivered, Delivery, Request, Response
+from homey_tokend.model import (
+    Credentials,
+    Delivered,
+    Delivery,
+    Refreshed,
+    Request,
+    Response,
+    View,
+)
 
 
 class Clock(Protocol):
@@ -66,3 +74,20 @@ class Store(Protocol):
     async def load(self) -> bytes | None: ...
     async def save(self, blob: bytes) -> None: ...
     async def set_aside(self) -> str: ...
+
+
+class Desk(Protocol):
+    """What the doors may ask of the keepers. An unknown name is a KeyError.
+
+    ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with
+    ``min_ttl`` left, starting or joining one refresh, and returns the newest
+    view either way. ``refresh`` joins the refresh under way or starts one.
+    ``alive`` tells whether loop and schedule turn.
+    """
+
+    def names(self) -> Sequence[str]: ...
+    def view(self, name: str) -> View: ...
+    def now(self) -> datetime: ...
+    def alive(self) -> bool: ...
+    async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View: ...
+    async def refresh(self, name: str, wait: timedelta) -> Refreshed: ...

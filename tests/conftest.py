@@ -1,0 +1,54 @@
+"""What every test lives in: no blocking call on the loop, a clean environment, loopback only."""
+
+import functools
+import os
+from collections.abc import Iterator
+from unittest.mock import Mock
+
+import aiohttp
+import aioresponses.core
+import pytest
+import structlog
+from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+# aioresponses 0.7.9 does not pass the stream_writer that aiohttp 3.14 requires
+# (pnuckowski/aioresponses issue 289). The stand-in is for a foreign class, not for ours.
+aioresponses.core.ClientResponse = functools.partial(
+    aiohttp.ClientResponse, stream_writer=Mock(output_size=0)
+)
+
+settings.register_profile("dev", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks_the_loop() -> Iterator[BlockBuster]:
+    with blockbuster_ctx("homey_tokend") as blockbuster:
+        yield blockbuster
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("HOMEY_", "XDG_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name in (
+        "CREDENTIALS_DIRECTORY",
+        "CONFIGURATION_DIRECTORY",
+        "RUNTIME_DIRECTORY",
+        "STATE_DIRECTORY",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "JOURNAL_STREAM",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_structlog() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
