@@ -1,0 +1,102 @@
+"""A clock that stands still until a test moves it."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+#: Where every fake clock starts, unless told otherwise.
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+#: How many turns of the loop give everybody who was woken time to act?
+#: A chain of awaits needs one turn a link; twenty are more than any of ours has.
+_TURNS = 20
+
+
+async def settle(turns: int = _TURNS) -> None:
+    """Lets the loop turn, so that whoever can go on has gone on."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+class FakeClock:
+    """``ports.Clock`` for tests: time moves by ``advance`` only, chance is scripted.
+
+    Args:
+        now: The wall clock's first instant.
+        draws: What ``draw`` gives, in turn; 0.5 once they are used up.
+        instant: ``sleep`` moves both clocks itself and returns at once; else it
+            waits until ``advance`` reaches its end.
+    """
+
+    def __init__(
+        self, now: datetime = NOON, *, draws: Iterable[float] = (), instant: bool = False
+    ) -> None:
+        self.at = now
+        self.seconds = 1000.0
+        self.instant = instant
+        self.draws = list(draws)
+        #: Every sleep asked for, in seconds and order.
+        self.slept: list[float] = []
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def draw(self) -> float:
+        return self.draws.pop(0) if self.draws else 0.5
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if self.instant or seconds <= 0:
+            self._move(max(0.0, seconds))
+            await asyncio.sleep(0)
+            return
+        sleeper = (self.seconds + seconds, asyncio.get_running_loop().create_future())
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1]
+        finally:
+            self._sleepers.remove(sleeper)
+
+    @property
+    def waiting(self) -> int:
+        """How many sleep at this moment."""
+        return len(self._sleepers)
+
+    async def until_waited_for(self, sleepers: int = 1) -> None:
+        """Returns once so many sleep: the code under test has begun to wait.
+
+        Raises:
+            TimeoutError: nobody began to wait within two seconds.
+        """
+        async with asyncio.timeout(2):
+            while self.waiting < sleepers:
+                await settle(1)
+
+    async def advance(self, by: timedelta | float) -> None:
+        """Moves both clocks, waking each sleeper at its own instant and letting it act."""
+        seconds = by.total_seconds() if isinstance(by, timedelta) else by
+        goal = self.seconds + seconds
+        while due := [end for end, ring in self._sleepers if end <= goal and not ring.done()]:
+            self._move(max(0.0, min(due) - self.seconds))
+            for end, ring in self._sleepers:
+                if end <= self.seconds and not ring.done():
+                    ring.set_result(None)
+            await settle()
+        self._move(goal - self.seconds)
+        await settle()
+
+    def set_wall(self, by: timedelta) -> None:
+        """Somebody sets the wall clock (forwards, or backwards); nobody is woken."""
+        self.at += by
+
+    def suspend(self, by: timedelta) -> None:
+        """The machine sleeps: the wall clock goes on, the monotonic one stands still."""
+        self.at += by
+
+    def _move(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.at += timedelta(seconds=seconds)
