@@ -9,7 +9,8 @@
     │   ├── Throttled          429
     │   ├── Garbled            2xx, and not what belongs there (captive portal, cut body)
     │   ├── HomeyOffline       the cloud cannot reach the Homey
-    │   └── StaleSignIn        what an earlier step gave is no longer taken: sign in anew
+    │   ├── StaleSignIn        what an earlier step gave is no longer taken: sign in anew
+    │   └── BearerDiscarded    a new bearer that its own Homey does not take
     ├── Refused                a person is needed
     │   ├── AccountRefused     e-mail, password or one-time code
     │   ├── ClientRefused      client id, client secret or redirect URL
@@ -127,6 +128,12 @@ class StaleSignIn(Transient):
     """What an earlier step gave is no longer taken; the whole flow is needed."""
 
     kind = "stale_sign_in"
+
+
+class BearerDiscarded(Transient):
+    """The Homey does not take the bearer that it has just given."""
+
+    kind = "bearer_discarded"
 
 
 class Refused(TokendError):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 # aioresponses 0.7.9 does not pass the stream_writer that aiohttp 3.14 requires
 # (pnuckowski/aioresponses issue 289). The stand-in is for a foreign class, not for ours.
-aioresponses.core.ClientResponse = functools.partial(
+aioresponses.core.ClientResponse = functools.partial(  # type: ignore[attr-defined, assignment]  # the shim
     aiohttp.ClientResponse, stream_writer=Mock(output_size=0)
 )
 
