@@ -96,9 +96,9 @@ def retry_after_of(response: Response) -> timedelta | datetime | None:
 def _http_date(text: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def skew_of(response: Response) -> timedelta | None:
@@ -386,7 +386,7 @@ def _life(value: object) -> timedelta:
     """``expires_in``: a number or text (docs/wire.md A4); assumed where it is neither."""
     try:
         seconds = float(value) if isinstance(value, int | float | str) else -1.0
-    except ValueError:
+    except (ValueError, OverflowError):
         return _LIFE_ASSUMED
     return timedelta(seconds=seconds) if 0 <= seconds <= _LIFE_LIMIT_S else _LIFE_ASSUMED
 

@@ -1,0 +1,71 @@
+"""Which base URL a Homey is called at, and which one is not acceptable. Pure.
+
+Credentials and tokens go to the configured endpoints, to an explicit ``url``
+and to the address that ``/user/me`` names, and nowhere else.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
+
+from homey_tokend.model import Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One Homey as the exchange needs it.
+
+    ``explicit_url`` is the configured one (None: ``auto``), ``remembered_url`` what
+    ``/user/me`` named last. ``lifetime`` is assumed where Homey tells no expiry.
+    """
+
+    endpoints: Endpoints
+    cloudid: str
+    explicit_url: str | None
+    remembered_url: str | None
+    lifetime: timedelta
+
+
+def fallback_url(site: Site) -> str:
+    """The address without asking: explicit, else remembered, else the endpoint."""
+    if site.explicit_url:
+        return site.explicit_url
+    if site.remembered_url and acceptable(site.remembered_url, site.endpoints):
+        return site.remembered_url
+    return site.endpoints.homey.replace("{cloudid}", quote(site.cloudid, safe=""))
+
+
+def acceptable(url: str, endpoints: Endpoints) -> str | None:
+    """A discovered URL made ready for use, or None where no token may go there.
+
+    https only; plain http only where ``endpoints.api`` is http on loopback, as
+    with a simulator. No userinfo, query or fragment; the last slash is dropped.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or len(url) > 2048 or not url.isascii() or not url.isprintable():
+        return None
+    if parts.username is not None or parts.query or parts.fragment or " " in url:
+        return None
+    if parts.scheme == "https" or (parts.scheme == "http" and _simulated(endpoints)):
+        return url.rstrip("/")
+    return None
+
+
+def _simulated(endpoints: Endpoints) -> bool:
+    parts = urlsplit(endpoints.api)
+    return parts.scheme == "http" and is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine (RFC 6761, 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,40 @@
+"""Runs a conversation of ``flow.py`` over a transport."""
+
+from collections.abc import Callable
+
+from homey_tokend.errors import TokendError
+from homey_tokend.flow import Conversation, T
+from homey_tokend.model import Request, Response
+from homey_tokend.ports import Transport
+
+Heard = Callable[[Request, Response], None]
+
+
+def _unheard(_request: Request, _response: Response) -> None:
+    """Nobody listens."""
+
+
+async def walk(conversation: Conversation[T], transport: Transport, heard: Heard = _unheard) -> T:
+    """Send what the conversation yields, hand it the answers, return its value.
+
+    A failure of the transport is thrown into the conversation, which may know
+    what to do without that answer. ``heard`` is told of every answer.
+
+    Raises:
+        TokendError: whatever the conversation raises or does not catch.
+    """
+    try:
+        request = next(conversation)
+        while True:
+            try:
+                response = await transport.send(request)
+            except TokendError as error:
+                request = conversation.throw(error)
+            else:
+                heard(request, response)
+                request = conversation.send(response)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        conversation.close()
