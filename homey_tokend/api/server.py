@@ -1,0 +1,184 @@
+"""Runs the API on its sockets, and ends within a moment."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
+
+from homey_tokend.api.listen import BACKLOG, Listener, SocketPlace
+from homey_tokend.api.routes import Api
+from homey_tokend.errors import CannotServe
+
+_T = TypeVar("_T")
+
+#: After how long is a connection closed that is idle, or stuck amid a request or an answer?
+IDLE = timedelta(seconds=30)
+#: How long may a request in flight go on at the end? aiohttp waits for this twice: 1 s in all.
+_GRACE_S = 0.5
+#: How many new clients are taken in one turn of the loop? asyncio takes as many as this says,
+#: and while it does, nobody else is served.
+_TAKEN_AT_ONCE = 32
+
+_log = structlog.get_logger()
+
+
+class Server:
+    """The API's sockets.
+
+    Args:
+        api: What is served.
+        idle: After how long a connection is closed that is idle or stuck.
+    """
+
+    def __init__(self, api: Api, *, idle: timedelta = IDLE) -> None:
+        self._api = api
+        self._idle_s = idle.total_seconds()
+        self._listener: Listener | None = None
+        self._runners: list[web.AppRunner] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._unread: dict[RequestHandler, int] = {}
+
+    async def start(
+        self,
+        place: SocketPlace | None = None,
+        *,
+        prepared: Sequence[socket.socket] = (),
+        http: tuple[str, int] | None = None,
+    ) -> None:
+        """Listen: on a socket made at ``place``, on prepared ones, and on TCP for health.
+
+        Args:
+            place: Where to make the unix socket, or None.
+            prepared: Sockets that listen already; their files are somebody else's.
+            http: Host and port of the health routes, or None.
+
+        Raises:
+            AlreadyRunning: Another daemon is running.
+            CannotServe: A socket cannot be made.
+        """
+        try:
+            await self._start_socket(place, prepared)
+            if http is not None:
+                await self._start_http(*http)
+        except BaseException:
+            await self.stop()
+            raise
+        self._arm_sweep()
+
+    async def stop(self) -> None:
+        """Refuse new clients, give requests in flight at most 1 s, close all."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await _aside(listener.withdraw)
+        runners, self._runners = self._runners, []
+        await asyncio.gather(*(runner.cleanup() for runner in runners))
+        if listener is not None:
+            await _aside(listener.close)
+            _log.info("socket.closed")
+
+    async def _start_socket(
+        self, place: SocketPlace | None, prepared: Sequence[socket.socket]
+    ) -> None:
+        socks = list(prepared)
+        if place is not None:
+            self._listener = await _aside(lambda: Listener.open(place))
+            socks.append(self._listener.sock)
+        runner = await self._runner(self._api.app())
+        for sock in socks:
+            await web.SockSite(runner, sock, backlog=_TAKEN_AT_ONCE).start()
+            sock.listen(BACKLOG)  # the queue is longer than what is taken at once
+        if place is not None:
+            _log.info("socket.opened", path=str(place.path), mode=f"{place.mode:04o}")
+
+    async def _start_http(self, host: str, port: int) -> None:
+        runner = await self._runner(self._api.health_app())
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise CannotServe(
+                f"http.listen: {host}:{port} cannot be listened on: {error.strerror}",
+                remedy="Choose a free port of this machine, or null.",
+            ) from error
+        _log.info("http.opened", host=host, port=self.http_port)
+
+    @property
+    def http_port(self) -> int | None:
+        """The TCP port in use (a configured 0 takes a free one), or None."""
+        addresses = self._runners[-1].addresses if len(self._runners) > 1 else []
+        return addresses[0][1] if addresses else None
+
+    async def _runner(self, app: web.Application) -> web.AppRunner:
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=self._idle_s,
+            lingering_time=min(10.0, self._idle_s),
+            shutdown_timeout=_GRACE_S,
+            logger=_ServerLog(),
+        )
+        self._runners.append(runner)
+        await runner.setup()
+        return runner
+
+    def _arm_sweep(self) -> None:
+        self._sweep = asyncio.get_running_loop().call_later(self._idle_s, self._close_stuck)
+
+    def _close_stuck(self) -> None:
+        """Close whoever has not read a byte of its answer since the last sweep.
+
+        aiohttp's own time-out closes who sends nothing; who takes nothing it would keep for ever.
+        """
+        unread: dict[RequestHandler, int] = {}
+        for runner in self._runners:
+            for connection in runner.server.connections if runner.server else ():
+                waiting = _waiting(connection)
+                if waiting and self._unread.get(connection) == waiting:
+                    _log.info("client.stuck", unread=waiting)
+                    connection.transport.abort()  # type: ignore[union-attr]  # it has bytes waiting
+                elif waiting:
+                    unread[connection] = waiting
+        self._unread = unread
+        self._arm_sweep()
+
+
+def _waiting(connection: RequestHandler) -> int:
+    transport = connection.transport
+    return 0 if transport is None else transport.get_write_buffer_size()
+
+
+async def _aside(act: Callable[[], _T]) -> _T:
+    """Do what may block on a thread of its own: the loop's own may be full of look-ups."""
+    with_thread = ThreadPoolExecutor(1, thread_name_prefix="socket")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(with_thread, act)
+    finally:
+        with_thread.shutdown(wait=False)
+
+
+class _ServerLog:
+    """What aiohttp's server has to say, without the bytes that clients sent."""
+
+    def debug(self, *_args: object, **_kw: object) -> None:
+        """Clients come and go: not worth a line."""
+
+    def warning(self, message: str, *_args: object, **_kw: object) -> None:
+        """Tell of a misuse of aiohttp."""
+        _log.warning("server.warned", message=message)
+
+    def exception(
+        self, _message: str, *_args: object, exc_info: BaseException | None = None
+    ) -> None:
+        """Tell of garbage by its kind, of a fault of ours with its traceback."""
+        if isinstance(exc_info, HttpProcessingError):
+            _log.info("client.garbled", error=type(exc_info).__name__)
+        else:
+            _log.error("request.failed", error=type(exc_info).__name__, exc_info=exc_info)

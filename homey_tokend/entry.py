@@ -1,0 +1,61 @@
+"""Where the console script begins: ``token`` goes the short way, all else to ``cli.py``.
+
+Whatever is imported here delays every ``homey-tokend token``.
+"""
+
+import os
+import sys
+
+from homey_tokend import exits
+
+
+def main() -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status (``exits.py``).
+    """
+    try:
+        status = _main(sys.argv[1:])
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return exits.BROKEN_PIPE
+    except OSError as error:
+        _discard_output()
+        sys.stderr.write(f"homey-tokend: the output cannot be written: {error.strerror}\n")
+        return exits.CANNOT_WRITE
+    return status
+
+
+def _main(words: list[str]) -> int:
+    if words[:1] == ["token"]:
+        from homey_tokend import client  # noqa: PLC0415  each command imports only its own
+        from homey_tokend.commands import token  # noqa: PLC0415
+
+        try:
+            status = token.fast(words[1:])
+        except client.ClientError as error:
+            return tell(error.message, error.hint, error.exit_status)
+        if status is not None:
+            return status
+    from homey_tokend import cli  # noqa: PLC0415  the long way
+
+    return cli.main(words)
+
+
+def tell(message: str, hint: str, status: int) -> int:
+    """Say on stderr what is wrong and what to do, and return the exit status."""
+    tail = f"\n{hint}" if hint else ""
+    sys.stderr.write(f"homey-tokend: {message}{tail}\n")
+    return status
+
+
+def _discard_output() -> None:
+    """Let Python's own flush at the end meet no closed pipe."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

@@ -1,0 +1,22 @@
+"""The exit statuses, in the meaning of ``sysexits.h`` where it has one. Imports nothing."""
+
+#: All is well.
+OK = 0
+#: Wrong usage, or a Homey that is not configured.
+USAGE = 64
+#: The daemon or the Homey is not reachable.
+UNREACHABLE = 69
+#: The socket, the lock or the state cannot be made, or another daemon runs.
+CANNOT_CREATE = 73
+#: What was asked for cannot be written to where it belongs (a full disk behind ``>``).
+CANNOT_WRITE = 74
+#: No valid token now; trying later can help.
+TRY_LATER = 75
+#: Credentials or consent are refused, or access is denied: a person is needed.
+REFUSED = 77
+#: The configuration is bad.
+CONFIGURATION = 78
+#: Ended by Ctrl-C, as shells count it (128 + SIGINT).
+INTERRUPTED = 130
+#: The reader of our output went away, as shells count it (128 + SIGPIPE).
+BROKEN_PIPE = 141

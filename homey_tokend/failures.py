@@ -1,0 +1,100 @@
+"""What to tell, and how to end, when the daemon cannot be asked or says no.
+
+Apart from ``client.py``, because a token that is had needs none of it.
+"""
+
+import errno
+import grp
+import json
+import os
+from http import HTTPStatus
+
+from homey_tokend import exits
+from homey_tokend.client import Answer, ClientError
+
+#: How much of the daemon's own words is told on.
+_CUT = 1000
+
+
+def failure(answer: Answer) -> ClientError:
+    """What an answer other than 2xx means for a command.
+
+    Args:
+        answer: The daemon's answer; a problem document where all is well with the daemon.
+
+    Returns:
+        The error, with the daemon's words and the exit status.
+    """
+    problem = _problem(answer)
+    detail = _printable(problem.get("detail")) or _phrase(answer.status)
+    hint = _printable(problem.get("remedy"))
+    retry = problem.get("retry_after")
+    if isinstance(retry, int) and not hint:
+        hint = f"The next try is in {retry} s."
+    return ClientError(detail, _exit_status(answer.status, problem), hint, problem)
+
+
+def unreachable(tried: list[tuple[str, Exception]]) -> ClientError:
+    """No socket could be entered: which were tried, and what to do.
+
+    Args:
+        tried: Each path with what was met there.
+    """
+    lines = "".join(f"\n  {path}: {_reason(error)}" for path, error in tried)
+    denied = [path for path, error in tried if isinstance(error, PermissionError)]
+    hint = (
+        _may_not(denied[0])
+        if denied
+        else "Is the daemon running? See: systemctl status homey-tokend"
+    )
+    return ClientError(f"the daemon is not reachable; tried:{lines}", exits.UNREACHABLE, hint)
+
+
+def _exit_status(status: int, problem: dict[str, object]) -> int:
+    if status in {400, 404}:
+        return exits.USAGE
+    if status == 403 or str(problem.get("kind", "")).endswith("refused"):
+        return exits.REFUSED
+    if status in {429, 503}:
+        return exits.TRY_LATER
+    return exits.UNREACHABLE
+
+
+def _problem(answer: Answer) -> dict[str, object]:
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"the daemon answered {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"the daemon answered {status}"
+
+
+def _printable(text: object) -> str:
+    return "".join(filter(str.isprintable, text))[:_CUT] if isinstance(text, str) else ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it did not answer"
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return "a socket that nobody serves"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _may_not(path: str) -> str:
+    """Which group opens a socket that this user may not enter."""
+    try:
+        number = os.stat(path).st_gid  # noqa: PTH116  pathlib would be one import more
+    except OSError:
+        return "Ask for access to the socket's folder."
+    try:
+        group = grp.getgrgid(number).gr_name
+    except KeyError:
+        group = str(number)
+    return f"It is open to the group {group}: sudo usermod -aG {group} $USER, then log in anew."
