@@ -1,0 +1,135 @@
+"""What is known of one account: refusals, sign-ins spent, one-time steps used. Pure.
+
+An account is an accounts endpoint and an e-mail address; several Homeys may
+share it. A refusal belongs to the *values* that were refused (a digest of e-mail,
+password and one-time secret): with other values the next try is free at once.
+One method per event; an illegal event raises and changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from homey_tokend.errors import IllegalEvent
+from homey_tokend.model import Trouble
+
+#: When is a refused sign-in tried again by itself? Then daily (docs/why.md, lock-out).
+LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+#: How many tries may a person force within a day while the account is refused?
+FORCED_A_DAY = 2
+_DAY = timedelta(days=1)
+#: How many one-time steps are remembered? Eight minutes of them: a clock set back is covered.
+_STEPS = 16
+_DIGESTS = 8
+_SIGN_INS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A person is needed: what was refused, how often, when last.
+
+    ``digest`` names the values that were refused, without telling them.
+    """
+
+    digest: str
+    trouble: Trouble
+
+    @property
+    def until(self) -> datetime:
+        """When the next automatic try is due."""
+        return self.trouble.at + LADDER[min(self.trouble.count, len(LADDER)) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """One account; ``sign_ins`` are the instants at which a password went out."""
+
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    sign_ins: tuple[datetime, ...] = ()
+    one_time_steps: tuple[int, ...] = ()
+    forced: tuple[datetime, ...] = ()
+
+    # --- questions ---
+
+    def refusal(self, digest: str) -> Refusal | None:
+        """The refusal of these values, if they were refused."""
+        return self.refusals.get(digest)
+
+    def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
+        """The counted sign-ins after an instant, oldest first."""
+        return tuple(at for at in self.sign_ins if at > since)
+
+    def may_force_at(self, now: datetime) -> datetime:
+        """When a person may force the next try: ``now``, or when the oldest is a day old."""
+        recent = [at for at in self.forced if at > now - _DAY]
+        return now if len(recent) < FORCED_A_DAY else recent[-FORCED_A_DAY] + _DAY
+
+    # --- events ---
+
+    def signing_in(self, at: datetime, one_time_step: int | None) -> "AccountState":
+        """A password is about to go out; kept before it does.
+
+        Raises:
+            IllegalEvent: this one-time step was used already.
+        """
+        if one_time_step is not None and one_time_step in self.one_time_steps:
+            raise IllegalEvent("a one-time step is never used twice")
+        steps = (
+            self.one_time_steps if one_time_step is None else (*self.one_time_steps, one_time_step)
+        )
+        return replace(
+            self,
+            sign_ins=(*self.sign_ins, at)[-_SIGN_INS:],
+            one_time_steps=steps[-_STEPS:],
+        )
+
+    def not_judged(self, at: datetime) -> "AccountState":
+        """The sign-in begun at ``at`` got no judgement (no answer, 5xx): it does not count."""
+        if at not in self.sign_ins:
+            raise IllegalEvent("no sign-in began then")
+        kept = list(self.sign_ins)
+        kept.remove(at)
+        return replace(self, sign_ins=tuple(kept))
+
+    def refused(self, digest: str, trouble: Trouble) -> "AccountState":
+        """The login refused these values; the count goes on where they were refused before."""
+        before = self.refusals.get(digest)
+        count = before.trouble.count + 1 if before else 1
+        others = [one for key, one in self.refusals.items() if key != digest]
+        others.sort(key=lambda one: one.trouble.at)
+        kept = [*others[-(_DIGESTS - 1) :], Refusal(digest, replace(trouble, count=count))]
+        return replace(self, refusals={one.digest: one for one in kept})
+
+    def accepted(self, digest: str) -> "AccountState":
+        """The login took these values."""
+        return replace(
+            self, refusals={key: one for key, one in self.refusals.items() if key != digest}
+        )
+
+    def was_forced(self, at: datetime) -> "AccountState":
+        """A person forced a try while the account was refused."""
+        return replace(self, forced=(*self.forced, at)[-FORCED_A_DAY:])
+
+    def shifted(self, by: timedelta) -> "AccountState":
+        """The wall clock was set by ``by``: every instant moves with it."""
+        return AccountState(
+            refusals={
+                key: Refusal(key, replace(one.trouble, at=one.trouble.at + by))
+                for key, one in self.refusals.items()
+            },
+            sign_ins=tuple(at + by for at in self.sign_ins),
+            one_time_steps=self.one_time_steps,
+            forced=tuple(at + by for at in self.forced),
+        )
+
+    def not_after(self, now: datetime) -> "AccountState":
+        """Instants from a clock that was ahead, cut down to ``now``: no wait grows by them."""
+        return AccountState(
+            refusals={
+                key: Refusal(key, replace(one.trouble, at=min(one.trouble.at, now)))
+                for key, one in self.refusals.items()
+            },
+            sign_ins=tuple(min(at, now) for at in self.sign_ins),
+            one_time_steps=self.one_time_steps,
+            forced=tuple(min(at, now) for at in self.forced),
+        )

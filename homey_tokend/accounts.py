@@ -1,0 +1,53 @@
+"""The accounts that sign-ins go out to: one password at a time, each written down first."""
+
+import asyncio
+from collections import defaultdict
+from datetime import datetime
+
+from homey_tokend.account import AccountState
+from homey_tokend.ledger import Ledger
+from homey_tokend.model import Trouble
+
+
+class Accounts:
+    """The only writer of the AccountStates; keys are ``digests.Digests.account``."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def lock(self, key: str) -> asyncio.Lock:
+        """Held around a login: one password of an account under way at a time."""
+        return self._locks[key]
+
+    def state(self, key: str) -> AccountState:
+        """What is known of an account."""
+        return self._ledger.account(key)
+
+    async def signing_in(self, key: str, at: datetime, one_time_step: int | None) -> None:
+        """Write down that a password is about to go out.
+
+        Raises:
+            IllegalEvent: this one-time step was used already.
+        """
+        await self._keep(key, self.state(key).signing_in(at, one_time_step))
+
+    async def not_judged(self, key: str, at: datetime) -> None:
+        """The sign-in begun at ``at`` got no judgement: it does not count."""
+        await self._keep(key, self.state(key).not_judged(at))
+
+    async def refused(self, key: str, digest: str, trouble: Trouble) -> None:
+        """The login refused these values."""
+        await self._keep(key, self.state(key).refused(digest, trouble))
+
+    async def accepted(self, key: str, digest: str) -> None:
+        """The login took these values."""
+        if self.state(key).refusal(digest) is not None:
+            await self._keep(key, self.state(key).accepted(digest))
+
+    async def was_forced(self, key: str, at: datetime) -> None:
+        """A person forced a try while the account was refused."""
+        await self._keep(key, self.state(key).was_forced(at))
+
+    async def _keep(self, key: str, state: AccountState) -> None:
+        await self._ledger.keep_account(key, state)

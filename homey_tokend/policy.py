@@ -1,0 +1,324 @@
+"""What to do next with one Homey: a pure function of what is known and the time.
+
+It alone spaces attempts. It never reads a clock, draws chance, logs or does I/O;
+its answer can be repeated.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from homey_tokend.account import AccountState
+from homey_tokend.errors import ProtocolChanged
+from homey_tokend.model import Step, Token
+from homey_tokend.state import FUTURE_TOLERANCE, Failure, HomeyState
+from homey_tokend.totp import STEP_S, step_of
+
+#: How much of a token's end is "must renew"? A tenth of its life, one hour at most.
+MUST_SHARE, MUST_MOST = 0.1, timedelta(hours=1)
+#: How far apart may attempts be when a token must be renewed?
+MUST_GAP = timedelta(seconds=60)
+#: How long do we wait at most because a server asks us to? With time left, and without.
+RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(minutes=10)
+#: After an unknown answer to a password: it was sent, so no quick second try.
+UNKNOWN_LOGIN_GAP = timedelta(minutes=15)
+#: How many passwords may go out within half a token's life?
+BUDGET, BUDGET_EACH = 10, 2
+#: How soon is an unproved token asked about again? Doubling up to the usual rhythm.
+PROOF_FIRST, PROOF_MOST = timedelta(seconds=5), timedelta(minutes=15)
+#: How soon is a sink tried again that a person must mend? Doubling up to an hour.
+MEND_FIRST, MEND_MOST = timedelta(minutes=1), timedelta(hours=1)
+#: A token younger than this share of its life, or this, is not replaced on request.
+YOUNG_SHARE, YOUNG_MOST = 0.1, timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the configuration says to policy.
+
+    ``homeys`` counts the Homeys of the same account; ``one_time`` tells that a
+    one-time code is sent with the password.
+    """
+
+    at: float = 0.5
+    jitter: float = 0.05
+    lifetime: timedelta = timedelta(hours=24)
+    verify_every: timedelta | None = timedelta(minutes=15)
+    retry_first: timedelta = timedelta(seconds=1)
+    retry_most: timedelta = timedelta(minutes=5)
+    sinks: tuple[str, ...] = ()
+    homeys: int = 1
+    one_time: bool = False
+
+    def fraction(self, draw: float) -> float:
+        """The part of a token's life after which it is renewed, for one drawn number."""
+        return self.at - self.jitter * draw
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What lives in memory only: what is under way, and what the next attempt needs.
+
+    ``password_needed``: no grant or user token is left from an earlier attempt.
+    ``forced``: the attempt under way was asked for by a person.
+    ``account_digest`` and ``site_digest`` name the sign-in values as last read, or
+    are empty while they are unknown.
+    """
+
+    renewing: bool = False
+    verifying: bool = False
+    delivering: frozenset[str] = field(default_factory=frozenset)
+    password_needed: bool = True
+    forced: bool = False
+    account_digest: str = ""
+    site_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Get a new token now."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Write the held token to these sinks now."""
+
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Ask the Homey now whether the held token is good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before ``wake``. The next attempt to renew is at ``until``."""
+
+    until: datetime | None
+    why: str
+    wake: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A renewal is due, and held back until ``until``; look again at ``wake``."""
+
+    until: datetime
+    why: str
+    wake: datetime
+
+
+Decision = Renew | Deliver | Verify | Wait | Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The earliest instant of the next attempt. ``held``: by a refusal or the budget."""
+
+    at: datetime
+    why: str
+    held: bool = False
+
+
+def decide(
+    state: HomeyState, account: AccountState, facts: Facts, now: datetime, plan: Plan
+) -> Decision:
+    """What to do next.
+
+    1. A refresh is due, none is under way, and nothing holds it back: Renew.
+       It is due when no usable token is held, when somebody asked for a newer
+       one, or when the drawn part of its life is used.
+    2. A sink lacks the held token and its own spacing is over: Deliver.
+    3. The held token is to be proved (again): Verify.
+    4. A refresh is due and a refusal or the sign-in budget holds it: Blocked.
+    5. Otherwise Wait until the first of all these, or the token's end.
+    """
+    gate = next_attempt(state, account, facts, now, plan)
+    if not facts.renewing and gate.at <= now:
+        return Renew(gate.why)
+    usable = state.usable(now)
+    if usable and (targets := _due_sinks(state, usable, facts, now, plan)):
+        return Deliver(targets)
+    if usable and not facts.verifying and _proof_at(state, usable, plan) <= now:
+        return Verify()
+    wake = min((at for at in _instants(state, facts, gate, now, plan) if at > now), default=None)
+    if gate.held and not facts.renewing:
+        return Blocked(gate.at, gate.why, min(gate.at, wake or gate.at))
+    return Wait(None if facts.renewing else gate.at, gate.why, wake)
+
+
+def _instants(
+    state: HomeyState, facts: Facts, gate: Gate, now: datetime, plan: Plan
+) -> Iterator[datetime]:
+    """Everything that may change the decision by the passing of time alone."""
+    if not facts.renewing:
+        yield gate.at
+    if state.wish:
+        yield state.wish.until
+    token = state.usable(now)
+    if token is None:
+        if state.token is not None and state.from_the_future(now):
+            yield state.token.issued_at - FUTURE_TOLERANCE
+        return
+    yield must_renew_at(token)
+    yield token.expires_at
+    if not facts.verifying:
+        yield _proof_at(state, token, plan)
+    for target in plan.sinks:
+        if target not in facts.delivering and state.sink(target).generation != token.generation:
+            yield _sink_at(state, target, token, now, plan)
+
+
+# --- the next attempt ----------------------------------------------------------
+
+
+def must_renew_at(token: Token) -> datetime:
+    """When "should renew" becomes "must renew"."""
+    return token.expires_at - min(token.life * MUST_SHARE, MUST_MOST)
+
+
+def should_renew_at(state: HomeyState, token: Token) -> datetime:
+    """When the drawn part of the token's life is used."""
+    return min(token.issued_at + token.life * state.fraction, must_renew_at(token))
+
+
+def young_until(token: Token) -> datetime:
+    """Until when a token is too young to be replaced on request."""
+    return token.issued_at + min(token.life * YOUNG_SHARE, YOUNG_MOST)
+
+
+def in_must_window(state: HomeyState, now: datetime) -> bool:
+    """Whether no usable token is held, or one that ends soon."""
+    token = state.usable(now)
+    return token is None or now >= must_renew_at(token)
+
+
+def next_attempt(
+    state: HomeyState, account: AccountState, facts: Facts, now: datetime, plan: Plan
+) -> Gate:
+    """When the next attempt to renew may begin, and what it waits for.
+
+    The latest of: when it is due; the spacing after failures; the server's
+    Retry-After; the refusal of these values; the budget of sign-ins; a fresh
+    one-time step. A person's forced wish passes spacing and refusal, never the budget.
+    """
+    gates = [_due(state, now)]
+    forced = state.wish is not None and state.wish.forced and now < state.wish.until
+    if not forced:
+        gates += _spacing(state, now, plan)
+        gates += _refusals(state, account, facts)
+    if facts.password_needed:
+        gates += _sign_in_gates(state, account, now, plan)
+    return max(gates, key=lambda gate: gate.at)
+
+
+def _due(state: HomeyState, now: datetime) -> Gate:
+    token = state.usable(now)
+    if token is None:
+        return Gate(now, "the Homey refuses the held token" if state.revoked else "no valid token")
+    if state.wish is not None and now < state.wish.until:
+        return Gate(now, "a newer token was asked for")
+    return Gate(should_renew_at(state, token), "the token is good until then")
+
+
+def _spacing(state: HomeyState, now: datetime, plan: Plan) -> Iterator[Gate]:
+    failure = state.failure
+    if failure is None:
+        return
+    at, kind = failure.trouble.at, failure.trouble.kind
+    must = in_must_window(state, now)
+    if kind == ProtocolChanged.kind and failure.trouble.step == Step.LOGIN:
+        yield Gate(at + UNKNOWN_LOGIN_GAP, "an unknown answer to the password")
+    elif not kind.endswith("_refused"):
+        gap = backoff(failure, plan.retry_first, plan.retry_most)
+        yield Gate(at + (min(gap, MUST_GAP) if must else gap), "spacing after a failure")
+    if failure.not_before is not None:
+        most = RETRY_AFTER_MUST if must else RETRY_AFTER_MOST
+        yield Gate(min(failure.not_before, at + most), "the server asked to wait")
+
+
+def backoff(failure: Failure, first: timedelta, most: timedelta) -> timedelta:
+    """Exponential with full jitter: the failure's own draw of min(most, first * 2^(n-1))."""
+    doublings = min(failure.trouble.count - 1, 32)
+    return min(most, first * (1 << doublings)) * failure.draw
+
+
+def _refusals(state: HomeyState, account: AccountState, facts: Facts) -> Iterator[Gate]:
+    refusal = account.refusal(facts.account_digest)
+    if refusal is not None and facts.password_needed:
+        yield Gate(refusal.until, "the account was refused", held=True)
+    if state.refusal is not None and state.refusal.digest == facts.site_digest:
+        yield Gate(state.refusal.until, "the sign-in was refused", held=True)
+
+
+def _sign_in_gates(
+    state: HomeyState, account: AccountState, now: datetime, plan: Plan
+) -> Iterator[Gate]:
+    window = (state.token.life if state.token else plan.lifetime) / 2
+    allowed = BUDGET + BUDGET_EACH * plan.homeys
+    spent = account.sign_ins_since(now - window)
+    if len(spent) >= allowed:
+        yield Gate(spent[-allowed] + window, "the budget of sign-ins is spent", held=True)
+    if plan.one_time and step_of(now) in account.one_time_steps:
+        next_step = (step_of(now) + 1) * STEP_S
+        yield Gate(
+            now + timedelta(seconds=next_step - now.timestamp()), "waiting for a new one-time code"
+        )
+
+
+def may_sign_in(
+    state: HomeyState, account: AccountState, facts: Facts, now: datetime, plan: Plan
+) -> Gate | None:
+    """Whether a password may go out now, asked once more with the values just read.
+
+    Returns:
+        None if it may, else the gate that is closed.
+    """
+    gates = [*_sign_in_gates(state, account, now, plan)]
+    if not facts.forced:
+        gates += _refusals(state, account, facts)
+    return next((gate for gate in gates if gate.at > now), None)
+
+
+# --- proof and sinks -------------------------------------------------------------
+
+
+def _proof_at(state: HomeyState, token: Token, plan: Plan) -> datetime:
+    """When the Homey is asked (again) whether it takes the token."""
+    last = max(state.asked_at or token.issued_at, state.proved_at or token.issued_at)
+    if state.proved_at is not None:
+        return last + plan.verify_every if plan.verify_every else _NEVER
+    if state.asked_at is None:
+        return last
+    return last + min(PROOF_FIRST * (1 << min(state.unanswered, 16)), PROOF_MOST)
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _due_sinks(
+    state: HomeyState, token: Token, facts: Facts, now: datetime, plan: Plan
+) -> tuple[str, ...]:
+    return tuple(
+        target
+        for target in plan.sinks
+        if target not in facts.delivering
+        and state.sink(target).generation != token.generation
+        and _sink_at(state, target, token, now, plan) <= now
+    )
+
+
+def _sink_at(state: HomeyState, target: str, token: Token, now: datetime, plan: Plan) -> datetime:
+    """When a sink that lacks the token may be tried: at once, or after its own spacing."""
+    sink = state.sink(target)
+    failure = sink.failure
+    if failure is None or sink.failed_generation != token.generation:
+        return now
+    at = failure.trouble.at
+    if sink.refused:
+        return at + min(MEND_FIRST * (1 << min(failure.trouble.count - 1, 16)), MEND_MOST)
+    asked = min(failure.not_before or at, at + RETRY_AFTER_MOST)
+    return max(at + backoff(failure, plan.retry_first, plan.retry_most), asked)

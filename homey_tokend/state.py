@@ -1,0 +1,305 @@
+"""What is known of one Homey. Pure: one method per event, each returns a new state.
+
+Whatever changes the knowledge stands in this file. An illegal event raises
+``IllegalEvent`` and changes nothing. Chance comes in as a drawn number, so that
+a decision on a state can be repeated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from homey_tokend.account import Refusal
+from homey_tokend.errors import IllegalEvent, Refused, TokendError, Transient
+from homey_tokend.model import Bearer, Delivered, Token, Trouble
+
+#: How far may an issue lie ahead of our clock before the token is "from the future"?
+FUTURE_TOLERANCE = timedelta(minutes=5)
+
+
+def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
+    """A failure as it is kept and shown."""
+    return Trouble(
+        at=at,
+        kind=error.kind,
+        step=str(error.step),
+        message=error.message,
+        remedy=error.remedy,
+        status=error.status,
+        count=count,
+    )
+
+
+def asked_to_wait(error: TokendError, at: datetime) -> datetime | None:
+    """The instant that a Retry-After names, without the caps of policy."""
+    wanted = error.retry_after if isinstance(error, Transient) else None
+    if isinstance(wanted, timedelta):
+        return at + min(wanted, timedelta(days=366))
+    return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The failures in a row, and what policy needs to space the next attempt."""
+
+    trouble: Trouble
+    draw: float
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody asked for a newer token; void after ``until``.
+
+    ``forced``: a person did, and the next attempt does not wait for spacing.
+    """
+
+    until: datetime
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """One sink: the newest generation it has, its failures since, what it remembers."""
+
+    generation: int | None = None
+    delivered_at: datetime | None = None
+    failure: Failure | None = None
+    failed_generation: int | None = None
+    refused: bool = False
+    memory: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HomeyState:
+    """One Homey.
+
+    ``generation`` is the highest ever given; ``fraction`` the part of the token's
+    life after which it is renewed, drawn once a token. ``minted_here``: the
+    token's instants were measured with the clock as it runs now, so they move
+    when it is set. ``revoked``: the Homey refused the held token.
+    ``refreshes`` counts successes since the state began.
+    """
+
+    name: str
+    generation: int = 0
+    token: Token | None = None
+    fraction: float = 0.5
+    minted_here: bool = False
+    revoked: bool = False
+    proved_at: datetime | None = None
+    asked_at: datetime | None = None
+    unanswered: int = 0
+    url: str | None = None
+    account: str = ""
+    attempted_at: datetime | None = None
+    failure: Failure | None = None
+    refusal: Refusal | None = None
+    wish: Wish | None = None
+    refreshes: int = 0
+    sinks: Mapping[str, SinkState] = field(default_factory=dict)
+
+    # --- questions ---
+
+    def usable(self, now: datetime) -> Token | None:
+        """The held token if it may be served at ``now``: not expired, revoked or from the future."""
+        token = self.token
+        if token is None or self.revoked or not token.valid(now) or self.from_the_future(now):
+            return None
+        return token
+
+    def from_the_future(self, now: datetime) -> bool:
+        """Whether the held token was issued after ``now``: one of the two clocks lied."""
+        return self.token is not None and self.token.issued_at > now + FUTURE_TOLERANCE
+
+    def sink(self, target: str) -> SinkState:
+        """What is known of a sink; nothing yet for a new one."""
+        return self.sinks.get(target, SinkState())
+
+    # --- a refresh ---
+
+    def asked(self, until: datetime, *, forced: bool) -> "HomeyState":
+        """Somebody wants a newer token; the longer and stronger wish counts."""
+        if self.wish is not None:
+            until, forced = max(until, self.wish.until), forced or self.wish.forced
+        return replace(self, wish=Wish(until, forced))
+
+    def attempted(self, at: datetime) -> "HomeyState":
+        """An attempt begins; a forced wish is spent by it."""
+        wish = replace(self.wish, forced=False) if self.wish else None
+        return replace(self, attempted_at=at, wish=wish)
+
+    def renewed(self, bearer: Bearer, *, since: int, at: datetime, fraction: float) -> "HomeyState":
+        """A new bearer: it gets the next generation.
+
+        Args:
+            bearer: What the flow returned.
+            since: The generation that was held when the attempt began.
+            at: Now.
+            fraction: The part of its life after which it is renewed.
+
+        Raises:
+            IllegalEvent: a newer generation came meanwhile: the result is stale.
+        """
+        if since != self.generation:
+            raise IllegalEvent("a newer generation is held: this result is stale")
+        token = Token(
+            value=bearer.value,
+            generation=self.generation + 1,
+            url=bearer.url,
+            issued_at=bearer.issued_at,
+            expires_at=bearer.expires_at,
+            expiry_told=bearer.expiry_told,
+        )
+        return replace(
+            self,
+            generation=token.generation,
+            token=token,
+            fraction=fraction,
+            minted_here=True,
+            revoked=False,
+            proved_at=at if bearer.proved else None,
+            asked_at=at,
+            unanswered=0,
+            url=bearer.discovered_url or self.url,
+            failure=None,
+            refusal=None,
+            wish=None,
+            refreshes=self.refreshes + 1,
+        )
+
+    def failed(self, error: TokendError, *, at: datetime, draw: float) -> "HomeyState":
+        """An attempt failed; the held token, if any, stays."""
+        count = self.failure.trouble.count + 1 if self.failure else 1
+        failure = Failure(trouble_of(error, at, count), draw, asked_to_wait(error, at))
+        return replace(self, failure=failure)
+
+    def refused(self, error: Refused, *, digest: str, at: datetime, draw: float) -> "HomeyState":
+        """This Homey's client, consent or login is refused: a person is needed."""
+        before = self.refusal if self.refusal and self.refusal.digest == digest else None
+        count = before.trouble.count + 1 if before else 1
+        refusal = Refusal(digest, trouble_of(error, at, count))
+        return replace(self.failed(error, at=at, draw=draw), refusal=refusal)
+
+    def of_account(self, key: str) -> "HomeyState":
+        """The sign-in values name this account."""
+        return replace(self, account=key)
+
+    # --- the proof ---
+
+    def proved(self, generation: int, at: datetime, expires_at: datetime | None) -> "HomeyState":
+        """The Homey takes the held token (until ``expires_at``, where it tells)."""
+        token = self._held(generation)
+        if expires_at is not None and expires_at > token.issued_at:
+            token = replace(token, expires_at=expires_at, expiry_told=True)
+        return replace(self, token=token, proved_at=at, asked_at=at, unanswered=0)
+
+    def not_answered(self, generation: int, at: datetime) -> "HomeyState":
+        """The Homey could not be asked: that says nothing of the token."""
+        self._held(generation)
+        return replace(self, asked_at=at, unanswered=self.unanswered + 1)
+
+    def was_revoked(self, generation: int, at: datetime) -> "HomeyState":
+        """The Homey refuses the held token: it is served no more."""
+        self._held(generation)
+        return replace(self, revoked=True, asked_at=at)
+
+    def doubted(self, generation: int) -> "HomeyState":
+        """A sink was refused with 401: the Homey is asked at once."""
+        self._held(generation)
+        return replace(self, proved_at=None, asked_at=None, unanswered=0)
+
+    # --- sinks ---
+
+    def delivered(
+        self, target: str, generation: int, delivered: Delivered, at: datetime
+    ) -> "HomeyState":
+        """A sink has this generation now; never an older one than it had."""
+        before = self.sink(target)
+        if before.generation is not None and generation < before.generation:
+            raise IllegalEvent("a sink never goes back to an older token")
+        return self._with_sink(
+            target, SinkState(generation=generation, delivered_at=at, memory=delivered.memory)
+        )
+
+    def undelivered(
+        self, target: str, generation: int, error: TokendError, *, at: datetime, draw: float
+    ) -> "HomeyState":
+        """A sink did not take this generation."""
+        before = self.sink(target)
+        again = before.failure is not None and before.failed_generation == generation
+        count = before.failure.trouble.count + 1 if again and before.failure else 1
+        failure = Failure(trouble_of(error, at, count), draw, asked_to_wait(error, at))
+        return self._with_sink(
+            target,
+            replace(
+                before,
+                failure=failure,
+                failed_generation=generation,
+                refused=isinstance(error, Refused),
+            ),
+        )
+
+    # --- clocks and restarts ---
+
+    def shifted(self, by: timedelta) -> "HomeyState":
+        """The wall clock was set by ``by``, by our count of seconds that no setting moves.
+
+        A token measured with this very clock moves exactly. One from before the
+        start was measured with a clock that nobody vouches for: it moves only
+        to an earlier end.
+        """
+        token = self.token
+        if token is not None and (self.minted_here or by < timedelta(0)):
+            token = replace(token, issued_at=token.issued_at + by, expires_at=token.expires_at + by)
+        return replace(
+            self,
+            token=token,
+            proved_at=_moved(self.proved_at, by),
+            asked_at=_moved(self.asked_at, by),
+            attempted_at=_moved(self.attempted_at, by),
+            failure=_moved_failure(self.failure, by),
+            refusal=_moved_refusal(self.refusal, by),
+            wish=replace(self.wish, until=self.wish.until + by) if self.wish else None,
+            sinks={
+                target: replace(sink, failure=_moved_failure(sink.failure, by))
+                for target, sink in self.sinks.items()
+            },
+        )
+
+    def loaded(self, now: datetime) -> "HomeyState":
+        """The state as it came from the disk: nothing under way, no wait from a clock ahead."""
+        state = replace(self, minted_here=False, wish=None, asked_at=None, unanswered=0)
+        ahead = [one.trouble.at for one in (self.failure, self.refusal) if one]
+        if not ahead or max(ahead) <= now:
+            return state
+        return replace(
+            state,
+            failure=_moved_failure(self.failure, now - max(ahead)),
+            refusal=_moved_refusal(self.refusal, now - max(ahead)),
+        )
+
+    def _held(self, generation: int) -> Token:
+        if self.token is None or self.token.generation != generation:
+            raise IllegalEvent("this says something of a token that is not held")
+        return self.token
+
+    def _with_sink(self, target: str, sink: SinkState) -> "HomeyState":
+        return replace(self, sinks={**self.sinks, target: sink})
+
+
+def _moved(at: datetime | None, by: timedelta) -> datetime | None:
+    return None if at is None else at + by
+
+
+def _moved_failure(failure: Failure | None, by: timedelta) -> Failure | None:
+    if failure is None:
+        return None
+    trouble = replace(failure.trouble, at=failure.trouble.at + by)
+    return Failure(trouble, failure.draw, _moved(failure.not_before, by))
+
+
+def _moved_refusal(refusal: Refusal | None, by: timedelta) -> Refusal | None:
+    if refusal is None:
+        return None
+    return replace(refusal, trouble=replace(refusal.trouble, at=refusal.trouble.at + by))
