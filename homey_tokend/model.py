@@ -149,7 +149,7 @@ class Request:
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     form: tuple[tuple[str, str], ...] | None = field(default=None, repr=False)
     json: object | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default=_NO_HEADERS, repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS, repr=False)
     bearer: Secret | None = field(default=None, repr=False)
     repeat: Repeat = Repeat.SAFE
     follow: bool = False
