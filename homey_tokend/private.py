@@ -1,0 +1,152 @@
+"""Private files, whole or not at all.
+
+A file is written beside its place, made durable and renamed into it, so that a
+reader sees the old content or the new one, whenever the power goes. A symbolic
+link in the place is replaced by the file, never written through. What a killed
+run left behind is swept at the next start. Everything here blocks: call it on
+``threads.Threads``.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_REMEDIES = {
+    errno.ENOSPC: "Make room on the file system.",
+    errno.EDQUOT: "Make room: the quota is used up.",
+    errno.EROFS: "The file system is read-only here: under systemd, name the folder in "
+    "ReadWritePaths=.",
+    errno.EACCES: "Give the daemon's user write access to the folder.",
+    errno.EPERM: "Give the daemon's user write access to the folder.",
+    errno.ENOENT: "Create the folder, for the daemon's user to write in.",
+    errno.ENOTDIR: "A part of the path is a file; correct the path.",
+    errno.EISDIR: "The path is a folder; name a file in it.",
+    errno.EIO: "The disk or its connection fails; look at the kernel's log.",
+}
+
+
+def unwatched(_point: str) -> None:
+    """The default of ``at``: nobody watches."""
+
+
+def remedy_for(error: OSError) -> str:
+    """What a person can do about an error of the file system, or ""."""
+    return _REMEDIES.get(error.errno or 0, "")
+
+
+def reason_of(error: OSError) -> str:
+    """The system's words for an error, without the path: lower case, no full stop."""
+    return os.strerror(error.errno or errno.EIO).lower()
+
+
+@contextlib.contextmanager
+def folder_of(path: Path) -> Iterator[int]:
+    """The folder of a file, held open: nobody can swap it between two steps."""
+    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def names_in(fd: int) -> list[str]:
+    """What is in a folder that is held open."""
+    with os.scandir(fd) as entries:
+        return [entry.name for entry in entries]
+
+
+def sync_folder(fd: int) -> None:
+    """Make a rename in a folder durable."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; the rename stands all the same.
+        if error.errno != errno.EINVAL:
+            raise
+
+
+def write_private(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = 0o600,
+    group: int | None = None,
+    at: Callable[[str], None] = unwatched,
+) -> None:
+    """Write a file so that it is there whole, or not at all.
+
+    Blocks: call it on ``Threads``. Until it is complete the temporary file is
+    readable for nobody else, whatever ``mode`` says.
+
+    Args:
+        path: The file; its folder must be there. A symbolic link is replaced.
+        data: The whole content.
+        mode: The permissions, exact whatever the umask is.
+        group: The group's id, or None to leave it.
+        at: Told "opened", "written", "synced", "renamed", "folder_synced"; what it
+            raises ends the write there.
+
+    Raises:
+        OSError: Before the rename: the old file is as it was, and no temporary
+            file remains. At the fsync of the folder: the new file is in place.
+    """
+    with folder_of(path) as folder:
+        name = f".{path.name}.{secrets.token_hex(8)}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(name, flags, 0o600, dir_fd=folder)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                _claim(fd)
+                at("opened")
+                file.write(data)
+                file.flush()
+                at("written")
+                if group is not None:
+                    os.fchown(fd, -1, group)
+                os.fchmod(fd, mode)
+                os.fsync(fd)
+                at("synced")
+            os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=folder)
+            raise
+        at("renamed")
+        sync_folder(folder)
+        at("folder_synced")
+
+
+def _claim(fd: int) -> None:
+    """Hold a temporary file as long as its writer lives, for ``sweep`` to see."""
+    with contextlib.suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def sweep(path: Path) -> None:
+    """Remove the temporary files that killed writers of ``path`` left behind.
+
+    One that a living writer holds is left alone. Blocks; never raises OSError:
+    what cannot be removed now is removed another time.
+    """
+    left_over = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
+    with contextlib.suppress(OSError), folder_of(path) as folder:
+        for name in names_in(folder):
+            if left_over.fullmatch(name):
+                _remove_unclaimed(name, folder)
+
+
+def _remove_unclaimed(name: str, folder: int) -> None:
+    with contextlib.suppress(OSError):
+        fd = os.open(
+            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+        )
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(name, dir_fd=folder)
+        finally:
+            os.close(fd)

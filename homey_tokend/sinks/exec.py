@@ -1,0 +1,220 @@
+"""The token on the standard input of a command (``docs/sinks.md``, "exec")."""
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Self, cast
+
+from homey_tokend.errors import SinkFailed, SinkRefused
+from homey_tokend.model import Delivered, Delivery, Secret
+from homey_tokend.sinks.document import document, json_line
+from homey_tokend.sinks.redact import without
+
+#: How much of a command's last words is shown.
+_SHOWN = 500
+#: How much of them is held: 500 characters of UTF-8 at their longest.
+_HELD = 2048
+#: How long may a command take to end after SIGTERM?
+_GRACE_S = 2.0
+#: How long is waited for last words once the command has ended? A process of its own that
+#: it left in the background may hold the pipe open for ever.
+_LAST_WORDS_S = 0.2
+#: What the daemon was told, and no child must see or act upon.
+_HIDDEN = (
+    "HOMEY_",
+    "LISTEN_",
+    "WATCHDOG_",
+    "CREDENTIALS_DIRECTORY",
+    "NOTIFY_SOCKET",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+)
+_DEFAULTS = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/",
+}
+#: Errors of starting a command that a person must mend; others (no memory, say) may pass.
+_REFUSALS = frozenset(
+    {
+        errno.EACCES,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOEXEC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.E2BIG,
+    }
+)
+
+
+def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment fit for children: nothing of ours, and PATH, LANG and HOME at least."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(_HIDDEN)}
+    return _DEFAULTS | kept
+
+
+class ExecSink:
+    """Runs a command with the token as JSON on its standard input.
+
+    Args:
+        command: The program and its arguments; no shell reads them.
+        timeout: How long it may run; then its whole process group is ended.
+        environ: What it inherits, scrubbed. A variable that holds a configured
+            secret must not be in it.
+    """
+
+    def __init__(
+        self, command: Sequence[str], timeout: timedelta, environ: Mapping[str, str]
+    ) -> None:
+        self._command = tuple(command)
+        self._timeout = timeout
+        self._environ = scrubbed(environ)
+
+    @property
+    def target(self) -> str:
+        """``exec:`` and the program; arguments only as a digest, for they may be private."""
+        program, *arguments = self._command
+        if not arguments:
+            return f"exec:{program}"
+        digest = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:8]
+        return f"exec:{program}#{digest}"
+
+    async def write(self, delivery: Delivery) -> Delivered:
+        """Run the command; its exit status alone decides.
+
+        Raises:
+            SinkRefused: it cannot be executed.
+            SinkFailed: it ended with another status than 0, or had to be ended.
+        """
+        async with _Run(self._command, self._environ) as run:
+            run.tell(json_line({"event": "token", **document(delivery)}))
+            try:
+                async with asyncio.timeout(self._timeout.total_seconds()):
+                    status = await run.status()
+            except TimeoutError:
+                raise SinkFailed(
+                    f"{self._command[0]} ran over {self._timeout.total_seconds():g} s "
+                    f"and was ended{await run.last_words(delivery.token.value)}",
+                    remedy="Let it do its work in the background, or find out what it waits for.",
+                ) from None
+            words = await run.last_words(delivery.token.value)
+        if status != 0:
+            raise SinkFailed(f"{self._command[0]} {_ended(status)}{words}")
+        return Delivered(detail=_ended(status))
+
+
+def _ended(status: int) -> str:
+    if status >= 0:
+        return f"ended with exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"was killed by {signal.Signals(-status).name}"
+    return f"was killed by signal {-status}"
+
+
+class _Listener(asyncio.SubprocessProtocol):
+    """Hears that the command has ended, apart from whether its pipes are still open."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.silent: asyncio.Future[None] = loop.create_future()
+        self.heard = {1: b"", 2: b""}
+        self._open = {1, 2}
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        if isinstance(data, bytes):
+            self.heard[fd] = (self.heard[fd] + data[-_HELD:])[-_HELD:]
+
+    def pipe_connection_lost(self, fd: int, _exc: Exception | None) -> None:
+        self._open.discard(fd)
+        if not self._open and not self.silent.done():
+            self.silent.set_result(None)
+
+    def process_exited(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+class _Run:
+    """One run of a command in a session of its own; leaving it ends what still runs."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._command = command
+        self._environ = environ
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._transport, self._listener = await asyncio.get_running_loop().subprocess_exec(
+                _Listener,
+                *self._command,
+                env=self._environ,
+                cwd="/",
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise _cannot_run(self._command[0], error) from error
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self._end()
+        finally:
+            self._transport.close()
+
+    def tell(self, line: bytes) -> None:
+        """Write to its standard input and close that; it need not read."""
+        pipe = self._transport.get_pipe_transport(0)
+        if isinstance(pipe, asyncio.WriteTransport):
+            pipe.write(line)
+            pipe.close()
+
+    async def status(self) -> int:
+        """Wait for its end; a negative status is a signal."""
+        await asyncio.shield(self._listener.ended)
+        # It is set before the protocol hears of the end (asyncio.base_subprocess).
+        return cast("int", self._transport.get_returncode())
+
+    async def last_words(self, token: Secret) -> str:
+        """What it said last on standard error, else on standard output; no token in it."""
+        await asyncio.wait([self._listener.silent], timeout=_LAST_WORDS_S)
+        heard = self._listener.heard[2].strip() or self._listener.heard[1].strip()
+        words = without(token, heard.decode(errors="replace"), last=_SHOWN)
+        return f": {words}" if words else ""
+
+    async def _end(self) -> None:
+        """SIGTERM to the group, SIGKILL after the grace or when we are cancelled, and reap."""
+        if self._listener.ended.done():
+            return
+        try:
+            self._signal(signal.SIGTERM)
+            await asyncio.wait([self._listener.ended], timeout=_GRACE_S)
+        finally:
+            self._signal(signal.SIGKILL)
+            await asyncio.wait([self._listener.ended], timeout=_GRACE_S)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Its group may outlive it, so the group is signalled whether or not it has ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._transport.get_pid(), number)
+
+
+def _cannot_run(program: str, error: OSError | ValueError) -> SinkRefused | SinkFailed:
+    number = error.errno if isinstance(error, OSError) else errno.EINVAL
+    message = f"{program} cannot be run: {os.strerror(number or errno.EIO).lower()}"
+    if isinstance(error, OSError) and error.errno not in _REFUSALS:
+        return SinkFailed(message)
+    return SinkRefused(
+        message,
+        remedy="Is it there, with its interpreter, and executable for the daemon's user? "
+        "The sandbox of the systemd unit closes most folders outside of /usr: "
+        "see the drop-in for commands in docs/sinks.md.",
+    )

@@ -1,0 +1,139 @@
+"""The token in a file, whole or not at all (``docs/sinks.md``, "file")."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from homey_tokend.errors import SinkFailed, SinkRefused
+from homey_tokend.model import Delivered, Delivery
+from homey_tokend.private import reason_of, remedy_for, sweep, write_private
+from homey_tokend.sinks.document import document, env_lines, json_line
+from homey_tokend.threads import Threads, Turns
+
+Format = Literal["raw", "env", "json"]
+
+#: How long may a write take? A local disk needs milliseconds; a network file system hangs.
+_PATIENCE = timedelta(seconds=30)
+#: Errors that a person must mend. All others (a full disk, say) may pass by themselves.
+_REFUSALS = frozenset(
+    {
+        errno.EACCES,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+
+
+class FileSink:
+    """Replaces a file by one with the fresh token.
+
+    Args:
+        path: The file; its folder must be there. A symbolic link is replaced.
+        mode: The permissions of the file.
+        format: "raw" (token and newline), "env" or "json".
+        threads: Where the blocking work runs. A write that hangs keeps one of
+            them, so these had better not be the threads of the state.
+        patience: How long a write may take.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        mode: int,
+        format: Format,  # noqa: A002  the name of the key in the configuration
+        threads: Threads,
+        *,
+        patience: timedelta = _PATIENCE,
+    ) -> None:
+        self._path = path
+        self._mode = mode
+        self._format = format
+        self._turns = Turns(threads)
+        self._patience = patience
+
+    @property
+    def target(self) -> str:
+        """``file:`` and the path."""
+        return f"file:{self._path}"
+
+    async def write(self, delivery: Delivery) -> Delivered:
+        """Write the token.
+
+        Raises:
+            SinkRefused: the folder is missing, closed to us or read-only, or the
+                path names no plain file.
+            SinkFailed: the disk is full or fails, or the write hangs.
+        """
+        await self._do(self._write, self._content(delivery))
+        return Delivered(detail=f"mode {self._mode:04o}")
+
+    async def prove(self) -> None:
+        """Try whether a write can work, touching no existing file.
+
+        Makes an empty file beside the place and removes it; sweeps what killed
+        runs left there.
+
+        Raises:
+            SinkRefused: as ``write``.
+            SinkFailed: as ``write``.
+        """
+        await self._do(self._try_out)
+
+    def _content(self, delivery: Delivery) -> bytes:
+        if self._format == "raw":
+            return delivery.token.value.reveal().encode() + b"\n"
+        if self._format == "env":
+            return env_lines(delivery)
+        return json_line(document(delivery))
+
+    async def _do(self, fn: Callable[..., None], *args: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._patience.total_seconds()):
+                await self._turns.run(fn, *args)
+        except TimeoutError:
+            raise SinkFailed(
+                f"writing {self._path} takes over {self._patience.total_seconds():g} s",
+                remedy="Is it on a network file system that does not answer?",
+            ) from None
+        except OSError as error:
+            raise self._sorted(error) from error
+
+    def _write(self, content: bytes) -> None:
+        self._must_be_a_file()
+        write_private(self._path, content, mode=self._mode)
+
+    def _try_out(self) -> None:
+        self._must_be_a_file()
+        sweep(self._path)
+        trial = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}.tmp")
+        os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        trial.unlink(missing_ok=True)
+
+    def _must_be_a_file(self) -> None:
+        """A rename would replace a device: as root, ``/dev/stdout`` for the whole machine."""
+        with contextlib.suppress(FileNotFoundError):
+            kind = self._path.stat().st_mode
+            if stat.S_ISDIR(kind):
+                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not stat.S_ISREG(kind):
+                raise SinkRefused(
+                    f"{self._path} is a device, pipe or socket", remedy="Name a plain file."
+                )
+
+    def _sorted(self, error: OSError) -> SinkRefused | SinkFailed:
+        message = f"cannot write {self._path}: {reason_of(error)}"
+        if error.errno in _REFUSALS:
+            return SinkRefused(message, remedy=remedy_for(error))
+        return SinkFailed(message, remedy=remedy_for(error))

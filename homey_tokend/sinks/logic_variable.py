@@ -1,0 +1,183 @@
+"""The token in a logic variable of the Homey (``docs/sinks.md``, "logic_variable")."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homey_tokend.answers import clean
+from homey_tokend.errors import SinkFailed, SinkRefused
+from homey_tokend.model import Delivered, Delivery, Step, Token
+from homey_tokend.ports import Transport
+from homey_tokend.sinks.hub import Hub, Variable, good_id
+
+#: How many ids are named of variables that have one name?
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where to PUT: a variable's id, whether with a slash, and the name it must still have."""
+
+    id: str
+    slash: bool
+    called: str | None
+
+
+class LogicVariableSink:
+    """Sets a text variable to the fresh token.
+
+    Args:
+        transport: What sends the requests.
+        name: The variable's name, matched exactly; or None, with ``variable_id``.
+        variable_id: The variable's id; or None, with ``name``.
+        create: Whether a variable of that name is made where there is none.
+    """
+
+    def __init__(
+        self, transport: Transport, *, name: str | None, variable_id: str | None, create: bool
+    ) -> None:
+        if (name is None) == (variable_id is None):
+            raise ValueError("exactly one of name and variable_id")
+        self._transport = transport
+        self._name = name
+        self._id = variable_id
+        self._create = create
+
+    @property
+    def target(self) -> str:
+        """``logic_variable:`` and the name, or ``id=`` and the id."""
+        return (
+            f"logic_variable:{self._name}" if self._id is None else f"logic_variable:id={self._id}"
+        )
+
+    async def write(self, delivery: Delivery) -> Delivered:
+        """Set the variable.
+
+        1. The id is configured or remembered: PUT, with the slash unless remembered
+           otherwise. Done, unless there is no such variable (404) or it has
+           been renamed.
+        2. Read the list. None there: create it, or refuse. Two of the name: refuse.
+           No text variable: refuse.
+        3. PUT to the one that is there; at 404 the other way with the slash.
+
+        Raises:
+            Transient: the Homey, or what stands before it, is in trouble.
+            BearerRefused: 401; the keeper looks into it.
+            SinkRefused: a person is needed: scopes, type, name or id.
+            SinkFailed: an answer nobody knows.
+        """
+        hub, token = Hub(self._transport, delivery.token), delivery.token
+        known = self._known(delivery)
+        if known is not None and await self._put(hub, known, token):
+            return self._delivered(token, known, "written")
+        found = await self._find(hub)
+        if found is None:
+            return self._delivered(token, await self._made(hub, token), "created")
+        habit = known.slash if known is not None else True
+        for slash in (habit, not habit):
+            place = _Place(found.id, slash, self._name)
+            if place != known and await self._put(hub, place, token):
+                return self._delivered(token, place, "written")
+        raise SinkFailed(
+            "the variable is in the Homey's list, and yet it is not found (404)",
+            step=Step.VARIABLE,
+            status=404,
+        )
+
+    def _known(self, delivery: Delivery) -> _Place | None:
+        """The place as configured or remembered; what was remembered of another is not used."""
+        memory = delivery.memory
+        ours = (memory.get("url"), memory.get("name")) == (delivery.token.url, self._name)
+        slash = not (ours and memory.get("slash") == "no")
+        if self._id is not None:
+            return _Place(self._id, slash, None)
+        remembered = memory.get("id")
+        if not ours or remembered is None or not good_id(remembered):
+            return None
+        return _Place(remembered, slash, memory.get("called", self._name))
+
+    def _delivered(self, token: Token, place: _Place, act: str) -> Delivered:
+        memory = {"id": place.id, "url": token.url}
+        if self._name is not None:
+            memory["name"] = self._name
+        if place.called is not None and place.called != self._name:
+            memory["called"] = place.called
+        if not place.slash:
+            memory["slash"] = "no"
+        return Delivered(detail=f"{act} {place.id}", memory=memory)
+
+    async def _put(self, hub: Hub, place: _Place, token: Token) -> bool:
+        """Whether the variable of this place took the token; False: look for another."""
+        try:
+            echo = await hub.put(place.id, slash=place.slash)
+        except SinkRefused as refusal:
+            if refusal.status != 403:
+                await self._find(hub)  # which may tell plainly what is wrong
+            raise
+        if echo is None:
+            return False
+        _must_hold(echo, token)
+        return place.called is None or echo.name in {None, place.called}
+
+    async def _find(self, hub: Hub) -> Variable | None:
+        """The variable in the Homey's list; None where it is to be made."""
+        variables = await hub.variables()
+        if self._id is not None:
+            fitting = [one for one in variables if one.id == self._id][:1]
+        else:
+            fitting = [one for one in variables if one.name == self._name]
+        if len(fitting) > 1:
+            raise _ambiguous(self._name, [one.id for one in fitting])
+        if fitting:
+            _must_be_text(fitting[0])
+            return fitting[0]
+        if self._id is not None or not self._create:
+            raise self._missing()
+        return None
+
+    async def _made(self, hub: Hub, token: Token) -> _Place:
+        made = await hub.create(self._name or "")
+        _must_hold(made, token)
+        # A Homey that spells the name in its own way must not get a second one next time.
+        called = made.name if isinstance(made.name, str) else self._name
+        return _Place(made.id, slash=True, called=called)
+
+    def _missing(self) -> SinkRefused:
+        if self._id is not None:
+            return _refused(
+                f"the Homey has no logic variable with the id {self._id}",
+                "Correct the id, or give the name instead.",
+            )
+        return _refused(
+            f"the Homey has no logic variable named {self._name}",
+            "Make a text variable of that name, or set create: true.",
+        )
+
+
+def _must_hold(variable: Variable, token: Token) -> None:
+    if variable.value == token.value.reveal():
+        return
+    _must_be_text(variable)
+    raise _refused(
+        "the Homey answered 200, and the variable holds something else",
+        "Look at the variable in the Homey app; is it changed by a flow?",
+    )
+
+
+def _must_be_text(variable: Variable) -> None:
+    if isinstance(variable.type, str) and variable.type != "string":
+        raise _refused(
+            f"the logic variable {variable.id} is of the type {clean(variable.type)}",
+            "A token needs a text variable (string); the type is fixed when it is made.",
+        )
+
+
+def _ambiguous(name: str | None, ids: Sequence[str]) -> SinkRefused:
+    named = ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
+    return _refused(
+        f"the Homey has {len(ids)} logic variables named {name}",
+        f"Give the id of the one to write, or delete the others: {named}.",
+    )
+
+
+def _refused(message: str, remedy: str) -> SinkRefused:
+    return SinkRefused(message, step=Step.VARIABLE, remedy=remedy)

@@ -1,0 +1,22 @@
+"""Deliveries for tests, with a token that must turn up nowhere but in its place."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from homey_tokend.model import Delivery, Secret, Token
+
+CANARY = "0a1b2c3d-canary:4e5f6a7b-token:" + "c0ffee" * 12
+ISSUED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+URL = "https://hub.example/base"
+
+
+def delivery(
+    value: str = CANARY,
+    *,
+    generation: int = 7,
+    url: str = URL,
+    memory: Mapping[str, str] | None = None,
+) -> Delivery:
+    """A fresh token of 24 hours for the Homey ``home``."""
+    token = Token(Secret(value), generation, url, ISSUED, ISSUED + timedelta(hours=24))
+    return Delivery("home", token, memory or {})

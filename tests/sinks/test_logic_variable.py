@@ -1,0 +1,396 @@
+"""The logic variable: found, made, proved by what comes back, and never doubled."""
+
+import json
+import traceback
+from datetime import timedelta
+
+import pytest
+
+from homey_tokend.errors import (
+    BearerRefused,
+    Garbled,
+    HomeyOffline,
+    ServerTrouble,
+    SinkFailed,
+    SinkRefused,
+    Throttled,
+    TokendError,
+)
+from homey_tokend.model import Response
+from homey_tokend.sinks.logic_variable import LogicVariableSink
+from tests.sinks.deliveries import CANARY, URL, delivery
+from tests.sinks.hub import FakeHub, answer
+
+ROOT = "/api/manager/logic/variable"
+UUID = "6f1d2a3b-0000-4000-8000-00000000cafe"
+
+
+def a_hub(**settings: object) -> FakeHub:
+    return FakeHub(URL, CANARY, **settings)  # type: ignore[arg-type]  # a test's shorthand
+
+
+def by_name(hub: FakeHub, name: str = "accesstoken", *, create: bool = True) -> LogicVariableSink:
+    return LogicVariableSink(hub, name=name, variable_id=None, create=create)
+
+
+def by_id(hub: FakeHub, variable_id: str = UUID) -> LogicVariableSink:
+    return LogicVariableSink(hub, name=None, variable_id=variable_id, create=True)
+
+
+async def test_a_variable_given_by_id_is_written_in_one_request() -> None:
+    """An id needs no list: one PUT with the slash at the end, as the guide has it."""
+    hub = a_hub()
+    hub.add(UUID, "anything")
+
+    done = await by_id(hub).write(delivery())
+
+    assert CANARY == hub.variables[UUID]["value"]
+    assert [("PUT", f"{ROOT}/{UUID}/")] == hub.seen
+    assert {"id": UUID, "url": URL} == done.memory
+
+
+@pytest.mark.parametrize("lists", [False, True], ids=["object", "array"])
+async def test_a_variable_given_by_name_is_found_in_the_list(lists: bool) -> None:
+    """The name is matched exactly, in an object keyed by id and in an array alike."""
+    hub = a_hub(lists=lists)
+    hub.add("other", "AccessToken")
+    hub.add(UUID, "accesstoken")
+
+    done = await by_name(hub).write(delivery())
+
+    assert CANARY == hub.variables[UUID]["value"]
+    assert "old" == hub.variables["other"]["value"]
+    assert {"id": UUID, "url": URL, "name": "accesstoken"} == done.memory
+
+
+async def test_a_remembered_id_saves_the_list() -> None:
+    """What one delivery remembers is used by the next."""
+    hub = a_hub()
+    hub.add(UUID, "accesstoken")
+    done = await by_name(hub).write(delivery())
+    hub.seen.clear()
+
+    again = await by_name(hub).write(delivery(memory=done.memory))
+
+    assert [("PUT", f"{ROOT}/{UUID}/")] == hub.seen
+    assert done.memory == again.memory
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        {"id": "old", "url": "https://other.example", "name": "accesstoken"},
+        {"id": "old", "url": URL, "name": "another"},
+        {"id": "old"},
+        {"id": "../../users", "url": URL, "name": "accesstoken"},
+        {"url": URL, "name": "accesstoken"},
+    ],
+    ids=["other-url", "other-name", "neither", "no-id-at-all", "id-missing"],
+)
+async def test_memory_of_another_place_is_not_used(memory: dict[str, str]) -> None:
+    """An id remembered for another Homey or name is no id here."""
+    hub = a_hub()
+    hub.add("old", "something else")
+    hub.add(UUID, "accesstoken")
+
+    await by_name(hub).write(delivery(memory=memory))
+
+    assert [("GET", ROOT), ("PUT", f"{ROOT}/{UUID}/")] == hub.seen
+
+
+async def test_a_missing_variable_is_created_once_with_the_token_in_it() -> None:
+    """Creation is one POST with a flat body, and what it made is remembered."""
+    hub = a_hub()
+
+    done = await by_name(hub).write(delivery())
+    await by_name(hub).write(delivery(memory=done.memory))
+
+    assert [{"id": "made-1", "name": "accesstoken", "type": "string", "value": CANARY}] == list(
+        hub.variables.values()
+    )
+    assert ["GET", "POST", "PUT"] == [method for method, _ in hub.seen]
+
+
+async def test_a_missing_variable_is_refused_where_none_may_be_made() -> None:
+    """``create: false`` never POSTs."""
+    hub = a_hub()
+
+    with pytest.raises(SinkRefused, match="no logic variable named accesstoken"):
+        await by_name(hub, create=False).write(delivery())
+
+    assert ["GET"] == [method for method, _ in hub.seen]
+
+
+async def test_an_unknown_id_is_refused_and_nothing_is_made() -> None:
+    """A variable cannot be created with an id of our choice."""
+    hub = a_hub()
+
+    with pytest.raises(SinkRefused, match=f"no logic variable with the id {UUID}"):
+        await by_id(hub).write(delivery())
+
+    assert {} == hub.variables
+
+
+@pytest.mark.parametrize("sink", [by_id, by_name], ids=["by-id", "by-name"])
+async def test_a_hub_without_slashes_is_learnt_and_remembered(sink: object) -> None:
+    """404 with the slash, and the id is in the list: without it, from then on at once."""
+    hub = a_hub(slash="no")
+    hub.add(UUID, "accesstoken")
+    assert callable(sink)
+
+    done = await sink(hub).write(delivery())
+    hub.seen.clear()
+    await sink(hub).write(delivery(memory=done.memory))
+
+    assert "no" == done.memory["slash"]
+    assert CANARY == hub.variables[UUID]["value"]
+    assert [("PUT", f"{ROOT}/{UUID}")] == hub.seen
+
+
+async def test_a_hub_that_wants_the_slash_again_gets_it() -> None:
+    """The remembered habit is no dogma: at 404 the other way is tried."""
+    hub = a_hub(slash="yes")
+    hub.add(UUID, "accesstoken")
+    memory = {"id": UUID, "url": URL, "name": "accesstoken", "slash": "no"}
+
+    done = await by_name(hub).write(delivery(memory=memory))
+
+    assert "slash" not in done.memory
+    assert CANARY == hub.variables[UUID]["value"]
+
+
+async def test_a_variable_that_is_listed_and_never_found_is_tried_again_later() -> None:
+    """404 both ways is no reason to make a second variable."""
+    hub = a_hub(slash="never")
+    hub.add(UUID, "accesstoken")
+
+    with pytest.raises(SinkFailed, match="not found"):
+        await by_name(hub).write(delivery())
+
+    assert 1 == len(hub.variables)
+
+
+async def test_a_deleted_variable_is_found_anew_by_its_name() -> None:
+    """The id that was remembered is gone: the list tells the new one."""
+    hub = a_hub()
+    hub.add(UUID, "accesstoken")
+    memory = {"id": "gone", "url": URL, "name": "accesstoken"}
+
+    done = await by_name(hub).write(delivery(memory=memory))
+
+    assert UUID == done.memory["id"]
+    assert CANARY == hub.variables[UUID]["value"]
+
+
+async def test_a_renamed_variable_is_left_for_the_one_that_bears_the_name() -> None:
+    """The name counts, and a person may have given it to another variable."""
+    hub = a_hub()
+    hub.add("before", "renamed")
+    hub.add(UUID, "accesstoken")
+    memory = {"id": "before", "url": URL, "name": "accesstoken"}
+
+    done = await by_name(hub).write(delivery(memory=memory))
+
+    assert UUID == done.memory["id"]
+
+
+async def test_a_hub_that_respells_a_new_name_gets_one_variable_only() -> None:
+    """The name as the Homey spells it is remembered, so that none is made each time."""
+    hub = a_hub()
+    made = {"id": UUID, "name": "accesstoken", "type": "string", "value": CANARY}
+    hub.script = [answer(200, {}), answer(200, made)]
+    hub.variables[UUID] = dict(made)
+
+    done = await by_name(hub, "accesstoken ").write(delivery())
+    again = await by_name(hub, "accesstoken ").write(delivery(memory=done.memory))
+
+    assert "accesstoken" == done.memory["called"]
+    assert done.memory == again.memory
+    assert ["GET", "POST", "PUT"] == [method for method, _ in hub.seen]
+
+
+async def test_two_variables_of_the_name_are_refused_with_their_ids() -> None:
+    """Nobody can tell which is meant: an id is wanted, and nothing is written."""
+    hub = a_hub()
+    for number in range(7):
+        hub.add(f"id-{number}", "accesstoken")
+
+    with pytest.raises(SinkRefused, match="7 logic variables named accesstoken") as caught:
+        await by_name(hub).write(delivery())
+
+    assert "id-0, id-1, id-2, id-3, id-4, …" in caught.value.remedy
+    assert {"old"} == {one["value"] for one in hub.variables.values()}
+
+
+async def test_200_with_another_value_is_refused() -> None:
+    """A Homey answers 200 to a body that it does not take; the echo is the proof."""
+    hub = a_hub(deaf=True)
+    hub.add(UUID, "accesstoken")
+
+    with pytest.raises(SinkRefused, match="holds something else"):
+        await by_name(hub).write(delivery())
+
+
+@pytest.mark.parametrize("kind", ["number", "boolean"])
+async def test_a_variable_of_another_type_is_named(kind: str) -> None:
+    """By the list for a name, by the echo for an id: the type is told plainly."""
+    hub = a_hub()
+    hub.add(UUID, "accesstoken", kind, value=0)
+
+    with pytest.raises(SinkRefused, match=f"is of the type {kind}"):
+        await by_name(hub).write(delivery())
+    with pytest.raises(SinkRefused, match=f"is of the type {kind}"):
+        await by_id(hub).write(delivery())
+
+
+async def test_a_400_is_looked_into_for_the_type() -> None:
+    """A hub that refuses the wrong type with 400 is asked what the type is."""
+    hub = a_hub(script=[answer(400, {"error": "Invalid Value"})])
+    hub.add(UUID, "accesstoken", "number", value=0)
+
+    with pytest.raises(SinkRefused, match="is of the type number"):
+        await by_id(hub).write(delivery())
+
+
+async def test_a_400_to_a_text_variable_is_refused_with_its_status() -> None:
+    """Where the list tells nothing, the status does."""
+    hub = a_hub(script=[answer(400, {"error": "Value Too Long"})])
+    hub.add(UUID, "accesstoken")
+
+    with pytest.raises(SinkRefused) as caught:
+        await by_id(hub).write(delivery())
+
+    assert 400 == caught.value.status
+
+
+@pytest.mark.parametrize("scopes", [frozenset(), frozenset({"homey.logic.readonly"})])
+async def test_403_names_the_scope(scopes: frozenset[str]) -> None:
+    """A client without the scope is told which one, whether reading or writing fails."""
+    hub = a_hub(scopes=scopes)
+    hub.add(UUID, "accesstoken")
+
+    with pytest.raises(SinkRefused) as caught:
+        await by_name(hub).write(delivery())
+
+    assert 403 == caught.value.status
+    assert "homey.logic" in caught.value.remedy
+
+
+async def test_401_is_the_keepers_business() -> None:
+    """A refused bearer is not the fault of the sink."""
+    hub = FakeHub(URL, "another bearer")
+
+    with pytest.raises(BearerRefused):
+        await by_name(hub).write(delivery())
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (answer(503, "busy"), ServerTrouble),
+        (answer(408), ServerTrouble),
+        (answer(429, "", ("retry-after", "90")), Throttled),
+        (answer(404, "mesh_node_offline"), HomeyOffline),
+        (answer(200, "<html>sign in to the guest network</html>"), Garbled),
+        (answer(200, '{"id": "cut'), Garbled),
+        (answer(200, "null"), Garbled),
+        (answer(200, "17"), Garbled),
+        (answer(204), Garbled),
+        (answer(302, "", ("location", "https://portal.example")), SinkFailed),
+    ],
+    ids=["503", "408", "429", "offline", "html", "cut", "null", "number", "blank", "302"],
+)
+@pytest.mark.parametrize("step", [0, 1, 2], ids=["list", "create", "put"])
+async def test_trouble_is_sorted_alike_at_every_request(
+    trouble: Response, kind: type[TokendError], step: int
+) -> None:
+    """List, creation and update sort what is no answer of theirs in the same way."""
+    found = answer(200, {UUID: {"id": UUID, "name": "accesstoken", "type": "string"}})
+    before = [[], [answer(200, {})], [found]][step]
+    hub = a_hub(script=[*before, trouble])
+
+    with pytest.raises(kind) as caught:
+        await by_name(hub).write(delivery())
+
+    assert {} == hub.variables
+    if isinstance(caught.value, Throttled):
+        assert timedelta(seconds=90) == caught.value.retry_after
+
+
+async def test_404_of_the_list_is_tried_again() -> None:
+    """An address without a Homey behind it has no list; nothing is made there."""
+    hub = a_hub(script=[answer(404, "nothing here")])
+
+    with pytest.raises(SinkFailed, match="404"):
+        await by_name(hub).write(delivery())
+
+
+async def test_entries_of_another_shape_are_left_out() -> None:
+    """One odd entry among ten thousand does not hide the variable."""
+    hub = a_hub()
+    entries: dict[str, object] = {
+        f"id-{number}": {"id": f"id-{number}", "name": f"n{number}", "type": "string"}
+        for number in range(10_000)
+    }
+    entries |= {"a": None, "b": ["accesstoken"], "../c": {"name": "accesstoken"}, "d": {"id": 5}}
+    entries[UUID] = {"name": "accesstoken", "type": "string"}
+    hub.add(UUID, "accesstoken")
+    hub.script = [answer(200, entries)]
+
+    await by_name(hub).write(delivery())
+
+    assert CANARY == hub.variables[UUID]["value"]
+
+
+async def test_an_id_goes_into_the_address_encoded() -> None:
+    """No id can reach another path or add a query."""
+    hub = a_hub()
+    hub.add("a b?c=d#é%2e", "accesstoken")
+
+    await by_name(hub).write(delivery())
+
+    assert ("PUT", f"{ROOT}/a%20b%3Fc%3Dd%23%C3%A9%252e/") == hub.seen[-1]
+
+
+@pytest.mark.parametrize("odd", ["", ".", "..", "a/b", "a\nb", "x" * 201])
+async def test_an_id_that_is_none_is_never_sent(odd: str) -> None:
+    """What cannot stand in a path is not a variable of ours."""
+    hub = a_hub(script=[answer(200, {odd: {"name": "accesstoken"}})])
+
+    with pytest.raises(SinkRefused, match="no logic variable"):
+        await by_name(hub, create=False).write(delivery())
+
+    assert ["GET"] == [method for method, _ in hub.seen]
+
+
+async def test_no_message_holds_the_token() -> None:
+    """Whatever the Homey throws back, the token stays out of texts and tracebacks."""
+    script = [
+        answer(400, json.dumps({"error": CANARY})),
+        answer(200, {"id": UUID, "type": CANARY, "value": CANARY[:-1]}),
+        answer(200, CANARY),
+        answer(302, CANARY, ("location", CANARY)),
+    ]
+    for one in script:
+        hub = a_hub(script=[one])
+        hub.add(UUID, "accesstoken")
+        with pytest.raises(TokendError) as caught:
+            await by_id(hub).write(delivery())
+
+        shown = "".join(traceback.format_exception(caught.value)) + caught.value.remedy
+        assert CANARY not in shown + repr(caught.value)
+
+
+def test_a_target_tells_name_and_id_apart() -> None:
+    """A variable named like an id is another target than the id."""
+    hub = a_hub()
+
+    assert "logic_variable:accesstoken" == by_name(hub).target
+    assert f"logic_variable:id={UUID}" == by_id(hub).target
+
+
+@pytest.mark.parametrize(("name", "key"), [(None, None), ("a", "b")])
+def test_exactly_one_of_name_and_id_is_given(name: str | None, key: str | None) -> None:
+    """The configuration sees to it; here it is a bug."""
+    with pytest.raises(ValueError, match="exactly one"):
+        LogicVariableSink(a_hub(), name=name, variable_id=key, create=True)
