@@ -1,0 +1,87 @@
+"""Names to addresses, on threads that hold up nobody.
+
+aiohttp's own resolver takes the loop's default thread pool: eight hanging
+look-ups fill it, everybody else's work waits behind them, and ``asyncio.run``
+waits for them when the daemon ends. Here each look-up has a daemon thread of
+its own, and their number is bounded.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+#: How many look-ups may hang at once? One a host (aiohttp joins those of the same host):
+#: two of the cloud, the proxy, and some Homeys.
+_AT_ONCE = 16
+
+_NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+
+
+class OwnThreadsResolver(AbstractResolver):
+    """``getaddrinfo`` on a daemon thread each.
+
+    Args:
+        look_up: The blocking function; a test puts one in that hangs.
+    """
+
+    def __init__(self, look_up: Callable[..., list[Any]] = socket.getaddrinfo) -> None:
+        self._look_up = look_up
+        self._running = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """All addresses of a host, in the system's order.
+
+        Raises:
+            OSError: the name has none, or (``gaierror``, EAI_AGAIN) this cannot be told now.
+        """
+        if self._running >= _AT_ONCE:
+            raise socket.gaierror(socket.EAI_AGAIN, "too many look-ups hang")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Any]] = loop.create_future()
+
+        def tell(infos: list[Any] | None, error: Exception | None) -> None:
+            self._running -= 1
+            if answer.done():
+                return
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(infos or [])
+
+        def ask() -> None:
+            infos: list[Any] | None = None
+            failure: Exception | None = None
+            try:
+                infos = self._look_up(
+                    host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG
+                )
+            except Exception as error:  # noqa: BLE001  whatever it is belongs to who asked
+                failure = error
+            # A closed loop is a RuntimeError: nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell, infos, failure)
+
+        self._running += 1
+        threading.Thread(target=ask, name="look-up", daemon=True).start()
+        return [_result(host, info) for info in await answer]
+
+    async def close(self) -> None:
+        """Nothing to close: a hanging look-up ends by itself, or with the process."""
+
+
+def _result(host: str, info: tuple[Any, ...]) -> ResolveResult:
+    family, _, protocol, _, address = info
+    name, port = address[0], address[1]
+    if family == socket.AF_INET6 and address[3]:
+        # A link-local address is nothing without its interface.
+        name = f"{name}%{address[3]}" if "%" not in name else name
+    return ResolveResult(
+        hostname=host, host=name, port=port, family=family, proto=protocol, flags=_NUMERIC
+    )

@@ -1,0 +1,62 @@
+"""A transport per test, closed behind it."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import pytest
+import trustme
+
+from homey_tokend.transport import HttpTransport
+from tests.fakes.clock import FakeClock
+
+Build = Callable[..., HttpTransport]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock whose sleeps return at once."""
+    return FakeClock(instant=True)
+
+
+@pytest.fixture
+async def build(clock: FakeClock) -> AsyncIterator[Build]:
+    """Builds transports and closes them when the test is over."""
+    built: list[HttpTransport] = []
+
+    def build(
+        environ: dict[str, str] | None = None,
+        timeout: float = 5,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> HttpTransport:
+        transport = HttpTransport(
+            clock,
+            timeout=timedelta(seconds=timeout),
+            environ=environ or {},
+            user_agent="homey-tokend/test",
+            ssl_context=ssl_context,
+        )
+        built.append(transport)
+        return transport
+
+    yield build
+    for transport in built:
+        await transport.close()
+
+
+@pytest.fixture
+def transport(build: Build) -> HttpTransport:
+    return build()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    """A context that trusts the tests' authority only."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
