@@ -60,7 +60,8 @@ class Facts:
     """What lives in memory only: what is under way, and what the next attempt needs.
 
     ``password_needed``: no grant or user token is left from an earlier attempt.
-    ``forced``: the attempt under way was asked for by a person.
+    ``forced``: the attempt under way was asked for by a person. ``closed``: what
+    kept the last attempt from sending a password, where something did.
     ``account_digest`` and ``site_digest`` name the sign-in values as last read, or
     are empty while they are unknown.
     """
@@ -70,6 +71,7 @@ class Facts:
     delivering: frozenset[str] = field(default_factory=frozenset)
     password_needed: bool = True
     forced: bool = False
+    closed: "Gate | None" = None
     account_digest: str = ""
     site_digest: str = ""
 
@@ -169,7 +171,7 @@ def _instants(
         yield _proof_at(state, token, plan)
     for target in plan.sinks:
         if target not in facts.delivering and state.sink(target).generation != token.generation:
-            yield _sink_at(state, target, token, now, plan)
+            yield sink_due_at(state, target, token, now, plan)
 
 
 # --- the next attempt ----------------------------------------------------------
@@ -187,7 +189,12 @@ def should_renew_at(state: HomeyState, token: Token) -> datetime:
 
 def young_until(token: Token) -> datetime:
     """Until when a token is too young to be replaced on request."""
-    return token.issued_at + min(token.life * YOUNG_SHARE, YOUNG_MOST)
+    return token.issued_at + young_span(token.life)
+
+
+def young_span(life: timedelta) -> timedelta:
+    """How long after one refresh no other is started on request."""
+    return min(life * YOUNG_SHARE, YOUNG_MOST)
 
 
 def in_must_window(state: HomeyState, now: datetime) -> bool:
@@ -212,6 +219,7 @@ def next_attempt(
         gates += _refusals(state, account, facts)
     if facts.password_needed:
         gates += _sign_in_gates(state, account, now, plan)
+        gates += [facts.closed] if facts.closed else []
     return max(gates, key=lambda gate: gate.at)
 
 
@@ -307,11 +315,13 @@ def _due_sinks(
         for target in plan.sinks
         if target not in facts.delivering
         and state.sink(target).generation != token.generation
-        and _sink_at(state, target, token, now, plan) <= now
+        and sink_due_at(state, target, token, now, plan) <= now
     )
 
 
-def _sink_at(state: HomeyState, target: str, token: Token, now: datetime, plan: Plan) -> datetime:
+def sink_due_at(
+    state: HomeyState, target: str, token: Token, now: datetime, plan: Plan
+) -> datetime:
     """When a sink that lacks the token may be tried: at once, or after its own spacing."""
     sink = state.sink(target)
     failure = sink.failure

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from homey_tokend.account import Refusal
-from homey_tokend.errors import IllegalEvent, Refused, TokendError, Transient
+from homey_tokend.errors import (
+    IllegalEvent,
+    ProtocolChanged,
+    Refused,
+    StaleSignIn,
+    TokendError,
+    Transient,
+)
 from homey_tokend.model import Bearer, Delivered, Token, Trouble
 
 #: How far may an issue lie ahead of our clock before the token is "from the future"?
@@ -169,8 +176,17 @@ class HomeyState:
         )
 
     def failed(self, error: TokendError, *, at: datetime, draw: float) -> "HomeyState":
-        """An attempt failed; the held token, if any, stays."""
-        count = self.failure.trouble.count + 1 if self.failure else 1
+        """An attempt failed; the held token, if any, stays.
+
+        A sign-in that is not taken twice in a row at the same step is no
+        accident of time any more (``docs/wire.md``, sorting table: consent 403).
+        """
+        before = self.failure.trouble if self.failure else None
+        count = before.count + 1 if before else 1
+        if isinstance(error, StaleSignIn) and before and before.step == error.step:
+            error = ProtocolChanged(
+                f"{error.message}, again and again", step=error.step, status=error.status
+            )
         failure = Failure(trouble_of(error, at, count), draw, asked_to_wait(error, at))
         return replace(self, failure=failure)
 

@@ -1,0 +1,412 @@
+"""One Homey's keeper: decide, act, remember, publish.
+
+It is the only writer of its state. Everything that takes time (a refresh, a
+proof, each sink) runs in a task of its own and comes back as an outcome; the
+keeper takes outcomes one by one, so nothing that hangs holds up anything else.
+It never naps: it tells the schedule when to wake it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from homey_tokend import policy
+from homey_tokend.accounts import Accounts
+from homey_tokend.conversation import walk
+from homey_tokend.errors import (
+    AccountRefused,
+    BearerRefused,
+    IllegalEvent,
+    Refused,
+    TokendError,
+    Transient,
+)
+from homey_tokend.flow import prove
+from homey_tokend.ledger import Ledger
+from homey_tokend.model import Bearer, Delivered, Delivery, Token, View
+from homey_tokend.policy import Blocked, Decision, Deliver, Facts, Gate, Plan, Renew, Verify, Wait
+from homey_tokend.ports import Clock, Schedule, Sink, Transport
+from homey_tokend.refresher import Refresher
+from homey_tokend.state import HomeyState
+from homey_tokend.views import view_of
+
+log = structlog.get_logger()
+#: How long may one delivery take, whatever the sink does?
+DELIVERY_DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a keeper works with."""
+
+    clock: Clock
+    schedule: Schedule
+    transport: Transport
+    accounts: Accounts
+    ledger: Ledger
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody wants a newer token before ``until``; a person's ask is forced."""
+
+    until: datetime
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The wall clock was set by ``by``."""
+
+    by: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    since: int
+    result: Bearer | Gate | TokendError
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    generation: int
+    result: tuple[bool, datetime | None] | TokendError
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    target: str
+    generation: int
+    result: Delivered | TokendError
+
+
+Event = Asked | ClockSet | _Renewal | _Proof | _Outcome
+
+
+class Keeper:
+    """Keeps one Homey's token.
+
+    Args:
+        name: The Homey's name.
+        url: Its address as far as it is known without a token.
+        plan: What the configuration says to policy.
+        refresher: Its way to a new bearer.
+        hands: What it works with.
+    """
+
+    def __init__(
+        self, name: str, *, url: str, plan: Plan, refresher: Refresher, hands: Hands
+    ) -> None:
+        self.name = name
+        self.plan = plan
+        #: How many attempts have ended, well or not.
+        self.finished = 0
+        self._url = url
+        self._refresher = refresher
+        self._hands = hands
+        self._state = hands.ledger.homey(name)
+        self._facts = Facts()
+        self._inbox: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._published = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._told = ""
+        self.view = self._look()
+
+    # --- what the doors see and say ---
+
+    @property
+    def state(self) -> HomeyState:
+        """The state as it is now."""
+        return self._state
+
+    @property
+    def facts(self) -> Facts:
+        """What is under way, with what the refresher holds."""
+        return self._refresher.facts(self._hands.clock.now(), self._facts)
+
+    @property
+    def account_key(self) -> str:
+        """The account that the sign-in values name; empty while they are unknown."""
+        return self._refresher.digests.account or self._state.account
+
+    def post(self, event: Event) -> None:
+        """Hand the keeper an event; it is taken in turn."""
+        self._inbox.append(event)
+        self._wake.set()
+
+    def ring(self) -> None:
+        """Make the keeper look again: its time has come, or the clock was moved."""
+        self._wake.set()
+
+    async def next_view(self) -> View:
+        """Wait until a view is published."""
+        await self._published.wait()
+        return self.view
+
+    # --- the loop ---
+
+    async def run(self) -> None:
+        """Keep the token until cancelled."""
+        try:
+            while True:
+                self._wake.clear()
+                while self._inbox:
+                    await self._take(self._inbox.popleft())
+                if self._act(self._decide()):
+                    self._publish()
+                    await self._wake.wait()
+        finally:
+            self._hands.schedule.forget(self.name)
+            await self._stop_tasks()
+
+    async def _stop_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _decide(self) -> Decision:
+        now = self._hands.clock.now()
+        account = self._hands.accounts.state(self.account_key)
+        return policy.decide(self._state, account, self.facts, now, self.plan)
+
+    def _act(self, decision: Decision) -> bool:
+        """Do what was decided; True when there is nothing more to do for now."""
+        match decision:
+            case Renew(why):
+                self._begin_renewal(why)
+            case Deliver(targets):
+                for target in targets:
+                    self._begin_delivery(target)
+            case Verify():
+                self._begin_proof()
+            case Wait(wake=wake) | Blocked(wake=wake):
+                self._tell_when_blocked(decision)
+                if wake is not None:
+                    self._hands.schedule.wake_at(self.name, wake, self.ring)
+                return True
+        return False
+
+    def _tell_when_blocked(self, decision: Wait | Blocked) -> None:
+        told = decision.why if isinstance(decision, Blocked) else ""
+        if told and told != self._told:
+            log.error("refresh.held_back", homey=self.name, why=told, until=_stamp(decision.until))
+        self._told = told
+
+    def _publish(self) -> None:
+        self.view = self._look()
+        self._published.set()
+        self._published = asyncio.Event()
+
+    def _look(self) -> View:
+        account = self._hands.accounts.state(self.account_key)
+        now = self._hands.clock.now()
+        url = self._state.url or self._url
+        return view_of(self._state, account, self.facts, now, self.plan, url)
+
+    # --- tasks ---
+
+    def _spawn(self, work: Coroutine[Any, Any, Event], *, failed: Event) -> None:
+        task = asyncio.create_task(self._report(work, failed), name=f"{self.name}:{failed}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _report(self, work: Coroutine[Any, Any, Event], failed: Event) -> None:
+        """Post what the work returns; a bug in it becomes a failure, not a dead keeper."""
+        try:
+            event = await work
+        except Exception:
+            log.exception("internal.error", homey=self.name)
+            event = failed
+        self.post(event)
+
+    def _begin_renewal(self, why: str) -> None:
+        now = self._hands.clock.now()
+        wish = self._state.wish
+        forced = wish is not None and wish.forced
+        log.debug("refresh.started", homey=self.name, why=why, forced=forced)
+        self._state = self._state.attempted(now)
+        self._facts = replace(self._facts, renewing=True, forced=forced, closed=None)
+        since = self._state.generation
+        self._spawn(self._renew(since), failed=_Renewal(since, _internal()))
+
+    async def _renew(self, since: int) -> Event:
+        try:
+            return _Renewal(
+                since, await self._refresher.attempt(self._state, self._facts, self.plan)
+            )
+        except TokendError as error:
+            return _Renewal(since, error)
+
+    def _begin_proof(self) -> None:
+        token = self._held()
+        self._facts = replace(self._facts, verifying=True)
+        self._spawn(self._prove(token), failed=_Proof(token.generation, _internal()))
+
+    async def _prove(self, token: Token) -> Event:
+        question = prove(token.url, token.value, issued_at=token.issued_at)
+        try:
+            return _Proof(token.generation, await walk(question, self._hands.transport))
+        except TokendError as error:
+            return _Proof(token.generation, error)
+
+    def _begin_delivery(self, target: str) -> None:
+        token = self._held()
+        self._facts = replace(self._facts, delivering=self._facts.delivering | {target})
+        delivery = Delivery(self.name, token, self._state.sink(target).memory)
+        self._spawn(
+            self._deliver(target, delivery),
+            failed=_Outcome(target, token.generation, _internal()),
+        )
+
+    async def _deliver(self, target: str, delivery: Delivery) -> Event:
+        generation = delivery.token.generation
+        try:
+            async with asyncio.timeout(DELIVERY_DEADLINE_S):
+                return _Outcome(target, generation, await self._hands.sinks[target].write(delivery))
+        except TimeoutError:
+            error: TokendError = Transient(f"the sink took longer than {DELIVERY_DEADLINE_S:.0f} s")
+        except TokendError as failure:
+            error = failure
+        return _Outcome(target, generation, error)
+
+    def _held(self) -> Token:
+        token = self._state.token
+        if token is None:
+            raise IllegalEvent("no token is held")
+        return token
+
+    # --- outcomes ---
+
+    async def _take(self, event: Event) -> None:
+        """Remember what happened; what says something of an older token is dropped."""
+        try:
+            match event:
+                case Asked(until, forced):
+                    self._state = self._state.asked(until, forced=forced)
+                case ClockSet(by):
+                    await self._keep(self._state.shifted(by))
+                case _Renewal():
+                    await self._take_renewal(event)
+                case _Proof():
+                    await self._take_proof(event)
+                case _Outcome():
+                    await self._take_outcome(event)
+        except IllegalEvent as error:
+            log.info("outcome.dropped", homey=self.name, reason=error.message)
+
+    async def _keep(self, state: HomeyState) -> None:
+        """Disk before socket: the new state is in force once it is written down."""
+        await self._hands.ledger.keep_homey(state)
+        self._state = state
+
+    async def _take_renewal(self, event: _Renewal) -> None:
+        self._facts = replace(self._facts, renewing=False, forced=False)
+        self.finished += 1
+        clock, result = self._hands.clock, event.result
+        state = self._state.of_account(self._refresher.digests.account or self._state.account)
+        if isinstance(result, Gate):
+            self._facts = replace(self._facts, closed=result)
+            return
+        if isinstance(result, Bearer):
+            fraction = self.plan.fraction(clock.draw())
+            state = state.renewed(result, since=event.since, at=clock.now(), fraction=fraction)
+            await self._keep(state)
+            self._tell_renewed(result)
+            return
+        if isinstance(result, Refused) and not isinstance(result, AccountRefused):
+            digest = self._refresher.digests.site
+            state = state.refused(result, digest=digest, at=clock.now(), draw=clock.draw())
+        else:
+            state = state.failed(result, at=clock.now(), draw=clock.draw())
+        await self._keep(state)
+        self._tell_failed(result)
+
+    def _tell_renewed(self, bearer: Bearer) -> None:
+        token = self._held()
+        log.info(
+            "token.renewed",
+            homey=self.name,
+            generation=token.generation,
+            fingerprint=token.fingerprint(),
+            expires_at=_stamp(token.expires_at),
+            proved=bearer.proved,
+            note=bearer.note,
+        )
+
+    def _tell_failed(self, error: TokendError) -> None:
+        view = self._look()
+        grave = isinstance(error, Refused) or policy.in_must_window(
+            self._state, self._hands.clock.now()
+        )
+        (log.error if grave else log.warning)(
+            "refresh.failed",
+            homey=self.name,
+            kind=error.kind,
+            step=str(error.step),
+            reason=error.message,
+            remedy=error.remedy,
+            failures=view.trouble.count if view.trouble else 1,
+            next_try=_stamp(view.next_at),
+            token_dies_at=_stamp(view.dies_at),
+        )
+
+    async def _take_proof(self, event: _Proof) -> None:
+        self._facts = replace(self._facts, verifying=False)
+        now, generation = self._hands.clock.now(), event.generation
+        if isinstance(event.result, TokendError):
+            self._state = self._state.not_answered(generation, now)
+            log.info("token.not_proved", homey=self.name, reason=event.result.message)
+            return
+        taken, expires_at = event.result
+        if not taken:
+            await self._keep(self._state.was_revoked(generation, now))
+            log.warning("token.revoked", homey=self.name, generation=generation)
+            return
+        self._state = self._state.proved(generation, now, expires_at)
+        self._hands.ledger.note(self._state)
+        log.debug("token.proved", homey=self.name, generation=generation)
+
+    async def _take_outcome(self, event: _Outcome) -> None:
+        target, generation, result = event.target, event.generation, event.result
+        self._facts = replace(self._facts, delivering=self._facts.delivering - {target})
+        now = self._hands.clock.now()
+        if isinstance(result, Delivered):
+            await self._keep(self._state.delivered(target, generation, result, now))
+            log.info(
+                "sink.delivered",
+                homey=self.name,
+                sink=target,
+                generation=generation,
+                detail=result.detail,
+            )
+            return
+        draw = self._hands.clock.draw()
+        state = self._state.undelivered(target, generation, result, at=now, draw=draw)
+        held = state.token is not None and state.token.generation == generation
+        if isinstance(result, BearerRefused) and held:
+            state = state.doubted(generation)
+        await self._keep(state)
+        (log.error if isinstance(result, Refused) else log.warning)(
+            "sink.failed",
+            homey=self.name,
+            sink=target,
+            generation=generation,
+            kind=result.kind,
+            reason=result.message,
+            remedy=result.remedy,
+        )
+
+
+def _internal() -> TokendError:
+    return TokendError("an internal error; the log has its traceback", remedy="Please report it.")
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="seconds")

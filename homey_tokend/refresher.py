@@ -1,0 +1,283 @@
+"""One Homey's way to a new bearer, and what an earlier attempt left to go on from.
+
+An attempt goes as far back as it must and no further: with a living access token
+only the exchange is repeated, with a living user token only the consent. A
+password goes out only when nothing else is left, is written down before it does,
+and never while a refusal, the budget or a used one-time step stands against it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from homey_tokend import flow, policy, totp
+from homey_tokend.accounts import Accounts
+from homey_tokend.addresses import Site
+from homey_tokend.conversation import walk
+from homey_tokend.digests import Digests, digests
+from homey_tokend.errors import (
+    AccountRefused,
+    ClientRefused,
+    HomeyRefused,
+    ProtocolChanged,
+    SecretUnavailable,
+    StaleSignIn,
+    Throttled,
+    Transient,
+)
+from homey_tokend.ledger import Ledger
+from homey_tokend.model import (
+    Bearer,
+    Credentials,
+    Endpoints,
+    Grant,
+    Request,
+    Response,
+    Secret,
+    UserToken,
+)
+from homey_tokend.policy import Facts, Gate, Plan
+from homey_tokend.ports import Clock, CredentialSource, Transport
+from homey_tokend.state import HomeyState, trouble_of
+
+log = structlog.get_logger()
+T = TypeVar("T")
+#: How long is a user token tried again? Its life is unknown (docs/wire.md, Open); it is only
+#: ever a shortcut: the first answer against it drops it.
+USER_TOKEN_KEPT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Homey:
+    """What the configuration says of one Homey to the flow."""
+
+    name: str
+    endpoints: Endpoints
+    cloudid: str
+    url: str | None
+    lifetime: timedelta
+    use_refresh_token: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The hands that an attempt uses.
+
+    ``run_blocking`` runs a slow function on a thread; ``hide`` is told of every
+    secret as soon as it is known, before it can reach a log line.
+    """
+
+    clock: Clock
+    transport: Transport
+    accounts: Accounts
+    ledger: Ledger
+    run_blocking: Callable[..., Awaitable[Digests]]
+    hide: Callable[[Secret], None]
+
+
+class Refresher:
+    """Makes attempts for one Homey; keeps user token and grant in memory between them."""
+
+    def __init__(self, homey: Homey, source: CredentialSource, tools: Tools) -> None:
+        self._homey = homey
+        self._source = source
+        self._tools = tools
+        self._who: Credentials | None = None
+        self._user: UserToken | None = None
+        self._grant: Grant | None = None
+        self.digests = Digests("", "", "")
+
+    def facts(self, now: datetime, facts: Facts) -> Facts:
+        """The facts with what only this class knows filled in."""
+        return replace(
+            facts,
+            password_needed=not (
+                self._living_grant(now) or self._living_user(now) or self._refresh_token()
+            ),
+            account_digest=self.digests.password,
+            site_digest=self.digests.site,
+        )
+
+    async def read_values(self) -> bool:
+        """Read the sign-in values anew.
+
+        Returns:
+            Whether they are others than before.
+
+        Raises:
+            SecretUnavailable: one of them cannot be had.
+        """
+        who = await self._source.read()
+        if who == self._who:
+            return False
+        secrets = (who.email, who.password, who.client_secret, who.totp_secret)
+        for secret in secrets:
+            if secret is not None:
+                self._tools.hide(secret)
+        salt = self._tools.ledger.book.salt
+        self.digests = await self._tools.run_blocking(
+            digests, who, self._homey.endpoints.accounts, salt
+        )
+        self._who, self._user, self._grant = who, None, None
+        return True
+
+    async def attempt(self, state: HomeyState, facts: Facts, plan: Plan) -> Bearer | Gate:
+        """One attempt to get a new bearer.
+
+        Returns:
+            The bearer, or the gate that kept a password from going out.
+
+        Raises:
+            TokendError: what the flow raises; SecretUnavailable before it begins.
+        """
+        await self.read_values()
+        remembered = self._living_grant(self._tools.clock.now())
+        if remembered is not None:
+            try:
+                return await self._exchange(remembered, state)
+            except StaleSignIn:
+                self._grant = None
+        grant = await self._sign_in(state, facts, plan)
+        return grant if isinstance(grant, Gate) else await self._exchange(grant, state)
+
+    # --- exchange ---
+
+    async def _exchange(self, grant: Grant, state: HomeyState) -> Bearer:
+        homey = self._homey
+        site = Site(homey.endpoints, homey.cloudid, homey.url, state.url, homey.lifetime)
+        try:
+            bearer = await self._walk(flow.exchange(grant, site))
+        except (StaleSignIn, HomeyRefused):
+            # A consent given anew may cover the Homey: the next try begins at the login.
+            self._grant = None
+            raise
+        self._tools.hide(bearer.value)
+        self._user = self._grant = None
+        return bearer
+
+    # --- sign-in ---
+
+    async def _sign_in(self, state: HomeyState, facts: Facts, plan: Plan) -> Grant | Gate:
+        grant = await self._by_refresh_token()
+        if grant is None:
+            grant = await self._by_remembered_user()
+        if grant is None:
+            user = await self._log_in(state, facts, plan)
+            if isinstance(user, Gate):
+                return user
+            self._user = user
+            grant = await self._walk(flow.consent(self._values(), self._homey.endpoints, user))
+        await self._keep(grant)
+        return grant
+
+    async def _by_refresh_token(self) -> Grant | None:
+        token = self._refresh_token()
+        if token is None:
+            return None
+        try:
+            return await self._walk(flow.renew_grant(self._values(), self._homey.endpoints, token))
+        except StaleSignIn:
+            log.warning("refresh_token.refused", homey=self._homey.name)
+            await self._tools.ledger.keep_refresh_token(self._homey.name, None)
+            return None
+
+    async def _by_remembered_user(self) -> Grant | None:
+        user = self._living_user(self._tools.clock.now())
+        if user is None:
+            return None
+        try:
+            return await self._walk(flow.consent(self._values(), self._homey.endpoints, user))
+        except (StaleSignIn, ClientRefused, ProtocolChanged):
+            # Only a fresh user token makes such an answer mean what it says.
+            self._user = None
+            return None
+
+    async def _log_in(self, state: HomeyState, facts: Facts, plan: Plan) -> UserToken | Gate:
+        accounts, key = self._tools.accounts, self.digests.account
+        async with accounts.lock(key):
+            now = self._tools.clock.now()
+            gate = policy.may_sign_in(state, accounts.state(key), self.facts(now, facts), now, plan)
+            if gate is not None:
+                return gate
+            who = self._values()
+            step = totp.step_of(now) if who.totp_secret else None
+            code = self._one_time_code(who.totp_secret, step)
+            await accounts.signing_in(key, now, step)
+            return await self._judged(key, now, code)
+
+    async def _judged(self, key: str, began: datetime, code: str) -> UserToken:
+        """Send the password and write down what came of it."""
+        accounts, digest = self._tools.accounts, self.digests.password
+        try:
+            user = await self._walk(
+                flow.log_in(self._values(), self._homey.endpoints, one_time_code=code)
+            )
+        except AccountRefused as error:
+            trouble = trouble_of(error, self._tools.clock.now())
+            await accounts.refused(key, digest, trouble)
+            raise
+        except Throttled:
+            raise
+        except Transient:
+            await accounts.not_judged(key, began)
+            raise
+        self._tools.hide(user.value)
+        await accounts.accepted(key, digest)
+        return user
+
+    def _one_time_code(self, secret: Secret | None, step: int | None) -> str:
+        if secret is None or step is None:
+            return ""
+        try:
+            code = totp.code(secret, step)
+        except ValueError as error:
+            raise SecretUnavailable(
+                f"totp_secret: {error}", remedy="Copy the base32 secret of the account anew."
+            ) from None
+        self._tools.hide(Secret(code))
+        return code
+
+    # --- what is kept ---
+
+    async def _keep(self, grant: Grant) -> None:
+        self._tools.hide(grant.access_token)
+        if grant.refresh_token is not None:
+            self._tools.hide(grant.refresh_token)
+            if self._homey.use_refresh_token:
+                # It may have been rotated: on the disk before anything else is tried.
+                await self._tools.ledger.keep_refresh_token(self._homey.name, grant.refresh_token)
+        self._grant = grant
+
+    def _living_grant(self, now: datetime) -> Grant | None:
+        grant = self._grant
+        return grant if grant is not None and now < grant.expires_at else None
+
+    def _living_user(self, now: datetime) -> UserToken | None:
+        user = self._user
+        return user if user is not None and now - user.issued_at < USER_TOKEN_KEPT else None
+
+    def _refresh_token(self) -> Secret | None:
+        if not self._homey.use_refresh_token:
+            return None
+        return self._tools.ledger.refresh_token(self._homey.name)
+
+    def _values(self) -> Credentials:
+        if self._who is None:  # pragma: no cover  -- attempt() reads them first
+            raise SecretUnavailable("the sign-in values were not read")
+        return self._who
+
+    async def _walk(self, conversation: flow.Conversation[T]) -> T:
+        return await walk(conversation, self._tools.transport, self._heard)
+
+    def _heard(self, request: Request, response: Response) -> None:
+        took = response.received_at - response.sent_at
+        log.debug(
+            "step.answered",
+            homey=self._homey.name,
+            step=str(request.step),
+            status=response.status,
+            ms=round(took.total_seconds() * 1000),
+        )
