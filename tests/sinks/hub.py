@@ -81,7 +81,7 @@ class FakeHub:
     def _update(self, rest: str, body: object) -> Response:
         slashed = rest.endswith("/")
         key = unquote(rest.strip("/"))
-        fits = self.slash == "either" or self.slash == ("yes" if slashed else "no")
+        fits = self.slash in ("either", "yes" if slashed else "no")
         if key not in self.variables or not fits:
             return answer(404, {"error": "Not Found"})
         variable = self.variables[key]

@@ -44,9 +44,9 @@ async def test_a_variable_given_by_id_is_written_in_one_request() -> None:
 
     done = await by_id(hub).write(delivery())
 
-    assert CANARY == hub.variables[UUID]["value"]
+    assert hub.variables[UUID]["value"] == CANARY
     assert [("PUT", f"{ROOT}/{UUID}/")] == hub.seen
-    assert {"id": UUID, "url": URL} == done.memory
+    assert done.memory == {"id": UUID, "url": URL}
 
 
 @pytest.mark.parametrize("lists", [False, True], ids=["object", "array"])
@@ -58,9 +58,9 @@ async def test_a_variable_given_by_name_is_found_in_the_list(lists: bool) -> Non
 
     done = await by_name(hub).write(delivery())
 
-    assert CANARY == hub.variables[UUID]["value"]
-    assert "old" == hub.variables["other"]["value"]
-    assert {"id": UUID, "url": URL, "name": "accesstoken"} == done.memory
+    assert hub.variables[UUID]["value"] == CANARY
+    assert hub.variables["other"]["value"] == "old"
+    assert done.memory == {"id": UUID, "url": URL, "name": "accesstoken"}
 
 
 async def test_a_remembered_id_saves_the_list() -> None:
@@ -105,10 +105,10 @@ async def test_a_missing_variable_is_created_once_with_the_token_in_it() -> None
     done = await by_name(hub).write(delivery())
     await by_name(hub).write(delivery(memory=done.memory))
 
-    assert [{"id": "made-1", "name": "accesstoken", "type": "string", "value": CANARY}] == list(
-        hub.variables.values()
-    )
-    assert ["GET", "POST", "PUT"] == [method for method, _ in hub.seen]
+    assert list(hub.variables.values()) == [
+        {"id": "made-1", "name": "accesstoken", "type": "string", "value": CANARY}
+    ]
+    assert [method for method, _ in hub.seen] == ["GET", "POST", "PUT"]
 
 
 async def test_a_missing_variable_is_refused_where_none_may_be_made() -> None:
@@ -118,7 +118,7 @@ async def test_a_missing_variable_is_refused_where_none_may_be_made() -> None:
     with pytest.raises(SinkRefused, match="no logic variable named accesstoken"):
         await by_name(hub, create=False).write(delivery())
 
-    assert ["GET"] == [method for method, _ in hub.seen]
+    assert [method for method, _ in hub.seen] == ["GET"]
 
 
 async def test_an_unknown_id_is_refused_and_nothing_is_made() -> None:
@@ -128,7 +128,7 @@ async def test_an_unknown_id_is_refused_and_nothing_is_made() -> None:
     with pytest.raises(SinkRefused, match=f"no logic variable with the id {UUID}"):
         await by_id(hub).write(delivery())
 
-    assert {} == hub.variables
+    assert hub.variables == {}
 
 
 @pytest.mark.parametrize("sink", [by_id, by_name], ids=["by-id", "by-name"])
@@ -142,8 +142,8 @@ async def test_a_hub_without_slashes_is_learnt_and_remembered(sink: object) -> N
     hub.seen.clear()
     await sink(hub).write(delivery(memory=done.memory))
 
-    assert "no" == done.memory["slash"]
-    assert CANARY == hub.variables[UUID]["value"]
+    assert done.memory["slash"] == "no"
+    assert hub.variables[UUID]["value"] == CANARY
     assert [("PUT", f"{ROOT}/{UUID}")] == hub.seen
 
 
@@ -156,7 +156,7 @@ async def test_a_hub_that_wants_the_slash_again_gets_it() -> None:
     done = await by_name(hub).write(delivery(memory=memory))
 
     assert "slash" not in done.memory
-    assert CANARY == hub.variables[UUID]["value"]
+    assert hub.variables[UUID]["value"] == CANARY
 
 
 async def test_a_variable_that_is_listed_and_never_found_is_tried_again_later() -> None:
@@ -167,7 +167,7 @@ async def test_a_variable_that_is_listed_and_never_found_is_tried_again_later() 
     with pytest.raises(SinkFailed, match="not found"):
         await by_name(hub).write(delivery())
 
-    assert 1 == len(hub.variables)
+    assert len(hub.variables) == 1
 
 
 async def test_a_deleted_variable_is_found_anew_by_its_name() -> None:
@@ -178,8 +178,8 @@ async def test_a_deleted_variable_is_found_anew_by_its_name() -> None:
 
     done = await by_name(hub).write(delivery(memory=memory))
 
-    assert UUID == done.memory["id"]
-    assert CANARY == hub.variables[UUID]["value"]
+    assert done.memory["id"] == UUID
+    assert hub.variables[UUID]["value"] == CANARY
 
 
 async def test_a_renamed_variable_is_left_for_the_one_that_bears_the_name() -> None:
@@ -191,7 +191,7 @@ async def test_a_renamed_variable_is_left_for_the_one_that_bears_the_name() -> N
 
     done = await by_name(hub).write(delivery(memory=memory))
 
-    assert UUID == done.memory["id"]
+    assert done.memory["id"] == UUID
 
 
 async def test_a_hub_that_respells_a_new_name_gets_one_variable_only() -> None:
@@ -204,9 +204,9 @@ async def test_a_hub_that_respells_a_new_name_gets_one_variable_only() -> None:
     done = await by_name(hub, "accesstoken ").write(delivery())
     again = await by_name(hub, "accesstoken ").write(delivery(memory=done.memory))
 
-    assert "accesstoken" == done.memory["called"]
+    assert done.memory["called"] == "accesstoken"
     assert done.memory == again.memory
-    assert ["GET", "POST", "PUT"] == [method for method, _ in hub.seen]
+    assert [method for method, _ in hub.seen] == ["GET", "POST", "PUT"]
 
 
 async def test_two_variables_of_the_name_are_refused_with_their_ids() -> None:
@@ -260,7 +260,7 @@ async def test_a_400_to_a_text_variable_is_refused_with_its_status() -> None:
     with pytest.raises(SinkRefused) as caught:
         await by_id(hub).write(delivery())
 
-    assert 400 == caught.value.status
+    assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("scopes", [frozenset(), frozenset({"homey.logic.readonly"})])
@@ -272,7 +272,7 @@ async def test_403_names_the_scope(scopes: frozenset[str]) -> None:
     with pytest.raises(SinkRefused) as caught:
         await by_name(hub).write(delivery())
 
-    assert 403 == caught.value.status
+    assert caught.value.status == 403
     assert "homey.logic" in caught.value.remedy
 
 
@@ -312,7 +312,7 @@ async def test_trouble_is_sorted_alike_at_every_request(
     with pytest.raises(kind) as caught:
         await by_name(hub).write(delivery())
 
-    assert {} == hub.variables
+    assert hub.variables == {}
     if isinstance(caught.value, Throttled):
         assert timedelta(seconds=90) == caught.value.retry_after
 
@@ -339,7 +339,7 @@ async def test_entries_of_another_shape_are_left_out() -> None:
 
     await by_name(hub).write(delivery())
 
-    assert CANARY == hub.variables[UUID]["value"]
+    assert hub.variables[UUID]["value"] == CANARY
 
 
 async def test_an_id_goes_into_the_address_encoded() -> None:
@@ -360,7 +360,7 @@ async def test_an_id_that_is_none_is_never_sent(odd: str) -> None:
     with pytest.raises(SinkRefused, match="no logic variable"):
         await by_name(hub, create=False).write(delivery())
 
-    assert ["GET"] == [method for method, _ in hub.seen]
+    assert [method for method, _ in hub.seen] == ["GET"]
 
 
 async def test_no_message_holds_the_token() -> None:
@@ -385,7 +385,7 @@ def test_a_target_tells_name_and_id_apart() -> None:
     """A variable named like an id is another target than the id."""
     hub = a_hub()
 
-    assert "logic_variable:accesstoken" == by_name(hub).target
+    assert by_name(hub).target == "logic_variable:accesstoken"
     assert f"logic_variable:id={UUID}" == by_id(hub).target
 
 
