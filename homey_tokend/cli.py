@@ -6,7 +6,9 @@ A command's file is imported only when the command is called.
 import argparse
 import difflib
 import importlib
+import io
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from homey_tokend import __version__, errors, exits
@@ -53,9 +55,16 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """Ends with 64 and a hint where the usage is wrong; abbreviates nothing."""
 
-    def __init__(self, prog: str, description: str) -> None:
+    def __init__(
+        self, prog: str, description: str, parents: Sequence[argparse.ArgumentParser] = ()
+    ) -> None:
         super().__init__(
-            prog=prog, description=description, formatter_class=Formatter, allow_abbrev=False
+            prog=prog,
+            description=description,
+            formatter_class=Formatter,
+            allow_abbrev=False,
+            parents=list(parents),
+            add_help=not parents,  # a parent brings its own --help
         )
 
     def error(self, message: str) -> NoReturn:
@@ -77,6 +86,8 @@ def main(words: list[str]) -> int:
     Returns:
         The exit status.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the locale can write
     try:
         return _run(words)
     except SystemExit as ended:  # argparse's way to end after --help or a wrong usage
@@ -105,15 +116,18 @@ def parser_of(name: str) -> Parser:
     Args:
         name: A name of ``COMMANDS``.
     """
-    parser = Parser(f"homey-tokend {name}", f"{COMMANDS[name].capitalize()}.")
-    importlib.import_module(f"homey_tokend.commands.{name}").configure(parser)
+    command = importlib.import_module(f"homey_tokend.commands.{name}")
+    parents = command.parents() if hasattr(command, "parents") else ()
+    line = COMMANDS[name]
+    parser = Parser(f"homey-tokend {name}", f"{line[0].upper()}{line[1:]}.", parents)
+    command.configure(parser)
     return parser
 
 
 def overview() -> Parser:
     """The parser of the program itself: ``--version``, and a list of the commands."""
     parser = Parser("homey-tokend", "Keeps a fresh Homey bearer token at hand.")
-    parser.usage = "homey-tokend [--version] [--help] COMMAND …"
+    parser.usage = "homey-tokend [--version] [--help] COMMAND ..."
     parser.add_argument("--version", action="version", version=f"homey-tokend {__version__}")
     lines = "".join(f"  {name:<12}{line}\n" for name, line in COMMANDS.items())
     parser.epilog = (
@@ -129,6 +143,7 @@ def _run(words: list[str]) -> int:
     if name not in COMMANDS:
         return _without_command(words)
     args = parser_of(name).parse_args(words[1:])
+    args.words = words[1:]
     status = importlib.import_module(f"homey_tokend.commands.{name}").run(args)
     return int(status)
 

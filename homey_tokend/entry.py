@@ -54,6 +54,17 @@ def tell(message: str, hint: str, status: int) -> int:
     return status
 
 
+def put(text: str) -> None:
+    """Write to stdout.
+
+    Raises:
+        OSError: It is closed, or takes no more.
+    """
+    if sys.stdout is None:
+        raise OSError(0, "stdout is closed")
+    sys.stdout.write(text)
+
+
 def _discard_output() -> None:
     """Let Python's own flush at the end meet no closed pipe."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

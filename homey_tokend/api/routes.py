@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+import structlog
 from aiohttp import web
 
 from homey_tokend.api import documents, problems
@@ -20,6 +21,7 @@ _Handler = Callable[[web.Request], Awaitable[web.Response]]
 #: Looks at a request before it is served: None lets it pass, a Problem is its answer.
 Gate = Callable[[web.Request], Problem | None]
 
+_log = structlog.get_logger()
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -99,6 +101,9 @@ class Api:
                 return await handler(request)
             except Problem as problem:
                 return problem.response()
+            except Exception as error:  # noqa: BLE001  a bug is answered and logged, not sent out
+                _log.error("request.failed", error=type(error).__name__, exc_info=error)
+                return Problem(500, "bug", "a fault of the daemon", kind="bug").response()
 
         return gated
 

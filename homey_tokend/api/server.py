@@ -177,8 +177,7 @@ class _ServerLog:
     def exception(
         self, _message: str, *_args: object, exc_info: BaseException | None = None
     ) -> None:
-        """Tell of garbage by its kind, of a fault of ours with its traceback."""
-        if isinstance(exc_info, HttpProcessingError):
-            _log.info("client.garbled", error=type(exc_info).__name__)
-        else:
-            _log.error("request.failed", error=type(exc_info).__name__, exc_info=exc_info)
+        """Tell of garbage by its kind alone: its text quotes what the client sent."""
+        garbled = isinstance(exc_info, HttpProcessingError)
+        event = "client.garbled" if garbled else "server.failed"
+        _log.info(event, error=type(exc_info).__name__)

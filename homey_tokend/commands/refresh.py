@@ -1,10 +1,9 @@
 """``homey-tokend refresh``: have the daemon refresh now, one Homey or all."""
 
 import argparse
-import sys
 
 from homey_tokend import client, exits
-from homey_tokend.entry import tell
+from homey_tokend.entry import put, tell
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,5 +45,5 @@ def _refresh(name: str, wait: str | None, socket: str | None) -> int:
         return tell(f"{name}: still under way", hint, exits.TRY_LATER)
     token = document.get("token")
     held = token if isinstance(token, dict) else {}
-    sys.stdout.write(f"{name}: {held.get('fingerprint')}, good until {held.get('expires_at')}\n")
+    put(f"{name}: {held.get('fingerprint')}, good until {held.get('expires_at')}\n")
     return exits.OK

@@ -2,9 +2,9 @@
 
 import argparse
 import json
-import sys
 
 from homey_tokend import client, exits, story
+from homey_tokend.entry import put
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,9 +30,9 @@ def run(args: argparse.Namespace) -> int:
     document = client.status(args.homey, socket=args.socket)
     homeys = [document] if args.homey else _members(document)
     if args.json:
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        put(json.dumps(document, indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(story.told(homey) for homey in homeys))
+        put("\n".join(story.told(homey) for homey in homeys))
     return max(map(_exit_status, homeys), default=exits.OK)
 
 

@@ -4,11 +4,8 @@ Parsed by hand, because argparse alone would cost more than the whole command;
 ``configure`` says the same to argparse for ``--help``.
 """
 
-from __future__ import annotations
-
-import sys
-
 from homey_tokend import client, exits
+from homey_tokend.entry import put
 
 TYPE_CHECKING = False  # known to type checkers by its name; typing itself costs too much here
 if TYPE_CHECKING:
@@ -36,7 +33,7 @@ def fast(words: list[str]) -> int | None:
     return _print(asked)
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: "argparse.ArgumentParser") -> None:
     """Declare the arguments."""
     parser.add_argument("homey", nargs="?", metavar="NAME", help="which Homey; optional with one")
     parser.add_argument(
@@ -52,11 +49,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        'example:\n  curl -H "Authorization: Bearer $(homey-tokend token home --min-ttl 10m)" …\n'
+        'example:\n  curl -H "Authorization: Bearer $(homey-tokend token home --min-ttl 10m)" ...\n'
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: "argparse.Namespace") -> int:
     """Print the token.
 
     Raises:
@@ -77,7 +74,7 @@ def _print(asked: dict[str, object]) -> int:
         text("socket"),
         as_json=asked.get("json") is True,
     )
-    sys.stdout.write(answer.body.decode("utf-8", "replace"))
+    put(answer.body.decode("utf-8", "replace"))
     return exits.OK
 
 

@@ -1,0 +1,25 @@
+"""``homey-tokend simulate``: the simulator, alone."""
+
+import argparse
+
+from homey_tokend.simulator import arguments, command
+
+
+def parents() -> list[argparse.ArgumentParser]:
+    """The simulator declares its arguments itself."""
+    return [arguments.parser()]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what the simulator's own help has not."""
+    parser.usage = "%(prog)s [OPTION ...]"
+    parser.description = "A pretend Homey cloud and pretend Homeys on one port, to try things on."
+    parser.epilog = (
+        "It prints one JSON line on stdout when it listens, and logs to stderr.\n\n"
+        "example:\n  homey-tokend simulate --port 8080 --session-lifetime 120\n"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or Ctrl-C."""
+    return command.main(args.words)
