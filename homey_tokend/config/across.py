@@ -1,0 +1,171 @@
+"""What only shows when several values are seen together: clashes (faults) and doubts (warnings)."""
+
+import ipaddress
+import posixpath
+from collections.abc import Iterator
+
+from pydantic import TypeAdapter, ValidationError
+
+from homey_tokend.config.document import Document
+from homey_tokend.config.faults import at, dotted
+from homey_tokend.config.homeys import HomeyDocument
+from homey_tokend.config.nodes import Node, Plain, Text
+from homey_tokend.config.sinks import (
+    ExecSinkConfig,
+    FileSinkConfig,
+    LogicVariableConfig,
+    SinkConfig,
+)
+from homey_tokend.config.whole import SECRETS
+from homey_tokend.errors import Fault
+from homey_tokend.model import SecretRef
+
+Sink = LogicVariableConfig | FileSinkConfig | ExecSinkConfig
+_SINK: TypeAdapter[Sink] = TypeAdapter(SinkConfig)
+
+_Place = tuple[str | int, ...]
+
+
+def clashes(data: Plain, root: Node, source: str) -> Iterator[Fault]:
+    """Two sinks with one target, and sinks that would overwrite a file of the daemon.
+
+    Works on what is written, not on the validated document, so that other faults do not
+    hide these.
+
+    Args:
+        data: The document as written.
+        root: Its tree, for the places.
+        source: Where it comes from.
+    """
+    first: dict[tuple[str, str], _Place] = {}
+    taken = dict(_own_files(data))
+    for place, cloudid, sink in _sinks(data):
+        if isinstance(sink, FileSinkConfig):
+            own = taken.get(posixpath.normpath(sink.path))
+            if own is not None:
+                yield at(
+                    (*place, "path"),
+                    root,
+                    source,
+                    f"would overwrite the file of {dotted(own)}",
+                    "Choose another path.",
+                )
+        earlier = first.setdefault((_scope(sink, place, cloudid), sink.target), place)
+        if earlier != place:
+            yield at(
+                place,
+                root,
+                source,
+                f"has the same target as {dotted(earlier)}",
+                "Keep one of them, or give them different targets.",
+            )
+
+
+def doubts(document: Document, root: Node, source: str) -> Iterator[Fault]:
+    """What is allowed and most likely not meant.
+
+    Args:
+        document: The validated file.
+        root: Its tree, for the places.
+        source: Where it comes from.
+    """
+    for place, message, remedy in (
+        *_open_files(document),
+        *_open_doors(document),
+        *_same_homey(document),
+    ):
+        yield at(place, root, source, message, remedy)
+
+
+def _scope(sink: Sink, place: _Place, cloudid: str) -> str:
+    """Where a target must be alone: the machine, one Homey by its id, or one entry by its name."""
+    if isinstance(sink, FileSinkConfig):
+        return "machine"
+    if isinstance(sink, LogicVariableConfig) and cloudid:
+        return f"cloudid {cloudid}"
+    return f"name {place[1]}"
+
+
+def _homeys(data: Plain) -> Iterator[tuple[str, dict[str, Plain]]]:
+    homeys = data.get("homeys") if isinstance(data, dict) else None
+    for name, homey in homeys.items() if isinstance(homeys, dict) else ():
+        if isinstance(homey, dict):
+            yield name, homey
+
+
+def _sinks(data: Plain) -> Iterator[tuple[_Place, str, Sink]]:
+    for name, homey in _homeys(data):
+        cloudid, sinks = homey.get("cloudid"), homey.get("sinks")
+        known = str(cloudid) if isinstance(cloudid, Text) else ""
+        for index, sink in enumerate(sinks if isinstance(sinks, list) else ()):
+            try:
+                yield ("homeys", name, "sinks", index), known, _SINK.validate_python(sink)
+            except ValidationError:
+                continue  # its faults are told where the whole document is validated
+
+
+def _own_files(data: Plain) -> Iterator[tuple[str, _Place]]:
+    for name, homey in _homeys(data):
+        for key in SECRETS:
+            written = homey.get(key)
+            if isinstance(written, dict) and isinstance(written.get("file"), Text):
+                yield posixpath.normpath(str(written["file"])), ("homeys", name, key)
+    for key in ("socket", "state"):
+        section = data.get(key) if isinstance(data, dict) else None
+        if isinstance(section, dict) and isinstance(section.get("path"), Text):
+            yield posixpath.normpath(str(section["path"])), (key, "path")
+
+
+_Doubt = tuple[_Place, str, str]
+
+
+def _open_files(document: Document) -> Iterator[_Doubt]:
+    for name, homey in document.homeys.items():
+        for index, sink in enumerate(homey.sinks):
+            if isinstance(sink, FileSinkConfig) and sink.mode & 0o026:
+                who = "everybody on this machine read" if sink.mode & 0o004 else "others change"
+                yield (
+                    ("homeys", name, "sinks", index, "mode"),
+                    f"mode {sink.mode:04o} lets {who} the token file",
+                    "Use 0640 and a group for its readers.",
+                )
+
+
+def _open_doors(document: Document) -> Iterator[_Doubt]:
+    socket, listen = document.socket, document.http.listen
+    if socket.mode & 0o002 and not (socket.allow.users or socket.allow.groups):
+        yield (
+            ("socket", "mode"),
+            f"mode {socket.mode:04o} lets everybody on this machine have the token",
+            "Use 0660 and a group, or name users and groups under socket.allow.",
+        )
+    if listen is not None and not _loopback(listen[0]):
+        yield (
+            ("http", "listen"),
+            "is not a loopback address: the network can read status and metrics",
+            "Use 127.0.0.1 unless that is meant.",
+        )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _same_homey(document: Document) -> Iterator[_Doubt]:
+    first: dict[object, str] = {}
+    for name, homey in document.homeys.items():
+        earlier = first.setdefault((homey.cloudid, _account(homey)), name)
+        if earlier != name:
+            yield (
+                ("homeys", name, "cloudid"),
+                f"is the same Homey and account as homeys.{earlier}",
+                "Keep one of them: each costs sign-ins, and one token serves both.",
+            )
+
+
+def _account(homey: HomeyDocument) -> object:
+    email: SecretRef = homey.email
+    return email.source, email.plain, email.argument, email.argv

@@ -1,0 +1,70 @@
+"""A tree to a checked Config, or every fault of it at once."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from pydantic import ValidationError
+
+from homey_tokend.config.across import clashes, doubts
+from homey_tokend.config.decode import refused
+from homey_tokend.config.document import Document
+from homey_tokend.config.faults import MOST, Path, dotted, found
+from homey_tokend.config.nodes import MapNode, Node, place, plain
+from homey_tokend.config.whole import Config, Defaults, assemble
+from homey_tokend.errors import ConfigurationInvalid, Fault
+
+
+def checked(
+    root: Node,
+    source: str,
+    *,
+    defaults: Defaults,
+    faults: Sequence[Fault] = (),
+    warn: Callable[[Document], Iterable[Fault]],
+) -> Config:
+    """Validate a tree.
+
+    Args:
+        root: The tree, its depth and size bounded.
+        source: Where it comes from, for messages.
+        defaults: The machine's default folders.
+        faults: What was found while it was read.
+        warn: Further warnings, once the document is known.
+
+    Raises:
+        ConfigurationInvalid: It has faults: those given and all that are found here.
+    """
+    if not isinstance(root, MapNode):
+        raise refused(
+            source, root.mark, "there is no mapping at the top", "Start with the key homeys."
+        )
+    data = {key: plain(value) for key, (_, value) in root.entries.items() if not _free(key)}
+    every = [*faults, *clashes(data, root, source)]
+    document = None
+    try:
+        document = Document.model_validate(data)
+    except ValidationError as exc:
+        every += found(exc, root, source)
+    if document is None or every:
+        raise ConfigurationInvalid(_bounded(every, source)) from None
+
+    def place_of(path: Path) -> str:
+        mark = place(root, path).value
+        name = dotted(path)
+        return f"{source}:{mark.line}:{mark.column} {name}" if mark.line else f"{source} {name}"
+
+    warnings = (*doubts(document, root, source), *warn(document))
+    return assemble(
+        document, defaults=defaults, place_of=place_of, warnings=warnings, source=source
+    )
+
+
+def _free(key: str) -> bool:
+    """Top-level keys ``x-…`` are for anchors."""
+    return key.startswith("x-")
+
+
+def _bounded(faults: Sequence[Fault], source: str) -> Sequence[Fault]:
+    if len(faults) <= MOST:
+        return faults
+    more = Fault(source, 0, 0, "", f"has more than {MOST} faults", "The first ones follow.")
+    return [more, *sorted(faults)[:MOST]]

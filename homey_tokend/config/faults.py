@@ -1,0 +1,141 @@
+"""What pydantic found, as Faults: at the place in the text, in our own words."""
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from homey_tokend.config.document import SHAPES
+from homey_tokend.config.nodes import Node, place
+from homey_tokend.config.sections import Section
+from homey_tokend.config.whole import SECRETS
+from homey_tokend.config.words import FAULT
+from homey_tokend.errors import Fault
+
+Path = tuple[str | int, ...]
+
+#: Beyond these many a file is not a configuration file, and nobody reads on.
+MOST = 100
+
+#: A key that may be shown; a slip such as ``{password:hunter2}`` makes a secret part of a key.
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+
+_SOURCES = frozenset({"file", "env", "credential", "command"})
+_SINKS = ("logic_variable", "file", "exec")
+
+
+def found(error: ValidationError, root: Node, source: str) -> list[Fault]:
+    """The faults of a failed validation, at most ``MOST`` and no secret in them.
+
+    Args:
+        error: What pydantic raised.
+        root: The text's tree, for the places.
+        source: The file's name.
+    """
+    details = error.errors(include_url=False, include_input=False)
+    return [_fault(detail, root, source) for detail in details[:MOST]]
+
+
+def at(path: Path, root: Node, source: str, message: str, remedy: str) -> Fault:
+    """A fault of the value at ``path``."""
+    mark = place(root, path).value
+    return Fault(source, mark.line, mark.column, dotted(path), message, remedy)
+
+
+def dotted(path: Path) -> str:
+    """A path of keys as people write it: ``homeys.home.sinks[0].path``; no secret in it."""
+    text = ""
+    hidden = False
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+            continue
+        text += f".{showable(part)}" if not hidden or part in _SOURCES else ".…"
+        hidden = hidden or part in SECRETS
+    return text.removeprefix(".")
+
+
+def showable(key: str) -> str:
+    """A key, where it looks like one."""
+    return key if _KEY.fullmatch(key) or key == "" else "…"
+
+
+def _fault(detail: ErrorDetails, root: Node, source: str) -> Fault:
+    loc = detail["loc"]
+    on_key = detail["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
+    path = _path(loc)
+    spot = place(root, path)
+    mark = spot.key if on_key or detail["type"] == "missing" else spot.value
+    message, remedy = _WORDS.get(detail["type"], _strange)(detail)
+    return Fault(source, mark.line, mark.column, dotted(path), message, remedy)
+
+
+def _path(loc: Path) -> Path:
+    """``loc`` without what pydantic puts in: the sink's type and the mark of a key."""
+    bare = loc[:-1] if loc[-1:] == ("[key]",) else loc
+    if len(bare) > 4 and bare[2] == "sinks" and bare[4] in _SINKS:
+        return (*bare[:4], *bare[5:])
+    return bare
+
+
+Words = tuple[str, str]
+
+
+def _ours(detail: ErrorDetails) -> Words:
+    return detail["ctx"]["message"], detail["ctx"]["remedy"]
+
+
+def _missing(detail: ErrorDetails) -> Words:
+    key = str(detail["loc"][-1])
+    return "is missing", f"Add {key}; docs/configuration.md tells what it is."
+
+
+def _unknown(detail: ErrorDetails) -> Words:
+    key, known = str(detail["loc"][-1]), _known(detail["loc"][:-1])
+    if not _KEY.fullmatch(key):
+        return "is not a key", "Write key, colon, blank, value; quote text that holds a brace."
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
+    if near:
+        return "is not a known key", f"Did you mean {near[0]}?"
+    return "is not a known key", f"Known here: {', '.join(known)}."
+
+
+def _known(loc: Path) -> Sequence[str]:
+    for shape, model in SHAPES.items():
+        if len(shape) == len(loc) and all(s in {"*", p} for s, p in zip(shape, loc, strict=True)):
+            return list(_keys(model))
+    return ()
+
+
+def _keys(model: type[Section]) -> Sequence[str]:
+    return tuple(model.model_fields)
+
+
+def _sink_type(_: ErrorDetails) -> Words:
+    return (
+        "a sink needs a type, one of logic_variable, file, exec",
+        "Write type: logic_variable, type: file or type: exec.",
+    )
+
+
+def _no_homey(_: ErrorDetails) -> Words:
+    return (
+        "names no Homey",
+        "Write a name below it, such as home, and that Homey's keys below that.",
+    )
+
+
+def _strange(_: ErrorDetails) -> Words:
+    return "is not what belongs here", "Compare it with docs/configuration.md."
+
+
+_WORDS: dict[str, Callable[[ErrorDetails], Words]] = {
+    FAULT: _ours,
+    "missing": _missing,
+    "extra_forbidden": _unknown,
+    "union_tag_not_found": _sink_type,
+    "union_tag_invalid": _sink_type,
+    "too_short": _no_homey,
+}

@@ -1,0 +1,152 @@
+"""Where each fresh token is written: the three kinds of ``sinks``."""
+
+import posixpath
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+
+from homey_tokend.config.fields import (
+    WRITTEN,
+    Argv,
+    FilePath,
+    Flag,
+    Mode,
+    duration_schema,
+)
+from homey_tokend.config.readers import (
+    choice,
+    leaf,
+    spans,
+    text,
+)
+from homey_tokend.config.sections import MAPPING, Section
+from homey_tokend.config.words import wrong
+
+_TIMEOUT = (timedelta(milliseconds=100), timedelta(minutes=10))
+
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_VARIABLE = r"[^\x00-\x1f\x7f]{1,128}"
+
+_variable = text("a variable's name", _VARIABLE, "Write the name that Homey shows.")
+_uuid = text("a UUID", _UUID, "Copy the variable's id from Homey, or give its name instead.")
+
+
+def _require_type(schema: dict[str, Any]) -> None:
+    schema["required"] = ["type", *schema.get("required", ())]
+
+
+class _Sink(Section):
+    """What all sinks share: in a file the type must be written, though code has it as a default."""
+
+    model_config = ConfigDict(json_schema_extra=_require_type)
+
+
+class LogicVariableConfig(_Sink):
+    """A text variable of Homey's logic: exactly one of name and id names it."""
+
+    type: Literal["logic_variable"] = Field(
+        default="logic_variable", description="The kind of sink."
+    )
+    name: Annotated[
+        str | None,
+        leaf(_variable, nullable=True),
+        WithJsonSchema({"type": [*WRITTEN, "null"], "pattern": f"^{_VARIABLE}$"}),
+    ] = Field(default=None, description="The variable's name.", examples=["accesstoken"])
+    id: Annotated[
+        str | None,
+        leaf(_uuid, nullable=True),
+        WithJsonSchema({"type": ["string", "null"], "pattern": f"^{_UUID}$"}),
+    ] = Field(
+        default=None,
+        description="The variable's id, a UUID; it survives a renaming.",
+        examples=["0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11"],
+        validate_default=True,
+    )
+    create: Flag = Field(
+        default=False,
+        description="Whether a missing variable of this name is made.",
+        examples=[True],
+        validate_default=True,
+    )
+
+    @field_validator("id")
+    @classmethod
+    def _one_of_both(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "name" not in info.data:
+            return value
+        named = info.data["name"] is not None
+        if named and value is not None:
+            raise wrong("both id and name are given", "Keep one of them.")
+        if not named and value is None:
+            raise wrong("neither name nor id is given", "Write the variable's name or its id.")
+        return value
+
+    @field_validator("create")
+    @classmethod
+    def _by_name(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's way
+        if value and info.data.get("id") is not None:
+            raise wrong("needs a name, and the variable has an id", "Write name, or drop create.")
+        return value
+
+    @property
+    def target(self) -> str:
+        """Which variable it is, safe to log."""
+        return f"logic_variable:{self.name if self.id is None else self.id.lower()}"
+
+
+class FileSinkConfig(_Sink):
+    """A file, replaced whole."""
+
+    type: Literal["file"] = Field(default="file", description="The kind of sink.")
+    path: FilePath = Field(
+        description="The file's absolute path.", examples=["/run/homey-tokend/home.token"]
+    )
+    mode: Mode = Field(
+        # Why not group-readable? Who else may read it is for a person to say.
+        default=0o600,
+        description="The file's mode, octal.",
+        examples=["0640"],
+    )
+    format: Annotated[
+        Literal["raw", "env", "json"],
+        leaf(choice("raw", "env", "json")),
+        WithJsonSchema({"enum": ["raw", "env", "json"]}),
+    ] = Field(
+        default="raw",
+        description="raw: the token and a newline. env: lines for EnvironmentFile=. json: an object.",
+        examples=["raw"],
+    )
+
+    @property
+    def target(self) -> str:
+        """Which file it is, safe to log; two spellings of one path are one target."""
+        return f"file:{posixpath.normpath(self.path)}"
+
+
+class ExecSinkConfig(_Sink):
+    """A command that is given the token on its standard input, as JSON."""
+
+    type: Literal["exec"] = Field(default="exec", description="The kind of sink.")
+    command: Argv = Field(
+        description="The program and its arguments. Never the token.",
+        examples=[["/opt/bin/on-token"]],
+    )
+    timeout: Annotated[
+        timedelta, leaf(spans(*_TIMEOUT)), WithJsonSchema(duration_schema(*_TIMEOUT))
+    ] = Field(
+        default=timedelta(seconds=30),
+        description="How long the command may take. 100ms to 10m.",
+        examples=["30s"],
+    )
+
+    @property
+    def target(self) -> str:
+        """Which program it is, safe to log: arguments may hold what must not be shown."""
+        return f"exec:{self.command[0]}"
+
+
+SinkConfig = Annotated[
+    Annotated[LogicVariableConfig | FileSinkConfig | ExecSinkConfig, Field(discriminator="type")],
+    MAPPING,
+]

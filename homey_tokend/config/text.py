@@ -1,0 +1,32 @@
+"""A configuration file's text to a checked Config; nothing is opened."""
+
+from collections.abc import Mapping
+
+from homey_tokend.config.check import checked
+from homey_tokend.config.decode import text_of
+from homey_tokend.config.environment import ignored
+from homey_tokend.config.whole import Config, Defaults
+from homey_tokend.config.yaml_text import tree
+
+
+def parse(text: bytes, source: str, *, defaults: Defaults, environ: Mapping[str, str]) -> Config:
+    """Check the text of a configuration file.
+
+    Args:
+        text: The file, whole, or the first ``decode.MOST_BYTES`` + 1 bytes of it.
+        source: Its name for messages.
+        defaults: The machine's default folders.
+        environ: The environment; a file wins over ``HOMEY_…`` variables, and the ignored
+            ones are named in ``Config.warnings``.
+
+    Raises:
+        ConfigurationInvalid: It has faults; all that can be found at once are in it.
+    """
+    root, faults = tree(text_of(text, source), source)
+    return checked(
+        root,
+        source,
+        defaults=defaults,
+        faults=faults,
+        warn=lambda document: ignored(document, environ, source),
+    )
