@@ -46,12 +46,16 @@ class Turns:
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
-        self._busy: asyncio.Future[object] | None = None
+        self._turn = asyncio.Lock()
 
     async def run(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Wait for the turn, then run ``fn``."""
-        while self._busy is not None and not self._busy.done():
-            await asyncio.wait([self._busy])
-        mine: asyncio.Future[T] = self._threads.begin(fn, *args, **kwargs)
-        self._busy = mine  # type: ignore[assignment]  # only waited for; Future is invariant
+        await self._turn.acquire()
+        try:
+            mine = self._threads.begin(fn, *args, **kwargs)
+        except BaseException:
+            self._turn.release()
+            raise
+        # The turn ends with the work, not with who waits for it.
+        mine.add_done_callback(lambda _: self._turn.release())
         return await asyncio.shield(mine)

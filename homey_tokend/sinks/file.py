@@ -13,7 +13,7 @@ from typing import Literal
 
 from homey_tokend.errors import SinkFailed, SinkRefused
 from homey_tokend.model import Delivered, Delivery
-from homey_tokend.private import reason_of, remedy_for, sweep, write_private
+from homey_tokend.private import reason_of, remedy_for, sweep, unwatched, write_private
 from homey_tokend.sinks.document import document, env_lines, json_line
 from homey_tokend.threads import Threads, Turns
 
@@ -46,6 +46,7 @@ class FileSink:
         threads: Where the blocking work runs. A write that hangs keeps one of
             them, so these had better not be the threads of the state.
         patience: How long a write may take.
+        at: The hook of ``private.write_private``.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class FileSink:
         threads: Threads,
         *,
         patience: timedelta = _PATIENCE,
+        at: Callable[[str], None] = unwatched,
     ) -> None:
         self._path = path
         self._mode = mode
         self._format = format
         self._turns = Turns(threads)
         self._patience = patience
+        self._at = at
 
     @property
     def target(self) -> str:
@@ -112,7 +115,7 @@ class FileSink:
 
     def _write(self, content: bytes) -> None:
         self._must_be_a_file()
-        write_private(self._path, content, mode=self._mode)
+        write_private(self._path, content, mode=self._mode, at=self._at)
 
     def _try_out(self) -> None:
         self._must_be_a_file()

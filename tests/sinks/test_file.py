@@ -1,0 +1,269 @@
+"""The file: what is in it, for whom, and what stands in its way."""
+
+import asyncio
+import errno
+import json
+import os
+import shutil
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from homey_tokend.errors import SinkFailed, SinkRefused
+from homey_tokend.model import Delivery
+from homey_tokend.sinks.file import FileSink, Format
+from homey_tokend.threads import Threads
+from tests.sinks.deliveries import CANARY, URL, delivery
+
+NASTY = """a"b'c$d`e\\f!g#h;i&j*k~l(m)n<o>p|q"""
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    threads = Threads()
+    yield threads
+    threads.close()
+
+
+def a_sink(path: Path, threads: Threads, form: Format = "raw", mode: int = 0o640) -> FileSink:
+    return FileSink(path, mode, form, threads)
+
+
+async def test_raw_is_the_token_and_a_newline(tmp_path: Path, threads: Threads) -> None:
+    """``$(cat file)`` gives the token; the mode is as configured."""
+    sink = a_sink(tmp_path / "home.token", threads)
+
+    done = await sink.write(delivery())
+
+    assert (tmp_path / "home.token").read_text() == f"{CANARY}\n"
+    assert stat.S_IMODE((tmp_path / "home.token").stat().st_mode) == 0o640
+    assert done.detail == "mode 0640"
+    assert sink.target == f"file:{tmp_path / 'home.token'}"
+
+
+async def test_json_is_the_token_with_all_that_is_known_of_it(
+    tmp_path: Path, threads: Threads
+) -> None:
+    """The names are those of the socket; times are UTC, rounded down; no expires_in grows old."""
+    await a_sink(tmp_path / "token", threads, "json").write(delivery())
+
+    assert json.loads((tmp_path / "token").read_bytes()) == {
+        "access_token": CANARY,
+        "token_type": "Bearer",
+        "expires_at": "2026-01-03T03:04:05Z",
+        "issued_at": "2026-01-02T03:04:05Z",
+        "generation": 7,
+        "homey": "home",
+        "url": URL,
+    }
+
+
+async def test_env_needs_no_quotes_for_what_homeys_give(tmp_path: Path, threads: Threads) -> None:
+    """A usual token stands bare, so that readers without quotes (docker) get it too."""
+    await a_sink(tmp_path / "token", threads, "env").write(delivery())
+
+    assert (tmp_path / "token").read_text() == (
+        f"HOMEY_TOKEN={CANARY}\nHOMEY_URL={URL}\nHOMEY_TOKEN_EXPIRES_AT=2026-01-03T03:04:05Z\n"
+    )
+
+
+async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, threads: Threads) -> None:
+    """Within double quotes, a backslash before each of the four that both know."""
+    await a_sink(tmp_path / "token", threads, "env").write(delivery(NASTY))
+
+    first = (tmp_path / "token").read_text().splitlines()[0]
+
+    assert first == 'HOMEY_TOKEN="a\\"b\'c\\$d\\`e\\\\f!g#h;i&j*k~l(m)n<o>p|q"'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("token", [CANARY, NASTY, "~root", "%h", "'", '"', "\\"])
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+async def test_a_real_shell_reads_env_back(
+    tmp_path: Path, threads: Threads, token: str, shell: str
+) -> None:
+    """``. file`` gives the very token, whatever printable characters it has."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    await a_sink(tmp_path / "token", threads, "env").write(delivery(token))
+
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [program, "-c", '. "$1"; printf %s "$HOMEY_TOKEN"', shell, str(tmp_path / "token")],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+
+    assert done.stdout.decode() == token
+
+
+async def test_a_refresh_replaces_the_file_and_no_reader_sees_a_part(
+    tmp_path: Path, threads: Threads
+) -> None:
+    """A reader that has the old file open keeps the old token, whole."""
+    path = tmp_path / "token"
+    sink = a_sink(path, threads)
+    await sink.write(delivery("first-token"))
+
+    with path.open() as reader:
+        await sink.write(delivery("second-token", generation=8))
+
+        assert reader.read() == "first-token\n"
+    assert path.read_text() == "second-token\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["token"]
+
+
+async def test_a_link_is_replaced_by_the_file(tmp_path: Path, threads: Threads) -> None:
+    """Nothing is written through a link, not even a dangling one."""
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / "one").symlink_to("elsewhere")
+    (tmp_path / "two").symlink_to("nowhere")
+
+    await a_sink(tmp_path / "one", threads).write(delivery())
+    await a_sink(tmp_path / "two", threads).write(delivery())
+
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+    assert not (tmp_path / "one").is_symlink()
+    assert not (tmp_path / "two").is_symlink()
+
+
+def places(folder: Path) -> dict[str, Path]:
+    """Paths that no token can be written to."""
+    (folder / "file").touch()
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "device").symlink_to("/dev/null")
+    (folder / "loop").symlink_to("loop")
+    return {
+        "no-folder": folder / "no" / "token",
+        "through-a-file": folder / "file" / "token",
+        "folder": folder / "folder",
+        "pipe": folder / "pipe",
+        "device": folder / "device",
+        "loop": folder / "loop",
+        "too-long": folder / ("x" * 250),
+    }
+
+
+@pytest.mark.parametrize(
+    "place", ["no-folder", "through-a-file", "folder", "pipe", "device", "loop", "too-long"]
+)
+async def test_what_a_person_must_change_is_refused(
+    tmp_path: Path, threads: Threads, place: str
+) -> None:
+    """At the start and at each write alike; a device is never renamed over."""
+    path = places(tmp_path)[place]
+    before = sorted(tmp_path.iterdir())
+
+    with pytest.raises(SinkRefused) as proved:
+        await a_sink(path, threads).prove()
+    with pytest.raises(SinkRefused) as written:
+        await a_sink(path, threads).write(delivery())
+
+    assert proved.value.message == written.value.message
+    assert str(path) in written.value.message
+    assert CANARY not in str(written.value) + written.value.remedy
+    assert sorted(tmp_path.iterdir()) == before
+
+
+async def test_proving_touches_no_file_that_is_there(tmp_path: Path, threads: Threads) -> None:
+    """The trial is another file, and it is gone afterwards; a killed run's is gone, too."""
+    path = tmp_path / "token"
+    path.write_text("in use")
+    (tmp_path / ".token.0123456789abcdef.tmp").write_text(CANARY)
+    before = path.stat()
+
+    await a_sink(path, threads).prove()
+
+    assert [one.name for one in tmp_path.iterdir()] == ["token"]
+    assert (before.st_mtime_ns, before.st_ino) == (path.stat().st_mtime_ns, path.stat().st_ino)
+    assert path.read_text() == "in use"
+
+
+async def test_proving_makes_no_file_where_none_is(tmp_path: Path, threads: Threads) -> None:
+    """A consumer that waits for the file is not fooled."""
+    await a_sink(tmp_path / "token", threads).prove()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, SinkFailed),
+        (errno.EDQUOT, SinkFailed),
+        (errno.EIO, SinkFailed),
+        (errno.ESTALE, SinkFailed),
+        (errno.EMFILE, SinkFailed),
+        (errno.EACCES, SinkRefused),
+        (errno.EPERM, SinkRefused),
+        (errno.EROFS, SinkRefused),
+    ],
+    ids=["full", "quota", "io", "stale", "handles", "access", "permission", "read-only"],
+)
+async def test_errors_are_sorted_by_whether_they_may_pass(
+    tmp_path: Path, threads: Threads, number: int, kind: type[Exception]
+) -> None:
+    """A full disk is tried again; a closed folder wants a person. The old token stays."""
+    path = tmp_path / "token"
+    path.write_text("old")
+
+    def at(point: str) -> None:
+        if point == "written":
+            raise OSError(number, "any text", str(path))
+
+    with pytest.raises(kind, match=f"cannot write {path}: {os.strerror(number).lower()}"):
+        await FileSink(path, 0o600, "raw", threads, at=at).write(delivery())
+
+    assert path.read_text() == "old"
+
+
+async def test_a_write_that_hangs_fails_in_time_and_takes_one_thread(tmp_path: Path) -> None:
+    """A dead network file system: each later token waits no longer, and takes no further thread."""
+    threads, gate = Threads(2), threading.Event()
+    path = tmp_path / "token"
+    sink = FileSink(
+        path, 0o600, "raw", threads, patience=timedelta(milliseconds=50), at=lambda _: hang(gate)
+    )
+
+    for generation in (1, 2, 3):
+        with pytest.raises(SinkFailed, match=r"takes over 0.05 s"):
+            await sink.write(delivery("stuck", generation=generation))
+    free = await asyncio.wait_for(threads.run(lambda: "free"), 5)
+    gate.set()
+    await sink.write(delivery("newest", generation=4))
+    threads.close()
+
+    assert free == "free"
+    assert path.read_text() == "newest\n"
+
+
+def hang(gate: threading.Event) -> None:
+    gate.wait(5)
+
+
+async def test_an_older_token_never_lands_on_a_newer_one(tmp_path: Path, threads: Threads) -> None:
+    """The write of a caller who left is finished before the next one's."""
+    gate, reached = threading.Event(), threading.Event()
+
+    def at(point: str) -> None:
+        if point == "synced":
+            reached.set()
+            gate.wait(5)
+
+    sink = FileSink(tmp_path / "token", 0o600, "raw", threads, at=at)
+    older = asyncio.create_task(sink.write(delivery("older")))
+    await asyncio.to_thread(reached.wait, 5)
+    older.cancel()
+    newer = asyncio.create_task(sink.write(Delivery("home", delivery("newer").token)))
+    await asyncio.sleep(0)
+    gate.set()
+    await newer
+
+    assert (tmp_path / "token").read_text() == "newer\n"
