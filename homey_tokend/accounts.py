@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from homey_tokend.account import AccountState
 from homey_tokend.ledger import Ledger
@@ -48,6 +48,11 @@ class Accounts:
     async def was_forced(self, key: str, at: datetime) -> None:
         """A person forced a try while the account was refused."""
         await self._keep(key, self.state(key).was_forced(at))
+
+    async def shifted(self, by: timedelta) -> None:
+        """The wall clock was set by ``by``."""
+        for key, state in self._ledger.book.accounts.items():
+            await self._keep(key, state.shifted(by))
 
     async def _keep(self, key: str, state: AccountState) -> None:
         await self._ledger.keep_account(key, state)

@@ -86,7 +86,12 @@ class _Outcome:
     result: Delivered | TokendError
 
 
-Event = Asked | ClockSet | _Renewal | _Proof | _Outcome
+@dataclass(frozen=True, slots=True)
+class _Values:
+    changed: bool
+
+
+Event = Asked | ClockSet | _Values | _Renewal | _Proof | _Outcome
 
 
 class Keeper:
@@ -107,6 +112,8 @@ class Keeper:
         self.plan = plan
         #: How many attempts have ended, well or not.
         self.finished = 0
+        #: Set once everything that was due at the start has been tried.
+        self.settled = asyncio.Event()
         self._url = url
         self._refresher = refresher
         self._hands = hands
@@ -117,6 +124,7 @@ class Keeper:
         self._published = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = ""
+        self._reading = False
         self.view = self._look()
 
     # --- what the doors see and say ---
@@ -145,6 +153,12 @@ class Keeper:
         """Make the keeper look again: its time has come, or the clock was moved."""
         self._wake.set()
 
+    def look_for_new_values(self) -> None:
+        """Read the sign-in values anew: after a refusal, others free the next try at once."""
+        if self._refresher.watched and not (self._reading or self._facts.renewing):
+            self._reading = True
+            self._spawn(self._reread(), failed=_Values(changed=False))
+
     async def next_view(self) -> View:
         """Wait until a view is published."""
         await self._published.wait()
@@ -161,6 +175,8 @@ class Keeper:
                     await self._take(self._inbox.popleft())
                 if self._act(self._decide()):
                     self._publish()
+                    if not self._tasks:
+                        self.settled.set()
                     await self._wake.wait()
         finally:
             self._hands.schedule.forget(self.name)
@@ -244,6 +260,13 @@ class Keeper:
         except TokendError as error:
             return _Renewal(since, error)
 
+    async def _reread(self) -> Event:
+        try:
+            return _Values(await self._refresher.read_values())
+        except TokendError as error:
+            log.debug("values.unreadable", homey=self.name, reason=error.message)
+            return _Values(changed=False)
+
     def _begin_proof(self) -> None:
         token = self._held()
         self._facts = replace(self._facts, verifying=True)
@@ -292,6 +315,8 @@ class Keeper:
                     self._state = self._state.asked(until, forced=forced)
                 case ClockSet(by):
                     await self._keep(self._state.shifted(by))
+                case _Values(changed):
+                    self._take_values(changed=changed)
                 case _Renewal():
                     await self._take_renewal(event)
                 case _Proof():
@@ -305,6 +330,12 @@ class Keeper:
         """Disk before socket: the new state is in force once it is written down."""
         await self._hands.ledger.keep_homey(state)
         self._state = state
+
+    def _take_values(self, *, changed: bool) -> None:
+        self._reading = False
+        if changed:
+            self._facts = replace(self._facts, closed=None)
+            log.info("values.changed", homey=self.name)
 
     async def _take_renewal(self, event: _Renewal) -> None:
         self._facts = replace(self._facts, renewing=False, forced=False)

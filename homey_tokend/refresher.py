@@ -52,7 +52,10 @@ USER_TOKEN_KEPT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Homey:
-    """What the configuration says of one Homey to the flow."""
+    """What the configuration says of one Homey to the flow.
+
+    ``watched``: its sign-in values may be read again and again (no command runs for them).
+    """
 
     name: str
     endpoints: Endpoints
@@ -60,6 +63,7 @@ class Homey:
     url: str | None
     lifetime: timedelta
     use_refresh_token: bool = False
+    watched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class Tools:
     """The hands that an attempt uses.
 
     ``run_blocking`` runs a slow function on a thread; ``hide`` is told of every
-    secret as soon as it is known, before it can reach a log line.
+    secret as soon as it is known, before it can reach a log line; ``heard`` is
+    told of every answer, with the Homey's name.
     """
 
     clock: Clock
@@ -76,6 +81,7 @@ class Tools:
     ledger: Ledger
     run_blocking: Callable[..., Awaitable[Digests]]
     hide: Callable[[Secret], None]
+    heard: Callable[[str, Request, Response], None] = lambda _name, _request, _response: None
 
 
 class Refresher:
@@ -89,6 +95,11 @@ class Refresher:
         self._user: UserToken | None = None
         self._grant: Grant | None = None
         self.digests = Digests("", "", "")
+
+    @property
+    def watched(self) -> bool:
+        """Whether the sign-in values may be read again and again."""
+        return self._homey.watched
 
     def facts(self, now: datetime, facts: Facts) -> Facts:
         """The facts with what only this class knows filled in."""
@@ -273,6 +284,7 @@ class Refresher:
         return await walk(conversation, self._tools.transport, self._heard)
 
     def _heard(self, request: Request, response: Response) -> None:
+        self._tools.heard(self._homey.name, request, response)
         took = response.received_at - response.sent_at
         log.debug(
             "step.answered",

@@ -1,0 +1,199 @@
+"""Builds the parts from a configuration: the only file that knows every concrete class."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from homey_tokend import __version__
+from homey_tokend.accounts import Accounts
+from homey_tokend.addresses import Site, fallback_url
+from homey_tokend.config import (
+    Config,
+    ExecSinkConfig,
+    FileSinkConfig,
+    HomeyConfig,
+    LogicVariableConfig,
+)
+from homey_tokend.credentials import SecretReader
+from homey_tokend.errors import TokendError
+from homey_tokend.files import FileStore, Lock, NullStore
+from homey_tokend.fleet import Fleet
+from homey_tokend.keeper import Hands, Keeper
+from homey_tokend.ledger import Ledger
+from homey_tokend.model import Request, Response, Secret, SecretSource
+from homey_tokend.policy import Plan
+from homey_tokend.ports import Clock, Schedule, Sink, Store, Transport
+from homey_tokend.refresher import Homey, Refresher, Tools
+from homey_tokend.sinks.exec import ExecSink
+from homey_tokend.sinks.file import FileSink
+from homey_tokend.sinks.logic_variable import LogicVariableSink
+from homey_tokend.threads import Threads
+from homey_tokend.transport import HttpTransport
+
+log = structlog.get_logger()
+
+
+def _unheard(_name: str, _request: Request, _response: Response) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is outside of the daemon, and what tests and the demo put in its place.
+
+    ``transport`` is used instead of HTTP where it is given; ``hide`` is told of
+    every secret that becomes known; ``heard`` of every answer.
+    """
+
+    clock: Clock
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    hide: Callable[[Secret], None] = lambda _secret: None
+    heard: Callable[[str, Request, Response], None] = _unheard
+    transport: Transport | None = None
+
+
+class Parts:
+    """Everything below the doors, ready to run.
+
+    Build it before the event loop runs: the TLS context takes 20 ms to read.
+    """
+
+    def __init__(self, config: Config, world: World) -> None:
+        self.config = config
+        self._world = world
+        # A sink's folder that hangs must not hold up the state.
+        self._state_threads, self._sink_threads = Threads(), Threads()
+        self._http = HttpTransport(
+            world.clock,
+            timeout=config.refresh.timeout,
+            environ=world.environ,
+            user_agent=f"homey-tokend/{__version__}",
+        )
+        self.transport = world.transport or self._http
+        self.ledger = Ledger(self._store(), salt=lambda: secrets.token_hex(16), hide=world.hide)
+        self.accounts = Accounts(self.ledger)
+        self.plans = {name: self._plan(homey) for name, homey in config.homeys.items()}
+        self.refreshers = {name: self._refresher(homey) for name, homey in config.homeys.items()}
+
+    async def close(self) -> None:
+        """Close what holds sockets and threads."""
+        await self._http.close()
+        self._state_threads.close()
+        self._sink_threads.close()
+
+    def lock(self) -> Lock | None:
+        """The lock against a second daemon on the same state; None where none is kept."""
+        path = self.config.state.path
+        return None if path is None else Lock(path.with_name(f"{path.name}.lock"))
+
+    async def fleet(self, schedule: Schedule, alive: Callable[[], bool]) -> Fleet:
+        """The keepers, over the state as it was kept."""
+        await self.ledger.load(self._world.clock.now())
+        keepers = {
+            name: await self._keeper(homey, schedule) for name, homey in self.config.homeys.items()
+        }
+        return Fleet(keepers, self.accounts, self._world.clock, alive)
+
+    def site(self, homey: HomeyConfig, remembered: str | None = None) -> Site:
+        """Where a Homey is called."""
+        return Site(
+            self.config.endpoints,
+            homey.cloudid,
+            homey.url,
+            remembered,
+            self.config.refresh.lifetime,
+        )
+
+    async def _keeper(self, homey: HomeyConfig, schedule: Schedule) -> Keeper:
+        sinks = [self._sink(sink) for sink in homey.sinks]
+        for sink in sinks:
+            if isinstance(sink, FileSink):
+                await _prove(homey.name, sink)
+        hands = Hands(
+            clock=self._world.clock,
+            schedule=schedule,
+            transport=self.transport,
+            accounts=self.accounts,
+            ledger=self.ledger,
+            sinks={sink.target: sink for sink in sinks},
+        )
+        return Keeper(
+            homey.name,
+            url=fallback_url(self.site(homey)),
+            plan=replace(self.plans[homey.name], sinks=tuple(hands.sinks)),
+            refresher=self.refreshers[homey.name],
+            hands=hands,
+        )
+
+    def _store(self) -> Store:
+        path = self.config.state.path
+        return NullStore() if path is None else FileStore(path, self._state_threads)
+
+    def _plan(self, homey: HomeyConfig) -> Plan:
+        refresh = self.config.refresh
+        same = [other for other in self.config.homeys.values() if other.email == homey.email]
+        return Plan(
+            at=refresh.at,
+            jitter=refresh.jitter,
+            lifetime=refresh.lifetime,
+            verify_every=refresh.verify_every,
+            retry_first=refresh.retry.first,
+            retry_most=refresh.retry.max,
+            homeys=len(same),
+            one_time=homey.totp_secret is not None,
+        )
+
+    def _refresher(self, homey: HomeyConfig) -> Refresher:
+        world, refresh = self._world, self.config.refresh
+        tools = Tools(
+            clock=world.clock,
+            transport=self.transport,
+            accounts=self.accounts,
+            ledger=self.ledger,
+            run_blocking=self._state_threads.run,
+            hide=world.hide,
+            heard=world.heard,
+        )
+        refs = (homey.email, homey.password, homey.client_id, homey.client_secret)
+        known = Homey(
+            name=homey.name,
+            endpoints=self.config.endpoints,
+            cloudid=homey.cloudid,
+            url=homey.url,
+            lifetime=refresh.lifetime,
+            use_refresh_token=refresh.method == "refresh_token",
+            watched=all(
+                ref is None or ref.source is not SecretSource.COMMAND
+                for ref in (*refs, homey.totp_secret)
+            ),
+        )
+        source = SecretReader(homey, environ=world.environ, warn=log.warning)
+        return Refresher(known, source, tools)
+
+    def _sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:
+        match sink:
+            case LogicVariableConfig():
+                return LogicVariableSink(
+                    self.transport, name=sink.name, variable_id=sink.id, create=sink.create
+                )
+            case FileSinkConfig():
+                return FileSink(sink.path, sink.mode, sink.format, self._sink_threads)
+            case ExecSinkConfig():
+                return ExecSink(sink.command, sink.timeout, self._world.environ)
+
+
+async def _prove(homey: str, sink: FileSink) -> None:
+    """Say at the start, not at the first renewal, that a file cannot be written."""
+    try:
+        await sink.prove()
+    except TokendError as error:
+        log.error(
+            "sink.unusable",
+            homey=homey,
+            sink=sink.target,
+            reason=error.message,
+            remedy=error.remedy,
+        )

@@ -1,0 +1,136 @@
+"""The daemon's life: lock, parts, socket, signals, and an end within five seconds."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+
+from homey_tokend import __version__
+from homey_tokend.api.listen import SocketPlace, raise_open_files
+from homey_tokend.api.routes import Api
+from homey_tokend.api.server import Server
+from homey_tokend.assembly import Parts, World
+from homey_tokend.config import Config
+from homey_tokend.fleet import Fleet
+from homey_tokend.model import Health
+from homey_tokend.notify import Notifier
+from homey_tokend.schedule import Beat, Timetable
+
+log = structlog.get_logger()
+#: How late may a wake-up be before the schedule counts as stuck? (watchdog, /healthz)
+OVERDUE = timedelta(seconds=60)
+
+
+class Daemon:
+    """Runs until it is told to stop.
+
+    Build it before the event loop runs.
+
+    Args:
+        config: The configuration.
+        world: What is outside.
+    """
+
+    def __init__(self, config: Config, world: World) -> None:
+        self.config = config
+        self._world = world
+        self._parts = Parts(config, world)
+        self._notifier = Notifier(world.environ)
+        self._stop = asyncio.Event()
+        self._beats: asyncio.Queue[Beat] = asyncio.Queue()
+        self._fleet: Fleet | None = None
+
+    def stop(self) -> None:
+        """End in good order; a second time changes nothing."""
+        self._stop.set()
+
+    async def run(self, started: Callable[[Fleet], None] = lambda _fleet: None) -> None:
+        """Run until ``stop``.
+
+        Args:
+            started: Called once the socket answers.
+
+        Raises:
+            AlreadyRunning: another daemon holds the lock or the socket.
+            CannotServe, StateUnusable: socket or lock cannot be made.
+        """
+        config = self.config
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._parts.close)
+            lock = self._parts.lock()
+            if lock is not None:
+                await asyncio.to_thread(lock.acquire)
+                stack.callback(lock.release)
+            timetable = Timetable(self._world.clock, on_beat=self._beats.put_nowait)
+            timetable.start()
+            stack.push_async_callback(timetable.stop)
+            fleet = await self._parts.fleet(timetable, lambda: self._turns(timetable))
+            server = Server(Api(fleet, version=__version__))
+            place = SocketPlace(config.socket.path, config.socket.mode, config.socket.group)
+            await server.start(place, http=config.http.listen)
+            stack.push_async_callback(server.stop)
+            raise_open_files()
+            log.info("daemon.started", version=__version__, socket=str(config.socket.path))
+            self._notifier.ready()
+            started(fleet)
+            await self._serve(fleet)
+            self._notifier.stopping()
+            log.info("daemon.stopping")
+        log.info("daemon.stopped")
+
+    async def _serve(self, fleet: Fleet) -> None:
+        """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""
+        work = asyncio.create_task(self._work(fleet), name="work")
+        told = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            for task in (work, told):
+                task.cancel()
+            await asyncio.gather(work, told, return_exceptions=True)
+
+    async def _work(self, fleet: Fleet) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fleet.run(), name="fleet")
+            group.create_task(self._heartbeats(fleet), name="heartbeats")
+
+    async def _heartbeats(self, fleet: Fleet) -> None:
+        while True:
+            beat = await self._beats.get()
+            await fleet.beat(beat.jumped)
+            if fleet.alive():
+                self._notifier.alive()
+            self._notifier.status(status_line(fleet))
+
+    def _turns(self, timetable: Timetable) -> bool:
+        return timetable.overdue(self._world.clock.now()) <= OVERDUE
+
+
+def status_line(fleet: Fleet) -> str:
+    """One line on all Homeys, for ``systemctl status``."""
+    words = []
+    for name in fleet.names():
+        view = fleet.view(name)
+        until = f" until {view.token.expires_at:%Y-%m-%d %H:%M:%SZ}" if view.token else ""
+        wrong = "" if view.health is Health.OK else f" ({view.health})"
+        words.append(f"{name}: {'token held' if view.token else 'no token'}{until}{wrong}")
+    return "; ".join(words)
+
+
+def end_on_signals(daemon: Daemon) -> None:
+    """SIGTERM and SIGINT end the daemon in good order; a second one ends it at once."""
+    loop = asyncio.get_running_loop()
+
+    def told(number: signal.Signals) -> None:
+        log.info("signal.received", signal=number.name)
+        daemon.stop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, told, each)

@@ -1,0 +1,87 @@
+"""All keepers together: what the doors ask (``ports.Desk``), and what the heartbeat tells."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from homey_tokend.accounts import Accounts
+from homey_tokend.keeper import ClockSet, Keeper
+from homey_tokend.model import Refreshed, View
+from homey_tokend.ports import Clock
+from homey_tokend.reception import Reception
+
+log = structlog.get_logger()
+#: A setting of the clock below this is left to the token's own margins.
+JUMP = timedelta(seconds=5)
+
+
+class Fleet:
+    """Runs the keepers; answers the doors.
+
+    Args:
+        keepers: By name, in the order of the configuration.
+        accounts: The accounts they share.
+        clock: Time.
+        alive: Whether loop and schedule turn.
+    """
+
+    def __init__(
+        self,
+        keepers: Mapping[str, Keeper],
+        accounts: Accounts,
+        clock: Clock,
+        alive: Callable[[], bool],
+    ) -> None:
+        self._keepers = dict(keepers)
+        self._receptions = {
+            name: Reception(keeper, accounts, clock) for name, keeper in keepers.items()
+        }
+        self._accounts = accounts
+        self._clock = clock
+        self._alive = alive
+
+    async def run(self) -> None:
+        """Run all keepers until cancelled; a bug in one ends all, for systemd to start anew."""
+        async with asyncio.TaskGroup() as group:
+            for name, keeper in self._keepers.items():
+                group.create_task(keeper.run(), name=f"keeper:{name}")
+
+    async def beat(self, jumped: timedelta) -> None:
+        """The heartbeat: the clock was set by ``jumped`` since the last one."""
+        if abs(jumped) >= JUMP:
+            log.warning("clock.jumped", by_s=round(jumped.total_seconds()))
+            await self._accounts.shifted(jumped)
+            for keeper in self._keepers.values():
+                keeper.post(ClockSet(jumped))
+        for keeper in self._keepers.values():
+            if keeper.view.refusing_until is not None:
+                keeper.look_for_new_values()
+            keeper.ring()
+
+    # --- ports.Desk ---
+
+    def names(self) -> Sequence[str]:
+        """The Homeys, in the order of the configuration."""
+        return tuple(self._keepers)
+
+    def view(self, name: str) -> View:
+        """The newest snapshot of a Homey; KeyError for an unknown one."""
+        return self._keepers[name].view
+
+    def now(self) -> datetime:
+        """The time that validity is judged by."""
+        return self._clock.now()
+
+    def alive(self) -> bool:
+        """Whether loop and schedule turn."""
+        return self._alive()
+
+    async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View:
+        """See ``Reception.token_for``; KeyError for an unknown Homey."""
+        return await self._receptions[name].token_for(min_ttl, wait)
+
+    async def refresh(self, name: str, wait: timedelta) -> Refreshed:
+        """See ``Reception.refresh``; KeyError for an unknown Homey."""
+        return await self._receptions[name].refresh(wait)

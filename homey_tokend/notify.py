@@ -1,0 +1,51 @@
+"""Tells systemd how the service stands (sd_notify(3), the protocol of NOTIFY_SOCKET)."""
+
+import socket
+from collections.abc import Mapping
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Notifier:
+    """Sends state lines to the service manager; does nothing where there is none.
+
+    Args:
+        environ: Where ``NOTIFY_SOCKET`` and ``WATCHDOG_USEC`` are looked up.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        address = environ.get("NOTIFY_SOCKET", "")
+        # A leading @ is an abstract socket: its name begins with a zero byte.
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._last = ""
+
+    def ready(self) -> None:
+        """The socket answers."""
+        self._send("READY=1")
+
+    def status(self, text: str) -> None:
+        """One line for ``systemctl status``; sent when it changes."""
+        line = text.replace("\n", " ")
+        if line != self._last:
+            self._last = line
+            self._send(f"STATUS={line}")
+
+    def stopping(self) -> None:
+        """The daemon is ending."""
+        self._send("STOPPING=1")
+
+    def alive(self) -> None:
+        """The loop and the schedule turn (WatchdogSec=)."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, line: str) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+                sock.setblocking(False)
+                sock.sendto(line.encode(), self._address)
+        except OSError as error:
+            log.debug("systemd.not_told", reason=error.strerror or type(error).__name__)
