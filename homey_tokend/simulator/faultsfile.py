@@ -108,13 +108,13 @@ def _faulty(node: yaml.Node, keys: Any) -> Iterator[tuple[yaml.Node, str]]:
     if not isinstance(node, yaml.MappingNode) or not isinstance(keys, dict):
         yield node, "keys and values belong here"
         return
-    places: dict[Any, yaml.Node] = {}
+    places: dict[str, yaml.Node] = {}
     for key, _ in node.value:
         if key.value in places:
             yield key, f"key {key.value!r} is there twice"
         places[key.value] = key
     for wrong, what in _wrong(keys):
-        yield places.get(wrong, node), what
+        yield places.get(str(wrong), node), what
 
 
 def _wrong(keys: Mapping[Any, Any]) -> Iterator[tuple[object, str]]:

@@ -162,6 +162,8 @@ async def meet(clock: Clock) -> AsyncIterator[Meet]:
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             )
+            # aiohttp repeats GET by itself when a connection breaks; a person does not.
+            session._retry_connection = False
             return Person(session, simulator)
 
         yield met
