@@ -21,7 +21,7 @@ _SHOWN = 500
 #: How much of them is held: 500 characters of UTF-8 at their longest.
 _HELD = 2048
 #: How long may a command take to end after SIGTERM?
-_GRACE_S = 2.0
+_GRACE = timedelta(seconds=2)
 #: How long is waited for last words once the command has ended? A process of its own that
 #: it left in the background may hold the pipe open for ever.
 _LAST_WORDS_S = 0.2
@@ -70,14 +70,21 @@ class ExecSink:
         timeout: How long it may run; then its whole process group is ended.
         environ: What it inherits, scrubbed. A variable that holds a configured
             secret must not be in it.
+        grace: How long it may take to end after SIGTERM, before SIGKILL.
     """
 
     def __init__(
-        self, command: Sequence[str], timeout: timedelta, environ: Mapping[str, str]
+        self,
+        command: Sequence[str],
+        timeout: timedelta,
+        environ: Mapping[str, str],
+        *,
+        grace: timedelta = _GRACE,
     ) -> None:
         self._command = tuple(command)
         self._timeout = timeout
         self._environ = scrubbed(environ)
+        self._grace = grace
 
     @property
     def target(self) -> str:
@@ -95,7 +102,7 @@ class ExecSink:
             SinkRefused: it cannot be executed.
             SinkFailed: it ended with another status than 0, or had to be ended.
         """
-        async with _Run(self._command, self._environ) as run:
+        async with _Run(self._command, self._environ, self._grace) as run:
             run.tell(json_line({"event": "token", **document(delivery)}))
             try:
                 async with asyncio.timeout(self._timeout.total_seconds()):
@@ -147,22 +154,32 @@ class _Listener(asyncio.SubprocessProtocol):
 class _Run:
     """One run of a command in a session of its own; leaving it ends what still runs."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], grace: timedelta
+    ) -> None:
         self._command = command
         self._environ = environ
+        self._grace_s = grace.total_seconds()
 
     async def __aenter__(self) -> Self:
+        starting = asyncio.ensure_future(self._start())
         try:
-            self._transport, self._listener = await asyncio.get_running_loop().subprocess_exec(
-                _Listener,
-                *self._command,
-                env=self._environ,
-                cwd="/",
-                start_new_session=True,
-            )
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # asyncio (3.11) waits for ever when it is cancelled between fork and pipes: let
+            # it come to its end, which takes milliseconds, and end the command properly.
+            await _through(starting)
+            if starting.exception() is None:
+                await self.__aexit__()
+            raise
         except (OSError, ValueError) as error:
             raise _cannot_run(self._command[0], error) from error
         return self
+
+    async def _start(self) -> None:
+        self._transport, self._listener = await asyncio.get_running_loop().subprocess_exec(
+            _Listener, *self._command, env=self._environ, cwd="/", start_new_session=True
+        )
 
     async def __aexit__(self, *_: object) -> None:
         try:
@@ -196,15 +213,22 @@ class _Run:
             return
         try:
             self._signal(signal.SIGTERM)
-            await asyncio.wait([self._listener.ended], timeout=_GRACE_S)
+            await asyncio.wait([self._listener.ended], timeout=self._grace_s)
         finally:
             self._signal(signal.SIGKILL)
-            await asyncio.wait([self._listener.ended], timeout=_GRACE_S)
+            await asyncio.wait([self._listener.ended], timeout=self._grace_s)
 
     def _signal(self, number: signal.Signals) -> None:
         # Its group may outlive it, so the group is signalled whether or not it has ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._transport.get_pid(), number)
+
+
+async def _through(work: asyncio.Future[None]) -> None:
+    """Wait for work to be done, however often we are cancelled."""
+    while not work.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([work])
 
 
 def _cannot_run(program: str, error: OSError | ValueError) -> SinkRefused | SinkFailed:
