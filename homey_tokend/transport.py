@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import cast
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -266,16 +267,16 @@ def _may_repeat(request: Request, error: BaseException) -> bool:
 
 
 def _tell_repetition(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, NoAnswer):
-        log.debug(
-            "request.repeated",
-            step=error.step,
-            reason=error.message,
-            cause=error.cause,
-            attempt=state.attempt_number,
-            wait_s=round(state.upcoming_sleep, 3),
-        )
+    # ``_may_repeat`` lets nothing else through.
+    error = cast("NoAnswer", state.outcome and state.outcome.exception())
+    log.debug(
+        "request.repeated",
+        step=error.step,
+        reason=error.message,
+        cause=error.cause,
+        attempt=state.attempt_number,
+        wait_s=round(state.upcoming_sleep, 3),
+    )
 
 
 def _url_of(request: Request) -> URL:

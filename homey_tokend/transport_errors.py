@@ -74,7 +74,10 @@ def _os_cause(error: BaseException) -> str:
     number = getattr(error, "errno", None)
     if number in _NUMBERS:
         return _NUMBERS[number]
-    return os.strerror(number) if isinstance(number, int) and number > 0 else "no connection"
+    if isinstance(number, int) and number > 0:
+        return os.strerror(number)
+    # asyncio's own have no number, as when a handshake is cut short.
+    return _NUMBERS[errno.ECONNABORTED]
 
 
 _NUMBERS = {

@@ -32,31 +32,15 @@ def answer(status: int = 200, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-class RawServer:
-    """Gives its answers in turn, the last one again and again, and keeps what it was sent."""
+class Server:
+    """A server on loopback that ends cleanly, whatever its connections do."""
 
-    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
-        self._answers = list(answers)
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self._handlers: set[asyncio.Task[None]] = set()
-        self.requests: list[bytes] = []
+        self._writers: set[asyncio.StreamWriter] = set()
         self.connections = 0
         self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def head(self, index: int = -1) -> str:
-        """The head of one request, as it came over the wire."""
-        return self.requests[index].partition(b"\r\n\r\n")[0].decode()
-
-    def body(self, index: int = -1) -> bytes:
-        return self.requests[index].partition(b"\r\n\r\n")[2]
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
@@ -73,20 +57,52 @@ class RawServer:
         for task in self._handlers:
             task.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(
+            *(writer.wait_closed() for writer in self._writers), return_exceptions=True
+        )
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._handlers.add(task)
+        self._writers.add(writer)
         self.connections += 1
-        try:
-            await self._serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            writer.transport.abort()
-        finally:
-            self._handlers.discard(task)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self.serve(reader, writer)
+        writer.close()
+        self._handlers.discard(task)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        raise NotImplementedError
+
+
+class RawServer(Server):
+    """Gives its answers in turn, the last one again and again, and keeps what it was sent."""
+
+    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
+        self._answers = list(answers)
+        self.requests: list[bytes] = []
+
+    @property
+    def url(self) -> str:
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def head(self, index: int = -1) -> str:
+        """The head of one request, as it came over the wire."""
+        return self.requests[index].partition(b"\r\n\r\n")[0].decode()
+
+    def body(self, index: int = -1) -> bytes:
+        return self.requests[index].partition(b"\r\n\r\n")[2]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.requests.append(await read_request(reader))
         done = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if done is Does.HANG:
@@ -97,9 +113,6 @@ class RawServer:
         if isinstance(done, bytes):
             writer.write(done)
             await writer.drain()
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
@@ -118,45 +131,19 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head
 
 
-class ConnectProxy:
+class ConnectProxy(Server):
     """A proxy that knows CONNECT and nothing else, and demands credentials if told so."""
 
     def __init__(self, *, refuses: int = 0, authorization: str = "") -> None:
+        super().__init__()
         self._refuses = refuses
-        self._authorization = authorization
-        self._handlers: set[asyncio.Task[None]] = set()
+        self._authorization = f"Proxy-Authorization: {authorization}" if authorization else ""
         self.heads: list[str] = []
-        self.port = 0
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._server.close()
-        for task in self._handlers:
-            task.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._handlers.add(task)
-        with contextlib.suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
-            await self._serve(reader, writer)
-        writer.close()
-        self._handlers.discard(task)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.heads.append(head)
-        if self._refuses or f"Proxy-Authorization: {self._authorization}" not in head:
+        if self._refuses or self._authorization not in head:
             writer.write(answer(self._refuses or 407))
             return
         _, target, _ = head.split(" ", 2)
@@ -164,7 +151,10 @@ class ConnectProxy:
         # Whatever the name: the servers of these tests are on loopback.
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        try:
+            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        finally:
+            far_writer.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
