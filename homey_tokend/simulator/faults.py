@@ -7,7 +7,7 @@ it, in order, and the first replacing one; faults behind that one do not count i
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Kinds that bend the world, each with what it does.
 BENDING = {
@@ -53,6 +53,7 @@ class Fault:
         kind: Of ``KINDS``.
         steps: Names of ``steps.STEPS``; empty: any.
         homey: A cloudid, or a number counted from 1; None: any.
+        method: ``PUT`` ...; None: any.
         after: How many fitting requests pass unharmed first.
         times: How many requests meet it; None: all.
         start: Seconds since the simulator's start from which on it holds (``from``).
@@ -72,6 +73,7 @@ class Fault:
     kind: str
     steps: tuple[str, ...] = ()
     homey: str | int | None = None
+    method: str | None = None
     after: int = 0
     times: int | None = None
     start: float = 0.0
@@ -85,6 +87,20 @@ class Fault:
     seconds: float | None = None
     size: int | None = None
     location: str | None = None
+
+
+class Asked(NamedTuple):
+    """What of a request decides which faults it meets.
+
+    Args:
+        step: Its name.
+        method: ``GET`` ...
+        homey: Cloudid and number of the Homey that is asked, or nothing.
+    """
+
+    step: str
+    method: str = "GET"
+    homey: tuple[str, int] | tuple[()] = ()
 
 
 @dataclass(slots=True)
@@ -112,12 +128,11 @@ class FaultBook:
         """Forget all faults."""
         self._scripts.clear()
 
-    def meet(self, step: str, homey: tuple[str, int] | None, elapsed: float) -> list[Fault]:
+    def meet(self, asked: Asked, elapsed: float) -> list[Fault]:
         """Give the faults that one request meets, and count it.
 
         Args:
-            step: The request's name.
-            homey: Cloudid and number of the Homey that is asked, or None.
+            asked: What of the request counts.
             elapsed: Seconds since the start.
 
         Returns:
@@ -125,7 +140,7 @@ class FaultBook:
         """
         met: list[Fault] = []
         for script in self._scripts:
-            if not _fits(script.fault, step, homey, elapsed) or not _counts(script):
+            if not _fits(script.fault, asked, elapsed) or not _counts(script):
                 continue
             met.append(script.fault)
             if script.fault.kind in REPLACING:
@@ -133,10 +148,12 @@ class FaultBook:
         return met
 
 
-def _fits(fault: Fault, step: str, homey: tuple[str, int] | None, elapsed: float) -> bool:
-    if fault.steps and step not in fault.steps:
+def _fits(fault: Fault, asked: Asked, elapsed: float) -> bool:
+    if fault.steps and asked.step not in fault.steps:
         return False
-    if fault.homey is not None and fault.homey not in (homey or ()):
+    if fault.method is not None and fault.method != asked.method:
+        return False
+    if fault.homey is not None and fault.homey not in asked.homey:
         return False
     return fault.start <= elapsed and (fault.until is None or elapsed < fault.until)
 

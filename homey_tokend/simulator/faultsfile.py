@@ -10,7 +10,7 @@ import yaml
 from homey_tokend.simulator.faults import KINDS, Fault
 from homey_tokend.simulator.steps import STEPS
 
-_COMMON = frozenset({"kind", "step", "homey", "after", "times", "from", "until"})
+_COMMON = frozenset({"kind", "step", "homey", "method", "after", "times", "from", "until"})
 _OWN: dict[str, tuple[str, ...]] = {
     "status": ("status", "error", "description"),
     "text": ("status", "body"),
@@ -34,6 +34,7 @@ _ANSWERING = frozenset(
 )
 _CARRIED = _ANSWERING | {"reset", "hang", "huge", "gzip_bomb"}
 _NEEDED = {"delay": "seconds", "drip": "seconds", "json": "body", "text": "body"}
+_METHODS = ("GET", "POST", "PUT", "DELETE")
 #: Names of keys that are no good names in Python.
 _FIELDS = {"from": "start", "bytes": "size"}
 
@@ -167,6 +168,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "kind": _TEXT,
     "step": (_is_step, f"'any', a step, or a list of steps ({', '.join(STEPS)})"),
     "homey": (lambda value: isinstance(value, str) or _is_count(value), "a cloudid or a number"),
+    "method": (lambda value: value in _METHODS, f"one of {', '.join(_METHODS)}"),
     "after": _COUNT,
     "times": _COUNT,
     "from": _NUMBER,

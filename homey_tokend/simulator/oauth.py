@@ -51,9 +51,11 @@ def _basic(call: Call) -> tuple[str, str] | None:
     if scheme.lower() != "basic":
         return None
     try:
-        name, colon, secret = base64.b64decode(encoded.strip()).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        # Node decodes leniently: padding may be missing, broken characters are replaced.
+        octets = base64.b64decode(encoded.strip() + "==")
+    except binascii.Error:
         return None
+    name, colon, secret = octets.decode("utf-8", "replace").partition(":")
     return (name, secret) if colon else None
 
 

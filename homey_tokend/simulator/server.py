@@ -53,7 +53,7 @@ class Simulator:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen.
+        """Listen; after a stop on the same port again, with the world as it was.
 
         Raises:
             OSError: Where the address cannot be had.
@@ -69,7 +69,8 @@ class Simulator:
         await site.start()
         scheme = "https" if self._ssl else "http"
         named = f"[{self._host}]" if ":" in self._host else self._host
-        self.world.origin = f"{scheme}://{named}:{self._runner.addresses[0][1]}"
+        self._port = self._runner.addresses[0][1]
+        self.world.origin = f"{scheme}://{named}:{self._port}"
         self._service.begin()
 
     async def stop(self) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from homey_tokend.simulator import trouble
 from homey_tokend.simulator.call import Call
-from homey_tokend.simulator.faults import BENDING, FaultBook
+from homey_tokend.simulator.faults import BENDING, Asked, FaultBook
 from homey_tokend.simulator.journal import KEEP, Entry, entry_of
 from homey_tokend.simulator.replies import Refusal
 from homey_tokend.simulator.routes import Route
@@ -73,9 +73,10 @@ class Service:
             except Refusal as refusal:
                 return refusal.response
 
-        where = (call.homey.cloudid, call.homey.number) if call.homey else None
+        where = (call.homey.cloudid, call.homey.number) if call.homey else ()
+        asked = Asked(route.step, call.entry.method, where)
         elapsed = self._world.now() - self._started_at
-        for fault in self._book.meet(route.step, where, elapsed):
+        for fault in self._book.meet(asked, elapsed):
             call.entry.faults.append(fault.kind)
             if fault.kind not in BENDING:
                 return await trouble.replace(fault, call, self._idle, carry)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from homey_tokend.simulator import Simulator
-from homey_tokend.simulator.faults import KINDS, Fault, FaultBook
+from homey_tokend.simulator.faults import KINDS, Asked, Fault, FaultBook
 from tests.simulator.conftest import Clock, Meet, Person
 
 PING = "/system/ping"
@@ -128,6 +128,19 @@ async def test_stop_ends_a_hang() -> None:
                 await asyncio.sleep(0.001)
         with pytest.raises(aiohttp.ClientConnectionError):
             await waiting
+
+
+async def test_started_again(person: Person) -> None:
+    """After a stop it listens on the same port again, with the same world."""
+    token, url = await person.bearer(), person.simulator.base_url
+    await person.simulator.stop()
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await person.homey("GET", PING)
+
+    await person.simulator.start()
+
+    assert person.simulator.base_url == url
+    assert (await person.homey("GET", "/sessions/session/me", token)).status == 200
 
 
 async def test_delay(person: Person, clock: Clock) -> None:
@@ -298,6 +311,16 @@ async def test_which_homey(meet: Meet) -> None:
     assert (await person.login()).status == 200
 
 
+async def test_which_method(person: Person) -> None:
+    """A fault can be for one method: reading goes on, writing fails."""
+    token = await person.bearer()
+    person.simulator.add_fault(step="variable", method="POST", kind="status")
+    read = await person.homey("GET", "/logic/variable", token)
+    write = await person.homey("POST", "/logic/variable", token, json={})
+
+    assert [read.status, write.status] == [200, 503]
+
+
 async def test_which_time(person: Person, clock: Clock) -> None:
     """An outage has a beginning and an end, in seconds since the start."""
     person.simulator.add_fault(step="any", kind="status", from_=10, until=20)
@@ -357,7 +380,7 @@ async def test_revoked(person: Person) -> None:
 def test_counting() -> None:
     """A fault behind a replacing one does not count the request."""
     book = FaultBook([Fault(kind="status", times=1), Fault(kind="html", after=1)])
-    met = [[fault.kind for fault in book.meet("ping", None, 0)] for _ in range(3)]
+    met = [[fault.kind for fault in book.meet(Asked("ping"), 0)] for _ in range(3)]
 
     assert met == [["status"], [], ["html"]]
 

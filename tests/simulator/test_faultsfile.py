@@ -49,8 +49,8 @@ def test_empty(text: str) -> None:
         ("- {step: login}", "f:1:3: fault 1: kind None is not known"),
         ("- {kind: rest}", "f:1:4: fault 1: kind 'rest' is not known: did you mean 'reset'?"),
         (
-            "- kind: status\n  stauts: 503",
-            "f:2:3: fault 1: kind 'status' has no key 'stauts': did you mean 'status'?",
+            "- kind: status\n  state: 503",
+            "f:2:3: fault 1: kind 'status' has no key 'state': did you mean 'status'?",
         ),
         ("- {kind: reset, status: 503}", "f:1:17: fault 1: kind 'reset' has no key 'status'"),
         ("- {kind: reset, 7: 8}", "f:1:17: fault 1: kind 'reset' has no key 7"),
@@ -62,6 +62,7 @@ def test_empty(text: str) -> None:
         ("- {kind: delay}", "f:1:3: fault 1: kind 'delay' needs 'seconds'"),
         ("- {kind: reset, kind: hang}", "f:1:17: fault 1: key 'kind' is there twice"),
         ("- {kind: reset, homey: 1.5}", "homey is 1.5, but must be a cloudid or a number"),
+        ("- {kind: reset, method: put}", "method is 'put', but must be one of GET, POST"),
         ("- {kind: [}", "f:1:11: not readable as YAML"),
         ("- \x00", "f: not readable as YAML"),
     ],
