@@ -170,7 +170,7 @@ class Parts:
                 for ref in (*refs, homey.totp_secret)
             ),
         )
-        source = SecretReader(homey, environ=world.environ, warn=log.warning)
+        source = SecretReader(homey, world.environ, _warn)
         return Refresher(known, source, tools)
 
     def _sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:
@@ -183,6 +183,10 @@ class Parts:
                 return FileSink(sink.path, sink.mode, sink.format, self._sink_threads)
             case ExecSinkConfig():
                 return ExecSink(sink.command, sink.timeout, self._world.environ)
+
+
+def _warn(event: str, fields: Mapping[str, object]) -> None:
+    log.warning(event, **fields)
 
 
 async def _prove(homey: str, sink: FileSink) -> None:

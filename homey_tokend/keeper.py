@@ -112,7 +112,7 @@ class Keeper:
         self.plan = plan
         #: How many attempts have ended, well or not.
         self.finished = 0
-        #: Set once everything that was due at the start has been tried.
+        #: Set while nothing is due and nothing under way.
         self.settled = asyncio.Event()
         self._url = url
         self._refresher = refresher
@@ -171,16 +171,21 @@ class Keeper:
         try:
             while True:
                 self._wake.clear()
+                self.settled.clear()
                 while self._inbox:
                     await self._take(self._inbox.popleft())
                 if self._act(self._decide()):
                     self._publish()
-                    if not self._tasks:
+                    if not self._busy():
                         self.settled.set()
                     await self._wake.wait()
         finally:
             self._hands.schedule.forget(self.name)
             await self._stop_tasks()
+
+    def _busy(self) -> bool:
+        facts = self._facts
+        return facts.renewing or facts.verifying or bool(facts.delivering) or self._reading
 
     async def _stop_tasks(self) -> None:
         for task in self._tasks:
