@@ -138,8 +138,8 @@ class _Listener(asyncio.SubprocessProtocol):
         self._open = {1, 2}
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        if isinstance(data, bytes):
-            self.heard[fd] = (self.heard[fd] + data[-_HELD:])[-_HELD:]
+        fresh = cast("bytes", data)  # str only with text=True, which asyncio does not take
+        self.heard[fd] = (self.heard[fd] + fresh[-_HELD:])[-_HELD:]
 
     def pipe_connection_lost(self, fd: int, _exc: Exception | None) -> None:
         self._open.discard(fd)
@@ -147,8 +147,7 @@ class _Listener(asyncio.SubprocessProtocol):
             self.silent.set_result(None)
 
     def process_exited(self) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
+        self.ended.set_result(None)
 
 
 class _Run:
@@ -189,10 +188,9 @@ class _Run:
 
     def tell(self, line: bytes) -> None:
         """Write to its standard input and close that; it need not read."""
-        pipe = self._transport.get_pipe_transport(0)
-        if isinstance(pipe, asyncio.WriteTransport):
-            pipe.write(line)
-            pipe.close()
+        pipe = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        pipe.write(line)
+        pipe.close()
 
     async def status(self) -> int:
         """Wait for its end; a negative status is a signal."""

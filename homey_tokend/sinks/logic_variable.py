@@ -122,7 +122,9 @@ class LogicVariableSink:
         """The variable in the Homey's list; None where it is to be made."""
         variables = await hub.variables()
         if self._id is not None:
-            fitting = [one for one in variables if one.id == self._id][:1]
+            # A UUID may be written in capitals; the Homey's own spelling is what it takes.
+            wanted = self._id.lower()
+            fitting = [one for one in variables if one.id.lower() == wanted][:1]
         else:
             fitting = [one for one in variables if one.name == self._name]
         if len(fitting) > 1:

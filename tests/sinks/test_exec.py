@@ -325,6 +325,16 @@ async def test_a_command_that_cannot_be_executed_is_refused(tmp_path: Path, plac
     assert CANARY not in shown(caught.value)
 
 
+async def test_a_command_that_cannot_be_started_just_now_is_tried_again(tmp_path: Path) -> None:
+    """While it is being replaced, say (ETXTBSY)."""
+    program = tmp_path / "program"
+    program.write_bytes(Path("/bin/sh").read_bytes())
+    program.chmod(0o700)
+
+    with program.open("ab"), pytest.raises(SinkFailed, match="text file busy"):
+        await ExecSink([str(program)], LONG, ENVIRON).write(delivery())
+
+
 # --- no token in its words ---------------------------------------------------
 
 

@@ -159,6 +159,16 @@ async def test_a_hub_that_wants_the_slash_again_gets_it() -> None:
     assert hub.variables[UUID]["value"] == CANARY
 
 
+async def test_an_id_in_capitals_is_found_as_the_homey_spells_it() -> None:
+    """A UUID copied from elsewhere may be in capitals."""
+    hub = a_hub()
+    hub.add(UUID, "accesstoken")
+
+    await by_id(hub, UUID.upper()).write(delivery())
+
+    assert hub.variables[UUID]["value"] == CANARY
+
+
 async def test_a_variable_that_is_listed_and_never_found_is_tried_again_later() -> None:
     """404 both ways is no reason to make a second variable."""
     hub = a_hub(slash="never")
