@@ -20,8 +20,8 @@ _T = TypeVar("_T")
 
 #: After how long is a connection closed that is idle, or stuck amid a request or an answer?
 IDLE = timedelta(seconds=30)
-#: How long may a request in flight go on at the end? aiohttp waits for this twice: 1 s in all.
-_GRACE_S = 0.5
+#: How long may a request in flight go on at the end?
+GRACE = timedelta(seconds=1)
 #: How many new clients are taken in one turn of the loop? asyncio takes as many as this says,
 #: and while it does, nobody else is served.
 _TAKEN_AT_ONCE = 32
@@ -35,11 +35,13 @@ class Server:
     Args:
         api: What is served.
         idle: After how long a connection is closed that is idle or stuck.
+        grace: How long a request in flight may go on at the end.
     """
 
-    def __init__(self, api: Api, *, idle: timedelta = IDLE) -> None:
+    def __init__(self, api: Api, *, idle: timedelta = IDLE, grace: timedelta = GRACE) -> None:
         self._api = api
         self._idle_s = idle.total_seconds()
+        self._grace_s = grace.total_seconds()
         self._listener: Listener | None = None
         self._runners: list[web.AppRunner] = []
         self._sweep: asyncio.TimerHandle | None = None
@@ -73,7 +75,7 @@ class Server:
         self._arm_sweep()
 
     async def stop(self) -> None:
-        """Refuse new clients, give requests in flight at most 1 s, close all."""
+        """Refuse new clients, give requests in flight their grace, close all."""
         if self._sweep is not None:
             self._sweep.cancel()
         listener, self._listener = self._listener, None
@@ -122,7 +124,7 @@ class Server:
             access_log=None,
             keepalive_timeout=self._idle_s,
             lingering_time=min(10.0, self._idle_s),
-            shutdown_timeout=_GRACE_S,
+            shutdown_timeout=self._grace_s / 2,  # aiohttp waits for it twice
             logger=_ServerLog(),
         )
         self._runners.append(runner)

@@ -1,0 +1,47 @@
+"""docs/api.md has every route, every problem and every member."""
+
+import re
+from pathlib import Path
+
+from homey_tokend.api import Api, documents, problems, routes
+from tests.api.desk import NOW, FakeDesk, token, view
+
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def test_routes() -> None:
+    """Every route has its heading."""
+    app = Api(FakeDesk(), version="1").app()
+    paths = {
+        route.resource.canonical.replace("{name}", "NAME")
+        for route in app.router.routes()
+        if route.resource is not None
+    }
+    headings = " ".join(line for line in PAGE.splitlines() if line.startswith("## "))
+
+    assert {path for path in paths if f"{path}`" not in headings} == {"/{rest}"}
+
+
+def test_problems() -> None:
+    """Every problem is in the table."""
+    folder = Path(problems.__file__).parent
+    source = "".join(path.read_text() for path in folder.glob("*.py"))
+    named = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)",\s+(?:f?"|kind)', source))
+    statused = set(re.findall(r'Problem\(\s*\d+,\s*"([a-z-]+)"', source))
+
+    assert {"bad-parameter", "unknown-homey", "web-page", "bug"} <= statused
+    assert {
+        name for name in statused | (named & {"no-valid-token"}) if f"`{name}`" not in PAGE
+    } == set()
+
+
+def test_members() -> None:
+    """Every member of a Homey's document and of a token's is told."""
+    held = token()
+    homey = documents.homey_document(view("home", held), NOW)
+    members = {*homey, *documents.token_document("home", held, NOW)}
+
+    assert {
+        name for name in members if f"`{name}`" not in PAGE and f'"{name}"' not in PAGE
+    } == set()
+    assert routes.Api is Api

@@ -1,0 +1,79 @@
+"""What the short way of ``homey-tokend token`` may import: its speed hangs on it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "aiohttp",
+    "argparse",
+    "asyncio",
+    "dataclasses",
+    "email",
+    "http.client",
+    "json",
+    "logging",
+    "pydantic",
+    "re",
+    "socket",
+    "structlog",
+    "typing",
+    "yaml",
+}
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after this, beyond those it starts with."""
+    report = "import sys; before = set(sys.modules)\n{}\nnew = set(sys.modules) - before\n"
+    tell = "sys.__stderr__.write('\\n' + str(sorted(new)).replace(chr(39), chr(34)))"
+    environment = {name: value for name, value in os.environ.items() if "COV" not in name}
+    ended = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", report.format(code) + tell],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(ended.stderr.rpartition("\n")[2]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import homey_tokend.client",
+        """
+sys.argv = ["homey-tokend", "token", "home", "--wait", "5", "--socket", "/nowhere"]
+from homey_tokend import entry, client
+client._connect = None
+try: entry.main()
+except TypeError: pass
+""",
+    ],
+)
+def test_the_short_way_is_light(code: str) -> None:
+    """Neither the client nor the token command loads what costs more than a request."""
+    new = loaded(code)
+
+    assert "homey_tokend.client" in new
+    assert HEAVY & new == set()
+
+
+@pytest.mark.slow
+def test_the_package_imports_nothing() -> None:
+    """Naming the package loads the package alone."""
+    assert loaded("import homey_tokend") == {"homey_tokend"}
+
+
+@pytest.mark.slow
+def test_help_imports_no_command() -> None:
+    """The list of commands needs no command's file, and no server."""
+    new = loaded(
+        "sys.argv = ['homey-tokend', '--help']\nfrom homey_tokend import entry\nentry.main()"
+    )
+
+    assert {name for name in new if name.startswith("homey_tokend.commands")} == set()
+    assert {"aiohttp", "asyncio", "structlog"} & new == set()
