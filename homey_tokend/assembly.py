@@ -108,7 +108,7 @@ class Parts:
         )
 
     async def _keeper(self, homey: HomeyConfig, schedule: Schedule) -> Keeper:
-        sinks = [self._sink(sink) for sink in homey.sinks]
+        sinks = [self.sink(sink) for sink in homey.sinks]
         for sink in sinks:
             if isinstance(sink, FileSink):
                 await _prove(homey.name, sink)
@@ -173,7 +173,8 @@ class Parts:
         source = SecretReader(homey, world.environ, _warn)
         return Refresher(known, source, tools)
 
-    def _sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:
+    def sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:
+        """The sink that a section of the configuration describes."""
         match sink:
             case LogicVariableConfig():
                 return LogicVariableSink(

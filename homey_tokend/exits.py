@@ -20,3 +20,18 @@ CONFIGURATION = 78
 INTERRUPTED = 130
 #: The reader of our output went away, as shells count it (128 + SIGPIPE).
 BROKEN_PIPE = 141
+
+_KINDS = {
+    "configuration_invalid": CONFIGURATION,
+    "secret_unavailable": CONFIGURATION,
+    "already_running": CANNOT_CREATE,
+    "cannot_serve": CANNOT_CREATE,
+    "state_unusable": CANNOT_CREATE,
+    "unreachable": UNREACHABLE,
+    "homey_offline": UNREACHABLE,
+}
+
+
+def of_kind(kind: str) -> int:
+    """The exit status for a failure by its ``errors.TokendError.kind``."""
+    return REFUSED if kind.endswith("refused") else _KINDS.get(kind, TRY_LATER)

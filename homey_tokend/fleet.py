@@ -48,6 +48,11 @@ class Fleet:
             for name, keeper in self._keepers.items():
                 group.create_task(keeper.run(), name=f"keeper:{name}")
 
+    async def settled(self) -> None:
+        """Wait until nothing is due and nothing under way."""
+        for keeper in self._keepers.values():
+            await keeper.settled.wait()
+
     async def beat(self, jumped: timedelta) -> None:
         """The heartbeat: the clock was set by ``jumped`` since the last one."""
         if abs(jumped) >= JUMP:

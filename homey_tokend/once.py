@@ -1,0 +1,102 @@
+"""One round without a daemon: refresh what is due, write the sinks, and tell how it went."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from homey_tokend import exits
+from homey_tokend.assembly import Parts
+from homey_tokend.errors import AlreadyRunning
+from homey_tokend.fleet import Fleet
+from homey_tokend.model import View
+
+log = structlog.get_logger()
+#: How long may the whole round take, whatever hangs?
+ROUND_MOST = timedelta(minutes=10)
+_HINT = "Ask it instead: homey-tokend refresh"
+
+
+class Deaf:
+    """A schedule that wakes nobody: one round is not repeated."""
+
+    def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
+        """Nobody is woken."""
+
+    def forget(self, name: str) -> None:
+        """There is nothing to forget."""
+
+
+async def once(parts: Parts, *, force: bool) -> int:
+    """Do one round.
+
+    Args:
+        parts: The parts; closed at the end.
+        force: Refresh all Homeys, where spacing for a person's ask allows it.
+
+    Returns:
+        The exit status, of several Homeys the worst.
+
+    Raises:
+        AlreadyRunning: a daemon runs; the hint is to ask it.
+        StateUnusable: the lock cannot be made.
+    """
+    lock = parts.lock()
+    try:
+        await asyncio.to_thread(_no_daemon_at, parts.config.socket.path)
+        if lock is not None:
+            await asyncio.to_thread(lock.acquire)
+    except AlreadyRunning as error:
+        raise AlreadyRunning(error.message, remedy=_HINT) from None
+    try:
+        return await _round(parts, force=force)
+    finally:
+        if lock is not None:
+            lock.release()
+        await parts.close()
+
+
+def _no_daemon_at(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(1)
+        with suppress(OSError):
+            sock.connect(str(path))
+            raise AlreadyRunning("another daemon is running: it answers on its socket")
+
+
+async def _round(parts: Parts, *, force: bool) -> int:
+    fleet = await parts.fleet(Deaf(), lambda: True)
+    run = asyncio.create_task(fleet.run(), name="fleet")
+    try:
+        async with asyncio.timeout(ROUND_MOST.total_seconds()):
+            await fleet.settled()
+            if force:
+                await _force(fleet)
+                await fleet.settled()
+    except TimeoutError:
+        log.error("once.not_finished", after_s=ROUND_MOST.total_seconds())
+        return exits.TRY_LATER
+    finally:
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+    return max(status_of(fleet.view(name)) for name in fleet.names())
+
+
+async def _force(fleet: Fleet) -> None:
+    for name in fleet.names():
+        if fleet.view(name).trouble is None and fleet.view(name).refreshes == 0:
+            continue
+        answer = await fleet.refresh(name, ROUND_MOST)
+        if answer.too_soon is not None:
+            log.warning("once.too_soon", homey=name, until=answer.too_soon.isoformat())
+
+
+def status_of(view: View) -> int:
+    """The exit status that one Homey's round deserves: its trouble's, then its sinks' worst."""
+    troubles = [view.trouble, *(sink.trouble for sink in view.sinks)]
+    worst = max((exits.of_kind(trouble.kind) for trouble in troubles if trouble), default=exits.OK)
+    return max(worst, exits.OK if view.token else exits.TRY_LATER)
