@@ -50,7 +50,7 @@ def clashes(data: Plain, root: Node, source: str) -> Iterator[Fault]:
                     f"would overwrite the file of {dotted(own)}",
                     "Choose another path.",
                 )
-        earlier = first.setdefault((_scope(sink, place, cloudid), sink.target), place)
+        earlier = first.setdefault((_scope(sink, place, cloudid), _target(sink)), place)
         if earlier != place:
             yield at(
                 place,
@@ -75,6 +75,11 @@ def doubts(document: Document, root: Node, source: str) -> Iterator[Fault]:
         *_same_homey(document),
     ):
         yield at(place, root, source, message, remedy)
+
+
+def _target(sink: Sink) -> str:
+    """Two spellings of one path are one target."""
+    return posixpath.normpath(sink.path) if isinstance(sink, FileSinkConfig) else sink.target
 
 
 def _scope(sink: Sink, place: _Place, cloudid: str) -> str:

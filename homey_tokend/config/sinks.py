@@ -1,6 +1,7 @@
 """Where each fresh token is written: the three kinds of ``sinks``."""
 
-import posixpath
+import hashlib
+import json
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from homey_tokend.config.fields import (
     Mode,
     duration_schema,
 )
+from homey_tokend.config.nodes import Text
 from homey_tokend.config.readers import (
     choice,
     leaf,
@@ -29,7 +31,12 @@ _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _VARIABLE = r"[^\x00-\x1f\x7f]{1,128}"
 
 _variable = text("a variable's name", _VARIABLE, "Write the name that Homey shows.")
-_uuid = text("a UUID", _UUID, "Copy the variable's id from Homey, or give its name instead.")
+_any_uuid = text("a UUID", _UUID, "Copy the variable's id from Homey, or give its name instead.")
+
+
+def _uuid(value: Text) -> str:
+    """A UUID as Homey writes it, in small letters."""
+    return _any_uuid(value).lower()
 
 
 def _require_type(schema: dict[str, Any]) -> None:
@@ -92,7 +99,7 @@ class LogicVariableConfig(_Sink):
     @property
     def target(self) -> str:
         """Which variable it is, safe to log."""
-        return f"logic_variable:{self.name if self.id is None else self.id.lower()}"
+        return f"logic_variable:{self.name if self.id is None else f'id={self.id}'}"
 
 
 class FileSinkConfig(_Sink):
@@ -120,8 +127,8 @@ class FileSinkConfig(_Sink):
 
     @property
     def target(self) -> str:
-        """Which file it is, safe to log; two spellings of one path are one target."""
-        return f"file:{posixpath.normpath(self.path)}"
+        """Which file it is, safe to log."""
+        return f"file:{self.path}"
 
 
 class ExecSinkConfig(_Sink):
@@ -142,8 +149,12 @@ class ExecSinkConfig(_Sink):
 
     @property
     def target(self) -> str:
-        """Which program it is, safe to log: arguments may hold what must not be shown."""
-        return f"exec:{self.command[0]}"
+        """Which program it is; its arguments, which may be private, only as a digest."""
+        program, *arguments = self.command
+        if not arguments:
+            return f"exec:{program}"
+        digest = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:8]
+        return f"exec:{program}#{digest}"
 
 
 SinkConfig = Annotated[
