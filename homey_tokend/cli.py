@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from homey_tokend import __version__, errors, exits
-from homey_tokend.client import ClientError
 from homey_tokend.entry import tell
+from homey_tokend.talk import ClientError
 
 #: Every command with its line in ``--help``; its file is ``commands/<name>.py``.
 COMMANDS = {

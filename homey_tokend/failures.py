@@ -1,6 +1,6 @@
 """What to tell, and how to end, when the daemon cannot be asked or says no.
 
-Apart from ``client.py``, because a token that is had needs none of it.
+Apart from ``talk.py``, because a token that is had needs none of it.
 """
 
 import errno
@@ -10,7 +10,7 @@ import os
 from http import HTTPStatus
 
 from homey_tokend import exits
-from homey_tokend.client import Answer, ClientError
+from homey_tokend.talk import Answer, ClientError
 
 #: How much of the daemon's own words is told on.
 _CUT = 1000

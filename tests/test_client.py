@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend import client, exits, failures
+from homey_tokend import client, exits, failures, talk
 from homey_tokend.client import ClientError
 from homey_tokend.model import Refreshed
 from tests.api.desk import CANARY, NOW, FakeDesk, refused, token, view
@@ -186,7 +186,7 @@ def test_no_document(path: Path, body: bytes) -> None:
 
 def test_too_large(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer without end is left."""
-    monkeypatch.setattr(client, "_LARGEST", 100_000)
+    monkeypatch.setattr(talk, "_LARGEST", 100_000)
     with saying(path, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000):
         error = error_of(path)
 
@@ -223,7 +223,7 @@ def test_a_broken_connection(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*_: object) -> bytes:
         raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 
-    monkeypatch.setattr(client, "_read", broken)
+    monkeypatch.setattr(talk, "_read", broken)
     with saying(path, b""):
         error = error_of(path)
 
@@ -279,10 +279,10 @@ def test_peer_refused() -> None:
 
 def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A named socket is the only one; else the usual folders, in their order."""
-    bare = client.candidates()
+    bare = talk.candidates()
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/a:/run/b")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
-    usual = client.candidates()
+    usual = talk.candidates()
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", "/x.sock")
 
     assert bare == ["/run/homey-tokend/homey-tokend.sock"]
@@ -292,8 +292,8 @@ def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
         "/run/homey-tokend/homey-tokend.sock",
         "/run/user/1000/homey-tokend/homey-tokend.sock",
     ]
-    assert client.candidates() == ["/x.sock"]
-    assert client.candidates("/y.sock") == ["/y.sock"]
+    assert talk.candidates() == ["/x.sock"]
+    assert talk.candidates("/y.sock") == ["/y.sock"]
 
 
 def test_the_first_that_serves(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:

@@ -47,8 +47,8 @@ def loaded(code: str) -> set[str]:
         "import homey_tokend.client",
         """
 sys.argv = ["homey-tokend", "token", "home", "--wait", "5", "--socket", "/nowhere"]
-from homey_tokend import entry, client
-client._connect = None
+from homey_tokend import entry, talk
+talk._connect = None
 try: entry.main()
 except TypeError: pass
 """,
