@@ -23,6 +23,13 @@ class SystemClock:
         """
         return time.monotonic()
 
+    def elapsed(self) -> float:
+        """Seconds of a clock that is never set and goes on during suspend (clock_gettime(2)).
+
+        What the wall clock gains on it, somebody has set.
+        """
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
     def draw(self) -> float:
         """A number from [0, 1)."""
         return _CHANCE.random()

@@ -101,8 +101,8 @@ class Daemon:
 
     async def _heartbeats(self, fleet: Fleet) -> None:
         while True:
-            beat = await self._beats.get()
-            await fleet.beat(beat.jumped)
+            await self._beats.get()
+            await fleet.beat()
             if fleet.alive():
                 self._notifier.alive()
             self._notifier.status(status_line(fleet))

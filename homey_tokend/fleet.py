@@ -41,6 +41,7 @@ class Fleet:
         self._accounts = accounts
         self._clock = clock
         self._alive = alive
+        self._seen = (clock.now(), clock.elapsed())
 
     async def run(self) -> None:
         """Run all keepers until cancelled; a bug in one ends all, for systemd to start anew."""
@@ -53,17 +54,24 @@ class Fleet:
         for keeper in self._keepers.values():
             await keeper.settled.wait()
 
-    async def beat(self, jumped: timedelta) -> None:
-        """The heartbeat: the clock was set by ``jumped`` since the last one."""
-        if abs(jumped) >= JUMP:
-            log.warning("clock.jumped", by_s=round(jumped.total_seconds()))
-            await self._accounts.shifted(jumped)
+    async def beat(self) -> None:
+        """The heartbeat: has somebody set the clock, or changed values that were refused?"""
+        set_by = self._clock_set_by()
+        if abs(set_by) >= JUMP:
+            log.warning("clock.set", by_s=round(set_by.total_seconds()))
+            await self._accounts.shifted(set_by)
             for keeper in self._keepers.values():
-                keeper.post(ClockSet(jumped))
+                keeper.post(ClockSet(set_by))
         for keeper in self._keepers.values():
             if keeper.view.refusing_until is not None:
                 keeper.look_for_new_values()
             keeper.ring()
+
+    def _clock_set_by(self) -> timedelta:
+        """What the wall clock gained on the seconds that passed: not suspend, but a setting."""
+        wall, elapsed = self._seen
+        self._seen = self._clock.now(), self._clock.elapsed()
+        return (self._seen[0] - wall) - timedelta(seconds=self._seen[1] - elapsed)
 
     # --- ports.Desk ---
 

@@ -16,10 +16,15 @@ from homey_tokend.model import (
 
 
 class Clock(Protocol):
-    """Time and chance. ``now`` is aware UTC; ``monotonic`` counts seconds; ``draw`` is in [0, 1)."""
+    """Time and chance.
+
+    ``now`` is aware UTC. ``monotonic`` and ``elapsed`` count seconds and are never
+    set; ``elapsed`` alone goes on during suspend. ``draw`` is in [0, 1).
+    """
 
     def now(self) -> datetime: ...
     def monotonic(self) -> float: ...
+    def elapsed(self) -> float: ...
     def draw(self) -> float: ...
     async def sleep(self, seconds: float) -> None: ...
 

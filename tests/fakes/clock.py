@@ -33,6 +33,7 @@ class FakeClock:
     ) -> None:
         self.at = now
         self.seconds = 1000.0
+        self.suspended = 0.0
         self.instant = instant
         self.draws = list(draws)
         #: Every sleep asked for, in seconds and order.
@@ -44,6 +45,9 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self.seconds
+
+    def elapsed(self) -> float:
+        return self.seconds + self.suspended
 
     def draw(self) -> float:
         return self.draws.pop(0) if self.draws else 0.5
@@ -96,6 +100,7 @@ class FakeClock:
     def suspend(self, by: timedelta) -> None:
         """The machine sleeps: the wall clock goes on, the monotonic one stands still."""
         self.at += by
+        self.suspended += by.total_seconds()
 
     def _move(self, seconds: float) -> None:
         self.seconds += seconds
