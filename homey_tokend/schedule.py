@@ -196,9 +196,13 @@ class _Scheduler(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler 3 has n
 
     def _start_timer(self, wait_seconds: float | None) -> None:
         most = self._most_s
+        if self._eventloop is None:
+            return  # Shut down while a look was on its way.
         super()._start_timer(most if wait_seconds is None else min(wait_seconds, most))
 
     def _process_jobs(self) -> Any:
+        if self._eventloop is None:
+            return None  # As above.
         self._before_look()
         return super()._process_jobs()
 

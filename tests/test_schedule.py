@@ -300,3 +300,20 @@ async def test_the_timer_is_capped() -> None:
 
     assert 29 < nap <= 30
     assert 29 < nap_without_jobs <= 30
+
+
+async def test_a_look_on_its_way_finds_the_scheduler_shut_down(clock: MovedClock) -> None:
+    """A timer that fires in the very turn of ``stop`` raises nothing."""
+    raised: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
+    timetable = Timetable(clock, heartbeat=BEAT)
+    timetable.start()
+    await settle()
+
+    async def look() -> None:
+        timetable._scheduler.wakeup()
+
+    await asyncio.gather(timetable.stop(), look())
+    await settle()
+
+    assert raised == []
