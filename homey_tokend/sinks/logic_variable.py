@@ -83,6 +83,17 @@ class LogicVariableSink:
             status=404,
         )
 
+    async def look(self, token: Token) -> str:
+        """Where a write would go, found without writing; in words for a person.
+
+        Raises:
+            Transient, BearerRefused, SinkRefused: as ``write``.
+        """
+        found = await self._find(Hub(self._transport, token))
+        if found is None:
+            return "is not there yet and will be created"
+        return f"is there, a text variable with the id {found.id}"
+
     def _known(self, delivery: Delivery) -> _Place | None:
         """The place as configured or remembered; what was remembered of another is not used."""
         memory = delivery.memory

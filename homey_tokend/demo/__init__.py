@@ -1,0 +1,1 @@
+"""``homey-tokend demo``: simulator and daemon together, told as it happens."""
