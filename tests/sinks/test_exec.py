@@ -188,6 +188,22 @@ async def test_a_command_that_runs_too_long_is_ended_with_its_whole_group(tmp_pa
     assert await gone(int(await filled(tmp_path / "child")))
 
 
+async def test_a_command_that_runs_too_long_is_asked_first(tmp_path: Path) -> None:
+    """SIGTERM lets it tidy up."""
+    script = "trap 'echo tidy > \"$1\"; exit 0' TERM; while :; do sleep 0.02; done"
+
+    with pytest.raises(SinkFailed, match="was ended"):
+        await sh(script, tmp_path / "said", timeout=SHORT).write(delivery())
+
+    assert await filled(tmp_path / "said") == "tidy"
+
+
+async def test_words_that_arrive_just_after_the_end_are_shown() -> None:
+    """The news of the end can overtake what is still in the pipe."""
+    with pytest.raises(SinkFailed, match="exit status 1: late"):
+        await sh("(sleep 0.05; echo late >&2) & exit 1").write(delivery())
+
+
 async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     """The command goes at SIGTERM, a child of its group stays: SIGKILL reaches that."""
     script = '(trap "" TERM; while :; do sleep 60; done) & echo $! > "$1"; wait'

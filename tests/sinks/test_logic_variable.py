@@ -241,6 +241,15 @@ async def test_200_with_another_value_is_refused() -> None:
         await by_name(hub).write(delivery())
 
 
+async def test_a_new_variable_without_the_token_in_it_is_refused() -> None:
+    """The echo of the creation is looked at, too."""
+    made = {"id": UUID, "name": "accesstoken", "type": "string", "value": ""}
+    hub = a_hub(script=[answer(200, {}), answer(200, made)])
+
+    with pytest.raises(SinkRefused, match="holds something else"):
+        await by_name(hub).write(delivery())
+
+
 @pytest.mark.parametrize("kind", ["number", "boolean"])
 async def test_a_variable_of_another_type_is_named(kind: str) -> None:
     """By the list for a name, by the echo for an id: the type is told plainly."""
