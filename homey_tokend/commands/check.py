@@ -1,0 +1,56 @@
+"""``homey-tokend check``: the configuration, and with ``--online`` the way to a token."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+
+from homey_tokend import exits, locate, startup
+from homey_tokend.assembly import Parts
+from homey_tokend.config import Config, schema
+from homey_tokend.entry import put
+from homey_tokend.rehearsal import Rehearsal, Teller
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    startup.configure(parser)
+    parser.add_argument(
+        "--online", action="store_true", help="sign in too, and tell each step; keeps no token"
+    )
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema for editors")
+    parser.epilog = (
+        "It ends with 78 when the configuration has faults; with --online as the worst step\n"
+        "deserves: 77 refused, 69 not reachable, 75 try later.\n\n"
+        "examples:\n"
+        "  homey-tokend check -c config.yaml\n"
+        "  homey-tokend check --online\n"
+        "  homey-tokend check --schema > homey-tokend.schema.json\n"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, and say what was found.
+
+    Raises:
+        ConfigurationInvalid: there is no configuration, or it has faults.
+        AlreadyRunning: ``--online`` while a daemon runs.
+    """
+    if args.schema:
+        put(json.dumps(schema(), indent=2) + "\n")
+        return exits.OK
+    if not args.online:
+        return _told(locate.load(args.config, os.environ))
+    teller = Teller(lambda line: put(line + "\n"))
+    with startup.started(args, teller.heard) as started:
+        parts = Parts(started.config, started.world)
+        return asyncio.run(Rehearsal(parts, started.world.clock.now, teller).run())
+
+
+def _told(config: Config) -> int:
+    for fault in config.warnings:
+        sys.stderr.write(f"warning: {fault}\n")
+    names = ", ".join(config.homeys)
+    put(f"{config.source}: right; {len(config.homeys)} Homey(s): {names}\n")
+    return exits.OK

@@ -1,0 +1,68 @@
+"""What every command does first that runs the flow: configuration, log, world."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from homey_tokend import locate
+from homey_tokend import log as logs
+from homey_tokend.assembly import World
+from homey_tokend.clock import SystemClock
+from homey_tokend.config import Config
+from homey_tokend.model import Request, Response
+from homey_tokend.redact import Redactor
+
+log = structlog.get_logger()
+#: How long may the last log lines take to be written when the process ends?
+_LAST_WORDS_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a command runs with."""
+
+    config: Config
+    world: World
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--config``."""
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", help="the configuration (default: see docs, looked for)"
+    )
+
+
+@contextmanager
+def started(
+    args: argparse.Namespace,
+    heard: Callable[[str, Request, Response], None] | None = None,
+) -> Iterator[Started]:
+    """Load the configuration and set the log up; write the last lines at the end.
+
+    Raises:
+        ConfigurationInvalid: there is none, or it has faults.
+    """
+    config = locate.load(args.config, os.environ)
+    clock, redactor = SystemClock(), Redactor()
+    world = World(clock, environ=os.environ, hide=redactor.add)
+    if heard is not None:
+        world = World(clock, environ=os.environ, hide=redactor.add, heard=heard)
+    outlet = logs.configure(
+        config.log.level,
+        config.log.format,
+        sys.stderr,
+        os.environ,
+        now=clock.now,
+        redactor=redactor,
+    )
+    try:
+        for fault in config.warnings:
+            log.warning("configuration.doubtful", fault=str(fault))
+        yield Started(config, world)
+    finally:
+        outlet.close(_LAST_WORDS_S)
