@@ -23,7 +23,7 @@ from homey_tokend.files import FileStore, Lock, NullStore
 from homey_tokend.fleet import Fleet
 from homey_tokend.keeper import Hands, Keeper
 from homey_tokend.ledger import Ledger
-from homey_tokend.model import Request, Response, Secret, SecretSource
+from homey_tokend.model import Request, Response, Secret, SecretRef, SecretSource
 from homey_tokend.policy import Plan
 from homey_tokend.ports import Clock, Schedule, Sink, Store, Transport
 from homey_tokend.refresher import Homey, Refresher, Tools
@@ -64,8 +64,9 @@ class Parts:
     def __init__(self, config: Config, world: World) -> None:
         self.config = config
         self._world = world
-        # A sink's folder that hangs must not hold up the state.
-        self._state_threads, self._sink_threads = Threads(), Threads()
+        # Each file sink gets a thread of its own: a folder that hangs must hold up nothing else.
+        self._state_threads = Threads()
+        self._threads = [self._state_threads]
         self._http = HttpTransport(
             world.clock,
             timeout=config.refresh.timeout,
@@ -81,8 +82,8 @@ class Parts:
     async def close(self) -> None:
         """Close what holds sockets and threads."""
         await self._http.close()
-        self._state_threads.close()
-        self._sink_threads.close()
+        for threads in self._threads:
+            threads.close()
 
     def lock(self) -> Lock | None:
         """The lock against a second daemon on the same state; None where none is kept."""
@@ -157,7 +158,6 @@ class Parts:
             hide=world.hide,
             heard=world.heard,
         )
-        refs = (homey.email, homey.password, homey.client_id, homey.client_secret)
         known = Homey(
             name=homey.name,
             endpoints=self.config.endpoints,
@@ -165,10 +165,7 @@ class Parts:
             url=homey.url,
             lifetime=refresh.lifetime,
             use_refresh_token=refresh.method == "refresh_token",
-            watched=all(
-                ref is None or ref.source is not SecretSource.COMMAND
-                for ref in (*refs, homey.totp_secret)
-            ),
+            watched=all(ref.source is not SecretSource.COMMAND for ref in _secrets_of(homey)),
         )
         source = SecretReader(homey, world.environ, _warn)
         return Refresher(known, source, tools)
@@ -181,9 +178,25 @@ class Parts:
                     self.transport, name=sink.name, variable_id=sink.id, create=sink.create
                 )
             case FileSinkConfig():
-                return FileSink(sink.path, sink.mode, sink.format, self._sink_threads)
+                self._threads.append(Threads(1))
+                return FileSink(sink.path, sink.mode, sink.format, self._threads[-1])
             case ExecSinkConfig():
-                return ExecSink(sink.command, sink.timeout, self._world.environ)
+                return ExecSink(sink.command, sink.timeout, self._harmless_environ())
+
+    def _harmless_environ(self) -> dict[str, str]:
+        """The environment without the variables that hold configured secrets."""
+        secret = {
+            ref.argument
+            for homey in self.config.homeys.values()
+            for ref in _secrets_of(homey)
+            if ref.source is SecretSource.ENV
+        }
+        return {name: text for name, text in self._world.environ.items() if name not in secret}
+
+
+def _secrets_of(homey: HomeyConfig) -> tuple[SecretRef, ...]:
+    refs = (homey.email, homey.password, homey.client_id, homey.client_secret, homey.totp_secret)
+    return tuple(ref for ref in refs if ref is not None)
 
 
 def _warn(event: str, fields: Mapping[str, object]) -> None:

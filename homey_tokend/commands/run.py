@@ -2,9 +2,16 @@
 
 import argparse
 import asyncio
+import os
+import sys
+import threading
+import time
 
 from homey_tokend import exits, startup
 from homey_tokend.daemon import Daemon, end_on_signals
+
+#: How long may a write that is under way take after the end?
+_PATIENCE_S = 2.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,4 +38,16 @@ def run(args: argparse.Namespace) -> int:
             await daemon.run()
 
         asyncio.run(serve())
+    _leave_hanging_threads_behind()
     return exits.OK
+
+
+def _leave_hanging_threads_behind() -> None:
+    """End although a thread hangs, in a write to a dead mount: Python would wait for it."""
+    deadline = time.monotonic() + _PATIENCE_S  # noqa: TID251  the loop and its clock have ended
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(max(0.0, deadline - time.monotonic()))  # noqa: TID251  as above
+            if thread.is_alive():
+                sys.stderr.flush()
+                os._exit(exits.OK)
