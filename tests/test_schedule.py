@@ -313,6 +313,7 @@ async def test_a_look_on_its_way_finds_the_scheduler_shut_down(clock: MovedClock
     async def look() -> None:
         timetable._scheduler.wakeup()
 
+    timetable._pulled -= 1  # A beat is due.
     await asyncio.gather(timetable.stop(), look())
     await settle()
 
