@@ -57,7 +57,7 @@ class AccountState:
 
     def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
         """The counted sign-ins after an instant, oldest first."""
-        return tuple(at for at in self.sign_ins if at > since)
+        return tuple(sorted(at for at in self.sign_ins if at > since))
 
     def may_force_at(self, now: datetime) -> datetime:
         """When a person may force the next try: ``now``, or when the oldest is a day old."""
@@ -83,13 +83,15 @@ class AccountState:
             one_time_steps=steps[-_STEPS:],
         )
 
-    def not_judged(self, at: datetime) -> "AccountState":
-        """The sign-in begun at ``at`` got no judgement (no answer, 5xx): it does not count."""
-        if at not in self.sign_ins:
-            raise IllegalEvent("no sign-in began then")
-        kept = list(self.sign_ins)
-        kept.remove(at)
-        return replace(self, sign_ins=tuple(kept))
+    def not_judged(self) -> "AccountState":
+        """The newest sign-in got no judgement (no answer, 5xx): it does not count.
+
+        An account has one under way at a time, so it needs no name; its instant
+        may have been moved since it began.
+        """
+        if not self.sign_ins:
+            raise IllegalEvent("no sign-in was begun")
+        return replace(self, sign_ins=self.sign_ins[:-1])
 
     def refused(self, digest: str, trouble: Trouble) -> "AccountState":
         """The login refused these values; the count goes on where they were refused before."""

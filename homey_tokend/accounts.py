@@ -32,9 +32,9 @@ class Accounts:
         """
         await self._keep(key, self.state(key).signing_in(at, one_time_step))
 
-    async def not_judged(self, key: str, at: datetime) -> None:
-        """The sign-in begun at ``at`` got no judgement: it does not count."""
-        await self._keep(key, self.state(key).not_judged(at))
+    async def not_judged(self, key: str) -> None:
+        """The sign-in under way got no judgement: it does not count."""
+        await self._keep(key, self.state(key).not_judged())
 
     async def refused(self, key: str, digest: str, trouble: Trouble) -> None:
         """The login refused these values."""

@@ -317,7 +317,8 @@ class Keeper:
         try:
             match event:
                 case Asked(until, forced):
-                    self._state = self._state.asked(until, forced=forced)
+                    now = self._hands.clock.now()
+                    self._state = self._state.asked(until, forced=forced, at=now)
                 case ClockSet(by):
                     await self._keep(self._state.shifted(by))
                 case _Values(changed):

@@ -5,7 +5,7 @@ its answer can be repeated.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from homey_tokend.account import AccountState
@@ -24,6 +24,11 @@ RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(minutes=10)
 UNKNOWN_LOGIN_GAP = timedelta(minutes=15)
 #: How many passwords may go out within half a token's life?
 BUDGET, BUDGET_EACH = 10, 2
+#: And within what at most? A token that lives for years must not count passwords for years.
+BUDGET_SPAN_MOST = timedelta(days=1)
+#: How long does a gate that an attempt ran into hold at most? It keeps a decision that did not
+#: foresee it from running into it at once again; what closed it may be over at any time.
+CLOSED_MOST = timedelta(seconds=60)
 #: How soon is an unproved token asked about again? Doubling up to the usual rhythm.
 PROOF_FIRST, PROOF_MOST = timedelta(seconds=5), timedelta(minutes=15)
 #: How soon is a sink tried again that a person must mend? Doubling up to an hour.
@@ -106,7 +111,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A renewal is due, and held back until ``until``; look again at ``wake``."""
+    """The next renewal is held back by a refusal or the budget; look again at ``wake``."""
 
     until: datetime
     why: str
@@ -135,7 +140,7 @@ def decide(
        one, or when the drawn part of its life is used.
     2. A sink lacks the held token and its own spacing is over: Deliver.
     3. The held token is to be proved (again): Verify.
-    4. A refresh is due and a refusal or the sign-in budget holds it: Blocked.
+    4. A refusal or the sign-in budget holds the next refresh back: Blocked.
     5. Otherwise Wait until the first of all these, or the token's end.
     """
     gate = next_attempt(state, account, facts, now, plan)
@@ -210,16 +215,17 @@ def next_attempt(
 
     The latest of: when it is due; the spacing after failures; the server's
     Retry-After; the refusal of these values; the budget of sign-ins; a fresh
-    one-time step. A person's forced wish passes spacing and refusal, never the budget.
+    one-time step; the gate that the last attempt ran into. A person's forced wish
+    passes all of them but the budget and the one-time step.
     """
     gates = [_due(state, now)]
     forced = state.wish is not None and state.wish.forced and now < state.wish.until
     if not forced:
         gates += _spacing(state, now, plan)
         gates += _refusals(state, account, facts)
+        gates += _closed(state, facts)
     if facts.password_needed:
         gates += _sign_in_gates(state, account, now, plan)
-        gates += [facts.closed] if facts.closed else []
     return max(gates, key=lambda gate: gate.at)
 
 
@@ -262,10 +268,16 @@ def _refusals(state: HomeyState, account: AccountState, facts: Facts) -> Iterato
         yield Gate(state.refusal.until, "the sign-in was refused", held=True)
 
 
+def _closed(state: HomeyState, facts: Facts) -> Iterator[Gate]:
+    if facts.closed is not None and state.attempted_at is not None and facts.password_needed:
+        yield replace(facts.closed, at=min(facts.closed.at, state.attempted_at + CLOSED_MOST))
+
+
 def _sign_in_gates(
     state: HomeyState, account: AccountState, now: datetime, plan: Plan
 ) -> Iterator[Gate]:
-    window = (state.token.life if state.token else plan.lifetime) / 2
+    life = state.token.life if state.token else plan.lifetime
+    window = min(life / 2, BUDGET_SPAN_MOST)
     allowed = BUDGET + BUDGET_EACH * plan.homeys
     spent = account.sign_ins_since(now - window)
     if len(spent) >= allowed:

@@ -217,9 +217,9 @@ class Refresher:
             step = totp.step_of(now) if who.totp_secret else None
             code = self._one_time_code(who.totp_secret, step)
             await accounts.signing_in(key, now, step)
-            return await self._judged(key, now, code)
+            return await self._judged(key, code)
 
-    async def _judged(self, key: str, began: datetime, code: str) -> UserToken:
+    async def _judged(self, key: str, code: str) -> UserToken:
         """Send the password and write down what came of it."""
         accounts, digest = self._tools.accounts, self.digests.password
         try:
@@ -233,7 +233,7 @@ class Refresher:
         except Throttled:
             raise
         except Transient:
-            await accounts.not_judged(key, began)
+            await accounts.not_judged(key)
             raise
         self._tools.hide(user.value)
         await accounts.accepted(key, digest)

@@ -22,6 +22,7 @@ from homey_tokend.model import Bearer, Delivered, Token, Trouble
 
 #: How far may an issue lie ahead of our clock before the token is "from the future"?
 FUTURE_TOLERANCE = timedelta(minutes=5)
+_YEAR = timedelta(days=366)
 
 
 def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
@@ -38,11 +39,12 @@ def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
 
 
 def asked_to_wait(error: TokendError, at: datetime) -> datetime | None:
-    """The instant that a Retry-After names, without the caps of policy."""
+    """The instant that a Retry-After names, within a year; policy has caps of its own."""
     wanted = error.retry_after if isinstance(error, Transient) else None
-    if isinstance(wanted, timedelta):
-        return at + min(wanted, timedelta(days=366))
-    return wanted
+    if wanted is None:
+        return None
+    span = wanted if isinstance(wanted, timedelta) else wanted - at
+    return at + max(timedelta(0), min(span, _YEAR))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,9 @@ class HomeyState:
 
     # --- a refresh ---
 
-    def asked(self, until: datetime, *, forced: bool) -> "HomeyState":
-        """Somebody wants a newer token; the longer and stronger wish counts."""
-        if self.wish is not None:
+    def asked(self, until: datetime, *, forced: bool, at: datetime) -> "HomeyState":
+        """Somebody wants a newer token; of two wishes that stand, the longer and stronger."""
+        if self.wish is not None and at < self.wish.until:
             until, forced = max(until, self.wish.until), forced or self.wish.forced
         return replace(self, wish=Wish(until, forced))
 
@@ -183,7 +185,7 @@ class HomeyState:
         """
         before = self.failure.trouble if self.failure else None
         count = before.count + 1 if before else 1
-        if isinstance(error, StaleSignIn) and before and before.step == error.step:
+        if isinstance(error, StaleSignIn) and before and _same(before, error):
             error = ProtocolChanged(
                 f"{error.message}, again and again", step=error.step, status=error.status
             )
@@ -285,14 +287,23 @@ class HomeyState:
 
     def loaded(self, now: datetime) -> "HomeyState":
         """The state as it came from the disk: nothing under way, no wait from a clock ahead."""
-        state = replace(self, minted_here=False, wish=None, asked_at=None, unanswered=0)
-        ahead = [one.trouble.at for one in (self.failure, self.refusal) if one]
-        if not ahead or max(ahead) <= now:
-            return state
+        ahead = self.proved_at is not None and self.proved_at > now
+        refusal = self.refusal
+        if refusal is not None and refusal.trouble.at > now:
+            refusal = replace(refusal, trouble=replace(refusal.trouble, at=now))
         return replace(
-            state,
-            failure=_moved_failure(self.failure, now - max(ahead)),
-            refusal=_moved_refusal(self.refusal, now - max(ahead)),
+            self,
+            minted_here=False,
+            wish=None,
+            proved_at=None if ahead else self.proved_at,
+            asked_at=None,
+            unanswered=0,
+            failure=_not_after(self.failure, now),
+            refusal=refusal,
+            sinks={
+                target: replace(sink, failure=_not_after(sink.failure, now))
+                for target, sink in self.sinks.items()
+            },
         )
 
     def _held(self, generation: int) -> Token:
@@ -302,6 +313,22 @@ class HomeyState:
 
     def _with_sink(self, target: str, sink: SinkState) -> "HomeyState":
         return replace(self, sinks={**self.sinks, target: sink})
+
+
+def _same(before: Trouble, error: StaleSignIn) -> bool:
+    """Whether the failure before was of this kind and step, or has become a change of it."""
+    kinds = {StaleSignIn.kind, ProtocolChanged.kind}
+    return before.kind in kinds and before.step == error.step
+
+
+def _not_after(failure: Failure | None, now: datetime) -> Failure | None:
+    """A failure from a clock that was ahead counts as one of ``now``."""
+    if failure is None or failure.trouble.at <= now:
+        return failure
+    trouble, until = replace(failure.trouble, at=now), failure.not_before
+    if until is not None:
+        until = now + max(timedelta(0), min(until - failure.trouble.at, _YEAR))
+    return Failure(trouble, failure.draw, until)
 
 
 def _moved(at: datetime | None, by: timedelta) -> datetime | None:
