@@ -41,6 +41,15 @@ def test_monotonic_is_the_loops_clock() -> None:
     assert asyncio.run(difference()) < 0.1
 
 
+def test_elapsed_never_goes_back_nor_behind_the_monotonic_clock() -> None:
+    """The clock that goes on during suspend is ahead by what was slept through."""
+    clock = SystemClock()
+    readings = [clock.elapsed() for _ in range(100)]
+
+    assert sorted(readings) == readings
+    assert clock.elapsed() - clock.monotonic() > -0.1
+
+
 def test_draw_is_within_the_unit_interval_and_varies() -> None:
     """Chance is in [0, 1) and is not one number."""
     clock = SystemClock()
@@ -119,3 +128,4 @@ def test_fake_wall_clock_can_be_set_apart() -> None:
 
     assert NOON + timedelta(hours=7) == clock.now()
     assert clock.monotonic() == 1000.0
+    assert clock.elapsed() == 1000.0 + 9 * 3600

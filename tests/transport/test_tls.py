@@ -56,8 +56,9 @@ async def test_a_wrong_certificate_is_refused(
     assert server.address in str(error)
 
 
-async def test_an_unknown_authority_is_refused(transport: HttpTransport) -> None:
+async def test_an_unknown_authority_is_refused(build: Build) -> None:
     """The system's authorities do not vouch for a stranger."""
+    transport = build(own_context=True)
     tls = server_tls(trustme.CA().issue_cert("127.0.0.1"))
     async with RawServer(answer(), tls=tls) as server:
         error = await refusal(transport, server)
@@ -119,7 +120,7 @@ async def test_ssl_cert_file_is_honoured(
     """An authority in ``SSL_CERT_FILE`` is trusted."""
     with authority.cert_pem.tempfile() as path:
         monkeypatch.setenv("SSL_CERT_FILE", path)
-        transport = build()
+        transport = build(own_context=True)
     tls = server_tls(authority.issue_cert("127.0.0.1"))
     async with RawServer(answer(), tls=tls) as server:
         response = await transport.send(Request(Step.LOGIN, "GET", server.url))
