@@ -7,23 +7,21 @@ from collections.abc import Iterator
 from pydantic import TypeAdapter, ValidationError
 
 from homey_tokend.config.document import Document
-from homey_tokend.config.faults import at, dotted
+from homey_tokend.config.faults import at
 from homey_tokend.config.homeys import HomeyDocument
 from homey_tokend.config.nodes import Node, Plain, Text
+from homey_tokend.config.paths import SECRETS, KeyPath, dotted
 from homey_tokend.config.sinks import (
     ExecSinkConfig,
     FileSinkConfig,
     LogicVariableConfig,
     SinkConfig,
 )
-from homey_tokend.config.whole import SECRETS
 from homey_tokend.errors import Fault
 from homey_tokend.model import SecretRef
 
 Sink = LogicVariableConfig | FileSinkConfig | ExecSinkConfig
 _SINK: TypeAdapter[Sink] = TypeAdapter(SinkConfig)
-
-_Place = tuple[str | int, ...]
 
 
 def clashes(data: Plain, root: Node, source: str) -> Iterator[Fault]:
@@ -37,7 +35,7 @@ def clashes(data: Plain, root: Node, source: str) -> Iterator[Fault]:
         root: Its tree, for the places.
         source: Where it comes from.
     """
-    first: dict[tuple[str, str], _Place] = {}
+    first: dict[tuple[str, str], KeyPath] = {}
     taken = dict(_own_files(data))
     for place, cloudid, sink in _sinks(data):
         if isinstance(sink, FileSinkConfig):
@@ -82,7 +80,7 @@ def _target(sink: Sink) -> str:
     return posixpath.normpath(sink.path) if isinstance(sink, FileSinkConfig) else sink.target
 
 
-def _scope(sink: Sink, place: _Place, cloudid: str) -> str:
+def _scope(sink: Sink, place: KeyPath, cloudid: str) -> str:
     """Where a target must be alone: the machine, one Homey by its id, or one entry by its name."""
     if isinstance(sink, FileSinkConfig):
         return "machine"
@@ -98,7 +96,7 @@ def _homeys(data: Plain) -> Iterator[tuple[str, dict[str, Plain]]]:
             yield name, homey
 
 
-def _sinks(data: Plain) -> Iterator[tuple[_Place, str, Sink]]:
+def _sinks(data: Plain) -> Iterator[tuple[KeyPath, str, Sink]]:
     for name, homey in _homeys(data):
         cloudid, sinks = homey.get("cloudid"), homey.get("sinks")
         known = str(cloudid) if isinstance(cloudid, Text) else ""
@@ -109,7 +107,7 @@ def _sinks(data: Plain) -> Iterator[tuple[_Place, str, Sink]]:
                 continue  # its faults are told where the whole document is validated
 
 
-def _own_files(data: Plain) -> Iterator[tuple[str, _Place]]:
+def _own_files(data: Plain) -> Iterator[tuple[str, KeyPath]]:
     for name, homey in _homeys(data):
         for key in SECRETS:
             written = homey.get(key)
@@ -121,7 +119,7 @@ def _own_files(data: Plain) -> Iterator[tuple[str, _Place]]:
             yield posixpath.normpath(str(section["path"])), (key, "path")
 
 
-_Doubt = tuple[_Place, str, str]
+_Doubt = tuple[KeyPath, str, str]
 
 
 def _open_files(document: Document) -> Iterator[_Doubt]:

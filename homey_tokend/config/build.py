@@ -11,6 +11,7 @@ import yaml
 
 from homey_tokend.config.decode import refused
 from homey_tokend.config.nodes import ListNode, MapNode, Mark, Node, ScalarNode, Text
+from homey_tokend.config.paths import KeyPath, dotted
 from homey_tokend.errors import Fault
 
 #: How deep may lists and mappings stand in each other? The deepest real key is at 6.
@@ -106,9 +107,15 @@ class Builder:
         self._tag(event.tag, _SCALAR_TAGS, mark)
         self._count(1, mark)
         plain = event.style is None and event.tag in {None, _TAG + "null"}
-        node = ScalarNode(Text(event.value, plain=plain), mark)
+        node = ScalarNode(Text(self._real(event.value, mark), plain=plain), mark)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
+            if plain and not node.text:
+                self._fault(
+                    mark,
+                    "a value starts with &, which names an anchor, and nothing follows it",
+                    "Put it in quotes if it is text; else write what the anchor names.",
+                )
         self._add(node, mark)
 
     def _list(self, event: yaml.SequenceStartEvent, mark: Mark) -> None:
@@ -178,7 +185,6 @@ class Builder:
             first = into.entries[name][0] if name in into.entries else None
             into.entries.setdefault(str(name), (mark, node))
         if first is not None:
-            # Which key is not told: "{hunter2, hunter2}" is a slip with a password in it.
             self._fault(
                 mark,
                 f"this key stands here twice, first in line {first.line}, column {first.column}",
@@ -199,6 +205,17 @@ class Builder:
                 for key, entry in one.entries.items():
                     into.entries.setdefault(key, entry)
 
+    def _real(self, text: str, mark: Mark) -> str:
+        """``text`` as UTF-8 can hold it: JSON writes one character as two halves."""
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if "\0" in text or (whole != text and "\ufffd" in whole):
+            self._fault(
+                mark,
+                "the text holds an escape for NUL or for half a character",
+                "Take the escape out.",
+            )
+        return whole.replace("\0", "")
+
     def _tag(self, tag: str | None, known: set[str | None], mark: Mark) -> None:
         if tag not in known:
             # The tag is not told: an unquoted password may well start with an exclamation mark.
@@ -218,5 +235,16 @@ class Builder:
                 "Check that it is the right file, and use fewer aliases.",
             )
 
-    def _fault(self, mark: Mark, message: str, remedy: str) -> None:
-        self.faults.append(Fault(self._source, mark.line, mark.column, "", message, remedy))
+    def _fault(self, mark: Mark, message: str, remedy: str, *, key: str | None = None) -> None:
+        name = dotted((*self._path(), key) if key is not None else self._path())
+        self.faults.append(Fault(self._source, mark.line, mark.column, name, message, remedy))
+
+    def _path(self) -> KeyPath:
+        """Where the next value will stand."""
+        path: list[str | int] = []
+        for opened in self._open:
+            if isinstance(opened.node, ListNode):
+                path.append(len(opened.node.items))
+            elif opened.key is not None:
+                path.append(opened.key[1])
+        return tuple(path)

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from homey_tokend.config.across import clashes, doubts
 from homey_tokend.config.decode import refused
 from homey_tokend.config.document import Document
-from homey_tokend.config.faults import MOST, Path, dotted, found
+from homey_tokend.config.faults import MOST, found
 from homey_tokend.config.nodes import MapNode, Node, place, plain
+from homey_tokend.config.paths import KeyPath, dotted
 from homey_tokend.config.whole import Config, Defaults, assemble
 from homey_tokend.errors import ConfigurationInvalid, Fault
 
@@ -47,7 +48,7 @@ def checked(
     if document is None or every:
         raise ConfigurationInvalid(_bounded(every, source)) from None
 
-    def place_of(path: Path) -> str:
+    def place_of(path: KeyPath) -> str:
         mark = place(root, path).value
         name = dotted(path)
         return f"{source}:{mark.line}:{mark.column} {name}" if mark.line else f"{source} {name}"

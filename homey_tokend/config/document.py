@@ -41,6 +41,7 @@ class Document(Section):
 
     homeys: Annotated[dict[HomeyName, Annotated[HomeyDocument, MAPPING]], HOMEYS] = Field(
         min_length=1,
+        json_schema_extra={"additionalProperties": False},
         description="The Homeys to keep a token for, by the name that scripts use.",
         examples=[{"home": {"email": "you@example.com"}}],
     )

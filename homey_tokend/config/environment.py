@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import cast
 
 from homey_tokend.config.check import checked
 from homey_tokend.config.document import Document
 from homey_tokend.config.nodes import NOWHERE, ListNode, MapNode, Node, ScalarNode, Text
+from homey_tokend.config.paths import SECRETS
 from homey_tokend.config.secrets import bare
-from homey_tokend.config.whole import SECRETS, Config, Defaults
+from homey_tokend.config.whole import Config, Defaults
 from homey_tokend.errors import ConfigurationInvalid, Fault
 from homey_tokend.model import SecretRef, SecretSource
 
@@ -50,6 +52,8 @@ KNOWN = (
 
 #: Not for the configuration: where it is, and what ``homey-tokend exec`` gives its child.
 _OTHERS = frozenset({"HOMEY_TOKEND_CONFIG", "HOMEY_TOKEN", "HOMEY_URL"})
+#: How alike is misspelt? Foreign programs have HOMEY_ variables of their own.
+_NEAR = 0.8
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -84,7 +88,7 @@ def from_environment(
             warn=lambda _: unknown(environ),
         )
     except ConfigurationInvalid as exc:
-        told = {fault.key for fault in reader.faults}
+        told = {fault.key.removesuffix(_FILE) for fault in reader.faults}
         others = (_by_variable(fault) for fault in exc.faults)
         faults = [*reader.faults, *(fault for fault in others if fault.key not in told)]
         raise ConfigurationInvalid(faults) from None
@@ -120,7 +124,7 @@ def unknown(environ: Mapping[str, str]) -> Iterator[Fault]:
     for name in sorted(environ):
         if not name.startswith("HOMEY_") or name in _OTHERS or name in KNOWN:
             continue
-        near = difflib.get_close_matches(name[:64], KNOWN, n=1)
+        near = difflib.get_close_matches(name[:64], KNOWN, n=1, cutoff=_NEAR)
         if near:
             yield Fault(
                 SOURCE, 0, 0, name[:64], "is not a known variable", f"Did you mean {near[0]}?"
@@ -215,22 +219,21 @@ def _map() -> MapNode:
 
 
 def _put(root: MapNode, path: tuple[str, ...], value: Node) -> None:
-    key, *rest = path
-    if rest:
-        below = root.entries.get(key, (NOWHERE, _map()))[1]
-        if isinstance(below, MapNode):
-            _put(below, tuple(rest), value)
-        value = below
-    root.entries[key] = (NOWHERE, value)
+    for key in path[:-1]:
+        # No path of the tables above leads through anything but mappings.
+        root = cast(MapNode, root.entries.setdefault(key, (NOWHERE, _map()))[1])
+    root.entries[path[-1]] = (NOWHERE, value)
+
+
+_NAMES = {".".join(path): name for name, path in {**HOMEY_VARIABLES, **DAEMON_VARIABLES}.items()}
 
 
 def _by_variable(fault: Fault) -> Fault:
-    for name, path in (*HOMEY_VARIABLES.items(), *DAEMON_VARIABLES.items()):
-        if fault.key == ".".join(path) or fault.key.startswith(".".join(path) + "["):
-            missing = fault.message == "is missing"
-            remedy = f"Set {name} or {name}{_FILE}." if missing else fault.remedy
-            return replace(fault, key=name, remedy=remedy)
-    return fault
+    """The same fault under the name of its variable."""
+    name = _NAMES.get(fault.key.partition("[")[0], fault.key)
+    missing = fault.message == "is missing"
+    remedy = f"Set {name} or {name}{_FILE}." if missing else fault.remedy
+    return replace(fault, key=name, remedy=remedy)
 
 
 def _with_places(config: Config, names: Mapping[str, str]) -> Config:

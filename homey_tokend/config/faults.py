@@ -1,7 +1,6 @@
 """What pydantic found, as Faults: at the place in the text, in our own words."""
 
 import difflib
-import re
 from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
@@ -9,25 +8,19 @@ from pydantic_core import ErrorDetails
 
 from homey_tokend.config.document import SHAPES
 from homey_tokend.config.nodes import Node, place
+from homey_tokend.config.paths import KeyPath, dotted, showable
 from homey_tokend.config.sections import Section
-from homey_tokend.config.whole import SECRETS
 from homey_tokend.config.words import FAULT
 from homey_tokend.errors import Fault
-
-Path = tuple[str | int, ...]
 
 #: Beyond these many a file is not a configuration file, and nobody reads on.
 MOST = 100
 
-#: A key that may be shown; a slip such as ``{password:hunter2}`` makes a secret part of a key.
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
-
-_SOURCES = frozenset({"file", "env", "credential", "command"})
 _SINKS = ("logic_variable", "file", "exec")
 
 
 def found(error: ValidationError, root: Node, source: str) -> list[Fault]:
-    """The faults of a failed validation, at most ``MOST`` and no secret in them.
+    """The faults of a failed validation, at most ``MOST`` and one more, and no secret in them.
 
     Args:
         error: What pydantic raised.
@@ -35,31 +28,13 @@ def found(error: ValidationError, root: Node, source: str) -> list[Fault]:
         source: The file's name.
     """
     details = error.errors(include_url=False, include_input=False)
-    return [_fault(detail, root, source) for detail in details[:MOST]]
+    return [_fault(detail, root, source) for detail in details[: MOST + 1]]
 
 
-def at(path: Path, root: Node, source: str, message: str, remedy: str) -> Fault:
+def at(path: KeyPath, root: Node, source: str, message: str, remedy: str) -> Fault:
     """A fault of the value at ``path``."""
     mark = place(root, path).value
     return Fault(source, mark.line, mark.column, dotted(path), message, remedy)
-
-
-def dotted(path: Path) -> str:
-    """A path of keys as people write it: ``homeys.home.sinks[0].path``; no secret in it."""
-    text = ""
-    hidden = False
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-            continue
-        text += f".{showable(part)}" if not hidden or part in _SOURCES else ".…"
-        hidden = hidden or part in SECRETS
-    return text.removeprefix(".")
-
-
-def showable(key: str) -> str:
-    """A key, where it looks like one."""
-    return key if _KEY.fullmatch(key) or key == "" else "…"
 
 
 def _fault(detail: ErrorDetails, root: Node, source: str) -> Fault:
@@ -72,7 +47,7 @@ def _fault(detail: ErrorDetails, root: Node, source: str) -> Fault:
     return Fault(source, mark.line, mark.column, dotted(path), message, remedy)
 
 
-def _path(loc: Path) -> Path:
+def _path(loc: KeyPath) -> KeyPath:
     """``loc`` without what pydantic puts in: the sink's type and the mark of a key."""
     bare = loc[:-1] if loc[-1:] == ("[key]",) else loc
     if len(bare) > 4 and bare[2] == "sinks" and bare[4] in _SINKS:
@@ -94,7 +69,7 @@ def _missing(detail: ErrorDetails) -> Words:
 
 def _unknown(detail: ErrorDetails) -> Words:
     key, known = str(detail["loc"][-1]), _known(detail["loc"][:-1])
-    if not _KEY.fullmatch(key):
+    if not showable(key):
         return "is not a key", "Write key, colon, blank, value; quote text that holds a brace."
     near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
     if near:
@@ -102,15 +77,14 @@ def _unknown(detail: ErrorDetails) -> Words:
     return "is not a known key", f"Known here: {', '.join(known)}."
 
 
-def _known(loc: Path) -> Sequence[str]:
-    for shape, model in SHAPES.items():
-        if len(shape) == len(loc) and all(s in {"*", p} for s, p in zip(shape, loc, strict=True)):
-            return list(_keys(model))
-    return ()
-
-
-def _keys(model: type[Section]) -> Sequence[str]:
-    return tuple(model.model_fields)
+def _known(loc: KeyPath) -> Sequence[str]:
+    """The keys that are known at ``loc``."""
+    models = (
+        model
+        for shape, model in SHAPES.items()
+        if len(shape) == len(loc) and all(s in {"*", p} for s, p in zip(shape, loc, strict=True))
+    )
+    return tuple(next(models, Section).model_fields)
 
 
 def _sink_type(_: ErrorDetails) -> Words:
@@ -128,6 +102,7 @@ def _no_homey(_: ErrorDetails) -> Words:
 
 
 def _strange(_: ErrorDetails) -> Words:
+    """For what pydantic may yet invent: its own words must not reach a user."""
     return "is not what belongs here", "Compare it with docs/configuration.md."
 
 

@@ -206,8 +206,6 @@ def listen(value: Text) -> tuple[str, int]:
 def _member(value: object) -> str:
     if not isinstance(value, str):
         raise wrong(f"is {kind(value)} where text belongs", "Write each word as an item.")
-    if "\0" in value:
-        raise wrong("holds a NUL character", "Write it without.")
     return str(value)
 
 

@@ -49,8 +49,16 @@ class _Sink(Section):
     model_config = ConfigDict(json_schema_extra=_require_type)
 
 
+def _require_one(schema: dict[str, Any]) -> None:
+    _require_type(schema)
+    given = {"not": {"type": "null"}}
+    schema["oneOf"] = [{"required": [k], "properties": {k: given}} for k in ("name", "id")]
+
+
 class LogicVariableConfig(_Sink):
     """A text variable of Homey's logic: exactly one of name and id names it."""
+
+    model_config = ConfigDict(json_schema_extra=_require_one)
 
     type: Literal["logic_variable"] = Field(
         default="logic_variable", description="The kind of sink."

@@ -9,12 +9,10 @@ from typing import TypeVar
 from homey_tokend.config.daemon import HttpConfig, LogConfig, SocketConfig, StateConfig
 from homey_tokend.config.document import Document
 from homey_tokend.config.homeys import HomeyConfig, HomeyDocument
+from homey_tokend.config.paths import SECRETS, KeyPath
 from homey_tokend.config.refresh import RefreshConfig
 from homey_tokend.errors import Fault
 from homey_tokend.model import Endpoints, SecretRef
-
-#: The keys of a Homey that hold a secret.
-SECRETS = ("email", "password", "client_id", "client_secret", "totp_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Config:
 
 
 #: Tells the place of a path of keys, for messages: "file:line:column key".
-PlaceOf = Callable[[tuple[str | int, ...]], str]
+PlaceOf = Callable[[KeyPath], str]
 
 
 def assemble(

@@ -30,6 +30,8 @@ def shown(text: str) -> str:
 
     Only for keys that hold no secret.
     """
+    if not text:
+        return "an empty value"
     if len(text) <= _SHOWN and _SHOWABLE.fullmatch(text):
         return f'"{text}"'
     return "this value"

@@ -1,0 +1,139 @@
+"""Values that do not go together are faults; those that are most likely not meant, warnings."""
+
+import pytest
+
+from tests.config.texts import HOMEY, below_home, read, told
+
+
+def two(first: str, second: str, *, cloudid: str = "other", email: str = "e@x") -> str:
+    """Two Homeys, each with keys of its own."""
+    return f"""\
+x-account: &account {{password: p, client_id: i, client_secret: s}}
+homeys:
+  one: {{<<: *account, email: e@x, cloudid: cloudid, {first}}}
+  two: {{<<: *account, email: {email}, cloudid: {cloudid}, {second}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "sink",
+    [
+        "{type: file, path: /x}",
+        "{type: logic_variable, name: accesstoken}",
+        "{type: exec, command: [/x, y]}",
+    ],
+    ids=["file", "variable", "exec"],
+)
+def test_twice_in_one_homey(sink: str) -> None:
+    """Two sinks of one Homey with one target are a fault at the second."""
+    assert [(10, 9, "homeys.home.sinks[1]", "has the same target as homeys.home.sinks[0]")] == told(
+        below_home("sinks:", f"  - {sink}", f"  - {sink}")
+    )
+
+
+def test_commands_with_other_arguments() -> None:
+    """The same program with other arguments is another target."""
+    text = below_home(
+        "sinks:", "  - {type: exec, command: [/x, a]}", "  - {type: exec, command: [/x, b]}"
+    )
+
+    assert 2 == len(read(text).homeys["home"].sinks)
+
+
+def test_files_across_homeys() -> None:
+    """Two Homeys must not write to one file, however its path is spelt."""
+    text = two("sinks: [{type: file, path: /a/x}]", "sinks: [{type: file, path: /a/../a/x}]")
+
+    assert [(4, 59, "homeys.two.sinks[0]", "has the same target as homeys.one.sinks[0]")] == told(
+        text
+    )
+
+
+def test_variables_across_homeys() -> None:
+    """One variable of one Homey must not be written twice; of two Homeys it may."""
+    sink = "sinks: [{type: logic_variable, name: a}]"
+    same = two(sink, sink, cloudid="cloudid", email="f@x")
+
+    assert ["homeys.two.sinks[0]"] == [key for _, _, key, _ in told(same)]
+    assert 2 == len(read(two(sink, sink)).homeys)
+
+
+def test_commands_across_homeys() -> None:
+    """One command may serve several Homeys: it is told which one."""
+    sink = "sinks: [{type: exec, command: [/x]}]"
+
+    assert () == read(two(sink, sink)).warnings
+
+
+def test_clashes_beside_other_faults() -> None:
+    """A clash is found even where the cloud id or another Homey is unusable."""
+    sink = "{type: logic_variable, name: a}"
+    text = two(f"sinks: [{sink}, {sink}]", "sinks: 5").replace("cloudid: cloudid", "cloudid: []")
+
+    assert ["homeys.one.cloudid", "homeys.one.sinks[1]", "homeys.two.sinks"] == [
+        key for _, _, key, _ in told(text)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "key"),
+    [
+        ("socket: {path: /x/y}", "socket.path"),
+        ("state: {path: /x/y}", "state.path"),
+        ("x-nothing: 1", "homeys.home.totp_secret"),
+    ],
+    ids=["socket", "state", "secret"],
+)
+def test_sink_over_own_files(own: str, key: str) -> None:
+    """A sink that would overwrite a file of the daemon is a fault."""
+    lines = ["sinks: [{type: file, path: /x/../x/y}]"]
+    if "secret" in key:
+        lines.append("totp_secret: {file: /x/y}")
+    text = below_home(*lines) + own + "\n"
+
+    assert [(8, 32, "homeys.home.sinks[0].path", f"would overwrite the file of {key}")] == told(
+        text
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        (below_home("sinks: [{type: file, path: /x, mode: 0644}]"), "homeys.home.sinks[0].mode",
+         "mode 0644 lets everybody on this machine read the token file"),
+        (below_home("sinks: [{type: file, path: /x, mode: 0660}]"), "homeys.home.sinks[0].mode",
+         "mode 0660 lets others change the token file"),
+        (HOMEY + "socket: {mode: 0666}\n", "socket.mode",
+         "mode 0666 lets everybody on this machine have the token"),
+        (HOMEY + "http: {listen: 0.0.0.0:9464}\n", "http.listen",
+         "is not a loopback address: the network can read status and metrics"),
+        (HOMEY + "http: {listen: tokend.example:9464}\n", "http.listen",
+         "is not a loopback address: the network can read status and metrics"),
+        (two("url: auto", "url: auto", cloudid="cloudid"), "homeys.two.cloudid",
+         "is the same Homey and account as homeys.one"),
+    ],
+)  # fmt: skip
+def test_doubts(text: str, key: str, message: str) -> None:
+    """What is allowed and most likely not meant is a warning with place and remedy."""
+    [warning] = read(text).warnings
+
+    assert (key, message) == (warning.key, warning.message)
+    assert warning.line > 0
+    assert warning.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        below_home("sinks: [{type: file, path: /x, mode: 0640}]"),
+        HOMEY + "socket: {mode: 0666, allow: {users: [me]}}\n",
+        HOMEY + "http: {listen: localhost:1}\n",
+        HOMEY + 'http: {listen: "[::1]:1"}\n',
+        HOMEY + "http: {listen: 127.1.2.3:1}\n",
+        two("url: auto", "url: auto", cloudid="cloudid", email="f@x"),
+    ],
+    ids=["file", "socket", "localhost", "ipv6", "loopback", "accounts"],
+)
+def test_no_doubts(text: str) -> None:
+    """What is well is not warned about."""
+    assert () == read(text).warnings

@@ -1,0 +1,174 @@
+"""What is no YAML, or more of it than is good, is told with its place and in our words."""
+
+import pytest
+import yaml
+
+from homey_tokend.model import Secret
+from tests.config.texts import CANARY, HOMEY, NEXT, below_home, faults, read, told
+
+TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
+
+
+@pytest.mark.parametrize(
+    ("data", "place", "message"),
+    [
+        (b"", (1, 1), "is empty"),
+        (b"# only a comment\n", (1, 1), "is empty"),
+        (b"---\n", (1, 1), "is empty"),
+        (b"null", (1, 1), "is empty"),
+        (b"\xff\xfeh\x00", (0, 0), "is UTF-16"),
+        (b"\xfe\xff\x00h", (0, 0), "is UTF-16"),
+        (b"homeys:\n  h\xe9", (2, 4), "is not UTF-8 here"),
+        (b"a: b\0", (1, 5), "holds the character U+0000, as binary files do"),
+        (b"\x7fELF\x02\x01", (1, 1), "holds the character U+007F, as binary files do"),
+        (b"a: b\r\nb: \x1b", (2, 4), "holds the character U+001B, as binary files do"),
+        (b"x" * (1024 * 1024 + 1), (0, 0), "is larger than 1 MiB"),
+        (b"- a\n", (1, 1), "there is no mapping at the top"),
+        (b"text", (1, 1), "there is no mapping at the top"),
+        (b"a: 1\n---\nb: 2\n", (2, 1), "a second document starts here"),
+        (b"a:\n\tb: 1\n", (2, 1), "a tab stands where blanks belong"),
+        (b"a: b: c\n", (1, 5), "a colon stands where none belongs"),
+        (b"a: 'b\n", (2, 1), "a quote is opened and never closed"),
+        (b'a: "\\q"\n', (1, 6), "a backslash is followed by a character without meaning"),
+        (b'a: "\\UFFFFFFFF"\n', (1, 7), "is not YAML from here on"),
+        (b"a: @b\n", (1, 4), "a value starts with @"),
+        (b"a: `b\n", (1, 4), "a value starts with a backtick"),
+        (b"a: %b\n", (1, 4), "a value starts with %"),
+        (b"a: [1\nb: 2\n", (2, 2), "is not YAML from here on"),
+        (b"a:\n  b: 1\n c: 2\n", (3, 2), "the indentation does not fit the lines above"),
+        (b"a: 1\nb\n", (3, 1), "a key has no colon, or a text goes on without indentation"),
+        (b"{a: 1}}\n", (1, 7), "is not YAML from here on"),
+        (
+            b"a: *b\n",
+            (1, 4),
+            "a value starts with *, which names an alias, and no anchor has that name",
+        ),
+        (b"a: &x [*x]\n", (1, 8), "an alias stands inside of what it names"),
+        (b"a: &x {<<: *x}\n", (1, 12), "an alias stands inside of what it names"),
+        (b"? [a]\n: b\n", (1, 3), "a list or a mapping stands where a key belongs"),
+        (b"a: {{x}}\n", (1, 5), "a list or a mapping stands where a key belongs"),
+        (b"a: &x [1]\n*x : b\n", (2, 1), "an alias of a list or mapping is a key"),
+        (b"a: " + b"[" * 40, (1, 35), "more than 32 lists and mappings stand in each other"),
+        (b"x: &x 1\na: [" + b"*x," * 1001 + b"]", (2, 3005), "there are more than 1000 aliases"),
+        (b"a: [" + b"1," * 20000 + b"]", (1, 39999), TOO_MANY),
+    ],
+    ids=[f"text{number}" for number in range(35)],
+)
+def test_no_tree(data: bytes, place: tuple[int, int], message: str) -> None:
+    """A text that is no tree has one fault with its place."""
+    assert [(*place, "", message)] == told(data)
+
+
+def test_laughs() -> None:
+    """Nested aliases that stand for a billion values are refused at once."""
+    lines = ["a0: &a0 [lol]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    [(_, _, _, message)] = told("\n".join(lines))
+
+    assert TOO_MANY == message
+
+
+def test_quadratic_merges() -> None:
+    """Merging a large mapping again and again is refused, as its aliases count."""
+    keys = ", ".join(f"k{n}: 1" for n in range(1000))
+    text = f"x-a: &a {{{keys}}}\nx-b:\n" + "  - {<<: *a}\n" * 900
+    [(_, _, _, message)] = told(text)
+
+    assert TOO_MANY == message
+
+
+def test_duplicate_keys() -> None:
+    """A key that stands there twice is told with both places, with the other faults."""
+    text = below_home("cloudid: other") + "refresh: {at: 5}\nrefresh: {}\n"
+
+    assert [
+        (
+            NEXT,
+            5,
+            "homeys.home.cloudid",
+            "this key stands here twice, first in line 7, column 5",
+        ),
+        (NEXT + 1, 15, "refresh.at", '"5" is not a number from above 0 to 0.95'),
+        (NEXT + 2, 1, "refresh", f"this key stands here twice, first in line {NEXT + 1}, column 1"),
+    ] == told(text)
+
+
+def test_duplicate_merge_key() -> None:
+    """Two merge keys in one mapping are told: other readers of YAML take only one."""
+    text = "x-a: &a {at: 0.4}\n" + HOMEY + "refresh:\n  <<: *a\n  <<: *a\n"
+
+    assert [
+        (11, 3, "refresh.<<", "this key stands here twice, first in line 10, column 3")
+    ] == told(text)
+
+
+@pytest.mark.parametrize("merged", ["text", "[*a, text]", "", "[[*a]]"])
+def test_bad_merge(merged: str) -> None:
+    """Only mappings can be merged."""
+    text = "x-a: &a {at: 0.4}\n" + HOMEY + f"refresh:\n  <<: {merged}\n"
+
+    assert [(10, 3, "refresh", "<< merges something that is not a mapping")] == told(text)
+
+
+def test_quoted_merge_key() -> None:
+    """A merge key in quotes is just a key, and not a known one."""
+    assert [(NEXT, 11, "refresh.<<", "is not a known key")] == told(HOMEY + 'refresh: {"<<": {}}\n')
+
+
+def test_tags() -> None:
+    """Known tags do no harm; others are refused without being named."""
+    text = HOMEY.replace("client_id: id", "client_id: !!str null")
+    strange = HOMEY.replace(f"password: {CANARY}", f"password: !{CANARY}")
+
+    assert Secret("null") == read(text).homeys["home"].client_id.plain
+    assert [
+        (4, 15, "homeys.home.password", "a value starts with !, which names a tag that is not known here"),
+        (4, 15, "homeys.home.password", "is empty"),
+    ] == told(strange)  # fmt: skip
+    for tagged in ("!!python/object:os.system {}", "!!set {a}", "!!binary aGk=", "!x [a]"):
+        assert "a value starts with !, which names a tag that is not known here" in {
+            message for *_, message in told(HOMEY + f"x-a: {tagged}\n")
+        }
+
+
+@pytest.mark.parametrize("escape", ["\\0", "\\ud800", "\\udc00 x"])
+def test_bad_escapes(escape: str) -> None:
+    """An escape that no text can hold is told, and the text is not."""
+    text = HOMEY.replace(f"password: {CANARY}", f'password: "{CANARY}{escape}"')
+
+    assert [
+        (4, 15, "homeys.home.password", "the text holds an escape for NUL or for half a character")
+    ] == told(text)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"*{CANARY}", f"&{CANARY}", f"!{CANARY}", f"@{CANARY}", f"%{CANARY}", f"`{CANARY}",
+        f"{{{CANARY}}}", f"[{CANARY}]", f"{{{CANARY}, {CANARY}}}", f"{{{{{CANARY}}}}}",
+        f"{{password:{CANARY}}}", f'"{CANARY}', f"'{CANARY}", f"a: {CANARY}", f"{CANARY}: b",
+        f"|{CANARY}", f">{CANARY}", f"- {CANARY}", f"? {CANARY}", f"\n      {CANARY}: 1",
+        f"\n  {CANARY}", f"\n{CANARY}", f"{{env: '{CANARY} !'}}", f"{{file: {CANARY}}}",
+        f"{{env: {{x: {CANARY}}}}}", f"{{command: {CANARY}}}", f"{{command: [x/{CANARY}]}}",
+        f"{{credential: /{CANARY}}}", f"{{file: /a, env: {CANARY}}}", f'"\\q{CANARY}"',
+        f"{{{CANARY}: {CANARY}, file: /x}}", f"{{command: [[{CANARY}]]}}", "{command: ['']}",
+        f"[{CANARY}: x]", f"{{file: {{{CANARY}: 1}}}}", "", "''", '"\\n"', "{}", "[]",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", ["email", "password", "client_id", "client_secret", "totp_secret"])
+def test_slips_with_secrets(key: str, written: str) -> None:
+    """Whatever a forgotten quote makes of a secret, no message repeats it."""
+    lines = {"email": "e@x", "password": "p", "client_id": "i", "client_secret": "s"}
+    text = "homeys:\n  home:\n    cloudid: c\n" + "".join(
+        f"    {name}: {value}\n" for name, value in {**lines, key: written}.items()
+    )
+    if key == "totp_secret" and written == "":
+        assert None is read(text).homeys["home"].totp_secret
+    else:
+        assert faults(text)
+
+
+def test_pyyaml_words_are_known() -> None:
+    """PyYAML still says what our words are chosen by."""
+    with pytest.raises(yaml.MarkedYAMLError, match="mapping values are not allowed"):
+        list(yaml.parse("a: b: c", yaml.SafeLoader))

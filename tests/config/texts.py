@@ -1,0 +1,56 @@
+"""A small good file to start from, and what a test asks of a text."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from homey_tokend.config import Config, Defaults, parse
+from homey_tokend.errors import ConfigurationInvalid, Fault
+
+#: Planted wherever a secret can stand; it must turn up in no message.
+CANARY = "canary-5f3a-Hunter2"
+
+HOMEY = f"""\
+homeys:
+  home:
+    email: you@example.com
+    password: {CANARY}
+    client_id: id
+    client_secret: {CANARY}
+    cloudid: cloudid
+"""
+
+#: The line that follows ``HOMEY``.
+NEXT = 8
+
+
+def read(text: str | bytes, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration of a text."""
+    data = text if isinstance(text, bytes) else text.encode()
+    return parse(data, "config.yaml", defaults=Defaults(), environ=environ or {})
+
+
+def faults(text: str | bytes) -> list[Fault]:
+    """The faults of a text; none may hold the canary, a word of pydantic or an address of it."""
+    with pytest.raises(ConfigurationInvalid) as raised:
+        read(text)
+    error = raised.value
+    chain = f"{error!r} {error.__cause__!r}"
+    for word in (CANARY, "Hunter2", "pydantic", "errors.pydantic.dev", "Input should"):
+        assert word not in chain
+    for fault in error.faults:
+        assert "config.yaml" == fault.source
+        assert fault.message
+        assert not fault.message.endswith(".")
+        assert fault.remedy.endswith((".", "?"))
+    return list(error.faults)
+
+
+def told(text: str | bytes) -> list[tuple[int, int, str, str]]:
+    """The faults of a text as line, column, key and message."""
+    return [(fault.line, fault.column, fault.key, fault.message) for fault in faults(text)]
+
+
+def below_home(*lines: str) -> str:
+    """``HOMEY`` with further keys of the Homey ``home``."""
+    return HOMEY + "".join(f"    {line}\n" for line in lines)
