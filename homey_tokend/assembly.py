@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import structlog
 
@@ -18,6 +19,7 @@ from homey_tokend.config import (
     LogicVariableConfig,
 )
 from homey_tokend.credentials import SecretReader
+from homey_tokend.differences import Differences
 from homey_tokend.errors import TokendError
 from homey_tokend.files import FileStore, Lock, NullStore
 from homey_tokend.fleet import Fleet
@@ -34,6 +36,7 @@ from homey_tokend.threads import Threads
 from homey_tokend.transport import HttpTransport
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 def _unheard(_name: str, _request: Request, _response: Response) -> None:
@@ -67,12 +70,8 @@ class Parts:
         # Each file sink gets a thread of its own: a folder that hangs must hold up nothing else.
         self._state_threads = Threads()
         self._threads = [self._state_threads]
-        self._http = HttpTransport(
-            world.clock,
-            timeout=config.refresh.timeout,
-            environ=world.environ,
-            user_agent=f"homey-tokend/{__version__}",
-        )
+        self._retired: list[HttpTransport] = []
+        self._http = self._new_transport()
         self.transport = world.transport or self._http
         self.ledger = Ledger(self._store(), salt=lambda: secrets.token_hex(16), hide=world.hide)
         self.accounts = Accounts(self.ledger)
@@ -81,6 +80,7 @@ class Parts:
 
     async def close(self) -> None:
         """Close what holds sockets and threads."""
+        await self.retire()
         await self._http.close()
         for threads in self._threads:
             threads.close()
@@ -93,10 +93,16 @@ class Parts:
     async def fleet(self, schedule: Schedule, alive: Callable[[], bool]) -> Fleet:
         """The keepers, over the state as it was kept."""
         await self.ledger.load(self._world.clock.now())
-        keepers = {
-            name: await self._keeper(homey, schedule) for name, homey in self.config.homeys.items()
-        }
+        keepers = {name: await self.keeper(name, schedule) for name in self.config.homeys}
         return Fleet(keepers, self.accounts, self._world.clock, alive)
+
+    def plan(self, name: str, sinks: tuple[str, ...]) -> Plan:
+        """What the configuration says to policy about one Homey with these sinks."""
+        return replace(self.plans[name], sinks=sinks)
+
+    async def run_blocking(self, act: Callable[[], T]) -> T:
+        """Run what blocks on a thread of the state's."""
+        return await self._state_threads.run(act)
 
     def site(self, homey: HomeyConfig, remembered: str | None = None) -> Site:
         """Where a Homey is called."""
@@ -108,7 +114,37 @@ class Parts:
             self.config.refresh.lifetime,
         )
 
-    async def _keeper(self, homey: HomeyConfig, schedule: Schedule) -> Keeper:
+    async def adopt(self, config: Config, differences: Differences) -> None:
+        """Build what a new configuration needs; keepers are made anew one by one after it."""
+        self.config = config
+        if differences.transport and self._world.transport is None:
+            old, self._http = self._http, await self._state_threads.run(self._new_transport)
+            self.transport = self._http
+            # Keepers that are about to be replaced still speak over the old one.
+            self._retired.append(old)
+        self.plans = {name: self._plan(homey) for name, homey in config.homeys.items()}
+        for name in (*differences.added, *differences.changed):
+            self.refreshers[name] = self._refresher(config.homeys[name])
+        for name in differences.removed:
+            del self.refreshers[name]
+
+    async def retire(self) -> None:
+        """Close what no keeper uses any more."""
+        retired, self._retired = self._retired, []
+        for transport in retired:
+            await transport.close()
+
+    def _new_transport(self) -> HttpTransport:
+        return HttpTransport(
+            self._world.clock,
+            timeout=self.config.refresh.timeout,
+            environ=self._world.environ,
+            user_agent=f"homey-tokend/{__version__}",
+        )
+
+    async def keeper(self, name: str, schedule: Schedule) -> Keeper:
+        """A keeper for one Homey, over its state as it was kept."""
+        homey = self.config.homeys[name]
         sinks = [self.sink(sink) for sink in homey.sinks]
         for sink in sinks:
             if isinstance(sink, FileSink):
@@ -124,7 +160,7 @@ class Parts:
         return Keeper(
             homey.name,
             url=fallback_url(self.site(homey)),
-            plan=replace(self.plans[homey.name], sinks=tuple(hands.sinks)),
+            plan=self.plan(name, tuple(hands.sinks)),
             refresher=self.refreshers[homey.name],
             hands=hands,
         )

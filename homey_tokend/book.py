@@ -308,6 +308,15 @@ def with_homey(book: Book, state: HomeyState) -> Book:
     return replace(book, homeys={**book.homeys, state.name: state})
 
 
+def without_homey(book: Book, name: str) -> Book:
+    """The book without one Homey."""
+    return replace(
+        book,
+        homeys={key: one for key, one in book.homeys.items() if key != name},
+        refresh_tokens={key: one for key, one in book.refresh_tokens.items() if key != name},
+    )
+
+
 def with_account(book: Book, key: str, state: AccountState) -> Book:
     """The book with one account's state replaced."""
     return replace(book, accounts={**book.accounts, key: state})

@@ -9,14 +9,15 @@ from datetime import timedelta
 import structlog
 
 from homey_tokend import __version__
-from homey_tokend.api.listen import SocketPlace, raise_open_files
+from homey_tokend.api.listen import raise_open_files
 from homey_tokend.api.routes import Api
-from homey_tokend.api.server import Server
 from homey_tokend.assembly import Parts, World
-from homey_tokend.config import Config
+from homey_tokend.config import Config, LogConfig
+from homey_tokend.doors import Doors
 from homey_tokend.fleet import Fleet
 from homey_tokend.model import Health
 from homey_tokend.notify import Notifier
+from homey_tokend.reload import Reload
 from homey_tokend.schedule import Beat, Timetable
 
 log = structlog.get_logger()
@@ -32,16 +33,31 @@ class Daemon:
     Args:
         config: The configuration.
         world: What is outside.
+        load: Reads the configuration anew, for ``reload``.
+        set_log: Sets the log up as a new configuration wants it.
     """
 
-    def __init__(self, config: Config, world: World) -> None:
+    def __init__(
+        self,
+        config: Config,
+        world: World,
+        *,
+        load: Callable[[], Config] | None = None,
+        set_log: Callable[[LogConfig], None] = lambda _log: None,
+    ) -> None:
         self.config = config
         self._world = world
+        self._load = load or (lambda: config)
+        self._set_log = set_log
         self._parts = Parts(config, world)
         self._notifier = Notifier(world.environ)
         self._stop = asyncio.Event()
         self._beats: asyncio.Queue[Beat] = asyncio.Queue()
-        self._fleet: Fleet | None = None
+        self._reload_wanted = asyncio.Event()
+
+    def reload(self) -> None:
+        """Read the configuration anew."""
+        self._reload_wanted.set()
 
     def stop(self) -> None:
         """End in good order; a second time changes nothing."""
@@ -68,22 +84,22 @@ class Daemon:
             timetable.start()
             stack.push_async_callback(timetable.stop)
             fleet = await self._parts.fleet(timetable, lambda: self._turns(timetable))
-            server = Server(Api(fleet, version=__version__))
-            place = SocketPlace(config.socket.path, config.socket.mode, config.socket.group)
-            await server.start(place, http=config.http.listen)
-            stack.push_async_callback(server.stop)
+            doors = Doors(Api(fleet, version=__version__))
+            stack.push_async_callback(doors.close)
+            await doors.open(config.socket, config.http)
             raise_open_files()
             log.info("daemon.started", version=__version__, socket=str(config.socket.path))
             self._notifier.ready()
             started(fleet)
-            await self._serve(fleet)
+            reload = Reload(self._parts, fleet, timetable, self._load)
+            await self._serve(fleet, reload, doors)
             self._notifier.stopping()
             log.info("daemon.stopping")
         log.info("daemon.stopped")
 
-    async def _serve(self, fleet: Fleet) -> None:
+    async def _serve(self, fleet: Fleet, reload: Reload, doors: Doors) -> None:
         """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""
-        work = asyncio.create_task(self._work(fleet), name="work")
+        work = asyncio.create_task(self._work(fleet, reload, doors), name="work")
         told = asyncio.create_task(self._stop.wait(), name="stop")
         try:
             await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,10 +110,27 @@ class Daemon:
                 task.cancel()
             await asyncio.gather(work, told, return_exceptions=True)
 
-    async def _work(self, fleet: Fleet) -> None:
+    async def _work(self, fleet: Fleet, reload: Reload, doors: Doors) -> None:
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._reloads(reload, doors), name="reloads")
             group.create_task(fleet.run(), name="fleet")
             group.create_task(self._heartbeats(fleet), name="heartbeats")
+
+    async def _reloads(self, reload: Reload, doors: Doors) -> None:
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            self._notifier.reloading()
+            old, new = self.config, await reload.run()
+            if new is not None:
+                self.config = new
+                if new.log != old.log:
+                    self._set_log(new.log)
+                if new.socket != old.socket:
+                    await doors.change_socket(old.socket, new.socket)
+                if new.http != old.http:
+                    await doors.change_http(new.http)
+            self._notifier.ready()
 
     async def _heartbeats(self, fleet: Fleet) -> None:
         while True:
@@ -122,9 +155,10 @@ def status_line(fleet: Fleet) -> str:
     return "; ".join(words)
 
 
-def end_on_signals(daemon: Daemon) -> None:
-    """SIGTERM and SIGINT end the daemon in good order; a second one ends it at once."""
+def heed_signals(daemon: Daemon) -> None:
+    """SIGHUP reloads; SIGTERM and SIGINT end in good order, a second one at once."""
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
 
     def told(number: signal.Signals) -> None:
         log.info("signal.received", signal=number.name)

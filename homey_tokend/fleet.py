@@ -1,7 +1,7 @@
 """All keepers together: what the doors ask (``ports.Desk``), and what the heartbeat tells."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -38,6 +38,8 @@ class Fleet:
         self._receptions = {
             name: Reception(keeper, accounts, clock) for name, keeper in keepers.items()
         }
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
         self._accounts = accounts
         self._clock = clock
         self._alive = alive
@@ -45,9 +47,63 @@ class Fleet:
 
     async def run(self) -> None:
         """Run all keepers until cancelled; a bug in one ends all, for systemd to start anew."""
-        async with asyncio.TaskGroup() as group:
-            for name, keeper in self._keepers.items():
-                group.create_task(keeper.run(), name=f"keeper:{name}")
+        for name in self._keepers:
+            self._begin(name)
+        try:
+            while True:
+                self._changed.clear()
+                changed = asyncio.create_task(self._changed.wait(), name="fleet:changed")
+                try:
+                    await asyncio.wait(
+                        {changed, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    changed.cancel()
+                for task in self._tasks.values():
+                    if task.done():
+                        task.result()
+        finally:
+            tasks, self._tasks = self._tasks, {}
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    def _begin(self, name: str) -> None:
+        run = self._keepers[name].run()
+        self._tasks[name] = asyncio.create_task(run, name=f"keeper:{name}")
+        self._changed.set()
+
+    async def put(self, name: str, make: Callable[[], Awaitable[Keeper]]) -> None:
+        """Add a Homey, or put a new keeper in the place of its old one.
+
+        The old one's last view is served until the new one, made when the old one
+        has written its last word, stands in its place.
+        """
+        await self._end(name)
+        keeper = await make()
+        self._keepers[name] = keeper
+        self._receptions[name] = Reception(keeper, self._accounts, self._clock)
+        self._begin(name)
+
+    async def remove(self, name: str) -> None:
+        """Keep a Homey no longer."""
+        await self._end(name)
+        del self._keepers[name], self._receptions[name]
+
+    def order(self, names: Sequence[str]) -> None:
+        """Show the Homeys in this order from now on."""
+        self._keepers = {name: self._keepers[name] for name in names}
+
+    def keeper(self, name: str) -> Keeper:
+        """The keeper of a Homey; KeyError for an unknown one."""
+        return self._keepers[name]
+
+    async def _end(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        self._changed.set()
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def settled(self) -> None:
         """Wait until nothing is due and nothing under way."""

@@ -114,6 +114,8 @@ class Keeper:
         self.finished = 0
         #: Set while nothing is due and nothing under way.
         self.settled = asyncio.Event()
+        #: Set when the keeper will publish no more.
+        self.ended = False
         self._url = url
         self._refresher = refresher
         self._hands = hands
@@ -153,9 +155,14 @@ class Keeper:
         """Make the keeper look again: its time has come, or the clock was moved."""
         self._wake.set()
 
-    def look_for_new_values(self) -> None:
-        """Read the sign-in values anew: after a refusal, others free the next try at once."""
-        if self._refresher.watched and not (self._reading or self._facts.renewing):
+    def look_for_new_values(self, *, commands: bool = False) -> None:
+        """Read the sign-in values anew: after a refusal, others free the next try at once.
+
+        Args:
+            commands: Also where a command must be run for them.
+        """
+        allowed = commands or self._refresher.watched
+        if allowed and not (self._reading or self._facts.renewing):
             self._reading = True
             self._spawn(self._reread(), failed=_Values(changed=False))
 
@@ -182,6 +189,8 @@ class Keeper:
         finally:
             self._hands.schedule.forget(self.name)
             await self._stop_tasks()
+            self.ended = True
+            self._published.set()
 
     def _busy(self) -> bool:
         facts = self._facts

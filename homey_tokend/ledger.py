@@ -107,6 +107,11 @@ class Ledger:
         self._book = replace(self._book, refresh_tokens=kept)
         await self._write()
 
+    async def forget(self, name: str) -> None:
+        """Strike out a Homey that is configured no more, its token included."""
+        self._book = books.without_homey(self._book, name)
+        await self._write()
+
     def note(self, state: HomeyState) -> None:
         """Remember a state that needs no write of its own; the next write has it."""
         self._book = books.with_homey(self._book, state)

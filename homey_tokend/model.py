@@ -48,7 +48,11 @@ class Secret:
 
         Only for machine-made tokens: a person's password could be guessed from it.
         """
-        return hashlib.sha256(self._text.encode()).hexdigest()[:8]
+        return hashlib.sha256(self._bytes()).hexdigest()[:8]
+
+    def _bytes(self) -> bytes:
+        # Text out of the environment may hold bytes that are no UTF-8, as lone surrogates.
+        return self._text.encode(errors="surrogatepass")
 
     def __bool__(self) -> bool:
         return bool(self._text)
@@ -56,7 +60,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(self._bytes(), other._bytes())
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -95,7 +99,7 @@ class SecretRef:
     plain: Secret | None = None
     argument: str = ""
     argv: tuple[str, ...] = ()
-    place: str = ""
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

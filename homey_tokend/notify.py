@@ -1,6 +1,7 @@
 """Tells systemd how the service stands (sd_notify(3), the protocol of NOTIFY_SOCKET)."""
 
 import socket
+import time
 from collections.abc import Mapping
 
 import structlog
@@ -31,6 +32,12 @@ class Notifier:
         if line != self._last:
             self._last = line
             self._send(f"STATUS={line}")
+
+    def reloading(self) -> None:
+        """The configuration is read anew; ``ready`` follows (Type=notify and notify-reload)."""
+        self._send(
+            f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
+        )
 
     def stopping(self) -> None:
         """The daemon is ending."""

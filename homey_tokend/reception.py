@@ -86,7 +86,7 @@ class Reception:
         """Until ``done``, the wait is over, or no attempt is to come before ``deadline``."""
         try:
             async with asyncio.timeout(max(wait.total_seconds(), 0)):
-                while not done():
+                while not done() and not self._keeper.ended:
                     view = await self._keeper.next_view()
                     if deadline is not None and _hopeless(view, deadline):
                         return

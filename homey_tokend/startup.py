@@ -13,7 +13,8 @@ from homey_tokend import locate
 from homey_tokend import log as logs
 from homey_tokend.assembly import World
 from homey_tokend.clock import SystemClock
-from homey_tokend.config import Config
+from homey_tokend.config import Config, LogConfig
+from homey_tokend.log_outlet import Outlet
 from homey_tokend.model import Request, Response
 from homey_tokend.redact import Redactor
 
@@ -28,6 +29,7 @@ class Started:
 
     config: Config
     world: World
+    set_log: Callable[[LogConfig], None]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,17 +54,27 @@ def started(
     world = World(clock, environ=os.environ, hide=redactor.add)
     if heard is not None:
         world = World(clock, environ=os.environ, hide=redactor.add, heard=heard)
-    outlet = logs.configure(
-        config.log.level,
-        config.log.format,
-        sys.stderr,
-        os.environ,
-        now=clock.now,
-        redactor=redactor,
-    )
+    outlets: list[Outlet] = []
+
+    def set_log(wanted: LogConfig) -> None:
+        outlets.append(
+            logs.configure(
+                wanted.level,
+                wanted.format,
+                sys.stderr,
+                os.environ,
+                now=clock.now,
+                redactor=redactor,
+            )
+        )
+        for old in outlets[:-1]:
+            old.close(0)
+
+    set_log(config.log)
     try:
         for fault in config.warnings:
             log.warning("configuration.doubtful", fault=str(fault))
-        yield Started(config, world)
+        yield Started(config, world, set_log)
     finally:
-        outlet.close(_LAST_WORDS_S)
+        for outlet in outlets:
+            outlet.close(_LAST_WORDS_S)

@@ -75,6 +75,20 @@ class Listener:
             os.close(lock)
             raise
 
+    def change_rights(self, place: SocketPlace) -> None:
+        """Give the socket's file another mode and group, in force for who comes next.
+
+        Raises:
+            CannotServe: the group is unknown, or the rights may not be changed.
+        """
+        try:
+            _dress(self._path, place)
+        except OSError as error:
+            raise CannotServe(
+                f"the rights of {self._path} cannot be changed: {error.strerror}",
+                remedy="Is it still there, and does it belong to the daemon's user?",
+            ) from error
+
     def withdraw(self) -> None:
         """Remove the socket's file, if it is still ours: no new client finds it."""
         if self._inode is not None and _inode(self._path) == self._inode:

@@ -74,6 +74,17 @@ class Server:
             raise
         self._arm_sweep()
 
+    async def change_rights(self, place: SocketPlace) -> None:
+        """Give the unix socket another mode and group.
+
+        Raises:
+            CannotServe: the rights cannot be changed.
+        """
+        listener = self._listener
+        if listener is not None:
+            await _aside(lambda: listener.change_rights(place))
+            _log.info("socket.changed", mode=f"{place.mode:04o}", group=place.group)
+
     async def stop(self) -> None:
         """Refuse new clients, give requests in flight their grace, close all."""
         if self._sweep is not None:
@@ -115,8 +126,8 @@ class Server:
     @property
     def http_port(self) -> int | None:
         """The TCP port in use (a configured 0 takes a free one), or None."""
-        addresses = self._runners[-1].addresses if len(self._runners) > 1 else []
-        return addresses[0][1] if addresses else None
+        addresses = [one for runner in self._runners for one in runner.addresses]
+        return next((one[1] for one in addresses if isinstance(one, tuple)), None)
 
     async def _runner(self, app: web.Application) -> web.AppRunner:
         runner = web.AppRunner(

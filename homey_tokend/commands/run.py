@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 
-from homey_tokend import exits, startup
-from homey_tokend.daemon import Daemon, end_on_signals
+from homey_tokend import exits, locate, startup
+from homey_tokend.daemon import Daemon, heed_signals
 
 #: How long may a write that is under way take after the end?
 _PATIENCE_S = 2.0
@@ -31,10 +31,15 @@ def run(args: argparse.Namespace) -> int:
         AlreadyRunning, CannotServe, StateUnusable: it cannot start.
     """
     with startup.started(args) as started:
-        daemon = Daemon(started.config, started.world)
+        daemon = Daemon(
+            started.config,
+            started.world,
+            load=lambda: locate.load(args.config, os.environ),
+            set_log=started.set_log,
+        )
 
         async def serve() -> None:
-            end_on_signals(daemon)
+            heed_signals(daemon)
             await daemon.run()
 
         asyncio.run(serve())

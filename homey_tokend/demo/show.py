@@ -12,7 +12,7 @@ import structlog
 
 from homey_tokend.assembly import World
 from homey_tokend.config import Config, Defaults, parse
-from homey_tokend.daemon import Daemon, end_on_signals
+from homey_tokend.daemon import Daemon, heed_signals
 from homey_tokend.demo.narrator import Narrator
 from homey_tokend.fleet import Fleet
 from homey_tokend.model import Secret
@@ -74,7 +74,7 @@ def _config(told: dict[str, Any], folder: Path) -> Config:
 
 
 async def _play(daemon: Daemon, script: "_Script", lasts_s: float | None) -> None:
-    end_on_signals(daemon)
+    heed_signals(daemon)
     acts = asyncio.create_task(script.run(), name="script")
     try:
         with suppress(TimeoutError):

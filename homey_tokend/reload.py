@@ -1,0 +1,76 @@
+"""A new configuration in a running daemon: what changed is changed, the rest goes on."""
+
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from homey_tokend.assembly import Parts
+from homey_tokend.config import Config
+from homey_tokend.differences import between
+from homey_tokend.errors import ConfigurationInvalid
+from homey_tokend.fleet import Fleet
+from homey_tokend.ports import Schedule
+
+log = structlog.get_logger()
+
+
+class Reload:
+    """Reads the configuration anew and adopts it.
+
+    Args:
+        parts: The parts of the running daemon.
+        fleet: Its keepers.
+        schedule: What wakes them.
+        load: Reads the configuration; runs on a thread.
+    """
+
+    def __init__(
+        self, parts: Parts, fleet: Fleet, schedule: Schedule, load: Callable[[], Config]
+    ) -> None:
+        self._parts = parts
+        self._fleet = fleet
+        self._schedule = schedule
+        self._load = load
+
+    async def run(self) -> Config | None:
+        """Reload once.
+
+        Returns:
+            The configuration that is in force now; None where the new one has
+            faults: it is told, and changes nothing.
+        """
+        try:
+            new = await self._parts.run_blocking(self._load)
+        except ConfigurationInvalid as error:
+            for fault in error.faults:
+                log.error("reload.refused", fault=str(fault))
+            return None
+        await self._adopt(new)
+        return new
+
+    async def _adopt(self, new: Config) -> None:
+        differences = between(self._parts.config, new)
+        await self._parts.adopt(new, differences)
+        for name in differences.removed:
+            await self._fleet.remove(name)
+            await self._parts.ledger.forget(name)
+        for name in (*differences.changed, *differences.added):
+            await self._fleet.put(name, partial(self._parts.keeper, name, self._schedule))
+        for name in differences.kept:
+            keeper = self._fleet.keeper(name)
+            keeper.plan = self._parts.plan(name, keeper.plan.sinks)
+            keeper.look_for_new_values(commands=True)
+        self._fleet.order(tuple(new.homeys))
+        await self._parts.retire()
+        for fault in new.warnings:
+            log.warning("configuration.doubtful", fault=str(fault))
+        for key in differences.needs_restart:
+            log.warning("reload.needs_restart", key=key)
+        log.info(
+            "reload.done",
+            added=list(differences.added),
+            removed=list(differences.removed),
+            changed=list(differences.changed),
+            kept=list(differences.kept),
+        )
