@@ -230,7 +230,7 @@ def test_all_at_once() -> None:
         "  - {type: file, path: /x, mode: 9}",
         "  - {type: file, path: /./x}",
         "url: ftp://x",
-    ) + ("refresh: {at: 2, retry: {first: 1h}}\nsoket: {}\n")
+    ) + ("refresh: {at: 2, retry: {first: 1h}}\nsockets: {}\n")
 
     assert [
         (8, "homeys.home.cloudid"),
@@ -239,7 +239,7 @@ def test_all_at_once() -> None:
         (13, "homeys.home.url"),
         (14, "refresh.at"),
         (14, "refresh.retry.max"),
-        (15, "soket"),
+        (15, "sockets"),
     ] == [(fault.line, fault.key) for fault in faults(text)]
 
 

@@ -108,7 +108,7 @@ VALUES: dict[tuple[str | int, ...], list[Any]] = {
     ("refresh", "retry", "max"): [86400, 86401, 2, "24h", "x", None],
     ("refresh", "timeout"): [0.1, 600, 601, 0, "x", None],
     ("refresh", "method"): ["full", "refresh_token", "fast", None],
-    ("socket",): [None, {}, [], 5, {"paht": "/x"}],
+    ("socket",): [None, {}, [], 5, {"paths": "/x"}],
     ("socket", "path"): ["/x", "x", "", None, []],
     ("socket", "mode"): ["0600", "rw", None, []],
     ("socket", "group"): [None, "a", 5, "a b", "", []],
