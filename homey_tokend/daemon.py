@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from socket import socket
 
 import structlog
 
 from homey_tokend import __version__
+from homey_tokend.activation import overruled
 from homey_tokend.api.listen import raise_open_files
 from homey_tokend.api.routes import Api
 from homey_tokend.assembly import Parts, World
@@ -18,7 +20,7 @@ from homey_tokend.fleet import Fleet
 from homey_tokend.model import Health
 from homey_tokend.notify import Notifier
 from homey_tokend.reload import Reload
-from homey_tokend.schedule import Beat, Timetable
+from homey_tokend.schedule import HEARTBEAT, Beat, Timetable
 
 log = structlog.get_logger()
 #: How late may a wake-up be before the schedule counts as stuck? (watchdog, /healthz)
@@ -35,6 +37,7 @@ class Daemon:
         world: What is outside.
         load: Reads the configuration anew, for ``reload``.
         set_log: Sets the log up as a new configuration wants it.
+        prepared: Listening sockets that systemd holds; none: the daemon makes its own.
     """
 
     def __init__(
@@ -44,11 +47,13 @@ class Daemon:
         *,
         load: Callable[[], Config] | None = None,
         set_log: Callable[[LogConfig], None] = lambda _log: None,
+        prepared: Sequence[socket] = (),
     ) -> None:
         self.config = config
         self._world = world
         self._load = load or (lambda: config)
         self._set_log = set_log
+        self._prepared = prepared
         self._parts = Parts(config, world)
         self._notifier = Notifier(world.environ)
         self._stop = asyncio.Event()
@@ -80,15 +85,19 @@ class Daemon:
             if lock is not None:
                 await asyncio.to_thread(lock.acquire)
                 stack.callback(lock.release)
-            timetable = Timetable(self._world.clock, on_beat=self._beats.put_nowait)
+            timetable = Timetable(
+                self._world.clock,
+                heartbeat=self._notifier.often_enough(HEARTBEAT),
+                on_beat=self._beats.put_nowait,
+            )
             timetable.start()
             stack.push_async_callback(timetable.stop)
             fleet = await self._parts.fleet(timetable, lambda: self._turns(timetable))
             doors = Doors(Api(fleet, version=__version__))
             stack.push_async_callback(doors.close)
-            await doors.open(config.socket, config.http)
+            await doors.open(config.socket, config.http, self._prepared)
             raise_open_files()
-            log.info("daemon.started", version=__version__, socket=str(config.socket.path))
+            log.info("daemon.started", version=__version__, socket=self._where())
             self._notifier.ready()
             started(fleet)
             reload = Reload(self._parts, fleet, timetable, self._load)
@@ -115,6 +124,7 @@ class Daemon:
             group.create_task(self._reloads(reload, doors), name="reloads")
             group.create_task(fleet.run(), name="fleet")
             group.create_task(self._heartbeats(fleet), name="heartbeats")
+            group.create_task(self._first_status(fleet), name="first status")
 
     async def _reloads(self, reload: Reload, doors: Doors) -> None:
         while True:
@@ -139,6 +149,17 @@ class Daemon:
             if fleet.alive():
                 self._notifier.alive()
             self._notifier.status(status_line(fleet))
+
+    async def _first_status(self, fleet: Fleet) -> None:
+        await fleet.settled()
+        self._notifier.status(status_line(fleet))
+
+    def _where(self) -> str:
+        """Where the socket is; of what the configuration says otherwise, a person is told."""
+        for key, in_force in overruled(self.config.socket, self._prepared):
+            log.warning("socket.overruled", key=key, in_force=in_force)
+        held = [str(sock.getsockname()) for sock in self._prepared]
+        return ", ".join(held) or str(self.config.socket.path)
 
     def _turns(self, timetable: Timetable) -> bool:
         return timetable.overdue(self._world.clock.now()) <= OVERDUE

@@ -42,9 +42,24 @@ def _main(words: list[str]) -> int:
             return tell(error.message, error.hint, error.exit_status)
         if status is not None:
             return status
+    _heed_early(words)
     from homey_tokend import cli  # noqa: PLC0415  the long way
 
     return cli.main(words)
+
+
+def _heed_early(words: list[str]) -> None:
+    """Let a stop be heard while the imports of ``run`` are under way: nothing has begun yet.
+
+    The first process of a container has no signal that ends it by default: without this, a
+    stop right after the start is lost. The image blocks SIGTERM until here for the same reason.
+    """
+    import signal  # noqa: PLC0415  not for the short way
+
+    if words[:1] == ["run"]:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: os._exit(exits.OK))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def tell(message: str, hint: str, status: int) -> int:

@@ -1,8 +1,10 @@
 """Tells systemd how the service stands (sd_notify(3), the protocol of NOTIFY_SOCKET)."""
 
+import os
 import socket
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 
 import structlog
 
@@ -21,6 +23,11 @@ class Notifier:
         # A leading @ is an abstract socket: its name begins with a zero byte.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._last = ""
+        self._watchdog = _watchdog(environ)
+
+    def often_enough(self, span: timedelta) -> timedelta:
+        """How often to call ``alive``: every ``span``, or thrice within the watchdog's patience."""
+        return span if self._watchdog is None else min(span, self._watchdog / 3)
 
     def ready(self) -> None:
         """The socket answers."""
@@ -56,3 +63,13 @@ class Notifier:
                 sock.sendto(line.encode(), self._address)
         except OSError as error:
             log.debug("systemd.not_told", reason=error.strerror or type(error).__name__)
+
+
+def _watchdog(environ: Mapping[str, str]) -> timedelta | None:
+    """After what silence systemd kills us (sd_watchdog_enabled(3)); None: never."""
+    text, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID")
+    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+        return None
+    if pid is not None and pid != str(os.getpid()):
+        return None
+    return timedelta(microseconds=int(text))
