@@ -6,6 +6,7 @@ the whole file damaged, and the caller sets it aside.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,8 @@ from homey_tokend.model import Secret, Token, Trouble
 from homey_tokend.state import Failure, HomeyState, SinkState
 
 VERSION = 1
+#: What a token is made of, wherever it comes from: nothing that breaks a header or a line.
+_SENDABLE = re.compile("[!-~]+")
 T = TypeVar("T")
 Json = dict[str, Any]
 
@@ -141,8 +144,9 @@ def from_json(blob: bytes) -> Book:
         document = json.loads(blob)
         if not isinstance(document, dict):
             raise _damaged("is no JSON object")
-        if document.get("version") != VERSION:
-            raise _damaged(f"has version {document.get('version')!r:.20}, not {VERSION}")
+        version = document.get("version")
+        if version != VERSION or isinstance(version, bool):
+            raise _damaged(f"has version {version!r:.20}, not {VERSION}")
         return Book(
             salt=_text(document["salt"]),
             homeys={
@@ -154,7 +158,7 @@ def from_json(blob: bytes) -> Book:
                 for key, state in _object(document["accounts"]).items()
             },
             refresh_tokens={
-                _text(name): Secret(_text(one))
+                _text(name): _secret(one)
                 for name, one in _object(document["refresh_tokens"]).items()
             },
         )
@@ -175,11 +179,18 @@ def _object(value: Any) -> Json:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
-    return value
+    # Half a surrogate pair, as JSON may hold it, can be neither shown nor hashed.
+    return value.encode(errors="replace").decode()
+
+
+def _secret(value: Any) -> Secret:
+    if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
+        raise TypeError
+    return Secret(value)
 
 
 def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**53:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
         raise TypeError
     return value
 
@@ -191,7 +202,7 @@ def _flag(value: Any) -> bool:
 
 
 def _share(value: Any) -> float:
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
         raise TypeError
     return float(value)
 
@@ -235,7 +246,10 @@ def _read_homey(name: str, value: Any) -> HomeyState:
         refreshes=_number(found["refreshes"]),
         sinks={_text(target): _read_sink(sink) for target, sink in _object(found["sinks"]).items()},
     )
-    if token is not None and token.generation > state.generation:
+    given = [token.generation if token else None]
+    for sink in state.sinks.values():
+        given += [sink.generation, sink.failed_generation]
+    if max(filter(None, given), default=0) > state.generation:
         raise ValueError
     return state
 
@@ -243,14 +257,14 @@ def _read_homey(name: str, value: Any) -> HomeyState:
 def _read_token(value: Any) -> Token:
     found = _object(value)
     token = Token(
-        value=Secret(_text(found["value"])),
+        value=_secret(found["value"]),
         generation=_number(found["generation"]),
         url=_text(found["url"]),
         issued_at=_when(found["issued_at"]),
         expires_at=_when(found["expires_at"]),
         expiry_told=_flag(found["expiry_told"]),
     )
-    if not token.value or token.life <= timedelta(0):
+    if token.life <= timedelta(0):
         raise ValueError
     return token
 
@@ -317,6 +331,6 @@ def without_homey(book: Book, name: str) -> Book:
     )
 
 
-def with_account(book: Book, key: str, state: AccountState) -> Book:
-    """The book with one account's state replaced."""
-    return replace(book, accounts={**book.accounts, key: state})
+def with_accounts(book: Book, states: Mapping[str, AccountState]) -> Book:
+    """The book with some accounts' states replaced."""
+    return replace(book, accounts={**book.accounts, **states})

@@ -5,7 +5,7 @@ disk that fails does not stop the daemon: it is told once, and kept in memory.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,8 +20,7 @@ from homey_tokend.ports import Store
 from homey_tokend.state import HomeyState
 
 log = structlog.get_logger()
-#: How long may one write take before the token is published without it?
-WRITE_DEADLINE_S = 5.0
+_WRITE_DEADLINE_S = 5.0
 
 
 class Ledger:
@@ -31,6 +30,7 @@ class Ledger:
         store: Where it is kept.
         salt: Makes the salt of a new Book.
         hide: Told of every secret that is read from the Store.
+        write_deadline_s: How long one write may take before the daemon goes on without it.
     """
 
     def __init__(
@@ -39,10 +39,12 @@ class Ledger:
         *,
         salt: Callable[[], str],
         hide: Callable[[Secret], None] = lambda _secret: None,
+        write_deadline_s: float = _WRITE_DEADLINE_S,
     ) -> None:
         self._store = store
         self._salt = salt
         self._hide = hide
+        self._write_deadline_s = write_deadline_s
         self._book = Book(salt="")
         self._writable = True
 
@@ -94,9 +96,9 @@ class Ledger:
         self._book = books.with_homey(self._book, state)
         await self._write()
 
-    async def keep_account(self, key: str, state: AccountState) -> None:
-        """Write an account's new state down."""
-        self._book = books.with_account(self._book, key, state)
+    async def keep_accounts(self, states: Mapping[str, AccountState]) -> None:
+        """Write the accounts' new states down, by their keys: all of them in force at once."""
+        self._book = books.with_accounts(self._book, states)
         await self._write()
 
     async def keep_refresh_token(self, name: str, token: Secret | None) -> None:
@@ -118,7 +120,7 @@ class Ledger:
 
     async def _write(self) -> None:
         try:
-            async with asyncio.timeout(WRITE_DEADLINE_S):
+            async with asyncio.timeout(self._write_deadline_s):
                 await self._store.save(books.to_json(self._book))
         except (StateUnusable, TimeoutError) as error:
             if self._writable:

@@ -7,7 +7,16 @@ import pytest
 
 from homey_tokend.errors import ServerTrouble, TokendError
 from homey_tokend.model import Step
-from homey_tokend.policy import Facts, Plan, Renew, Verify, Wait, backoff, should_renew_at
+from homey_tokend.policy import (
+    Facts,
+    Plan,
+    Renew,
+    Verify,
+    Wait,
+    backoff,
+    should_renew_at,
+    young_until,
+)
 from homey_tokend.state import Failure, HomeyState, Wish
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (
@@ -256,6 +265,20 @@ def test_a_token_is_renewed_after(life: timedelta, fraction: float, after: timed
 
     assert state.token is not None
     assert NOON + after == should_renew_at(state, state.token)
+
+
+@pytest.mark.parametrize(
+    ("life", "young"),
+    [
+        pytest.param(DAY, MINUTE, id="for a minute"),
+        pytest.param(100 * SECOND, 10 * SECOND, id="for a tenth of a short life"),
+    ],
+)
+def test_a_token_is_too_young_to_be_replaced_on_request(life: timedelta, young: timedelta) -> None:
+    state = holding(life=life)
+
+    assert state.token is not None
+    assert NOON + young == young_until(state.token)
 
 
 def test_no_count_of_failures_is_too_large_for_the_spacing() -> None:

@@ -26,7 +26,7 @@ from tests.thoughts.world import World, gaps, most_within
 
 #: Chance as the daemon has it, and worlds of thousands of attempts.
 seeds = st.integers(0, 2**32).map(random.Random)
-long = settings(deadline=None, max_examples=30)
+long = settings(deadline=None, max_examples=20)
 #: An attempt itself takes 0.2 s in this world.
 TAKES = SECOND
 
@@ -45,7 +45,7 @@ def failing_until(recovers: datetime, error: TokendError) -> World:
 def test_a_world_where_all_is_well_is_signed_in_to_twice_a_day_and_never_without_a_token() -> None:
     world = World(lambda _at: None)
 
-    world.live(NOON + 90 * DAY)
+    world.live(NOON + 30 * DAY)
 
     assert 0 == len([gap for gap in gaps(world.renewed) if gap > 12 * HOUR])
     assert 3 == most_within(DAY, world.passwords)
