@@ -113,12 +113,11 @@ def test_folder_that_cannot_be_entered(system: Path, tmp_path: Path) -> None:
     """A folder that may not be looked into may hold the file: an error, not skipped."""
     write(system / "etc/config.yaml")
     (system / "etc").chmod(0)
-    tmp_path.chmod(0o755)
-    for above in tmp_path.parents:
-        if above.stat().st_uid == os.geteuid() and above != Path("/"):
-            above.chmod(above.stat().st_mode | 0o011)
     root = os.geteuid() == 0
     if root:
+        # Root may look everywhere: become somebody who gets as far as the folder, and no further.
+        for above in (system, tmp_path, *tmp_path.parents[:2]):
+            above.chmod(0o711)
         os.seteuid(65534)
     try:
         with pytest.raises(ConfigurationInvalid) as raised:
@@ -206,6 +205,13 @@ def test_world_readable(tmp_path: Path) -> None:
     assert "homeys.home.password" == warning.key
     assert "is a secret in a file that everybody on this machine can read" == warning.message
     assert CANARY not in str(warning)
+
+
+def test_group_readable(tmp_path: Path) -> None:
+    """A file that only a group can read is how a daemon's file should be."""
+    path = write(tmp_path / "config.yaml", mode=0o640)
+
+    assert () == locate.load(str(path), {}).warnings
 
 
 def test_world_readable_without_secrets(tmp_path: Path) -> None:

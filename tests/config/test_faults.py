@@ -74,6 +74,8 @@ MAPPING = "where a mapping belongs"
         ("state: null", 8, "state", "is empty"),
         ("state: {path: {}}", 15, "state.path", "is a mapping where a single value belongs"),
         ("log: {level: loud}", 14, "log.level", '"loud" is none of info, debug, warning, error'),
+        (f"log: {{level: {'x' * 41}}}", 14, "log.level",
+         "this value is none of info, debug, warning, error"),
         ("log: {format: xml}", 15, "log.format",
          '"xml" is none of auto, console, json, journal'),
         ("endpoints: {api: http://api.example}", 18, "endpoints.api",
