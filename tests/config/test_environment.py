@@ -68,10 +68,8 @@ def test_least() -> None:
     home = config.homeys["home"]
 
     assert ["home"] == list(config.homeys)
-    assert (
-        SecretRef(SecretSource.ENV, argument="HOMEY_PASSWORD", place="environment HOMEY_PASSWORD")
-        == home.password
-    )
+    assert SecretRef(SecretSource.ENV, argument="HOMEY_PASSWORD") == home.password
+    assert "environment HOMEY_PASSWORD" == home.password.place
     assert ("cloudid", "http://localhost", None, ()) == (
         home.cloudid,
         home.redirect_url,
@@ -138,14 +136,8 @@ def test_files() -> None:
     }
     home = config_of(environ).homeys["home"]
 
-    assert (
-        SecretRef(
-            SecretSource.FILE,
-            argument="/run/secrets/password",
-            place="environment HOMEY_PASSWORD_FILE",
-        )
-        == home.password
-    )
+    assert SecretRef(SecretSource.FILE, argument="/run/secrets/password") == home.password
+    assert "environment HOMEY_PASSWORD_FILE" == home.password.place
     assert "from-a-file" == home.cloudid
     assert (LogicVariableConfig(name="accesstoken", create=True),) == home.sinks
 

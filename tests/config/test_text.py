@@ -212,36 +212,16 @@ homeys:
     )
     home = config.homeys["home"]
 
-    assert (
-        SecretRef(
-            SecretSource.FILE, argument="/etc/email", place="config.yaml:3:12 homeys.home.email"
-        )
-        == home.email
-    )
-    assert (
-        SecretRef(
-            SecretSource.COMMAND,
-            argv=("pass", "show", "homey"),
-            place="config.yaml:4:15 homeys.home.password",
-        )
-        == home.password
-    )
-    assert (
-        SecretRef(
-            SecretSource.ENV,
-            argument="CLIENT_ID",
-            place="config.yaml:5:16 homeys.home.client_id",
-        )
-        == home.client_id
-    )
-    assert (
-        SecretRef(
-            SecretSource.CREDENTIAL,
-            argument="client-secret",
-            place="config.yaml:7:7 homeys.home.client_secret",
-        )
-        == home.client_secret
-    )
+    assert SecretRef(SecretSource.FILE, argument="/etc/email") == home.email
+    assert SecretRef(SecretSource.COMMAND, argv=("pass", "show", "homey")) == home.password
+    assert SecretRef(SecretSource.ENV, argument="CLIENT_ID") == home.client_id
+    assert SecretRef(SecretSource.CREDENTIAL, argument="client-secret") == home.client_secret
+    assert [
+        "config.yaml:3:12 homeys.home.email",
+        "config.yaml:4:15 homeys.home.password",
+        "config.yaml:5:16 homeys.home.client_id",
+        "config.yaml:7:7 homeys.home.client_secret",
+    ] == [ref.place for ref in (home.email, home.password, home.client_id, home.client_secret)]
 
 
 def test_order_of_homeys() -> None:
