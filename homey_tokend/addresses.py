@@ -5,11 +5,16 @@ and to the address that ``/user/me`` names, and nowhere else.
 """
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
 from homey_tokend.model import Endpoints
+
+_URL = re.compile(r"[!-~]+")
+#: Names and addresses as they are, IPv6 too: no percent-encoding, no backslash.
+_HOST = re.compile(r"[a-z0-9._:-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,9 @@ def acceptable(url: str, endpoints: Endpoints) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return None
-    if not host or len(url) > 2048 or not url.isascii() or not url.isprintable():
+    if not host or len(url) > 2048 or not _URL.fullmatch(url):
         return None
-    if parts.username is not None or parts.query or parts.fragment or " " in url:
+    if not _HOST.fullmatch(host) or parts.username is not None or "?" in url or "#" in url:
         return None
     if parts.scheme == "https" or (parts.scheme == "http" and _simulated(endpoints)):
         return url.rstrip("/")

@@ -5,12 +5,13 @@ sentence shown to a person (sole exception: ``mesh_node_offline``). Nothing here
 trusts a size, a type or a number that the wire brings.
 """
 
+import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 
 from homey_tokend.errors import (
     AccountRefused,
@@ -34,9 +35,14 @@ _JWT_LIMIT = 16384
 #: What is believed of expires_in: docs/wire.md A4 saw 3660; beyond a year it is nonsense.
 _LIFE_LIMIT_S = 366 * 86400
 _LIFE_ASSUMED = timedelta(minutes=30)
-_EXCERPT = 200
+#: How much of a foreign text is looked at, and how much is shown? With both together below
+#: 4,300, no run of digits in a character reference is too long for int().
+_READ, _EXCERPT = 4000, 200
 _OPAQUE = re.compile(r"[A-Za-z0-9_\-.+/=:%]{20,}")
-_CLOCK_HINT = (
+#: JSON's escapes (RFC 8259, 7).
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|([^u]))")
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_PORTAL_HINT = (
     "Look at what the host answers in a browser; a captive portal or proxy may be between."
 )
 
@@ -80,7 +86,7 @@ def _is_plain_success(response: Response) -> bool:
         return False
     try:
         found = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return not (isinstance(found, str) or (isinstance(found, dict) and "error" in found))
 
@@ -105,16 +111,17 @@ def skew_of(response: Response) -> timedelta | None:
     """The server's clock minus ours, as far as a trusted answer tells; else None.
 
     The Date header has whole seconds and was written some time between sending
-    and receiving, so it tells an interval. Zero inside it means that our clock is
-    right; else the larger end is taken, which lets a token expire too early
-    rather than too late.
+    and receiving, so it tells an interval. Outside of zero its larger end is taken,
+    which lets a token expire too early rather than too late. Zero inside it means
+    that our clock may be right: then as much is taken as keeps a slow answer from
+    letting a token expire more than a second too late; mostly that is zero.
     """
     date = _http_date(response.header("date") or "")
     if not response.trusted or date is None or not 200 <= response.status < 400:
         return None
-    lowest = date - response.received_at
-    highest = date + timedelta(seconds=1) - response.sent_at
-    return timedelta(0) if lowest <= timedelta(0) <= highest else highest
+    lowest, since_sent = date - response.received_at, date - response.sent_at
+    highest = since_sent + timedelta(seconds=1)
+    return max(timedelta(0), since_sent) if lowest <= timedelta(0) <= highest else highest
 
 
 def json_of(step: Step, response: Response) -> object:
@@ -130,7 +137,7 @@ def json_of(step: Step, response: Response) -> object:
             f"{step}: the answer ({response.status}) is not JSON",
             step=step,
             status=response.status,
-            remedy=_CLOCK_HINT,
+            remedy=_PORTAL_HINT,
         ) from None
 
 
@@ -160,12 +167,41 @@ def _texts(value: object) -> list[str]:
 
 
 def clean(text: str, hide: Iterable[Secret] = ()) -> str:
-    """Foreign text made fit to be shown: bounded, printable, without secrets."""
-    text = text[:4096]
-    for secret in sorted((one.reveal() for one in hide), key=len, reverse=True):
-        text = text.replace(secret, "…") if secret else text
-    text = _OPAQUE.sub("…", text)
-    return "".join(c if c.isprintable() else " " for c in text)[:_EXCERPT].strip()
+    """Foreign text made fit to be shown: bounded, printable, without secrets.
+
+    A secret that shows only once percent-encoding or escapes are undone leaves nothing
+    of the text: who encodes it can cut it up as well.
+    """
+    known = {_printable(one.reveal()) for one in hide}
+    secrets = sorted(filter(None, known), key=len, reverse=True)
+    # Read further than shown: a secret that the cut halves would be met by no comparison.
+    text = _printable(text[: _READ + _EXCERPT])
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    if any(secret in _printable(bare) for bare in _decoded(text) for secret in secrets):
+        return "…"
+    return _OPAQUE.sub("…", text[:_READ])[:_EXCERPT].strip()
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """The text as it reads once any two of its encodings are undone, in any order."""
+    for once in _undone(text):
+        yield once
+        yield from _undone(once)
+
+
+def _undone(text: str) -> tuple[str, ...]:
+    """Without percent-encoding, a form's encoding, character references, JSON's escapes."""
+    escapes = _ESCAPE.sub(_unescaped, text)
+    return unquote(text), unquote_plus(text), html.unescape(text), escapes
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16)) if found[1] else _ESCAPED.get(found[2], found[2])
 
 
 def _is_json_object(response: Response) -> bool:
@@ -173,6 +209,19 @@ def _is_json_object(response: Response) -> bool:
         return isinstance(json.loads(response.body), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _json_of_success(step: Step, response: Response, what: str) -> object:
+    """The JSON of a 200; ``what`` says what it means that there is none.
+
+    Raises:
+        Garbled: another 2xx counts as well, where it has no JSON.
+        ProtocolChanged: any other status.
+    """
+    found = json_of(step, response) if 200 <= response.status < 300 else None
+    if response.status != 200:
+        raise _changed(step, response, what)
+    return found
 
 
 def _quoted(response: Response, hide: Iterable[Secret]) -> str:
@@ -211,9 +260,7 @@ def user_token_of(response: Response, hide: Iterable[Secret]) -> UserToken:
     raise_for_trouble(step, response)
     if 400 <= response.status < 500 and _is_json_object(response):
         raise _account_refused(response, hide)
-    if response.status != 200:
-        raise _changed(step, response, "the login gave an unknown answer")
-    found = json_of(step, response)
+    found = _json_of_success(step, response, "the login gave an unknown answer")
     value = found.get("token") if isinstance(found, dict) else None
     return UserToken(
         _opaque(step, response, value, "user token", _JWT_LIMIT), issued_at=response.received_at
@@ -227,7 +274,7 @@ def _account_refused(response: Response, hide: Iterable[Secret]) -> AccountRefus
         message, remedy = "Athom refuses the password", "Correct the password."
     elif b"no resource exists" in text:
         message, remedy = "Athom knows no such e-mail address", "Correct the e-mail address."
-    elif b"otp" in text or b"two" in text or b"2fa" in text or _json_code(response) == 401:
+    elif re.search(rb"\botp|two.?factor|2fa", text) or _json_code(response) == 401:
         message = "Athom wants a one-time code, or refuses the one it got"
         remedy = "Set totp_secret to the account's base32 secret; is this machine's clock right?"
     else:
@@ -249,7 +296,9 @@ def _json_code(response: Response) -> object:
 # --- authorise and consent (docs/wire.md A2, A3) -----------------------------
 
 
-def redirected_code(step: Step, response: Response, redirect_url: str) -> str | None:
+def redirected_code(
+    step: Step, response: Response, redirect_url: str, hide: Iterable[Secret]
+) -> str | None:
     """The code of a redirect to ``redirect_url``; None where it leads elsewhere.
 
     ``error`` is looked at first: an error redirect carries a ``code=400`` of its
@@ -261,29 +310,29 @@ def redirected_code(step: Step, response: Response, redirect_url: str) -> str | 
     """
     try:
         location, wanted = urlsplit(response.header("location") or ""), urlsplit(redirect_url)
-        same = (location.scheme, location.netloc.lower(), location.path.rstrip("/")) == (
-            wanted.scheme,
-            wanted.netloc.lower(),
-            wanted.path.rstrip("/"),
-        )
         # A redirect URL with a query of its own gets a second "?": section 0, last line.
-        query = dict(parse_qsl(location.query.replace("?", "&"), max_num_fields=50))
+        text = location.query.replace("?", "&")
+        query = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50))
     except ValueError:
         return None
-    if not same:
+    if _place(location) != _place(wanted):
         return None
     if "error" in query:
-        raise _consent_error(step, response, query)
+        raise _consent_error(step, response, query, hide)
     code = query.get("code", "")
     if not re.fullmatch(r"[!-~]{1,4096}", code):
         raise _changed(step, response, "the redirect carries no code")
     return code
 
 
+def _place(url: SplitResult) -> tuple[str, str, str]:
+    return url.scheme, url.netloc.lower(), url.path.rstrip("/")
+
+
 def _consent_error(
-    step: Step, response: Response, query: Mapping[str, str]
+    step: Step, response: Response, query: Mapping[str, str], hide: Iterable[Secret]
 ) -> ConsentRefused | ProtocolChanged:
-    words = clean(f"{query['error']}: {query.get('error_description', '')}")
+    words = clean(f"{query['error']}: {query.get('error_description', '')}", hide)
     if query["error"] == "access_denied":
         return ConsentRefused(
             f"the consent was denied (“{words}”)",
@@ -347,9 +396,7 @@ def grant_of(response: Response, hide: Iterable[Secret]) -> Grant:
     raise_for_trouble(step, response)
     if 400 <= response.status < 500:
         raise _token_error(response, hide)
-    if response.status != 200:
-        raise _changed(step, response, "unknown answer of the token endpoint")
-    found = json_of(step, response)
+    found = _json_of_success(step, response, "unknown answer of the token endpoint")
     if not isinstance(found, dict):
         raise _changed(step, response, "the answer is no JSON object")
     refresh = found.get("refresh_token")
@@ -384,8 +431,10 @@ def _token_error(
 
 def _life(value: object) -> timedelta:
     """``expires_in``: a number or text (docs/wire.md A4); assumed where it is neither."""
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return _LIFE_ASSUMED
     try:
-        seconds = float(value) if isinstance(value, int | float | str) else -1.0
+        seconds = float(value)
     except (ValueError, OverflowError):
         return _LIFE_ASSUMED
     return timedelta(seconds=seconds) if 0 <= seconds <= _LIFE_LIMIT_S else _LIFE_ASSUMED
@@ -406,7 +455,7 @@ def raise_for_stale_grant(step: Step, response: Response) -> None:
         raise StaleSignIn(f"{step}: the access token is not taken (401)", step=step, status=401)
 
 
-def delegation_of(response: Response) -> Secret:
+def delegation_of(response: Response, hide: Iterable[Secret]) -> Secret:
     """The answer of POST /delegation/token: a bare JSON string, kept nowhere.
 
     Raises:
@@ -416,9 +465,9 @@ def delegation_of(response: Response) -> Secret:
     """
     step = Step.DELEGATION
     raise_for_stale_grant(step, response)
-    if response.status != 200:
-        raise _changed(step, response, f"no delegation token{_quoted(response, ())}")
-    return _opaque(step, response, json_of(step, response), "delegation token", _JWT_LIMIT)
+    what = "there is no delegation token"
+    found = _json_of_success(step, response, f"{what}{_quoted(response, hide)}")
+    return _opaque(step, response, found, "delegation token", _JWT_LIMIT)
 
 
 def homey_login_of(response: Response) -> Secret | None:
@@ -432,9 +481,8 @@ def homey_login_of(response: Response) -> Secret | None:
     raise_for_trouble(step, response)
     if response.status in {401, 403}:
         return None
-    if response.status != 200:
-        raise _changed(step, response, "unknown answer to the Homey login")
-    return _opaque(step, response, json_of(step, response), "bearer", _BEARER_LIMIT)
+    found = _json_of_success(step, response, "unknown answer to the Homey login")
+    return _opaque(step, response, found, "bearer", _BEARER_LIMIT)
 
 
 # --- the session and the account's Homeys (docs/wire.md C, E) -----------------
@@ -453,9 +501,7 @@ def session_of(response: Response) -> tuple[datetime | None, datetime | None] | 
     raise_for_trouble(step, response)
     if response.status == 401:
         return None
-    if response.status != 200:
-        raise _changed(step, response, "unknown answer about the session")
-    found = json_of(step, response)
+    found = _json_of_success(step, response, "unknown answer about the session")
     if not isinstance(found, dict):
         raise _changed(step, response, "the answer is no JSON object")
     return _instant(found.get("createdAt")), _instant(found.get("expiresAt"))
@@ -472,7 +518,7 @@ def _instant(value: object) -> datetime | None:
         return None
 
 
-def homeys_of(response: Response) -> dict[str, tuple[str, str | None]]:
+def homeys_of(response: Response, hide: Iterable[Secret]) -> dict[str, tuple[str, str | None]]:
     """The account's Homeys of GET /user/me: cloudid to name and ``remoteUrl``.
 
     Raises:
@@ -482,7 +528,7 @@ def homeys_of(response: Response) -> dict[str, tuple[str, str | None]]:
     """
     step = Step.USER
     raise_for_stale_grant(step, response)
-    found = json_of(step, response) if response.status == 200 else None
+    found = _json_of_success(step, response, "no list of Homeys")
     homeys = found.get("homeys") if isinstance(found, dict) else None
     if not isinstance(homeys, list):
         raise _changed(step, response, "no list of Homeys")
@@ -492,7 +538,7 @@ def homeys_of(response: Response) -> dict[str, tuple[str, str | None]]:
         if isinstance(key, str):
             name, url = homey.get("name"), homey.get("remoteUrl")
             known[key] = (
-                clean(name) if isinstance(name, str) else "",
+                clean(name, hide) if isinstance(name, str) else "",
                 url if isinstance(url, str) else None,
             )
     return known

@@ -15,6 +15,7 @@ the middle costs no password: only the next one is repeated.
 ``sign_in`` is the first two in one; ``renew_grant`` uses an OAuth refresh token.
 """
 
+import re
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +43,8 @@ Conversation = Generator[Request, Response, T]
 
 #: When is a new bearer asked about again after a 401? (``docs/wire.md``, sorting table)
 _PROOF_PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))
+#: A cloudid is 24 hex digits today; codes and access tokens, of 40, are not shown as one.
+_CLOUDID = re.compile(r"[0-9A-Za-z-]{1,36}")
 #: What is believed of a session's length: seconds to ten years.
 _LONGEST_LIFE = timedelta(days=3660)
 
@@ -69,7 +72,7 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Conve
         ),
         repeat=Repeat.UNSENT,
     )
-    return answers.user_token_of(response, _known(who))
+    return answers.user_token_of(response, (*_known(who), Secret(one_time_code)))
 
 
 def consent(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[Grant]:
@@ -82,7 +85,7 @@ def consent(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[Gr
     """
     code = yield from _code(who, at, user)
     response = yield _token_request(who, at, ("grant_type", "authorization_code"), ("code", code))
-    return answers.grant_of(response, _known(who))
+    return answers.grant_of(response, (*_known(who), user.value, Secret(code)))
 
 
 def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Conversation[Grant]:
@@ -188,6 +191,7 @@ def _known(who: Credentials) -> tuple[Secret, ...]:
 
 
 def _code(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[str]:
+    hide = (*_known(who), user.value)
     query = (
         ("client_id", who.client_id),
         ("redirect_uri", who.redirect_url),
@@ -197,12 +201,13 @@ def _code(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[str]
     page = yield Request(
         Step.AUTHORISE, "GET", f"{at.accounts}/oauth2/authorise", query=query, follow=True
     )
-    answers.raise_for_consent(Step.AUTHORISE, _unless_redirect(page), _known(who))
+    answers.raise_for_consent(Step.AUTHORISE, _unless_redirect(page), hide)
     if 300 <= page.status < 400:
-        return _redirected(Step.AUTHORISE, page, who.redirect_url)
+        return _redirected(Step.AUTHORISE, page, who.redirect_url, hide)
     csrf = csrf_of(page.body)
     if csrf is None:
         raise answers.no_form(page)
+    cookies = cookies_of(page.all_headers("set-cookie"))
     answer = yield Request(
         Step.CONSENT,
         "POST",
@@ -213,11 +218,11 @@ def _code(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[str]
             ("_csrf", csrf),
             ("allow", "Allow"),
         ),
-        headers={"Cookie": cookies_of(page.all_headers("set-cookie"))},
+        headers={"Cookie": cookies} if cookies else {},
         repeat=Repeat.UNSENT,
     )
-    answers.raise_for_consent(Step.CONSENT, _unless_redirect(answer), _known(who))
-    return _redirected(Step.CONSENT, answer, who.redirect_url)
+    answers.raise_for_consent(Step.CONSENT, _unless_redirect(answer), hide)
+    return _redirected(Step.CONSENT, answer, who.redirect_url, hide)
 
 
 def _unless_redirect(response: Response) -> Response:
@@ -225,8 +230,8 @@ def _unless_redirect(response: Response) -> Response:
     return replace(response, status=200) if 300 <= response.status < 400 else response
 
 
-def _redirected(step: Step, response: Response, redirect_url: str) -> str:
-    code = answers.redirected_code(step, response, redirect_url)
+def _redirected(step: Step, response: Response, redirect_url: str, hide: tuple[Secret, ...]) -> str:
+    code = answers.redirected_code(step, response, redirect_url, hide)
     if code is None:
         raise answers.no_redirect(step, response)
     return code
@@ -250,7 +255,7 @@ def _homeys(grant: Grant, site: Site) -> Conversation[dict[str, tuple[str, str |
     response = yield Request(
         Step.USER, "GET", f"{site.endpoints.api}/user/me", bearer=grant.access_token
     )
-    return answers.homeys_of(response)
+    return answers.homeys_of(response, (grant.access_token,))
 
 
 def _find(grant: Grant, site: Site) -> Conversation[_Place]:
@@ -282,7 +287,7 @@ def _log_in_at_homey(
         json={},
         bearer=grant.access_token,
     )
-    delegation = answers.delegation_of(response)
+    delegation = answers.delegation_of(response, (grant.access_token,))
     response = yield Request(
         Step.HOMEY_LOGIN,
         "POST",
@@ -300,8 +305,9 @@ def _not_covered(grant: Grant, site: Site, place: _Place) -> Conversation[HomeyR
         homeys = yield from _homeys(grant, site)
     except TokendError:
         homeys = {}
-    if homeys:
-        listed = ", ".join(f"{key} ({name})" for key, (name, _) in list(homeys.items())[:8])
+    named = [f"{key} ({name})" for key, (name, _) in homeys.items() if _CLOUDID.fullmatch(key)]
+    if named:
+        listed = ", ".join(named[:8])
         remedy = f"The account's Homeys are: {listed}. Correct cloudid."
     note = f" ({place.note})" if place.note else ""
     return HomeyRefused(
@@ -342,10 +348,13 @@ def _expiry(
     """
     if expires_at is None:
         return None
-    if skew is not None:
-        ours = expires_at - skew
-    elif created_at is not None:
-        ours = issued_at + (expires_at - created_at)
-    else:
-        ours = expires_at
+    try:
+        if skew is not None:
+            ours = expires_at - skew
+        elif created_at is not None:
+            ours = issued_at + (expires_at - created_at)
+        else:
+            ours = expires_at
+    except OverflowError:
+        return None
     return ours if timedelta(0) < ours - response.received_at <= _LONGEST_LIFE else None

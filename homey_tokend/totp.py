@@ -32,7 +32,10 @@ def code(secret: Secret, step: int) -> str:
     try:
         key = base64.b32decode(text + "=" * (-len(text) % 8))
     except (binascii.Error, ValueError):
-        raise ValueError("the one-time secret is no base32") from None
+        key = b""
+    if not key:
+        # Out here: the exception above holds the text it was given.
+        raise ValueError("the one-time secret is no base32")
     digest = hmac.new(key, step.to_bytes(8, "big", signed=True), hashlib.sha1).digest()
     offset = digest[-1] & 0xF
     number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFF_FFFF
