@@ -2,81 +2,26 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
 from homey_tokend.account import AccountState
-from homey_tokend.accounts import Accounts
-from homey_tokend.book import Book, from_json, to_json
-from homey_tokend.errors import IllegalEvent, StateUnusable
-from homey_tokend.ledger import Ledger
+from homey_tokend.book import Book, to_json
 from homey_tokend.model import Secret
-from homey_tokend.state import HomeyState, trouble_of
+from homey_tokend.state import HomeyState
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (
     DAY,
     HOUR,
-    LOGIN,
     NOBODY,
-    WRONG_PASSWORD,
     failing,
     holding,
     refused_account,
-    signed_in,
 )
+from tests.thoughts.stores import FakeStore, ledger_over, loaded
 
 HELD = holding()
-
-
-class FakeStore:
-    """``ports.Store`` in memory; ``trouble`` fails a write, ``hang`` never ends it."""
-
-    def __init__(self, blob: bytes | None = None) -> None:
-        self.blob = blob
-        self.aside: list[bytes | None] = []
-        self.trouble = ""
-        self.hang = False
-        self.saves = 0
-
-    async def load(self) -> bytes | None:
-        if self.trouble:
-            raise StateUnusable(self.trouble)
-        return self.blob
-
-    async def save(self, blob: bytes) -> None:
-        self.saves += 1
-        if self.hang:
-            await asyncio.Event().wait()
-        if self.trouble:
-            raise StateUnusable(self.trouble)
-        await asyncio.sleep(0)
-        self.blob = blob
-
-    async def set_aside(self) -> str:
-        if self.trouble:
-            raise StateUnusable(self.trouble)
-        self.aside.append(self.blob)
-        self.blob = None
-        return "state.json.damaged"
-
-    @property
-    def book(self) -> Book:
-        assert self.blob is not None
-        return from_json(self.blob)
-
-
-def ledger_over(store: FakeStore, hidden: list[Secret] | None = None) -> Ledger:
-    hide = (hidden if hidden is not None else []).append
-    return Ledger(store, salt=lambda: "5a17", hide=hide, write_deadline_s=0.05)
-
-
-async def loaded(book: Book) -> tuple[Ledger, FakeStore]:
-    store = FakeStore(to_json(book))
-    ledger = ledger_over(store)
-    await ledger.load(NOON)
-    return ledger, store
 
 
 # --- reading -----------------------------------------------------------------------
@@ -256,78 +201,3 @@ async def test_a_caller_that_is_cancelled_is_not_held_up_by_a_disk_that_hangs() 
 
     with pytest.raises(asyncio.CancelledError):
         await keeping
-
-
-# --- accounts ----------------------------------------------------------------------
-
-
-async def test_a_password_is_written_down_before_it_goes_out() -> None:
-    ledger, store = await loaded(Book("5a17"))
-
-    await Accounts(ledger).signing_in("key", NOON, 7)
-
-    assert NOBODY.signing_in(NOON, 7) == store.book.accounts["key"]
-
-
-async def test_a_used_one_time_step_is_refused_and_nothing_is_written() -> None:
-    ledger, store = await loaded(Book("5a17", accounts={"key": NOBODY.signing_in(NOON, 7)}))
-
-    with pytest.raises(IllegalEvent):
-        await Accounts(ledger).signing_in("key", NOON + HOUR, 7)
-
-    assert 0 == store.saves
-
-
-async def test_each_event_of_an_account_is_written_down() -> None:
-    ledger, store = await loaded(Book("5a17"))
-    accounts, trouble = Accounts(ledger), trouble_of(WRONG_PASSWORD, NOON)
-
-    await accounts.signing_in("key", NOON, None)
-    await accounts.refused("key", LOGIN, trouble)
-    await accounts.was_forced("key", NOON)
-    refused = store.book.accounts["key"]
-    await accounts.accepted("key", LOGIN)
-    await accounts.not_judged("key")
-
-    assert signed_in(NOON).refused(LOGIN, trouble).was_forced(NOON) == refused
-    assert NOBODY.was_forced(NOON) == store.book.accounts["key"] == accounts.state("key")
-
-
-async def test_values_that_were_never_refused_need_no_write_when_they_are_accepted() -> None:
-    ledger, store = await loaded(Book("5a17"))
-
-    await Accounts(ledger).accepted("key", LOGIN)
-
-    assert 0 == store.saves
-
-
-async def test_one_password_of_an_account_goes_out_at_a_time() -> None:
-    accounts = Accounts(ledger_over(FakeStore()))
-
-    async with accounts.lock("key"):
-        assert accounts.lock("key").locked()
-        assert not accounts.lock("another key").locked()
-
-
-async def test_when_the_clock_is_set_nothing_that_happens_meanwhile_is_lost() -> None:
-    ledger, store = await loaded(Book("5a17", accounts={"one": signed_in(NOON), "two": NOBODY}))
-    accounts = Accounts(ledger)
-
-    shifting = asyncio.create_task(accounts.shifted(DAY))
-    await asyncio.sleep(0)
-    await accounts.signing_in("two", NOON + DAY, 7)
-    await shifting
-
-    assert {
-        "one": signed_in(NOON + DAY),
-        "two": NOBODY.signing_in(NOON + DAY, 7),
-    } == ledger.book.accounts
-    assert ledger.book.accounts == store.book.accounts
-
-
-async def test_without_accounts_a_clock_that_is_set_writes_nothing() -> None:
-    ledger, store = await loaded(Book("5a17"))
-
-    await Accounts(ledger).shifted(timedelta(hours=1))
-
-    assert 0 == store.saves

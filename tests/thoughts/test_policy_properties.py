@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from homey_tokend.policy import Blocked, Decision, Deliver, Renew, Verify, Wait, decide
@@ -12,11 +12,15 @@ from homey_tokend.views import view_of
 from tests.thoughts.samples import WRONG_CLIENT, WRONG_PASSWORD
 from tests.thoughts.strategies import Scene, scenes
 
+#: Histories take long to build; each property is tried on many of them over time.
+some = settings(max_examples=40)
+
 
 def decision(scene: Scene, now: datetime | None = None) -> Decision:
     return decide(scene.state, scene.account, scene.facts, now or scene.now, scene.plan)
 
 
+@some
 @given(scenes())
 def test_decide_never_raises_and_a_view_can_always_be_shown(scene: Scene) -> None:
     view = view_of(scene.state, scene.account, scene.facts, scene.now, scene.plan, "url")
@@ -25,6 +29,7 @@ def test_decide_never_raises_and_a_view_can_always_be_shown(scene: Scene) -> Non
     assert view.token == scene.state.usable(scene.now)
 
 
+@some
 @given(scenes())
 def test_a_refresh_is_never_begun_while_one_is_under_way(scene: Scene) -> None:
     under_way = replace(scene, facts=replace(scene.facts, renewing=True))
@@ -32,6 +37,7 @@ def test_a_refresh_is_never_begun_while_one_is_under_way(scene: Scene) -> None:
     assert not isinstance(decision(under_way), Renew | Blocked)
 
 
+@some
 @given(scenes(), st.integers(1, 9), st.floats(0, 0.999), st.booleans())
 def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
     scene: Scene, times: int, share: float, whole: bool
@@ -52,6 +58,7 @@ def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
     assert not isinstance(decision(later, now), Renew)
 
 
+@some
 @given(scenes())
 def test_only_a_token_that_may_be_served_is_written_or_proved(scene: Scene) -> None:
     assume(scene.state.usable(scene.now) is None)
@@ -59,6 +66,7 @@ def test_only_a_token_that_may_be_served_is_written_or_proved(scene: Scene) -> N
     assert not isinstance(decision(scene), Deliver | Verify)
 
 
+@some
 @given(scenes(holding=True))
 def test_a_new_token_goes_to_all_sinks_that_are_free(scene: Scene) -> None:
     fresh = replace(scene, facts=replace(scene.facts, renewing=True))
@@ -69,6 +77,7 @@ def test_a_new_token_goes_to_all_sinks_that_are_free(scene: Scene) -> None:
     assert free == (made.targets if isinstance(made, Deliver) else ())
 
 
+@some
 @given(scenes())
 def test_what_is_waited_for_lies_ahead(scene: Scene) -> None:
     made = decision(scene)
@@ -79,6 +88,7 @@ def test_what_is_waited_for_lies_ahead(scene: Scene) -> None:
     assert made.until is None or made.until > scene.now
 
 
+@some
 @given(scenes(steady=True), st.floats(0, 1, exclude_min=True, exclude_max=True))
 def test_before_the_wake_up_time_alone_changes_nothing(scene: Scene, share: float) -> None:
     made = decision(scene)
@@ -93,6 +103,7 @@ def test_before_the_wake_up_time_alone_changes_nothing(scene: Scene, share: floa
         assert made.wake == later.wake
 
 
+@some
 @given(scenes(), st.floats(0, 1, exclude_min=True, exclude_max=True))
 def test_before_the_wake_up_nothing_is_to_be_done_even_by_a_clock_that_lied(
     scene: Scene, share: float
@@ -106,6 +117,7 @@ def test_before_the_wake_up_nothing_is_to_be_done_even_by_a_clock_that_lied(
     assert isinstance(decision(scene, scene.now + inside), Wait | Blocked)
 
 
+@some
 @given(scenes())
 def test_while_something_is_to_be_done_there_is_an_end_to_it(scene: Scene) -> None:
     """Each act turns a fact, so that a keeper which acts at once comes to rest."""

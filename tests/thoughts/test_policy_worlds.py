@@ -26,7 +26,7 @@ from tests.thoughts.world import World, gaps, most_within
 
 #: Chance as the daemon has it, and worlds of thousands of attempts.
 seeds = st.integers(0, 2**32).map(random.Random)
-long = settings(deadline=None, max_examples=20)
+long = settings(deadline=None, max_examples=15)
 #: An attempt itself takes 0.2 s in this world.
 TAKES = SECOND
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homey_tokend.errors import ServerTrouble, SinkFailed, SinkRefused
@@ -155,6 +155,7 @@ def test_a_homey_of_which_nothing_is_known_has_nothing_to_move() -> None:
     assert HomeyState("home") == HomeyState("home").shifted(HOUR)
 
 
+@settings(max_examples=50)
 @given(stored_homeys("home"), jumps, jumps, st.booleans())
 def test_a_clock_set_twice_is_a_clock_set_once(
     state: HomeyState, first: timedelta, second: timedelta, minted_here: bool
@@ -225,6 +226,7 @@ def test_one_instant_ahead_does_not_move_the_others() -> None:
     assert NOON - 45 * MINUTE == state.refusal.until
 
 
+@settings(max_examples=50)
 @given(stored_homeys("home"), st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1)))  # noqa: DTZ001  given a zone below
 def test_any_stored_state_is_loaded_by_any_clock(state: HomeyState, now: datetime) -> None:
     here = now.replace(tzinfo=UTC)
