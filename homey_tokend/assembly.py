@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from homey_tokend import __version__
+from homey_tokend import __version__, happenings
 from homey_tokend.accounts import Accounts
 from homey_tokend.addresses import Site, fallback_url
 from homey_tokend.config import (
@@ -27,7 +27,7 @@ from homey_tokend.keeper import Hands, Keeper
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Request, Response, Secret, SecretRef, SecretSource
 from homey_tokend.policy import Plan
-from homey_tokend.ports import Clock, Schedule, Sink, Store, Transport
+from homey_tokend.ports import CheckableSink, Clock, Schedule, Sink, Store, Transport
 from homey_tokend.refresher import Homey, Refresher, Tools
 from homey_tokend.sinks.exec import ExecSink
 from homey_tokend.sinks.file import FileSink
@@ -48,13 +48,15 @@ class World:
     """What is outside of the daemon, and what tests and the demo put in its place.
 
     ``transport`` is used instead of HTTP where it is given; ``hide`` is told of
-    every secret that becomes known; ``heard`` of every answer.
+    every secret that becomes known; ``heard`` of every answer; ``tell`` of what
+    happens to a token.
     """
 
     clock: Clock
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     hide: Callable[[Secret], None] = lambda _secret: None
     heard: Callable[[str, Request, Response], None] = _unheard
+    tell: happenings.Tell = happenings.nobody
     transport: Transport | None = None
 
 
@@ -96,9 +98,10 @@ class Parts:
         keepers = {name: await self.keeper(name, schedule) for name in self.config.homeys}
         return Fleet(keepers, self.accounts, self._world.clock, alive)
 
-    def plan(self, name: str, sinks: tuple[str, ...]) -> Plan:
+    def plan(self, name: str, sinks: Mapping[str, Sink]) -> Plan:
         """What the configuration says to policy about one Homey with these sinks."""
-        return replace(self.plans[name], sinks=sinks)
+        checked = tuple(key for key, sink in sinks.items() if isinstance(sink, CheckableSink))
+        return replace(self.plans[name], sinks=tuple(sinks), checked=checked)
 
     async def run_blocking(self, act: Callable[[], T]) -> T:
         """Run what blocks on a thread of the state's."""
@@ -156,11 +159,12 @@ class Parts:
             accounts=self.accounts,
             ledger=self.ledger,
             sinks={sink.target: sink for sink in sinks},
+            tell=self._world.tell,
         )
         return Keeper(
             homey.name,
             url=fallback_url(self.site(homey)),
-            plan=self.plan(name, tuple(hands.sinks)),
+            plan=self.plan(name, hands.sinks),
             refresher=self.refreshers[homey.name],
             hands=hands,
         )
@@ -193,6 +197,7 @@ class Parts:
             run_blocking=self._state_threads.run,
             hide=world.hide,
             heard=world.heard,
+            tell=world.tell,
         )
         known = Homey(
             name=homey.name,

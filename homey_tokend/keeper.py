@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from homey_tokend import policy
+from homey_tokend import happenings, policy
 from homey_tokend.accounts import Accounts
 from homey_tokend.conversation import walk
 from homey_tokend.errors import (
@@ -27,10 +27,22 @@ from homey_tokend.errors import (
     Transient,
 )
 from homey_tokend.flow import prove
+from homey_tokend.herald import Herald, stamp
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Bearer, Delivered, Delivery, Token, View
-from homey_tokend.policy import Blocked, Decision, Deliver, Facts, Gate, Plan, Renew, Verify, Wait
-from homey_tokend.ports import Clock, Schedule, Sink, Transport
+from homey_tokend.policy import (
+    Blocked,
+    Check,
+    Decision,
+    Deliver,
+    Facts,
+    Gate,
+    Plan,
+    Renew,
+    Verify,
+    Wait,
+)
+from homey_tokend.ports import CheckableSink, Clock, Schedule, Sink, Transport
 from homey_tokend.refresher import Refresher
 from homey_tokend.state import HomeyState
 from homey_tokend.views import view_of
@@ -50,6 +62,7 @@ class Hands:
     accounts: Accounts
     ledger: Ledger
     sinks: Mapping[str, Sink] = field(default_factory=dict)
+    tell: happenings.Tell = happenings.nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +104,14 @@ class _Values:
     changed: bool
 
 
-Event = Asked | ClockSet | _Values | _Renewal | _Proof | _Outcome
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    target: str
+    generation: int
+    in_place: bool | TokendError
+
+
+Event = Asked | ClockSet | _Values | _Looked | _Renewal | _Proof | _Outcome
 
 
 class Keeper:
@@ -119,6 +139,7 @@ class Keeper:
         self._url = url
         self._refresher = refresher
         self._hands = hands
+        self._herald = Herald(name, hands.tell)
         self._state = hands.ledger.homey(name)
         self._facts = Facts()
         self._inbox: deque[Event] = deque()
@@ -135,6 +156,11 @@ class Keeper:
     def state(self) -> HomeyState:
         """The state as it is now."""
         return self._state
+
+    @property
+    def sinks(self) -> Mapping[str, Sink]:
+        """The sinks it writes to, by target."""
+        return self._hands.sinks
 
     @property
     def facts(self) -> Facts:
@@ -208,6 +234,15 @@ class Keeper:
 
     def _act(self, decision: Decision) -> bool:
         """Do what was decided; True when there is nothing more to do for now."""
+        if isinstance(decision, Wait | Blocked):
+            self._tell_when_blocked(decision)
+            if decision.wake is not None:
+                self._hands.schedule.wake_at(self.name, decision.wake, self.ring)
+            return True
+        self._begin(decision)
+        return False
+
+    def _begin(self, decision: Renew | Deliver | Verify | Check) -> None:
         match decision:
             case Renew(why):
                 self._begin_renewal(why)
@@ -216,17 +251,14 @@ class Keeper:
                     self._begin_delivery(target)
             case Verify():
                 self._begin_proof()
-            case Wait(wake=wake) | Blocked(wake=wake):
-                self._tell_when_blocked(decision)
-                if wake is not None:
-                    self._hands.schedule.wake_at(self.name, wake, self.ring)
-                return True
-        return False
+            case Check(targets):
+                for target in targets:
+                    self._begin_check(target)
 
     def _tell_when_blocked(self, decision: Wait | Blocked) -> None:
         told = decision.why if isinstance(decision, Blocked) else ""
         if told and told != self._told:
-            log.error("refresh.held_back", homey=self.name, why=told, until=_stamp(decision.until))
+            log.error("refresh.held_back", homey=self.name, why=told, until=stamp(decision.until))
         self._told = told
 
     def _publish(self) -> None:
@@ -313,6 +345,28 @@ class Keeper:
             error = failure
         return _Outcome(target, generation, error)
 
+    def _begin_check(self, target: str) -> None:
+        token = self._held()
+        self._facts = replace(self._facts, delivering=self._facts.delivering | {target})
+        delivery = Delivery(self.name, token, self._state.sink(target).memory)
+        self._spawn(
+            self._check(target, delivery),
+            failed=_Looked(target, token.generation, _internal()),
+        )
+
+    async def _check(self, target: str, delivery: Delivery) -> Event:
+        sink, in_place = self._hands.sinks[target], True
+        try:
+            async with asyncio.timeout(DELIVERY_DEADLINE_S):
+                if isinstance(sink, CheckableSink):
+                    in_place = await sink.check(delivery)
+        except TimeoutError:
+            error: TokendError = Transient("the sink could not be looked at in time")
+            return _Looked(target, delivery.token.generation, error)
+        except TokendError as failure:
+            return _Looked(target, delivery.token.generation, failure)
+        return _Looked(target, delivery.token.generation, in_place)
+
     def _held(self) -> Token:
         token = self._state.token
         if token is None:
@@ -332,14 +386,21 @@ class Keeper:
                     await self._keep(self._state.shifted(by))
                 case _Values(changed):
                     self._take_values(changed=changed)
-                case _Renewal():
-                    await self._take_renewal(event)
-                case _Proof():
-                    await self._take_proof(event)
-                case _Outcome():
-                    await self._take_outcome(event)
+                case _:
+                    await self._take_result(event)
         except IllegalEvent as error:
             log.info("outcome.dropped", homey=self.name, reason=error.message)
+
+    async def _take_result(self, event: _Renewal | _Proof | _Outcome | _Looked) -> None:
+        match event:
+            case _Renewal():
+                await self._take_renewal(event)
+            case _Proof():
+                await self._take_proof(event)
+            case _Outcome():
+                await self._take_outcome(event)
+            case _Looked():
+                await self._take_look(event)
 
     async def _keep(self, state: HomeyState) -> None:
         """Disk before socket: the new state is in force once it is written down."""
@@ -362,9 +423,13 @@ class Keeper:
             return
         if isinstance(result, Bearer):
             fraction = self.plan.fraction(clock.draw())
+            before = state.failure
             state = state.renewed(result, since=event.since, at=clock.now(), fraction=fraction)
             await self._keep(state)
-            self._tell_renewed(result)
+            self._publish()  # who is told of the token must be able to read it
+            self._herald.renewed(self._held(), result, clock.now())
+            if before is not None:
+                self._herald.recovered(before.trouble.count, clock.now())
             return
         if isinstance(result, Refused) and not isinstance(result, AccountRefused):
             digest = self._refresher.digests.site
@@ -374,34 +439,10 @@ class Keeper:
         await self._keep(state)
         self._tell_failed(result)
 
-    def _tell_renewed(self, bearer: Bearer) -> None:
-        token = self._held()
-        log.info(
-            "token.renewed",
-            homey=self.name,
-            generation=token.generation,
-            fingerprint=token.fingerprint(),
-            expires_at=_stamp(token.expires_at),
-            proved=bearer.proved,
-            note=bearer.note,
-        )
-
     def _tell_failed(self, error: TokendError) -> None:
-        view = self._look()
-        grave = isinstance(error, Refused) or policy.in_must_window(
-            self._state, self._hands.clock.now()
-        )
-        (log.error if grave else log.warning)(
-            "refresh.failed",
-            homey=self.name,
-            kind=error.kind,
-            step=str(error.step),
-            reason=error.message,
-            remedy=error.remedy,
-            failures=view.trouble.count if view.trouble else 1,
-            next_try=_stamp(view.next_at),
-            token_dies_at=_stamp(view.dies_at),
-        )
+        now = self._hands.clock.now()
+        grave = isinstance(error, Refused) or policy.in_must_window(self._state, now)
+        self._herald.failed(error, self._look(), now, grave=grave)
 
     async def _take_proof(self, event: _Proof) -> None:
         self._facts = replace(self._facts, verifying=False)
@@ -413,7 +454,7 @@ class Keeper:
         taken, expires_at = event.result
         if not taken:
             await self._keep(self._state.was_revoked(generation, now))
-            log.warning("token.revoked", homey=self.name, generation=generation)
+            self._herald.revoked(generation, now)
             return
         self._state = self._state.proved(generation, now, expires_at)
         self._hands.ledger.note(self._state)
@@ -425,13 +466,7 @@ class Keeper:
         now = self._hands.clock.now()
         if isinstance(result, Delivered):
             await self._keep(self._state.delivered(target, generation, result, now))
-            log.info(
-                "sink.delivered",
-                homey=self.name,
-                sink=target,
-                generation=generation,
-                detail=result.detail,
-            )
+            self._herald.delivered(target, generation, result, now)
             return
         draw = self._hands.clock.draw()
         state = self._state.undelivered(target, generation, result, at=now, draw=draw)
@@ -439,20 +474,22 @@ class Keeper:
         if isinstance(result, BearerRefused) and held:
             state = state.doubted(generation)
         await self._keep(state)
-        (log.error if isinstance(result, Refused) else log.warning)(
-            "sink.failed",
-            homey=self.name,
-            sink=target,
-            generation=generation,
-            kind=result.kind,
-            reason=result.message,
-            remedy=result.remedy,
-        )
+        self._herald.undelivered(target, generation, result, now)
+
+    async def _take_look(self, event: _Looked) -> None:
+        target, generation = event.target, event.generation
+        self._facts = replace(self._facts, delivering=self._facts.delivering - {target})
+        if event.in_place is False:
+            await self._keep(self._state.drifted(target, generation))
+            log.warning("sink.drifted", homey=self.name, sink=target, generation=generation)
+            return
+        self._state = self._state.checked(target, generation, self._hands.clock.now())
+        if isinstance(event.in_place, TokendError):
+            reason = event.in_place.message
+            log.info("sink.not_checked", homey=self.name, sink=target, reason=reason)
+            if isinstance(event.in_place, BearerRefused):
+                self._state = self._state.doubted(generation)
 
 
 def _internal() -> TokendError:
     return TokendError("an internal error; the log has its traceback", remedy="Please report it.")
-
-
-def _stamp(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="seconds")

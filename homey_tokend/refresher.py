@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from homey_tokend import flow, policy, totp
+from homey_tokend import flow, happenings, policy, totp
 from homey_tokend.accounts import Accounts
 from homey_tokend.addresses import Site
 from homey_tokend.conversation import walk
@@ -72,7 +72,7 @@ class Tools:
 
     ``run_blocking`` runs a slow function on a thread; ``hide`` is told of every
     secret as soon as it is known, before it can reach a log line; ``heard`` is
-    told of every answer, with the Homey's name.
+    told of every answer, with the Homey's name; ``tell`` of what happens.
     """
 
     clock: Clock
@@ -82,6 +82,7 @@ class Tools:
     run_blocking: Callable[..., Awaitable[Digests]]
     hide: Callable[[Secret], None]
     heard: Callable[[str, Request, Response], None] = lambda _name, _request, _response: None
+    tell: happenings.Tell = happenings.nobody
 
 
 class Refresher:
@@ -217,6 +218,7 @@ class Refresher:
             step = totp.step_of(now) if who.totp_secret else None
             code = self._one_time_code(who.totp_secret, step)
             await accounts.signing_in(key, now, step)
+            self._tools.tell(happenings.SignIn(self._homey.name, now))
             return await self._judged(key, code)
 
     async def _judged(self, key: str, code: str) -> UserToken:
