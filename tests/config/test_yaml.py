@@ -131,6 +131,18 @@ def test_tags() -> None:
         }
 
 
+def test_tag_on_a_key() -> None:
+    """A tag on a key is told with what is above it."""
+    assert [
+        (NEXT, 7, "log", "a value starts with !, which names a tag that is not known here")
+    ] == told(HOMEY + "log: {!x level: info}\n")
+
+
+def test_tag_in_a_list() -> None:
+    """A tag in a list is told with its index."""
+    assert ["x-a[1].b"] == [key for _, _, key, _ in told(HOMEY + "x-a: [1, {b: !x 2}]\n")]
+
+
 @pytest.mark.parametrize("escape", ["\\0", "\\ud800", "\\udc00 x"])
 def test_bad_escapes(escape: str) -> None:
     """An escape that no text can hold is told, and the text is not."""
