@@ -11,6 +11,7 @@ import structlog
 from homey_tokend import __version__, happenings
 from homey_tokend.accounts import Accounts
 from homey_tokend.addresses import Site, fallback_url
+from homey_tokend.clock import SteadyClock
 from homey_tokend.config import (
     Config,
     ExecSinkConfig,
@@ -68,10 +69,13 @@ class Parts:
 
     def __init__(self, config: Config, world: World) -> None:
         self.config = config
-        self._world = world
+        self._wall = world.clock.now
+        # Made once: whatever is set from here on, the heartbeat is told of.
+        self._world = world = replace(world, clock=SteadyClock.over(world.clock))
         # Each file sink gets a thread of its own: a folder that hangs must hold up nothing else.
         self._state_threads = Threads()
         self._threads = [self._state_threads]
+        self._readers: list[SecretReader] = []
         self._retired: list[HttpTransport] = []
         self._http = self._new_transport()
         self.transport = world.transport or self._http
@@ -198,6 +202,7 @@ class Parts:
             hide=world.hide,
             heard=world.heard,
             tell=world.tell,
+            wall=self._wall,
         )
         known = Homey(
             name=homey.name,

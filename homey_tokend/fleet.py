@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from homey_tokend.accounts import Accounts
+from homey_tokend.clock import SteadyClock
 from homey_tokend.keeper import ClockSet, Keeper
 from homey_tokend.model import Refreshed, View
 from homey_tokend.ports import Clock
 from homey_tokend.reception import Reception
 
 log = structlog.get_logger()
-#: A setting of the clock below this is left to the token's own margins.
-JUMP = timedelta(seconds=5)
 
 
 class Fleet:
@@ -41,9 +40,8 @@ class Fleet:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._accounts = accounts
-        self._clock = clock
+        self._clock = SteadyClock.over(clock)
         self._alive = alive
-        self._seen = (clock.now(), clock.elapsed())
 
     async def run(self) -> None:
         """Run all keepers until cancelled; a bug in one ends all, for systemd to start anew."""
@@ -112,22 +110,17 @@ class Fleet:
 
     async def beat(self) -> None:
         """The heartbeat: has somebody set the clock, or changed values that were refused?"""
-        set_by = self._clock_set_by()
-        if abs(set_by) >= JUMP:
+        set_by = self._clock.adopt()
+        if set_by:
             log.warning("clock.set", by_s=round(set_by.total_seconds()))
-            await self._accounts.shifted(set_by)
+            # Before anything is awaited: nobody compares the new time with instants of the old.
             for keeper in self._keepers.values():
                 keeper.post(ClockSet(set_by))
+            await self._accounts.shifted(set_by)
         for keeper in self._keepers.values():
             if keeper.view.refusing_until is not None:
                 keeper.look_for_new_values()
             keeper.ring()
-
-    def _clock_set_by(self) -> timedelta:
-        """What the wall clock gained on the seconds that passed: not suspend, but a setting."""
-        wall, elapsed = self._seen
-        self._seen = self._clock.now(), self._clock.elapsed()
-        return (self._seen[0] - wall) - timedelta(seconds=self._seen[1] - elapsed)
 
     # --- ports.Desk ---
 

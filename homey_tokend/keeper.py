@@ -147,6 +147,8 @@ class Keeper:
         self._published = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = ""
+        #: By how much the clock was set back since the attempt under way began.
+        self._set_back = timedelta(0)
         self._reading = False
         self.view = self._look()
 
@@ -269,7 +271,7 @@ class Keeper:
     def _look(self) -> View:
         account = self._hands.accounts.state(self.account_key)
         now = self._hands.clock.now()
-        url = self._state.url or self._url
+        url = self._refresher.configured_url or self._state.url or self._url
         return view_of(self._state, account, self.facts, now, self.plan, url)
 
     # --- tasks ---
@@ -295,6 +297,7 @@ class Keeper:
         log.debug("refresh.started", homey=self.name, why=why, forced=forced)
         self._state = self._state.attempted(now)
         self._facts = replace(self._facts, renewing=True, forced=forced, closed=None)
+        self._set_back = timedelta(0)
         since = self._state.generation
         self._spawn(self._renew(since), failed=_Renewal(since, _internal()))
 
@@ -382,7 +385,10 @@ class Keeper:
                 case Asked(until, forced):
                     now = self._hands.clock.now()
                     self._state = self._state.asked(until, forced=forced, at=now)
+                case Doubted(generation):
+                    self._state = self._state.doubted(generation)
                 case ClockSet(by):
+                    self._set_back += min(by, timedelta(0))
                     await self._keep(self._state.shifted(by))
                 case _Values(changed):
                     self._take_values(changed=changed)
@@ -416,7 +422,7 @@ class Keeper:
     async def _take_renewal(self, event: _Renewal) -> None:
         self._facts = replace(self._facts, renewing=False, forced=False)
         self.finished += 1
-        clock, result = self._hands.clock, event.result
+        clock, result = self._hands.clock, self._in_our_time(event.result)
         state = self._state.of_account(self._refresher.digests.account or self._state.account)
         if isinstance(result, Gate):
             self._facts = replace(self._facts, closed=result)
@@ -438,6 +444,15 @@ class Keeper:
             state = state.failed(result, at=clock.now(), draw=clock.draw())
         await self._keep(state)
         self._tell_failed(result)
+
+    def _in_our_time(self, result: Bearer | Gate | TokendError) -> Bearer | Gate | TokendError:
+        """A bearer whose instants may be from before the clock was set: never too late an end."""
+        if not isinstance(result, Bearer):
+            return result
+        issued_at, expires_at = result.issued_at, result.expires_at
+        return replace(
+            result, issued_at=issued_at + self._set_back, expires_at=expires_at + self._set_back
+        )
 
     def _tell_failed(self, error: TokendError) -> None:
         now = self._hands.clock.now()

@@ -73,6 +73,7 @@ class Tools:
     ``run_blocking`` runs a slow function on a thread; ``hide`` is told of every
     secret as soon as it is known, before it can reach a log line; ``heard`` is
     told of every answer, with the Homey's name; ``tell`` of what happens.
+    ``wall`` is what one-time codes go by, where ``clock`` is behind a setting.
     """
 
     clock: Clock
@@ -83,6 +84,7 @@ class Tools:
     hide: Callable[[Secret], None]
     heard: Callable[[str, Request, Response], None] = lambda _name, _request, _response: None
     tell: happenings.Tell = happenings.nobody
+    wall: Callable[[], datetime] | None = None
 
 
 class Refresher:
@@ -101,6 +103,11 @@ class Refresher:
     def watched(self) -> bool:
         """Whether the sign-in values may be read again and again."""
         return self._homey.watched
+
+    @property
+    def configured_url(self) -> str | None:
+        """The address that the configuration names; None: it is found out."""
+        return self._homey.url
 
     def facts(self, now: datetime, facts: Facts) -> Facts:
         """The facts with what only this class knows filled in."""
@@ -215,7 +222,8 @@ class Refresher:
             if gate is not None:
                 return gate
             who = self._values()
-            step = totp.step_of(now) if who.totp_secret else None
+            wall = self._tools.wall() if self._tools.wall else now
+            step = totp.step_of(wall) if who.totp_secret else None
             code = self._one_time_code(who.totp_secret, step)
             await accounts.signing_in(key, now, step)
             self._tools.tell(happenings.SignIn(self._homey.name, now))
