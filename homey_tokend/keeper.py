@@ -385,8 +385,6 @@ class Keeper:
                 case Asked(until, forced):
                     now = self._hands.clock.now()
                     self._state = self._state.asked(until, forced=forced, at=now)
-                case Doubted(generation):
-                    self._state = self._state.doubted(generation)
                 case ClockSet(by):
                     self._set_back += min(by, timedelta(0))
                     await self._keep(self._state.shifted(by))
