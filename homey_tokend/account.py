@@ -79,7 +79,7 @@ class AccountState:
         )
         return replace(
             self,
-            sign_ins=(*self.sign_ins, at)[-_SIGN_INS:],
+            sign_ins=(*(one for one in self.sign_ins if one > at - 2 * _DAY), at)[-_SIGN_INS:],
             one_time_steps=steps[-_STEPS:],
         )
 

@@ -90,6 +90,8 @@ class Parts:
         await self._http.close()
         for threads in self._threads:
             threads.close()
+        for reader in self._readers:
+            reader.close()
 
     def lock(self) -> Lock | None:
         """The lock against a second daemon on the same state; None where none is kept."""
@@ -214,6 +216,7 @@ class Parts:
             watched=all(ref.source is not SecretSource.COMMAND for ref in _secrets_of(homey)),
         )
         source = SecretReader(homey, world.environ, _warn)
+        self._readers.append(source)
         return Refresher(known, source, tools)
 
     def sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:

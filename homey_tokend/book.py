@@ -63,7 +63,6 @@ def _homey(state: HomeyState) -> Json:
         "token": _token(state.token) if state.token else None,
         "fraction": state.fraction,
         "revoked": state.revoked,
-        "proved_at": _instant(state.proved_at),
         "url": state.url,
         "account": state.account,
         "attempted_at": _instant(state.attempted_at),
@@ -119,6 +118,7 @@ def _sink(sink: SinkState) -> Json:
         "failed_generation": sink.failed_generation,
         "refused": sink.refused,
         "memory": dict(sink.memory),
+        "drifts": sink.drifts,
     }
 
 
@@ -237,7 +237,6 @@ def _read_homey(name: str, value: Any) -> HomeyState:
         token=token,
         fraction=_share(found["fraction"]),
         revoked=_flag(found["revoked"]),
-        proved_at=_maybe(_when, found["proved_at"]),
         url=_maybe(_text, found["url"]),
         account=_text(found["account"]),
         attempted_at=_maybe(_when, found["attempted_at"]),
@@ -303,6 +302,7 @@ def _read_sink(value: Any) -> SinkState:
         failed_generation=_maybe(_number, found["failed_generation"]),
         refused=_flag(found["refused"]),
         memory={_text(key): _text(one) for key, one in _object(found["memory"]).items()},
+        drifts=_number(found["drifts"]),
     )
 
 

@@ -147,3 +147,7 @@ class Fleet:
     async def refresh(self, name: str, wait: timedelta) -> Refreshed:
         """See ``Reception.refresh``; KeyError for an unknown Homey."""
         return await self._receptions[name].refresh(wait)
+
+    async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
+        """See ``Reception.refuted``; KeyError for an unknown Homey."""
+        return await self._receptions[name].refuted(generation, wait)

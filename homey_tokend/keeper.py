@@ -74,6 +74,13 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """A Homey refused this generation when a caller of the door used it."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSet:
     """The wall clock was set by ``by``."""
 
@@ -111,7 +118,7 @@ class _Looked:
     in_place: bool | TokendError
 
 
-Event = Asked | ClockSet | _Values | _Looked | _Renewal | _Proof | _Outcome
+Event = Asked | Doubted | ClockSet | _Values | _Looked | _Renewal | _Proof | _Outcome
 
 
 class Keeper:
@@ -132,6 +139,8 @@ class Keeper:
         self.plan = plan
         #: How many attempts have ended, well or not.
         self.finished = 0
+        #: How many proofs have ended, whatever they said.
+        self.proofs = 0
         #: Set while nothing is due and nothing under way.
         self.settled = asyncio.Event()
         #: Set when the keeper will publish no more.
@@ -385,6 +394,8 @@ class Keeper:
                 case Asked(until, forced):
                     now = self._hands.clock.now()
                     self._state = self._state.asked(until, forced=forced, at=now)
+                case Doubted(generation):
+                    self._state = self._state.doubted(generation)
                 case ClockSet(by):
                     self._set_back += min(by, timedelta(0))
                     await self._keep(self._state.shifted(by))
@@ -459,6 +470,7 @@ class Keeper:
 
     async def _take_proof(self, event: _Proof) -> None:
         self._facts = replace(self._facts, verifying=False)
+        self.proofs += 1
         now, generation = self._hands.clock.now(), event.generation
         if isinstance(event.result, TokendError):
             self._state = self._state.not_answered(generation, now)

@@ -311,6 +311,7 @@ class SinkView:
     delivered_at: datetime | None
     trouble: Trouble | None
     retry_at: datetime | None
+    drifts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

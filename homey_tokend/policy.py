@@ -41,7 +41,7 @@ YOUNG_SHARE, YOUNG_MOST = 0.1, timedelta(minutes=1)
 class Plan:
     """What the configuration says to policy.
 
-    ``homeys`` counts the Homeys of the same account; ``one_time`` tells that a
+    ``checked`` names the sinks that can be looked at. ``homeys`` counts the Homeys of the same account; ``one_time`` tells that a
     one-time code is sent with the password.
     """
 
@@ -52,6 +52,7 @@ class Plan:
     retry_first: timedelta = timedelta(seconds=1)
     retry_most: timedelta = timedelta(minutes=5)
     sinks: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()
     homeys: int = 1
     one_time: bool = False
 
@@ -118,7 +119,14 @@ class Blocked:
     wake: datetime
 
 
-Decision = Renew | Deliver | Verify | Wait | Blocked
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Look now whether these sinks still hold what was written to them."""
+
+    targets: tuple[str, ...]
+
+
+Decision = Renew | Deliver | Verify | Check | Wait | Blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +148,9 @@ def decide(
        one, or when the drawn part of its life is used.
     2. A sink lacks the held token and its own spacing is over: Deliver.
     3. The held token is to be proved (again): Verify.
-    4. A refusal or the sign-in budget holds the next refresh back: Blocked.
-    5. Otherwise Wait until the first of all these, or the token's end.
+    4. A sink is to be looked at, whether it still holds the token: Check.
+    5. A refusal or the sign-in budget holds the next refresh back: Blocked.
+    6. Otherwise Wait until the first of all these, or the token's end.
     """
     gate = next_attempt(state, account, facts, now, plan)
     if not facts.renewing and gate.at <= now:
@@ -151,6 +160,8 @@ def decide(
         return Deliver(targets)
     if usable and not facts.verifying and _proof_at(state, usable, plan) <= now:
         return Verify()
+    if usable and (targets := _due_checks(state, usable, facts, now, plan)):
+        return Check(targets)
     wake = min((at for at in _instants(state, facts, gate, now, plan) if at > now), default=None)
     if gate.held and not facts.renewing:
         return Blocked(gate.at, gate.why, min(gate.at, wake or gate.at))
@@ -174,9 +185,19 @@ def _instants(
     yield token.expires_at
     if not facts.verifying:
         yield _proof_at(state, token, plan)
+    yield from _sink_instants(state, token, facts, now, plan)
+
+
+def _sink_instants(
+    state: HomeyState, token: Token, facts: Facts, now: datetime, plan: Plan
+) -> Iterator[datetime]:
     for target in plan.sinks:
-        if target not in facts.delivering and state.sink(target).generation != token.generation:
+        if target in facts.delivering:
+            continue
+        if state.sink(target).generation != token.generation:
             yield sink_due_at(state, target, token, now, plan)
+        elif target in plan.checked:
+            yield _check_at(state, target, plan)
 
 
 # --- the next attempt ----------------------------------------------------------
@@ -329,6 +350,27 @@ def _due_sinks(
         and state.sink(target).generation != token.generation
         and sink_due_at(state, target, token, now, plan) <= now
     )
+
+
+def _due_checks(
+    state: HomeyState, token: Token, facts: Facts, now: datetime, plan: Plan
+) -> tuple[str, ...]:
+    return tuple(
+        target
+        for target in plan.checked
+        if target not in facts.delivering
+        and state.sink(target).generation == token.generation
+        and _check_at(state, target, plan) <= now
+    )
+
+
+def _check_at(state: HomeyState, target: str, plan: Plan) -> datetime:
+    """When a sink that has the token is looked at (again): in the rhythm of the proof."""
+    sink = state.sink(target)
+    last = max((at for at in (sink.checked_at, sink.delivered_at) if at), default=None)
+    if plan.verify_every is None or last is None:
+        return _NEVER
+    return last + plan.verify_every
 
 
 def sink_due_at(

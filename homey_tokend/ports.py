@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from homey_tokend.model import (
     Credentials,
@@ -69,6 +69,17 @@ class Sink(Protocol):
     async def write(self, delivery: Delivery) -> Delivered: ...
 
 
+@runtime_checkable
+class CheckableSink(Sink, Protocol):
+    """A sink that can be looked at without writing.
+
+    ``check`` tells whether it still holds the delivery's token; what cannot be
+    seen counts as yes. Raises like ``write``.
+    """
+
+    async def check(self, delivery: Delivery) -> bool: ...
+
+
 class Store(Protocol):
     """Keeps one blob across restarts, whole or not at all.
 
@@ -87,6 +98,8 @@ class Desk(Protocol):
     ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with
     ``min_ttl`` left, starting or joining one refresh, and returns the newest
     view either way. ``refresh`` joins the refresh under way or starts one.
+    ``refuted`` is told that a Homey refused this generation: it is proved at
+    once, and refreshed if it is dead; returns the newest view within ``wait``.
     ``alive`` tells whether loop and schedule turn.
     """
 
@@ -96,3 +109,4 @@ class Desk(Protocol):
     def alive(self) -> bool: ...
     async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View: ...
     async def refresh(self, name: str, wait: timedelta) -> Refreshed: ...
+    async def refuted(self, name: str, generation: int, wait: timedelta) -> View: ...

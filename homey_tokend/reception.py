@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from homey_tokend import policy
 from homey_tokend.accounts import Accounts
-from homey_tokend.keeper import Asked, Keeper
+from homey_tokend.keeper import Asked, Doubted, Keeper
 from homey_tokend.model import Refreshed, View
 from homey_tokend.ports import Clock
 from homey_tokend.state import Wish
@@ -15,6 +15,11 @@ from homey_tokend.state import Wish
 #: How long does a wish stand at least, so that the attempt for it can begin?
 _WISH_LEAST = timedelta(seconds=10)
 _PERSON_LEAST = timedelta(minutes=1)
+#: How long does a proof answer those who say that the token is refused? Some paths of a Homey
+#: may answer 401 to a good token, and a script that asks one in a loop must not have it proved
+#: each time.
+_CLEARED = timedelta(seconds=30)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Reception:
@@ -24,6 +29,8 @@ class Reception:
         self._keeper = keeper
         self._accounts = accounts
         self._clock = clock
+        #: The generation that was proved on demand, and until when that is believed.
+        self._cleared: tuple[int, datetime] | None = None
 
     async def token_for(self, min_ttl: timedelta, wait: timedelta) -> View:
         """A token with ``min_ttl`` left if it can be had within ``wait``; else what is held.
@@ -55,6 +62,37 @@ class Reception:
         await self._wait(wait, lambda: keeper.finished > finished, None)
         return Refreshed(keeper.view, done=keeper.state.generation > before)
 
+    async def refuted(self, generation: int, wait: timedelta) -> View:
+        """A Homey refused this generation: prove it at once, and where it is dead await the next.
+
+        1. A newer one is held: it is the answer.
+        2. The token was proved on demand just now: the 401 meant something else.
+        3. Else it is proved; while that says that it is good, or nothing, it stays.
+        4. A dead one is replaced as policy allows; waited for is the time given.
+        """
+        keeper, now = self._keeper, self._clock.now()
+        if keeper.state.generation > generation or self._cleared_until(generation) > now:
+            return keeper.view
+        before, proving = keeper.proofs, keeper.state.usable(now) is not None
+        if proving:
+            keeper.post(Doubted(generation))
+
+        def proved() -> bool:
+            return not proving or keeper.proofs > before
+
+        def done() -> bool:
+            good = proving and proved() and keeper.state.usable(self._clock.now()) is not None
+            if good and keeper.state.generation == generation:
+                self._cleared = generation, self._clock.now() + _CLEARED
+            return good or keeper.state.generation > generation
+
+        await self._wait(wait, done, now + wait, patient=lambda: not proved())
+        return keeper.view
+
+    def _cleared_until(self, generation: int) -> datetime:
+        of, until = self._cleared or (0, _LONG_AGO)
+        return until if of == generation else _LONG_AGO
+
     # --- questions ---
 
     def _enough(self, min_ttl: timedelta, now: datetime) -> bool:
@@ -81,14 +119,22 @@ class Reception:
         return max(free, policy.next_attempt(forced, account, keeper.facts, now, keeper.plan).at)
 
     async def _wait(
-        self, wait: timedelta, done: Callable[[], bool], deadline: datetime | None
+        self,
+        wait: timedelta,
+        done: Callable[[], bool],
+        deadline: datetime | None,
+        *,
+        patient: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Until ``done``, the wait is over, or no attempt is to come before ``deadline``."""
+        """Until ``done``, the wait is over, or no attempt is to come before ``deadline``.
+
+        While it is ``patient`` it waits whatever the next attempt is planned for.
+        """
         try:
             async with asyncio.timeout(max(wait.total_seconds(), 0)):
                 while not done() and not self._keeper.ended:
                     view = await self._keeper.next_view()
-                    if deadline is not None and _hopeless(view, deadline):
+                    if deadline is not None and not patient() and _hopeless(view, deadline):
                         return
         except TimeoutError:
             return

@@ -69,7 +69,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class SinkState:
-    """One sink: the newest generation it has, its failures since, what it remembers."""
+    """One sink: the newest generation it has, its failures since, what it remembers.
+
+    ``checked_at``: when it was last found to hold what was written. ``drifts``
+    counts how often it was not.
+    """
 
     generation: int | None = None
     delivered_at: datetime | None = None
@@ -77,6 +81,8 @@ class SinkState:
     failed_generation: int | None = None
     refused: bool = False
     memory: Mapping[str, str] = field(default_factory=dict)
+    checked_at: datetime | None = None
+    drifts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +243,31 @@ class HomeyState:
         if before.generation is not None and generation < before.generation:
             raise IllegalEvent("a sink never goes back to an older token")
         return self._with_sink(
-            target, SinkState(generation=generation, delivered_at=at, memory=delivered.memory)
+            target,
+            SinkState(
+                generation=generation,
+                delivered_at=at,
+                memory=delivered.memory,
+                drifts=before.drifts,
+            ),
         )
+
+    def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
+        """A sink was looked at, and holds this generation as far as could be seen."""
+        return self._with_sink(target, replace(self._has(target, generation), checked_at=at))
+
+    def drifted(self, target: str, generation: int) -> "HomeyState":
+        """A sink that had this generation holds something else: it lacks the token again."""
+        sink = self._has(target, generation)
+        return self._with_sink(
+            target, replace(sink, generation=None, checked_at=None, drifts=sink.drifts + 1)
+        )
+
+    def _has(self, target: str, generation: int) -> SinkState:
+        sink = self.sink(target)
+        if sink.generation != generation:
+            raise IllegalEvent("this says something of a token that the sink has no more")
+        return sink
 
     def undelivered(
         self, target: str, generation: int, error: TokendError, *, at: datetime, draw: float
@@ -280,14 +309,22 @@ class HomeyState:
             refusal=_moved_refusal(self.refusal, by),
             wish=replace(self.wish, until=self.wish.until + by) if self.wish else None,
             sinks={
-                target: replace(sink, failure=_moved_failure(sink.failure, by))
+                target: replace(
+                    sink,
+                    delivered_at=_moved(sink.delivered_at, by),
+                    checked_at=_moved(sink.checked_at, by),
+                    failure=_moved_failure(sink.failure, by),
+                )
                 for target, sink in self.sinks.items()
             },
         )
 
     def loaded(self, now: datetime) -> "HomeyState":
-        """The state as it came from the disk: nothing under way, no wait from a clock ahead."""
-        ahead = self.proved_at is not None and self.proved_at > now
+        """The state as it came from the disk: nothing under way, no wait from a clock ahead.
+
+        The token counts as unproved: whether and how long it is good is asked anew,
+        since nobody knows what the clock was worth when it was written down.
+        """
         refusal = self.refusal
         if refusal is not None and refusal.trouble.at > now:
             refusal = replace(refusal, trouble=replace(refusal.trouble, at=now))
@@ -295,13 +332,17 @@ class HomeyState:
             self,
             minted_here=False,
             wish=None,
-            proved_at=None if ahead else self.proved_at,
+            proved_at=None,
             asked_at=None,
             unanswered=0,
             failure=_not_after(self.failure, now),
             refusal=refusal,
             sinks={
-                target: replace(sink, failure=_not_after(sink.failure, now))
+                target: replace(
+                    sink,
+                    delivered_at=min(sink.delivered_at, now) if sink.delivered_at else None,
+                    failure=_not_after(sink.failure, now),
+                )
                 for target, sink in self.sinks.items()
             },
         )

@@ -96,4 +96,5 @@ def _sink(sink: SinkView) -> dict[str, object]:
         "delivered_at": instant(sink.delivered_at),
         "trouble": _trouble(sink.trouble),
         "retry_at": instant(sink.retry_at),
+        "drifts": sink.drifts,
     }

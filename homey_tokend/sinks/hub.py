@@ -65,6 +65,12 @@ class Hub:
             return None
         return _one(self._success(response), variable_id)
 
+    async def get(self, variable_id: str, *, slash: bool) -> Variable | None:
+        """One variable, or None at 404."""
+        url = f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
+        response = await self._send("GET", url)
+        return None if response.status == 404 else _one(self._success(response), variable_id)
+
     async def variables(self) -> Sequence[Variable]:
         """All variables; entries of another shape are left out."""
         found = self._success(await self._send("GET", self._base))

@@ -83,6 +83,18 @@ class LogicVariableSink:
             status=404,
         )
 
+    async def check(self, delivery: Delivery) -> bool:
+        """Whether the variable still holds the token; a person or a flow may have changed it.
+
+        Raises:
+            Transient, BearerRefused, SinkRefused, SinkFailed: as ``write``.
+        """
+        known = self._known(delivery)
+        if known is None:
+            return True
+        found = await Hub(self._transport, delivery.token).get(known.id, slash=known.slash)
+        return found is not None and found.value == delivery.token.value.reveal()
+
     async def look(self, token: Token) -> str:
         """Where a write would go, found without writing; in words for a person.
 

@@ -62,6 +62,7 @@ class FakeDesk:
         self.renewed: dict[str, View] = {}
         self.refreshed: Refreshed | None = None
         self.asked: list[tuple[str, timedelta, timedelta]] = []
+        self.refuted_with: list[tuple[str, int, timedelta]] = []
         self.called = asyncio.Event()
         self.hang: asyncio.Event | None = None
         self.fault: Exception | None = None
@@ -94,6 +95,13 @@ class FakeDesk:
             return self.refreshed
         self.views.update(self.renewed)
         return Refreshed(self.views[name], done=name in self.renewed)
+
+    async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
+        self.refuted_with.append((name, generation, wait))
+        if self.hang is not None:
+            await self.hang.wait()
+        self.views.update(self.renewed)
+        return self.views[name]
 
     async def asked_for(self, count: int) -> None:
         """Return when so many have asked for a token."""

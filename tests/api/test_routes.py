@@ -80,6 +80,7 @@ async def test_a_homey_that_is_well(http: ClientSession, desk: FakeDesk) -> None
                 "delivered_at": "2026-03-01T12:00:00Z",
                 "trouble": None,
                 "retry_at": None,
+                "drifts": 0,
             }
         ],
     } == document

@@ -91,6 +91,7 @@ def sinks(draw: st.DrawFn, most: int) -> SinkState:
         failed_generation=draw(generations),
         refused=draw(st.booleans()),
         memory=draw(st.dictionaries(words, words, max_size=2)),
+        drifts=draw(numbers),
     )
 
 
@@ -104,7 +105,6 @@ def stored_homeys(draw: st.DrawFn, name: str) -> HomeyState:
         token=draw(st.none() | tokens(most)),
         fraction=draw(shares),
         revoked=draw(st.booleans()),
-        proved_at=draw(st.none() | instants),
         url=draw(st.none() | words),
         account=draw(words),
         attempted_at=draw(st.none() | instants),

@@ -47,7 +47,6 @@ STORED = {
         "token",
         "fraction",
         "revoked",
-        "proved_at",
         "url",
         "account",
         "attempted_at",
@@ -66,13 +65,14 @@ STORED = {
         "failed_generation",
         "refused",
         "memory",
+        "drifts",
     },
     "homeys.sinks.failure": FAILURE,
     "accounts": {"refusals", "sign_ins", "one_time_steps", "forced"},
     "accounts.refusals": REFUSAL,
 }
 #: What of a Homey lives in memory only.
-IN_MEMORY = {"name", "minted_here", "asked_at", "unanswered", "wish"}
+IN_MEMORY = {"name", "minted_here", "proved_at", "asked_at", "unanswered", "wish"}
 
 
 def names(value: dict[str, Any]) -> set[str]:

@@ -144,7 +144,7 @@ def unanswered(times: int) -> HomeyState:
         pytest.param(HELD.not_answered(1, NOON + HOUR), 75 * MINUTE, id="which no silence changes"),
         pytest.param(UNPROVED.proved(1, NOON + HOUR, None), 75 * MINUTE, id="from the last proof"),
         pytest.param(HELD.doubted(1), timedelta(0), id="a doubted one at once"),
-        pytest.param(HELD.loaded(NOON + HOUR), 15 * MINUTE, id="a stored proof counts"),
+        pytest.param(HELD.loaded(NOON + HOUR), timedelta(0), id="a stored one at once"),
         pytest.param(
             UNPROVED.loaded(NOON + HOUR), timedelta(0), id="a stored unproved one at once"
         ),

@@ -177,7 +177,7 @@ def test_a_clock_set_twice_is_a_clock_set_once(
 def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
     state = HELD.not_answered(1, LATER).asked(LATER, forced=True, at=NOON)
 
-    assert replace(HELD, minted_here=False, asked_at=None) == state.loaded(LATER)
+    assert replace(HELD, minted_here=False, asked_at=None, proved_at=None) == state.loaded(LATER)
 
 
 def test_failures_of_the_past_count_on_after_a_restart() -> None:
