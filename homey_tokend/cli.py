@@ -23,6 +23,7 @@ COMMANDS = {
     "token": "print a valid token from the daemon",
     "status": "show what is held, until when, and what went wrong",
     "refresh": "have the daemon refresh now",
+    "health": "tell by exit status whether every Homey holds a valid token",
     "simulate": "a pretend Homey cloud to try things on",
     "demo": "simulator and daemon together on one terminal",
 }

@@ -412,3 +412,14 @@ def test_help(run: Run, name: str) -> None:
 def test_the_page() -> None:
     """docs/cli.md is what --help says; ``python -m tests.cli_page`` writes it anew."""
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_health(desk: FakeDesk, run: Run) -> None:
+    """Health ends with 0 while every Homey holds a valid token, and else says whose is lacking."""
+    well = run("health")
+    desk.views["home"] = view("home", None)
+    ill, _, told = run("health")
+
+    assert well == (exits.OK, "ready\n", "")
+    assert ill == exits.TRY_LATER
+    assert "no valid token is held for home" in told
