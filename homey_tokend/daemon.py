@@ -11,8 +11,10 @@ import structlog
 
 from homey_tokend import __version__
 from homey_tokend.activation import overruled
+from homey_tokend.api.forward import Forwarder
 from homey_tokend.api.listen import raise_open_files
 from homey_tokend.api.routes import Api
+from homey_tokend.api.upstream import Upstream
 from homey_tokend.assembly import Parts, World
 from homey_tokend.config import Config, LogConfig
 from homey_tokend.doors import Doors
@@ -55,6 +57,7 @@ class Daemon:
         self._set_log = set_log
         self._prepared = prepared
         self._parts = Parts(config, world)
+        self._upstream = Upstream(world.environ)
         self._notifier = Notifier(world.environ)
         self._stop = asyncio.Event()
         self._beats: asyncio.Queue[Beat] = asyncio.Queue()
@@ -93,7 +96,9 @@ class Daemon:
             timetable.start()
             stack.push_async_callback(timetable.stop)
             fleet = await self._parts.fleet(timetable, lambda: self._turns(timetable))
-            doors = Doors(Api(fleet, version=__version__))
+            stack.push_async_callback(self._upstream.close)
+            forward = Forwarder(fleet, self._upstream, self._world.clock).answer
+            doors = Doors(Api(fleet, version=__version__, forward=forward))
             stack.push_async_callback(doors.close)
             await doors.open(config.socket, config.http, self._prepared)
             raise_open_files()

@@ -168,6 +168,7 @@ _WORDS: dict[str, _Explain] = {
     "ClientConnectorError": _connection,
     "ConnectionTimeoutError": _says("no connection to {address} in time"),
     "ClientHttpProxyError": _proxy_answer,
+    "ServerTimeoutError": _TOO_LATE,
     # It broke.
     "ServerDisconnectedError": _says("{address} closed the connection without an answer"),
     "ServerConnectionError": _says("the connection to {address} failed"),

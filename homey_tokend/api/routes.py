@@ -4,6 +4,7 @@ A cached token is answered without waiting for anything, and with as little work
 as can be: no middleware, the text kept ready from one request to the next.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -17,7 +18,7 @@ from homey_tokend.api.problems import Problem
 from homey_tokend.model import Token, View
 from homey_tokend.ports import Desk
 
-_Handler = Callable[[web.Request], Awaitable[web.Response]]
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: Looks at a request before it is served: None lets it pass, a Problem is its answer.
 Gate = Callable[[web.Request], Problem | None]
 
@@ -42,12 +43,19 @@ class Api:
         desk: Whom to ask.
         version: The program's version, for ``/status``.
         gates: What every request on the socket must pass, in this order.
+        forward: The forwarding door; None leaves it out.
     """
 
     def __init__(
-        self, desk: Desk, *, version: str, gates: tuple[Gate, ...] = (no_web_page,)
+        self,
+        desk: Desk,
+        *,
+        version: str,
+        gates: tuple[Gate, ...] = (no_web_page,),
+        forward: _Handler | None = None,
     ) -> None:
         self._desk = desk
+        self._forward = forward
         self._version = version
         self._gates = gates
         self._ready: dict[str, tuple[Token, bytes]] = {}
@@ -65,6 +73,9 @@ class Api:
             ("GET", "/readyz", self._readyz),
         ):
             self._add(app, method, path, handler, self._gates)
+        if self._forward is not None:
+            door = self._gated(self._forward, self._gates)
+            app.router.add_route("*", "/homeys/{name}/api/{rest:.*}", door)
         app.router.add_route("*", "/{rest:.*}", self._gated(_unknown_path, self._gates))
         return app
 
@@ -92,7 +103,7 @@ class Api:
 
     @staticmethod
     def _gated(handler: _Handler, gates: tuple[Gate, ...]) -> _Handler:
-        async def gated(request: web.Request) -> web.Response:
+        async def gated(request: web.Request) -> web.StreamResponse:
             try:
                 for gate in gates:
                     problem = gate(request)
@@ -153,7 +164,8 @@ class Api:
         name = request.match_info["name"]
         wait = wait_of(request)
         self._view(name)
-        refreshed = await self._desk.refresh(name, wait)
+        # Shielded: who asks may leave, and what is written down meanwhile is written whole.
+        refreshed = await asyncio.shield(self._desk.refresh(name, wait))
         view, now = refreshed.view, self._desk.now()
         if refreshed.too_soon is not None:
             raise problems.too_soon(view, refreshed.too_soon, now)

@@ -133,6 +133,7 @@ class Server:
         runner = web.AppRunner(
             app,
             access_log=None,
+            handler_cancellation=True,  # who left waits for nothing, and no Homey works for it
             keepalive_timeout=self._idle_s,
             lingering_time=min(10.0, self._idle_s),
             shutdown_timeout=self._grace_s / 2,  # aiohttp waits for it twice

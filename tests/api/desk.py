@@ -98,13 +98,14 @@ class FakeDesk:
 
     async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
         self.refuted_with.append((name, generation, wait))
+        self.called.set()
         if self.hang is not None:
             await self.hang.wait()
         self.views.update(self.renewed)
         return self.views[name]
 
     async def asked_for(self, count: int) -> None:
-        """Return when so many have asked for a token."""
-        while len(self.asked) < count:
+        """Return when so many have asked for a token, or told that theirs is refused."""
+        while len(self.asked) + len(self.refuted_with) < count:
             self.called.clear()
             await self.called.wait()
