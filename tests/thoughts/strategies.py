@@ -138,6 +138,7 @@ def books(draw: st.DrawFn) -> Book:
 
 # --- histories -------------------------------------------------------------------
 
+targets = st.sets(st.sampled_from(TARGETS)).map(lambda some: tuple(sorted(some)))
 plans = st.builds(
     Plan,
     at=st.floats(0.1, 0.95),
@@ -146,7 +147,8 @@ plans = st.builds(
     verify_every=st.none() | st.timedeltas(timedelta(seconds=1), timedelta(days=1)),
     retry_first=st.timedeltas(timedelta(milliseconds=10), timedelta(hours=1)),
     retry_most=st.timedeltas(timedelta(hours=1), timedelta(hours=24)),
-    sinks=st.sets(st.sampled_from(TARGETS)).map(lambda some: tuple(sorted(some))),
+    sinks=targets,
+    checked=targets,
     homeys=st.integers(1, 3),
     one_time=st.booleans(),
 )
@@ -281,6 +283,14 @@ class _Story:
             target, self.state.generation, error, at=self.now, draw=drawn
         )
 
+    def sink_is_looked_at(self) -> None:
+        target = self.draw(st.sampled_from(TARGETS))
+        self.state = self.state.checked(target, self.state.generation, self.now)
+
+    def sink_has_drifted(self) -> None:
+        target = self.draw(st.sampled_from(TARGETS))
+        self.state = self.state.drifted(target, self.state.generation)
+
     def starts_anew(self) -> None:
         self.state = self.state.loaded(self.now)
         self.account = self.account.not_after(self.now)
@@ -309,6 +319,8 @@ _STEADY = (
     _Story.is_doubted,
     _Story.sink_takes_it,
     _Story.sink_fails,
+    _Story.sink_is_looked_at,
+    _Story.sink_has_drifted,
     _Story.starts_anew,
 )
 _CLOCKS = (_Story.clock_is_set, _Story.clock_is_set_unnoticed)

@@ -1,7 +1,6 @@
 """The ledger: the one Book, kept whatever the disk does."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -112,7 +111,7 @@ async def test_what_is_kept_is_on_the_disk_when_the_call_returns() -> None:
 
     expected = Book(
         "5a17",
-        {"home": replace(HELD, minted_here=False, asked_at=None)},
+        {"home": HELD.loaded(NOON)},
         {"key": NOBODY.signing_in(NOON, 7)},
         {"home": Secret("refresh")},
     )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.policy import Blocked, Decision, Deliver, Renew, Verify, Wait, decide
+from homey_tokend.policy import Blocked, Check, Decision, Deliver, Renew, Verify, Wait, decide
 from homey_tokend.state import trouble_of
 from homey_tokend.views import view_of
 from tests.thoughts.samples import WRONG_CLIENT, WRONG_PASSWORD
@@ -25,7 +25,7 @@ def decision(scene: Scene, now: datetime | None = None) -> Decision:
 def test_decide_never_raises_and_a_view_can_always_be_shown(scene: Scene) -> None:
     view = view_of(scene.state, scene.account, scene.facts, scene.now, scene.plan, "url")
 
-    assert isinstance(decision(scene), Renew | Deliver | Verify | Wait | Blocked)
+    assert isinstance(decision(scene), Renew | Deliver | Verify | Check | Wait | Blocked)
     assert view.token == scene.state.usable(scene.now)
 
 
@@ -60,10 +60,10 @@ def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
 
 @some
 @given(scenes())
-def test_only_a_token_that_may_be_served_is_written_or_proved(scene: Scene) -> None:
+def test_only_a_token_that_may_be_served_is_written_proved_or_looked_for(scene: Scene) -> None:
     assume(scene.state.usable(scene.now) is None)
 
-    assert not isinstance(decision(scene), Deliver | Verify)
+    assert not isinstance(decision(scene), Deliver | Verify | Check)
 
 
 @some
@@ -99,7 +99,7 @@ def test_before_the_wake_up_time_alone_changes_nothing(scene: Scene, share: floa
     inside = min(rest * share, rest - timedelta(microseconds=1))
     later = decision(scene, scene.now + inside)
     assert type(made) is type(later)
-    if not isinstance(later, Renew | Deliver | Verify):
+    if isinstance(later, Wait | Blocked):
         assert made.wake == later.wake
 
 
@@ -127,7 +127,7 @@ def test_while_something_is_to_be_done_there_is_an_end_to_it(scene: Scene) -> No
         match made:
             case Renew():
                 facts = replace(facts, renewing=True)
-            case Deliver(targets):
+            case Deliver(targets) | Check(targets):
                 facts = replace(facts, delivering=facts.delivering | set(targets))
             case Verify():
                 facts = replace(facts, verifying=True)

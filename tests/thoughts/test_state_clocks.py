@@ -98,6 +98,12 @@ def test_a_failed_sink_keeps_what_it_has() -> None:
     assert not sink.refused
 
 
+def test_a_sink_may_get_the_same_token_again() -> None:
+    once = HELD.delivered("file", 1, Delivered(), NOON)
+
+    assert LATER == once.delivered("file", 1, Delivered(), LATER).sink("file").delivered_at
+
+
 def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
     twice = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5).undelivered(
         "file", 1, SinkRefused("403"), at=NOON, draw=0.5
@@ -211,8 +217,14 @@ def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
     assert NOON + MINUTE == sink_failure(again).not_before
 
 
-def test_a_proof_by_a_clock_ahead_is_asked_for_again() -> None:
-    state = HELD.proved(1, NOON + 2 * HOUR, None).loaded(LATER)
+def test_a_delivery_by_a_clock_ahead_counts_as_one_of_now() -> None:
+    state = HELD.delivered("file", 1, Delivered(), NOON + YEARS).loaded(NOON)
+
+    assert NOON == state.sink("file").delivered_at
+
+
+def test_a_token_from_the_disk_is_proved_anew() -> None:
+    state = HELD.proved(1, NOON, None).loaded(LATER)
 
     assert state.proved_at is None
     assert Verify() == decided(state, LATER, plan=Plan(verify_every=None))

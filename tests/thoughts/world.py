@@ -13,6 +13,7 @@ from homey_tokend.errors import AccountRefused, ProtocolChanged, Refused, Tokend
 from homey_tokend.model import Delivered, Step
 from homey_tokend.policy import (
     Blocked,
+    Check,
     Deliver,
     Facts,
     Plan,
@@ -67,7 +68,7 @@ class World:
             assert acts < 20, (decision, self.now)
             self._act(decision)
 
-    def _act(self, decision: Renew | Deliver | Verify) -> None:
+    def _act(self, decision: Renew | Deliver | Verify | Check) -> None:
         match decision:
             case Renew():
                 self._attempt()
@@ -76,6 +77,9 @@ class World:
                     self.state = self.state.delivered(
                         target, self.state.generation, Delivered(), self.now
                     )
+            case Check(targets):
+                for target in targets:
+                    self.state = self.state.checked(target, self.state.generation, self.now)
             case Verify():
                 self.state = self.state.proved(self.state.generation, self.now, None)
 
