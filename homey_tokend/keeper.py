@@ -292,12 +292,14 @@ class Keeper:
 
     async def _report(self, work: Coroutine[Any, Any, Event], failed: Event) -> None:
         """Post what the work returns; a bug in it becomes a failure, not a dead keeper."""
+        event = failed
         try:
             event = await work
         except Exception:
             log.exception("internal.error", homey=self.name)
-            event = failed
-        self.post(event)
+        finally:
+            # Even where the log fails: a keeper that waits for an outcome would wait for ever.
+            self.post(event)
 
     def _begin_renewal(self, why: str) -> None:
         now = self._hands.clock.now()

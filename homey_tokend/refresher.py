@@ -153,6 +153,8 @@ class Refresher:
             TokendError: what the flow raises; SecretUnavailable before it begins.
         """
         await self.read_values()
+        if state.account not in {"", self.digests.account}:
+            await self._strike_out_refresh_token()  # it is another account's
         remembered = self._living_grant(self._tools.clock.now())
         if remembered is not None:
             try:
@@ -160,7 +162,14 @@ class Refresher:
             except StaleSignIn:
                 self._grant = None
         grant = await self._sign_in(state, facts, plan)
-        return grant if isinstance(grant, Gate) else await self._exchange(grant, state)
+        if isinstance(grant, Gate):
+            return grant
+        try:
+            return await self._exchange(grant, state)
+        except (StaleSignIn, HomeyRefused):
+            # What it was renewed by opens nothing: only a consent given anew can.
+            await self._strike_out_refresh_token()
+            raise
 
     # --- exchange ---
 
@@ -199,8 +208,7 @@ class Refresher:
         try:
             return await self._walk(flow.renew_grant(self._values(), self._homey.endpoints, token))
         except StaleSignIn:
-            log.warning("refresh_token.refused", homey=self._homey.name)
-            await self._tools.ledger.keep_refresh_token(self._homey.name, None)
+            await self._strike_out_refresh_token()
             return None
 
     async def _by_remembered_user(self) -> Grant | None:
@@ -271,6 +279,12 @@ class Refresher:
                 # It may have been rotated: on the disk before anything else is tried.
                 await self._tools.ledger.keep_refresh_token(self._homey.name, grant.refresh_token)
         self._grant = grant
+
+    async def _strike_out_refresh_token(self) -> None:
+        """The full flow is needed; so it is, too, where no refresh token is kept."""
+        if self._refresh_token() is not None:
+            log.warning("refresh_token.refused", homey=self._homey.name)
+            await self._tools.ledger.keep_refresh_token(self._homey.name, None)
 
     def _living_grant(self, now: datetime) -> Grant | None:
         grant = self._grant
