@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from homey_tokend import activation, exits, locate, startup
+from homey_tokend import activation, exits, locate, memory, startup
 from homey_tokend.daemon import Daemon, heed_signals
 
 #: How long may a write that is under way take after the end?
@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationInvalid: there is none, or it has faults.
         AlreadyRunning, CannotServe, StateUnusable: it cannot start.
     """
+    memory.give_back()
     prepared = activation.inherited(os.environ)
     with startup.started(args) as started:
         daemon = Daemon(
