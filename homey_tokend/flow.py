@@ -72,7 +72,7 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Conve
         ),
         repeat=Repeat.UNSENT,
     )
-    return answers.user_token_of(response, (*_known(who), Secret(one_time_code)))
+    return answers.user_token_of(response, (*known_secrets(who), Secret(one_time_code)))
 
 
 def consent(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[Grant]:
@@ -85,7 +85,7 @@ def consent(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[Gr
     """
     code = yield from _code(who, at, user)
     response = yield _token_request(who, at, ("grant_type", "authorization_code"), ("code", code))
-    return answers.grant_of(response, (*_known(who), user.value, Secret(code)))
+    return answers.grant_of(response, (*known_secrets(who), user.value, Secret(code)))
 
 
 def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Conversation[Grant]:
@@ -104,12 +104,14 @@ def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Conve
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh_token.reveal()),
     )
-    grant = answers.grant_of(response, (*_known(who), refresh_token))
+    grant = answers.grant_of(response, (*known_secrets(who), refresh_token))
     return grant if grant.refresh_token else replace(grant, refresh_token=refresh_token)
 
 
-def exchange(grant: Grant, site: Site) -> Conversation[Bearer]:
+def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Conversation[Bearer]:
     """From the grant to a proved bearer: no password goes out here (A5, A6, C).
+
+    ``hide`` has what no error may quote: the hosts of the cloud know more than they are sent.
 
     With ``url: auto`` the account's ``/user/me`` is asked first where the Homey is.
 
@@ -120,9 +122,9 @@ def exchange(grant: Grant, site: Site) -> Conversation[Bearer]:
         HomeyOffline, ProtocolChanged, Transient: see ``answers``.
     """
     place = _Place(fallback_url(site)) if site.explicit_url else (yield from _find(grant, site))
-    value, issued_at = yield from _log_in_at_homey(grant, site, place.url)
+    value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
     if value is None:
-        value, issued_at = yield from _log_in_at_homey(grant, site, place.url)
+        value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
     if value is None:
         raise (yield from _not_covered(grant, site, place))
     draft = Bearer(
@@ -185,13 +187,14 @@ class _Place:
     note: str = ""
 
 
-def _known(who: Credentials) -> tuple[Secret, ...]:
+def known_secrets(who: Credentials) -> tuple[Secret, ...]:
+    """The secrets among the sign-in values."""
     one_time = (who.totp_secret,) if who.totp_secret else ()
     return (who.email, who.password, who.client_secret, *one_time)
 
 
 def _code(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[str]:
-    hide = (*_known(who), user.value)
+    hide = (*known_secrets(who), user.value)
     query = (
         ("client_id", who.client_id),
         ("redirect_uri", who.redirect_url),
@@ -277,7 +280,7 @@ def _find(grant: Grant, site: Site) -> Conversation[_Place]:
 
 
 def _log_in_at_homey(
-    grant: Grant, site: Site, url: str
+    grant: Grant, site: Site, url: str, hide: tuple[Secret, ...]
 ) -> Conversation[tuple[Secret | None, datetime]]:
     response = yield Request(
         Step.DELEGATION,
@@ -287,7 +290,7 @@ def _log_in_at_homey(
         json={},
         bearer=grant.access_token,
     )
-    delegation = answers.delegation_of(response, (grant.access_token,))
+    delegation = answers.delegation_of(response, (*hide, grant.access_token))
     response = yield Request(
         Step.HOMEY_LOGIN,
         "POST",

@@ -177,7 +177,8 @@ class Refresher:
         homey = self._homey
         site = Site(homey.endpoints, homey.cloudid, homey.url, state.url, homey.lifetime)
         try:
-            bearer = await self._walk(flow.exchange(grant, site))
+            hide = flow.known_secrets(self._values())
+            bearer = await self._walk(flow.exchange(grant, site, hide))
         except (StaleSignIn, HomeyRefused):
             # A consent given anew may cover the Homey: the next try begins at the login.
             self._grant = None
