@@ -17,7 +17,9 @@ _GZIP_OR_ZLIB = 47
 _RAW = -15
 
 
-async def read_body(response: aiohttp.ClientResponse, address: str, *, most: int = MOST) -> bytes:
+async def read_body(
+    response: aiohttp.ClientResponse, address: str, *, step: str = "", most: int = MOST
+) -> bytes:
     """The body, decoded.
 
     We ask for ``identity``; gzip and deflate are undone where a server does not care.
@@ -37,10 +39,11 @@ async def read_body(response: aiohttp.ClientResponse, address: str, *, most: int
         body = None
     if 200 <= response.status < 300:
         if body is None:
-            raise Garbled(f"the answer of {address} cannot be decoded", status=response.status)
+            text = f"the answer of {address} cannot be decoded"
+            raise Garbled(text, step=step, status=response.status)
         if not whole:
             text = f"the answer of {address} is larger than {most} bytes"
-            raise Garbled(text, status=response.status)
+            raise Garbled(text, step=step, status=response.status)
     return body or b""
 
 

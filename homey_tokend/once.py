@@ -99,4 +99,5 @@ def status_of(view: View) -> int:
     """The exit status that one Homey's round deserves: its trouble's, then its sinks' worst."""
     troubles = [view.trouble, *(sink.trouble for sink in view.sinks)]
     worst = max((exits.of_kind(trouble.kind) for trouble in troubles if trouble), default=exits.OK)
-    return max(worst, exits.OK if view.token else exits.TRY_LATER)
+    # Why there is no token tells more than that there is none.
+    return worst or (exits.OK if view.token else exits.TRY_LATER)

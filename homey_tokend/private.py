@@ -25,6 +25,7 @@ _REMEDIES = {
     errno.EPERM: "Give the daemon's user write access to the folder.",
     errno.ENOENT: "Create the folder, for the daemon's user to write in.",
     errno.ENOTDIR: "A part of the path is a file; correct the path.",
+    errno.EEXIST: "A part of the path is a file; correct the path.",
     errno.EISDIR: "The path is a folder; name a file in it.",
     errno.EIO: "The disk or its connection fails; look at the kernel's log.",
 }

@@ -197,7 +197,7 @@ class HttpTransport:
             proxy_headers=proxy.headers if proxy else None,
             trace_request_ctx=trip,
         ) as answer:
-            body = await read_body(answer, address_of(url))
+            body = await read_body(answer, address_of(url), step=request.step)
             pairs = tuple(
                 (name.decode("latin-1").lower(), value.decode("utf-8", "replace"))
                 for name, value in answer.raw_headers
