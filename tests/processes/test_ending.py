@@ -1,0 +1,114 @@
+"""The daemon's end: in good order within five seconds, whatever hangs."""
+
+import json
+import signal
+import stat
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from homey_tokend.simulator import Simulator
+from tests.processes.cloud import Clouds, met, until
+from tests.processes.daemons import END_WITHIN_S, Daemon, Daemons
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+
+STEPS = (
+    "login",
+    "authorise",
+    "consent",
+    "token",
+    "user",
+    "delegation",
+    "homey_login",
+    "session",
+    "variable",
+)
+VARIABLE = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
+
+
+def script(folder: Path, text: str) -> str:
+    """An executable shell script."""
+    path = folder / "sink"
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o700)
+    return str(path)
+
+
+def runs(process: int) -> bool:
+    """Whether a process is there, and not only as a zombie."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def numbers(folder: Path) -> list[int]:
+    """The process numbers that a script wrote down; empty until it has."""
+    try:
+        text = (folder / "pids").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [int(each) for each in text.split()] if text.endswith("\n") else []
+
+
+def left(daemon: Daemon) -> list[str]:
+    """What is in the daemon's folder after its end."""
+    return sorted(path.name for path in daemon.folder.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_amid_each_step(clouds: Clouds, daemons: Daemons, number: signal.Signals) -> None:
+    """Amid any step it ends with 0 within 5 s, and leaves a whole state and no socket."""
+    pairs: list[tuple[str, Simulator, Daemon]] = []
+    for step in STEPS:
+        cloud = clouds.start()
+        cloud.add_fault(step=step, kind="hang")
+        pairs.append((step, cloud, daemons.start(cloud, homey=VARIABLE)))
+    for step, cloud, daemon in pairs:
+        until(partial(met, cloud, step, "hang"), f"{step} hangs")
+        daemon.up()
+    ends = {step: daemon.end(number) for step, _, daemon in pairs}
+
+    assert dict.fromkeys(STEPS, 0) == {step: status for step, (status, _) in ends.items()}
+    assert [step for step, (_, took) in ends.items() if took > END_WITHIN_S] == []
+    for _, _, daemon in pairs:
+        assert ["config.yaml", "d.sock.lock", "err", "out", "state.json", "state.json.lock"] == (
+            left(daemon)
+        )
+        assert json.loads(daemon.state.read_bytes())
+        assert stat.S_IMODE(daemon.state.stat().st_mode) == 0o600
+        assert daemon.out == b""
+        assert daemon.events()[-1]["event"] == "daemon.stopped"
+
+
+def test_amid_an_exec_sink(clouds: Clouds, daemons: Daemons) -> None:
+    """A command that hangs, deaf to SIGTERM, is gone with its children when the daemon is."""
+    folder = daemons.folder()
+    text = f'trap "" TERM; sleep 300 & echo $$ $! > {folder}/pids; wait; sleep 300'
+    sink = {"sinks": [{"type": "exec", "command": [script(folder, text)]}]}
+    daemon = daemons.start(clouds.start(), folder=folder, homey=sink)
+    children = until(lambda: numbers(folder))
+    status, took = daemon.end()
+
+    assert status == 0
+    assert took < END_WITHIN_S
+    until(lambda: not any(map(runs, children)), "the children are gone", 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal(clouds: Clouds, daemons: Daemons, number: signal.Signals) -> None:
+    """A second signal does not wait for the sink that the first one waits for."""
+    folder = daemons.folder()
+    text = f'trap "" TERM; echo $$ > {folder}/pids; sleep 300 & wait; sleep 300'
+    sink = {"sinks": [{"type": "exec", "command": [script(folder, text)]}]}
+    daemon = daemons.start(clouds.start(), folder=folder, homey=sink)
+    until(lambda: numbers(folder))
+    daemon.send(number)
+    until(lambda: b"signal.received" in daemon.err, "the first signal is heard")
+    status, took = daemon.end(number)
+
+    assert status != 0
+    assert took < 1.5
