@@ -52,6 +52,8 @@ class Cloud:
     asked_to_wait_until: datetime | None = None
     backwards: list[str] = field(default_factory=list)
     at_login: Callable[[], None] = lambda: None
+    #: What a full disk never got, a killed process cannot know afterwards.
+    forgotten: Callable[[], bool] = lambda: False
     _given: dict[str, datetime] = field(default_factory=dict)
     _count: int = 0
 
@@ -189,7 +191,8 @@ class Cloud:
 
     def _put(self, value: str) -> bytes:
         before = self.sessions.get(self.variable or "")
-        if before is not None and self.sessions[value].number < before.number:
+        older = before is not None and self.sessions[value].number < before.number
+        if older and not self.forgotten():
             self.backwards.append(f"variable: {value} after {self.variable}")
         self.variable = value
         self.written.append((self.clock.truth(), value))

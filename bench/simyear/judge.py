@@ -55,8 +55,10 @@ class Judge:
             self.had += 1
             self._gap_since = None
             return
+        if served is not None:
+            return  # revoked, and nobody can know before the next proof
         self._gap_since = self._gap_since or now
-        if self._missed and served is None:
+        if self._missed:
             self._break(now, "no valid token although one could be had for ten minutes")
             self._missed = False
         if self._good_since is not None:

@@ -31,6 +31,8 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumps = _NoWaiting()
         super().__init__(self._jumps)
+        # After half a year of seconds a float steps by more than asyncio's nanosecond.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self._jumps.seconds

@@ -75,6 +75,7 @@ class Machine:
         self.schedule = YearSchedule(loop, clock)
         self.disk = Disk(chance)
         self.password = cloud.password
+        cloud.forgotten = lambda: self.disk.unsaved
         self.fleet: Fleet | None = None
         self.keeper: Keeper | None = None
         self.bugs: list[str] = []
