@@ -178,12 +178,15 @@ def clean(text: str, hide: Iterable[Secret] = ()) -> str:
     text = _printable(text[: _READ + _EXCERPT])
     for secret in secrets:
         text = text.replace(secret, "…")
-    if any(secret in _printable(bare) for bare in _decoded(text) for secret in secrets):
+    readings = {_printable(reading) for reading in _decoded(text)} if secrets else ()
+    if any(secret in reading for reading in readings for secret in secrets):
         return "…"
     return _OPAQUE.sub("…", text[:_READ])[:_EXCERPT].strip()
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else " " for c in text)
 
 

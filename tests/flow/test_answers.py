@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homey_tokend import answers
@@ -116,6 +116,7 @@ def test_a_slow_answer_is_no_excuse_for_a_late_expiry() -> None:
     assert timedelta(seconds=10) == answers.skew_of(dated(slow, NOON + timedelta(seconds=10)))
 
 
+@settings(deadline=None)
 @given(
     skew=st.timedeltas(timedelta(days=-400), timedelta(days=400)),
     there=st.timedeltas(timedelta(0), timedelta(seconds=30)),
@@ -212,6 +213,7 @@ def test_the_longer_of_two_secrets_goes_first() -> None:
     assert "…!" == answers.clean("abcdef!", [Secret("abc"), Secret("abcdef")])
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.text(min_size=1), max_size=3))
 def test_cleaned_text_is_bounded_printable_and_free_of_secrets(
     text: str, secrets: list[str]

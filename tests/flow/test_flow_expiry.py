@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homey_tokend import flow
@@ -110,6 +110,7 @@ def test_the_skew_of_the_grant_counts_where_the_session_tells_none() -> None:
     assert NOON + DAY == bearer.expires_at
 
 
+@settings(deadline=None)
 @given(
     skew=st.timedeltas(timedelta(days=-300), timedelta(days=300)),
     there=st.timedeltas(timedelta(0), timedelta(seconds=15)),
