@@ -247,13 +247,17 @@ def next_attempt(
         gates += _closed(state, facts)
     if facts.password_needed:
         gates += _sign_in_gates(state, account, now, plan)
+        gates += [] if forced else _spread(state, account, now, plan)
     return max(gates, key=lambda gate: gate.at)
 
 
 def _due(state: HomeyState, now: datetime) -> Gate:
     token = state.usable(now)
+    if token is None and state.token is not None and state.revoked:
+        # A Homey that refuses each token just after it has given it must not cost a password each.
+        return Gate(young_until(state.token), "the Homey refuses the held token")
     if token is None:
-        return Gate(now, "the Homey refuses the held token" if state.revoked else "no valid token")
+        return Gate(now, "no valid token")
     if state.wish is not None and now < state.wish.until:
         return Gate(now, "a newer token was asked for")
     return Gate(should_renew_at(state, token), "the token is good until then")
@@ -297,9 +301,7 @@ def _closed(state: HomeyState, facts: Facts) -> Iterator[Gate]:
 def _sign_in_gates(
     state: HomeyState, account: AccountState, now: datetime, plan: Plan
 ) -> Iterator[Gate]:
-    life = state.token.life if state.token else plan.lifetime
-    window = min(life / 2, BUDGET_SPAN_MOST)
-    allowed = BUDGET + BUDGET_EACH * plan.homeys
+    window, allowed = _budget(state, plan)
     spent = account.sign_ins_since(now - window)
     if len(spent) >= allowed:
         yield Gate(spent[-allowed] + window, "the budget of sign-ins is spent", held=True)
@@ -308,6 +310,24 @@ def _sign_in_gates(
         yield Gate(
             now + timedelta(seconds=next_step - now.timestamp()), "waiting for a new one-time code"
         )
+
+
+def _spread(state: HomeyState, account: AccountState, now: datetime, plan: Plan) -> Iterator[Gate]:
+    """The less of the budget is left, the longer the gap: doubling, up to the whole window.
+
+    So it is never spent at once: better a password now and then than none for half a day.
+    """
+    window, allowed = _budget(state, plan)
+    spent = account.sign_ins_since(now - window)
+    if spent and len(spent) < allowed:
+        gap = window / (1 << min(allowed - len(spent), 64))
+        yield Gate(spent[-1] + gap, "the budget of sign-ins is used sparingly", held=True)
+
+
+def _budget(state: HomeyState, plan: Plan) -> tuple[timedelta, int]:
+    """The window, half a token's life and one day at most, and what may be spent within it."""
+    life = state.token.life if state.token else plan.lifetime
+    return min(life / 2, BUDGET_SPAN_MOST), BUDGET + BUDGET_EACH * plan.homeys
 
 
 def may_sign_in(
@@ -321,6 +341,7 @@ def may_sign_in(
     gates = [*_sign_in_gates(state, account, now, plan)]
     if not facts.forced:
         gates += _refusals(state, account, facts)
+        gates += _spread(state, account, now, plan)
     return next((gate for gate in gates if gate.at > now), None)
 
 

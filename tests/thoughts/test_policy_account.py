@@ -170,10 +170,26 @@ def test_a_person_does_not_pass_the_budget() -> None:
     assert isinstance(decided(FORCED, NOON + MINUTE, account=SPENT), Blocked)
 
 
-def test_one_sign_in_less_than_the_budget_holds_nothing_back() -> None:
-    account = AccountState(sign_ins=SPENT.sign_ins[1:])
+@pytest.mark.parametrize(
+    ("spent", "gap"),
+    [
+        pytest.param(1, 12 * HOUR / 2048, id="after the first, some 21 seconds"),
+        pytest.param(6, 12 * HOUR / 64, id="after half of it, some eleven minutes"),
+        pytest.param(11, 6 * HOUR, id="before the last, half the window"),
+    ],
+)
+def test_the_less_of_the_budget_is_left_the_longer_the_gap(spent: int, gap: timedelta) -> None:
+    account = AccountState(sign_ins=(NOON,) * spent)
 
-    assert isinstance(decided(EMPTY, NOON + MINUTE, account=account), Renew)
+    assert isinstance(decided(EMPTY, NOON + gap - SECOND, account=account), Blocked)
+    assert isinstance(decided(EMPTY, NOON + gap, account=account), Renew)
+
+
+def test_a_person_does_not_wait_for_the_gap() -> None:
+    account = AccountState(sign_ins=(NOON,) * 11)
+    state = EMPTY.asked(NOON + HOUR, forced=True, at=NOON)
+
+    assert isinstance(decided(state, NOON, account=account), Renew)
 
 
 def test_a_grant_in_memory_needs_no_budget() -> None:
@@ -198,7 +214,7 @@ def test_a_person_waits_for_a_new_one_time_code_too() -> None:
 
 
 def test_without_a_one_time_secret_no_step_is_waited_for() -> None:
-    assert isinstance(decided(EMPTY, account=USED), Renew)
+    assert isinstance(decided(EMPTY, NOON + MINUTE, account=USED), Renew)
 
 
 # --- asked once more, with the values just read -------------------------------------

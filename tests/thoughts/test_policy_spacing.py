@@ -73,8 +73,8 @@ def throttled(after: timedelta | datetime) -> TokendError:
             failing(HELD.was_revoked(1, NOON), times=10),
             NOON,
             NOON + MINUTE,
-            "spacing after a failure",
-            id="with a revoked token attempts are at most a minute apart",
+            "the Homey refuses the held token",
+            id="a token that is revoked while young is replaced when it is no more",
         ),
         pytest.param(
             failing(EMPTY, UNKNOWN_LOGIN),

@@ -131,7 +131,9 @@ def test_a_world_that_takes_passwords_and_fails_gets_no_more_than_the_budget(
 
     world.live(NOON + 3 * DAY)
 
-    assert 10 + 2 * homeys == most_within(12 * HOUR, world.passwords)
+    budget = 10 + 2 * homeys
+
+    assert budget * 3 // 4 <= most_within(12 * HOUR, world.passwords) <= budget
 
 
 @long
