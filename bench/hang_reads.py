@@ -1,0 +1,108 @@
+"""How fast is the cached token read from a real daemon, while its refresh hangs at a step?
+
+python -m bench.hang_reads [--reads N] [--pairs N] [STEP ...]
+
+For each step of the flow: a daemon that holds a token, a pretend cloud that hangs there, 50
+clients that wait for the refresh, and one that reads the cached token again and again on one
+connection. Daemon and reader each have a core of their own. Marks: p99 1 ms, p99.9 10 ms,
+rate 0.8 of a bare aiohttp handler that says the same, which is read in turn with it.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.common import Figure, median, paired, percentile, pin, report
+from bench.processes import daemon, folder, simulator, status, until
+from bench.socket_reads import connected, rate, reads, server
+
+P99_MS, P999_MS, RATE = 1.0, 10.0, 0.8
+#: How many requests of a step belong to the first token: they pass.
+STEPS = {
+    "login": 1,
+    "authorise": 2,
+    "consent": 1,
+    "token": 1,
+    "user": 1,
+    "delegation": 1,
+    "homey_login": 1,
+    "session": 1,
+    "variable": 2,
+}
+WAITING = 50
+#: A token lives a minute, may be renewed on request after six seconds, and by itself late.
+LIFE_S, AT = 60, 0.9
+ASK_MORE = b"GET /token?min_ttl=58&wait=300 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@contextlib.contextmanager
+def hanging_at(step: str) -> Iterator[Path]:
+    """The socket of a daemon whose refresh hangs at a step, with others waiting for it."""
+    fault = [{"step": step, "kind": "hang", "after": STEPS[step]}]
+    with folder() as place, contextlib.ExitStack() as stack:
+        (place / "faults.yaml").write_text(json.dumps(fault), encoding="utf-8")
+        words = ("--session-lifetime", str(LIFE_S), "--faults", str(place / "faults.yaml"))
+        told = stack.enter_context(simulator(*words, core=0))
+        refresh = {"at": AT, "jitter": 0, "timeout": "5m", "verify_every": 0}
+        _, path = stack.enter_context(daemon(told, place, core=1, refresh=refresh))
+        until(lambda: delivered(path) == 1, "the first token is delivered")
+        until(lambda: asked(path) and under_way(path, step), f"a refresh hangs at {step}")
+        for _ in range(WAITING):
+            stack.enter_context(connected(path)).sendall(ASK_MORE)
+        yield path
+        if not under_way(path, step):
+            sys.exit(f"nothing hung at {step} any more")
+
+
+def asked(path: Path) -> bool:
+    """Ask for more life than the token has; what is too young is not renewed for it."""
+    with connected(path) as client:
+        client.sendall(ASK_MORE.replace(b"wait=300", b"wait=0"))
+        return bool(client.recv(65536))
+
+
+def under_way(path: Path, step: str) -> bool:
+    document = status(path) or {}
+    if step == "variable":
+        return bool(document["token"]["generation"] == 2 and delivered(path) == 1)
+    return bool(document["refreshing"])
+
+
+def delivered(path: Path) -> int:
+    """The generation that the sink has."""
+    return int((status(path) or {})["sinks"][0]["generation"] or 0)
+
+
+def measured(step: str, bare: Path, args: argparse.Namespace) -> list[Figure]:
+    with hanging_at(step) as path:
+        reads(path, 500)
+        times = [1e3 * spent for spent in reads(path, args.reads)]
+        ratios = paired(args.pairs, lambda: rate(path, 2000), lambda: rate(bare, 2000))
+    return [
+        Figure(f"{step}: p50", median(times), unit="ms"),
+        Figure(f"{step}: p99", percentile(times, 99), P99_MS, "ms"),
+        Figure(f"{step}: p99.9", percentile(times, 99.9), P999_MS, "ms"),
+        Figure(f"{step}: slowest", max(times), unit="ms"),
+        Figure(f"{step}: rate beside a bare handler", median(ratios), RATE, "x", at_least=True),
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("steps", nargs="*", choices=[*STEPS, []], help="default: all")
+    parser.add_argument("--reads", type=int, default=20_000)
+    parser.add_argument("--pairs", type=int, default=7)
+    args = parser.parse_args()
+    pin(0)
+    figures: list[Figure] = []
+    with folder() as place, server("bare", place / "b.sock") as bare:
+        for step in args.steps or STEPS:
+            figures += measured(step, bare, args)
+    return report(figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""Real daemons for measurements: a simulator and ``homey-tokend run``, each a process."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+PROGRAM = (sys.executable, "-m", "homey_tokend")
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="ht"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def child(*words: str, core: int | None = None, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with us, on a core of its own where one is named."""
+    cores = sorted(os.sched_getaffinity(0))
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL, **how)
+    if core is not None:
+        os.sched_setaffinity(process.pid, {cores[core % len(cores)]})
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@contextlib.contextmanager
+def simulator(*words: str, core: int | None = None) -> Iterator[dict[str, Any]]:
+    """A pretend cloud; what it tells when it listens."""
+    begin = (*PROGRAM, "simulate", *words)
+    with child(*begin, core=core, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+
+
+@contextlib.contextmanager
+def daemon(
+    told: Mapping[str, Any], place: Path, core: int | None = None, **sections: Mapping[str, Any]
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A daemon against a pretend cloud, once it answers; its socket."""
+    path = place / "d.sock"
+    document: dict[str, Any] = {
+        "homeys": {
+            "home": {
+                "email": told["email"],
+                "password": told["password"],
+                "client_id": told["clientId"],
+                "client_secret": told["clientSecret"],
+                "redirect_url": told["redirectUri"],
+                "cloudid": told["cloudid"],
+                "sinks": [{"type": "logic_variable", "name": "accesstoken"}],
+            }
+        },
+        "socket": {"path": str(path)},
+        "state": {"path": str(place / "state.json")},
+        "endpoints": {key: told[key] for key in ("accounts", "api", "homey")},
+        **sections,
+    }
+    (place / "config.yaml").write_text(json.dumps(document), encoding="utf-8")
+    (place / "config.yaml").chmod(0o600)
+    begin = (*PROGRAM, "run", "-c", str(place / "config.yaml"))
+    with child(*begin, core=core, stdout=subprocess.DEVNULL) as process:
+        until(lambda: status(path) is not None, "the daemon answers")
+        yield process, path
+
+
+def status(path: Path) -> dict[str, Any] | None:
+    """The Homey's document; None where nobody answers."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"GET /homeys/home HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+        document: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
+        return document
+    return None
+
+
+def until(true: Any, what: str, patience_s: float = 60.0) -> None:
+    end = time.monotonic() + patience_s
+    while not true():
+        if time.monotonic() > end:
+            sys.exit(f"not so within {patience_s:g} s: {what}")
+        time.sleep(0.02)
+
+
+def memory_mb(pid: int) -> dict[str, float]:
+    """What a process holds: resident (Rss), its share of it (Pss), its own alone."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()[1:]
+    found = {name.rstrip(":"): int(value) / 1024 for name, value, *_ in map(str.split, lines)}
+    return {name: found[name] for name in ("Rss", "Pss", "Private_Dirty")}
