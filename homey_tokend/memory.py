@@ -2,10 +2,12 @@
 
 import ctypes
 
-#: Of mallopt(3).
-_M_MMAP_THRESHOLD = -3
-#: glibc's own first value. A block beyond it is mapped by itself, and unmapped when freed.
-_THRESHOLD = 128 * 1024
+#: Of mallopt(3): beyond it a block is mapped by itself, and unmapped when it is freed; and how
+#: much free memory at the end of the heap is kept.
+_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
+#: Above what each read of a socket takes (asyncio: 256 KiB), which must cost no mapping, and
+#: far below a digest.
+_THRESHOLD = 1024 * 1024
 
 
 def give_back() -> None:
@@ -17,6 +19,8 @@ def give_back() -> None:
     C library has no such function, and is left as it is.
     """
     try:
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)
+        mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
+    mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)
+    mallopt(_M_TRIM_THRESHOLD, 2 * _THRESHOLD)
