@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "show what is held, until when, and what went wrong",
     "refresh": "have the daemon refresh now",
     "health": "tell by exit status whether every Homey holds a valid token",
+    "call": "call the Homey's API through the daemon",
     "simulate": "a pretend Homey cloud to try things on",
     "demo": "simulator and daemon together on one terminal",
 }

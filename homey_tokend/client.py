@@ -12,12 +12,25 @@ starts near the speed of Python itself.
 """
 
 from homey_tokend import exits
-from homey_tokend.talk import DEADLINE_S, Answer, ClientError, request, unusable
+from homey_tokend.talk import DEADLINE_S, Answer, ClientError, exchange, request, unusable
 
-__all__ = ["Answer", "ClientError", "ask_token", "refresh", "request", "status", "token"]
+__all__ = [
+    "Answer",
+    "ClientError",
+    "ask_token",
+    "call",
+    "refresh",
+    "request",
+    "status",
+    "token",
+]
 
 #: How long does the daemon wait for a refresh where nothing is said, and at most?
 _DEFAULT_WAIT_S, _LONGEST_WAIT_S = 30.0, 300.0
+#: How long may a call to a Homey take? The daemon's own deadlines are shorter together.
+_CALL_S = 150.0
+#: How large may a Homey's answer be? All of its devices are some megabytes.
+_LARGEST_CALL = 64 * 1024 * 1024
 
 
 def token(
@@ -114,6 +127,67 @@ def refresh(
     query = "" if wait is None else f"?wait={quoted(str(wait))}"
     path = f"/homeys/{quoted(homey)}/refresh{query}"
     return document(request("POST", path, socket=socket, timeout=DEADLINE_S + _wait_s(wait)))
+
+
+def call(
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    homey: str | None = None,
+    socket: str | None = None,
+) -> Answer:
+    """Call a Homey's API through the daemon, which adds the bearer.
+
+    Args:
+        method: GET, PUT and so on.
+        path: Path and query, encoded, from ``/api/`` on.
+        body: A JSON body, or None.
+        homey: The Homey's name; None where only one is configured.
+        socket: The daemon's socket; None looks where it usually is.
+
+    Returns:
+        The Homey's answer, whatever its status.
+
+    Raises:
+        ClientError: No answer of the Homey; ``problem`` has the daemon's reason.
+    """
+    if not path.startswith("/api/") or not all("!" <= char <= "~" for char in method + path):
+        raise ClientError(
+            "a path begins with /api/ and is percent-encoded", exits.USAGE, f"It is: {path!r}"
+        )
+    name = _only(socket) if homey is None else homey
+    answer = exchange(
+        method,
+        f"/homeys/{quoted(name)}{path}",
+        socket=socket,
+        timeout=_CALL_S,
+        body=body,
+        most=_LARGEST_CALL,
+    )
+    if answer.status >= 400:
+        from homey_tokend import failures  # noqa: PLC0415  only when it is needed
+
+        if failures.is_our_own(answer):
+            raise failures.failure(answer)
+    return answer
+
+
+def _only(socket: str | None) -> str:
+    """The name of the only Homey.
+
+    Raises:
+        ClientError: There are several, or the daemon cannot be asked.
+    """
+    homeys = status(socket=socket).get("homeys")
+    names = [str(name) for name in homeys] if isinstance(homeys, dict) else []
+    if len(names) != 1:
+        raise ClientError(
+            f"several Homeys are configured, name one: {', '.join(names)}",
+            exits.USAGE,
+            "With --homey NAME.",
+        )
+    return names[0]
 
 
 def document(answer: Answer) -> dict[str, object]:

@@ -80,6 +80,17 @@ def put(text: str) -> None:
     sys.stdout.write(text)
 
 
+def put_bytes(data: bytes) -> None:
+    """Write to stdout as it is.
+
+    Raises:
+        OSError: It is closed, or takes no more.
+    """
+    put("")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+
+
 def _discard_output() -> None:
     """Let Python's own flush at the end meet no closed pipe."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -14,6 +14,10 @@ from homey_tokend.talk import Answer, ClientError
 
 #: How much of the daemon's own words is told on.
 _CUT = 1000
+#: How the types of the daemon's own problems begin.
+_OURS = "urn:homey-tokend:problem:"
+#: What a Homey says, with status 500, to a path that it does not know (docs/wire.md C).
+_NO_METHOD = "missing_api_method"
 
 
 def failure(answer: Answer) -> ClientError:
@@ -34,6 +38,49 @@ def failure(answer: Answer) -> ClientError:
     return ClientError(detail, _exit_status(answer.status, problem), hint, problem)
 
 
+def is_our_own(answer: Answer) -> bool:
+    """Whether an answer is the daemon's word, not the Homey's.
+
+    Args:
+        answer: What came through the forwarding door.
+    """
+    kind = str(_problem(answer).get("type", ""))
+    told = answer.headers.get("content-type", "")
+    return told.startswith("application/problem+json") and kind.startswith(_OURS)
+
+
+def of_homey(answer: Answer) -> ClientError:
+    """What a Homey's refusal of a call means for a command.
+
+    Args:
+        answer: The Homey's answer, of 300 or more.
+
+    Returns:
+        The error, with the Homey's words and the exit status.
+    """
+    told = _problem(answer)
+    words = [told.get("error_description"), told.get("error"), told.get("message")]
+    text = next((_printable(_flat(each)) for each in words if each), "")
+    text = text or _printable(answer.body.decode("utf-8", "replace")) or "nothing"
+    status, hint = answer.status, ""
+    if _NO_METHOD in text:
+        hint = "This kind of Homey has no such path: homey-tokend call --list tells which have."
+        exit_status = exits.USAGE
+    elif status in {401, 403}:
+        hint = "The client's scopes or the account's role do not cover it."
+        exit_status = exits.REFUSED
+    elif status in {408, 425, 429}:
+        exit_status = exits.TRY_LATER
+    else:
+        exit_status = exits.USAGE if 400 <= status < 500 else exits.UNREACHABLE
+    return ClientError(f"the Homey answered {status}: {text}", exit_status, hint, told)
+
+
+def _flat(value: object) -> str:
+    """Words, also where a Homey sends an object of them (docs/wire.md A1)."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def unreachable(tried: list[tuple[str, Exception]]) -> ClientError:
     """No socket could be entered: which were tried, and what to do.
 
@@ -51,7 +98,7 @@ def unreachable(tried: list[tuple[str, Exception]]) -> ClientError:
 
 
 def _exit_status(status: int, problem: dict[str, object]) -> int:
-    if status in {400, 404}:
+    if status in {400, 404, 405, 501}:
         return exits.USAGE
     if status == 403 or str(problem.get("kind", "")).endswith("refused"):
         return exits.REFUSED

@@ -80,13 +80,46 @@ def request(
     Raises:
         ClientError: Not reachable, not understood, or another status.
     """
+    answer = exchange(method, path, socket=socket, timeout=timeout)
+    if 200 <= answer.status < 300:
+        return answer
+    from homey_tokend.failures import failure  # noqa: PLC0415  only when it is needed
+
+    raise failure(answer)
+
+
+def exchange(
+    method: str,
+    path: str,
+    *,
+    socket: str | None = None,
+    timeout: float = DEADLINE_S,
+    body: bytes | None = None,
+    most: int | None = None,
+) -> Answer:
+    """Send one request and read its answer, whatever its status.
+
+    Args:
+        method: Any method; printable ASCII without blanks, as the path.
+        path: Path and query, encoded.
+        socket: The daemon's socket; None looks where it usually is.
+        timeout: Seconds that all of it may take.
+        body: A JSON body, or None for none.
+        most: How many bytes the answer may have; None for what is usual.
+
+    Raises:
+        ClientError: Not reachable or not understood.
+    """
     until = time.monotonic() + timeout  # noqa: TID251  a client has no clock injected
     connection = _connect(socket, until)
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    length = "Content-Length: 0\r\n" if method == "POST" else ""
+    if body is not None:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    elif method == "POST":
+        head += "Content-Length: 0\r\n"
     try:
-        connection.sendall(f"{head}{length}\r\n".encode("ascii"))
-        raw = _read(connection, until)
+        connection.sendall(f"{head}\r\n".encode("ascii") + (body or b""))
+        raw = _read(connection, until, most or _LARGEST)
     except TimeoutError:
         raise ClientError(
             f"the daemon did not answer within {timeout:g} s",
@@ -97,12 +130,7 @@ def request(
         raise unusable(f"the connection broke: {error.strerror}") from error
     finally:
         connection.close()
-    answer = _parsed(raw, bare=method == "HEAD")
-    if 200 <= answer.status < 300:
-        return answer
-    from homey_tokend.failures import failure  # noqa: PLC0415  only when it is needed
-
-    raise failure(answer)
+    return _parsed(raw, bare=method == "HEAD")
 
 
 def candidates(named: str | None = None) -> list[str]:
@@ -154,7 +182,7 @@ def _left(until: float) -> float:
     return left
 
 
-def _read(connection: _socket.socket, until: float) -> bytes:
+def _read(connection: _socket.socket, until: float, most: int) -> bytes:
     """All bytes until the daemon closes, which ``Connection: close`` asks it to."""
     parts: list[bytes] = []
     size = 0
@@ -165,7 +193,7 @@ def _read(connection: _socket.socket, until: float) -> bytes:
             return b"".join(parts)
         parts.append(part)
         size += len(part)
-        if size > _LARGEST:
+        if size > most:
             raise unusable("the answer is too large")
 
 

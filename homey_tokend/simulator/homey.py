@@ -8,7 +8,7 @@ import re
 
 from aiohttp import web
 
-from homey_tokend.simulator.call import Call, Handler
+from homey_tokend.simulator.call import Call
 from homey_tokend.simulator.household import Homey, Session
 from homey_tokend.simulator.replies import Refusal, as_json, express_error, plain_error
 
@@ -112,16 +112,6 @@ async def ping(call: Call) -> web.Response:
     response = as_json(wanted == homey.cloudid)
     response.headers["X-Homey-ID"] = homey.cloudid
     return response
-
-
-def elsewhere(scope: str, value: object) -> Handler:
-    """Make a door for a manager that this world has little of: one fixed answer."""
-
-    async def answer(call: Call) -> web.Response:
-        guarded(call, scope)
-        return as_json(value)
-
-    return answer
 
 
 async def unknown(call: Call) -> web.Response:

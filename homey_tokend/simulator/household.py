@@ -113,7 +113,22 @@ def _add_device(
         "available": True,
         "capabilities": list(values),
         "capabilitiesObj": {
-            capability: {"id": capability, "value": value, "lastUpdated": None}
-            for capability, value in values.items()
+            capability: _capability(capability, value) for capability, value in values.items()
         },
+    }
+
+
+def _capability(name: str, value: object) -> Json:
+    """A capability with its type, by its value; a measured one cannot be set, dim is a share."""
+    kind = next(kind for kind in ("boolean", "number", "string") if fits(kind, value))
+    most = 1 if name == "dim" else 1_000_000
+    return {
+        "id": name,
+        "type": kind,
+        "value": value,
+        "setable": not name.startswith("measure_"),
+        "getable": True,
+        "min": 0 if name == "dim" else -most,
+        "max": most,
+        "lastUpdated": None,
     }

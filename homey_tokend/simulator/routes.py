@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from homey_tokend.simulator import accounts, cloud, devices, homey, logic, oauth
+from homey_tokend.simulator import accounts, cloud, devices, homey, logic, managers, oauth
 from homey_tokend.simulator.call import Handler
 
 #: Every path of a Homey begins with this; all Homeys live on the one port.
@@ -47,9 +47,26 @@ ROUTES = (
         "devices",
         devices.switched,
     ),
+    Route(
+        "GET",
+        f"{_MANAGER}/devices/device/{{id}}/capability/{{capability}}",
+        "devices",
+        devices.read,
+    ),
     Route("GET", f"{_MANAGER}/zones/zone", "other", devices.zones),
-    Route("GET", f"{_MANAGER}/flow/flow", "other", homey.elsewhere("homey.flow.readonly", {})),
-    Route("GET", f"{_MANAGER}/apps/app", "other", homey.elsewhere("homey.app.readonly", {})),
+    Route(
+        "GET",
+        f"{_MANAGER}/zones/zone/{{id}}",
+        "other",
+        managers.one_of(lambda homey: homey.zones, "homey.zone.readonly"),
+    ),
+    *(
+        Route("GET", f"{_MANAGER}{told.path}", "other", managers.telling(told))
+        for told in managers.TOLD
+    ),
+    Route("POST", f"{_MANAGER}/flow/flow/{{id}}/trigger", "other", managers.triggered),
+    Route("POST", f"{_MANAGER}/system/reboot", "other", managers.rebooted),
+    Route("POST", f"{_MANAGER}/zwave/command", "other", managers.commanded),
     Route("*", f"{_AT}/{{rest:.*}}", "other", homey.unknown),
     Route("*", "/{rest:.*}", "other", homey.not_found),
 )

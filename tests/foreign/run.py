@@ -1,6 +1,7 @@
 """Clients that we did not write, against the simulator: the proof that it is right.
 
-Two of them: the guide's own HomeyScript, read from beside the checkout and run as
+Before them the catalogue of calls is held against the vendor's specification files.
+Two clients: the guide's own HomeyScript, read from beside the checkout and run as
 it is but for its hosts and settings, under Node with node-fetch 1.7.3 (it reads
 that version's internals); and the vendor's npm package homey-api. Needs Node, npm,
 and a Python that has aiohttp and PyYAML. Ends with ``N passed, M failed``.
@@ -21,6 +22,10 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
+sys.path.insert(0, str(CHECKOUT))  # this file is run as a program
+
+from tests.foreign import catalogue  # noqa: E402  as above
+
 GUIDE = CHECKOUT.parent / "shared" / "000_f5efc2bc6753e101.txt"
 PACKAGES = ("node-fetch@1.7.3", "homey-api@3.20.0")
 #: Seconds that one Node program may take; all of them take few.
@@ -124,10 +129,14 @@ def vendor(folder: Path, modules: Path) -> tuple[int, int]:
 
 
 def main() -> int:
-    """Run both and tell the sums."""
+    """Run all and tell the sums."""
     modules = packages()
     with tempfile.TemporaryDirectory(prefix="homey-tokend-foreign-") as folder:
-        sums = [guide(Path(folder), modules), vendor(Path(folder), modules)]
+        sums = [
+            catalogue.check(modules, GUIDE),
+            guide(Path(folder), modules),
+            vendor(Path(folder), modules),
+        ]
     passed, failed = (sum(column) for column in zip(*sums, strict=True))
     sys.stdout.write(f"{passed} passed, {failed} failed\n")
     return 1 if failed or not passed else 0

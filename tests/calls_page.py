@@ -1,0 +1,74 @@
+"""Writes docs/calls.md from the catalogue: ``python -m tests.calls_page``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from homey_tokend import catalogue
+from homey_tokend.catalogue import Endpoint
+
+PAGE = Path(__file__).parents[1] / "docs" / "calls.md"
+
+_KINDS = {
+    catalogue.PRO_2019: "2016 to 2019",
+    catalogue.PRO_2023: "2023 and later",
+    catalogue.CLOUD: "cloud",
+}
+
+HEAD = """\
+# What can be called
+
+This page is written by `python -m tests.calls_page` from the catalogue in `homey_tokend/catalogue.py`; a test holds it.
+`tests/foreign/run` holds the catalogue against the specification files in the vendor's npm package homey-api.
+
+```sh
+homey-tokend call devices
+homey-tokend call set-capability 9a7c... onoff true
+homey-tokend call GET /api/manager/zones/zone
+```
+
+Every path can be called by method and path as well, and over the socket below `/homeys/NAME` ([api.md](api.md)).
+Values in the body are JSON where they are JSON (`true`, `0.5`, `"text"`), else text: `call set-variable <id> '"7"'` sets a text, `call set-variable <id> 7` a number.
+A value of the wrong type is refused by the Homey, and `call` prints its words.
+
+- **changes**: it changes something; with **asks** it asks a person first, or takes `--yes`.
+- **scope**: what the session must have; a parent covers its children (`homey.device` has `homey.device.readonly`).
+- **Homeys**: which have it: Homey Pro *2016 to 2019*, Homey Pro of *2023 and later*, the Homey in the *cloud* (Bridge).
+
+The list that the well-known guide gives is covered whole.
+Where it writes another path than what answers, that is said: the path here is the right one.
+A slash at the end makes no difference.
+
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "\n".join(_section(group, ones) for group, ones in catalogue.groups())
+
+
+def _section(group: str, endpoints: Sequence[Endpoint]) -> str:
+    rows = "".join(_row(one) for one in endpoints)
+    head = "| call | request | does | changes | scope | Homeys |\n|---|---|---|---|---|---|\n"
+    notes = "".join(f"- {note}\n" for note in dict.fromkeys(filter(None, map(_note, endpoints))))
+    return f"## {group}\n\n{head}{rows}" + (f"\n{notes}" if notes else "")
+
+
+def _row(one: Endpoint) -> str:
+    changes = "asks" if one.dangerous else "yes" if one.changes else ""
+    kinds = ", ".join(_KINDS[kind] for kind in one.homeys) or "none known"
+    everywhere = "all" if len(one.homeys) == len(_KINDS) else kinds
+    scope = f"`{one.scope}`" if one.scope else ""
+    return (
+        f"| `{one.usage}` | `{one.method} {one.path}` | {one.does} "
+        f"| {changes} | {scope} | {everywhere} |\n"
+    )
+
+
+def _note(one: Endpoint) -> str:
+    guide = f"The guide writes `{one.guide}`." if one.guide else ""
+    words = " ".join(filter(None, (one.note, guide)))
+    return f"`{one.name}`: {words}" if words else ""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
