@@ -4,19 +4,30 @@ FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY homey_tokend ./homey_tokend
-RUN python -m venv /opt/homey-tokend \
-    && /opt/homey-tokend/bin/pip install --no-cache-dir . \
-    && /opt/homey-tokend/bin/pip uninstall --yes pip
+COPY docs/man ./docs/man
+RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheel . \
+    && python -m venv --without-pip /opt/homey-tokend \
+    && python -m pip --python /opt/homey-tokend/bin/python install --no-cache-dir --no-compile /wheel/*.whl \
+    && python -m compileall -q -j 0 /opt/homey-tokend/lib
 
 FROM ${PYTHON_IMAGE}
+ARG VERSION=unreleased
+LABEL org.opencontainers.image.title="homey-tokend" \
+      org.opencontainers.image.description="Keeps a fresh Homey bearer token at hand: on a unix socket and in a Homey logic variable" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}"
 COPY --from=build /opt/homey-tokend /opt/homey-tokend
+# Folders that any uid can use (--user); the daemon's own files in them are for its user alone.
 RUN groupadd --gid 10001 homey-tokend \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin homey-tokend \
-    && install -d -o 10001 -g 10001 -m 0755 /run/homey-tokend \
-    && install -d -o 10001 -g 10001 -m 0700 /var/lib/homey-tokend
+    && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir / --shell /usr/sbin/nologin homey-tokend \
+    && install -d -o 10001 -g 10001 -m 0777 /run/homey-tokend /var/lib/homey-tokend
 ENV PATH=/opt/homey-tokend/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 VOLUME ["/var/lib/homey-tokend"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["homey-tokend"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=2 \
+    CMD ["homey-tokend", "health"]
+# As the first process of a container the daemon has no default for SIGTERM: it is held back
+# until the daemon can take it, so that a stop right after the start is not lost.
+ENTRYPOINT ["env", "--block-signal=TERM", "homey-tokend"]
 CMD ["run"]
