@@ -121,12 +121,13 @@ def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Convers
         BearerDiscarded: the Homey does not take the bearer it gave.
         HomeyOffline, ProtocolChanged, Transient: see ``answers``.
     """
+    hide = (*hide, grant.access_token)
     place = _Place(fallback_url(site)) if site.explicit_url else (yield from _find(grant, site))
     value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
     if value is None:
         value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
     if value is None:
-        raise (yield from _not_covered(grant, site, place))
+        raise (yield from _not_covered(grant, site, place, hide))
     draft = Bearer(
         value=value,
         url=place.url,
@@ -254,11 +255,13 @@ def _token_request(who: Credentials, at: Endpoints, *fields: tuple[str, str]) ->
     )
 
 
-def _homeys(grant: Grant, site: Site) -> Conversation[dict[str, tuple[str, str | None]]]:
+def _homeys(
+    grant: Grant, site: Site, hide: tuple[Secret, ...] = ()
+) -> Conversation[dict[str, tuple[str, str | None]]]:
     response = yield Request(
         Step.USER, "GET", f"{site.endpoints.api}/user/me", bearer=grant.access_token
     )
-    return answers.homeys_of(response, (grant.access_token,))
+    return answers.homeys_of(response, hide)
 
 
 def _find(grant: Grant, site: Site) -> Conversation[_Place]:
@@ -290,7 +293,7 @@ def _log_in_at_homey(
         json={},
         bearer=grant.access_token,
     )
-    delegation = answers.delegation_of(response, (*hide, grant.access_token))
+    delegation = answers.delegation_of(response, hide)
     response = yield Request(
         Step.HOMEY_LOGIN,
         "POST",
@@ -301,14 +304,16 @@ def _log_in_at_homey(
     return answers.homey_login_of(response), response.sent_at
 
 
-def _not_covered(grant: Grant, site: Site, place: _Place) -> Conversation[HomeyRefused]:
+def _not_covered(
+    grant: Grant, site: Site, place: _Place, hide: tuple[Secret, ...]
+) -> Conversation[HomeyRefused]:
     """The refusal, naming the account's other Homeys where it tells them."""
     remedy = "Check cloudid; may this account use the Homey?"
     try:
-        homeys = yield from _homeys(grant, site)
+        homeys = yield from _homeys(grant, site, hide)
     except TokendError:
         homeys = {}
-    named = [f"{key} ({name})" for key, (name, _) in homeys.items() if _CLOUDID.fullmatch(key)]
+    named = [f"{key} ({name})" for key, (name, _) in homeys.items() if _is_cloudid(key, hide)]
     if named:
         listed = ", ".join(named[:8])
         remedy = f"The account's Homeys are: {listed}. Correct cloudid."
@@ -318,6 +323,10 @@ def _not_covered(grant: Grant, site: Site, place: _Place) -> Conversation[HomeyR
         step=Step.HOMEY_LOGIN,
         remedy=remedy,
     )
+
+
+def _is_cloudid(key: str, hide: tuple[Secret, ...]) -> bool:
+    return bool(_CLOUDID.fullmatch(key)) and not any(one and one.reveal() in key for one in hide)
 
 
 def _proved(draft: Bearer, skew: timedelta | None) -> Conversation[Bearer]:

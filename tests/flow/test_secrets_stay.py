@@ -32,6 +32,8 @@ from tests.flow.scenes import (
 #: Short and odd, so that they are known rather than guessed by their look.
 PASSWORD, CLIENT, USER, CODE = "cnry1&Pä s", "cnry2 %3", "cnry3.u+t", "cnry4~c"
 ACCESS, DELEGATION, BEARER, REFRESH, OTP = "cnry5/a", "cnry6.d", "cnry7:b", "cnry8=r", "739154"
+#: A secret that could be taken for a cloudid.
+REFRESH_ID = "cnry9"
 CANARIES = (PASSWORD, CLIENT, USER, CODE, ACCESS, DELEGATION, BEARER, REFRESH, OTP)
 
 who = replace(WHO, password=Secret(PASSWORD), client_secret=Secret(CLIENT))
@@ -57,7 +59,11 @@ PLACES: dict[str, tuple[Start, tuple[Response, ...], tuple[str, ...]]] = {
         (),
         (PASSWORD, CLIENT, REFRESH),
     ),
-    "delegation": (lambda: flow.exchange(grant, SITE), (), (ACCESS,)),
+    "delegation": (
+        lambda: flow.exchange(grant, SITE, (Secret(PASSWORD),)),
+        (),
+        (ACCESS, PASSWORD),
+    ),
     "homey_login": (lambda: flow.exchange(grant, SITE), (delegated,), (ACCESS, DELEGATION)),
 }
 SPELLINGS: dict[str, Callable[[str], str]] = {
@@ -138,13 +144,18 @@ def test_no_echo_in_a_redirect_reaches_a_failures_text(name: str, spelling: str)
 
 def test_no_echo_in_the_list_of_homeys_reaches_a_refusal() -> None:
     """Neither as a name nor as an id."""
-    homeys = [{"_id": "5a01", "name": f"is {ACCESS}"}, {"_id": ACCESS, "name": "x"}]
+    homeys = [
+        {"_id": "5a01", "name": f"is {ACCESS} {PASSWORD}"},
+        {"_id": ACCESS, "name": "x"},
+        {"_id": f"x{REFRESH_ID}", "name": "x"},
+    ]
     listed = answer(200, json.dumps({"homeys": homeys}))
     refused = (delegated, answer(401)) * 2
-    error = play(flow.exchange(grant, SITE), *refused, listed).error
+    hide = (Secret(PASSWORD), Secret(REFRESH_ID), Secret(""))
+    error = play(flow.exchange(grant, SITE, hide), *refused, listed).error
 
     assert error is not None
-    assert "5a01 (is …)" in error.remedy
+    assert "Homeys are: 5a01 (is … …)." in error.remedy
     assert ACCESS[:5] not in everything(error)
 
 
