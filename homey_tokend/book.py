@@ -50,7 +50,7 @@ def to_json(book: Book) -> bytes:
         "accounts": {key: _account(state) for key, state in book.accounts.items()},
         "refresh_tokens": {name: one.reveal() for name, one in book.refresh_tokens.items()},
     }
-    return (json.dumps(document, indent=1) + "\n").encode()
+    return (json.dumps(document) + "\n").encode()
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -9,13 +9,15 @@ from email.utils import format_datetime
 from random import Random
 from urllib.parse import urlsplit
 
-from bench.simyear.loop import YearClock
+from bench.simyear.loop import BEGIN, YearClock
 from homey_tokend.errors import Unreachable
 from homey_tokend.model import Request, Response, Step
 
 ACCOUNTS, API, HUB = "accounts.test", "api.test", "hub.test"
 HOSTS = (ACCOUNTS, API, HUB)
 LIFE = timedelta(hours=24)
+#: What a host may ask for: who waits for years because a header says so has misunderstood it.
+WAIT_MOST = timedelta(hours=1)
 CODE_LIFE, ACCESS_LIFE = timedelta(seconds=30), timedelta(seconds=3660)
 CLOUDID, VARIABLE = "c0ffee", "v-1"
 
@@ -28,6 +30,14 @@ class Trouble:
     kind: str
     until: datetime
     retry_after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A password that came in and was judged."""
+
+    at: datetime
+    right: bool
 
 
 @dataclass(slots=True)
@@ -47,13 +57,16 @@ class Cloud:
     troubles: list[Trouble] = field(default_factory=list)
     sessions: dict[str, Session] = field(default_factory=dict)
     variable: str | None = ""
-    written: list[tuple[datetime, str]] = field(default_factory=list)
-    logins: list[tuple[datetime, bool]] = field(default_factory=list)
-    asked_to_wait_until: datetime | None = None
+    logins: list[Login] = field(default_factory=list)
+    #: Until when was any host unwell, or had asked to be left alone?
+    unwell_until: datetime = BEGIN
     backwards: list[str] = field(default_factory=list)
-    at_login: Callable[[], None] = lambda: None
-    #: What a full disk never got, a killed process cannot know afterwards.
-    forgotten: Callable[[], bool] = lambda: False
+    #: Called once, when a request of this step comes in.
+    at_step: dict[Step, Callable[[], None]] = field(default_factory=dict)
+    #: Called before a host falls ill, so that what was before can be judged.
+    before: Callable[[], None] = lambda: None
+    #: Whether the variable may go back: what a full disk never got, a killed process cannot know.
+    forgiven: Callable[[str], bool] = lambda _what: False
     _given: dict[str, datetime] = field(default_factory=dict)
     _count: int = 0
 
@@ -62,8 +75,7 @@ class Cloud:
     async def send(self, request: Request) -> Response:
         await asyncio.sleep(request.after.total_seconds() + self.chance.uniform(0.02, 0.4))
         host = urlsplit(request.url).hostname or ""
-        if request.step is Step.LOGIN:
-            self.at_login()
+        self.at_step.pop(request.step, lambda: None)()
         sent_at = self.clock.now()
         trouble = self.trouble_of(host)
         if trouble is not None:
@@ -75,7 +87,15 @@ class Cloud:
             raise Unreachable("lost", step=request.step, sent=True)
         return self._response(sent_at, status, body, headers)
 
+    def fall_ill(self, trouble: Trouble) -> None:
+        """From now on this host does so."""
+        self.before()
+        self.troubles.append(trouble)
+        self.unwell_until = max(self.unwell_until, trouble.until)
+
     def trouble_of(self, host: str) -> Trouble | None:
+        if not self.troubles:
+            return None
         now = self.clock.truth()
         self.troubles = [one for one in self.troubles if one.until > now]
         return next((one for one in self.troubles if one.host == host), None)
@@ -104,8 +124,8 @@ class Cloud:
 
     def _remember_wait(self, retry_after: str) -> None:
         if retry_after.isdigit():
-            until = self.clock.truth() + timedelta(seconds=int(retry_after))
-            self.asked_to_wait_until = max(self.asked_to_wait_until or until, until)
+            wait = min(timedelta(seconds=int(retry_after)), WAIT_MOST)
+            self.unwell_until = max(self.unwell_until, self.clock.truth() + wait)
 
     def _response(
         self, sent_at: datetime, status: int, body: bytes, headers: list[tuple[str, str]]
@@ -126,7 +146,7 @@ class Cloud:
 
     def _login(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         right = dict(request.form or ())["password"] == self.password
-        self.logins.append((self.clock.truth(), right))
+        self.logins.append(Login(self.clock.truth(), right))
         if not right:
             return 401, b'{"error":"The provided password is not correct"}', []
         return 200, _json({"token": self._new("user", timedelta(minutes=10))}), []
@@ -192,10 +212,9 @@ class Cloud:
     def _put(self, value: str) -> bytes:
         before = self.sessions.get(self.variable or "")
         older = before is not None and self.sessions[value].number < before.number
-        if older and not self.forgotten():
+        if older and not self.forgiven("variable"):
             self.backwards.append(f"variable: {value} after {self.variable}")
         self.variable = value
-        self.written.append((self.clock.truth(), value))
         return _json(self._shown())
 
     def _shown(self) -> dict[str, object]:

@@ -9,6 +9,7 @@ from random import Random
 from bench.simyear.cloud import ACCOUNTS, API, CLOUDID, HUB, LIFE, Cloud
 from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
 from homey_tokend.accounts import Accounts
+from homey_tokend.clock import SteadyClock
 from homey_tokend.digests import Digests
 from homey_tokend.errors import StateUnusable
 from homey_tokend.fleet import Fleet
@@ -52,7 +53,9 @@ class _Mount:
         return self._disk.blob
 
     async def save(self, blob: bytes) -> None:
-        await asyncio.sleep(self._chance.uniform(0.001, 0.05))
+        late = self._chance.random() < 0.5  # it is on the disk, and nobody was told so
+        if not late:
+            await asyncio.sleep(self._chance.uniform(0.001, 0.1))
         if self.dead:
             return
         if self._disk.full:
@@ -60,7 +63,8 @@ class _Mount:
             raise StateUnusable("the disk is full")
         self._disk.blob = blob
         self._disk.unsaved = False
-        await asyncio.sleep(self._chance.uniform(0.001, 0.05))
+        if late:
+            await asyncio.sleep(self._chance.uniform(0.001, 0.1))
 
     async def set_aside(self) -> str:
         return await self._disk.set_aside()
@@ -75,12 +79,17 @@ class Machine:
         self.schedule = YearSchedule(loop, clock)
         self.disk = Disk(chance)
         self.password = cloud.password
-        cloud.forgotten = lambda: self.disk.unsaved
+        self.since = clock.truth()
+        self.kills: list[datetime] = []
+        #: Called before anything befalls the machine, so that what was before can be judged.
+        self.before: Callable[[], None] = lambda: None
+        cloud.forgiven = self.forgiven
         self.fleet: Fleet | None = None
         self.keeper: Keeper | None = None
         self.bugs: list[str] = []
         self._chance = chance
         self._mount: _Mount | None = None
+        self._forgot: set[str] = set()
         self._run: asyncio.Task[None] | None = None
 
     async def read(self) -> Credentials:
@@ -97,17 +106,17 @@ class Machine:
     async def start(self) -> None:
         mount = self._mount = _Mount(self.disk, self._chance)
         ledger = Ledger(mount, salt=lambda: "salt")
-        await ledger.load(self.clock.now())
+        clock = SteadyClock.over(self.clock)
+        await ledger.load(clock.now())
         accounts = Accounts(ledger)
-        tools = Tools(self.clock, self.cloud, accounts, ledger, _digest, lambda _secret: None)
+        tools = Tools(clock, self.cloud, accounts, ledger, _digest, lambda _secret: None)
         refresher = Refresher(Homey(NAME, ENDPOINTS, CLOUDID, None, LIFE), self, tools)
         sink = LogicVariableSink(self.cloud, name="accesstoken", variable_id=None, create=True)
-        hands = Hands(self.clock, self.schedule, self.cloud, accounts, ledger, {sink.target: sink})
-        plan = Plan(
-            verify_every=timedelta(hours=1), sinks=(sink.target,), checked=(sink.target,)
-        )
+        hands = Hands(clock, self.schedule, self.cloud, accounts, ledger, {sink.target: sink})
+        plan = Plan(verify_every=timedelta(hours=1), sinks=(sink.target,), checked=(sink.target,))
         self.keeper = Keeper(NAME, url=ENDPOINTS.homey, plan=plan, refresher=refresher, hands=hands)
-        self.fleet = Fleet({NAME: self.keeper}, accounts, self.clock, lambda: True)
+        self.fleet = Fleet({NAME: self.keeper}, accounts, clock, lambda: True)
+        self.since = self.clock.truth()
         self._run = asyncio.create_task(self.fleet.run())
         self._run.add_done_callback(self._ended)
 
@@ -119,6 +128,10 @@ class Machine:
         """SIGKILL: from this instant nothing reaches the disk."""
         if self._run is None or self._mount is None:
             return
+        self.before()
+        self.kills.append(self.clock.truth())
+        if self.disk.unsaved:
+            self._forgot = {"token", "variable"}
         self._mount.dead = True
         self._run.cancel()
         await asyncio.gather(self._run, return_exceptions=True)
@@ -134,18 +147,31 @@ class Machine:
     def running(self) -> bool:
         return self._run is not None
 
+    def forgiven(self, what: str) -> bool:
+        """Whether this may go back once: a killed process cannot know what no disk has got."""
+        forgiven = what in self._forgot
+        self._forgot.discard(what)
+        return forgiven
+
+    def correct_password(self) -> None:
+        self.before()
+        self.password = self.cloud.password
+        self.since = self.clock.truth()
+
     def suspend(self, by: timedelta) -> None:
+        self.before()
         self.clock.suspended += by.total_seconds()
+        self.since = self.clock.truth()
 
     def set_clock(self, error: timedelta) -> None:
+        self.before()
         self.clock.error = error
 
     def served(self) -> str | None:
         """What a reader of the socket would get at this instant."""
-        if self.keeper is None:
+        if self.keeper is None or self.fleet is None:
             return None
-        token = self.keeper.view.token
-        now: datetime = self.clock.now()
+        token, now = self.keeper.view.token, self.fleet.now()
         return token.value.reveal() if token is not None and token.valid(now) else None
 
 

@@ -4,7 +4,7 @@ A year has about: 60 short outages of one host, 3 of a day, 30 of the Homey alon
 15 storms of 429, 10 captive portals, 12 revoked sessions, 2 changed passwords that
 are corrected days later, 6 set clocks, 20 suspends, 40 kills (half of them within
 a refresh), 4 full disks, 10 variables changed and 6 deleted by a person, 50
-refreshes by a person and 150 askers for more life.
+refreshes by a person and 150 askers for more life. Fewer days bring fewer of each.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from random import Random
 
 from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Cloud, Trouble
 from bench.simyear.machine import NAME, Machine
+from homey_tokend.model import Step
 
-YEAR_S = 365 * 86400.0
-HOUR = 3600.0
+YEAR_DAYS, DAY_S, HOUR = 365, 86400.0, 3600.0
 #: How long may a heartbeat be away? (schedule.HEARTBEAT)
 BEAT_S = 30.0
 Act = Callable[[], Awaitable[None]]
@@ -31,7 +31,7 @@ class Troubles:
         self._chance = chance
         self.person_refreshes = 0
 
-    def plan(self) -> list[tuple[float, Act]]:
+    def plan(self, days: int) -> list[tuple[float, Act]]:
         """Instants (seconds from the start) and what begins then, in order."""
         mix: list[tuple[int, Act]] = [
             (60, self.short_outage),
@@ -52,9 +52,11 @@ class Troubles:
             (150, self.asker),
         ]
         # Nothing new begins in the last three days, so that what has begun can end.
-        last = YEAR_S - 3 * 86400
+        last = (days - 3) * DAY_S
         drawn = [
-            (self._chance.uniform(HOUR, last), act) for count, act in mix for _ in range(count)
+            (self._chance.uniform(HOUR, last), act)
+            for count, act in mix
+            for _ in range(max(1, round(count * days / YEAR_DAYS)))
         ]
         return sorted(drawn, key=lambda one: one[0])
 
@@ -62,7 +64,7 @@ class Troubles:
 
     def _trouble(self, host: str, kind: str, seconds: float, retry_after: str = "") -> None:
         until = self._machine.clock.truth() + timedelta(seconds=seconds)
-        self._cloud.troubles.append(Trouble(host, kind, until, retry_after))
+        self._cloud.fall_ill(Trouble(host, kind, until, retry_after))
 
     async def short_outage(self) -> None:
         kind = self._chance.choice(["down", "503", "hang", "reset"])
@@ -86,15 +88,17 @@ class Troubles:
             self._trouble(host, "portal", seconds)
 
     async def revoke(self) -> None:
+        self._machine.before()
         for session in self._cloud.sessions.values():
             session.revoked = True
 
     # --- people ---
 
     async def password_changed(self) -> None:
+        self._machine.before()
         self._cloud.password = f"right-{self._chance.random()}"
-        await asyncio.sleep(self._chance.uniform(1, 5) * 86400)
-        self._machine.password = self._cloud.password
+        await asyncio.sleep(self._chance.uniform(1, 5) * DAY_S)
+        self._machine.correct_password()
         await asyncio.sleep(self._chance.uniform(0, BEAT_S))
         await self._machine.beat()
 
@@ -140,9 +144,10 @@ class Troubles:
 
     async def kill_in_refresh(self) -> None:
         began = asyncio.Event()
-        self._cloud.at_login = began.set
+        step, seconds = self._chance.choice([(Step.LOGIN, 3.0), (Step.HOMEY_LOGIN, 1.0)])
+        self._cloud.at_step[step] = began.set
         await began.wait()
-        await asyncio.sleep(self._chance.uniform(0, 3))
+        await asyncio.sleep(self._chance.uniform(0, seconds))
         await self.kill()
 
     async def disk_full(self) -> None:
