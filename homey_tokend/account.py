@@ -125,13 +125,24 @@ class AccountState:
         )
 
     def not_after(self, now: datetime) -> "AccountState":
-        """Instants from a clock that was ahead, cut down to ``now``: no wait grows by them."""
+        """Instants from a clock that was ahead, moved back until none is: no wait grows by them.
+
+        They keep their distances, so that days of sign-ins do not become sign-ins of now
+        where it is our clock that is behind (a boot without a clock that runs on).
+        """
+        known = [*self.sign_ins, *self.forced]
+        known += [one.trouble.at for one in self.refusals.values()]
+        ahead = max(known, default=now) - now
+
+        def back(at: datetime) -> datetime:
+            return at - ahead if at > now else at
+
         return AccountState(
             refusals={
-                key: Refusal(key, replace(one.trouble, at=min(one.trouble.at, now)))
+                key: Refusal(key, replace(one.trouble, at=back(one.trouble.at)))
                 for key, one in self.refusals.items()
             },
-            sign_ins=tuple(min(at, now) for at in self.sign_ins),
+            sign_ins=tuple(sorted(map(back, self.sign_ins))),
             one_time_steps=self.one_time_steps,
-            forced=tuple(min(at, now) for at in self.forced),
+            forced=tuple(sorted(map(back, self.forced))),
         )

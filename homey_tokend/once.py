@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from homey_tokend import exits
 from homey_tokend.assembly import Parts
 from homey_tokend.errors import AlreadyRunning
 from homey_tokend.fleet import Fleet
-from homey_tokend.model import View
+from homey_tokend.model import Trouble, View
 
 log = structlog.get_logger()
 #: How long may the whole round take, whatever hangs?
@@ -71,25 +71,43 @@ def _no_daemon_at(path: Path) -> None:
 async def _round(parts: Parts, *, force: bool) -> int:
     fleet = await parts.fleet(Deaf(), lambda: True)
     run = asyncio.create_task(fleet.run(), name="fleet")
+    work = asyncio.create_task(_work(fleet, force=force), name="round")
     try:
-        async with asyncio.timeout(ROUND_MOST.total_seconds()):
-            await fleet.settled()
-            if force:
-                await _force(fleet)
-                await fleet.settled()
-    except TimeoutError:
-        log.error("once.not_finished", after_s=ROUND_MOST.total_seconds())
-        return exits.TRY_LATER
+        await asyncio.wait(
+            {run, work},
+            timeout=ROUND_MOST.total_seconds(),
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if run.done():
+            run.result()  # the keepers run until they are cancelled: this is a bug
+        if not work.done():
+            log.error("once.not_finished", after_s=ROUND_MOST.total_seconds())
+            return exits.TRY_LATER
+        work.result()
     finally:
         run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
+        work.cancel()
+        await asyncio.gather(run, work, return_exceptions=True)
     return max(status_of(fleet.view(name)) for name in fleet.names())
 
 
-async def _force(fleet: Fleet) -> None:
+async def _work(fleet: Fleet, *, force: bool) -> None:
+    before = {name: _tried(fleet.view(name)) for name in fleet.names()}
+    await fleet.settled()
+    if force:
+        await _force(fleet, before)
+        await fleet.settled()
+
+
+def _tried(view: View) -> tuple[int, Trouble | None]:
+    """What differs once a refresh was tried, well or not."""
+    return view.refreshes, view.trouble
+
+
+async def _force(fleet: Fleet, before: Mapping[str, tuple[int, Trouble | None]]) -> None:
     for name in fleet.names():
-        if fleet.view(name).trouble is None and fleet.view(name).refreshes == 0:
-            continue
+        if _tried(fleet.view(name)) != before[name]:
+            continue  # it was due, and has just been tried
         answer = await fleet.refresh(name, ROUND_MOST)
         if answer.too_soon is not None:
             log.warning("once.too_soon", homey=name, until=answer.too_soon.isoformat())

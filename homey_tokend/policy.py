@@ -293,6 +293,11 @@ def _refusals(state: HomeyState, account: AccountState, facts: Facts) -> Iterato
         yield Gate(state.refusal.until, "the sign-in was refused", held=True)
 
 
+def refused(state: HomeyState, account: AccountState, facts: Facts, now: datetime) -> bool:
+    """Whether a refusal holds the next attempt back: then a person's tries are counted."""
+    return any(gate.at > now for gate in _refusals(state, account, facts))
+
+
 def _closed(state: HomeyState, facts: Facts) -> Iterator[Gate]:
     if facts.closed is not None and state.attempted_at is not None and facts.password_needed:
         yield replace(facts.closed, at=min(facts.closed.at, state.attempted_at + CLOSED_MOST))
@@ -316,10 +321,11 @@ def _spread(state: HomeyState, account: AccountState, now: datetime, plan: Plan)
     """The less of the budget is left, the longer the gap: doubling, up to the whole window.
 
     So it is never spent at once: better a password now and then than none for half a day.
+    What the Homeys need where all is well is not spread: they sign in one after the other.
     """
     window, allowed = _budget(state, plan)
     spent = account.sign_ins_since(now - window)
-    if spent and len(spent) < allowed:
+    if BUDGET_EACH * plan.homeys <= len(spent) < allowed:
         gap = window / (1 << min(allowed - len(spent), 64))
         yield Gate(spent[-1] + gap, "the budget of sign-ins is used sparingly", held=True)
 

@@ -102,7 +102,7 @@ class Reception:
     def _refused(self, now: datetime) -> bool:
         keeper = self._keeper
         account = self._accounts.state(keeper.account_key)
-        return policy.next_attempt(keeper.state, account, keeper.facts, now, keeper.plan).held
+        return policy.refused(keeper.state, account, keeper.facts, now)
 
     def _free_at(self, now: datetime) -> datetime:
         """When a person's refresh may start: not right after another, twice a day if refused."""
@@ -110,7 +110,9 @@ class Reception:
         state, account = keeper.state, self._accounts.state(keeper.account_key)
         token = state.usable(now)
         free = policy.young_until(token) if token else now
-        if state.attempted_at is not None and state.attempted_at <= now:
+        # An attempt that ran into a closed gate sent no password: it is none to wait after.
+        tried = keeper.facts.closed is None
+        if tried and state.attempted_at is not None and state.attempted_at <= now:
             life = token.life if token else keeper.plan.lifetime
             free = max(free, state.attempted_at + policy.young_span(life))
         if self._refused(now):

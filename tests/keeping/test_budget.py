@@ -10,52 +10,59 @@ ONE_HOMEY = 10 + 2
 TWO_HOMEYS = 10 + 2 * 2
 
 
-async def logged_in(household: Household, number: int) -> None:
-    """Until the cloud has seen so many passwords, or the keeper waits."""
+async def at_consent(household: Household, number: int) -> None:
+    """Until the cloud was asked for the consent page so often, or the keeper waits."""
     await household.until(
         lambda: (
-            household.sign_ins() >= number
+            len(household.simulator.seen("authorise")) >= number
             or all(keeper.settled.is_set() for keeper in household.keepers.values())
         )
     )
 
 
 async def test_a_crash_loop_cannot_hammer_the_account(household: Household) -> None:
-    """Thirty starts, each killed before its flow ends: twelve passwords, then no more."""
+    """Thirty starts, each killed before its flow ends: few passwords, further and further apart."""
     household.simulator.add_fault(step="authorise", kind="hang")
-    for start in range(30):
+    for _ in range(30):
+        seen = len(household.simulator.seen("authorise"))
         await household.begin()
-        await logged_in(household, start + 1)
+        await at_consent(household, seen + 1)
         await household.stop()
         household.skip(MINUTE)
+    spent = household.sign_ins()
 
-    assert ONE_HOMEY == household.sign_ins()
+    assert 3 <= spent <= 8
 
     household.simulator.clear_faults()
     await household.start()
     view = household.view()
 
-    assert ONE_HOMEY == household.sign_ins()
+    assert spent == household.sign_ins()
     assert view.token is None
-    assert view.next_why == "the budget of sign-ins is spent"
+    assert view.next_why == "the budget of sign-ins is used sparingly"
     assert view.refusing_until is not None
 
 
-async def test_the_budget_is_free_again_half_a_life_later(household: Household) -> None:
-    """What was spent is free after twelve hours, one password after the other."""
+async def test_two_days_of_a_crash_loop_stay_within_the_budget(household: Household) -> None:
+    """A start each half hour: never more than twelve passwords within any half day."""
     household.simulator.add_fault(step="authorise", kind="hang")
-    for start in range(ONE_HOMEY):
+    for _ in range(48):
+        seen = len(household.simulator.seen("authorise"))
         await household.begin()
-        await logged_in(household, start + 1)
+        await at_consent(household, seen + 1)
         await household.stop()
+        household.skip(HOUR / 2)
+    at = [entry.at for entry in household.simulator.seen("login")]
+    most = max(sum(1 for one in at if 0 <= one - start < 12 * 3600) for start in at)
+
+    assert 8 <= len(at)
+    assert most <= ONE_HOMEY
+
     household.simulator.clear_faults()
     await household.start()
-    assert household.view().token is None
-
-    await household.wait(12 * HOUR + MINUTE)
+    await household.wait(6 * HOUR)
 
     assert household.token().generation == 1
-    assert ONE_HOMEY + 1 == household.sign_ins()
 
 
 async def test_two_homeys_have_a_larger_budget_together(begin: Begin) -> None:
@@ -64,20 +71,20 @@ async def test_two_homeys_have_a_larger_budget_together(begin: Begin) -> None:
     household.simulator.add_fault(step="token", kind="status", status=503)
     document = household.document(retry={"first": "1m", "max": "1m"})
     await household.start(document)
-    await household.wait(2 * HOUR)
+    await household.wait(12 * HOUR - MINUTE)
 
-    assert TWO_HOMEYS == household.sign_ins()
+    assert ONE_HOMEY < household.sign_ins() <= TWO_HOMEYS
     assert all(view_of.refusing_until for view_of in map(household.view, household.keepers))
 
 
 async def test_failures_after_the_login_are_counted(begin: Begin) -> None:
-    """A token endpoint that is down, with user tokens that die at once: twelve passwords, no more."""
+    """A token endpoint that is down, with user tokens that die at once: twelve, spread out."""
     household = await begin(user_token_lifetime=1)
     household.simulator.add_fault(step="token", kind="status", status=503)
     await household.start(household.document(retry={"first": "1m", "max": "1m"}))
-    await household.wait(HOUR)
+    await household.wait(12 * HOUR - MINUTE)
 
-    assert ONE_HOMEY == household.sign_ins()
+    assert ONE_HOMEY - 1 <= household.sign_ins() <= ONE_HOMEY
 
 
 async def test_a_login_that_gives_no_judgement_does_not_count(household: Household) -> None:
@@ -99,22 +106,26 @@ async def test_429_at_the_login_counts(household: Household) -> None:
     """Too many requests is a judgement: these passwords are not given back."""
     household.simulator.add_fault(step="login", kind="too_many_requests")
     await household.start(household.document(retry={"first": "1m", "max": "1m"}))
-    await household.wait(HOUR)
+    await household.wait(12 * HOUR - MINUTE)
 
-    assert ONE_HOMEY == household.sign_ins()
-    assert household.view().next_why == "the budget of sign-ins is spent"
+    assert ONE_HOMEY - 1 <= household.sign_ins() <= ONE_HOMEY
+    assert household.view().next_why.startswith("the budget of sign-ins is")
 
 
 async def test_a_person_cannot_pass_the_budget(household: Household) -> None:
-    """Neither wait nor force: a spent budget is spent."""
+    """A person need not wait for the gaps, as often as it takes; but a spent budget is spent."""
     household.simulator.add_fault(step="login", kind="too_many_requests")
     await household.start(household.document(retry={"first": "1m", "max": "1m"}))
-    await household.wait(HOUR)
-    answer = await household.fleet.refresh("home", MINUTE)
+    answers = []
+    for _ in range(ONE_HOMEY):
+        await household.wait(MINUTE)
+        answers.append(await household.fleet.refresh("home", MINUTE))
+    answer = answers[-1]
 
     assert ONE_HOMEY == household.sign_ins()
     assert answer.too_soon is not None
     assert answer.too_soon > household.now + 10 * HOUR
+    assert household.view().next_why == "the budget of sign-ins is spent"
 
 
 def codes_of(household: Household) -> list[str]:
@@ -157,7 +168,7 @@ async def test_a_restart_never_sends_the_same_code(begin: Begin) -> None:
     household = await begin(totp_secret=TOTP_SECRET)
     household.simulator.add_fault(step="authorise", kind="hang")
     await household.begin(with_codes(household))
-    await logged_in(household, 1)
+    await at_consent(household, 1)
     await household.restart(with_codes(household))
     await household.restart(with_codes(household))
 

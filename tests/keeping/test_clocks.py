@@ -55,8 +55,10 @@ async def test_a_set_clock_does_not_prolong_a_token_in_an_outage(
 ) -> None:
     """The cloud is down, the clock is set: at its true end the token is gone, not hours later."""
     await household.start(household.document(retry={"first": "1h", "max": "1h"}))
-    household.simulator.add_fault(step="login", kind="status", status=503)
-    await hours(household, 20)
+    household.skip(20 * HOUR)
+    household.simulator.unplug()
+    household.simulator.add_fault(step="login", kind="too_many_requests", retry_after=36000)
+    await household.beat()
     household.clock.set_wall(by)
     await household.beat()
     held = await hours(household, 5)
@@ -138,13 +140,13 @@ async def test_a_restart_in_1970_serves_no_token_from_the_future(household: Hous
     assert truly_good(household)
 
 
-async def test_weeks_of_sign_ins_do_not_spend_the_budget_of_a_boot_in_1970(
+async def test_days_of_sign_ins_do_not_spend_the_budget_of_a_boot_in_1970(
     household: Household,
 ) -> None:
-    """Two sign-ins a day for three weeks, then a boot without a clock: the budget is not spent."""
+    """Two sign-ins a day for days, then a boot without a clock: the budget is not spent."""
     await household.start()
-    await household.wait(21 * DAY)
-    assert household.sign_ins() > 24
+    await household.wait(9 * DAY)
+    assert household.sign_ins() > 12
     await household.stop()
     household.skip(2 * DAY)
     away = EPOCH - household.now

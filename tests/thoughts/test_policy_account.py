@@ -173,7 +173,8 @@ def test_a_person_does_not_pass_the_budget() -> None:
 @pytest.mark.parametrize(
     ("spent", "gap"),
     [
-        pytest.param(1, 12 * HOUR / 2048, id="after the first, some 21 seconds"),
+        pytest.param(1, timedelta(0), id="after the first, none"),
+        pytest.param(2, 12 * HOUR / 1024, id="after the second, some 42 seconds"),
         pytest.param(6, 12 * HOUR / 64, id="after half of it, some eleven minutes"),
         pytest.param(11, 6 * HOUR, id="before the last, half the window"),
     ],
@@ -181,7 +182,8 @@ def test_a_person_does_not_pass_the_budget() -> None:
 def test_the_less_of_the_budget_is_left_the_longer_the_gap(spent: int, gap: timedelta) -> None:
     account = AccountState(sign_ins=(NOON,) * spent)
 
-    assert isinstance(decided(EMPTY, NOON + gap - SECOND, account=account), Blocked)
+    if gap:
+        assert isinstance(decided(EMPTY, NOON + gap - SECOND, account=account), Blocked)
     assert isinstance(decided(EMPTY, NOON + gap, account=account), Renew)
 
 
