@@ -22,6 +22,9 @@ _T = TypeVar("_T")
 IDLE = timedelta(seconds=30)
 #: How long may a request in flight go on at the end?
 GRACE = timedelta(seconds=1)
+#: How long is listened, at the end, to who was let in a moment ago and has not been heard yet?
+#: Of a socket that systemd holds, the next daemon takes all others: so none is lost.
+_LET_IN_S = 0.05
 #: How many new clients are taken in one turn of the loop? asyncio takes as many as this says,
 #: and while it does, nobody else is served.
 _TAKEN_AT_ONCE = 32
@@ -93,6 +96,10 @@ class Server:
         if listener is not None:
             await _aside(listener.withdraw)
         runners, self._runners = self._runners, []
+        sites = [site for runner in runners for site in runner.sites]
+        await asyncio.gather(*(site.stop() for site in sites))
+        if sites:
+            await _passed(_LET_IN_S)
         await asyncio.gather(*(runner.cleanup() for runner in runners))
         if listener is not None:
             await _aside(listener.close)
@@ -167,6 +174,17 @@ class Server:
 def _waiting(connection: RequestHandler) -> int:
     transport = connection.transport
     return 0 if transport is None else transport.get_write_buffer_size()
+
+
+async def _passed(seconds: float) -> None:
+    """Wait by the loop's own clock."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_later(seconds, over.set_result, None)
+    try:
+        await over
+    finally:
+        timer.cancel()
 
 
 async def _aside(act: Callable[[], _T]) -> _T:

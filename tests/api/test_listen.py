@@ -303,6 +303,34 @@ async def test_prepared_sockets(socket_path: Path) -> None:
     assert socket_path.is_socket()
 
 
+async def test_the_end_hears_whom_it_let_in(socket_path: Path) -> None:
+    """Who was let in and speaks a moment after the end has begun is answered; who comes later waits.
+
+    The socket is one that somebody else holds on to, as systemd does.
+    """
+    held = socket.socket(socket.AF_UNIX)
+    held.bind(str(socket_path))
+    held.listen()
+    server = Server(Api(FakeDesk(view("home", token())), version="1"))
+    await server.start(prepared=[held.dup()])
+    reader, writer = await asyncio.open_unix_connection(str(socket_path))
+    await asyncio.sleep(0.05)
+    ending = asyncio.create_task(server.stop())
+    await asyncio.sleep(0.01)
+    writer.write(b"GET /token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    later = socket.socket(socket.AF_UNIX)
+    later.setblocking(False)
+    later.connect(str(socket_path))
+    await ending
+    waiting, _ = held.accept()
+    for each in (held, later, waiting):
+        each.close()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
 async def test_health_on_tcp(socket_path: Path) -> None:
     """The TCP port tells health and nothing else: no token, no status, no refresh."""
     desk = FakeDesk(view("home", token()))
