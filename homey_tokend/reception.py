@@ -80,13 +80,15 @@ class Reception:
         def proved() -> bool:
             return not proving or keeper.proofs > before
 
+        def good() -> bool:
+            return proving and proved() and keeper.state.usable(self._clock.now()) is not None
+
         def done() -> bool:
-            good = proving and proved() and keeper.state.usable(self._clock.now()) is not None
-            if good and keeper.state.generation == generation:
-                self._cleared = generation, self._clock.now() + _CLEARED
-            return good or keeper.state.generation > generation
+            return good() or keeper.state.generation > generation
 
         await self._wait(wait, done, now + wait, patient=lambda: not proved())
+        if good() and keeper.state.generation == generation and keeper.state.proved_at:
+            self._cleared = generation, self._clock.now() + _CLEARED
         return keeper.view
 
     def _cleared_until(self, generation: int) -> datetime:

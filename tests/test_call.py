@@ -136,7 +136,7 @@ def test_setting_a_capability(home: Home, run: Run) -> None:
         (("GET",), exits.USAGE, "one path is expected"),
         (("GET", "/api/x", "y"), exits.USAGE, "one path is expected"),
         ((), exits.USAGE, "call --list"),
-        (("devicess",), exits.USAGE, "did you mean devices?"),
+        (("devicesx",), exits.USAGE, "did you mean devices?"),
         (("xyzzy",), exits.USAGE, "unknown: xyzzy"),
         (("device",), exits.USAGE, "expected: device <id>"),
         (("devices", "-d", "1"), exits.USAGE, "-d goes with METHOD PATH"),

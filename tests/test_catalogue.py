@@ -34,7 +34,7 @@ def test_headings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("device", "device"), ("devicess", "devices"), ("xyzzy", None)]
+    ("name", "near"), [("device", "device"), ("devicesx", "devices"), ("xyzzy", None)]
 )
 def test_nearest(name: str, near: str | None) -> None:
     """An unknown name brings the nearest one, if any is near."""

@@ -44,6 +44,7 @@ class Api:
         version: The program's version, for ``/status``.
         gates: What every request on the socket must pass, in this order.
         forward: The forwarding door; None leaves it out.
+        call_gates: What a request to the door must pass; None: the same as all others.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Api:
         version: str,
         gates: tuple[Gate, ...] = (no_web_page,),
         forward: _Handler | None = None,
+        call_gates: tuple[Gate, ...] | None = None,
     ) -> None:
         self._desk = desk
         self._forward = forward
         self._version = version
         self._gates = gates
+        self._call_gates = gates if call_gates is None else call_gates
         self._ready: dict[str, tuple[Token, bytes]] = {}
 
     def app(self) -> web.Application:
@@ -74,7 +77,7 @@ class Api:
         ):
             self._add(app, method, path, handler, self._gates)
         if self._forward is not None:
-            door = self._gated(self._forward, self._gates)
+            door = self._gated(self._forward, self._call_gates)
             app.router.add_route("*", "/homeys/{name}/api/{rest:.*}", door)
         app.router.add_route("*", "/{rest:.*}", self._gated(_unknown_path, self._gates))
         return app

@@ -4,11 +4,15 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from homey_tokend.api import Api, Server, SocketPlace
 from homey_tokend.api.bodies import KEPT_MOST
+from homey_tokend.api.problems import Problem
 from tests.api.desk import CANARY, view
 from tests.api.door import OK, Door, Heard, Hub, as_chunks, opened, reply_of, with_length
 
@@ -245,6 +249,27 @@ async def test_refusals(door: Door, fields: str, status: int, name: str) -> None
         json.loads(got.body)["type"],
     )
     assert [] == door.hub.heard
+
+
+async def test_gates_of_its_own(door: Door, folder: Path) -> None:
+    """The door can be open to more people than the token is, and to fewer."""
+
+    def shut(_request: web.Request) -> Problem:
+        return Problem(403, "shut", "not you", kind="shut")
+
+    async def well(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text="well")
+
+    found = []
+    for gates, call_gates in (((shut,), ()), ((), (shut,)), ((shut,), None)):
+        api = Api(door.desk, version="1", gates=gates, forward=well, call_gates=call_gates)
+        server = Server(api)
+        await server.start(SocketPlace(folder / "e.sock"))
+        other = replace(door, path=folder / "e.sock")
+        found.append([(await other.ask(path)).status for path in ("/status", "/homeys/home/api/x")])
+        await server.stop()
+
+    assert [[403, 200], [200, 403], [403, 403]] == found
 
 
 async def test_unknown_homey(door: Door) -> None:
