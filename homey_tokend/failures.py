@@ -66,7 +66,10 @@ def of_homey(answer: Answer) -> ClientError:
     if _NO_METHOD in text:
         hint = "This kind of Homey has no such path: homey-tokend call --list tells which have."
         exit_status = exits.USAGE
-    elif status in {401, 403}:
+    elif status == 401:
+        hint = "If the token is good (homey-tokend status), this path does not take it."
+        exit_status = exits.REFUSED
+    elif status == 403:
         hint = "The client's scopes or the account's role do not cover it."
         exit_status = exits.REFUSED
     elif status in {408, 425, 429}:

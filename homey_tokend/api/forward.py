@@ -95,7 +95,8 @@ class Forwarder:
         1. What may not be passed on is refused: path, method, upgrade, headers.
         2. The body is read, as far as it is kept.
         3. The call waits for its turn.
-        4. 401: the token is proved, refreshed if it is dead, and the call sent once more.
+        4. 401: the token is proved, refreshed if it is dead, and the call sent once more;
+           503 where it is dead and no other comes in time.
            429: a short wait that the Homey asks for is kept, and the call sent once more.
            Both only where the body was kept.
         5. The answer streams; where it breaks off, so does ours.
@@ -174,14 +175,22 @@ class Forwarder:
         return await self._token(call.homey)
 
     async def _newer(self, call: _Call, token: Token) -> Token | None:
-        """A token after the refused one; where the call cannot be repeated nobody waits for it."""
+        """A token after the refused one; where the call cannot be repeated nobody waits for it.
+
+        Raises:
+            Problem: 503, the token is dead and none came in time.
+        """
         again = call.body.kept is not None
         wait = self._limits.refresh if again else timedelta(0)
         view = self._view(call.homey)
         if view.token is None or view.token.generation <= token.generation:
             view = await self._desk.refuted(call.homey, token.generation, wait)
+        if not again:
+            return None
         newer = self._valid(view)
-        if not again or newer is None or newer.generation <= token.generation:
+        if newer is None:
+            raise problems.no_token(view, self._desk.now())
+        if newer.generation <= token.generation:
             return None
         _log.info("call.repeated", homey=call.homey, generation=newer.generation)
         return newer

@@ -9,7 +9,7 @@ import pytest
 
 from homey_tokend.api.bodies import KEPT_MOST
 from homey_tokend.api.patience import UNTOLD, waited_for
-from tests.api.desk import CANARY, token
+from tests.api.desk import CANARY, token, view
 from tests.api.door import OK, Door, opened, with_length
 
 NEWER = "canary-newer-8a31"
@@ -67,6 +67,15 @@ async def test_a_good_token(door: Door) -> None:
     got = await door.ask()
 
     assert (401, b"refused", 1) == (got.status, got.body, len(door.hub.heard))
+
+
+async def test_no_other_token(door: Door) -> None:
+    """Where the token is dead and no other comes in time, it is 503 with the next try."""
+    door.desk.renewed = {"home": view("home", next_at=NOON + timedelta(seconds=55))}
+    door.hub.answers = [REFUSED]
+    got = await door.ask()
+
+    assert (503, "55", 1) == (got.status, got.fields["retry-after"], len(door.hub.heard))
 
 
 async def test_a_newer_token_is_held_already(door: Door) -> None:
