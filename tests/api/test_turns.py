@@ -121,3 +121,19 @@ async def test_pause(clock: FakeClock) -> None:
     await asyncio.gather(*tasks)
 
     assert ([], [1, 2]) == (before, served)
+
+
+async def test_leaving_with_a_turn_in_hand(clock: FakeClock) -> None:
+    """Who is let in and cancelled in the same moment passes the turn on."""
+    turns = Turns(Line(at_once=1), clock)
+    guests = Guests(turns)
+    async with turns.turn("home"):
+        unlucky, next_one = guests.come(1), guests.come(2)
+        await settle()
+    unlucky.cancel()
+    await settle()
+    served = list(guests.served)
+    await guests.go(2)
+    await next_one
+
+    assert [2] == served
