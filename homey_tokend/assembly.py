@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -28,11 +28,12 @@ from homey_tokend.keeper import Hands, Keeper
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Request, Response, Secret, SecretRef, SecretSource
 from homey_tokend.policy import Plan
-from homey_tokend.ports import CheckableSink, Clock, Schedule, Sink, Store, Transport
+from homey_tokend.ports import CheckableSink, Clock, Listener, Schedule, Sink, Store, Transport
 from homey_tokend.refresher import Homey, Refresher, Tools
-from homey_tokend.sinks.exec import ExecSink
+from homey_tokend.sinks.exec import ExecListener, ExecSink
 from homey_tokend.sinks.file import FileSink
 from homey_tokend.sinks.logic_variable import LogicVariableSink
+from homey_tokend.sinks.state_variable import StateVariable
 from homey_tokend.threads import Threads
 from homey_tokend.transport import HttpTransport
 
@@ -154,7 +155,8 @@ class Parts:
     async def keeper(self, name: str, schedule: Schedule) -> Keeper:
         """A keeper for one Homey, over its state as it was kept."""
         homey = self.config.homeys[name]
-        sinks = [self.sink(sink) for sink in homey.sinks]
+        sinks = [self.sink(sink) for sink in homey.sinks if _takes_tokens(sink)]
+        listeners = [one for sink in homey.sinks for one in self.listeners(sink)]
         for sink in sinks:
             if isinstance(sink, FileSink):
                 await _prove(homey.name, sink)
@@ -165,6 +167,7 @@ class Parts:
             accounts=self.accounts,
             ledger=self.ledger,
             sinks={sink.target: sink for sink in sinks},
+            listeners={one.target: one for one in listeners},
             tell=self._world.tell,
         )
         return Keeper(
@@ -224,13 +227,28 @@ class Parts:
         match sink:
             case LogicVariableConfig():
                 return LogicVariableSink(
-                    self.transport, name=sink.name, variable_id=sink.id, create=sink.create
+                    self.transport,
+                    name=sink.name,
+                    variable_id=sink.id,
+                    create=sink.create,
+                    expires=sink.expires_variable,
                 )
             case FileSinkConfig():
                 self._threads.append(Threads(1))
                 return FileSink(sink.path, sink.mode, sink.format, self._threads[-1])
             case ExecSinkConfig():
                 return ExecSink(sink.command, sink.timeout, self._harmless_environ())
+
+    def listeners(
+        self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig
+    ) -> Iterator[Listener]:
+        """Who is told of trouble, as a section of the configuration describes it."""
+        match sink:
+            case LogicVariableConfig(state_variable=str(name)):
+                yield StateVariable(self.transport, name=name, create=sink.create)
+            case ExecSinkConfig(on=on) if set(on) - {"token"}:
+                environ = self._harmless_environ()
+                yield ExecListener(sink.command, sink.timeout, environ, frozenset(on))
 
     def _harmless_environ(self) -> dict[str, str]:
         """The environment without the variables that hold configured secrets."""
@@ -246,6 +264,10 @@ class Parts:
 def _secrets_of(homey: HomeyConfig) -> tuple[SecretRef, ...]:
     refs = (homey.email, homey.password, homey.client_id, homey.client_secret, homey.totp_secret)
     return tuple(ref for ref in refs if ref is not None)
+
+
+def _takes_tokens(sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> bool:
+    return not isinstance(sink, ExecSinkConfig) or "token" in sink.on
 
 
 def _warn(event: str, fields: Mapping[str, object]) -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "refresh": "have the daemon refresh now",
     "health": "tell by exit status whether every Homey holds a valid token",
     "call": "call the Homey's API through the daemon",
+    "exec": "run a command with a token in its environment",
     "simulate": "a pretend Homey cloud to try things on",
     "demo": "simulator and daemon together on one terminal",
 }

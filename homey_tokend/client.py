@@ -6,6 +6,9 @@
 
     bearer = client.token("home", min_ttl="10m")
     health = client.status()["health"]
+    devices = client.call("GET", "/api/manager/devices/device")
+    for event in client.events():
+        print(event.type, event.data)
 
 It needs the standard library only, and so little of it that ``homey-tokend token``
 starts near the speed of Python itself.
@@ -14,11 +17,19 @@ starts near the speed of Python itself.
 from homey_tokend import exits
 from homey_tokend.talk import DEADLINE_S, Answer, ClientError, exchange, request, unusable
 
+TYPE_CHECKING = False  # known to type checkers by its name; typing itself costs too much here
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from homey_tokend.stream import Event
+
 __all__ = [
     "Answer",
     "ClientError",
     "ask_token",
     "call",
+    "events",
+    "forward",
     "refresh",
     "request",
     "status",
@@ -132,12 +143,52 @@ def refresh(
 def call(
     method: str,
     path: str,
+    json: object = None,
+    homey: str | None = None,
+    socket: str | None = None,
+) -> object:
+    """Call a Homey's API through the daemon, which adds the bearer and renews it.
+
+    Args:
+        method: GET, PUT and so on.
+        path: Path and query, encoded, from ``/api/`` on.
+        json: What is sent as JSON; None for no body.
+        homey: The Homey's name; None where only one is configured.
+        socket: The daemon's socket; None looks where it usually is.
+
+    Returns:
+        The Homey's answer, its JSON read; None where it has no body.
+
+    Raises:
+        ClientError: No answer of 200 to 299; ``problem`` has the reason as it came.
+        TypeError, ValueError: ``json`` is nothing that JSON can say.
+    """
+    import json as words  # noqa: PLC0415  a token needs none
+
+    body = None if json is None else words.dumps(json, allow_nan=False).encode()
+    answer = forward(method, path, body, homey=homey, socket=socket)
+    if not 200 <= answer.status < 300:
+        from homey_tokend import failures  # noqa: PLC0415  only when it is needed
+
+        raise failures.of_homey(answer)
+    if not answer.body:
+        return None
+    try:
+        found: object = words.loads(answer.body)
+    except ValueError as error:
+        raise unusable("the Homey's answer is no JSON") from error
+    return found
+
+
+def forward(
+    method: str,
+    path: str,
     body: bytes | None = None,
     *,
     homey: str | None = None,
     socket: str | None = None,
 ) -> Answer:
-    """Call a Homey's API through the daemon, which adds the bearer.
+    """Call a Homey's API through the daemon, and take the answer as it came.
 
     Args:
         method: GET, PUT and so on.
@@ -171,6 +222,36 @@ def call(
         if failures.is_our_own(answer):
             raise failures.failure(answer)
     return answer
+
+
+def events(
+    last_id: str | None = None,
+    homey: str | None = None,
+    socket: str | None = None,
+    patience: float = 60.0,
+) -> "Iterator[Event]":
+    """Wait for what happens: an iterator without an end, made for a loop of its own.
+
+    Where the connection breaks, it is made anew behind the last event. What is too old to be
+    had again is told by an event of the type ``reset``: ask ``status`` then.
+
+    Args:
+        last_id: Behind which event to begin; None for what comes from now on.
+        homey: Only what concerns this Homey; None for all.
+        socket: The daemon's socket; None looks where it usually is.
+        patience: How many seconds the daemon may be away, for a restart say.
+
+    Returns:
+        Events with ``id``, ``type`` and ``data``; there is no token in them.
+
+    Raises:
+        ClientError: From the iterator: the daemon is not reachable, was away too long, or
+            sent what is no event.
+    """
+    from homey_tokend import stream  # noqa: PLC0415  a token needs none
+
+    path = "/events" if homey is None else f"/events?homey={quoted(homey)}"
+    return stream.events(path, last_id, socket, patience)
 
 
 def _only(socket: str | None) -> str:

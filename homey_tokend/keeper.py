@@ -30,6 +30,7 @@ from homey_tokend.flow import prove
 from homey_tokend.herald import Herald, stamp
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Bearer, Delivered, Delivery, Token, View
+from homey_tokend.notices import Notices
 from homey_tokend.policy import (
     Blocked,
     Check,
@@ -42,7 +43,15 @@ from homey_tokend.policy import (
     Verify,
     Wait,
 )
-from homey_tokend.ports import CheckableSink, Clock, Schedule, Sink, Transport
+from homey_tokend.ports import (
+    CheckableSink,
+    Clock,
+    Listener,
+    Notice,
+    Schedule,
+    Sink,
+    Transport,
+)
 from homey_tokend.refresher import Refresher
 from homey_tokend.state import HomeyState
 from homey_tokend.views import view_of
@@ -62,6 +71,7 @@ class Hands:
     accounts: Accounts
     ledger: Ledger
     sinks: Mapping[str, Sink] = field(default_factory=dict)
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
     tell: happenings.Tell = happenings.nobody
 
 
@@ -148,7 +158,8 @@ class Keeper:
         self._url = url
         self._refresher = refresher
         self._hands = hands
-        self._herald = Herald(name, hands.tell)
+        self._notices = Notices(name, hands.listeners, self.ring)
+        self._herald = Herald(name, self._tell_on)
         self._state = hands.ledger.homey(name)
         self._facts = Facts()
         self._inbox: deque[Event] = deque()
@@ -212,6 +223,7 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep the token until cancelled."""
+        self._tell_of_start()
         try:
             while True:
                 self._wake.clear()
@@ -226,17 +238,33 @@ class Keeper:
         finally:
             self._hands.schedule.forget(self.name)
             await self._stop_tasks()
+            await self._notices.stop()
             self.ended = True
             self._published.set()
 
     def _busy(self) -> bool:
         facts = self._facts
-        return facts.renewing or facts.verifying or bool(facts.delivering) or self._reading
+        working = facts.renewing or facts.verifying or self._reading
+        return working or bool(facts.delivering) or self._notices.busy
 
     async def _stop_tasks(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _tell_on(self, happened: happenings.Happened) -> None:
+        """To whoever listens within the daemon, and to the listeners outside."""
+        self._hands.tell(happened)
+        if isinstance(happened, happenings.Renewed | happenings.Failed | happenings.Recovered):
+            held = self._state.usable(self._hands.clock.now())
+            self._notices.take(Notice(happened, held))
+
+    def _tell_of_start(self) -> None:
+        """What is held and well is told anew: whoever listens may remember an older trouble."""
+        now = self._hands.clock.now()
+        held = self._state.usable(now)
+        if held is not None and self._state.failure is None:
+            self._notices.take(Notice(happenings.Recovered(self.name, now, 0), held))
 
     def _decide(self) -> Decision:
         now = self._hands.clock.now()

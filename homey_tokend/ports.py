@@ -1,9 +1,11 @@
 """The seams, on one page: what the core asks of the world around it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from homey_tokend.happenings import Failed, Recovered, Renewed
 from homey_tokend.model import (
     Credentials,
     Delivered,
@@ -11,8 +13,17 @@ from homey_tokend.model import (
     Refreshed,
     Request,
     Response,
+    Token,
     View,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """How refreshing goes, and the token that is held and valid, if there is one."""
+
+    happened: Renewed | Failed | Recovered
+    token: Token | None
 
 
 class Clock(Protocol):
@@ -78,6 +89,19 @@ class CheckableSink(Sink, Protocol):
     """
 
     async def check(self, delivery: Delivery) -> bool: ...
+
+
+class Listener(Protocol):
+    """Somebody outside who is told how refreshing goes, apart from getting the token.
+
+    ``news`` is what it would tell, for comparing: the same twice in a row is told
+    once, "" is nothing. ``hear`` tells it. Raises like a sink's ``write``.
+    """
+
+    @property
+    def target(self) -> str: ...
+    def news(self, notice: Notice) -> str: ...
+    async def hear(self, notice: Notice) -> None: ...
 
 
 class Store(Protocol):

@@ -111,7 +111,7 @@ def exchange(
         ClientError: Not reachable or not understood.
     """
     until = time.monotonic() + timeout  # noqa: TID251  a client has no clock injected
-    connection = _connect(socket, until)
+    connection = connect(socket, until)
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     if body is not None:
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -130,7 +130,7 @@ def exchange(
         raise unusable(f"the connection broke: {error.strerror}") from error
     finally:
         connection.close()
-    return _parsed(raw, bare=method == "HEAD")
+    return parsed(raw, bare=method == "HEAD")
 
 
 def candidates(named: str | None = None) -> list[str]:
@@ -148,7 +148,16 @@ def candidates(named: str | None = None) -> list[str]:
     return [f"{folder}/{SOCKET_NAME}" for folder in folders if folder]
 
 
-def _connect(named: str | None, until: float) -> _socket.socket:
+def connect(named: str | None, until: float) -> _socket.socket:
+    """A connection to the first socket that answers.
+
+    Args:
+        named: The path of ``--socket``, or None.
+        until: When to give up, on the monotonic clock, in seconds.
+
+    Raises:
+        ClientError: None answers.
+    """
     tried: list[tuple[str, Exception]] = []
     for path in candidates(named):
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -197,8 +206,16 @@ def _read(connection: _socket.socket, until: float, most: int) -> bytes:
             raise unusable("the answer is too large")
 
 
-def _parsed(raw: bytes, *, bare: bool) -> Answer:
-    """Head and body of an answer (RFC 9112), by length, chunked, or to the end."""
+def parsed(raw: bytes, *, bare: bool) -> Answer:
+    """Head and body of an answer (RFC 9112), by length, chunked, or to the end.
+
+    Args:
+        raw: All of its bytes.
+        bare: It has no body, whatever its head says.
+
+    Raises:
+        ClientError: It is no HTTP, or was cut short.
+    """
     head, gap, body = raw.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")

@@ -301,7 +301,7 @@ def test_an_impostor(socket: Path, run: Run) -> None:
 
 def test_from_python(home: Home) -> None:
     """The same from Python, with the Homey's status."""
-    got = client.call("PUT", "/api/manager/logic/variable/none", b'{"value": 1}', homey="home")
+    got = client.forward("PUT", "/api/manager/logic/variable/none", b'{"value": 1}', homey="home")
 
     assert isinstance(got, Answer)
     assert 404 == got.status

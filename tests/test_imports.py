@@ -48,7 +48,7 @@ def loaded(code: str) -> set[str]:
         """
 sys.argv = ["homey-tokend", "token", "home", "--wait", "5", "--socket", "/nowhere"]
 from homey_tokend import entry, talk
-talk._connect = None
+talk.connect = None
 try: entry.main()
 except TypeError: pass
 """,

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     method, path, body, dangerous = _asked(args)
     if dangerous and not args.yes:
         _ask_first(f"{method} {path}")
-    answer = client.call(method, path, body, homey=args.homey, socket=args.socket)
+    answer = client.forward(method, path, body, homey=args.homey, socket=args.socket)
     if not 200 <= answer.status < 300:
         raise failures.of_homey(answer)
     _print(answer, plain=args.json or not sys.stdout or not sys.stdout.isatty())

@@ -48,13 +48,14 @@ def clashes(data: Plain, root: Node, source: str) -> Iterator[Fault]:
                     f"would overwrite the file of {dotted(own)}",
                     "Choose another path.",
                 )
-        earlier = first.setdefault((_scope(sink, place, cloudid), _target(sink)), place)
-        if earlier != place:
+        scope = _scope(sink, place, cloudid)
+        earlier = [first.setdefault((scope, target), place) for target in _targets(sink)]
+        if others := [one for one in earlier if one != place]:
             yield at(
                 place,
                 root,
                 source,
-                f"has the same target as {dotted(earlier)}",
+                f"has the same target as {dotted(others[0])}",
                 "Keep one of them, or give them different targets.",
             )
 
@@ -75,9 +76,11 @@ def doubts(document: Document, root: Node, source: str) -> Iterator[Fault]:
         yield at(place, root, source, message, remedy)
 
 
-def _target(sink: Sink) -> str:
-    """Two spellings of one path are one target."""
-    return posixpath.normpath(sink.path) if isinstance(sink, FileSinkConfig) else sink.target
+def _targets(sink: Sink) -> tuple[str, ...]:
+    """All that a sink writes to; two spellings of one path are one target."""
+    if isinstance(sink, LogicVariableConfig):
+        return sink.targets
+    return (posixpath.normpath(sink.path) if isinstance(sink, FileSinkConfig) else sink.target,)
 
 
 def _scope(sink: Sink, place: KeyPath, cloudid: str) -> str:

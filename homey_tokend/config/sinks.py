@@ -5,7 +5,14 @@ import json
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from homey_tokend.config.fields import (
     WRITTEN,
@@ -23,7 +30,7 @@ from homey_tokend.config.readers import (
     text,
 )
 from homey_tokend.config.sections import MAPPING, Section
-from homey_tokend.config.words import wrong
+from homey_tokend.config.words import kind, wrong
 
 _TIMEOUT = (timedelta(milliseconds=100), timedelta(minutes=10))
 
@@ -55,6 +62,9 @@ def _require_one(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": [k], "properties": {k: given}} for k in ("name", "id")]
 
 
+_NAME_OR_NONE = WithJsonSchema({"type": [*WRITTEN, "null"], "pattern": f"^{_VARIABLE}$"})
+
+
 class LogicVariableConfig(_Sink):
     """A text variable of Homey's logic: exactly one of name and id names it."""
 
@@ -63,11 +73,9 @@ class LogicVariableConfig(_Sink):
     type: Literal["logic_variable"] = Field(
         default="logic_variable", description="The kind of sink."
     )
-    name: Annotated[
-        str | None,
-        leaf(_variable, nullable=True),
-        WithJsonSchema({"type": [*WRITTEN, "null"], "pattern": f"^{_VARIABLE}$"}),
-    ] = Field(default=None, description="The variable's name.", examples=["accesstoken"])
+    name: Annotated[str | None, leaf(_variable, nullable=True), _NAME_OR_NONE] = Field(
+        default=None, description="The variable's name.", examples=["accesstoken"]
+    )
     id: Annotated[
         str | None,
         leaf(_uuid, nullable=True),
@@ -84,6 +92,25 @@ class LogicVariableConfig(_Sink):
         examples=[True],
         validate_default=True,
     )
+
+    expires_variable: Annotated[str | None, leaf(_variable, nullable=True), _NAME_OR_NONE] = Field(
+        default=None,
+        description="The name of a text variable that tells when the token ends (RFC 3339, UTC).",
+        examples=["accesstoken_expires"],
+    )
+    state_variable: Annotated[str | None, leaf(_variable, nullable=True), _NAME_OR_NONE] = Field(
+        default=None,
+        description="The name of a text variable: ok, or why refreshing fails.",
+        examples=["accesstoken_state"],
+    )
+
+    @field_validator("expires_variable", "state_variable")
+    @classmethod
+    def _of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
+        for other in ("name", "expires_variable"):
+            if value is not None and other != info.field_name and value == info.data.get(other):
+                raise wrong(f"is the variable of {other}, too", "Give each a variable of its own.")
+        return value
 
     @field_validator("id")
     @classmethod
@@ -108,6 +135,12 @@ class LogicVariableConfig(_Sink):
     def target(self) -> str:
         """Which variable it is, safe to log."""
         return f"logic_variable:{self.name if self.id is None else f'id={self.id}'}"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All that is written, the variables beside the token's among them."""
+        beside = (self.expires_variable, self.state_variable)
+        return (self.target, *(f"logic_variable:{name}" for name in beside if name is not None))
 
 
 class FileSinkConfig(_Sink):
@@ -139,6 +172,25 @@ class FileSinkConfig(_Sink):
         return f"file:{self.path}"
 
 
+_OCCASIONS = ("token", "error", "recovered")
+_occasion = choice(*_OCCASIONS)
+
+
+def _occasions(value: object) -> tuple[str, ...]:
+    """A list of occasions, each once."""
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, list) or not value:
+        what = "is an empty list" if value == [] else f"is {kind(value)} where a list belongs"
+        raise wrong(what, "Write a list: [token, error, recovered].")
+    if not all(isinstance(each, Text) for each in value):
+        raise wrong("holds something else than words", "Write a list: [token, error, recovered].")
+    found = tuple(_occasion(each) for each in value)
+    if len(set(found)) < len(found):
+        raise wrong("names an occasion twice", "Write each once.")
+    return found
+
+
 class ExecSinkConfig(_Sink):
     """A command that is given the token on its standard input, as JSON."""
 
@@ -153,6 +205,23 @@ class ExecSinkConfig(_Sink):
         default=timedelta(seconds=30),
         description="How long the command may take. 100ms to 10m.",
         examples=["30s"],
+    )
+
+    on: Annotated[
+        tuple[Literal["token", "error", "recovered"], ...],
+        PlainValidator(_occasions),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "items": {"enum": list(_OCCASIONS)},
+                "minItems": 1,
+                "uniqueItems": True,
+            }
+        ),
+    ] = Field(
+        default=("token",),
+        description="What it is run on: a fresh token, a refresh that fails, and its recovery.",
+        examples=[["token", "error", "recovered"]],
     )
 
     @property

@@ -53,14 +53,14 @@ class Hub:
         self._token = token
         self._base = token.url + _PATH
 
-    async def put(self, variable_id: str, *, slash: bool) -> Variable | None:
-        """Set a variable to the token; the variable after that, or None at 404.
+    async def put(self, variable_id: str, value: str, *, slash: bool) -> Variable | None:
+        """Set a variable; the variable after that, or None at 404.
 
         A Homey answers 200 to a body that it does not understand and changes
         nothing: the value that comes back is the proof.
         """
         url = f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
-        response = await self._send("PUT", url, {"value": self._token.value.reveal()})
+        response = await self._send("PUT", url, {"value": value})
         if response.status == 404:
             return None
         return _one(self._success(response), variable_id)
@@ -82,9 +82,9 @@ class Hub:
             raise _not_a_variable("neither an object nor a list of variables")
         return [entry for entry in entries if entry is not None]
 
-    async def create(self, name: str) -> Variable:
-        """Make a text variable that holds the token. Sent once: it is never doubled."""
-        body = {"name": name, "type": "string", "value": self._token.value.reveal()}
+    async def create(self, name: str, value: str) -> Variable:
+        """Make a text variable of this value. Sent once: it is never doubled."""
+        body = {"name": name, "type": "string", "value": value}
         found = self._success(await self._send("POST", self._base, body, repeat=Repeat.UNSENT))
         return _one(found, None)
 

@@ -1,63 +1,52 @@
 """The token in a logic variable of the Homey (``docs/sinks.md``, "logic_variable")."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from homey_tokend.answers import clean
-from homey_tokend.errors import SinkFailed, SinkRefused
-from homey_tokend.model import Delivered, Delivery, Step, Token
+from homey_tokend.model import Delivered, Delivery, Token
 from homey_tokend.ports import Transport
-from homey_tokend.sinks.hub import Hub, Variable, good_id
-
-#: How many ids are named of variables that have one name?
-_NAMED = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where to PUT: a variable's id, whether with a slash, and the name it must still have."""
-
-    id: str
-    slash: bool
-    called: str | None
+from homey_tokend.sinks.document import instant
+from homey_tokend.sinks.variable import TextVariable
 
 
 class LogicVariableSink:
-    """Sets a text variable to the fresh token.
+    """Sets a text variable to the fresh token, and another to its end where that is wanted.
 
     Args:
         transport: What sends the requests.
         name: The variable's name, matched exactly; or None, with ``variable_id``.
         variable_id: The variable's id; or None, with ``name``.
-        create: Whether a variable of that name is made where there is none.
+        create: Whether variables are made where there are none.
+        expires: The name of the text variable that tells when the token ends, or None.
     """
 
     def __init__(
-        self, transport: Transport, *, name: str | None, variable_id: str | None, create: bool
+        self,
+        transport: Transport,
+        *,
+        name: str | None,
+        variable_id: str | None,
+        create: bool,
+        expires: str | None = None,
     ) -> None:
-        if (name is None) == (variable_id is None):
-            raise ValueError("exactly one of name and variable_id")
-        self._transport = transport
-        self._name = name
-        self._id = variable_id
-        self._create = create
+        self._token = TextVariable(transport, name=name, variable_id=variable_id, create=create)
+        self._expires = (
+            None
+            if expires is None
+            else TextVariable(transport, name=expires, variable_id=None, create=create)
+        )
+        #: Which variable tells the end. Not kept: after a restart the list is read once.
+        self._found: Mapping[str, str] = {}
 
     @property
     def target(self) -> str:
         """``logic_variable:`` and the name, or ``id=`` and the id."""
-        return (
-            f"logic_variable:{self._name}" if self._id is None else f"logic_variable:id={self._id}"
-        )
+        return self._token.target
 
     async def write(self, delivery: Delivery) -> Delivered:
-        """Set the variable.
+        """Set the variable to the token; then the other to its end.
 
-        1. The id is configured or remembered: PUT, with the slash unless remembered
-           otherwise. Done, unless there is no such variable (404) or it has
-           been renamed.
-        2. Read the list. None there: create it, or refuse. Two of the name: refuse.
-           No text variable: refuse.
-        3. PUT to the one that is there; at 404 the other way with the slash.
+        In this order a flow sees for a moment a token with an end that is too early, and
+        never one that is too late.
 
         Raises:
             Transient: the Homey, or what stands before it, is in trouble.
@@ -65,23 +54,12 @@ class LogicVariableSink:
             SinkRefused: a person is needed: scopes, type, name or id.
             SinkFailed: an answer nobody knows.
         """
-        hub, token = Hub(self._transport, delivery.token), delivery.token
-        known = self._known(delivery)
-        if known is not None and await self._put(hub, known, token):
-            return self._delivered(token, known, "written")
-        found = await self._find(hub)
-        if found is None:
-            return self._delivered(token, await self._made(hub, token), "created")
-        habit = known.slash if known is not None else True
-        for slash in (habit, not habit):
-            place = _Place(found.id, slash, self._name)
-            if place != known and await self._put(hub, place, token):
-                return self._delivered(token, place, "written")
-        raise SinkFailed(
-            "the variable is in the Homey's list, and yet it is not found (404)",
-            step=Step.VARIABLE,
-            status=404,
-        )
+        token = delivery.token
+        done = await self._token.set(token.value.reveal(), token, delivery.memory)
+        if self._expires is not None:
+            end = await self._expires.set(instant(token.expires_at), token, self._found)
+            self._found = end.memory
+        return done
 
     async def check(self, delivery: Delivery) -> bool:
         """Whether the variable still holds the token; a person or a flow may have changed it.
@@ -89,11 +67,11 @@ class LogicVariableSink:
         Raises:
             Transient, BearerRefused, SinkRefused, SinkFailed: as ``write``.
         """
-        known = self._known(delivery)
-        if known is None:
-            return True
-        found = await Hub(self._transport, delivery.token).get(known.id, slash=known.slash)
-        return found is not None and found.value == delivery.token.value.reveal()
+        token = delivery.token
+        held = await self._token.holds(token.value.reveal(), token, delivery.memory)
+        if not held or self._expires is None:
+            return held
+        return await self._expires.holds(instant(token.expires_at), token, self._found)
 
     async def look(self, token: Token) -> str:
         """Where a write would go, found without writing; in words for a person.
@@ -101,108 +79,7 @@ class LogicVariableSink:
         Raises:
             Transient, BearerRefused, SinkRefused: as ``write``.
         """
-        found = await self._find(Hub(self._transport, token))
-        if found is None:
-            return "is not there yet and will be created"
-        return f"is there, a text variable with the id {found.id}"
-
-    def _known(self, delivery: Delivery) -> _Place | None:
-        """The place as configured or remembered; what was remembered of another is not used."""
-        memory = delivery.memory
-        ours = (memory.get("url"), memory.get("name")) == (delivery.token.url, self._name)
-        slash = not (ours and memory.get("slash") == "no")
-        if self._id is not None:
-            return _Place(self._id, slash, None)
-        remembered = memory.get("id")
-        if not ours or remembered is None or not good_id(remembered):
-            return None
-        return _Place(remembered, slash, memory.get("called", self._name))
-
-    def _delivered(self, token: Token, place: _Place, act: str) -> Delivered:
-        memory = {"id": place.id, "url": token.url}
-        if self._name is not None:
-            memory["name"] = self._name
-        if place.called is not None and place.called != self._name:
-            memory["called"] = place.called
-        if not place.slash:
-            memory["slash"] = "no"
-        return Delivered(detail=f"{act} {place.id}", memory=memory)
-
-    async def _put(self, hub: Hub, place: _Place, token: Token) -> bool:
-        """Whether the variable of this place took the token; False: look for another."""
-        try:
-            echo = await hub.put(place.id, slash=place.slash)
-        except SinkRefused as refusal:
-            if refusal.status != 403:
-                await self._find(hub)  # which may tell plainly what is wrong
-            raise
-        if echo is None:
-            return False
-        _must_hold(echo, token)
-        return place.called is None or echo.name in {None, place.called}
-
-    async def _find(self, hub: Hub) -> Variable | None:
-        """The variable in the Homey's list; None where it is to be made."""
-        variables = await hub.variables()
-        if self._id is not None:
-            # A UUID may be written in capitals; the Homey's own spelling is what it takes.
-            wanted = self._id.lower()
-            fitting = [one for one in variables if one.id.lower() == wanted][:1]
-        else:
-            fitting = [one for one in variables if one.name == self._name]
-        if len(fitting) > 1:
-            raise _ambiguous(self._name, [one.id for one in fitting])
-        if fitting:
-            _must_be_text(fitting[0])
-            return fitting[0]
-        if self._id is not None or not self._create:
-            raise self._missing()
-        return None
-
-    async def _made(self, hub: Hub, token: Token) -> _Place:
-        made = await hub.create(self._name or "")
-        _must_hold(made, token)
-        # A Homey that spells the name in its own way must not get a second one next time.
-        called = made.name if isinstance(made.name, str) else self._name
-        return _Place(made.id, slash=True, called=called)
-
-    def _missing(self) -> SinkRefused:
-        if self._id is not None:
-            return _refused(
-                f"the Homey has no logic variable with the id {self._id}",
-                "Correct the id, or give the name instead.",
-            )
-        return _refused(
-            f"the Homey has no logic variable named {self._name}",
-            "Make a text variable of that name, or set create: true.",
-        )
-
-
-def _must_hold(variable: Variable, token: Token) -> None:
-    if variable.value == token.value.reveal():
-        return
-    _must_be_text(variable)
-    raise _refused(
-        "the Homey answered 200, and the variable holds something else",
-        "Look at the variable in the Homey app; is it changed by a flow?",
-    )
-
-
-def _must_be_text(variable: Variable) -> None:
-    if isinstance(variable.type, str) and variable.type != "string":
-        raise _refused(
-            f"the logic variable {variable.id} is of the type {clean(variable.type)}",
-            "A token needs a text variable (string); the type is fixed when it is made.",
-        )
-
-
-def _ambiguous(name: str | None, ids: Sequence[str]) -> SinkRefused:
-    named = ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
-    return _refused(
-        f"the Homey has {len(ids)} logic variables named {name}",
-        f"Give the id of the one to write, or delete the others: {named}.",
-    )
-
-
-def _refused(message: str, remedy: str) -> SinkRefused:
-    return SinkRefused(message, step=Step.VARIABLE, remedy=remedy)
+        told = await self._token.look(token)
+        if self._expires is None:
+            return told
+        return f"{told}; {self._expires.target} {await self._expires.look(token)}"

@@ -9,19 +9,19 @@ from homey_tokend.model import Secret
 _PIECE = 8
 
 
-def without(token: Secret, text: str, *, last: int) -> str:
+def without(token: Secret | None, text: str, *, last: int) -> str:
     """The last characters of ``text`` on one line, each piece of the token as "…".
 
     Pieces too, for a command may be ended in the middle of a word, or cut the
     token up; and the token as JSON or a URL would spell it.
 
     Args:
-        token: What must not be in it.
+        token: What must not be in it; None where none is held.
         text: Foreign text.
         last: How many characters are kept.
     """
-    plain = token.reveal()
-    forms = (plain, json.dumps(plain)[1:-1], quote(plain, safe=""))
+    plain = token.reveal() if token else ""
+    forms = (plain, json.dumps(plain)[1:-1], quote(plain, safe="")) if plain else ()
     size = min(_PIECE, len(plain))
     pieces = {form[at : at + size] for form in forms for at in range(len(form) - size + 1)}
     hidden = bytearray(len(text))

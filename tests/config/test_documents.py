@@ -61,7 +61,8 @@ def keys_below(document: object, shape: tuple[str, ...]) -> set[str]:
     found = [document]
     for part in shape:
         found = [below for one in found for below in children(one, part)]
-    return {str(key) for one in found if isinstance(one, dict) for key in one}
+    keys = [key for one in found if isinstance(one, dict) for key in one]
+    return {"on" if key is True else str(key) for key in keys}  # to YAML 1.1 "on" is a boolean
 
 
 def children(node: object, part: str) -> list[object]:

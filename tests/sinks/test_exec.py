@@ -217,10 +217,10 @@ async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path)
 async def test_a_command_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     """After the grace, SIGKILL."""
     script = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 60; done'
-    sink = sh(script, tmp_path / "pid", timeout=SHORT)
+    command = ["/bin/sh", "-c", script, "sh", str(tmp_path / "pid")]
 
     with pytest.raises(SinkFailed):
-        await ExecSink(sink._command, SHORT, ENVIRON, grace=SHORT).write(delivery())
+        await ExecSink(command, SHORT, ENVIRON, grace=SHORT).write(delivery())
 
     assert await gone(int(await filled(tmp_path / "pid")))
 

@@ -1,0 +1,71 @@
+"""The client's call: JSON in, JSON out, through the daemon's door."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from homey_tokend import client, exits
+from homey_tokend.client import ClientError
+from tests.doors import saying
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ht"))
+    yield folder / "d.sock"
+    shutil.rmtree(folder)
+
+
+def answer(status: int, body: bytes) -> bytes:
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+def test_json(path: Path) -> None:
+    """A value is sent as JSON, and the answer is read."""
+    with saying(path, answer(200, b'{"value": true}')) as requests:
+        got = client.call("PUT", "/api/x?y=1", {"value": True}, homey="home", socket=str(path))
+
+    assert {"value": True} == got
+    assert requests[0].startswith(b"PUT /homeys/home/api/x?y=1 HTTP/1.1\r\n")
+    assert requests[0].endswith(b'Content-Length: 15\r\n\r\n{"value": true}')
+
+
+def test_no_body(path: Path) -> None:
+    """Nothing is sent where nothing is given; an empty answer is None."""
+    with saying(path, answer(200, b"")) as requests:
+        got = client.call("GET", "/api/x", homey="home", socket=str(path))
+
+    assert got is None
+    assert requests[0].endswith(b"Connection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(400, exits.USAGE), (403, exits.REFUSED), (429, exits.TRY_LATER), (500, exits.UNREACHABLE)],
+)
+def test_a_no_of_the_homey(path: Path, status: int, expected: int) -> None:
+    """A Homey's no is an error, with its words and what trying again is good for."""
+    with (
+        saying(path, answer(status, b'{"error": "not so"}')),
+        pytest.raises(ClientError, match=f"the Homey answered {status}: not so") as caught,
+    ):
+        client.call("GET", "/api/x", homey="home", socket=str(path))
+
+    assert expected == caught.value.exit_status
+    assert {"error": "not so"} == caught.value.problem
+
+
+def test_no_json(path: Path) -> None:
+    """An answer that is no JSON is told."""
+    with saying(path, answer(200, b"<html>")), pytest.raises(ClientError, match="is no JSON"):
+        client.call("GET", "/api/x", homey="home", socket=str(path))
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}])
+def test_what_json_cannot_say(path: Path, value: object) -> None:
+    """What JSON cannot say is not sent."""
+    with pytest.raises((TypeError, ValueError)):
+        client.call("PUT", "/api/x", value, homey="home", socket=str(path))
