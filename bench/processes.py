@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,11 @@ def simulator(*words: str, core: int | None = None) -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def daemon(
-    told: Mapping[str, Any], place: Path, core: int | None = None, **sections: Mapping[str, Any]
+    told: Mapping[str, Any],
+    place: Path,
+    core: int | None = None,
+    program: Sequence[str] = PROGRAM,
+    **sections: Mapping[str, Any],
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A daemon against a pretend cloud, once it answers; its socket."""
     path = place / "d.sock"
@@ -73,7 +77,7 @@ def daemon(
     }
     (place / "config.yaml").write_text(json.dumps(document), encoding="utf-8")
     (place / "config.yaml").chmod(0o600)
-    begin = (*PROGRAM, "run", "-c", str(place / "config.yaml"))
+    begin = (*program, "run", "-c", str(place / "config.yaml"))
     with child(*begin, core=core, stdout=subprocess.DEVNULL) as process:
         until(lambda: status(path) is not None, "the daemon answers")
         yield process, path

@@ -1,0 +1,109 @@
+"""Does anything grow over thousands of refreshes?
+
+python -m bench.soak [--refreshes N] [--life S]
+
+Real refreshes, each a sign-in of nine requests, against a pretend cloud in another
+process. Looked at are memory, open files, tasks and jobs of the daemon, after a
+quarter of the refreshes and at the end: each figure is the least of some readings,
+since a refresh may be under way at any of them.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.common import Figure, report
+from bench.processes import daemon, folder, memory_mb, simulator, status, until
+
+ENTRY = (sys.executable, str(Path(__file__).with_name("soak_entry.py")))
+#: A token is renewed at about half of this.
+LIFE_S = 0.25
+GROWTH_MB = 1.0
+READINGS = 40
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the daemon holds."""
+
+    memory_mb: float
+    files: int
+    tasks: int
+    jobs: int
+
+
+class Watched:
+    """A daemon that tells its tasks and jobs."""
+
+    def __init__(self, pid: int, path: Path, counts: Path) -> None:
+        self._pid, self._path, self._counts = pid, path, counts
+
+    def refreshes(self) -> int:
+        return int((status(self._path) or {"refreshes": 0})["refreshes"])
+
+    def wait_for(self, refreshes: int, patience_s: float) -> None:
+        end = time.monotonic() + patience_s
+        while (done := self.refreshes()) < refreshes:
+            if time.monotonic() > end:
+                sys.exit(f"{done} refreshes of {refreshes} within {patience_s:g} s")
+            time.sleep(0.2)
+
+    def least(self) -> Held:
+        """The least of some readings, each figure for itself."""
+        readings = [self._reading() for _ in range(READINGS)]
+        return Held(*(min(figures) for figures in zip(*readings, strict=True)))
+
+    def _reading(self) -> tuple[float, int, int, int]:
+        time.sleep(0.05)
+        counts = self._counted()
+        files = len(list(Path(f"/proc/{self._pid}/fd").iterdir()))
+        return memory_mb(self._pid)["Rss"], files, counts["tasks"], counts["jobs"]
+
+    def _counted(self) -> dict[str, Any]:
+        self._counts.unlink(missing_ok=True)
+        os.kill(self._pid, signal.SIGUSR1)
+        until(self._counts.exists, "the daemon tells its counts")
+        counts: dict[str, Any] = json.loads(self._counts.read_text(encoding="utf-8"))
+        return counts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--refreshes", type=int, default=2000)
+    parser.add_argument("--life", type=float, default=LIFE_S, help="of a token, in seconds")
+    args = parser.parse_args()
+    with folder() as place, simulator("--session-lifetime", str(args.life)) as told:
+        counts = place / "counts.json"
+        os.environ["SOAK_COUNTS"] = str(counts)
+        refresh = {"lifetime": "1s", "verify_every": "1s"}
+        with daemon(told, place, program=ENTRY, refresh=refresh) as (process, path):
+            watched = Watched(process.pid, path, counts)
+            watched.wait_for(2, 60)
+            start = watched.least()
+            began = time.monotonic()
+            watched.wait_for(args.refreshes // 4, 60 + 4 * args.life * args.refreshes)
+            first = watched.least()
+            watched.wait_for(args.refreshes, 60 + 4 * args.life * args.refreshes)
+            end, done = watched.least(), watched.refreshes()
+            seconds = time.monotonic() - began
+    return report(
+        [
+            Figure("refreshes", done, args.refreshes, at_least=True),
+            Figure("seconds", seconds, unit="s"),
+            Figure("memory after a quarter", first.memory_mb, unit="MB"),
+            Figure("growth since then", end.memory_mb - first.memory_mb, GROWTH_MB, "MB"),
+            Figure("open files", end.files, start.files),
+            Figure("tasks", end.tasks, start.tasks),
+            Figure("jobs", end.jobs, start.jobs),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
