@@ -355,18 +355,16 @@ def _expiry(
 ) -> datetime | None:
     """The expiry by our clock, or None where Homey tells none that can be.
 
-    With a known skew the told instant is moved by it; without, the told length
-    counts from our own instant of issue, which needs no clock but ours.
+    The told length counts from our own instant of issue, which needs no clock but
+    ours; the told instant is moved by a known skew. Where both can be had the
+    earlier counts: the Homey's clock need not be the one that wrote the Date header.
     """
     if expires_at is None:
         return None
     try:
-        if skew is not None:
-            ours = expires_at - skew
-        elif created_at is not None:
-            ours = issued_at + (expires_at - created_at)
-        else:
-            ours = expires_at
+        ways = [expires_at - skew] if skew is not None else []
+        ways += [issued_at + (expires_at - created_at)] if created_at is not None else []
+        ours = min(ways, default=expires_at)
     except OverflowError:
         return None
     return ours if timedelta(0) < ours - response.received_at <= _LONGEST_LIFE else None

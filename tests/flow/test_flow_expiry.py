@@ -38,6 +38,10 @@ EXPIRIES = {
         dated(session(NOON + HOUR, NOON + HOUR + DAY), NOON + HOUR),
         NOON + DAY - timedelta(seconds=1),
     ),
+    "a Homey whose clock is ahead of the Date ends its session by its own": (
+        dated(session(NOON + HOUR, NOON + HOUR + DAY), NOON),
+        NOON + DAY,
+    ),
     "a right clock is left alone": (dated(session(NOON, NOON + DAY), NOON), NOON + DAY),
     "without a Date the told length counts from our own issue": (
         session(NOON + HOUR, NOON + HOUR + DAY),
