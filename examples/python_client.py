@@ -1,0 +1,15 @@
+"""Python with the client of homey-tokend: standard library only, no token in sight."""
+
+import sys
+
+from homey_tokend import client
+
+try:
+    devices = client.call("GET", "/api/manager/devices/device")
+except client.ClientError as error:
+    print(error, error.hint, sep="\n", file=sys.stderr)
+    sys.exit(error.exit_status)
+
+if isinstance(devices, dict):
+    for device in devices.values():
+        print(device["name"])
