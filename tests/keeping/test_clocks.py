@@ -214,6 +214,7 @@ async def test_a_clock_set_during_a_sign_in(household: Household, step: str, by:
     assert truly_good(household)
     assert household.view().token is not None
     assert household.token().expires_at - by <= NOON + DAY + MINUTE
+    assert household.token().generation == 1
 
 
 async def test_a_one_time_code_goes_by_the_wall_clock(begin: Begin) -> None:

@@ -92,13 +92,14 @@ async def test_disk_before_socket(household: Household) -> None:
     async def watched(blob: bytes) -> None:
         held = json.loads(blob)["homeys"].get("home", {}).get("token")
         if held is not None:
-            seen.append((held["generation"], household.view().token))
+            state = household.keepers["home"].state
+            seen.append((held["generation"], household.view().token, state.token))
         await save(blob)
 
     store.save = watched  # type: ignore[method-assign]  # a store that looks around
     await household.start()
 
-    assert seen[0] == (1, None)
+    assert seen[0] == (1, None, None)
     assert household.token().generation == 1
 
 

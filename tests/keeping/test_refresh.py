@@ -49,6 +49,10 @@ async def test_the_whole_flow_is_walked_at_each_renewal(household: Household) ->
     """Nothing of the last sign-in is used for the next token: user token and grant are spent."""
     await household.start()
     household.steps()
+    await household.wait(2 * MINUTE)
+    await household.fleet.refresh("home", MINUTE)
+    assert ALL_STEPS == household.steps()
+
     await household.wait(13 * HOUR)
 
     assert ALL_STEPS == household.steps()

@@ -1,0 +1,111 @@
+"""A sink that somebody else has changed is found out and written again."""
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from homey_tokend import keeper as keepers
+from homey_tokend.errors import BearerRefused, SinkFailed
+from homey_tokend.model import Delivery
+from tests.fakes.sink import FakeSink
+from tests.keeping.household import HOUR, MINUTE, Household
+
+BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
+#: Sinks are looked at as often as the token is proved.
+LOOKING: dict[str, object] = {"verify_every": "15m"}
+
+
+class CheckableFake(FakeSink):
+    """A sink that can be looked at: it holds what it was given, unless a test says otherwise."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.looks = 0
+        self.answers: list[bool | Exception] = []
+
+    async def check(self, _delivery: Delivery) -> bool:
+        self.looks += 1
+        answer = self.answers.pop(0) if self.answers else True
+        await self.free.wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def looked_at(household: Household) -> tuple[CheckableFake, dict[str, Any]]:
+    """A household with one such sink, started; and its configuration."""
+    household.sinks["fake"] = fake = CheckableFake("fake")
+    sink = {"type": "file", "path": str(household.folder / "fake")}
+    document = household.document(sink, **LOOKING)
+    await household.start(document)
+    return fake, document
+
+
+async def test_a_variable_that_a_person_changed_is_written_again(household: Household) -> None:
+    """Within the rhythm of the proofs it holds the token again, and the log tells it."""
+    await household.start(household.document(BY_NAME, **LOOKING))
+    household.simulator.set_variable("accesstoken", "scribbled")
+    with capture_logs() as logs:
+        await household.wait(HOUR)
+
+    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
+    assert "sink.drifted" in [entry["event"] for entry in logs]
+    assert household.token().generation == 1
+
+
+async def test_a_sink_that_holds_the_token_is_left_alone(household: Household) -> None:
+    """It is looked at, and not written."""
+    fake, _ = await looked_at(household)
+    await household.wait(HOUR)
+
+    assert fake.looks >= 1
+    assert fake.taken == [1]
+
+
+async def test_a_sink_that_drifted_gets_the_token_again(household: Household) -> None:
+    """Found changed: written at once, the same generation."""
+    fake, _ = await looked_at(household)
+    fake.answers = [False]
+    await household.wait(HOUR)
+
+    assert fake.taken == [1, 1]
+    assert household.keepers["home"].state.sink("fake").drifts == 1
+
+
+@pytest.mark.parametrize("failure", [SinkFailed("gone"), RuntimeError("a bug")])
+async def test_a_look_that_fails_says_nothing(household: Household, failure: Exception) -> None:
+    """Trouble, or a bug, while looking: the sink is left as it is, and looked at again later."""
+    fake, _ = await looked_at(household)
+    fake.answers = [failure]
+    with capture_logs() as logs:
+        await household.wait(HOUR)
+
+    assert fake.taken == [1]
+    assert fake.looks >= 2
+    assert "sink.not_checked" in [entry["event"] for entry in logs]
+    assert household.view().sinks[0].trouble is None
+
+
+async def test_a_401_at_a_look_leads_to_a_proof(household: Household) -> None:
+    """The session was ended: noticed while looking, and a new token is had."""
+    fake, _ = await looked_at(household)
+    fake.answers = [BearerRefused("401", status=401)]
+    household.simulator.revoke_sessions()
+    await household.wait(HOUR)
+
+    assert household.token().generation == 2
+    assert fake.taken == [1, 2]
+
+
+async def test_a_look_has_a_deadline(household: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sink that hangs while it is looked at holds up nothing."""
+    monkeypatch.setattr(keepers, "DELIVERY_DEADLINE_S", 0.05)
+    fake, _ = await looked_at(household)
+    fake.free.clear()
+    with capture_logs() as logs:
+        await household.wait(16 * MINUTE)
+    fake.free.set()
+
+    assert "sink.not_checked" in [entry["event"] for entry in logs]
+    assert household.token().generation == 1
