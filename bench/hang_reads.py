@@ -80,12 +80,14 @@ def measured(step: str, bare: Path, args: argparse.Namespace) -> list[Figure]:
     with hanging_at(step) as path:
         reads(path, 500)
         times = [1e3 * spent for spent in reads(path, args.reads)]
+        alone = [1e3 * spent for spent in reads(bare, args.reads // 4)]
         ratios = paired(args.pairs, lambda: rate(path, 2000), lambda: rate(bare, 2000))
     return [
         Figure(f"{step}: p50", median(times), unit="ms"),
         Figure(f"{step}: p99", percentile(times, 99), P99_MS, "ms"),
         Figure(f"{step}: p99.9", percentile(times, 99.9), P999_MS, "ms"),
         Figure(f"{step}: slowest", max(times), unit="ms"),
+        Figure(f"{step}: p99 of a bare handler", percentile(alone, 99), unit="ms"),
         Figure(f"{step}: rate beside a bare handler", median(ratios), RATE, "x", at_least=True),
     ]
 

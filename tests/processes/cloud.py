@@ -13,7 +13,7 @@ from homey_tokend.simulator import Settings, Simulator
 T = TypeVar("T")
 
 #: How long is waited for what must come? Generous: the machine may be busy with other things.
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Clouds:

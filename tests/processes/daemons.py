@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,3 +269,9 @@ def command(*words: str, environ: Mapping[str, str] | None = None) -> Done:
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def together(*lines: Sequence[str]) -> list[Done]:
+    """Run several commands side by side; what came of each, in their order."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda words: command(*words), lines))

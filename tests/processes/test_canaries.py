@@ -15,7 +15,7 @@ from tests.processes.cloud import Clouds, canaries, met, until
 from tests.processes.daemons import Daemon, Daemons, command
 from tests.processes.test_ending import script
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 STEPS = ("authorise", "consent", "token", "user", "delegation", "homey_login", "session")
 FORMATS = ("json", "console", "journal")
@@ -24,26 +24,21 @@ TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 #: What a server may say that was told everything there is to tell. Letters and digits that do
 #: not look like a secret are caught by knowing the secret alone.
 ECHO = "you sent {password} of {email} with {clientSecret} and {totpSecret}"
-KINDS: tuple[dict[str, Any], ...] = (
-    {"kind": "status", "status": 500, "description": ECHO},
-    {"kind": "status", "status": 400, "error": "invalid_client", "description": ECHO},
-    {"kind": "status", "status": 401, "error": "invalid_token", "description": ECHO},
-    {"kind": "status", "status": 403, "error": ECHO, "description": ECHO},
-    {"kind": "json", "status": 404, "body": {"error": {"field": ECHO}, "code": ECHO}},
-    {"kind": "json", "body": [ECHO]},
-    {"kind": "text", "body": ECHO, "status": 418},
-    {"kind": "html", "body": f"<title>{ECHO}</title>"},
-    {"kind": "too_many_requests", "retry_after": "0"},
-    {"kind": "mesh_node_offline"},
-    {"kind": "missing_scopes"},
-    {"kind": "csrf_mismatch"},
-    {"kind": "error_redirect", "error": "server_error", "description": ECHO},
-    {"kind": "redirect", "location": "https://portal.invalid/?password={password}"},
-    {"kind": "reset"},
-    {"kind": "reset", "carried_out": True},
-    {"kind": "hang", "seconds": 0.2},
-    {"kind": "cut"},
-    {"kind": "long_header"},
+#: The second figure: how many Homeys meet it. One goes on after what may pass, step by step;
+#: what refuses stops one Homey at one step.
+KINDS: tuple[tuple[dict[str, Any], int], ...] = (
+    ({"kind": "status", "status": 500, "description": ECHO}, 1),
+    ({"kind": "status", "status": 400, "error": "invalid_client", "description": ECHO}, 7),
+    ({"kind": "status", "status": 401, "error": ECHO, "description": ECHO}, 7),
+    ({"kind": "json", "status": 403, "body": {"error": {"field": ECHO}, "code": ECHO}}, 7),
+    ({"kind": "text", "body": ECHO, "status": 418}, 1),
+    ({"kind": "html", "body": f"<title>{ECHO}</title>"}, 1),
+    ({"kind": "too_many_requests", "retry_after": "0"}, 1),
+    ({"kind": "error_redirect", "error": "server_error", "description": ECHO}, 1),
+    ({"kind": "redirect", "location": "https://portal.invalid/?password={password}"}, 1),
+    ({"kind": "reset", "carried_out": True}, 1),
+    ({"kind": "cut"}, 1),
+    ({"kind": "long_header"}, 1),
 )
 
 
@@ -82,11 +77,12 @@ def problem(daemon: Daemon) -> bytes:
 
 
 def begun(clouds: Clouds, daemons: Daemons, number: int) -> tuple[Simulator, Daemon]:
-    """A daemon with a Homey for each step, and its cloud that is bad at each step once."""
-    cloud = clouds.start(homeys=len(STEPS), session_lifetime=20)
+    """A daemon, and its cloud that is bad at each step once."""
+    fault, homeys = KINDS[number]
+    cloud = clouds.start(homeys=homeys, session_lifetime=20)
     told = cloud.description() | {"totpSecret": TOTP}
     for step in (*STEPS, "variable"):
-        cloud.add_fault(step=step, times=1, **filled(KINDS[number], told))
+        cloud.add_fault(step=step, times=1, **filled(fault, told))
     sinks = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
     log = {"level": "debug", "format": FORMATS[number % len(FORMATS)]}
     return cloud, daemons.start(cloud, homey=sinks, log=log, refresh={"lifetime": "5s"})
@@ -94,35 +90,43 @@ def begun(clouds: Clouds, daemons: Daemons, number: int) -> tuple[Simulator, Dae
 
 def refresh_until_login(cloud: Simulator, daemon: Daemon, kind: str) -> None:
     """Ask for refreshes until a login met its fault; what is too soon is asked again."""
+    names = list(daemon.get("/status").json["homeys"])
 
     def asked() -> bool:
-        for number in range(2, len(STEPS) + 1):
-            daemon.post(f"/homeys/home-{number}/refresh?wait=0")
+        for name in names:
+            daemon.post(f"/homeys/{name}/refresh?wait=0")
         return met(cloud, "login", kind)
 
     until(asked, f"a login meets {kind}")
 
 
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(2))
 def test_each_kind_at_each_step(clouds: Clouds, daemons: Daemons, part: int) -> None:
     """Whatever the cloud answers at whatever step, no secret is written or told."""
-    numbers = range(part, len(KINDS), 3)
-    pairs = {number: begun(clouds, daemons, number) for number in numbers}
+    pairs = {number: begun(clouds, daemons, number) for number in range(part, len(KINDS), 2)}
     found: dict[str, list[str]] = {}
     for number, (cloud, daemon) in pairs.items():
+        fault, _ = KINDS[number]
+        kind = fault["kind"]
         daemon.up()
-        kind = KINDS[number]["kind"]
-        seen = documents(daemon)
         until(partial(met, cloud, "authorise", kind), f"authorise meets {kind}")
+        until(partial(all_met, cloud, kind, number), f"each step meets {kind}")
+        seen = documents(daemon)
         # The login last: what it refuses holds up all Homeys of the account.
         told = cloud.description() | {"totpSecret": TOTP}
-        cloud.add_fault(step="login", **filled(KINDS[number], told))
+        cloud.add_fault(step="login", **filled(fault, told))
         refresh_until_login(cloud, daemon, kind)
         seen += documents(daemon) + problem(daemon)
         daemon.end()
         found[f"{number} {kind}"] = leaks(canaries(cloud) | {TOTP}, daemon.out, daemon.err, seen)
 
     assert {} == {name: leaked for name, leaked in found.items() if leaked}
+
+
+def all_met(cloud: Simulator, kind: str, number: int) -> bool:
+    """Whether each step met it; a refusal may keep Homeys of the same account from some."""
+    steps = STEPS if KINDS[number][1] == 1 else ("authorise", "token", "delegation")
+    return all(met(cloud, step, kind) for step in steps)
 
 
 @pytest.mark.parametrize("format_", FORMATS)

@@ -10,9 +10,9 @@ import pytest
 
 from homey_tokend import cli, exits
 from tests.processes.cloud import Clouds, sign_ins, until
-from tests.processes.daemons import Daemons, Done, ask, command, configuration, write
+from tests.processes.daemons import Daemons, Done, ask, command, configuration, together, write
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 VARIABLE = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
 REFUSING = {"step": "login", "kind": "json", "status": 401, "body": {"code": 401, "error": "no"}}
@@ -111,7 +111,7 @@ def test_statuses(
     cloud, folder = clouds.start(), daemons.folder()
     cloud.add_fault(**fault)
     at = str(write(folder, configuration(cloud, folder, state={"path": None})))
-    ended, told = command("once", "-c", at), command("check", "--online", "-c", at)
+    ended, told = together(("once", "-c", at), ("check", "--online", "-c", at))
 
     assert (once, "") == (ended.status, ended.out)
     assert online == told.status
@@ -148,14 +148,14 @@ def test_schema(clouds: Clouds, daemons: Daemons) -> None:
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(right | {"sockets": {}}))
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
-def test_help(name: str) -> None:
+def test_help() -> None:
     """``--help`` of each command ends with 0 and has an example."""
-    done = command(name, "--help")
+    done = together(*((name, "--help") for name in cli.COMMANDS))
 
-    assert (exits.OK, "") == (done.status, done.err)
-    assert "example" in done.out
-    assert f"homey-tokend {name}" in done.out
+    for name, each in zip(cli.COMMANDS, done, strict=True):
+        assert (exits.OK, "") == (each.status, each.err)
+        assert "example" in each.out
+        assert f"homey-tokend {name}" in each.out
 
 
 def test_no_daemon(daemons: Daemons) -> None:

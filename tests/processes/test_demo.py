@@ -14,7 +14,7 @@ from tests.processes.cloud import until
 from tests.processes.daemons import ROOT, command, environment
 from tests.processes.demos import Demo
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 FLOW = "login authorise consent token user delegation homey_login session"
 
@@ -26,7 +26,7 @@ def what(lines: list[str]) -> list[str]:
 
 def test_whole(whole_demo: Demo) -> None:
     """Half a minute: each step, token, variable read back, an outage, and a token after it."""
-    status = whole_demo.process.wait(60)
+    status = whole_demo.process.wait(120)
     lines = whole_demo.lines()
     words, text = what(lines), "\n".join(lines)
     steps = re.findall(r" step +(\w+) +(\d+) +\d+ ms", text)

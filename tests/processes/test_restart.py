@@ -8,9 +8,9 @@ import pytest
 
 from homey_tokend import exits
 from tests.processes.cloud import Clouds, sign_ins
-from tests.processes.daemons import Daemons, command, configuration, write
+from tests.processes.daemons import Daemons, command, configuration, together, write
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_killed_and_back(clouds: Clouds, daemons: Daemons) -> None:
@@ -43,14 +43,15 @@ def test_second_daemon(clouds: Clouds, daemons: Daemons) -> None:
     state = write(daemons.folder(), document | {"state": {"path": str(other / "state.json")}})
     socket = write(daemons.folder(), document | {"socket": {"path": str(other / "d.sock")}})
     same = str(first.folder / "config.yaml")
-    done = {
-        "same": command("run", "-c", same),
-        "same socket": command("run", "-c", str(state)),
-        "same state": command("run", "-c", str(socket)),
-        "once": command("once", "-c", same),
-        "once, same socket": command("once", "-c", str(state)),
-        "online": command("check", "--online", "-c", same),
+    lines = {
+        "same": ("run", "-c", same),
+        "same socket": ("run", "-c", str(state)),
+        "same state": ("run", "-c", str(socket)),
+        "once": ("once", "-c", same),
+        "once, same socket": ("once", "-c", str(state)),
+        "online": ("check", "--online", "-c", same),
     }
+    done = dict(zip(lines, together(*lines.values()), strict=True))
 
     assert dict.fromkeys(done, exits.CANNOT_CREATE) == {
         name: each.status for name, each in done.items()
@@ -86,7 +87,7 @@ def test_taken_path(clouds: Clouds, daemons: Daemons, kind: str) -> None:
     assert sign_ins(cloud) == 0
 
 
-@pytest.mark.parametrize("blob", [b"", b"{", b"[1]", b"\xff\x00", b'{"version": 99}'])
+@pytest.mark.parametrize("blob", [b"", b"\xff\x00", b'{"version": 99}'])
 def test_damaged_state(clouds: Clouds, daemons: Daemons, blob: bytes) -> None:
     """A state that cannot be used is set aside, and the daemon signs in anew."""
     folder = daemons.folder()

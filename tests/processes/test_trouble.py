@@ -9,7 +9,7 @@ from homey_tokend.simulator import Simulator
 from tests.processes.cloud import Clouds, met, until
 from tests.processes.daemons import Daemon, Daemons
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 STEPS = (
     "login",

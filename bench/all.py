@@ -1,0 +1,75 @@
+"""Runs the measurements one after another and prints one table of all figures.
+
+bench/run [NAME ...]      some or all of client_start, socket_reads, hang_reads, memory
+
+PYTHON names an interpreter that has the package installed. The client's start is measured with
+the console script of a fresh venv, made by a current pip. The exit status is 1 where a figure
+fails its mark, 2 where a measurement could not be taken. Other work on the machine spoils all
+figures but the memory: the load before each is told on stderr.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from dataclasses import replace
+from pathlib import Path
+
+from bench.common import COLLECT, Figure, report
+
+ROOT = Path(__file__).parents[1]
+NAMES = ("client_start", "socket_reads", "hang_reads", "memory")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    names = parser.parse_args().names or NAMES
+    if unknown := set(names) - set(NAMES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    figures: list[Figure] = []
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="ht") as folder:
+        for name in names:
+            python = fresh(Path(folder)) if name == "client_start" else sys.executable
+            taken = measured(name, python, Path(folder) / name)
+            figures += taken
+            failed += [] if taken else [name]
+    for name in failed:
+        print(f"{name}: no figures", file=sys.stderr)
+    status = report(figures) if figures else 2
+    return 2 if failed else status
+
+
+def measured(name: str, python: str, lines: Path) -> list[Figure]:
+    """The figures of one measurement; none where it broke."""
+    print(f"{name}: load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+    subprocess.run(
+        [python, "-m", f"bench.{name}"],
+        cwd=ROOT,
+        env={**os.environ, COLLECT: str(lines)},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    if not lines.exists():
+        return []
+    figures = (Figure(**json.loads(line)) for line in lines.read_text("utf-8").splitlines())
+    return [replace(figure, name=f"{name}: {figure.name}") for figure in figures]
+
+
+def fresh(folder: Path) -> str:
+    """The interpreter of a new venv with the package in it."""
+    place = folder / "venv"
+    venv.create(place, with_pip=True)
+    python = str(place / "bin" / "python")
+    pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
+    subprocess.run([*pip, "--upgrade", "pip"], check=True)
+    subprocess.run([*pip, str(ROOT)], check=True)
+    return python
+
+
+if __name__ == "__main__":
+    sys.exit(main())
