@@ -135,10 +135,14 @@ class Household:
         """The parts, as the daemon builds them."""
         if not self.password.exists():
             self.set_password(self.simulator.description()["password"])
-        text = yaml.safe_dump(document or self.document())
-        config = parse(text.encode(), "config.yaml", defaults=Defaults(), environ={})
+        config = self.config(document)
         world = World(self.clock, environ={}, hide=self.hidden.append, heard=self.heard)
         return Furnished(config, world, self.store, self.sinks)
+
+    def config(self, document: Json | None = None) -> Config:
+        """The configuration that a document makes."""
+        text = yaml.safe_dump(document or self.document())
+        return parse(text.encode(), "config.yaml", defaults=Defaults(), environ={})
 
     def set_password(self, password: str) -> None:
         """Write the password file, as a person does."""

@@ -1,0 +1,120 @@
+"""SIGHUP: what changed in the configuration is changed, and no token is lost by it."""
+
+import asyncio
+import json
+
+from structlog.testing import capture_logs
+
+from homey_tokend.config import Config
+from homey_tokend.errors import ConfigurationInvalid, Fault
+from homey_tokend.reload import Reload
+from tests.keeping.conftest import Begin
+from tests.keeping.household import HOUR, MINUTE, Household, Json
+
+BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
+
+
+async def reloaded(household: Household, document: Json) -> Config | None:
+    """Reload as the daemon does on SIGHUP, and wait until all is quiet."""
+    new = Reload(
+        household.parts, household.fleet, household.schedule, lambda: household.config(document)
+    )
+    config = await new.run()
+    await household.quiet()
+    return config
+
+
+async def test_nothing_changed_changes_nothing(household: Household) -> None:
+    """The same keeper goes on with the same token."""
+    document = household.document()
+    await household.start(document)
+    keeper = household.keepers["home"]
+    household.steps()
+    await reloaded(household, document)
+
+    assert keeper is household.keepers["home"]
+    assert household.steps() == []
+
+
+async def test_a_new_sink_gets_the_token_that_is_held(household: Household) -> None:
+    """A sink is added: the keeper is made anew, and signs in for nothing."""
+    await household.start()
+    token = household.token()
+    await reloaded(household, household.document(BY_NAME))
+
+    assert token == household.token()
+    assert token.value.reveal() == household.simulator.get_variable("accesstoken")
+    assert household.sign_ins() == 1
+
+
+async def test_homeys_come_and_go(begin: Begin) -> None:
+    """One is added and signs in, one is removed and forgotten, the order is the file's."""
+    household = await begin(homeys=2)
+    both = household.document()
+    one = household.document()
+    del one["homeys"]["home1"]
+    await household.start(one)
+    await reloaded(household, both)
+    assert household.token("home1").generation == 1
+    assert household.fleet.keeper("home1") is household.keepers["home1"]
+
+    both["homeys"] = dict(reversed(both["homeys"].items()))
+    await reloaded(household, both)
+    other = household.document()
+    del other["homeys"]["home"]
+    await reloaded(household, other)
+
+    assert household.fleet.names() == ("home1",)
+    assert list(json.loads(household.state.read_text())["homeys"]) == ["home1"]
+    assert household.sign_ins() == 2
+
+
+async def test_a_file_with_faults_changes_nothing(household: Household) -> None:
+    """The faults are told, and the daemon goes on as it was."""
+    await household.start()
+
+    def faulty() -> Config:
+        raise ConfigurationInvalid([Fault("config.yaml", 1, 1, "homeys", "is absent", "Add it")])
+
+    with capture_logs() as logs:
+        new = Reload(household.parts, household.fleet, household.schedule, faulty)
+        assert await new.run() is None
+
+    assert "reload.refused" in [entry["event"] for entry in logs]
+    assert household.token().generation == 1
+
+
+async def test_a_corrected_client_is_used_at_once(household: Household) -> None:
+    """Refused with the old client, a person corrects the file: no wait is left."""
+    document = household.document()
+    document["homeys"]["home"]["client_secret"] = "0" * 40
+    await household.start(document)
+    assert household.view().refusing_until is not None
+
+    await reloaded(household, household.document())
+
+    assert household.token().generation == 1
+
+
+async def test_askers_of_the_old_keeper_are_let_go(household: Household) -> None:
+    """Who waits for a Homey while its keeper is replaced is answered, not left hanging."""
+    household.simulator.add_fault(step="login", kind="hang", times=1)
+    await household.begin()
+    asked = asyncio.create_task(household.fleet.token_for("home", MINUTE, HOUR))
+    await household.until(lambda: household.sign_ins() == 1)
+    await reloaded(household, household.document(BY_NAME))
+    view = await asyncio.wait_for(asked, 1)
+
+    assert view.token is None
+    assert household.token().generation == 1
+
+
+async def test_other_timeouts_need_another_transport(household: Household) -> None:
+    """refresh.timeout is changed: requests go on over the new transport, the old one is closed."""
+    await household.start()
+    old = household.parts.transport
+    await reloaded(household, household.document(timeout="7s"))
+    await household.until_renewal()
+
+    assert old is not household.parts.transport
+    assert household.token().generation == 2
