@@ -8,7 +8,7 @@ import structlog
 
 from homey_tokend.accounts import Accounts
 from homey_tokend.clock import SteadyClock
-from homey_tokend.keeper import ClockSet, Keeper
+from homey_tokend.keeper import Keeper
 from homey_tokend.model import Refreshed, View
 from homey_tokend.ports import Clock
 from homey_tokend.reception import Reception
@@ -115,7 +115,7 @@ class Fleet:
             log.warning("clock.set", by_s=round(set_by.total_seconds()))
             # Before anything is awaited: nobody compares the new time with instants of the old.
             for keeper in self._keepers.values():
-                keeper.post(ClockSet(set_by))
+                keeper.clock_was_set(set_by)
             await self._accounts.shifted(set_by)
         for keeper in self._keepers.values():
             if keeper.view.refusing_until is not None:

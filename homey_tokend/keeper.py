@@ -203,6 +203,16 @@ class Keeper:
         """Make the keeper look again: its time has come, or the clock was moved."""
         self._wake.set()
 
+    def clock_was_set(self, by: timedelta) -> None:
+        """The wall clock was set: what readers get moves at once, what is kept in its turn.
+
+        The state may wait for the disk; readers compare with the new time from now on.
+        """
+        self.post(ClockSet(by))
+        if self.view.token is not None:
+            shown = replace(self._state, token=self.view.token).shifted(by).token
+            self.view = replace(self.view, token=shown)
+
     def look_for_new_values(self, *, commands: bool = False) -> None:
         """Read the sign-in values anew: after a refusal, others free the next try at once.
 
