@@ -292,7 +292,7 @@ EXAMPLES = (
 def main() -> int:
     """Run all of them, and tell the sums."""
     failed = 0
-    with tempfile.TemporaryDirectory(prefix="hte") as folder, stage(Path(folder)) as on:
+    with tempfile.TemporaryDirectory(prefix="hx") as folder, stage(Path(folder)) as on:
         for example in EXAMPLES:
             words = (example.__doc__ or "").splitlines()[0]
             try:

@@ -58,6 +58,22 @@ def test_variables_across_homeys() -> None:
     assert 2 == len(read(two(sink, sink)).homeys)
 
 
+@pytest.mark.parametrize("key", ["expires_variable", "state_variable"])
+def test_variables_beside_the_token(key: str) -> None:
+    """What is written beside one token must be neither another token's nor its own variable."""
+    first = f"{{type: logic_variable, name: a, {key}: b}}"
+    second = "{type: logic_variable, name: b}"
+    own = f"{{type: logic_variable, name: a, {key}: a}}"
+
+    assert ["has the same target as homeys.home.sinks[0]"] == [
+        message for _, _, _, message in told(below_home("sinks:", f"  - {first}", f"  - {second}"))
+    ]
+    assert ["is the variable of name, too"] == [
+        message for _, _, _, message in told(below_home("sinks:", f"  - {own}"))
+    ]
+    assert 1 == len(read(below_home("sinks:", f"  - {first}")).homeys["home"].sinks)
+
+
 def test_commands_across_homeys() -> None:
     """One command may serve several Homeys: it is told which one."""
     sink = "sinks: [{type: exec, command: [/x]}]"
