@@ -44,7 +44,7 @@ class Login:
 class Session:
     expires_at: datetime
     number: int
-    revoked: bool = False
+    revoked_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Cloud:
     unwell_until: datetime = BEGIN
     backwards: list[str] = field(default_factory=list)
     #: Called once, when a request of this step comes in.
-    at_step: dict[Step, Callable[[], None]] = field(default_factory=dict)
+    at_step: dict[Step, list[Callable[[], None]]] = field(default_factory=dict)
     #: Called before a host falls ill, so that what was before can be judged.
     before: Callable[[], None] = lambda: None
     #: Whether the variable may go back: what a full disk never got, a killed process cannot know.
@@ -75,7 +75,8 @@ class Cloud:
     async def send(self, request: Request) -> Response:
         await asyncio.sleep(request.after.total_seconds() + self.chance.uniform(0.02, 0.4))
         host = urlsplit(request.url).hostname or ""
-        self.at_step.pop(request.step, lambda: None)()
+        for call in self.at_step.pop(request.step, ()):
+            call()
         sent_at = self.clock.now()
         trouble = self.trouble_of(host)
         if trouble is not None:
@@ -84,6 +85,8 @@ class Cloud:
                 return self._response(sent_at, *answer)
         status, body, headers = getattr(self, f"_{request.step}")(request)
         if self.chance.random() < 0.0005:  # the answer is lost on its way
+            if request.step is Step.LOGIN:
+                self.logins.pop()  # nobody knows of it
             raise Unreachable("lost", step=request.step, sent=True)
         return self._response(sent_at, status, body, headers)
 
@@ -225,7 +228,7 @@ class Cloud:
 
     def _session_of(self, request: Request) -> Session | None:
         session = self.sessions.get(request.bearer.reveal()) if request.bearer else None
-        if session is None or session.revoked or session.expires_at <= self.clock.truth():
+        if session is None or session.revoked_at or session.expires_at <= self.clock.truth():
             return None
         return session
 

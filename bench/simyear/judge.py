@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bench.simyear.cloud import LIFE, Cloud
+from bench.simyear.cloud import LIFE, Cloud, Session
 from bench.simyear.machine import Machine
 
 #: How long may a stretch be in which a token could be had, and none was?
@@ -13,6 +13,8 @@ MUST = timedelta(hours=1)
 #: How long may the variable lag behind while all is well? It is looked at once an hour, and a
 #: host may have asked for an hour of peace.
 LAG = timedelta(minutes=70)
+#: How much of a good token may be withheld at its end? Clocks are compared by whole seconds.
+WITHHELD = timedelta(minutes=1)
 DAY = timedelta(days=1)
 #: How many refused sign-ins of the daemon's own may an account see in a day?
 REFUSED_A_DAY = 4
@@ -46,6 +48,7 @@ class Judge:
     _missed: bool = False
     _held_back_until: datetime | None = None
     _served_number: int = 0
+    _last_served: Session | None = None
     _lag_since: datetime | None = None
 
     @property
@@ -69,13 +72,28 @@ class Judge:
     def _serves_well(self, now: datetime, served: str | None) -> bool:
         session = self.cloud.sessions.get(served or "")
         if session is None:
+            if self.machine.running:
+                self._withheld(now)
             return False
+        self._last_served = session
         if session.expires_at <= now:
             self._break(now, f"served {now - session.expires_at} past its expiry")
         if session.number < self._served_number and not self.machine.forgiven("token"):
             self._break(now, f"an older token is served again: {served}")
         self._served_number = session.number
-        return not session.revoked and session.expires_at > now
+        return session.revoked_at is None and session.expires_at > now
+
+    def _withheld(self, now: datetime) -> None:
+        """A token that this very process got is served as long as it is good.
+
+        One that it loaded was measured with a clock that nobody vouches for.
+        """
+        session = self._last_served
+        if session is None or session.expires_at - LIFE < self.machine.started:
+            return
+        if session.revoked_at is None and session.expires_at - now > WITHHELD:
+            self._break(now, f"a token is withheld that is good for {session.expires_at - now}")
+            self._last_served = None
 
     def _count(self, now: datetime, *, good: bool) -> None:
         """What was so at the last look counts as having been so until now."""
@@ -93,13 +111,22 @@ class Judge:
         self._gap_since = self._gap_since or now
         self.longest_gap = max(self.longest_gap, now - self._gap_since)
         if served is not None:
-            return  # revoked, and nobody can know before the next proof
+            self._serves_revoked(now, served, well_since)
+            return
         if well_since is not None:
-            missed = now - max(self._gap_since, well_since)
+            missed = now - max(self._must_since or now, self._gap_since, well_since)
             self.longest_miss = max(self.longest_miss, missed)
         if self._missed:
             self._break(now, "no valid token although one could be had for ten minutes")
             self._missed = False
+
+    def _serves_revoked(self, now: datetime, served: str, well_since: datetime | None) -> None:
+        """Nobody can know before the next proof."""
+        revoked_at = self.cloud.sessions[served].revoked_at
+        if revoked_at is None or well_since is None:
+            return
+        if now - max(revoked_at, well_since) > LAG:
+            self._break(now, "a revoked token is served on")
 
     # --- could one be had? ---
 
@@ -142,8 +169,9 @@ class Judge:
             self._lag_since = None
             return
         self._lag_since = self._lag_since or now
-        self.longest_lag = max(self.longest_lag, now - self._lag_since)
-        if now - self._lag_since > LAG:
+        lag = now - max(self._lag_since, well_since)
+        self.longest_lag = max(self.longest_lag, lag)
+        if lag > LAG:
             self._break(now, "the variable lags behind although nothing stands in the way")
             self._lag_since = None
 

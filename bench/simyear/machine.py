@@ -55,7 +55,7 @@ class _Mount:
     async def save(self, blob: bytes) -> None:
         late = self._chance.random() < 0.5  # it is on the disk, and nobody was told so
         if not late:
-            await asyncio.sleep(self._chance.uniform(0.001, 0.1))
+            await asyncio.sleep(self._chance.uniform(0.001, 0.5))
         if self.dead:
             return
         if self._disk.full:
@@ -64,7 +64,7 @@ class _Mount:
         self._disk.blob = blob
         self._disk.unsaved = False
         if late:
-            await asyncio.sleep(self._chance.uniform(0.001, 0.1))
+            await asyncio.sleep(self._chance.uniform(0.001, 0.5))
 
     async def set_aside(self) -> str:
         return await self._disk.set_aside()
@@ -79,7 +79,8 @@ class Machine:
         self.schedule = YearSchedule(loop, clock)
         self.disk = Disk(chance)
         self.password = cloud.password
-        self.since = clock.truth()
+        #: Since when it has been as it is: started, awake, with the password it has.
+        self.since = self.started = clock.truth()
         self.kills: list[datetime] = []
         #: Called before anything befalls the machine, so that what was before can be judged.
         self.before: Callable[[], None] = lambda: None
@@ -113,10 +114,15 @@ class Machine:
         refresher = Refresher(Homey(NAME, ENDPOINTS, CLOUDID, None, LIFE), self, tools)
         sink = LogicVariableSink(self.cloud, name="accesstoken", variable_id=None, create=True)
         hands = Hands(clock, self.schedule, self.cloud, accounts, ledger, {sink.target: sink})
-        plan = Plan(verify_every=timedelta(hours=1), sinks=(sink.target,), checked=(sink.target,))
+        plan = Plan(
+            verify_every=timedelta(hours=1),
+            retry_most=timedelta(hours=1),
+            sinks=(sink.target,),
+            checked=(sink.target,),
+        )
         self.keeper = Keeper(NAME, url=ENDPOINTS.homey, plan=plan, refresher=refresher, hands=hands)
         self.fleet = Fleet({NAME: self.keeper}, accounts, clock, lambda: True)
-        self.since = self.clock.truth()
+        self.since = self.started = self.clock.truth()
         self._run = asyncio.create_task(self.fleet.run())
         self._run.add_done_callback(self._ended)
 

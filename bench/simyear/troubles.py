@@ -3,7 +3,7 @@
 A year has about: 60 short outages of one host, 3 of a day, 30 of the Homey alone,
 15 storms of 429, 10 captive portals, 12 revoked sessions, 2 changed passwords that
 are corrected days later, 6 set clocks, 20 suspends, 40 kills (half of them within
-a refresh), 4 full disks, 10 variables changed and 6 deleted by a person, 50
+a refresh), a crash loop, 4 full disks, 10 variables changed and 6 deleted by a person, 50
 refreshes by a person and 150 askers for more life. Fewer days bring fewer of each.
 """
 
@@ -45,6 +45,7 @@ class Troubles:
             (20, self.suspend),
             (20, self.kill),
             (20, self.kill_in_refresh),
+            (1, self.crash_loop),
             (4, self.disk_full),
             (10, self.variable_changed),
             (6, self.variable_deleted),
@@ -66,8 +67,21 @@ class Troubles:
         until = self._machine.clock.truth() + timedelta(seconds=seconds)
         self._cloud.fall_ill(Trouble(host, kind, until, retry_after))
 
+    async def _begun(self, step: Step) -> None:
+        """When the cloud is next asked for this step."""
+        begun = asyncio.Event()
+        self._cloud.at_step.setdefault(step, []).append(begun.set)
+        await begun.wait()
+
+    async def _perhaps_amid_a_refresh(self) -> None:
+        """Two refreshes a day are met by few troubles of an hour: half of them wait for one."""
+        if self._chance.random() < 0.5:
+            await self._begun(self._chance.choice([Step.LOGIN, Step.TOKEN, Step.HOMEY_LOGIN]))
+            await asyncio.sleep(self._chance.uniform(0, 1))
+
     async def short_outage(self) -> None:
         kind = self._chance.choice(["down", "503", "hang", "reset"])
+        await self._perhaps_amid_a_refresh()
         self._trouble(self._chance.choice(HOSTS), kind, self._chance.uniform(60, 1800))
 
     async def day_outage(self) -> None:
@@ -80,6 +94,7 @@ class Troubles:
 
     async def busy(self) -> None:
         wait = self._chance.choice(["", "30", "120", "600", "soon", "-5", "99999999999"])
+        await self._perhaps_amid_a_refresh()
         self._trouble(self._chance.choice(HOSTS), "busy", self._chance.uniform(300, HOUR), wait)
 
     async def portal(self) -> None:
@@ -90,7 +105,7 @@ class Troubles:
     async def revoke(self) -> None:
         self._machine.before()
         for session in self._cloud.sessions.values():
-            session.revoked = True
+            session.revoked_at = session.revoked_at or self._machine.clock.truth()
 
     # --- people ---
 
@@ -123,6 +138,8 @@ class Troubles:
 
     async def clock_set(self) -> None:
         error = timedelta(minutes=self._chance.uniform(-360, 360))
+        await self._perhaps_amid_a_refresh()
+        await asyncio.sleep(self._chance.uniform(0, HOUR))
         self._machine.set_clock(error)
         await asyncio.sleep(self._chance.uniform(0, BEAT_S))
         await self._machine.beat()
@@ -143,12 +160,19 @@ class Troubles:
             await self._machine.start()
 
     async def kill_in_refresh(self) -> None:
-        began = asyncio.Event()
-        step, seconds = self._chance.choice([(Step.LOGIN, 3.0), (Step.HOMEY_LOGIN, 1.0)])
-        self._cloud.at_step[step] = began.set
-        await began.wait()
+        step, seconds = self._chance.choice([(Step.LOGIN, 4.0), (Step.HOMEY_LOGIN, 1.0)])
+        await self._begun(step)
         await asyncio.sleep(self._chance.uniform(0, seconds))
         await self.kill()
+
+    async def crash_loop(self) -> None:
+        """The token is void, and each process dies when its password has gone out."""
+        await self.revoke()
+        async with asyncio.timeout(2 * HOUR):
+            for _ in range(20):
+                await self._begun(Step.AUTHORISE)
+                await self._machine.kill()
+                await self._machine.start()
 
     async def disk_full(self) -> None:
         self._machine.disk.full = True
