@@ -1,25 +1,35 @@
 """The daemon's life: lock, parts, socket, signals, and an end within five seconds."""
 
 import asyncio
+import secrets
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from socket import socket
 
 import structlog
 
 from homey_tokend import __version__
 from homey_tokend.activation import overruled
+from homey_tokend.api.aside import aside
+from homey_tokend.api.bulletin import Bulletin
+from homey_tokend.api.counts import Counts, Level
 from homey_tokend.api.forward import Forwarder
+from homey_tokend.api.gatekeeper import Gatekeeper, rules_of
+from homey_tokend.api.guests import Crowd, room_for
 from homey_tokend.api.listen import raise_open_files
-from homey_tokend.api.routes import Api
+from homey_tokend.api.routes import Api, no_web_page
 from homey_tokend.api.upstream import Upstream
+from homey_tokend.api.watching import Watched
 from homey_tokend.assembly import Parts, World
 from homey_tokend.config import Config, LogConfig
 from homey_tokend.doors import Doors
 from homey_tokend.fleet import Fleet
-from homey_tokend.model import Health
+from homey_tokend.happenings import Happened
+from homey_tokend.model import Health, Request, Response
 from homey_tokend.notify import Notifier
 from homey_tokend.reload import Reload
 from homey_tokend.schedule import HEARTBEAT, Beat, Timetable
@@ -52,11 +62,18 @@ class Daemon:
         prepared: Sequence[socket] = (),
     ) -> None:
         self.config = config
-        self._world = world
+        self._gatekeeper = Gatekeeper()
+        self._watched = Watched(
+            Bulletin(secrets.token_hex(4)),
+            Counts(),
+            self._gatekeeper.visits,
+            self._gatekeeper.refusals,
+        )
+        self._world = overheard(world, self._watched)
         self._load = load or (lambda: config)
         self._set_log = set_log
         self._prepared = prepared
-        self._parts = Parts(config, world)
+        self._parts = Parts(config, self._world)
         self._upstream = Upstream(world.environ)
         self._notifier = Notifier(world.environ)
         self._stop = asyncio.Event()
@@ -97,11 +114,9 @@ class Daemon:
             stack.push_async_callback(timetable.stop)
             fleet = await self._parts.fleet(timetable, lambda: self._turns(timetable))
             stack.push_async_callback(self._upstream.close)
-            forward = Forwarder(fleet, self._upstream, self._world.clock).answer
-            doors = Doors(Api(fleet, version=__version__, forward=forward))
+            doors = await self._doors(fleet)
             stack.push_async_callback(doors.close)
             await doors.open(config.socket, config.http, self._prepared)
-            raise_open_files()
             log.info("daemon.started", version=__version__, socket=self._where())
             self._notifier.ready()
             started(fleet)
@@ -110,6 +125,27 @@ class Daemon:
             self._notifier.stopping()
             log.info("daemon.stopping")
         log.info("daemon.stopped")
+
+    async def _doors(self, fleet: Fleet) -> Doors:
+        """The doors, with who may enter and how many."""
+        await self._admit(self.config)
+        counts = self._watched.counts
+        crowd = Crowd(room_for(raise_open_files()), counts.turned_out.add)
+        about = "Connections that are open, of all doors."
+        counts.levels.append(Level("connections", about, lambda: len(crowd)))
+        api = Api(
+            fleet,
+            version=__version__,
+            gates=(self._gatekeeper.readers_gate, no_web_page),
+            forward=Forwarder(fleet, self._upstream, self._world.clock).answer,
+            call_gates=(self._gatekeeper.callers_gate, no_web_page),
+            watched=self._watched,
+        )
+        return Doors(api, crowd)
+
+    async def _admit(self, config: Config) -> None:
+        """Let in whom the configuration names; their names are looked up anew."""
+        self._gatekeeper.rules = await aside(partial(rules_of, config.socket))
 
     async def _serve(self, fleet: Fleet, reload: Reload, doors: Doors) -> None:
         """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""
@@ -139,6 +175,7 @@ class Daemon:
             old, new = self.config, await reload.run()
             if new is not None:
                 self.config = new
+                await self._admit(new)
                 if new.log != old.log:
                     self._set_log(new.log)
                 if new.socket != old.socket:
@@ -168,6 +205,21 @@ class Daemon:
 
     def _turns(self, timetable: Timetable) -> bool:
         return timetable.overdue(self._world.clock.now()) <= OVERDUE
+
+
+def overheard(world: World, watched: Watched) -> World:
+    """The world, with everything that happens in it also told to those who watch."""
+
+    def tell(happened: Happened) -> None:
+        watched.counts.happened(happened)
+        watched.bulletin.publish(happened)
+        world.tell(happened)
+
+    def heard(name: str, request: Request, response: Response) -> None:
+        watched.counts.heard(name, request, response)
+        world.heard(name, request, response)
+
+    return replace(world, tell=tell, heard=heard)
 
 
 def status_line(fleet: Fleet) -> str:

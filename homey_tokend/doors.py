@@ -5,6 +5,7 @@ from socket import socket
 
 import structlog
 
+from homey_tokend.api.guests import Crowd
 from homey_tokend.api.listen import SocketPlace
 from homey_tokend.api.routes import Api
 from homey_tokend.api.server import Server
@@ -20,16 +21,18 @@ def place_of(config: SocketConfig) -> SocketPlace:
 
 
 class Doors:
-    """The unix socket, and the health routes on TCP.
+    """The unix socket, and the routes without a token on TCP.
 
     Args:
         api: What is served.
+        crowd: All connections, through whichever door they came.
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, crowd: Crowd) -> None:
         self._api = api
-        self._socket = Server(api)
-        self._http = Server(api)
+        self._crowd = crowd
+        self._socket = Server(api, crowd=crowd)
+        self._http = Server(api, crowd=crowd)
         self._activated = False
 
     async def open(
@@ -51,6 +54,8 @@ class Doors:
 
     async def change_socket(self, old: SocketConfig, new: SocketConfig) -> None:
         """Move the socket, or give it other rights; where that fails, the old one stays."""
+        if place_of(new) == place_of(old):
+            return
         if self._activated:
             log.warning("reload.needs_restart", key="socket")
             return
@@ -58,7 +63,7 @@ class Doors:
             if new.path == old.path:
                 await self._socket.change_rights(place_of(new))
                 return
-            server = Server(self._api)
+            server = Server(self._api, crowd=self._crowd)
             await server.start(place_of(new))
         except (AlreadyRunning, CannotServe) as error:
             log.error("reload.socket_kept", reason=error.message, remedy=error.remedy)
@@ -69,7 +74,7 @@ class Doors:
     async def change_http(self, new: HttpConfig) -> None:
         """Listen elsewhere, or no more; where that fails, nothing listens on TCP."""
         await self._http.stop()
-        self._http = Server(self._api)
+        self._http = Server(self._api, crowd=self._crowd)
         if new.listen is None:
             return
         try:

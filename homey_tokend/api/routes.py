@@ -14,7 +14,9 @@ from aiohttp import web
 
 from homey_tokend.api import documents, problems
 from homey_tokend.api.asking import TokenAsk, token_ask, wait_of
+from homey_tokend.api.guests import Guest
 from homey_tokend.api.problems import Problem
+from homey_tokend.api.watching import Watched, Watching
 from homey_tokend.model import Token, View
 from homey_tokend.ports import Desk
 
@@ -45,6 +47,7 @@ class Api:
         gates: What every request on the socket must pass, in this order.
         forward: The forwarding door; None leaves it out.
         call_gates: What a request to the door must pass; None: the same as all others.
+        watched: What there is to see besides the Homeys.
     """
 
     def __init__(
@@ -55,12 +58,15 @@ class Api:
         gates: tuple[Gate, ...] = (no_web_page,),
         forward: _Handler | None = None,
         call_gates: tuple[Gate, ...] | None = None,
+        watched: Watched | None = None,
     ) -> None:
         self._desk = desk
         self._forward = forward
         self._version = version
         self._gates = gates
         self._call_gates = gates if call_gates is None else call_gates
+        self._watched = watched or Watched()
+        self._watching = Watching(desk, version, self._watched)
         self._ready: dict[str, tuple[Token, bytes]] = {}
 
     def app(self) -> web.Application:
@@ -74,6 +80,8 @@ class Api:
             ("GET", "/status", self._status),
             ("GET", "/healthz", self._healthz),
             ("GET", "/readyz", self._readyz),
+            ("GET", "/metrics", self._watching.metrics),
+            ("GET", "/events", self._watching.events(app)),
         ):
             self._add(app, method, path, handler, self._gates)
         if self._forward is not None:
@@ -82,11 +90,13 @@ class Api:
         app.router.add_route("*", "/{rest:.*}", self._gated(_unknown_path, self._gates))
         return app
 
-    def health_app(self) -> web.Application:
-        """The small application for ``http.listen``: health only, nothing secret."""
+    def http_app(self) -> web.Application:
+        """The small application for ``http.listen``: to be looked at, nothing secret."""
         app = web.Application()
         self._add(app, "GET", "/healthz", self._healthz, ())
         self._add(app, "GET", "/readyz", self._readyz, ())
+        self._add(app, "GET", "/metrics", self._watching.metrics, ())
+        self._add(app, "GET", "/", self._watching.page, ())
         app.router.add_route("*", "/{rest:.*}", self._gated(_unknown_path, ()))
         return app
 
@@ -107,6 +117,9 @@ class Api:
     @staticmethod
     def _gated(handler: _Handler, gates: tuple[Gate, ...]) -> _Handler:
         async def gated(request: web.Request) -> web.StreamResponse:
+            guest = request.protocol
+            if isinstance(guest, Guest):
+                guest.busy()
             try:
                 for gate in gates:
                     problem = gate(request)
@@ -118,6 +131,9 @@ class Api:
             except Exception as error:  # noqa: BLE001  a bug is answered and logged, not sent out
                 _log.error("request.failed", error=type(error).__name__, exc_info=error)
                 return Problem(500, "bug", "a fault of the daemon", kind="bug").response()
+            finally:
+                if isinstance(guest, Guest):
+                    guest.idle()
 
         return gated
 
@@ -161,7 +177,8 @@ class Api:
 
     async def _status(self, _request: web.Request) -> web.Response:
         views = [self._desk.view(name) for name in self._desk.names()]
-        return _json(documents.status_document(views, self._desk.now(), self._version))
+        document = documents.status_document(views, self._desk.now(), self._version)
+        return _json({**document, "readers": dict(self._watched.visits)})
 
     async def _refresh(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

@@ -2,21 +2,21 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
+from functools import partial
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-from homey_tokend.api.listen import BACKLOG, Listener, SocketPlace
+from homey_tokend.api.acceptor import Acceptor
+from homey_tokend.api.aside import aside
+from homey_tokend.api.guests import Crowd, Guest
+from homey_tokend.api.listen import Listener, SocketPlace
 from homey_tokend.api.routes import Api
-from homey_tokend.errors import CannotServe
-
-_T = TypeVar("_T")
+from homey_tokend.api.tcp import tcp_sockets
 
 #: After how long is a connection closed that is idle, or stuck amid a request or an answer?
 IDLE = timedelta(seconds=30)
@@ -25,9 +25,6 @@ GRACE = timedelta(seconds=1)
 #: How long is listened, at the end, to who was let in a moment ago and has not been heard yet?
 #: Of a socket that systemd holds, the next daemon takes all others: so none is lost.
 _LET_IN_S = 0.05
-#: How many new clients are taken in one turn of the loop? asyncio takes as many as this says,
-#: and while it does, nobody else is served.
-_TAKEN_AT_ONCE = 32
 
 _log = structlog.get_logger()
 
@@ -39,13 +36,23 @@ class Server:
         api: What is served.
         idle: After how long a connection is closed that is idle or stuck.
         grace: How long a request in flight may go on at the end.
+        crowd: All connections of the daemon; None: those of this server alone.
     """
 
-    def __init__(self, api: Api, *, idle: timedelta = IDLE, grace: timedelta = GRACE) -> None:
+    def __init__(
+        self,
+        api: Api,
+        *,
+        idle: timedelta = IDLE,
+        grace: timedelta = GRACE,
+        crowd: Crowd | None = None,
+    ) -> None:
         self._api = api
         self._idle_s = idle.total_seconds()
         self._grace_s = grace.total_seconds()
+        self._crowd = Crowd() if crowd is None else crowd
         self._listener: Listener | None = None
+        self._acceptors: list[Acceptor] = []
         self._runners: list[web.AppRunner] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._unread: dict[RequestHandler, int] = {}
@@ -57,12 +64,12 @@ class Server:
         prepared: Sequence[socket.socket] = (),
         http: tuple[str, int] | None = None,
     ) -> None:
-        """Listen: on a socket made at ``place``, on prepared ones, and on TCP for health.
+        """Listen: on a socket made at ``place``, on prepared ones, and on TCP.
 
         Args:
             place: Where to make the unix socket, or None.
             prepared: Sockets that listen already; their files are somebody else's.
-            http: Host and port of the health routes, or None.
+            http: Host and port of the routes without a token, or None.
 
         Raises:
             AlreadyRunning: Another daemon is running.
@@ -85,7 +92,7 @@ class Server:
         """
         listener = self._listener
         if listener is not None:
-            await _aside(lambda: listener.change_rights(place))
+            await aside(lambda: listener.change_rights(place))
             _log.info("socket.changed", mode=f"{place.mode:04o}", group=place.group)
 
     async def stop(self) -> None:
@@ -94,15 +101,16 @@ class Server:
             self._sweep.cancel()
         listener, self._listener = self._listener, None
         if listener is not None:
-            await _aside(listener.withdraw)
+            await aside(listener.withdraw)
+        acceptors, self._acceptors = self._acceptors, []
+        for acceptor in acceptors:
+            acceptor.stop()
         runners, self._runners = self._runners, []
-        sites = [site for runner in runners for site in runner.sites]
-        await asyncio.gather(*(site.stop() for site in sites))
-        if sites:
+        if acceptors:
             await _passed(_LET_IN_S)
         await asyncio.gather(*(runner.cleanup() for runner in runners))
         if listener is not None:
-            await _aside(listener.close)
+            await aside(listener.close)
             _log.info("socket.closed")
 
     async def _start_socket(
@@ -110,45 +118,46 @@ class Server:
     ) -> None:
         socks = list(prepared)
         if place is not None:
-            self._listener = await _aside(lambda: Listener.open(place))
+            self._listener = await aside(lambda: Listener.open(place))
             socks.append(self._listener.sock)
-        runner = await self._runner(self._api.app())
-        for sock in socks:
-            await web.SockSite(runner, sock, backlog=_TAKEN_AT_ONCE).start()
-            sock.listen(BACKLOG)  # the queue is longer than what is taken at once
+        await self._accept(socks, self._api.app())
         if place is not None:
             _log.info("socket.opened", path=str(place.path), mode=f"{place.mode:04o}")
 
     async def _start_http(self, host: str, port: int) -> None:
-        runner = await self._runner(self._api.health_app())
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise CannotServe(
-                f"http.listen: {host}:{port} cannot be listened on: {error.strerror}",
-                remedy="Choose a free port of this machine, or null.",
-            ) from error
+        await self._accept(await aside(partial(tcp_sockets, host, port)), self._api.http_app())
         _log.info("http.opened", host=host, port=self.http_port)
 
     @property
     def http_port(self) -> int | None:
         """The TCP port in use (a configured 0 takes a free one), or None."""
-        addresses = [one for runner in self._runners for one in runner.addresses]
+        addresses = [acceptor.address for acceptor in self._acceptors]
         return next((one[1] for one in addresses if isinstance(one, tuple)), None)
 
-    async def _runner(self, app: web.Application) -> web.AppRunner:
+    async def _accept(self, socks: Sequence[socket.socket], app: web.Application) -> None:
+        """Serve an application on sockets that listen."""
         runner = web.AppRunner(
             app,
-            access_log=None,
             handler_cancellation=True,  # who left waits for nothing, and no Homey works for it
-            keepalive_timeout=self._idle_s,
-            lingering_time=min(10.0, self._idle_s),
             shutdown_timeout=self._grace_s / 2,  # aiohttp waits for it twice
-            logger=_ServerLog(),
         )
         self._runners.append(runner)
         await runner.setup()
-        return runner
+        manager = runner.server
+        if manager is None:  # pragma: no cover  -- setup() has made it
+            raise RuntimeError("the runner has no server")
+        make = partial(
+            Guest,
+            manager,
+            self._crowd,
+            access_log=None,
+            keepalive_timeout=self._idle_s,
+            lingering_time=min(10.0, self._idle_s),
+            logger=_ServerLog(),
+        )
+        for sock in socks:
+            self._acceptors.append(Acceptor(sock, make, self._crowd))
+            self._acceptors[-1].start()
 
     def _arm_sweep(self) -> None:
         self._sweep = asyncio.get_running_loop().call_later(self._idle_s, self._close_stuck)
@@ -185,15 +194,6 @@ async def _passed(seconds: float) -> None:
         await over
     finally:
         timer.cancel()
-
-
-async def _aside(act: Callable[[], _T]) -> _T:
-    """Do what may block on a thread of its own: the loop's own may be full of look-ups."""
-    with_thread = ThreadPoolExecutor(1, thread_name_prefix="socket")
-    try:
-        return await asyncio.get_running_loop().run_in_executor(with_thread, act)
-    finally:
-        with_thread.shutdown(wait=False)
 
 
 class _ServerLog:

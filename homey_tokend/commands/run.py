@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from homey_tokend import activation, exits, locate, memory, startup
+from homey_tokend import activation, exits, hardening, locate, memory, startup
 from homey_tokend.daemon import Daemon, heed_signals
 
 #: How long may a write that is under way take after the end?
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
         async def serve() -> None:
             heed_signals(daemon)
-            await daemon.run()
+            await daemon.run(started=lambda _fleet: hardening.harden())
 
         asyncio.run(serve())
     _leave_hanging_threads_behind()

@@ -1,0 +1,223 @@
+"""What do clients that mean no good, or listen by the thousand, cost the others?
+
+python -m bench.hostile_clients [--idle N] [--listeners N] [--reads N] [--quick]
+
+The API over a stand-in for the keepers, in a process pinned to a core of its own. Idle
+connections, half requests, readers that do not read and garbage are all there while one client
+reads the token. Marks: p99 1 ms, 2 % of a core while all are quiet, the stalled ones gone within
+a minute, an event at 1,000 listeners within 1 s, a new client at the limit of open files served
+within 2 s. --quick leaves out the wait for the stalled ones.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.common import Figure, median, percentile, pin, report
+from bench.socket_reads import ASK, Desk, connected, reads
+from homey_tokend.api import Api, Server, SocketPlace, raise_open_files
+from homey_tokend.api.bulletin import Bulletin
+from homey_tokend.api.gatekeeper import Gatekeeper
+from homey_tokend.api.guests import Crowd, room_for
+from homey_tokend.api.routes import no_web_page
+from homey_tokend.api.watching import Watched
+from homey_tokend.happenings import Recovered
+
+P99_MS, CPU_PERCENT, GONE_S, EVENT_S, NEW_S = 1.0, 2.0, 65.0, 1.0, 2.0
+HALVES, DEAF = 200, 50
+FEW_FILES = 128
+HALF = b"GET /token HTTP/1.1\r\nHost: "
+GARBAGE = b"\x16\x03\x01\x02\x00" + bytes(50) + b"\r\n\r\n"
+LISTEN = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def serve(path: Path) -> None:
+    bulletin, gatekeeper = Bulletin("bench"), Gatekeeper()
+    gates = (gatekeeper.readers_gate, no_web_page)
+    api = Api(Desk(), version="0", gates=gates, watched=Watched(bulletin))
+    server = Server(api, crowd=Crowd(room_for(raise_open_files())))
+    await server.start(SocketPlace(path))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(
+        signal.SIGUSR1, lambda: bulletin.publish(Recovered("home", datetime.now(UTC), 1))
+    )
+    await asyncio.Event().wait()
+
+
+def turn(path: Path, files: int) -> None:
+    pin(1)
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  the server's log is not measured
+    if files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    asyncio.run(serve(path))
+
+
+@contextlib.contextmanager
+def server(path: Path, files: int = 0) -> Iterator[int]:
+    """A server in a process of its own; its process number."""
+    child = multiprocessing.get_context("spawn").Process(target=turn, args=(path, files))
+    child.start()
+    for _ in range(500):
+        with contextlib.suppress(OSError), connected(path):
+            break
+        time.sleep(0.02)
+    assert child.pid is not None
+    yield child.pid
+    child.terminate()
+    child.join()
+
+
+def cpu_seconds(process: int) -> float:
+    """User and system time (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_percent(process: int, seconds: float) -> float:
+    before, begun = cpu_seconds(process), time.perf_counter()
+    time.sleep(seconds)
+    return 100 * (cpu_seconds(process) - before) / (time.perf_counter() - begun)
+
+
+def crowd(stack: contextlib.ExitStack, path: Path, count: int, said: bytes) -> list[socket.socket]:
+    """So many clients that say this, and no more."""
+    made = []
+    for _ in range(count):
+        client = stack.enter_context(connected(path))
+        client.sendall(said)
+        made.append(client)
+    return made
+
+
+def deaf(stack: contextlib.ExitStack, path: Path) -> list[socket.socket]:
+    """Clients that ask as much as they can and read nothing."""
+    made = crowd(stack, path, DEAF, b"")
+    for client in made:
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(200):
+                client.send(ASK * 50)
+    return made
+
+
+def throw_garbage(path: Path, count: int) -> None:
+    for _ in range(count):
+        with connected(path) as client:
+            client.sendall(GARBAGE)
+            client.recv(4096)
+
+
+def seconds_until_gone(clients: list[socket.socket]) -> float:
+    """Until the server has hung up on all of them; at most 90 s. Nothing is read meanwhile."""
+    begun, poll = time.perf_counter(), select.poll()
+    there = {client.fileno() for client in clients}
+    for number in there:
+        poll.register(number, 0)  # POLLHUP is told in any case (poll(2))
+    while there and time.perf_counter() - begun < 90:
+        for number, _ in poll.poll(1000):
+            poll.unregister(number)
+            there.discard(number)
+    return time.perf_counter() - begun
+
+
+def hostile(path: Path, args: argparse.Namespace) -> list[Figure]:
+    """What the one client that reads notices of all the others."""
+    with server(path) as process, contextlib.ExitStack() as stack:
+        floor = [1e3 * spent for spent in reads(path, args.reads)]
+        crowd(stack, path, args.idle, b"")
+        time.sleep(1)  # until all of them are in
+        quiet = cpu_percent(process, 5)
+        stalled = crowd(stack, path, HALVES, HALF) + deaf(stack, path)
+        begun = time.perf_counter()
+        throw_garbage(path, 200)
+        times = [1e3 * spent for spent in reads(path, args.reads)]
+        figures = [
+            Figure(f"CPU with {args.idle} idle connections", quiet, CPU_PERCENT, "%"),
+            Figure(f"p50 of {args.reads} reads among all of them", median(times), unit="ms"),
+            Figure("p99", percentile(times, 99), P99_MS, "ms"),
+            Figure("p99.9", percentile(times, 99.9), unit="ms"),
+            # On a busy machine these tell that it is the machine.
+            Figure("p99 of the same server without them", percentile(floor, 99), unit="ms"),
+            Figure("p99.9 of the same server without them", percentile(floor, 99.9), unit="ms"),
+        ]
+        if not args.quick:
+            waited = time.perf_counter() - begun
+            gone = waited + seconds_until_gone(stalled)
+            figures.append(Figure(f"{len(stalled)} stalled ones are gone", gone, GONE_S, "s"))
+    return figures
+
+
+def listeners(path: Path, count: int, reads_count: int) -> list[Figure]:
+    """How long one event takes to all of them, and what a reader notices meanwhile."""
+    with server(path) as process, contextlib.ExitStack() as stack:
+        ears = crowd(stack, path, count, LISTEN)
+        for ear in ears:
+            while b"retry:" not in ear.recv(4096):
+                pass
+        slowest = max(_told(process, ears) for _ in range(3))
+        begun = time.perf_counter()
+        times = []
+        while time.perf_counter() - begun < 2:
+            os.kill(process, signal.SIGUSR1)
+            times += [1e3 * spent for spent in reads(path, reads_count // 20)]
+            for ear in ears:
+                ear.recv(1 << 16)
+    return [
+        Figure(f"one event at {count} listeners", slowest, EVENT_S, "s"),
+        Figure("p99 of reads during events", percentile(times, 99), unit="ms"),
+    ]
+
+
+def _told(process: int, ears: list[socket.socket]) -> float:
+    begun = time.perf_counter()
+    os.kill(process, signal.SIGUSR1)
+    for ear in ears:
+        while b"recovered" not in ear.recv(4096):
+            pass
+    return time.perf_counter() - begun
+
+
+def full(path: Path) -> list[Figure]:
+    """How long a new client waits where connections have used up the limit of open files."""
+    with server(path, FEW_FILES), contextlib.ExitStack() as stack:
+        crowd(stack, path, 3 * FEW_FILES, b"")
+        slowest = 0.0
+        for _ in range(20):
+            begun = time.perf_counter()
+            reads(path, 1)
+            slowest = max(slowest, time.perf_counter() - begun)
+    return [Figure(f"a new client beyond {FEW_FILES} open files", slowest, NEW_S, "s")]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--idle", type=int, default=2000)
+    parser.add_argument("--listeners", type=int, default=1000)
+    parser.add_argument("--reads", type=int, default=10_000)
+    parser.add_argument("--quick", action="store_true")
+    args = parser.parse_args()
+    raise_open_files()
+    pin(0)
+    folder = Path(tempfile.mkdtemp(prefix="ht"))
+    figures = full(folder / "f.sock")
+    figures += listeners(folder / "l.sock", args.listeners, args.reads)
+    figures += hostile(folder / "h.sock", args)
+    shutil.rmtree(folder)
+    return report(figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

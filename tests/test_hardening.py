@@ -1,0 +1,50 @@
+"""The process keeps its memory to itself."""
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+from structlog.testing import capture_logs
+
+from homey_tokend import hardening
+
+REPORT = """
+import ctypes, json, resource, subprocess, time
+from homey_tokend import hardening
+hardening.harden()
+begun = time.monotonic()
+child = subprocess.run(["/bin/true"], close_fds=True)
+print(json.dumps({
+    "dumpable": ctypes.CDLL(None).prctl(3, 0, 0, 0, 0),
+    "core": resource.getrlimit(resource.RLIMIT_CORE),
+    "child": child.returncode,
+    "quick": time.monotonic() - begun < 5,
+}))
+"""
+
+
+@pytest.mark.slow
+def test_no_core_and_no_debugger() -> None:
+    """The process is not dumpable, writes no core, and can still run children."""
+    done = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-c", REPORT], capture_output=True, text=True, check=True
+    )
+
+    assert {"dumpable": 0, "core": [0, 0], "child": 0, "quick": True} == json.loads(done.stdout)
+
+
+def test_a_failure_is_told_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not possible the daemon runs all the same."""
+
+    def denied(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(resource, "setrlimit", denied)
+    with capture_logs() as lines:
+        hardening.harden()
+
+    assert [("process.not_hardened", "debug")] == [
+        (line["event"], line["log_level"]) for line in lines
+    ]
