@@ -331,7 +331,7 @@ async def test_logging_from_the_loop_blocks_nobody() -> None:
         os.close(reading)
         await asyncio.to_thread(log.outlet.close, 1)
 
-    assert took < 1
+    assert took < 10
 
 
 def test_dropped_lines_are_told_as_an_event() -> None:

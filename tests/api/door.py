@@ -161,7 +161,7 @@ class Door:
     async def say(self, data: bytes) -> Reply:
         reader, writer = await self.send(data)
         raw = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while (part := await reader.read(65536)) and not _whole(raw := raw + part):
                 pass
         writer.close()

@@ -64,7 +64,7 @@ class Ear:
 
     async def until(self, word: bytes, times: int = 1) -> bytes:
         """All that was heard, once this word came so often."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while self.heard.count(word) < times:
                 more = await self.reader.read(65536)
                 if not more:
@@ -91,7 +91,7 @@ async def ears(stack: AsyncExitStack, path: Path, count: int) -> list[Ear]:
 
 async def until(true: Callable[[], object]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while not true():  # noqa: ASYNC110  the server has no bell for a test
             await asyncio.sleep(0.01)
 

@@ -158,7 +158,7 @@ async def test_who_takes_nothing_is_closed(dial: Open, desk: FakeDesk) -> None:
     with capture_logs() as lines:
         writer.write(ASK * 2000)
         other = await ask(await dial())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             await writer.wait_closed() if writer.is_closing() else await _closed(writer)
 
     assert other[0] == b"HTTP/1.1 200 OK"

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -169,12 +170,13 @@ class Life(RuleBasedStateMachine):
             assert NAME in self.machine.schedule._appointments
 
 
+@pytest.mark.timeout(180)
 def test_life() -> None:
     """Outages, renewals, restarts, set clocks, people and full disks in any order."""
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=60,
+            max_examples=25,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
