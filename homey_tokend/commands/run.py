@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
             heed_signals(daemon)
             await daemon.run(started=lambda _fleet: hardening.harden())
 
+        memory.settle()
         asyncio.run(serve())
     _leave_hanging_threads_behind()
     return exits.OK
