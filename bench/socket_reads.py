@@ -24,6 +24,8 @@ from aiohttp import web
 
 from bench.common import Figure, median, paired, percentile, pin, report
 from homey_tokend.api import Api, Server, SocketPlace
+from homey_tokend.api.gatekeeper import Gatekeeper
+from homey_tokend.api.routes import no_web_page
 from homey_tokend.model import Health, Refreshed, Secret, Token, View
 
 P99_MS, P999_MS, RATE = 1.0, 5.0, 0.8
@@ -82,7 +84,8 @@ class Desk:
 
 
 async def serve_api(path: Path) -> None:
-    await Server(Api(Desk(), version="0")).start(SocketPlace(path))
+    gates = (Gatekeeper().readers_gate, no_web_page)
+    await Server(Api(Desk(), version="0", gates=gates)).start(SocketPlace(path))
     await asyncio.Event().wait()
 
 

@@ -196,9 +196,9 @@ def _check_occupant(path: Path) -> None:
 def _put_in_place(place: SocketPlace) -> socket.socket:
     # As long as the name itself, so that whatever path fits, this one fits too. Left by a
     # crash it is found again, and the lock says that nobody else is at it.
-    aside = place.path.with_name(
-        ("_" if place.path.name.startswith(".") else ".") + place.path.name[1:]
-    )
+    name = place.path.name
+    first = "." if name[0] != "." and len(name) > 1 else "_" if name[0] != "_" else "-"
+    aside = place.path.with_name(first + name[1:])
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _check_occupant(aside)

@@ -181,6 +181,15 @@ def test_other_files_are_never_removed(folder: Path) -> None:
     assert (folder / "pipe").is_fifo()
 
 
+@pytest.mark.parametrize("name", ["s", ".s", "_", "sock", "_s"])
+def test_short_names(opened: list[Listener], folder: Path, name: str) -> None:
+    """A name of one character will do, and nothing is left beside the socket."""
+    opened.append(Listener.open(SocketPlace(folder / name)))
+
+    assert connects(folder / name)
+    assert sorted([name, f"{name}.lock"]) == names(folder)
+
+
 def test_a_file_aside_is_not_removed(folder: Path) -> None:
     """Not even one that has the name the socket is made under."""
     (folder / ".ock").write_text("precious")
