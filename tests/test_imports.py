@@ -77,3 +77,12 @@ def test_help_imports_no_command() -> None:
 
     assert {name for name in new if name.startswith("homey_tokend.commands")} == set()
     assert {"aiohttp", "asyncio", "structlog"} & new == set()
+
+
+@pytest.mark.slow
+def test_the_daemon_loads_no_metrics_library() -> None:
+    """The metrics library is loaded at the first scrape: who does not scrape does not pay."""
+    new = loaded("import homey_tokend.commands.run")
+
+    assert "homey_tokend.api.counts" in new
+    assert {name for name in new if name.startswith("prometheus_client")} == set()
