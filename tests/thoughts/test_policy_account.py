@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from homey_tokend.account import AccountState
-from homey_tokend.policy import Blocked, Facts, Gate, Plan, Renew, Wait, may_sign_in
+from homey_tokend.policy import Blocked, Facts, Gate, Plan, Renew, Wait, may_sign_in, refused
 from homey_tokend.state import HomeyState
 from homey_tokend.totp import step_of
 from tests.fakes.clock import NOON
@@ -279,3 +279,12 @@ def test_a_gate_that_has_since_been_opened_by_another_homey_holds_a_minute_at_mo
 def test_the_digests_in_use_are_those_of_the_facts() -> None:
     assert isinstance(decided(REFUSED, account=refused_account(digest=LOGIN)), Blocked)
     assert isinstance(decided(REFUSED, account=refused_account(digest=OTHER)), Renew)
+
+
+def test_a_refusal_that_still_holds_makes_a_person_s_try_count() -> None:
+    """Two tries a day are counted while these very values are refused, and no longer."""
+    account = refused_account()
+
+    assert refused(EMPTY, account, IDLE, NOON + MINUTE)
+    assert not refused(EMPTY, account, IDLE, NOON + 2 * DAY)
+    assert not refused(EMPTY, NOBODY, IDLE, NOON)
