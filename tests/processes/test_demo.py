@@ -24,17 +24,18 @@ def what(lines: list[str]) -> list[str]:
     return [found[1] for line in lines if (found := re.match(r" *[\d.]+ s  (\S+)", line))]
 
 
-def test_whole(whole_demo: Demo) -> None:
+def test_whole(tmp_path: Path) -> None:
     """Half a minute: each step, token, variable read back, an outage, and a token after it."""
-    status = whole_demo.process.wait(120)
-    lines = whole_demo.lines()
+    with Demo(tmp_path, "--for", "30") as demo:
+        status = demo.process.wait(120)
+    lines = demo.lines()
     words, text = what(lines), "\n".join(lines)
     steps = re.findall(r" step +(\w+) +(\d+) +\d+ ms", text)
     tokens = re.findall(r" token +no\. (\d+): (\w+), until", text)
     read_back = re.findall(r"read back: (\w+)", text)
     outage, over = (words.index("outage"), len(words) - 1 - words[::-1].index("outage"))
 
-    assert (0, "") == (status, whole_demo.err())
+    assert (0, "") == (status, demo.err())
     assert FLOW.split() == [name for name, _ in steps][:8]
     assert "503" in {code for _, code in steps}
     assert [str(number) for number in range(1, len(tokens) + 1)] == [no for no, _ in tokens]
@@ -45,7 +46,7 @@ def test_whole(whole_demo: Demo) -> None:
     assert "token" in words[over:]
     assert "variable" in words[over:]
     assert words[-1] == "demo"
-    assert whole_demo.left() == []
+    assert demo.left() == []
 
 
 @pytest.fixture

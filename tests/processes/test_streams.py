@@ -87,9 +87,9 @@ def test_notices(clouds: Clouds, daemons: Daemons, abstract: bool) -> None:
 
 
 def _until(notices: socket.socket, *wanted: bytes) -> list[bytes]:
-    """The notices up to the one with which all of this was heard, in whatever order."""
+    """The notices up to where each of these has been heard."""
     heard: list[bytes] = []
-    while not all(any(word in line for line in heard) for word in wanted):
+    while not all(any(each in line for line in heard) for each in wanted):
         heard.append(notices.recv(4096))
     return heard
 
