@@ -1,11 +1,23 @@
 """Pretend clouds, and daemons that none of the tests leaves behind."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.processes.cloud import Clouds
 from tests.processes.daemons import Daemons
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where no bytecode may be written beside the source, a hundred processes share some aside."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+            patch.delenv("PYTHONDONTWRITEBYTECODE")
+            aside = tmp_path_factory.getbasetemp().parent / "bytecode"
+            patch.setenv("PYTHONPYCACHEPREFIX", str(aside))
+        yield
 
 
 @pytest.fixture(scope="session")
