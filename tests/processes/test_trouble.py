@@ -64,10 +64,10 @@ def test_at_each_step(clouds: Clouds, daemons: Daemons, name: str) -> None:
 
     assert daemon.get("/healthz").status == 200
     assert memory_mb(daemon, "VmHWM") < MOST_MB
-    assert memory_mb(daemon, "VmRSS") < KEPT_MB
+    until(lambda: memory_mb(daemon, "VmRSS") < KEPT_MB, "what was large goes back to the system")
     assert [] == [event for event in daemon.events() if event["event"] == "internal.error"]
     assert "Traceback" not in daemon.said()
-    for foreign in ("portal.invalid", "00000000", "7}]]"):
+    for foreign in ("portal.invalid", "0" * 20, "7}]]"):
         assert foreign not in daemon.said() + status
     for reason in told.values():
         assert reason.isprintable()
