@@ -53,14 +53,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a token that must be renewed waits like any other",
-        "policy.py",
+        "spacing.py",
         "MUST_GAP = timedelta(seconds=60)",
         "MUST_GAP = timedelta(hours=1)",
         "although one could be had",
     ),
     Mutation(
         "after an outage nobody tries again",
-        "policy.py",
+        "spacing.py",
         "yield Gate(at + (min(gap, MUST_GAP) if must else gap)",
         "yield Gate(at + timedelta(days=2)",
         "although one could be had",
@@ -74,7 +74,7 @@ MUTATIONS = (
     ),
     Mutation(
         "there is no budget",
-        "policy.py",
+        "budget.py",
         "BUDGET, BUDGET_EACH = 10, 2",
         "BUDGET, BUDGET_EACH = 1000, 2",
         "within half of a token's life",
@@ -95,7 +95,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a sink that was changed is not looked at",
-        "policy.py",
+        "upkeep.py",
         "    return last + plan.verify_every\n\n\ndef sink_due_at",
         "    return _NEVER\n\n\ndef sink_due_at",
         "the variable lags behind",

@@ -20,6 +20,7 @@ from homey_tokend.config import (
     LogicVariableConfig,
 )
 from homey_tokend.credentials import SecretReader
+from homey_tokend.decisions import Plan
 from homey_tokend.differences import Differences
 from homey_tokend.errors import TokendError
 from homey_tokend.files import FileStore, Lock, NullStore
@@ -27,7 +28,6 @@ from homey_tokend.fleet import Fleet
 from homey_tokend.keeper import Hands, Keeper
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Request, Response, Secret, SecretRef, SecretSource
-from homey_tokend.policy import Plan
 from homey_tokend.ports import CheckableSink, Clock, Listener, Schedule, Sink, Store, Transport
 from homey_tokend.refresher import Homey, Refresher, Tools
 from homey_tokend.sinks.exec import ExecListener, ExecSink

@@ -18,6 +18,18 @@ import structlog
 from homey_tokend import happenings, policy
 from homey_tokend.accounts import Accounts
 from homey_tokend.conversation import walk
+from homey_tokend.decisions import (
+    Blocked,
+    Check,
+    Decision,
+    Deliver,
+    Facts,
+    Gate,
+    Plan,
+    Renew,
+    Verify,
+    Wait,
+)
 from homey_tokend.errors import (
     AccountRefused,
     BearerRefused,
@@ -31,18 +43,6 @@ from homey_tokend.herald import Herald, stamp
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Bearer, Delivered, Delivery, Token, View
 from homey_tokend.notices import Notices
-from homey_tokend.policy import (
-    Blocked,
-    Check,
-    Decision,
-    Deliver,
-    Facts,
-    Gate,
-    Plan,
-    Renew,
-    Verify,
-    Wait,
-)
 from homey_tokend.ports import (
     CheckableSink,
     Clock,
@@ -55,6 +55,7 @@ from homey_tokend.ports import (
 from homey_tokend.refresher import Refresher
 from homey_tokend.state import HomeyState
 from homey_tokend.views import view_of
+from homey_tokend.windows import in_must_window
 
 log = structlog.get_logger()
 #: How long may one delivery take, whatever the sink does?
@@ -505,7 +506,7 @@ class Keeper:
 
     def _tell_failed(self, error: TokendError) -> None:
         now = self._hands.clock.now()
-        grave = isinstance(error, Refused) or policy.in_must_window(self._state, now)
+        grave = isinstance(error, Refused) or in_must_window(self._state, now)
         self._herald.failed(error, self._look(), now, grave=grave)
 
     async def _take_proof(self, event: _Proof) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from homey_tokend import policy
+from homey_tokend import gates
 from homey_tokend.accounts import Accounts
 from homey_tokend.keeper import Asked, Doubted, Keeper
 from homey_tokend.model import Refreshed, View
 from homey_tokend.ports import Clock
 from homey_tokend.state import Wish
+from homey_tokend.windows import young_span, young_until
 
 #: How long does a wish stand at least, so that the attempt for it can begin?
 _WISH_LEAST = timedelta(seconds=10)
@@ -42,7 +43,7 @@ class Reception:
         if self._enough(min_ttl, now):
             return self._keeper.view
         token = self._keeper.state.usable(now)
-        if token is not None and (min_ttl > token.life or now < policy.young_until(token)):
+        if token is not None and (min_ttl > token.life or now < young_until(token)):
             return self._keeper.view
         self._keeper.post(Asked(now + max(wait, _WISH_LEAST), forced=False))
         await self._wait(wait, lambda: self._enough(min_ttl, self._clock.now()), now + wait)
@@ -104,23 +105,23 @@ class Reception:
     def _refused(self, now: datetime) -> bool:
         keeper = self._keeper
         account = self._accounts.state(keeper.account_key)
-        return policy.refused(keeper.state, account, keeper.facts, now)
+        return gates.refused(keeper.state, account, keeper.facts, now)
 
     def _free_at(self, now: datetime) -> datetime:
         """When a person's refresh may start: not right after another, twice a day if refused."""
         keeper = self._keeper
         state, account = keeper.state, self._accounts.state(keeper.account_key)
         token = state.usable(now)
-        free = policy.young_until(token) if token else now
+        free = young_until(token) if token else now
         # An attempt that ran into a closed gate sent no password: it is none to wait after.
         tried = keeper.facts.closed is None
         if tried and state.attempted_at is not None and state.attempted_at <= now:
             life = token.life if token else keeper.plan.lifetime
-            free = max(free, state.attempted_at + policy.young_span(life))
+            free = max(free, state.attempted_at + young_span(life))
         if self._refused(now):
             free = max(free, account.may_force_at(now))
         forced = replace(state, wish=Wish(datetime.max.replace(tzinfo=now.tzinfo), forced=True))
-        return max(free, policy.next_attempt(forced, account, keeper.facts, now, keeper.plan).at)
+        return max(free, gates.next_attempt(forced, account, keeper.facts, now, keeper.plan).at)
 
     async def _wait(
         self,

@@ -13,10 +13,11 @@ from typing import TypeVar
 
 import structlog
 
-from homey_tokend import flow, happenings, policy, totp
+from homey_tokend import flow, gates, happenings, totp
 from homey_tokend.accounts import Accounts
 from homey_tokend.addresses import Site
 from homey_tokend.conversation import walk
+from homey_tokend.decisions import Facts, Gate, Plan
 from homey_tokend.digests import Digests, digests
 from homey_tokend.errors import (
     AccountRefused,
@@ -39,7 +40,6 @@ from homey_tokend.model import (
     Secret,
     UserToken,
 )
-from homey_tokend.policy import Facts, Gate, Plan
 from homey_tokend.ports import Clock, CredentialSource, Transport
 from homey_tokend.state import HomeyState, trouble_of
 
@@ -227,7 +227,7 @@ class Refresher:
         accounts, key = self._tools.accounts, self.digests.account
         async with accounts.lock(key):
             now = self._tools.clock.now()
-            gate = policy.may_sign_in(state, accounts.state(key), self.facts(now, facts), now, plan)
+            gate = gates.may_sign_in(state, accounts.state(key), self.facts(now, facts), now, plan)
             if gate is not None:
                 return gate
             who = self._values()

@@ -13,9 +13,9 @@ from datetime import datetime
 from homey_tokend import exits
 from homey_tokend.assembly import Parts
 from homey_tokend.config import HomeyConfig
+from homey_tokend.decisions import Facts, Gate
 from homey_tokend.errors import TokendError
 from homey_tokend.model import Bearer, Request, Response, Step, Token
-from homey_tokend.policy import Facts, Gate
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 from homey_tokend.state import Wish
 

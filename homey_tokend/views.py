@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from homey_tokend import policy
 from homey_tokend.account import AccountState
+from homey_tokend.decisions import Facts, Plan
+from homey_tokend.gates import next_attempt
 from homey_tokend.model import Health, SinkView, Token, Trouble, View
-from homey_tokend.policy import Facts, Plan
 from homey_tokend.state import HomeyState
+from homey_tokend.upkeep import sink_due_at
+from homey_tokend.windows import in_must_window, should_renew_at
 
 
 def view_of(
@@ -22,7 +24,7 @@ def view_of(
     ``url`` is shown while no token tells a better one.
     """
     token = state.usable(now)
-    gate = policy.next_attempt(state, account, facts, now, plan)
+    gate = next_attempt(state, account, facts, now, plan)
     trouble = state.failure.trouble if state.failure else None
     return View(
         name=state.name,
@@ -31,7 +33,7 @@ def view_of(
         token=token,
         proved_at=state.proved_at,
         refreshing=facts.renewing,
-        renew_at=policy.should_renew_at(state, token) if token else None,
+        renew_at=should_renew_at(state, token) if token else None,
         next_at=None if facts.renewing else gate.at,
         next_why="a refresh is under way" if facts.renewing else gate.why,
         trouble=trouble,
@@ -46,7 +48,7 @@ def _health(state: HomeyState, token: Token | None, now: datetime, plan: Plan) -
     if token is None:
         first = state.failure is None and state.token is None
         return Health.STARTING if first else Health.DOWN
-    if state.failure is not None and policy.in_must_window(state, now):
+    if state.failure is not None and in_must_window(state, now):
         return Health.DEGRADED
     wrong = state.failure or any(_sink_trouble(state, target) for target in plan.sinks)
     return Health.TROUBLED if wrong else Health.OK
@@ -67,5 +69,5 @@ def _sink(
         generation=sink.generation,
         delivered_at=sink.delivered_at,
         trouble=_sink_trouble(state, target),
-        retry_at=policy.sink_due_at(state, target, token, now, plan) if waiting and token else None,
+        retry_at=sink_due_at(state, target, token, now, plan) if waiting and token else None,
     )

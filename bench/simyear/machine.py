@@ -10,13 +10,13 @@ from bench.simyear.cloud import ACCOUNTS, API, CLOUDID, HUB, LIFE, Cloud
 from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
 from homey_tokend.accounts import Accounts
 from homey_tokend.clock import SteadyClock
+from homey_tokend.decisions import Plan
 from homey_tokend.digests import Digests
 from homey_tokend.errors import StateUnusable
 from homey_tokend.fleet import Fleet
 from homey_tokend.keeper import Hands, Keeper
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Credentials, Endpoints, Secret
-from homey_tokend.policy import Plan
 from homey_tokend.refresher import Homey, Refresher, Tools
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 

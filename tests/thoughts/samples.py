@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from homey_tokend.account import AccountState
+from homey_tokend.decisions import Decision, Facts, Plan
 from homey_tokend.errors import (
     AccountRefused,
     ClientRefused,
@@ -11,7 +12,7 @@ from homey_tokend.errors import (
     TokendError,
 )
 from homey_tokend.model import Bearer, Secret
-from homey_tokend.policy import Decision, Facts, Plan, decide
+from homey_tokend.policy import decide
 from homey_tokend.state import HomeyState, trouble_of
 from tests.fakes.clock import NOON
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from homey_tokend.account import AccountState, Refusal
 from homey_tokend.book import Book
+from homey_tokend.decisions import Facts, Gate, Plan
 from homey_tokend.errors import (
     AccountRefused,
     BearerDiscarded,
@@ -29,7 +30,6 @@ from homey_tokend.errors import (
     Unreachable,
 )
 from homey_tokend.model import Bearer, Delivered, Secret, Step, Token, Trouble
-from homey_tokend.policy import Facts, Gate, Plan
 from homey_tokend.state import Failure, HomeyState, SinkState, trouble_of
 from homey_tokend.totp import step_of
 from tests.fakes.clock import NOON

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 
+from homey_tokend.decisions import Check, Deliver, Facts, Plan, Verify, Wait
 from homey_tokend.errors import IllegalEvent, SinkFailed
 from homey_tokend.model import Delivered
-from homey_tokend.policy import Check, Deliver, Facts, Plan, Verify, Wait
 from homey_tokend.state import HomeyState, SinkState
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import DAY, HOUR, IDLE, MINUTE, SECOND, decided, holding

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from homey_tokend.account import AccountState
-from homey_tokend.policy import Blocked, Facts, Gate, Plan, Renew, Wait, may_sign_in, refused
+from homey_tokend.decisions import Blocked, Facts, Gate, Plan, Renew, Wait
+from homey_tokend.gates import may_sign_in, refused
 from homey_tokend.state import HomeyState
 from homey_tokend.totp import step_of
 from tests.fakes.clock import NOON

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from homey_tokend.decisions import Deliver, Plan, Verify, Wait
 from homey_tokend.errors import ServerTrouble, SinkFailed, SinkRefused, TokendError
 from homey_tokend.model import Delivered
-from homey_tokend.policy import Deliver, Plan, Verify, Wait, sink_due_at
 from homey_tokend.state import HomeyState
+from homey_tokend.upkeep import sink_due_at
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import DAY, HOUR, IDLE, MINUTE, SECOND, decided, holding
 

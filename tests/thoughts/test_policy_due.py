@@ -5,16 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homey_tokend.policy import (
-    Facts,
-    Plan,
-    Renew,
-    Verify,
-    Wait,
-    should_renew_at,
-    young_until,
-)
+from homey_tokend.decisions import Facts, Plan, Renew, Verify, Wait
 from homey_tokend.state import HomeyState, Wish
+from homey_tokend.windows import should_renew_at, young_until
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (
     DAY,

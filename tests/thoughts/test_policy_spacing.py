@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from homey_tokend.decisions import Plan, Wait
 from homey_tokend.errors import ServerTrouble, TokendError
 from homey_tokend.model import Step
-from homey_tokend.policy import Plan, Wait, backoff
+from homey_tokend.spacing import backoff
 from homey_tokend.state import Failure, HomeyState
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (

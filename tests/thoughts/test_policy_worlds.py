@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homey_tokend.decisions import Plan
 from homey_tokend.errors import ClientRefused, ServerTrouble, StaleSignIn, Throttled, TokendError
-from homey_tokend.policy import Plan
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (
     DAY,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homey_tokend.decisions import Plan, Verify
 from homey_tokend.errors import ServerTrouble, SinkFailed, SinkRefused
 from homey_tokend.model import Delivered
-from homey_tokend.policy import Plan, Verify
 from homey_tokend.state import Failure, HomeyState, SinkState
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (

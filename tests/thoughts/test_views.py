@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from homey_tokend.account import AccountState
+from homey_tokend.decisions import Facts, Plan
 from homey_tokend.errors import SinkFailed, SinkRefused
 from homey_tokend.model import Delivered, Health, SinkView, View
-from homey_tokend.policy import Facts, Plan
 from homey_tokend.state import HomeyState
 from homey_tokend.views import view_of
 from tests.fakes.clock import NOON

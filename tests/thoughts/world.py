@@ -9,20 +9,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from homey_tokend.account import AccountState
+from homey_tokend.decisions import Blocked, Check, Deliver, Facts, Plan, Renew, Verify, Wait
 from homey_tokend.errors import AccountRefused, ProtocolChanged, Refused, TokendError, Transient
+from homey_tokend.gates import may_sign_in
 from homey_tokend.model import Delivered, Step
-from homey_tokend.policy import (
-    Blocked,
-    Check,
-    Deliver,
-    Facts,
-    Plan,
-    Renew,
-    Verify,
-    Wait,
-    decide,
-    may_sign_in,
-)
+from homey_tokend.policy import decide
 from homey_tokend.state import HomeyState, trouble_of
 from homey_tokend.totp import step_of
 from tests.fakes.clock import NOON
