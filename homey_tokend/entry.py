@@ -34,7 +34,7 @@ def main() -> int:
 def _main(words: list[str]) -> int:
     if words[:1] == ["token"]:
         from homey_tokend import client  # noqa: PLC0415  each command imports only its own
-        from homey_tokend.commands import token  # noqa: PLC0415
+        from homey_tokend.commands import token  # noqa: PLC0415  as above
 
         try:
             status = token.fast(words[1:])

@@ -14,8 +14,9 @@ class Chance:
     """
 
     def __init__(self, seed: int | None) -> None:
-        # Values of a pretend cloud protect nothing; repeatable runs are worth more.
-        self._random = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311
+        self._random = (
+            random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311 -- values of a pretend cloud protect nothing
+        )
 
     def octets(self, count: int) -> bytes:
         """Give ``count`` octets."""

@@ -57,7 +57,7 @@ def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: d
 
 
 def test_a_told_end_is_marked_as_told() -> None:
-    assumed = replace(HELD, token=replace(HELD.token, expiry_told=False))  # type: ignore[type-var]
+    assumed = replace(HELD, token=replace(HELD.token, expiry_told=False))  # type: ignore[type-var]  # the plugin and replace()
 
     assert assumed.proved(1, LATER, None).token == assumed.token
     assert HELD.token == assumed.proved(1, LATER, NOON + DAY).token
