@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from homey_tokend import exits, locate, startup
+from homey_tokend import exits, locate, secret_files, startup
 from homey_tokend.assembly import Parts
 from homey_tokend.config import Config, schema
 from homey_tokend.entry import put
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(config: Config) -> int:
-    for fault in config.warnings:
-        sys.stderr.write(f"warning: {fault}\n")
+    for doubt in (*config.warnings, *secret_files.doubts(config)):
+        sys.stderr.write(f"warning: {doubt}\n")
     names = ", ".join(config.homeys)
     put(f"{config.source}: right; {len(config.homeys)} Homey(s): {names}\n")
     return exits.OK
