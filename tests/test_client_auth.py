@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ import requests
 
 from homey_tokend import client_httpx, client_requests, exits
 from homey_tokend.client import ClientError
+from homey_tokend.model import Refreshed
 from tests.api.desk import CANARY, FakeDesk, token, view
 from tests.doors import serving
 
@@ -111,6 +113,19 @@ def test_a_token_that_stays_refused(
 
     assert (401, 401) == (first, second)
     assert 3 == len(asked)
+
+
+@BOTH
+def test_a_refresh_that_is_not_to_be_had(
+    desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
+) -> None:
+    """Where the daemon says that it is too soon, the Homey's 401 stands; nothing is raised."""
+    url, asked = homey
+    soon = desk.time + timedelta(seconds=60)
+    desk.refreshed = Refreshed(desk.views["home"], done=False, too_soon=soon)
+
+    assert 401 == send("PUT", f"{url}/x")
+    assert [("/x", f"Bearer {CANARY}", b"body")] == asked
 
 
 @BOTH

@@ -35,6 +35,18 @@ def test_no_core_and_no_debugger() -> None:
     assert {"dumpable": 0, "core": [0, 0], "child": 0, "quick": True} == json.loads(done.stdout)
 
 
+def test_a_kernel_that_says_no_is_told_as_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What prctl(2) answers with -1 is no success: here it does not know the option."""
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(hardening, "_PR_SET_DUMPABLE", 1 << 20)
+    with capture_logs() as lines:
+        hardening.harden()
+
+    assert [("process.not_hardened", "OSError")] == [
+        (line["event"], line["reason"]) for line in lines
+    ]
+
+
 def test_a_failure_is_told_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not possible the daemon runs all the same."""
 

@@ -1,6 +1,7 @@
 """socket.allow: who the kernel says is asking, who may, and how often each did."""
 
 import asyncio
+import errno
 import grp
 import os
 import pwd
@@ -126,6 +127,32 @@ async def test_the_peer_of_a_connection() -> None:
     writer.close()
 
     assert Peer(os.getpid(), os.geteuid(), frozenset({os.getegid(), *os.getgroups()})) == found
+
+
+class Kernel(socket.socket):
+    """A unix socket of a kernel that does not know some options."""
+
+    unknown: frozenset[int] = frozenset()
+
+    def getsockopt(self, level: int, option: int, *size: int) -> Any:
+        if option in self.unknown:
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        return super().getsockopt(level, option, *size)
+
+
+@pytest.mark.parametrize("unknown", [socket.SO_PEERCRED, 59], ids=["SO_PEERCRED", "SO_PEERGROUPS"])
+async def test_a_kernel_that_does_not_tell_all(unknown: int) -> None:
+    """Without the process nobody vouches; without the other groups the primary one counts."""
+    pair = socket.socketpair()
+    kernel = Kernel(fileno=pair[0].detach())
+    kernel.unknown = frozenset({unknown})
+    transport = asyncio.BaseTransport({"socket": kernel})
+    found = peer_of(transport)
+    for each in (kernel, pair[1]):
+        each.close()
+
+    primary = Peer(os.getpid(), os.geteuid(), frozenset({os.getegid()}))
+    assert (None if unknown == socket.SO_PEERCRED else primary) == found
 
 
 async def test_no_peer_on_tcp() -> None:

@@ -67,9 +67,9 @@ class FakeHub:
         if request.method == "POST" and rest == "":
             assert request.repeat is Repeat.UNSENT
             return self._create(request.json)
-        assert request.method == "PUT"
+        assert request.method in {"GET", "PUT"}
         assert request.repeat is Repeat.SAFE
-        return self._update(rest, request.json)
+        return self._one(rest, request.json if request.method == "PUT" else None)
 
     def _create(self, body: object) -> Response:
         assert isinstance(body, dict)
@@ -78,7 +78,7 @@ class FakeHub:
         self.variables[key] = {"id": key, **body}
         return answer(200, self.variables[key])
 
-    def _update(self, rest: str, body: object) -> Response:
+    def _one(self, rest: str, body: object) -> Response:
         slashed = rest.endswith("/")
         key = unquote(rest.strip("/"))
         fits = self.slash in ("either", "yes" if slashed else "no")

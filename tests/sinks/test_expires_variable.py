@@ -1,0 +1,58 @@
+"""The variable beside the token's, which tells when the token ends: found, made, looked after."""
+
+from homey_tokend.sinks.logic_variable import LogicVariableSink
+from tests.sinks.deliveries import CANARY, URL, delivery
+from tests.sinks.hub import FakeHub
+
+ENDS = "2026-01-03T03:04:05Z"
+
+
+def a_hub(*, made: bool = True) -> tuple[FakeHub, LogicVariableSink]:
+    hub = FakeHub(URL, CANARY)
+    if made:
+        hub.add("t", "accesstoken")
+        hub.add("e", "ends")
+    sink = LogicVariableSink(hub, name="accesstoken", variable_id=None, create=True, expires="ends")
+    return hub, sink
+
+
+async def test_both_are_written_the_token_first() -> None:
+    """A flow never sees an old token with a new end."""
+    hub, sink = a_hub()
+    await sink.write(delivery())
+
+    assert [CANARY, ENDS] == [each["value"] for each in hub.variables.values()]
+    assert ["t", "e"] == [path.split("/")[-2] for method, path in hub.seen if method == "PUT"]
+
+
+async def test_a_changed_end_is_noticed_as_a_changed_token_is() -> None:
+    """Both are read back; where the token is wrong already, the end is not asked for."""
+    hub, sink = a_hub()
+    written = delivery(memory=(await sink.write(delivery())).memory)
+    in_place = await sink.check(written)
+    hub.variables["e"]["value"] = "tomorrow"
+    end_changed = await sink.check(written)
+    hub.variables["t"]["value"] = "mine"
+    hub.seen.clear()
+    token_changed = await sink.check(written)
+
+    assert (True, False, False) == (in_place, end_changed, token_changed)
+    assert 1 == len(hub.seen)
+
+
+async def test_looked_for_without_writing() -> None:
+    """Each is told of with its name, whether it is there or will be made."""
+    hub, sink = a_hub()
+    there = await sink.look(delivery().token)
+    bare, other = a_hub(made=False)
+    missing = await other.look(delivery().token)
+
+    assert (
+        "is there, a text variable with the id t; "
+        "logic_variable:ends is there, a text variable with the id e" == there
+    )
+    assert (
+        "is not there yet and will be created; "
+        "logic_variable:ends is not there yet and will be created" == missing
+    )
+    assert {"GET"} == {method for method, _ in (*hub.seen, *bare.seen)}
