@@ -27,7 +27,10 @@ def seconds(text: str) -> float:
     whole, _, fraction = number.partition(".")
     plain = whole + (fraction or "0")
     if not (whole and plain.isascii() and plain.isdigit() and not number.endswith(".")):
-        raise ValueError("a duration is expected: seconds such as 600, or 500ms, 30s, 15m, 24h, 7d")
+        raise ValueError(
+            "a duration is expected: seconds such as 600, or 500ms, 30s, 15m, 24h, 7d;"
+            f" not {text[:_LONGEST_TEXT]!a}"
+        )
     value = float(number) * scale
     if value > LONGEST_S:
         raise ValueError("a duration of at most 366d is expected")

@@ -16,6 +16,8 @@ from homey_tokend.talk import Answer, ClientError
 _CUT = 1000
 #: How the types of the daemon's own problems begin.
 _OURS = "urn:homey-tokend:problem:"
+#: The refresh asked for is too soon after the last: the daemon's own next try may come earlier.
+_SPACED = "too_soon"
 #: What a Homey says, with status 500, to a path that it does not know (docs/wire.md C).
 _NO_METHOD = "missing_api_method"
 
@@ -33,7 +35,7 @@ def failure(answer: Answer) -> ClientError:
     detail = _printable(problem.get("detail")) or _phrase(answer.status)
     hint = _printable(problem.get("remedy"))
     retry = problem.get("retry_after")
-    if isinstance(retry, int) and not hint:
+    if isinstance(retry, int) and not hint and problem.get("kind") != _SPACED:
         hint = f"The next try is in {retry} s."
     return ClientError(detail, _exit_status(answer.status, problem), hint, problem)
 

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from homey_tokend import gates
 from homey_tokend.accounts import Accounts
+from homey_tokend.errors import SecretUnavailable
 from homey_tokend.keeper import Asked, Doubted, Keeper
 from homey_tokend.model import Refreshed, View
 from homey_tokend.ports import Clock
-from homey_tokend.state import Wish
+from homey_tokend.state import HomeyState, Wish
 from homey_tokend.windows import young_span, young_until
 
 #: How long does a wish stand at least, so that the attempt for it can begin?
@@ -113,8 +114,9 @@ class Reception:
         state, account = keeper.state, self._accounts.state(keeper.account_key)
         token = state.usable(now)
         free = young_until(token) if token else now
-        # An attempt that ran into a closed gate sent no password: it is none to wait after.
-        tried = keeper.facts.closed is None
+        # An attempt that ran into a closed gate, or lacked a value to sign in with, sent no
+        # password: it is none to wait after.
+        tried = keeper.facts.closed is None and not _lacked_a_value(state)
         if tried and state.attempted_at is not None and state.attempted_at <= now:
             life = token.life if token else keeper.plan.lifetime
             free = max(free, state.attempted_at + young_span(life))
@@ -143,6 +145,10 @@ class Reception:
                         return
         except TimeoutError:
             return
+
+
+def _lacked_a_value(state: HomeyState) -> bool:
+    return state.failure is not None and state.failure.trouble.kind == SecretUnavailable.kind
 
 
 def _hopeless(view: View, deadline: datetime) -> bool:

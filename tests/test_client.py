@@ -86,6 +86,7 @@ def test_bad_duration(desk: FakeDesk, path: Path, name: str) -> None:
 
     assert error.exit_status == exits.USAGE
     assert error.message.startswith(f"{name}: a duration is expected")
+    assert error.message.endswith("; not 'soon'")
     assert desk.asked == []
 
 

@@ -255,3 +255,19 @@ async def test_nothing_goes_out_without_values(household: Household) -> None:
     await household.wait(timedelta(minutes=1))
 
     assert household.token().generation == 1
+
+
+async def test_a_person_need_not_wait_after_a_missing_value(household: Household) -> None:
+    """The password file was missing and is there now: a refresh begins at once."""
+    document, absent = household.document(), household.folder / "absent"
+    document["homeys"]["home"]["password"] = {"file": str(absent)}
+    await household.start(document)
+    again = await household.fleet.refresh("home", MINUTE)
+    absent.write_text(household.simulator.description()["password"], encoding="utf-8")
+    absent.chmod(0o600)
+    there = await household.fleet.refresh("home", MINUTE)
+
+    assert again.too_soon is None
+    assert not again.done
+    assert there.done
+    assert household.sign_ins() == 1
