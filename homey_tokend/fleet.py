@@ -104,9 +104,21 @@ class Fleet:
             await asyncio.gather(task, return_exceptions=True)
 
     async def settled(self) -> None:
-        """Wait until nothing is due and nothing under way."""
-        for keeper in self._keepers.values():
-            await keeper.settled.wait()
+        """Wait until each keeper had a moment with nothing due and nothing under way.
+
+        A reload meanwhile puts other keepers in the place of some: then those are waited for.
+        """
+        settled: set[Keeper] = set()
+        while waited_for := [one for one in self._keepers.values() if one not in settled]:
+            quiet = asyncio.create_task(waited_for[0].settled.wait(), name="fleet:quiet")
+            changed = asyncio.create_task(self._changed.wait(), name="fleet:changed")
+            try:
+                await asyncio.wait({quiet, changed}, return_when=asyncio.FIRST_COMPLETED)
+                if quiet.done():
+                    settled.add(waited_for[0])
+            finally:
+                quiet.cancel()
+                changed.cancel()
 
     async def beat(self) -> None:
         """The heartbeat: has somebody set the clock, or changed values that were refused?"""

@@ -109,6 +109,22 @@ async def test_askers_of_the_old_keeper_are_let_go(household: Household) -> None
     assert household.token().generation == 1
 
 
+async def test_who_waits_for_quiet_survives_a_reload(begin: Begin) -> None:
+    """A Homey is added, and another's keeper replaced, while all are waited for: no error."""
+    household = await begin(homeys=2)
+    household.simulator.add_fault(step="login", kind="hang", times=1)
+    one = household.document()
+    del one["homeys"]["home1"]
+    await household.begin(one)
+    waiting = asyncio.create_task(household.fleet.settled())
+    await household.until(lambda: household.sign_ins() == 1)
+    await reloaded(household, household.document(BY_NAME))
+    await asyncio.wait_for(waiting, 5)
+
+    assert household.token("home1").generation == 1
+    assert household.token().generation == 1
+
+
 async def test_other_timeouts_need_another_transport(household: Household) -> None:
     """refresh.timeout is changed: requests go on over the new transport, the old one is closed."""
     await household.start()
