@@ -22,6 +22,8 @@ from homey_tokend.errors import AlreadyRunning, CannotServe
 LONGEST_PATH = 107
 #: How many clients may queue while the loop is busy? The kernel cuts it to net.core.somaxconn.
 BACKLOG = 1024
+#: The largest number of a group: chown(2) takes the one above, -1, for "leave it as it is".
+_LARGEST_ID = 2**32 - 2
 #: How long is a live socket given to take the probe? It is the kernel that answers.
 _PROBE_S = 1.0
 
@@ -238,6 +240,11 @@ def _dress(aside: Path, place: SocketPlace) -> None:
 
 def _group_id(group: str) -> int:
     if group.isascii() and group.isdigit():
+        if int(group) > _LARGEST_ID:
+            raise CannotServe(
+                f"socket.group: no group has the number {group}",
+                remedy=f"Numbers of groups end at {_LARGEST_ID}; or give its name.",
+            )
         return int(group)
     try:
         return grp.getgrnam(group).gr_gid

@@ -19,9 +19,11 @@ def tcp_sockets(host: str, port: int) -> list[socket.socket]:
     """
     try:
         return _listening(host, port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # UnicodeError: what looks like a name and cannot be one, with an empty label say.
+        reason = error.strerror if isinstance(error, OSError) else "this is no host's name"
         raise CannotServe(
-            f"http.listen: {host}:{port} cannot be listened on: {error.strerror}",
+            f"http.listen: {host}:{port} cannot be listened on: {reason}",
             remedy="Choose a free port of this machine, or null.",
         ) from error
 

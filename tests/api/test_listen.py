@@ -97,6 +97,15 @@ def test_unknown_group(socket_path: Path) -> None:
     assert names(socket_path.parent) == ["d.sock.lock"]
 
 
+@pytest.mark.parametrize("group", ["4294967295", "99999999999"])
+def test_a_number_beyond_all_groups(socket_path: Path, group: str) -> None:
+    """A number that no group can have is told plainly, and not taken for "leave it as it is"."""
+    with pytest.raises(CannotServe, match=f"no group has the number {group}"):
+        Listener.open(SocketPlace(socket_path, group=group))
+
+    assert names(socket_path.parent) == ["d.sock.lock"]
+
+
 def test_group_not_permitted(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A group the daemon is not in is told plainly, and nothing is left behind."""
 
@@ -373,6 +382,15 @@ async def test_a_taken_port(socket_path: Path) -> None:
         server = Server(Api(FakeDesk(), version="1"))
         with pytest.raises(CannotServe, match=r"http\.listen: 127\.0\.0\.1"):
             await server.start(SocketPlace(socket_path), http=taken.getsockname())
+
+    assert not socket_path.exists()
+
+
+async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
+    """A host with an empty label is told plainly, too."""
+    server = Server(Api(FakeDesk(), version="1"))
+    with pytest.raises(CannotServe, match=r"http\.listen: a\.\.b:9464 .* no host's name"):
+        await server.start(SocketPlace(socket_path), http=("a..b", 9464))
 
     assert not socket_path.exists()
 
