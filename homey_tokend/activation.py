@@ -88,6 +88,11 @@ def _checked(descriptor: int, name: str) -> socket.socket:
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         sock.close()
         raise CannotServe(f"the socket {name} does not listen", remedy=remedy)
+    address = sock.getsockname()
+    if not isinstance(address, str) or not address:
+        sock.close()
+        # An abstract name has no file mode: every process of the machine could connect.
+        raise CannotServe(f"the socket {name} has no path", remedy=remedy)
     sock.setblocking(False)
     return sock
 

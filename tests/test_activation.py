@@ -66,16 +66,20 @@ def test_nothing_is_taken_that_was_not_passed(environ: dict[str, str]) -> None:
 
 
 def test_what_cannot_serve_is_named(folder: Path) -> None:
-    """A closed descriptor, a file, a datagram, a TCP or a silent socket: each is told."""
+    """A closed descriptor, a file, and a socket of any kind that is not wanted: each is told."""
     told = {}
     silent = socket.socket(socket.AF_UNIX)
     datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     tcp = socket.socket(socket.AF_INET)
+    abstract = socket.socket(socket.AF_UNIX)
+    abstract.bind(f"\0{folder}")
+    abstract.listen()
     file = os.open(folder / "f", os.O_CREAT | os.O_RDWR)
     closed = os.dup(file)
     os.close(closed)
     cases = {"closed": closed, "file": file}
     cases |= {"silent": silent.detach(), "datagram": datagram.detach(), "tcp": tcp.detach()}
+    cases |= {"abstract": abstract.detach()}
     for name, descriptor in cases.items():
         with pytest.raises(CannotServe) as caught:
             inherited(passed(LISTEN_FDNAMES="door"), descriptor)
@@ -89,6 +93,7 @@ def test_what_cannot_serve_is_named(folder: Path) -> None:
         "silent": "the socket door does not listen",
         "datagram": "the socket door is no unix stream socket",
         "tcp": "the socket door is no unix stream socket",
+        "abstract": "the socket door has no path",
     } == told
 
 
