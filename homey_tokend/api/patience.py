@@ -23,7 +23,7 @@ def waited_for(text: str | None, now: datetime) -> timedelta:
         return min(timedelta(seconds=int(text[:9])), _FAR)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):  # what the parser meets in a broken date
         return _FAR
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

@@ -167,6 +167,7 @@ async def test_both(door: Door) -> None:
         ("-1", timedelta(days=1)),
         ("1.5", timedelta(days=1)),
         ("9" * 5000, timedelta(days=1)),
+        ("1 Jan 99999999999999999999 00:00:00 GMT", timedelta(days=1)),
         ("\u0663", timedelta(days=1)),
         ("", timedelta(days=1)),
     ],
