@@ -68,8 +68,12 @@ class OwnThreadsResolver(AbstractResolver):
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(tell, infos, failure)
 
+        try:
+            threading.Thread(target=ask, name="look-up", daemon=True).start()
+        except RuntimeError:  # no thread can be started now (TasksMax=, ulimit -u)
+            raise socket.gaierror(socket.EAI_AGAIN, "no thread is to be had") from None
+        # Counted only now; ``tell`` is called by the loop, and so comes later.
         self._running += 1
-        threading.Thread(target=ask, name="look-up", daemon=True).start()
         return [_result(host, info) for info in await answer]
 
     async def close(self) -> None:

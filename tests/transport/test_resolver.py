@@ -93,3 +93,23 @@ def test_a_look_up_that_outlives_the_loop_is_harmless() -> None:
         thread.join(1)
 
     assert done.is_set()
+
+
+async def test_without_a_thread_it_is_told_to_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started it cannot be told now, and no place is used up by that."""
+
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        return []
+
+    resolver = OwnThreadsResolver(look_up)
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", none_left)
+        for _ in range(_AT_ONCE + 1):
+            with pytest.raises(socket.gaierror) as caught:
+                await resolver.resolve("cloud.example")
+            assert caught.value.errno == socket.EAI_AGAIN
+
+    assert await resolver.resolve("cloud.example") == []
