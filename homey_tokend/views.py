@@ -70,4 +70,5 @@ def _sink(
         delivered_at=sink.delivered_at,
         trouble=_sink_trouble(state, target),
         retry_at=sink_due_at(state, target, token, now, plan) if waiting and token else None,
+        drifts=sink.drifts,
     )

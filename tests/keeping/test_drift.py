@@ -71,6 +71,7 @@ async def test_a_sink_that_drifted_gets_the_token_again(household: Household) ->
 
     assert fake.taken == [1, 1]
     assert household.keepers["home"].state.sink("fake").drifts == 1
+    assert [sink.drifts for sink in household.view().sinks] == [1]
 
 
 @pytest.mark.parametrize("failure", [SinkFailed("gone"), RuntimeError("a bug")])
