@@ -1,5 +1,6 @@
 """Builds the parts from a configuration: the only file that knows every concrete class."""
 
+import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -77,6 +78,7 @@ class Parts:
         self._state_threads = Threads()
         self._threads = [self._state_threads]
         self._readers: list[SecretReader] = []
+        self._proofs: set[asyncio.Task[None]] = set()
         self._retired: list[HttpTransport] = []
         self._http = self._new_transport()
         self.transport = world.transport or self._http
@@ -87,6 +89,9 @@ class Parts:
 
     async def close(self) -> None:
         """Close what holds sockets and threads."""
+        for proof in tuple(self._proofs):
+            proof.cancel()
+        await asyncio.gather(*self._proofs, return_exceptions=True)
         await self.retire()
         await self._http.close()
         for threads in self._threads:
@@ -159,7 +164,10 @@ class Parts:
         listeners = [one for sink in homey.sinks for one in self.listeners(sink)]
         for sink in sinks:
             if isinstance(sink, FileSink):
-                await _prove(homey.name, sink)
+                # Aside: a folder on a dead mount must not keep the held token from being served.
+                proof = asyncio.create_task(_prove(homey.name, sink), name=f"proof:{name}")
+                self._proofs.add(proof)
+                proof.add_done_callback(self._proofs.discard)
         hands = Hands(
             clock=self._world.clock,
             schedule=schedule,

@@ -3,12 +3,13 @@
 import asyncio
 import secrets
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from socket import socket
+from typing import Any, TypeVar
 
 import structlog
 
@@ -35,8 +36,18 @@ from homey_tokend.reload import Reload
 from homey_tokend.schedule import HEARTBEAT, Beat, Timetable
 
 log = structlog.get_logger()
+T = TypeVar("T")
 #: How late may a wake-up be before the schedule counts as stuck? (watchdog, /healthz)
 OVERDUE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A daemon whose doors are open."""
+
+    fleet: Fleet
+    reload: Reload
+    doors: Doors
 
 
 class Daemon:
@@ -98,33 +109,50 @@ class Daemon:
             AlreadyRunning: another daemon holds the lock or the socket.
             CannotServe, StateUnusable: socket or lock cannot be made.
         """
-        config = self.config
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._parts.close)
-            lock = self._parts.lock()
-            if lock is not None:
-                await asyncio.to_thread(lock.acquire)
-                stack.callback(lock.release)
-            timetable = Timetable(
-                self._world.clock,
-                heartbeat=self._notifier.often_enough(HEARTBEAT),
-                on_beat=self._beats.put_nowait,
-            )
-            timetable.start()
-            stack.push_async_callback(timetable.stop)
-            fleet = await self._parts.fleet(timetable, lambda: self._turns(timetable))
-            stack.push_async_callback(self._upstream.close)
-            doors = await self._doors(fleet)
-            stack.push_async_callback(doors.close)
-            await doors.open(config.socket, config.http, self._prepared)
-            log.info("daemon.started", version=__version__, socket=self._where())
-            self._notifier.ready()
-            started(fleet)
-            reload = Reload(self._parts, fleet, timetable, self._load)
-            await self._serve(fleet, reload, doors)
+            begun = await self._unless_told(self._begin(stack))
+            if begun is not None:
+                log.info("daemon.started", version=__version__, socket=self._where())
+                self._notifier.ready()
+                started(begun.fleet)
+                await self._serve(begun)
             self._notifier.stopping()
             log.info("daemon.stopping")
         log.info("daemon.stopped")
+
+    async def _begin(self, stack: AsyncExitStack) -> _Begun:
+        """Everything up to the open doors; what is to be undone goes on the stack."""
+        config = self.config
+        lock = self._parts.lock()
+        if lock is not None:
+            await aside(lock.acquire)
+            stack.callback(lock.release)
+        timetable = Timetable(
+            self._world.clock,
+            heartbeat=self._notifier.often_enough(HEARTBEAT),
+            on_beat=self._beats.put_nowait,
+        )
+        timetable.start()
+        stack.push_async_callback(timetable.stop)
+        fleet = await self._parts.fleet(timetable, lambda: self._turns(timetable))
+        stack.push_async_callback(self._upstream.close)
+        doors = await self._doors(fleet)
+        stack.push_async_callback(doors.close)
+        await doors.open(config.socket, config.http, self._prepared)
+        return _Begun(fleet, Reload(self._parts, fleet, timetable, self._load), doors)
+
+    async def _unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What the work returns; None where a stop comes first, however it hangs."""
+        task = asyncio.create_task(work, name="work")
+        told = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            for each in (task, told):
+                each.cancel()
+            await asyncio.gather(task, told, return_exceptions=True)
 
     async def _doors(self, fleet: Fleet) -> Doors:
         """The doors, with who may enter and how many."""
@@ -147,18 +175,9 @@ class Daemon:
         """Let in whom the configuration names; their names are looked up anew."""
         self._gatekeeper.rules = await aside(partial(rules_of, config.socket))
 
-    async def _serve(self, fleet: Fleet, reload: Reload, doors: Doors) -> None:
+    async def _serve(self, begun: _Begun) -> None:
         """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""
-        work = asyncio.create_task(self._work(fleet, reload, doors), name="work")
-        told = asyncio.create_task(self._stop.wait(), name="stop")
-        try:
-            await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-        finally:
-            for task in (work, told):
-                task.cancel()
-            await asyncio.gather(work, told, return_exceptions=True)
+        await self._unless_told(self._work(begun.fleet, begun.reload, begun.doors))
 
     async def _work(self, fleet: Fleet, reload: Reload, doors: Doors) -> None:
         async with asyncio.TaskGroup() as group:
@@ -178,10 +197,8 @@ class Daemon:
                 await self._admit(new)
                 if new.log != old.log:
                     self._set_log(new.log)
-                if new.socket != old.socket:
-                    await doors.change_socket(old.socket, new.socket)
-                if new.http != old.http:
-                    await doors.change_http(new.http)
+                await doors.change_socket(new.socket)
+                await doors.change_http(new.http)
             self._notifier.ready()
 
     async def _heartbeats(self, fleet: Fleet) -> None:

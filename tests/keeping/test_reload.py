@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import threading
 
 from structlog.testing import capture_logs
 
 from homey_tokend.config import Config
 from homey_tokend.errors import ConfigurationInvalid, Fault
 from homey_tokend.reload import Reload
+from homey_tokend.sinks.file import FileSink
+from homey_tokend.threads import Threads
 from tests.keeping.conftest import Begin
 from tests.keeping.household import HOUR, MINUTE, Household, Json
 
@@ -123,6 +126,24 @@ async def test_who_waits_for_quiet_survives_a_reload(begin: Begin) -> None:
 
     assert household.token("home1").generation == 1
     assert household.token().generation == 1
+
+
+async def test_a_folder_that_hangs_holds_up_no_start(household: Household) -> None:
+    """A file sink on a dead mount: the start does not wait for its proof, and the token is there."""
+    free = threading.Event()
+    threads = Threads(1)
+    hanging = threads.begin(free.wait, 30)
+    path = household.folder / "token"
+    household.sinks["token"] = FileSink(path, 0o600, "raw", threads)
+    document = household.document({"type": "file", "path": str(path)})
+    try:
+        await asyncio.wait_for(household.begin(document), 5)
+        await household.until(lambda: household.view().token is not None)
+    finally:
+        free.set()
+        await hanging
+        await household.stop()
+        threads.close()
 
 
 async def test_other_timeouts_need_another_transport(household: Household) -> None:

@@ -4,6 +4,8 @@ import json
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -120,3 +122,39 @@ def test_second_signal(clouds: Clouds, daemons: Daemons, number: signal.Signals)
         status = daemon.ended()
 
     assert {signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 130}[number] == status
+
+
+#: Holds a file against whoever opens it (fcntl(2), leases), deaf to the kernel's reminder: so
+#: hangs a file on a dead mount.
+LEASE = """
+import fcntl, os, signal, sys, time
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+held = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR, 0o600)
+fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_amid_a_start_that_hangs(clouds: Clouds, daemons: Daemons) -> None:
+    """A file of the start hangs: a stop is heard all the same, within 5 s."""
+    folder = daemons.folder()
+    lock = folder / "d.sock.lock"
+    with subprocess.Popen(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", LEASE, str(lock)], stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        inode = f":{lock.stat().st_ino} "
+        daemon = daemons.start(clouds.start(), folder=folder)
+
+        def hangs() -> bool:
+            lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+            return any("BREAKING" in line and inode in line for line in lines)
+
+        until(hangs, "the start hangs")
+        status, took = daemon.end()
+        holder.kill()
+
+    assert status == 0
+    assert took < END_WITHIN_S
