@@ -34,6 +34,9 @@ class Doors:
         self._socket = Server(api, crowd=crowd)
         self._http = Server(api, crowd=crowd)
         self._activated = False
+        #: What is in force; the configuration may want otherwise where a change was refused.
+        self._place: SocketPlace | None = None
+        self._listen: tuple[str, int] | None = None
 
     async def open(
         self, config: SocketConfig, http: HttpConfig, prepared: Sequence[socket] = ()
@@ -45,35 +48,46 @@ class Doors:
             CannotServe: a socket cannot be made.
         """
         self._activated = bool(prepared)
+        self._place = place_of(config)
         if prepared:
             await self._socket.start(prepared=prepared)
         else:
             await self._socket.start(place_of(config))
         if http.listen is not None:
             await self._http.start(http=http.listen)
+        self._listen = http.listen
 
-    async def change_socket(self, old: SocketConfig, new: SocketConfig) -> None:
-        """Move the socket, or give it other rights; where that fails, the old one stays."""
-        if place_of(new) == place_of(old):
+    async def change_socket(self, new: SocketConfig) -> None:
+        """Move the socket, or give it other rights; where that fails, the old one stays.
+
+        The next reload tries again: a group may have been made meanwhile.
+        """
+        place, before = place_of(new), self._place
+        if before is None or place == before:
             return
         if self._activated:
             log.warning("reload.needs_restart", key="socket")
             return
         try:
-            if new.path == old.path:
-                await self._socket.change_rights(place_of(new))
+            if place.path == before.path:
+                await self._socket.change_rights(place)
+                self._place = place
                 return
             server = Server(self._api, crowd=self._crowd)
-            await server.start(place_of(new))
+            await server.start(place)
         except (AlreadyRunning, CannotServe) as error:
             log.error("reload.socket_kept", reason=error.message, remedy=error.remedy)
             return
-        before, self._socket = self._socket, server
-        await before.stop()
+        self._place = place
+        left, self._socket = self._socket, server
+        await left.stop()
 
     async def change_http(self, new: HttpConfig) -> None:
-        """Listen elsewhere, or no more; where that fails, nothing listens on TCP."""
+        """Listen elsewhere, or no more; where that fails, nothing listens until the next reload."""
+        if new.listen == self._listen:
+            return
         await self._http.stop()
+        self._listen = None
         self._http = Server(self._api, crowd=self._crowd)
         if new.listen is None:
             return
@@ -81,6 +95,8 @@ class Doors:
             await self._http.start(http=new.listen)
         except CannotServe as error:
             log.error("reload.http_closed", reason=error.message, remedy=error.remedy)
+            return
+        self._listen = new.listen
 
     async def close(self) -> None:
         """Refuse new clients and close all."""

@@ -58,7 +58,7 @@ async def test_a_socket_that_is_wanted_as_it_is_stays(doors: Doors, socket_path:
     """The file is the same one: nobody who knocks meanwhile is sent away."""
     await doors.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
-    await doors.change_socket(at(socket_path), at(socket_path))
+    await doors.change_socket(at(socket_path))
 
     assert before == socket_path.stat().st_ino
     assert await answers(socket_path)
@@ -68,7 +68,7 @@ async def test_other_rights_on_the_same_socket(doors: Doors, socket_path: Path) 
     """They are in force without a new socket."""
     await doors.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
-    await doors.change_socket(at(socket_path), at(socket_path, 0o600))
+    await doors.change_socket(at(socket_path, 0o600))
     after = socket_path.stat()
 
     assert (before, 0o600) == (after.st_ino, stat.S_IMODE(after.st_mode))
@@ -78,7 +78,7 @@ async def test_other_rights_on_the_same_socket(doors: Doors, socket_path: Path) 
 async def test_the_socket_moves(doors: Doors, folder: Path) -> None:
     """It answers at the new place before it is gone from the old one."""
     await doors.open(at(folder / "a"), NO_HTTP)
-    await doors.change_socket(at(folder / "a"), at(folder / "b"))
+    await doors.change_socket(at(folder / "b"))
 
     assert await answers(folder / "b")
     assert not (folder / "a").exists()
@@ -89,7 +89,7 @@ async def test_a_place_that_cannot_be_had_leaves_the_old_socket(doors: Doors, fo
     (folder / "b").write_text("precious", encoding="utf-8")
     await doors.open(at(folder / "a"), NO_HTTP)
     with capture_logs() as logs:
-        await doors.change_socket(at(folder / "a"), at(folder / "b"))
+        await doors.change_socket(at(folder / "b"))
 
     assert await answers(folder / "a")
     assert "precious" == (folder / "b").read_text(encoding="utf-8")
@@ -103,7 +103,7 @@ async def test_a_removed_socket_gets_no_other_rights(doors: Doors, folder: Path)
     await doors.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
     with capture_logs() as logs:
-        await doors.change_socket(at(folder / "a"), at(folder / "a", 0o600))
+        await doors.change_socket(at(folder / "a", 0o600))
 
     assert ["reload.socket_kept"] == [each["event"] for each in logs]
 
@@ -116,7 +116,7 @@ async def test_a_socket_of_systemd_stays_until_a_restart(doors: Doors, folder: P
     held.setblocking(False)
     await doors.open(at(folder / "a"), NO_HTTP, [held])
     with capture_logs() as logs:
-        await doors.change_socket(at(folder / "a"), at(folder / "b"))
+        await doors.change_socket(at(folder / "b"))
 
     assert await answers(folder / "unit")
     assert not (folder / "b").exists()
@@ -153,3 +153,31 @@ async def test_a_taken_port_closes_the_tcp_door_alone(doors: Doors, socket_path:
     assert told["reason"].startswith(f"http.listen: 127.0.0.1:{port} cannot be listened on")
     assert told["remedy"]
     assert await answers(socket_path)
+
+
+async def test_a_move_that_was_refused_is_tried_again(doors: Doors, folder: Path) -> None:
+    """A person clears the way and reloads, with the configuration as it was."""
+    (folder / "b").write_text("in the way", encoding="utf-8")
+    await doors.open(at(folder / "a"), NO_HTTP)
+    await doors.change_socket(at(folder / "b"))
+    (folder / "b").unlink()
+    await doors.change_socket(at(folder / "b"))
+
+    assert await answers(folder / "b")
+    assert not (folder / "a").exists()
+
+
+async def test_a_port_that_was_taken_is_tried_again(doors: Doors, socket_path: Path) -> None:
+    """Once it is free, the next reload opens it; a further one leaves it as it is."""
+    await doors.open(at(socket_path), NO_HTTP)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        await doors.change_http(HttpConfig(listen=("127.0.0.1", port)))
+    await doors.change_http(HttpConfig(listen=("127.0.0.1", port)))
+    with socket.create_connection(("127.0.0.1", port)) as kept:
+        await doors.change_http(HttpConfig(listen=("127.0.0.1", port)))
+        kept.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            kept.recv(1)
+
+    assert 200 == await health(port)
