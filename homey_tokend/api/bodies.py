@@ -1,7 +1,7 @@
 """A caller's body on its way to the Homey: short ones are kept for a second try, others stream."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Self
 
@@ -74,19 +74,18 @@ class Body:
             problem = bad_body()
         raise problem
 
-    async def stream(self, limit: asyncio.Timeout) -> AsyncIterator[bytes]:
+    async def stream(self, put_off: Callable[[], None]) -> AsyncIterator[bytes]:
         """Give what was read already, then the rest as it comes.
 
         Args:
-            limit: The deadline of the call, put off with every piece that gets on.
+            put_off: Called with every piece that gets on.
         """
-        loop = asyncio.get_running_loop()
         part = self._head or await self._piece()
         while part:
-            limit.reschedule(loop.time() + self._silence_s)
+            put_off()
             yield part
             part = await self._piece()
-        limit.reschedule(loop.time() + self._silence_s)
+        put_off()
 
     async def _piece(self) -> bytes:
         self.awaited = True

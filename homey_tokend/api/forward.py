@@ -220,13 +220,20 @@ class Forwarder:
         limits, body, loop = self._limits, call.body, asyncio.get_running_loop()
         url = URL(token.url + call.target, encoded=True)
         sent = fields.to_send(call.request.headers, token.value.reveal(), _told_length(body))
+        over = False
         try:
             async with asyncio.timeout_at(
                 loop.time() + (limits.connect + limits.silence).total_seconds()
             ) as limit:
+
+                def put_off() -> None:
+                    # A Homey may begin its answer before it has the whole body.
+                    if not (over or limit.expired()):
+                        limit.reschedule(loop.time() + limits.silence.total_seconds())
+
                 data: bytes | AsyncIterator[bytes] | None = body.kept
                 if data is None:
-                    data = body.stream(limit)
+                    data = body.stream(put_off)
                 answer = await self._upstream.ask(
                     call.request.method,
                     url,
@@ -242,6 +249,8 @@ class Forwarder:
                 return answer
             answer.close()
             problem = _unreachable(call.homey, "it answers with a protocol of its own")
+        finally:
+            over = True
         # Raised out here, so that no foreign exception, URL and all, hangs on as its context.
         raise problem
 

@@ -253,6 +253,28 @@ async def test_an_early_answer(door: Door) -> None:
     assert (413, b"big") == (got.status, got.body)
 
 
+async def test_an_answer_that_begins_early(door: Door) -> None:
+    """A Homey may begin its answer amid a long body: the rest of the body still reaches it."""
+
+    async def turn(
+        _h: Hub, heard: Heard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        heard.body = await reader.readexactly(200_000)
+        writer.write(b"ok")
+
+    door.hub.turn, door.hub.reads_body = turn, False
+    reader, writer = await door.send(POST + b"Content-Length: 200000\r\n\r\n" + b"a" * 100_000)
+    await asyncio.sleep(0.05)
+    writer.write(b"a" * 100_000)
+    async with asyncio.timeout(3):
+        raw = await reader.readuntil(b"\r\n\r\nok")
+    writer.close()
+
+    assert raw.startswith(b"HTTP/1.1 200 ")
+    assert 200_000 == len(door.hub.heard[0].body)
+
+
 async def test_three_at_once(door: Door) -> None:
     """A Homey meets three calls at a time; who finds no turn in time is told so."""
     door.hub.turn = silent
