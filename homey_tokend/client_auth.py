@@ -1,6 +1,7 @@
 """Bearers for one Homey's requests, and a newer one where the Homey refuses: for HTTP libraries.
 
-A token goes to its own Homey only: for any other host there is none.
+A token goes to its own Homey only: for any other host there is none, and where the Homey is
+reached over https, none for the same host without it.
 """
 
 from urllib.parse import urlsplit
@@ -38,12 +39,21 @@ class Bearers:
             ClientError: There is no token, or the URL is not the Homey's.
         """
         told = self._told()
-        host, own = urlsplit(url).netloc, urlsplit(str(told.get("url"))).netloc
-        if host.lower() not in {own.lower(), *(name.lower() for name in self._hosts)}:
+        asked, own = urlsplit(url), urlsplit(str(told.get("url")))
+        host = asked.netloc.lower()
+        if host in {name.lower() for name in self._hosts}:
+            return f"Bearer {told.get('access_token')}"
+        if host != own.netloc.lower():
             raise ClientError(
-                f"the token is for {own}, not for {host}",
+                f"the token is for {own.netloc}, not for {asked.netloc}",
                 exits.USAGE,
                 "Another name of the same Homey is told by hosts=(...).",
+            )
+        if own.scheme == "https" != asked.scheme:
+            raise ClientError(
+                f"the token does not go to {asked.netloc} without TLS",
+                exits.USAGE,
+                f"Write the URL with https, as it is told: {told.get('url')}",
             )
         return f"Bearer {told.get('access_token')}"
 

@@ -147,6 +147,24 @@ def test_another_host(
 
 
 @BOTH
+def test_without_tls(
+    desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
+) -> None:
+    """A Homey that is reached over https gets no token without it; no error shows it."""
+    url, asked = homey
+    own = replace(token(), url=url.replace("http:", "https:"))
+    desk.views["home"] = view("home", own)
+    with pytest.raises(ClientError, match="without TLS") as caught:
+        send("GET", url)
+    kept = list(asked)
+
+    assert exits.USAGE == caught.value.exit_status
+    assert CANARY not in str(caught.value) + caught.value.hint
+    assert [] == kept
+    assert 401 == send("GET", url, hosts=(url.removeprefix("http://"),))
+
+
+@BOTH
 def test_no_token(desk: FakeDesk, homey: tuple[str, object], send: Send) -> None:
     """Without a token nothing is sent."""
     desk.views["home"] = view()
