@@ -17,6 +17,7 @@ from homey_tokend import __version__
 from homey_tokend.activation import overruled
 from homey_tokend.api.aside import aside
 from homey_tokend.api.bulletin import Bulletin
+from homey_tokend.api.called import counted
 from homey_tokend.api.counts import Counts, Level
 from homey_tokend.api.forward import Forwarder
 from homey_tokend.api.gatekeeper import Gatekeeper, rules_of
@@ -161,11 +162,12 @@ class Daemon:
         crowd = Crowd(room_for(raise_open_files()), counts.turned_out.add)
         about = "Connections that are open, of all doors."
         counts.levels.append(Level("connections", about, lambda: len(crowd)))
+        forwarder = Forwarder(fleet, self._upstream, self._world.clock)
         api = Api(
             fleet,
             version=__version__,
             gates=(self._gatekeeper.readers_gate, no_web_page),
-            forward=Forwarder(fleet, self._upstream, self._world.clock).answer,
+            forward=counted(forwarder.answer, counts, self._world.clock),
             call_gates=(self._gatekeeper.callers_gate, no_web_page),
             watched=self._watched,
         )

@@ -97,6 +97,14 @@ class Counts:
         self.latency = Spread(
             "step_duration_seconds", "How long the answer to a step took.", ("step",)
         )
+        self.calls = Tally(
+            "calls", "Calls through the forwarding door, by how they ended.", ("homey", "outcome")
+        )
+        self.call_latency = Spread(
+            "call_duration_seconds",
+            "How long a call through the forwarding door took, its turn in line included.",
+            ("homey",),
+        )
         self.tallies = [
             self.refreshes,
             self.recoveries,
@@ -105,9 +113,10 @@ class Counts:
             self.refusals,
             self.deliveries,
             self.answers,
+            self.calls,
             self.turned_out,
         ]
-        self.spreads = [self.latency]
+        self.spreads = [self.latency, self.call_latency]
         self.levels: list[Level] = []
         #: When the last refresh of each Homey went well, as far as this run knows.
         self.renewed_at: dict[str, datetime] = {}
@@ -116,6 +125,7 @@ class Counts:
         """Begin the counters of these Homeys at 0, so that the first event is seen as one."""
         for name in homeys:
             self.refreshes.values[name, "renewed", ""] += 0
+            self.calls.values[name, "2xx"] += 0
             for tally in (self.sign_ins, self.recoveries, self.revocations):
                 tally.values[name,] += 0
         self.turned_out.values[()] += 0
@@ -145,6 +155,11 @@ class Counts:
         took = (response.received_at - response.sent_at).total_seconds()
         self.latency.add(max(0.0, took), str(request.step))
         self.answers.add(str(request.step), f"{response.status // 100}xx")
+
+    def called(self, homey: str, outcome: str, seconds: float) -> None:
+        """Count a call through the forwarding door."""
+        self.calls.add(homey, outcome)
+        self.call_latency.add(max(0.0, seconds), homey)
 
     def _failed(self, happened: Failed) -> None:
         outcome = "refused" if happened.refused else "failed"

@@ -91,6 +91,7 @@ def _refreshes(
     success = _gauge("last_success_timestamp_seconds", "When the last refresh went well.")
     due = _gauge("next_refresh_timestamp_seconds", "When the held token is to be refreshed.")
     failures = _gauge("failures_in_a_row", "Refreshes that failed since the last that went well.")
+    person = _gauge("person_needed", "Whether the last refresh failed so that a person is needed.")
     for view in views:
         for state in Health:
             health.add_metric((view.name, str(state)), float(view.health is state))
@@ -100,8 +101,15 @@ def _refreshes(
             success.add_metric((view.name,), last.timestamp())
         if view.renew_at is not None:
             due.add_metric((view.name,), view.renew_at.timestamp())
-        failures.add_metric((view.name,), view.trouble.count if view.trouble else 0)
-    yield from (health, success, due, failures)
+        trouble = view.trouble
+        failures.add_metric((view.name,), trouble.count if trouble else 0)
+        person.add_metric((view.name,), float(trouble is not None and needs_person(trouble.kind)))
+    yield from (health, success, due, failures, person)
+
+
+def needs_person(kind: str) -> bool:
+    """Whether a failure does not pass by itself, by the rule of docs/api.md for kinds."""
+    return kind.endswith("_refused")
 
 
 def _sinks(views: Sequence[View], now: datetime) -> Iterator[Metric]:
@@ -111,22 +119,27 @@ def _sinks(views: Sequence[View], now: datetime) -> Iterator[Metric]:
         "sink",
     )
     success = _gauge("sink_last_success_timestamp_seconds", "When a sink last took one.", "sink")
+    behind = _gauge("sink_behind", "Whether a sink lacks the token that is held.", "sink")
     for view in views:
         for sink in view.sinks:
             labels = (view.name, sink.target)
             seconds = _lag(view.token, sink, now)
             if seconds is not None:
                 lag.add_metric(labels, seconds)
+            behind.add_metric(labels, float(view.token is not None and not _has(sink, view.token)))
             if sink.delivered_at is not None:
                 success.add_metric(labels, sink.delivered_at.timestamp())
-    yield from (lag, success)
+    yield from (lag, success, behind)
+
+
+def _has(sink: SinkView, token: Token) -> bool:
+    return sink.generation == token.generation and sink.delivered_at is not None
 
 
 def _lag(token: Token | None, sink: SinkView, now: datetime) -> float | None:
     if token is None:
         return None
-    has_it = sink.generation == token.generation and sink.delivered_at is not None
-    until = sink.delivered_at if has_it and sink.delivered_at is not None else now
+    until = sink.delivered_at if _has(sink, token) and sink.delivered_at is not None else now
     return max(0.0, (until - token.issued_at).total_seconds())
 
 

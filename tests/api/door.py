@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from homey_tokend.api import Api, Server, SocketPlace
+from homey_tokend.api.called import counted
+from homey_tokend.api.counts import Counts
 from homey_tokend.api.forward import Forwarder, Limits
 from homey_tokend.api.turns import Line
 from homey_tokend.api.upstream import Upstream
@@ -132,6 +134,7 @@ class Door:
     desk: FakeDesk
     hub: Hub
     clock: FakeClock
+    counts: Counts = field(default_factory=Counts)
 
     def hold(self, held: Token | None = None, **more: object) -> View:
         """Put a token for the hub into the desk, and give the view."""
@@ -203,7 +206,8 @@ async def opened(path: Path, limits: Limits = QUICK) -> AsyncIterator[Door]:
     door.hold()
     upstream = Upstream({}, ssl_context=TLS)
     forward = Forwarder(door.desk, upstream, clock, limits)
-    api = Server(Api(door.desk, version="1", forward=forward.answer))
+    handler = counted(forward.answer, door.counts, clock)
+    api = Server(Api(door.desk, version="1", forward=handler))
     await api.start(SocketPlace(path))
     yield door
     await api.stop()

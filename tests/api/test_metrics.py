@@ -43,6 +43,8 @@ def busy() -> Counts:
     counts.happened(happenings.Recovered("home", NOW, 2))
     counts.happened(happenings.Revoked("home", NOW, 7))
     counts.happened(happenings.Delivered("home", NOW, "file:/x", 7))
+    counts.called("home", "2xx", 0.2)
+    counts.called("home", "busy", 30.0)
     for seconds in (0.01, 0.3, 40.0):
         asked = Request(Step.LOGIN, "POST", "https://x")
         answer = Response(200, (), b"", NOW, NOW + timedelta(seconds=seconds))
@@ -166,6 +168,35 @@ async def test_sinks(session: ClientSession) -> None:
     assert 3600 == samples["sink_lag_seconds", "home", 'odd"\\\n']
     assert 3600 == samples["sink_lag_seconds", "home", "exec:new"]
     assert ("sink_last_success_timestamp_seconds", "home", "exec:new") not in samples
+
+
+async def test_sinks_that_lack_the_token(session: ClientSession, desk: FakeDesk) -> None:
+    """A sink is behind until it has the very token that is held; without a token none is."""
+    samples = await scraped(session)
+    desk.views["home"] = replace(desk.views["home"], token=None)
+    without = await scraped(session)
+    sinks = ("file:/x", 'odd"\\\n', "exec:new")
+
+    assert [0, 1, 1] == [samples["sink_behind", "home", sink] for sink in sinks]
+    assert [0, 0, 0] == [without["sink_behind", "home", sink] for sink in sinks]
+
+
+async def test_a_person(session: ClientSession, desk: FakeDesk) -> None:
+    """A refusal needs a person, trouble that may pass does not, and nor does a Homey that is well."""
+    trouble = replace(refused(), kind="unreachable")
+    desk.views["hut"] = view("hut", trouble=trouble)
+    samples = await scraped(session)
+
+    assert [0, 1, 0] == [samples["person_needed", name] for name in ("home", "cabin", "hut")]
+
+
+async def test_calls(session: ClientSession) -> None:
+    """Calls through the door by how they ended, and how long they took."""
+    samples = await scraped(session)
+
+    assert [1, 1] == [samples["calls_total", "home", how] for how in ("2xx", "busy")]
+    assert 2 == samples["call_duration_seconds_count", "home"]
+    assert 0 == samples["calls_total", "cabin", "2xx"]
 
 
 async def test_readers(session: ClientSession) -> None:
