@@ -130,12 +130,11 @@ class Refresher:
             SecretUnavailable: one of them cannot be had.
         """
         who = await self._source.read()
+        # Told each time: who hides them knows the newest some hundred, and tokens come daily.
+        for secret in flow.known_secrets(who):
+            self._tools.hide(secret)
         if who == self._who:
             return False
-        secrets = (who.email, who.password, who.client_secret, who.totp_secret)
-        for secret in secrets:
-            if secret is not None:
-                self._tools.hide(secret)
         salt = self._tools.ledger.book.salt
         self.digests = await self._tools.run_blocking(
             digests, who, self._homey.endpoints.accounts, salt
