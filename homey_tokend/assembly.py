@@ -73,7 +73,8 @@ class Parts:
         self.config = config
         self._wall = world.clock.now
         # Made once: whatever is set from here on, the heartbeat is told of.
-        self._world = world = replace(world, clock=SteadyClock.over(world.clock))
+        self._steady = SteadyClock.over(world.clock)
+        self._world = world = replace(world, clock=self._steady)
         # Each file sink gets a thread of its own: a folder that hangs must hold up nothing else.
         self._state_threads = Threads()
         self._threads = [self._state_threads]
@@ -98,6 +99,11 @@ class Parts:
             threads.close()
         for reader in self._readers:
             reader.close()
+
+    @property
+    def clock(self) -> SteadyClock:
+        """The clock that everything kept is measured with."""
+        return self._steady
 
     def lock(self) -> Lock | None:
         """The lock against a second daemon on the same state; None where none is kept."""

@@ -131,6 +131,7 @@ class Daemon:
             stack.callback(lock.release)
         timetable = Timetable(
             self._world.clock,
+            steady=self._parts.clock,
             heartbeat=self._notifier.often_enough(HEARTBEAT),
             on_beat=self._beats.put_nowait,
         )

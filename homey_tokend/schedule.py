@@ -33,6 +33,7 @@ HEARTBEAT = timedelta(seconds=30)
 #: NTP slews by milliseconds; a suspend or a set clock is told by more.
 IN_STEP = timedelta(seconds=3)
 
+_NOTHING = timedelta(0)
 _HEARTBEAT_JOB = "heartbeat"
 
 #: An instant that has passed, whatever the wall clock says.
@@ -62,7 +63,9 @@ class Timetable:
     that raises is logged, and the others still ring.
 
     Args:
-        clock: Time.
+        clock: Time, as the machine tells it.
+        steady: The clock that appointments are made by; None: the same. Where the machine's is
+            set, they are kept at their moment, and not all at once.
         heartbeat: The time between two beats.
         on_beat: Called on each beat, after those who were late have been woken.
     """
@@ -71,10 +74,12 @@ class Timetable:
         self,
         clock: Clock,
         *,
+        steady: Clock | None = None,
         heartbeat: timedelta = HEARTBEAT,
         on_beat: Callable[[Beat], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._steady = steady or clock
         self._heartbeat = heartbeat
         self._on_beat = on_beat
         self._appointments: dict[str, _Appointment] = {}
@@ -102,9 +107,14 @@ class Timetable:
         """Makes an appointment, in place of the one of this name; a passed instant rings at once."""
         appointment = _Appointment(at, wake)
         self._appointments[name] = appointment
+        # APScheduler goes by the wall clock. Set forward, it would ring for an instant that has
+        # not come, and again for who makes the same appointment: as fast as the loop turns.
+        set_by = self._clock.now() - self._steady.now()
         self._scheduler.add_job(
             self._ring,
-            DateTrigger(run_date=at, timezone=UTC),
+            DateTrigger(
+                run_date=at + (set_by if abs(set_by) > IN_STEP else _NOTHING), timezone=UTC
+            ),
             args=(name, appointment),
             id=_job_of(name),
             replace_existing=True,

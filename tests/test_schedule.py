@@ -9,7 +9,7 @@ import apscheduler.schedulers.base
 import pytest
 import structlog
 
-from homey_tokend.clock import SystemClock
+from homey_tokend.clock import SteadyClock, SystemClock
 from homey_tokend.ports import Schedule
 from homey_tokend.schedule import HEARTBEAT, Beat, Timetable
 from tests.fakes.clock import FakeClock, settle
@@ -84,6 +84,33 @@ async def test_it_rings_at_the_instant(timetable: Timetable, clock: MovedClock) 
 
     assert len(rung) == 1
     assert at <= rung[0] < at + timedelta(seconds=0.1)
+
+
+async def test_a_clock_set_forward_rings_for_nothing_that_has_not_come(clock: MovedClock) -> None:
+    """Who makes the same appointment each time it is woken is not woken again and again."""
+    steady = SteadyClock(clock)
+    timetable = Timetable(clock, steady=steady)
+    timetable.start()
+    at, rung = steady.now() + timedelta(milliseconds=80), 0
+    bell = asyncio.Event()
+
+    async def keep() -> None:
+        nonlocal rung
+        while steady.now() < at:
+            timetable.wake_at("home", at, bell.set)
+            await bell.wait()
+            bell.clear()
+            rung += 1
+
+    keeping = asyncio.create_task(keep())
+    await settle()
+    clock.moved += 10 * HOUR
+    bell.set()
+    await asyncio.wait_for(keeping, 2)
+    await timetable.stop()
+
+    # By the test, at its time; and once more where that was a hair too early.
+    assert 2 <= rung <= 4
 
 
 async def test_the_newest_appointment_counts(timetable: Timetable, clock: MovedClock) -> None:
