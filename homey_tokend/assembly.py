@@ -166,6 +166,8 @@ class Parts:
     async def keeper(self, name: str, schedule: Schedule) -> Keeper:
         """A keeper for one Homey, over its state as it was kept."""
         homey = self.config.homeys[name]
+        if self.config.refresh.method != "refresh_token" and self.ledger.refresh_token(name):
+            await self.ledger.keep_refresh_token(name, None)  # it was another method's
         sinks = [self.sink(sink) for sink in homey.sinks if _takes_tokens(sink)]
         listeners = [one for sink in homey.sinks for one in self.listeners(sink)]
         for sink in sinks:

@@ -42,6 +42,17 @@ async def test_by_default_no_refresh_token_is_kept(household: Household) -> None
     assert kept(household) is None
 
 
+async def test_another_method_leaves_none_behind(household: Household) -> None:
+    """The method is set back to full: the refresh token is gone from the disk."""
+    await household.start(household.document(**METHOD))
+    before = kept(household)
+    await household.restart(household.document())
+
+    assert before is not None
+    assert kept(household) is None
+    assert household.token().generation == 1
+
+
 async def test_a_restart_uses_what_was_kept(household: Household) -> None:
     """The daemon was away until after the token's end: still no password."""
     await household.start(household.document(**METHOD))
