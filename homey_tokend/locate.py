@@ -80,7 +80,7 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
         "configuration",
         f"there is none: looked for --config, $HOMEY_TOKEND_CONFIG, {places} and HOMEY_EMAIL "
         "in the environment",
-        "Run homey-tokend init, or copy config.example.yaml to one of these places.",
+        "Copy config.example.yaml to one of these places, and put your values in.",
     )
 
 

@@ -273,7 +273,7 @@ def test_nothing_at_all(tmp_path: Path, system: Path) -> None:
         "in the environment"
     ) == fault.message
     assert (
-        "Run homey-tokend init, or copy config.example.yaml to one of these places." == fault.remedy
+        "Copy config.example.yaml to one of these places, and put your values in." == fault.remedy
     )
 
 

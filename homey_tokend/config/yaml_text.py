@@ -62,9 +62,7 @@ def tree(text: str, source: str) -> tuple[Node, list[Fault]]:
         raise ConfigurationInvalid([*builder.faults, _syntax(exc, text, source)]) from None
     root = builder.root
     if root is None or (isinstance(root, ScalarNode) and root.text.null):
-        raise refused(
-            source, Mark(1, 1), "is empty", "Start from config.example.yaml, or run init."
-        )
+        raise refused(source, Mark(1, 1), "is empty", "Start from config.example.yaml.")
     return root, builder.faults
 
 

@@ -31,6 +31,22 @@ class Arguments:
     log: Path | None
 
 
+#: Each variation in a few words; docs/simulator.md has more.
+_ABOUT = {
+    "csrf_field": "how the consent page writes its hidden field",
+    "consent": "direct: the code comes at once; remember: from the second sign-in on",
+    "covers": "chosen: a consent opens the chosen Homey only",
+    "rotation": "what becomes of a refresh token that is used; none: there is none",
+    "slash": "refused: a variable's path ends without one",
+    "extra_cookies": "a load balancer's around the one that counts",
+    "expires_in_text": 'as "3660", not as a number',
+    "password_grant": "the client may use it",
+    "expires_at": "a session does not tell its end",
+    "code_once": "a code may be used again while it lives",
+    "remote_url": "the account names no address",
+}
+
+
 def read(argv: Sequence[str]) -> Arguments:
     """Read the command line and the files it names.
 
@@ -93,14 +109,21 @@ def _add_switches(made: argparse.ArgumentParser) -> None:
         ("rotation", ROTATIONS),
         ("slash", SLASHES),
     ):
-        group.add_argument(_flag(name), choices=choices, default=getattr(Switches(), name))
-    group.add_argument("--api-version", type=int, choices=(2, 3), default=2)
-    group.add_argument("--scopes", metavar="A,B", default=",".join(Switches().scopes))
-    group.add_argument("--clock-skew", type=float, default=0.0, metavar="S")
+        default, about = getattr(Switches(), name), _ABOUT[name]
+        group.add_argument(_flag(name), choices=choices, default=default, help=about)
+    group.add_argument("--api-version", type=int, choices=(2, 3), default=2, help="of the Homeys")
+    scopes = ",".join(Switches().scopes)
+    group.add_argument(
+        "--scopes", metavar="A,B", default=scopes, help="of the client (%(default)s)"
+    )
+    group.add_argument(
+        "--clock-skew", type=float, default=0.0, metavar="S", help="added to the Date header"
+    )
     for name in ("extra_cookies", "expires_in_text", "password_grant"):
-        group.add_argument(_flag(name), action="store_true")
+        group.add_argument(_flag(name), action="store_true", help=_ABOUT[name])
     for name in ("expires_at", "code_once", "remote_url"):
-        group.add_argument(f"--no-{_flag(name)[2:]}", dest=name, action="store_false")
+        flag = f"--no-{_flag(name)[2:]}"
+        group.add_argument(flag, dest=name, action="store_false", help=_ABOUT[name])
 
 
 def _settings(told: argparse.Namespace) -> Settings:
