@@ -153,7 +153,9 @@ def _run(words: list[str]) -> int:
 
 def _without_command(words: list[str]) -> int:
     parser = overview()
-    _, rest = parser.parse_known_args(words)
+    # The help of a command that is not there is not that of the program.
+    named = bool(words) and not words[0].startswith("-")
+    rest = words if named else parser.parse_known_args(words)[1]
     if not rest:
         parser.error("a command is expected")
     near = difflib.get_close_matches(rest[0], COMMANDS, n=1)

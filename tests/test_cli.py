@@ -104,6 +104,7 @@ def test_the_short_way(words: list[str], understood: dict[str, object] | None) -
     [
         ((), "See: homey-tokend --help"),
         (("tokn",), "did you mean token?"),
+        (("tokn", "--help"), "unknown: tokn; did you mean token?"),
         (("--bad",), "unknown: --bad"),
         (("token", "a", "b"), "See: homey-tokend token --help"),
         (("token", "--wait"), "expected one argument"),
