@@ -207,7 +207,8 @@ class Refresher:
             return None
         try:
             return await self._walk(flow.renew_grant(self._values(), self._homey.endpoints, token))
-        except StaleSignIn:
+        except (StaleSignIn, ClientRefused, ProtocolChanged):
+            # A client may be refused for this grant alone: the full flow tells what is meant.
             await self._strike_out_refresh_token()
             return None
 

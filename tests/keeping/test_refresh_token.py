@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from structlog.testing import capture_logs
 
 from homey_tokend.simulator import Switches
@@ -193,3 +194,25 @@ async def test_a_changed_password_alone_keeps_the_refresh_token(household: House
 
     assert household.token().generation == 2
     assert household.sign_ins() == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": "invalid_client", "description": "The grant type is unauthorised"},
+        {"error": "invalid_request", "description": "Invalid or missing grant_type parameter"},
+    ],
+    ids=["refused", "unknown"],
+)
+async def test_a_grant_that_is_not_given_falls_back_to_the_password(
+    household: Household, answer: Json
+) -> None:
+    """The client may not use refresh tokens (any more): the full flow is tried at once."""
+    await household.start(household.document(**METHOD))
+    household.steps()
+    household.simulator.add_fault(step="token", kind="status", status=400, times=1, **answer)
+    await household.until_renewal()
+
+    assert household.token().generation == 2
+    assert household.sign_ins() == 1
+    assert household.trouble() == ""
