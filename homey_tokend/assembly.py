@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -75,12 +76,14 @@ class Parts:
         # Made once: whatever is set from here on, the heartbeat is told of.
         self._steady = SteadyClock.over(world.clock)
         self._world = world = replace(world, clock=self._steady)
-        # Each file sink gets a thread of its own: a folder that hangs must hold up nothing else.
         self._state_threads = Threads()
-        self._threads = [self._state_threads]
-        self._readers: list[SecretReader] = []
+        # Each file that a sink writes has one thread: a folder that hangs holds up nothing else,
+        # and after a reload the new sink's write waits for one of the old that still hangs.
+        self._file_threads: dict[Path, Threads] = {}
+        self._readers: dict[str, SecretReader] = {}
         self._proofs: set[asyncio.Task[None]] = set()
         self._retired: list[HttpTransport] = []
+        self._retired_readers: list[SecretReader] = []
         self._http = self._new_transport()
         self.transport = world.transport or self._http
         self.ledger = Ledger(self._store(), salt=lambda: secrets.token_hex(16), hide=world.hide)
@@ -95,9 +98,9 @@ class Parts:
         await asyncio.gather(*self._proofs, return_exceptions=True)
         await self.retire()
         await self._http.close()
-        for threads in self._threads:
+        for threads in (self._state_threads, *self._file_threads.values()):
             threads.close()
-        for reader in self._readers:
+        for reader in self._readers.values():
             reader.close()
 
     @property
@@ -148,12 +151,23 @@ class Parts:
             self.refreshers[name] = self._refresher(config.homeys[name])
         for name in differences.removed:
             del self.refreshers[name]
+            self._retired_readers.append(self._readers.pop(name))
 
     async def retire(self) -> None:
         """Close what no keeper uses any more."""
         retired, self._retired = self._retired, []
         for transport in retired:
             await transport.close()
+        while self._retired_readers:
+            self._retired_readers.pop().close()
+        written = {
+            sink.path
+            for homey in self.config.homeys.values()
+            for sink in homey.sinks
+            if isinstance(sink, FileSinkConfig)
+        }
+        for path in self._file_threads.keys() - written:
+            self._file_threads.pop(path).close()
 
     def _new_transport(self) -> HttpTransport:
         return HttpTransport(
@@ -235,7 +249,9 @@ class Parts:
             watched=all(ref.source is not SecretSource.COMMAND for ref in _secrets_of(homey)),
         )
         source = SecretReader(homey, world.environ, _warn)
-        self._readers.append(source)
+        if homey.name in self._readers:
+            self._retired_readers.append(self._readers[homey.name])
+        self._readers[homey.name] = source
         return Refresher(known, source, tools)
 
     def sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:
@@ -250,8 +266,10 @@ class Parts:
                     expires=sink.expires_variable,
                 )
             case FileSinkConfig():
-                self._threads.append(Threads(1))
-                return FileSink(sink.path, sink.mode, sink.format, self._threads[-1])
+                if sink.path not in self._file_threads:
+                    self._file_threads[sink.path] = Threads(1)
+                threads = self._file_threads[sink.path]
+                return FileSink(sink.path, sink.mode, sink.format, threads)
             case ExecSinkConfig():
                 return ExecSink(sink.command, sink.timeout, self._harmless_environ())
 

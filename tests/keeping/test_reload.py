@@ -146,6 +146,24 @@ async def test_a_folder_that_hangs_holds_up_no_start(household: Household) -> No
         threads.close()
 
 
+async def test_reloads_leave_no_threads_behind(household: Household) -> None:
+    """Each keeper that is replaced takes the threads of its files and its secrets along."""
+    path = household.folder / "token"
+    documents = [
+        household.document({"type": "file", "path": str(path), "format": form})
+        for form in ("raw", "json")
+    ]
+    await household.start(documents[0])
+    before = threading.active_count()
+    for number in range(1, 9):
+        await reloaded(household, documents[number % 2])
+    del documents[0]["homeys"]["home"]["sinks"]
+    await reloaded(household, documents[0])
+    await household.until(lambda: threading.active_count() <= before)
+
+    assert path.exists()
+
+
 async def test_other_timeouts_need_another_transport(household: Household) -> None:
     """refresh.timeout is changed: requests go on over the new transport, the old one is closed."""
     await household.start()
