@@ -27,7 +27,8 @@ from homey_tokend.differences import Differences
 from homey_tokend.errors import TokendError
 from homey_tokend.files import FileStore, Lock, NullStore
 from homey_tokend.fleet import Fleet
-from homey_tokend.keeper import Hands, Keeper
+from homey_tokend.hands import Hands
+from homey_tokend.keeper import Keeper
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Request, Response, Secret, SecretRef, SecretSource
 from homey_tokend.ports import CheckableSink, Clock, Listener, Schedule, Sink, Store, Transport

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from homey_tokend import gates
 from homey_tokend.accounts import Accounts
 from homey_tokend.errors import SecretUnavailable
-from homey_tokend.keeper import Asked, Doubted, Keeper
+from homey_tokend.inbox import Asked, Doubted
+from homey_tokend.keeper import Keeper
 from homey_tokend.model import Refreshed, View
 from homey_tokend.ports import Clock
 from homey_tokend.state import HomeyState, Wish

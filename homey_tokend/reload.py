@@ -59,7 +59,7 @@ class Reload:
             await self._fleet.put(name, partial(self._parts.keeper, name, self._schedule))
         for name in differences.kept:
             keeper = self._fleet.keeper(name)
-            keeper.plan = self._parts.plan(name, keeper.sinks)
+            keeper.follow(self._parts.plan(name, keeper.sinks))
             keeper.look_for_new_values(commands=True)
         self._fleet.order(tuple(new.homeys))
         await self._parts.retire()

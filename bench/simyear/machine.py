@@ -14,7 +14,8 @@ from homey_tokend.decisions import Plan
 from homey_tokend.digests import Digests
 from homey_tokend.errors import StateUnusable
 from homey_tokend.fleet import Fleet
-from homey_tokend.keeper import Hands, Keeper
+from homey_tokend.hands import Hands
+from homey_tokend.keeper import Keeper
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import Credentials, Endpoints, Secret
 from homey_tokend.refresher import Homey, Refresher, Tools

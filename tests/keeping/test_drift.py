@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from homey_tokend import keeper as keepers
+from homey_tokend import errands
 from homey_tokend.errors import BearerRefused, SinkFailed
 from homey_tokend.model import Delivery
 from tests.fakes.sink import FakeSink
@@ -101,7 +101,7 @@ async def test_a_401_at_a_look_leads_to_a_proof(household: Household) -> None:
 
 async def test_a_look_has_a_deadline(household: Household, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sink that hangs while it is looked at holds up nothing."""
-    monkeypatch.setattr(keepers, "DELIVERY_DEADLINE_S", 0.05)
+    monkeypatch.setattr(errands, "DELIVERY_DEADLINE_S", 0.05)
     fake, _ = await looked_at(household)
     fake.free.clear()
     with capture_logs() as logs:

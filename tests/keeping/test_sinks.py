@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homey_tokend import keeper as keepers
+from homey_tokend import errands
 from homey_tokend.errors import BearerRefused, SinkFailed, SinkRefused
 from homey_tokend.model import Health, SinkView
 from homey_tokend.simulator import Switches
@@ -152,7 +152,7 @@ async def test_a_delivery_has_a_deadline(
     household: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sink without an end of its own is ended, told, and tried again."""
-    monkeypatch.setattr(keepers, "DELIVERY_DEADLINE_S", 0.05)
+    monkeypatch.setattr(errands, "DELIVERY_DEADLINE_S", 0.05)
     documents, (stuck,) = put(household, "stuck")
     stuck.free.clear()
     await household.start(household.document(*documents))
