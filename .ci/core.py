@@ -13,6 +13,8 @@ CORE = (
     "totp",
     "flow",
     "account",
+    "setbacks",
+    "sink_state",
     "state",
     "decisions",
     "windows",

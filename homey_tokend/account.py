@@ -39,6 +39,14 @@ class Refusal:
         """When the next automatic try is due."""
         return self.trouble.at + LADDER[min(self.trouble.count, len(LADDER)) - 1]
 
+    def moved(self, by: timedelta) -> "Refusal":
+        """The same with a clock that was set by ``by``."""
+        return replace(self, trouble=replace(self.trouble, at=self.trouble.at + by))
+
+    def not_after(self, now: datetime) -> "Refusal":
+        """One from a clock that was ahead counts as one of ``now``."""
+        return self.moved(min(timedelta(0), now - self.trouble.at))
+
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
@@ -115,10 +123,7 @@ class AccountState:
     def shifted(self, by: timedelta) -> "AccountState":
         """The wall clock was set by ``by``: every instant moves with it."""
         return AccountState(
-            refusals={
-                key: Refusal(key, replace(one.trouble, at=one.trouble.at + by))
-                for key, one in self.refusals.items()
-            },
+            refusals={key: one.moved(by) for key, one in self.refusals.items()},
             sign_ins=tuple(at + by for at in self.sign_ins),
             one_time_steps=self.one_time_steps,
             forced=tuple(at + by for at in self.forced),

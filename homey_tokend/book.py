@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 from homey_tokend.account import AccountState, Refusal
 from homey_tokend.errors import StateUnusable
 from homey_tokend.model import Secret, Token, Trouble
-from homey_tokend.state import Failure, HomeyState, SinkState
+from homey_tokend.setbacks import Failure
+from homey_tokend.sink_state import SinkState
+from homey_tokend.state import HomeyState
 
 VERSION = 1
 #: What a token is made of, wherever it comes from: nothing that breaks a header or a line.

@@ -41,7 +41,8 @@ from homey_tokend.model import (
     UserToken,
 )
 from homey_tokend.ports import Clock, CredentialSource, Transport
-from homey_tokend.state import HomeyState, trouble_of
+from homey_tokend.setbacks import trouble_of
+from homey_tokend.state import HomeyState
 
 log = structlog.get_logger()
 T = TypeVar("T")

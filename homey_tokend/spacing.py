@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from homey_tokend.decisions import Gate, Plan
 from homey_tokend.errors import ProtocolChanged
 from homey_tokend.model import Step
-from homey_tokend.state import Failure, HomeyState
+from homey_tokend.setbacks import Failure
+from homey_tokend.state import HomeyState
 from homey_tokend.windows import in_must_window
 
 #: How far apart may attempts be when a token must be renewed?

@@ -1,8 +1,8 @@
 """What is known of one Homey. Pure: one method per event, each returns a new state.
 
-Whatever changes the knowledge stands in this file. An illegal event raises
-``IllegalEvent`` and changes nothing. Chance comes in as a drawn number, so that
-a decision on a state can be repeated.
+Whatever changes the knowledge stands in this file, and for its sinks in
+``sink_state``. An illegal event raises ``IllegalEvent`` and changes nothing. Chance
+comes in as a drawn number, so that a decision on a state can be repeated.
 """
 
 from collections.abc import Mapping
@@ -10,50 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from homey_tokend.account import Refusal
-from homey_tokend.errors import (
-    IllegalEvent,
-    ProtocolChanged,
-    Refused,
-    StaleSignIn,
-    TokendError,
-    Transient,
-)
+from homey_tokend.errors import IllegalEvent, ProtocolChanged, Refused, StaleSignIn, TokendError
 from homey_tokend.model import Bearer, Delivered, Token, Trouble
+from homey_tokend.setbacks import Failure, failure_of, moved, trouble_of
+from homey_tokend.sink_state import SinkState
 
 #: How far may an issue lie ahead of our clock before the token is "from the future"?
 FUTURE_TOLERANCE = timedelta(minutes=5)
-_YEAR = timedelta(days=366)
-
-
-def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
-    """A failure as it is kept and shown."""
-    return Trouble(
-        at=at,
-        kind=error.kind,
-        step=str(error.step),
-        message=error.message,
-        remedy=error.remedy,
-        status=error.status,
-        count=count,
-    )
-
-
-def asked_to_wait(error: TokendError, at: datetime) -> datetime | None:
-    """The instant that a Retry-After names, within a year; policy has caps of its own."""
-    wanted = error.retry_after if isinstance(error, Transient) else None
-    if wanted is None:
-        return None
-    span = wanted if isinstance(wanted, timedelta) else wanted - at
-    return at + max(timedelta(0), min(span, _YEAR))
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The failures in a row, and what policy needs to space the next attempt."""
-
-    trouble: Trouble
-    draw: float
-    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +28,6 @@ class Wish:
 
     until: datetime
     forced: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SinkState:
-    """One sink: the newest generation it has, its failures since, what it remembers.
-
-    ``checked_at``: when it was last found to hold what was written. ``drifts``
-    counts how often it was not.
-    """
-
-    generation: int | None = None
-    delivered_at: datetime | None = None
-    failure: Failure | None = None
-    failed_generation: int | None = None
-    refused: bool = False
-    memory: Mapping[str, str] = field(default_factory=dict)
-    checked_at: datetime | None = None
-    drifts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +140,7 @@ class HomeyState:
             error = ProtocolChanged(
                 f"{error.message}, again and again", step=error.step, status=error.status
             )
-        failure = Failure(trouble_of(error, at, count), draw, asked_to_wait(error, at))
+        failure = failure_of(error, at=at, count=count, draw=draw)
         return replace(self, failure=failure)
 
     def refused(self, error: Refused, *, digest: str, at: datetime, draw: float) -> "HomeyState":
@@ -239,53 +184,22 @@ class HomeyState:
         self, target: str, generation: int, delivered: Delivered, at: datetime
     ) -> "HomeyState":
         """A sink has this generation now; never an older one than it had."""
-        before = self.sink(target)
-        if before.generation is not None and generation < before.generation:
-            raise IllegalEvent("a sink never goes back to an older token")
-        return self._with_sink(
-            target,
-            SinkState(
-                generation=generation,
-                delivered_at=at,
-                memory=delivered.memory,
-                drifts=before.drifts,
-            ),
-        )
-
-    def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
-        """A sink was looked at, and holds this generation as far as could be seen."""
-        return self._with_sink(target, replace(self._has(target, generation), checked_at=at))
-
-    def drifted(self, target: str, generation: int) -> "HomeyState":
-        """A sink that had this generation holds something else: it lacks the token again."""
-        sink = self._has(target, generation)
-        return self._with_sink(
-            target, replace(sink, generation=None, checked_at=None, drifts=sink.drifts + 1)
-        )
-
-    def _has(self, target: str, generation: int) -> SinkState:
-        sink = self.sink(target)
-        if sink.generation != generation:
-            raise IllegalEvent("this says something of a token that the sink has no more")
-        return sink
+        return self._with_sink(target, self.sink(target).delivered(generation, delivered, at))
 
     def undelivered(
         self, target: str, generation: int, error: TokendError, *, at: datetime, draw: float
     ) -> "HomeyState":
         """A sink did not take this generation."""
-        before = self.sink(target)
-        again = before.failure is not None and before.failed_generation == generation
-        count = before.failure.trouble.count + 1 if again and before.failure else 1
-        failure = Failure(trouble_of(error, at, count), draw, asked_to_wait(error, at))
-        return self._with_sink(
-            target,
-            replace(
-                before,
-                failure=failure,
-                failed_generation=generation,
-                refused=isinstance(error, Refused),
-            ),
-        )
+        sink = self.sink(target).undelivered(generation, error, at=at, draw=draw)
+        return self._with_sink(target, sink)
+
+    def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
+        """A sink was looked at, and holds this generation as far as could be seen."""
+        return self._with_sink(target, self.sink(target).checked(generation, at))
+
+    def drifted(self, target: str, generation: int) -> "HomeyState":
+        """A sink that had this generation holds something else: it lacks the token again."""
+        return self._with_sink(target, self.sink(target).drifted(generation))
 
     # --- clocks and restarts ---
 
@@ -302,21 +216,13 @@ class HomeyState:
         return replace(
             self,
             token=token,
-            proved_at=_moved(self.proved_at, by),
-            asked_at=_moved(self.asked_at, by),
-            attempted_at=_moved(self.attempted_at, by),
-            failure=_moved_failure(self.failure, by),
-            refusal=_moved_refusal(self.refusal, by),
+            proved_at=moved(self.proved_at, by),
+            asked_at=moved(self.asked_at, by),
+            attempted_at=moved(self.attempted_at, by),
+            failure=self.failure.moved(by) if self.failure else None,
+            refusal=self.refusal.moved(by) if self.refusal else None,
             wish=replace(self.wish, until=self.wish.until + by) if self.wish else None,
-            sinks={
-                target: replace(
-                    sink,
-                    delivered_at=_moved(sink.delivered_at, by),
-                    checked_at=_moved(sink.checked_at, by),
-                    failure=_moved_failure(sink.failure, by),
-                )
-                for target, sink in self.sinks.items()
-            },
+            sinks={target: sink.shifted(by) for target, sink in self.sinks.items()},
         )
 
     def loaded(self, now: datetime) -> "HomeyState":
@@ -325,9 +231,6 @@ class HomeyState:
         The token counts as unproved: whether and how long it is good is asked anew,
         since nobody knows what the clock was worth when it was written down.
         """
-        refusal = self.refusal
-        if refusal is not None and refusal.trouble.at > now:
-            refusal = replace(refusal, trouble=replace(refusal.trouble, at=now))
         return replace(
             self,
             minted_here=False,
@@ -335,16 +238,9 @@ class HomeyState:
             proved_at=None,
             asked_at=None,
             unanswered=0,
-            failure=_not_after(self.failure, now),
-            refusal=refusal,
-            sinks={
-                target: replace(
-                    sink,
-                    delivered_at=min(sink.delivered_at, now) if sink.delivered_at else None,
-                    failure=_not_after(sink.failure, now),
-                )
-                for target, sink in self.sinks.items()
-            },
+            failure=self.failure.not_after(now) if self.failure else None,
+            refusal=self.refusal.not_after(now) if self.refusal else None,
+            sinks={target: sink.loaded(now) for target, sink in self.sinks.items()},
         )
 
     def _held(self, generation: int) -> Token:
@@ -360,30 +256,3 @@ def _same(before: Trouble, error: StaleSignIn) -> bool:
     """Whether the failure before was of this kind and step, or has become a change of it."""
     kinds = {StaleSignIn.kind, ProtocolChanged.kind}
     return before.kind in kinds and before.step == error.step
-
-
-def _not_after(failure: Failure | None, now: datetime) -> Failure | None:
-    """A failure from a clock that was ahead counts as one of ``now``."""
-    if failure is None or failure.trouble.at <= now:
-        return failure
-    trouble, until = replace(failure.trouble, at=now), failure.not_before
-    if until is not None:
-        until = now + max(timedelta(0), min(until - failure.trouble.at, _YEAR))
-    return Failure(trouble, failure.draw, until)
-
-
-def _moved(at: datetime | None, by: timedelta) -> datetime | None:
-    return None if at is None else at + by
-
-
-def _moved_failure(failure: Failure | None, by: timedelta) -> Failure | None:
-    if failure is None:
-        return None
-    trouble = replace(failure.trouble, at=failure.trouble.at + by)
-    return Failure(trouble, failure.draw, _moved(failure.not_before, by))
-
-
-def _moved_refusal(refusal: Refusal | None, by: timedelta) -> Refusal | None:
-    if refusal is None:
-        return None
-    return replace(refusal, trouble=replace(refusal.trouble, at=refusal.trouble.at + by))

@@ -13,7 +13,8 @@ from homey_tokend.errors import (
 )
 from homey_tokend.model import Bearer, Secret
 from homey_tokend.policy import decide
-from homey_tokend.state import HomeyState, trouble_of
+from homey_tokend.setbacks import trouble_of
+from homey_tokend.state import HomeyState
 from tests.fakes.clock import NOON
 
 DAY = timedelta(days=1)

@@ -30,7 +30,9 @@ from homey_tokend.errors import (
     Unreachable,
 )
 from homey_tokend.model import Bearer, Delivered, Secret, Step, Token, Trouble
-from homey_tokend.state import Failure, HomeyState, SinkState, trouble_of
+from homey_tokend.setbacks import Failure, trouble_of
+from homey_tokend.sink_state import SinkState
+from homey_tokend.state import HomeyState
 from homey_tokend.totp import step_of
 from tests.fakes.clock import NOON
 

@@ -8,7 +8,7 @@ import pytest
 from homey_tokend.accounts import Accounts
 from homey_tokend.book import Book
 from homey_tokend.errors import IllegalEvent
-from homey_tokend.state import trouble_of
+from homey_tokend.setbacks import trouble_of
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import DAY, HOUR, LOGIN, NOBODY, WRONG_PASSWORD, signed_in
 from tests.thoughts.stores import FakeStore, ledger_over, loaded

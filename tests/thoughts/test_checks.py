@@ -9,7 +9,8 @@ import pytest
 from homey_tokend.decisions import Check, Deliver, Facts, Plan, Verify, Wait
 from homey_tokend.errors import IllegalEvent, SinkFailed
 from homey_tokend.model import Delivered
-from homey_tokend.state import HomeyState, SinkState
+from homey_tokend.sink_state import SinkState
+from homey_tokend.state import HomeyState
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import DAY, HOUR, IDLE, MINUTE, SECOND, decided, holding
 from tests.thoughts.world import World

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from homey_tokend.decisions import Blocked, Check, Decision, Deliver, Renew, Verify, Wait
 from homey_tokend.policy import decide
-from homey_tokend.state import trouble_of
+from homey_tokend.setbacks import trouble_of
 from homey_tokend.views import view_of
 from tests.thoughts.samples import WRONG_CLIENT, WRONG_PASSWORD
 from tests.thoughts.strategies import Scene, scenes

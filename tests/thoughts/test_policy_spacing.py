@@ -8,8 +8,9 @@ import pytest
 from homey_tokend.decisions import Plan, Wait
 from homey_tokend.errors import ServerTrouble, TokendError
 from homey_tokend.model import Step
+from homey_tokend.setbacks import Failure
 from homey_tokend.spacing import backoff
-from homey_tokend.state import Failure, HomeyState
+from homey_tokend.state import HomeyState
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (
     DAY,

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from homey_tokend.decisions import Plan, Verify
 from homey_tokend.errors import ServerTrouble, SinkFailed, SinkRefused
 from homey_tokend.model import Delivered
-from homey_tokend.state import Failure, HomeyState, SinkState
+from homey_tokend.setbacks import Failure
+from homey_tokend.sink_state import SinkState
+from homey_tokend.state import HomeyState
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (
     DAY,

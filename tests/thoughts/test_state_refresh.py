@@ -17,7 +17,9 @@ from homey_tokend.errors import (
     Unreachable,
 )
 from homey_tokend.model import Delivered, Secret, Token, Trouble
-from homey_tokend.state import HomeyState, SinkState, Wish, asked_to_wait
+from homey_tokend.setbacks import asked_to_wait
+from homey_tokend.sink_state import SinkState
+from homey_tokend.state import HomeyState, Wish
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import (
     DAY,

@@ -14,7 +14,8 @@ from homey_tokend.errors import AccountRefused, ProtocolChanged, Refused, Tokend
 from homey_tokend.gates import may_sign_in
 from homey_tokend.model import Delivered, Step
 from homey_tokend.policy import decide
-from homey_tokend.state import HomeyState, trouble_of
+from homey_tokend.setbacks import trouble_of
+from homey_tokend.state import HomeyState
 from homey_tokend.totp import step_of
 from tests.fakes.clock import NOON
 from tests.thoughts.samples import IDLE, bearer
