@@ -39,7 +39,7 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "a token is served past its expiry",
-        "model.py",
+        "model/tokens.py",
         "return now < self.expires_at",
         "return now < self.expires_at + timedelta(hours=1)",
         "past its expiry",

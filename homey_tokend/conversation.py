@@ -1,12 +1,13 @@
-"""Runs a conversation of ``flow.py`` over a transport."""
+"""Runs a conversation of ``flow`` over a transport."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from homey_tokend.errors import TokendError
-from homey_tokend.flow import Conversation, T
-from homey_tokend.model import Request, Response
+from homey_tokend.model import Conversation, Request, Response
 from homey_tokend.ports import Transport
 
+T = TypeVar("T")
 Heard = Callable[[Request, Response], None]
 
 

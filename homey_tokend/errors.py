@@ -27,7 +27,7 @@
     ├── ConfigurationInvalid   the configuration has faults
     └── IllegalEvent           a state was told what cannot have happened (a bug)
 
-The classes follow the sorting table of ``docs/wire.md``; ``answers.py`` is the
+The classes follow the sorting table of ``docs/wire.md``; ``answers`` is the
 only place that picks one of them for an HTTP answer. Messages hold no secret:
 they are made of our own words, a status and a bounded, printable excerpt.
 """

@@ -32,6 +32,7 @@ from homey_tokend.errors import (
 from homey_tokend.ledger import Ledger
 from homey_tokend.model import (
     Bearer,
+    Conversation,
     Credentials,
     Endpoints,
     Grant,
@@ -306,7 +307,7 @@ class Refresher:
             raise SecretUnavailable("the sign-in values were not read")
         return self._who
 
-    async def _walk(self, conversation: flow.Conversation[T]) -> T:
+    async def _walk(self, conversation: Conversation[T]) -> T:
         return await walk(conversation, self._tools.transport, self._heard)
 
     def _heard(self, request: Request, response: Response) -> None:

@@ -11,8 +11,16 @@ import pytest
 
 from homey_tokend.addresses import Site
 from homey_tokend.errors import TokendError
-from homey_tokend.flow import Conversation
-from homey_tokend.model import Credentials, Endpoints, Grant, Request, Response, Secret, UserToken
+from homey_tokend.model import (
+    Conversation,
+    Credentials,
+    Endpoints,
+    Grant,
+    Request,
+    Response,
+    Secret,
+    UserToken,
+)
 
 T = TypeVar("T")
 

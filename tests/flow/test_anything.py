@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from homey_tokend import answers, flow
 from homey_tokend.errors import TokendError
-from homey_tokend.model import Response, Secret, Step
+from homey_tokend.model import Conversation, Response, Secret, Step
 from tests.flow.scenes import (
     AT,
     BEARER,
@@ -121,7 +121,7 @@ SORTERS: dict[str, Callable[[Response], object]] = {
     "skew": answers.skew_of,
     "retry-after": answers.retry_after_of,
 }
-CONVERSATIONS: dict[str, Callable[[], flow.Conversation[Any]]] = {
+CONVERSATIONS: dict[str, Callable[[], Conversation[Any]]] = {
     "log_in": lambda: flow.log_in(WHO, AT, one_time_code="123456"),
     "consent": lambda: flow.consent(WHO, AT, USER),
     "renew_grant": lambda: flow.renew_grant(WHO, AT, Secret("old")),
@@ -134,7 +134,7 @@ CONVERSATIONS: dict[str, Callable[[], flow.Conversation[Any]]] = {
 @pytest.mark.parametrize("sorter", SORTERS)
 @given(response=ANSWERS)
 def test_any_answer_is_sorted(sorter: str, response: Response) -> None:
-    """By each function of answers.py; what is told of it is short and printable."""
+    """By each function of ``answers``; what is told of it is short and printable."""
     try:
         SORTERS[sorter](response)
     except TokendError as error:

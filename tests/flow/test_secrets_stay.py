@@ -12,7 +12,7 @@ import pytest
 
 from homey_tokend import flow
 from homey_tokend.errors import TokendError
-from homey_tokend.model import Grant, Response, Secret, UserToken
+from homey_tokend.model import Conversation, Grant, Response, Secret, UserToken
 from tests.flow.scenes import (
     AT,
     CODE_REDIRECT,
@@ -44,7 +44,7 @@ delegated = answer(200, json.dumps(DELEGATION))
 taken = answer(200, json.dumps(BEARER))
 
 #: Where it happens: the conversation, what comes before, and what may be echoed there.
-Start = Callable[[], flow.Conversation[object]]
+Start = Callable[[], Conversation[object]]
 PLACES: dict[str, tuple[Start, tuple[Response, ...], tuple[str, ...]]] = {
     "login": (lambda: flow.log_in(who, AT, one_time_code=OTP), (), (PASSWORD, CLIENT, OTP)),
     "authorise": (lambda: flow.consent(who, AT, user), (), (PASSWORD, CLIENT, USER)),
@@ -95,7 +95,7 @@ def everything(error: TokendError) -> str:
 
 
 def outcome(
-    conversation: flow.Conversation[object], before: Sequence[Response], last: Response
+    conversation: Conversation[object], before: Sequence[Response], last: Response
 ) -> TokendError | None:
     """How it fails after ``last``; None where it goes on or succeeds."""
     next(conversation)

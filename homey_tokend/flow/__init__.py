@@ -1,0 +1,30 @@
+"""The conversations with Athom's hosts and the Homey, as pure generators.
+
+A conversation (``model.Conversation``) reads no clock and carries its own
+cookies, so a test drives it by hand. ``walk`` in ``conversation.py`` runs one
+over a transport.
+
+They are cut where something worth keeping has been gained, so that an outage in
+the middle costs no password: only the next one is repeated.
+
+* ``log_in``: e-mail and password to a user token (``docs/wire.md`` A1)
+* ``consent``: authorise, consent, token: user token to a grant (A2 to A4)
+* ``exchange``: delegation, Homey login, session: grant to a bearer (A5, A6, C)
+
+``sign_in`` is the first two in one; ``renew_grant`` uses an OAuth refresh token;
+``prove`` asks a Homey whether it takes a bearer.
+"""
+
+from homey_tokend.flow.bearers import exchange
+from homey_tokend.flow.grants import consent, known_secrets, log_in, renew_grant, sign_in
+from homey_tokend.flow.proof import prove
+
+__all__ = [
+    "consent",
+    "exchange",
+    "known_secrets",
+    "log_in",
+    "prove",
+    "renew_grant",
+    "sign_in",
+]

@@ -1,0 +1,98 @@
+"""Text that does not print itself, where it comes from, and the sign-in values."""
+
+import enum
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+_MASK = "<secret>"
+
+
+class Secret:
+    """Text that does not print itself.
+
+    ``reveal`` is the only way to the text, so that a search for it finds every
+    place where a secret leaves its wrapper. Comparison takes constant time;
+    pickling and formatting give nothing away.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that must send or store it."""
+        return self._text
+
+    def fingerprint(self) -> str:
+        """Eight hex digits of SHA-256: tells two tokens apart, safe to log.
+
+        Only for machine-made tokens: a person's password could be guessed from it.
+        """
+        return hashlib.sha256(self._bytes()).hexdigest()[:8]
+
+    def _bytes(self) -> bytes:
+        # Text out of the environment may hold bytes that are no UTF-8, as lone surrogates.
+        return self._text.encode(errors="surrogatepass")
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._bytes(), other._bytes())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return f"Secret({_MASK})"
+
+    def __str__(self) -> str:
+        return _MASK
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a Secret is not pickled"
+        raise TypeError(msg)
+
+
+class SecretSource(enum.StrEnum):
+    """Where a configured secret comes from (``docs/configuration.md``)."""
+
+    PLAIN = "plain"
+    FILE = "file"
+    ENV = "env"
+    CREDENTIAL = "credential"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """A secret as the configuration names it: resolved by ``credentials.py``, never here.
+
+    ``plain`` is set for PLAIN; ``argument`` is the path, variable name or
+    credential name; ``argv`` the command. ``place`` ("file:line:column key") is
+    for messages.
+    """
+
+    source: SecretSource
+    plain: Secret | None = None
+    argument: str = ""
+    argv: tuple[str, ...] = ()
+    place: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The sign-in values of one Homey, resolved."""
+
+    email: Secret
+    password: Secret
+    client_id: str
+    client_secret: Secret
+    redirect_url: str
+    cloudid: str
+    totp_secret: Secret | None = None
