@@ -14,7 +14,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from homey_tokend.config import HomeyConfig, totp
+from homey_tokend import totp
+from homey_tokend.config import HomeyConfig
 from homey_tokend.config.secrets import bare
 from homey_tokend.errors import SecretUnavailable
 from homey_tokend.model import Credentials, Secret, SecretRef, SecretSource

@@ -17,7 +17,7 @@ _KINDS = {
 HEAD = """\
 # What can be called
 
-This page is written by `python -m tests.calls_page` from the catalogue in `homey_tokend/catalogue.py`; a test holds it.
+This page is written by `python -m tests.calls_page` from the catalogue in `homey_tokend/catalogue`; a test holds it.
 `tests/foreign/run` holds the catalogue against the specification files in the vendor's npm package homey-api.
 
 ```sh

@@ -1,6 +1,6 @@
 """The configuration: text to a checked, frozen :class:`Config`. Nothing is opened here.
 
-The arrows, from the ground up: ``durations``, ``urls``, ``totp``, ``paths`` and ``nodes`` know nothing
+The arrows, from the ground up: ``durations``, ``urls``, ``paths`` and ``nodes`` know nothing
 of each other; ``words``, ``fields``, ``secrets`` and ``sections`` say what one value must
 be; ``sinks``, ``homeys``, ``refresh``, ``daemon`` and ``document`` name the keys;
 ``whole`` is the outcome; ``decode``, ``build`` and ``yaml_text`` make the tree that

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from homey_tokend.config import totp
+from homey_tokend import totp
 from homey_tokend.config.fields import (
     ARGV_SCHEMA,
     PATH_SCHEMA,

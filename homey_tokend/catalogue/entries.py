@@ -1,81 +1,11 @@
-"""The Homey's API as a catalogue: what can be called, by name.
+"""All entries of the catalogue, by their headings."""
 
-Paths, parameters, scopes and the kinds of Homey are those of the vendor's
-specification files, and ``tests/foreign/catalogue.py`` holds them against these.
-``guide`` is how the well-known list of endpoints writes a path where that differs
-by more than a slash at its end (``docs/calls.md``).
-"""
+from homey_tokend.catalogue.endpoint import ALL, CLOUD, PRO_2019, PRO_2023, Endpoint
 
-import difflib
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from urllib.parse import unquote
-
-#: The kinds of Homey as the specifications name them: Homey Pro 2016-2019, Homey Pro of 2023 and
-#: later, and the Homey of the cloud (Bridge).
-PRO_2019, PRO_2023, CLOUD = "V2", "V3Local", "V3Cloud"
-_ALL = (PRO_2019, PRO_2023, CLOUD)
 _PROS = (PRO_2019, PRO_2023)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One thing that can be called.
-
-    Args:
-        group: The heading it stands under.
-        name: What it is called here.
-        method: Its HTTP method.
-        path: Its path; ``{word}`` is filled with an argument.
-        does: What it does, in a few words.
-        scope: The scope that the session needs; "" for none.
-        body: Its JSON body; ``{word}`` in a text is filled with an argument, ``{word?}`` may
-            be left out.
-        dangerous: It asks before it is called.
-        homeys: The kinds of Homey that have it; none: it is in no specification.
-        guide: The path that the guide writes.
-        note: What one should know.
-    """
-
-    group: str
-    name: str
-    method: str
-    path: str
-    does: str
-    scope: str = ""
-    body: Mapping[str, object] = field(default_factory=dict)
-    dangerous: bool = False
-    homeys: tuple[str, ...] = _ALL
-    guide: str = ""
-    note: str = ""
-
-    @property
-    def changes(self) -> bool:
-        """Whether it changes something."""
-        return self.method != "GET"
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The names of its arguments, in order; those with a ``?`` may be left out."""
-        return tuple(_PLACE.findall(self.path)) + tuple(_places(self.body))
-
-    @property
-    def usage(self) -> str:
-        """Its name and arguments, as a person types them."""
-        words = [f"[<{one[:-1]}>]" if one[-1] == "?" else f"<{one}>" for one in self.arguments]
-        return " ".join([self.name, *words])
-
-
-_PLACE = re.compile(r"\{([a-z]+\??)\}")
-
-
-def _places(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield from _PLACE.findall(value)
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _places(each)
+_DEVICES, _FLOWS, _SYSTEM = "homey.device.readonly", "homey.flow.readonly", "homey.system.readonly"
+_CAPABILITY = "/api/manager/devices/device/{device}/capability/{capability}"
+_ZWAVE = "/api/manager/zwave/command"
 
 
 def _get(
@@ -84,7 +14,7 @@ def _get(
     path: str,
     does: str,
     scope: str,
-    homeys: tuple[str, ...] = _ALL,
+    homeys: tuple[str, ...] = ALL,
     *,
     guide: str = "",
     note: str = "",
@@ -101,10 +31,6 @@ def _get(
         note=note,
     )
 
-
-_DEVICES, _FLOWS, _SYSTEM = "homey.device.readonly", "homey.flow.readonly", "homey.system.readonly"
-_CAPABILITY = "/api/manager/devices/device/{device}/capability/{capability}"
-_ZWAVE = "/api/manager/zwave/command"
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     _get("Alarms", "alarms", "alarms/alarm", "all alarms", "homey.alarm.readonly", _PROS),
@@ -389,34 +315,3 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         guide="manager/zones/<ZONE_ID>/",
     ),
 )
-
-_BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
-#: What is dangerous below these, too, whatever a specification of tomorrow adds.
-_DANGEROUS = ("/api/manager/system/reboot", "/api/manager/zwave/command")
-
-
-def find(name: str) -> Endpoint | None:
-    """The endpoint of a name, or None."""
-    return _BY_NAME.get(name)
-
-
-def nearest(name: str) -> str | None:
-    """The name that somebody may have meant."""
-    found = difflib.get_close_matches(name, _BY_NAME, n=1)
-    return found[0] if found else None
-
-
-def groups() -> Sequence[tuple[str, Sequence[Endpoint]]]:
-    """All endpoints by their headings, in order."""
-    names = dict.fromkeys(endpoint.group for endpoint in ENDPOINTS)
-    return [(group, [one for one in ENDPOINTS if one.group == group]) for group in names]
-
-
-def is_dangerous(method: str, path: str) -> bool:
-    """Whether a call by method and path does what the catalogue asks about first.
-
-    Paths are compared as a Homey's router does: decoded, in any case, with or without the
-    last slash, and without the query.
-    """
-    plain = unquote(path.partition("?")[0]).lower()
-    return method.upper() not in {"GET", "HEAD", "OPTIONS"} and plain.startswith(_DANGEROUS)
