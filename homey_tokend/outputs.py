@@ -7,16 +7,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-#: What the daemon was told, and no child must see or act upon.
-_HIDDEN = (
-    "HOMEY_",
-    "LISTEN_",
-    "WATCHDOG_",
-    "CREDENTIALS_DIRECTORY",
-    "NOTIFY_SOCKET",
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-)
+from homey_tokend.heritage import inherited
+
 #: How long is waited for the end of the output once the command has ended? An agent that it
 #: left in the background may hold the pipe open for ever.
 _LAST_WORDS_S = 0.2
@@ -49,8 +41,7 @@ async def run(argv: Sequence[str], environ: Mapping[str, str], most: int) -> Out
     Raises:
         OSError: It cannot be started.
     """
-    kept = {name: value for name, value in environ.items() if not name.startswith(_HIDDEN)}
-    starting = asyncio.ensure_future(_start(argv, kept, most))
+    starting = asyncio.ensure_future(_start(argv, inherited(environ), most))
     try:
         transport, collector = await asyncio.shield(starting)
     except asyncio.CancelledError:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Self, cast
 
 from homey_tokend.errors import SinkFailed, SinkRefused
+from homey_tokend.heritage import inherited
 from homey_tokend.model import Secret
 from homey_tokend.sinks.redact import without
 
@@ -20,20 +21,10 @@ _SHOWN = 500
 #: How much of them is held: 500 characters of UTF-8 at their longest.
 _HELD = 2048
 #: How long may a command take to end after SIGTERM?
-_GRACE = timedelta(seconds=2)
+GRACE = timedelta(seconds=2)
 #: How long is waited for last words once the command has ended? A process of its own that
 #: it left in the background may hold the pipe open for ever.
 _LAST_WORDS_S = 0.2
-#: What the daemon was told, and no child must see or act upon.
-_HIDDEN = (
-    "HOMEY_",
-    "LISTEN_",
-    "WATCHDOG_",
-    "CREDENTIALS_DIRECTORY",
-    "NOTIFY_SOCKET",
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-)
 _DEFAULTS = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -57,8 +48,7 @@ _REFUSALS = frozenset(
 
 def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
     """An environment fit for children: nothing of ours, and PATH, LANG and HOME at least."""
-    kept = {name: value for name, value in environ.items() if not name.startswith(_HIDDEN)}
-    return _DEFAULTS | kept
+    return _DEFAULTS | inherited(environ)
 
 
 class Command:
@@ -78,7 +68,7 @@ class Command:
         timeout: timedelta,
         environ: Mapping[str, str],
         *,
-        grace: timedelta = _GRACE,
+        grace: timedelta = GRACE,
     ) -> None:
         self._argv = tuple(argv)
         self._timeout = timeout

@@ -7,12 +7,8 @@ from datetime import datetime, timedelta
 from homey_tokend.happenings import Failed, Recovered
 from homey_tokend.model import Delivered, Delivery
 from homey_tokend.ports import Notice
-from homey_tokend.sinks.command import Command, scrubbed
+from homey_tokend.sinks.command import GRACE, Command
 from homey_tokend.sinks.document import document, instant, json_line
-
-__all__ = ["ExecListener", "ExecSink", "scrubbed"]
-
-_GRACE = timedelta(seconds=2)
 
 
 class ExecSink:
@@ -32,7 +28,7 @@ class ExecSink:
         timeout: timedelta,
         environ: Mapping[str, str],
         *,
-        grace: timedelta = _GRACE,
+        grace: timedelta = GRACE,
     ) -> None:
         self._command = Command(command, timeout, environ, grace=grace)
 
