@@ -7,6 +7,7 @@ import errno
 import grp
 import json
 import os
+import stat
 from http import HTTPStatus
 
 from homey_tokend import exits
@@ -140,13 +141,17 @@ def _reason(error: Exception) -> str:
 
 
 def _may_not(path: str) -> str:
-    """Which group opens a socket that this user may not enter."""
+    """Which group opens a socket that this user may not enter; nobody is sent to root's."""
     try:
-        number = os.stat(path).st_gid  # noqa: PTH116  pathlib would be one import more
+        found = os.stat(path)  # noqa: PTH116  pathlib would be one import more
     except OSError:
         return "Ask for access to the socket's folder."
+    if not stat.S_ISSOCK(found.st_mode):
+        return "It is no socket. Name the daemon's: --socket, or $HOMEY_TOKEND_SOCKET."
+    if found.st_gid == 0 or not found.st_mode & stat.S_IWGRP:
+        return "No group may enter: socket.group and socket.mode in the configuration say which."
     try:
-        group = grp.getgrgid(number).gr_name
+        group = grp.getgrgid(found.st_gid).gr_name
     except KeyError:
-        group = str(number)
+        group = str(found.st_gid)
     return f"It is open to the group {group}: sudo usermod -aG {group} $USER, then log in anew."

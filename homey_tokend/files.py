@@ -209,9 +209,8 @@ class Lock:
             self._fd = None
 
     def _unusable(self, error: OSError) -> StateUnusable:
-        return StateUnusable(
-            f"cannot lock {self._path}: {reason_of(error)}", remedy=remedy_for(error)
-        )
+        remedy = f"{remedy_for(error)} The key is state.path."
+        return StateUnusable(f"cannot lock {self._path}: {reason_of(error)}", remedy=remedy.strip())
 
 
 def _lock_and_sign(fd: int) -> None:

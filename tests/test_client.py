@@ -3,6 +3,7 @@
 import errno
 import grp
 import json
+import os
 import shutil
 import socket
 import tempfile
@@ -17,6 +18,10 @@ from homey_tokend.client import ClientError
 from homey_tokend.model import Refreshed
 from tests.api.desk import CANARY, NOW, FakeDesk, refused, token, view
 from tests.doors import saying, serving
+
+ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to root")
+#: A group that this user may give a socket to, other than root's.
+GROUP = os.getegid() or 50
 
 
 @pytest.fixture
@@ -255,20 +260,48 @@ def test_impossible_paths(name: str) -> None:
     assert error.exit_status == exits.UNREACHABLE
 
 
+def a_socket(path: Path, mode: int, gid: int) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+    os.chown(path, -1, gid)
+    path.chmod(mode)
+
+
+def refused_at(path: Path) -> ClientError:
+    """What a person is told whom the kernel did not let in there."""
+    return failures.unreachable([(str(path), PermissionError(errno.EACCES, "Permission denied"))])
+
+
 def test_not_permitted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may not enter is told which group may."""
-    path.touch()
-    mine = grp.getgrgid(path.stat().st_gid).gr_name
-    denied = PermissionError(errno.EACCES, "Permission denied")
-    group = failures.unreachable([(str(path), denied)])
+    a_socket(path, 0o660, gid=GROUP)
+    name = grp.getgrgid(GROUP).gr_name
+    group = refused_at(path)
     monkeypatch.setattr(grp, "getgrgid", {}.__getitem__)  # a group without a name
-    number = failures.unreachable([(str(path), denied)])
-    hidden = failures.unreachable([(str(path / "x"), denied)])
+    number = refused_at(path)
+    hidden = refused_at(path / "x")
 
-    assert f"It is open to the group {mine}: " in group.hint
-    assert f"It is open to the group {path.stat().st_gid}: " in number.hint
+    assert f"It is open to the group {name}: sudo usermod -aG {name} $USER" in group.hint
+    assert f"It is open to the group {GROUP}: " in number.hint
     assert hidden.hint == "Ask for access to the socket's folder."
     assert group.exit_status == exits.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("mode", "gid"), [(0o600, GROUP), pytest.param(0o660, 0, marks=ROOT_NEEDED)]
+)
+def test_no_group_may_enter(path: Path, mode: int, gid: int) -> None:
+    """Nobody is told to join root's group, nor one that does not help: the keys are named."""
+    a_socket(path, mode, gid)
+
+    assert "No group may enter: socket.group and socket.mode" in refused_at(path).hint
+
+
+def test_no_socket_at_all(path: Path) -> None:
+    """A file is not made a socket by a group."""
+    path.touch()
+
+    assert "It is no socket. Name the daemon's: --socket" in refused_at(path).hint
 
 
 def test_peer_refused() -> None:
