@@ -8,6 +8,7 @@ import apscheduler.executors.base
 import apscheduler.schedulers.base
 import pytest
 import structlog
+from apscheduler.triggers.date import DateTrigger
 
 from homey_tokend.clock import SteadyClock, SystemClock
 from homey_tokend.ports import Schedule
@@ -124,6 +125,23 @@ async def test_the_newest_appointment_counts(timetable: Timetable, clock: MovedC
     await asyncio.sleep(0.1)
 
     assert rung == ["soon"]
+
+
+async def test_one_date_job_a_homey_and_the_heartbeat(
+    timetable: Timetable, clock: MovedClock
+) -> None:
+    """However often appointments are moved, APScheduler has no job more; a forgotten one goes."""
+    for hours in range(1, 20):
+        for name in ("home", "hut", "heartbeat"):
+            timetable.wake_at(name, clock.now() + hours * HOUR, print)
+    jobs = {job.id: type(job.trigger) for job in timetable._scheduler.get_jobs()}
+    timetable.forget("hut")
+    left = {job.id for job in timetable._scheduler.get_jobs()}
+
+    beat = jobs.pop("heartbeat")
+    assert not issubclass(beat, DateTrigger)
+    assert dict.fromkeys(("wake:home", "wake:hut", "wake:heartbeat"), DateTrigger) == jobs
+    assert {"heartbeat", "wake:home", "wake:heartbeat"} == left
 
 
 async def test_a_forgotten_appointment_does_not_ring(
