@@ -32,19 +32,24 @@ class Body:
         self._silence_s = silence.total_seconds()
 
     @classmethod
-    async def of(cls, request: web.BaseRequest, silence: timedelta) -> Self:
+    async def of(cls, request: web.BaseRequest, silence: timedelta, whole: timedelta) -> Self:
         """Read a body as far as it is kept.
 
         Args:
             request: The request.
             silence: How long the caller may say nothing amid its body.
+            whole: How long all that is kept may take: a byte now and then is no silence.
 
         Raises:
             Problem: 408 ``stalled-body``, or 400 ``bad-body``.
         """
         body = cls(request, silence)
         if request.can_read_body:
-            await body._read()
+            try:
+                async with asyncio.timeout(whole.total_seconds()):
+                    await body._read()
+            except TimeoutError:
+                raise endless(whole.total_seconds()) from None
         return body
 
     async def _read(self) -> None:
@@ -104,6 +109,16 @@ def stalled(seconds: float) -> Problem:
         408,
         "stalled-body",
         f"the request's body did not come: nothing for {seconds:g} s",
+        kind="stalled_body",
+    )
+
+
+def endless(seconds: float) -> Problem:
+    """408: the caller sends a byte now and then, and comes to no end."""
+    return Problem(
+        408,
+        "stalled-body",
+        f"the request's body did not end within {seconds:g} s",
         kind="stalled_body",
     )
 

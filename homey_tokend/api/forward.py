@@ -40,7 +40,7 @@ class Limits:
     Args:
         connect: A connection (TCP, TLS).
         silence: Nothing from the Homey, or nothing of the caller's body.
-        whole: All of one call, once it has its turn.
+        whole: All of one call, once it has its turn; before that, a short body.
         refresh: A refresh, where the Homey refuses the token or none is held.
         again: A wait that the Homey asks for with 429; longer ones are the caller's.
         line: How many at once.
@@ -108,7 +108,8 @@ class Forwarder:
         self._view(name)
         target = target_of(request.raw_path, name)
         _check(request)
-        call = _Call(request, name, target, await Body.of(request, self._limits.silence))
+        body = await Body.of(request, self._limits.silence, self._limits.whole)
+        call = _Call(request, name, target, body)
         turns = self._turns.get(name)
         if turns is None:
             turns = self._turns[name] = Turns(self._limits.line, self._clock)
