@@ -1,11 +1,12 @@
 """Runs the measurements one after another and prints one table of all figures.
 
-bench/run [NAME ...]      some or all of client_start, socket_reads, hang_reads, memory
+bench/run [NAME ...]      some or all of client_start, client_import, socket_reads, crowd,
+                          listeners, door, hang_reads, memory
 
-PYTHON names an interpreter that has the package installed. The client's start is measured with
-the console script of a fresh venv, made by a current pip. The exit status is 1 where a figure
-fails its mark, 2 where a measurement could not be taken. Other work on the machine spoils all
-figures but the memory: the load before each is told on stderr.
+PYTHON names an interpreter that has the package installed. The client's start and import are
+measured in a fresh venv, with the console script that a current pip makes. The exit status is 1
+where a figure fails its mark, 2 where a measurement could not be taken. Other work on the machine
+spoils all figures but the memory: the load before each is told on stderr.
 """
 
 import argparse
@@ -21,7 +22,18 @@ from pathlib import Path
 from bench.common import COLLECT, Figure, report
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("client_start", "socket_reads", "hang_reads", "memory")
+NAMES = (
+    "client_start",
+    "client_import",
+    "socket_reads",
+    "crowd",
+    "listeners",
+    "door",
+    "hang_reads",
+    "memory",
+)
+#: These start interpreters, and are measured with those of a fresh venv.
+STARTS = ("client_start", "client_import")
 
 
 def main() -> int:
@@ -34,7 +46,7 @@ def main() -> int:
     failed = []
     with tempfile.TemporaryDirectory(prefix="ht") as folder:
         for name in names:
-            python = fresh(Path(folder)) if name == "client_start" else sys.executable
+            python = fresh(Path(folder)) if name in STARTS else sys.executable
             taken = measured(name, python, Path(folder) / name)
             figures += taken
             failed += [] if taken else [name]
@@ -63,8 +75,10 @@ def measured(name: str, python: str, lines: Path) -> list[Figure]:
 def fresh(folder: Path) -> str:
     """The interpreter of a new venv with the package in it."""
     place = folder / "venv"
-    venv.create(place, with_pip=True)
     python = str(place / "bin" / "python")
+    if place.exists():
+        return python
+    venv.create(place, with_pip=True)
     pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
     subprocess.run([*pip, "--upgrade", "pip"], check=True)
     subprocess.run([*pip, str(ROOT)], check=True)

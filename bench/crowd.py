@@ -1,0 +1,197 @@
+"""500 readers and 200 askers at once: is it one refresh, and are cached reads as quick as ever?
+
+python -m bench.crowd [--seconds N]
+
+A real daemon whose token lives a minute, and a pretend cloud that takes its time at each step.
+500 connections read once a second each; meanwhile 200 others ask for more life than is left.
+Marks: one refresh, no failed read, no asker without the new token, p99 5 ms. Beside it a bare
+aiohttp handler with the same readers, and 500 reads sent in one instant to each of the two.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.common import Figure, median, paired, percentile, pin, report
+from bench.hang_reads import STEPS, delivered
+from bench.processes import daemon, folder, simulator, status, until
+from bench.socket_reads import ASK, connected, server
+
+READERS, ASKERS, P99_MS = 500, 200, 5.0
+#: A token lives a minute, may be renewed on request after six seconds, and by itself late.
+LIFE_S, AT = 60, 0.9
+STEP_S = 0.2
+MORE = b"GET /token?min_ttl=58&wait=60 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+
+@dataclass
+class Tally:
+    """What the readers met: milliseconds, and how many answers were no token."""
+
+    times: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+class Reader(asyncio.Protocol):
+    """One connection that reads the cached token when it is told to."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self._transport: asyncio.Transport | None = None
+        self._answer = b""
+        self._begun = 0.0
+        self._done: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    async def read(self) -> None:
+        assert self._transport is not None
+        self._done = asyncio.get_running_loop().create_future()
+        self._begun = time.perf_counter()
+        self._transport.write(ASK)
+        await self._done
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        if not self._answer.partition(b"\r\n\r\n")[2].endswith(b"\n"):
+            return  # the head, or a part of it, alone
+        self.tally.times.append(1e3 * (time.perf_counter() - self._begun))
+        self.tally.failed += not self._answer.startswith(b"HTTP/1.1 200")
+        self._finish()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if self._done is not None and not self._done.done():
+            self.tally.failed += 1
+            self._finish()
+
+    def _finish(self) -> None:
+        self._answer = b""
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def readers(path: Path) -> AsyncIterator[list[Reader]]:
+    loop = asyncio.get_running_loop()
+    # asyncio takes a queue that is full (unix(7): EAGAIN) for a connection: connect first.
+    made = [
+        (await loop.create_unix_connection(Reader, sock=connected(path)))[1] for _ in range(READERS)
+    ]
+    yield made
+    for reader in made:
+        reader.close()
+
+
+async def spread(path: Path, seconds: int) -> Tally:
+    """Each reads once a second, all of them evenly apart."""
+    loop = asyncio.get_running_loop()
+    async with readers(path) as crowd:
+        begin = loop.time() + 0.1
+
+        async def turns(number: int, reader: Reader) -> None:
+            for second in range(seconds):
+                await asyncio.sleep(begin + second + number / READERS - loop.time())
+                await reader.read()
+
+        await asyncio.gather(*(turns(*pair) for pair in enumerate(crowd)))
+    return Tally(
+        [spent for reader in crowd for spent in reader.tally.times],
+        sum(reader.tally.failed for reader in crowd),
+    )
+
+
+async def crowded(path: Path, seconds: int) -> tuple[Tally, list[bytes]]:
+    """The readers, and in their second second the askers, who are connected already."""
+    with contextlib.ExitStack() as stack:
+        askers = [stack.enter_context(connected(path)) for _ in range(ASKERS)]
+
+        async def ask() -> None:
+            await asyncio.sleep(1)
+            for asker in askers:
+                asker.sendall(MORE)
+
+        tally, _ = await asyncio.gather(spread(path, seconds), ask())
+        return tally, [whole(asker) for asker in askers]
+
+
+def whole(asker: socket.socket) -> bytes:
+    """An asker's answer, which may have come long ago."""
+    return b"".join(iter(lambda: asker.recv(65536), b""))
+
+
+async def burst(path: Path) -> float:
+    """Milliseconds until 500 reads that were sent in one instant are answered."""
+    async with readers(path) as crowd:
+        begun = time.perf_counter()
+        await asyncio.gather(*(reader.read() for reader in crowd))
+        return 1e3 * (time.perf_counter() - begun)
+
+
+def generation(path: Path) -> int:
+    return int((status(path) or {})["token"]["generation"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=10)
+    args = parser.parse_args()
+    pin(0)
+    faults = [
+        {"step": step, "kind": "delay", "seconds": STEP_S, "after": count}
+        for step, count in STEPS.items()
+    ]
+    refresh = {"at": AT, "jitter": 0, "verify_every": 0}
+    with folder() as place, server("bare", place / "b.sock") as bare:
+        (place / "faults.yaml").write_text(json.dumps(faults), encoding="utf-8")
+        words = ("--session-lifetime", str(LIFE_S), "--faults", str(place / "faults.yaml"))
+        with (
+            simulator(*words, core=0) as told,
+            daemon(told, place, core=1, refresh=refresh) as (_, path),
+        ):
+            until(lambda: delivered(path) == 1, "the first token is delivered")
+            time.sleep(LIFE_S / 10 + 0.5)  # younger ones are not renewed on request
+            before = generation(path)
+            tally, answers = asyncio.run(crowded(path, args.seconds))
+            after = generation(path)
+            floor = asyncio.run(spread(bare, args.seconds))
+            bursts: list[float] = []
+
+            def ours() -> float:
+                bursts.append(asyncio.run(burst(path)))
+                return bursts[-1]
+
+            ratios = paired(7, ours, lambda: asyncio.run(burst(bare)))
+    if after == before:
+        sys.exit("nothing was refreshed")
+    newest = {answer.rpartition(b"\r\n")[2] for answer in answers}
+    without = sum(not answer.startswith(b"HTTP/1.1 200") for answer in answers) + len(newest) - 1
+    return report(
+        [
+            Figure(f"refreshes for {ASKERS} askers", after - before, 1),
+            Figure("askers without the new token", without, 0),
+            Figure(f"failed reads of {len(tally.times)}", tally.failed, 0),
+            Figure(f"{READERS} readers: p50", median(tally.times), unit="ms"),
+            Figure(f"{READERS} readers: p99", percentile(tally.times, 99), P99_MS, "ms"),
+            Figure("the same of a bare handler: p50", median(floor.times), unit="ms"),
+            Figure("the same of a bare handler: p99", percentile(floor.times, 99), unit="ms"),
+            Figure(f"{READERS} reads in one instant: the last", median(bursts), unit="ms"),
+            Figure("the same beside a bare handler", median(ratios), unit="x"),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

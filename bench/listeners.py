@@ -1,0 +1,206 @@
+"""1,000 listeners to /events: how soon do all hear of a renewal, and what do deaf ones cost?
+
+python -m bench.listeners [--renewals N] [--pairs N]
+
+Two servers that hold a token and publish events, each pinned to a core of its own with 1,000
+listeners that read; one of them has 50 more that do not. Marks: the last of 1,000 hears of a
+renewal within 1 s of its publication; every deaf one is cut off; while they are being told, cached
+reads are at least 0.9 times as fast as without them, and the server holds less than 8 MiB more.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import resource
+import select
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import structlog
+
+from bench.common import Figure, median, paired, percentile, pin, report
+from bench.door import memory
+from bench.processes import folder
+from bench.socket_reads import Desk, connected, rate
+from homey_tokend.api import Api, Server, SocketPlace
+from homey_tokend.api.bulletin import Bulletin
+from homey_tokend.api.watching import Watched
+from homey_tokend.happenings import Renewed
+
+LISTENERS, DEAF = 1000, 50
+WITHIN_S, RATE, MEMORY_MIB = 1.0, 0.9, 8.0
+LISTEN = b"GET /events HTTP/1.1\r\nHost: h\r\n\r\n"
+#: More than a deaf one may lag, and than the kernel keeps for it.
+MANY = 600
+
+
+def renewed() -> Renewed:
+    """A renewal; its fingerprint is the moment of its publication."""
+    now = datetime.now(UTC)
+    told = str(time.perf_counter_ns())
+    return Renewed("home", now, 1, told, now, now + timedelta(days=1), proved=True)
+
+
+async def serve(path: Path, pipe: Connection) -> None:
+    """The API; publishes a renewal for each word that comes through the pipe."""
+    bulletin = Bulletin("bench")
+    await Server(Api(Desk(), version="0", watched=Watched(bulletin))).start(SocketPlace(path))
+    ended = asyncio.Event()
+
+    def told() -> None:
+        word = pipe.recv()
+        if word == "end":
+            ended.set()
+        else:
+            bulletin.publish(renewed())
+
+    asyncio.get_running_loop().add_reader(pipe.fileno(), told)
+    await ended.wait()
+
+
+def turn(path: Path, pipe: Connection) -> None:
+    pin(1)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # As the daemon's log is by default, but for the lines on those who are cut off.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    asyncio.run(serve(path, pipe))
+
+
+class Place:
+    """A server in a process of its own, and those who listen to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pipe, theirs = multiprocessing.Pipe()
+        context = multiprocessing.get_context("spawn")
+        self._child = context.Process(target=turn, args=(path, theirs))
+        self._child.start()
+        self.selector = selectors.DefaultSelector()
+        self.deaf: list[socket.socket] = []
+        for _ in range(500):
+            with contextlib.suppress(OSError), connected(path):
+                break
+            time.sleep(0.02)
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid or 0
+
+    def settle(self, deaf: int) -> None:
+        """1,000 listeners that have heard the opening, and some who never read."""
+        for _ in range(LISTENERS):
+            client = connected(self.path)
+            client.sendall(LISTEN)
+            heard = b""
+            while b"retry:" not in heard:
+                heard += client.recv(65536)
+            client.setblocking(False)
+            self.selector.register(client, selectors.EVENT_READ)
+        for _ in range(deaf):
+            client = connected(self.path)
+            client.sendall(LISTEN)
+            self.deaf.append(client)
+
+    def publish(self) -> None:
+        self._pipe.send("renewed")
+
+    def hear(self, count: int, patience_s: float = 30.0) -> float:
+        """Wait until so many listeners heard something; the seconds since its publication."""
+        left, last = count, 0.0
+        published = 0
+        end = time.monotonic() + patience_s
+        while left:
+            if time.monotonic() > end:
+                sys.exit(f"{left} of {count} listeners heard nothing")
+            for key, _ in self.selector.select(1):
+                told = key.fileobj.recv(65536)  # type: ignore[union-attr]  # they are sockets
+                if b"event: token" in told:
+                    left -= 1
+                    last = time.perf_counter_ns()
+                    published = int(told.rpartition(b'"fingerprint": "')[2].partition(b'"')[0])
+        return (last - published) / 1e9
+
+    def drain(self) -> None:
+        """Read what is there, so that nobody who listens falls behind."""
+        for key, _ in self.selector.select(0):
+            with contextlib.suppress(BlockingIOError):
+                key.fileobj.recv(1 << 20)  # type: ignore[union-attr]  # they are sockets
+
+    def cut_off(self, patience_s: float = 90.0) -> int:
+        """How many of the deaf the server closes, which may take its sweep two rounds of 30 s."""
+        poll = select.poll()
+        for client in self.deaf:
+            poll.register(client, 0)  # POLLHUP comes unasked; reading would end the deafness
+        end = time.monotonic() + patience_s
+        while len(closed := poll.poll(100)) < len(self.deaf) and time.monotonic() < end:
+            self.drain()
+        return len(closed)
+
+    def end(self) -> None:
+        self._pipe.send("end")
+        self._child.join(10)
+
+
+@contextlib.contextmanager
+def place(path: Path, deaf: int) -> Iterator[Place]:
+    made = Place(path)
+    made.settle(deaf)
+    yield made
+    made.end()
+
+
+def storm(where: Place) -> float:
+    """Reads a second of the cached token while events go out, which those who listen take."""
+    for _ in range(MANY // 10):
+        where.publish()
+    found = rate(where.path, 2000)
+    where.drain()
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--renewals", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=10)
+    args = parser.parse_args()
+    pin(0)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3 * LISTENERS:
+        sys.exit(f"only {hard} files may be open")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with (
+        folder() as where,
+        place(where / "a.sock", DEAF) as ours,
+        place(where / "b.sock", 0) as other,
+    ):
+        lags = []
+        for _ in range(args.renewals):
+            ours.publish()
+            lags.append(ours.hear(LISTENERS))
+        before = memory(ours.pid, "VmRSS")
+        ratios = paired(args.pairs, lambda: storm(ours), lambda: storm(other))
+        grown = memory(ours.pid, "VmRSS") - before
+        cut = ours.cut_off()
+    return report(
+        [
+            Figure(f"the last of {LISTENERS} hears, median", 1e3 * median(lags), unit="ms"),
+            Figure(f"the last of {LISTENERS} hears, slowest", max(lags), WITHIN_S, "s"),
+            Figure("90th percentile", 1e3 * percentile(lags, 90), unit="ms"),
+            Figure(f"cut off, of {DEAF} deaf ones", cut, DEAF, at_least=True),
+            Figure("cached reads beside deaf ones", median(ratios), RATE, "x", at_least=True),
+            Figure("memory for deaf ones and events", grown, MEMORY_MIB, "MiB"),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
