@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import signal
+import ssl
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -31,15 +33,16 @@ def main(argv: Sequence[str]) -> int:
         lines = LogLines(arguments.log)
     except FaultsInvalid as trouble:
         return _fail(CONFIG, *trouble.complaints)
-    except (OSError, UnicodeDecodeError) as trouble:
-        return _fail(CONFIG, str(trouble))
+    except OSError as trouble:
+        return _fail(CONFIG, _plain(trouble))
     except SystemExit as leaving:
         return USAGE if leaving.code else 0
     with lines:
         try:
             asyncio.run(_serve(arguments, lines))
         except OSError as trouble:
-            return _fail(UNAVAILABLE, f"cannot listen: {trouble}")
+            where = f"{arguments.host}:{arguments.port}"
+            return _fail(UNAVAILABLE, f"cannot listen on {where}: {_reason(trouble)}")
     return 0
 
 
@@ -65,6 +68,19 @@ async def _serve(arguments: Arguments, lines: LogLines) -> None:
 def _print(description: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(description) + "\n")
     sys.stdout.flush()
+
+
+def _plain(trouble: OSError) -> str:
+    """Which file, and what is the matter; OpenSSL does not say which of its two."""
+    if isinstance(trouble, ssl.SSLError):
+        return "--tls-cert: holds no certificate with its key, in PEM; see --tls-key"
+    return f"{trouble.filename or '--tls-cert or --tls-key'}: {_reason(trouble)}"
+
+
+def _reason(trouble: OSError) -> str:
+    """The system's own words; asyncio's hold them behind its own, a name's look-up has none."""
+    known = trouble.errno is not None and trouble.errno > 0
+    return (os.strerror(trouble.errno or 0) if known else str(trouble.strerror)).lower()
 
 
 def _fail(status: int, *complaints: str) -> int:

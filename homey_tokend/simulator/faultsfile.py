@@ -58,7 +58,11 @@ def load(path: Path) -> tuple[Fault, ...]:
         OSError: Where it cannot be read.
         FaultsInvalid: Where it says what cannot be.
     """
-    return parse(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as trouble:
+        raise FaultsInvalid([f"{path}: is not UTF-8; save it as UTF-8"]) from trouble
+    return parse(text, str(path))
 
 
 def parse(text: str, name: str = "faults") -> tuple[Fault, ...]:

@@ -103,7 +103,7 @@ async def test_taken_port(capsys: pytest.CaptureFixture[str]) -> None:
         )
 
     assert done.returncode == 69
-    assert done.stderr.startswith("cannot listen: ")
+    assert done.stderr == f"cannot listen on 127.0.0.1:{port}: address already in use\n"
     assert capsys.readouterr().out == ""
 
 
@@ -209,6 +209,26 @@ def test_flags(tmp_path: Path) -> None:
         clock_skew=-5,
         scopes=("a", "b"),
     )
+
+
+def test_files_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is wrong with a file, its name is told and no error's number."""
+    latin = tmp_path / "latin"
+    latin.write_bytes(b"\xe4")
+    missing = str(tmp_path / "missing")
+    words = {
+        ("--faults", missing): f"{missing}: no such file or directory",
+        ("--faults", str(tmp_path)): f"{tmp_path}: is a directory",
+        ("--faults", str(latin)): f"{latin}: is not UTF-8; save it as UTF-8",
+        ("--log", f"{missing}/log"): f"{missing}/log: no such file or directory",
+        ("--tls-cert", missing): "--tls-cert or --tls-key: no such file or directory",
+        ("--tls-cert", str(latin)): (
+            "--tls-cert: holds no certificate with its key, in PEM; see --tls-key"
+        ),
+    }
+    told = {flags: (main(flags), capsys.readouterr().err) for flags in words}
+
+    assert {flags: (78, f"{text}\n") for flags, text in words.items()} == told
 
 
 def test_certificate(tmp_path: Path) -> None:
