@@ -1,6 +1,6 @@
 'use strict';
 
-// The guide's own script, as it is but for its hosts and its six settings.
+// The guide's own scripts, as they are but for their hosts and settings.
 
 const assert = require('node:assert');
 const fs = require('node:fs');
@@ -24,15 +24,15 @@ const SETTINGS = {
   cloudid: told.cloudid,
 };
 
-/** Takes the first script out of the guide and gives it our hosts and settings. */
-function script() {
-  const [, source] = /```javascript\n([^]*?)```/.exec(fs.readFileSync(told.guide, 'utf8'));
-  let ours = source;
-  for (const [host, url] of HOSTS) {
+/** Takes a script out of the guide, by its number, and gives it our hosts and settings. */
+function script(number, hosts, settings) {
+  const guide = fs.readFileSync(told.guide, 'utf8');
+  let ours = [...guide.matchAll(/```javascript\n([^]*?)```/g)][number - 1][1];
+  for (const [host, url] of hosts) {
     assert.ok(ours.includes(host), `the script does not name ${host}`);
     ours = ours.split(host).join(url);
   }
-  for (const [name, value] of Object.entries(SETTINGS)) {
+  for (const [name, value] of Object.entries(settings)) {
     const line = new RegExp(`^let ${name} = .*$`, 'm');
     assert.match(ours, line);
     ours = ours.replace(line, () => `let ${name} = ${JSON.stringify(value)}`);
@@ -43,10 +43,20 @@ function script() {
 (async () => {
   const tags = {};
   const quiet = { log() {} };
+  const path = `${told.homey.replace('{cloudid}', told.cloudid)}/api/manager/logic/variable/`;
+  const headers = () => ({
+    authorization: `Bearer ${tags.accesstoken.value}`, 'content-type': 'application/json',
+  });
+  const variables = async () => (await fetch(path, { headers: headers() })).json();
+  const setVariable = async (value) => {
+    const { id } = Object.values(await variables()).find(({ name }) => name === 'accesstoken');
+    const body = JSON.stringify({ value });
+    await fetch(path + id, { method: 'PUT', headers: headers(), body });
+  };
   const setTagValue = async (id, opts, value) => { tags[id] = { opts, value }; };
 
   await check("the guide's script runs to its end", async () => {
-    const run = new AsyncFunction('fetch', 'setTagValue', 'console', script());
+    const run = new AsyncFunction('fetch', 'setTagValue', 'console', script(1, HOSTS, SETTINGS));
 
     assert.strictEqual(await run(fetch1, setTagValue, quiet), true);
   });
@@ -62,6 +72,21 @@ function script() {
 
     assert.strictEqual(answer.status, 200);
     assert.strictEqual((await answer.json()).type, 'OAUTH');
+  });
+  await check("the guide's second script reads the variable by its name, then the devices", async () => {
+    const said = [];
+    const console = { log: (...words) => said.push(words) };
+    const Homey = { logic: { getVariables: variables } };
+    const lodash = {
+      find: (things, test) => Object.entries(things).find(([key, one]) => test(one, key))?.[1],
+    };
+    const source = script(2, HOSTS.slice(2), { cloudid: told.cloudid });
+    await setVariable(tags.accesstoken.value);
+
+    await new AsyncFunction('fetch', 'Homey', '_', 'console', source)(fetch1, Homey, lodash, console);
+
+    const [, devices] = said.find(([word]) => word === ' Result ');
+    assert.deepStrictEqual(Object.values(devices).map(({ name }) => name), ['Lamp', 'Thermometer']);
   });
   finish();
 })();
