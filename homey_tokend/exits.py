@@ -18,6 +18,8 @@ REFUSED = 77
 CONFIGURATION = 78
 #: Ended by Ctrl-C, as shells count it (128 + SIGINT).
 INTERRUPTED = 130
+#: Ended by SIGTERM before its time, as shells count it (128 + SIGTERM).
+TERMINATED = 143
 #: The reader of our output went away, as shells count it (128 + SIGPIPE).
 BROKEN_PIPE = 141
 

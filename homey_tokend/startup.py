@@ -1,15 +1,18 @@
 """What every command does first that runs the flow: configuration, log, world."""
 
 import argparse
+import asyncio
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
-from homey_tokend import locate
+from homey_tokend import exits, locate
 from homey_tokend import log as logs
 from homey_tokend.assembly import World
 from homey_tokend.clock import SystemClock
@@ -80,3 +83,34 @@ def started(
         until = clock.monotonic() + _LAST_WORDS_S
         for outlet in outlets:
             outlet.close(max(0.0, until - clock.monotonic()))
+
+
+def run_to_end(work: Coroutine[Any, Any, int]) -> int:
+    """Run what ends by itself; SIGTERM ends it in good order before that, a second one at once.
+
+    As after Ctrl-C, no command that was run for a secret or a sink stays behind.
+
+    Returns:
+        The exit status of the work, or of what SIGTERM ended.
+    """
+    told = False
+
+    async def heeding() -> int:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def end() -> None:
+            nonlocal told
+            told = True
+            loop.remove_signal_handler(signal.SIGTERM)
+            if task is not None:
+                task.cancel()
+
+        loop.add_signal_handler(signal.SIGTERM, end)
+        return await work
+
+    try:
+        return asyncio.run(heeding())
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        return exits.TERMINATED

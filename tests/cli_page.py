@@ -29,6 +29,7 @@ TAIL = f"""\
 | {exits.CONFIGURATION} | bad configuration |
 | {exits.INTERRUPTED} | ended by Ctrl-C |
 | {exits.BROKEN_PIPE} | the reader of the output went away |
+| {exits.TERMINATED} | `once` or `check` ended by SIGTERM; the daemon ends with 0 |
 
 Of several Homeys the worst counts.
 

@@ -1,7 +1,6 @@
 """``homey-tokend check``: the configuration, and with ``--online`` the way to a token."""
 
 import argparse
-import asyncio
 import json
 import os
 import sys
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     teller = Teller(lambda line: put(line + "\n"))
     with startup.started(args, teller.heard) as started:
         parts = Parts(started.config, started.world)
-        return asyncio.run(Rehearsal(parts, started.world.clock.now, teller).run())
+        return startup.run_to_end(Rehearsal(parts, started.world.clock.now, teller).run())
 
 
 def _told(config: Config) -> int:

@@ -1,7 +1,6 @@
 """``homey-tokend once``: one round without a daemon."""
 
 import argparse
-import asyncio
 
 from homey_tokend import startup
 from homey_tokend.assembly import Parts
@@ -31,4 +30,4 @@ def run(args: argparse.Namespace) -> int:
     """
     with startup.started(args) as started:
         parts = Parts(started.config, started.world)
-        return asyncio.run(once(parts, force=args.force))
+        return startup.run_to_end(once(parts, force=args.force))
