@@ -15,6 +15,9 @@ from homey_tokend.model import Trouble
 
 #: When is a refused sign-in tried again by itself? Then daily (docs/why.md, lock-out).
 LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+#: How many sign-ins may be refused within a day before the account is left alone for the rest
+#: of it, whatever values were sent? As many as the ladder spends on one set of values.
+REFUSED_A_DAY = 4
 #: How many tries may a person force within a day while the account is refused?
 FORCED_A_DAY = 2
 _DAY = timedelta(days=1)
@@ -50,9 +53,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """One account; ``sign_ins`` are the instants at which a password went out."""
+    """One account; ``sign_ins`` are the instants at which a password went out.
+
+    ``refused_at`` are the newest refusals since the account last took anything,
+    of whatever values.
+    """
 
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    refused_at: tuple[datetime, ...] = ()
     sign_ins: tuple[datetime, ...] = ()
     one_time_steps: tuple[int, ...] = ()
     forced: tuple[datetime, ...] = ()
@@ -62,6 +70,19 @@ class AccountState:
     def refusal(self, digest: str) -> Refusal | None:
         """The refusal of these values, if they were refused."""
         return self.refusals.get(digest)
+
+    def refused_until(self, digest: str) -> datetime | None:
+        """Until when refused values are not tried again by themselves; None for other values.
+
+        The ladder is theirs, the most of a day is the account's: neither two wrong
+        passwords nor one that is corrected wrongly cost more than one does.
+        """
+        refusal = self.refusal(digest)
+        if refusal is None:
+            return None
+        if len(self.refused_at) < REFUSED_A_DAY:
+            return refusal.until
+        return max(refusal.until, self.refused_at[-REFUSED_A_DAY] + _DAY)
 
     def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
         """The counted sign-ins after an instant, oldest first."""
@@ -108,12 +129,18 @@ class AccountState:
         others = [one for key, one in self.refusals.items() if key != digest]
         others.sort(key=lambda one: one.trouble.at)
         kept = [*others[-(_DIGESTS - 1) :], Refusal(digest, replace(trouble, count=count))]
-        return replace(self, refusals={one.digest: one for one in kept})
+        return replace(
+            self,
+            refusals={one.digest: one for one in kept},
+            refused_at=(*self.refused_at, trouble.at)[-REFUSED_A_DAY:],
+        )
 
     def accepted(self, digest: str) -> "AccountState":
         """The login took these values."""
         return replace(
-            self, refusals={key: one for key, one in self.refusals.items() if key != digest}
+            self,
+            refusals={key: one for key, one in self.refusals.items() if key != digest},
+            refused_at=(),
         )
 
     def was_forced(self, at: datetime) -> "AccountState":
@@ -124,6 +151,7 @@ class AccountState:
         """The wall clock was set by ``by``: every instant moves with it."""
         return AccountState(
             refusals={key: one.moved(by) for key, one in self.refusals.items()},
+            refused_at=tuple(at + by for at in self.refused_at),
             sign_ins=tuple(at + by for at in self.sign_ins),
             one_time_steps=self.one_time_steps,
             forced=tuple(at + by for at in self.forced),
@@ -135,7 +163,7 @@ class AccountState:
         They keep their distances, so that days of sign-ins do not become sign-ins of now
         where it is our clock that is behind (a boot without a clock that runs on).
         """
-        known = [*self.sign_ins, *self.forced]
+        known = [*self.sign_ins, *self.forced, *self.refused_at]
         known += [one.trouble.at for one in self.refusals.values()]
         ahead = max(known, default=now) - now
 
@@ -147,6 +175,7 @@ class AccountState:
                 key: Refusal(key, replace(one.trouble, at=back(one.trouble.at)))
                 for key, one in self.refusals.items()
             },
+            refused_at=tuple(sorted(map(back, self.refused_at))),
             sign_ins=tuple(sorted(map(back, self.sign_ins))),
             one_time_steps=self.one_time_steps,
             forced=tuple(sorted(map(back, self.forced))),

@@ -42,8 +42,9 @@ class Accounts:
 
     async def accepted(self, key: str, digest: str) -> None:
         """The login took these values."""
-        if self.state(key).refusal(digest) is not None:
-            await self._keep(key, self.state(key).accepted(digest))
+        state, accepted = self.state(key), self.state(key).accepted(digest)
+        if accepted != state:
+            await self._keep(key, accepted)
 
     async def was_forced(self, key: str, at: datetime) -> None:
         """A person forced a try while the account was refused."""

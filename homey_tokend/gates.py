@@ -70,9 +70,9 @@ def _due(state: HomeyState, now: datetime) -> Gate:
 
 
 def _refusals(state: HomeyState, account: AccountState, facts: Facts) -> Iterator[Gate]:
-    refusal = account.refusal(facts.account_digest)
-    if refusal is not None and facts.password_needed:
-        yield Gate(refusal.until, "the account was refused", held=True)
+    until = account.refused_until(facts.account_digest)
+    if until is not None and facts.password_needed:
+        yield Gate(until, "the account was refused", held=True)
     if state.refusal is not None and state.refusal.digest == facts.site_digest:
         yield Gate(state.refusal.until, "the sign-in was refused", held=True)
 

@@ -141,6 +141,7 @@ def _account(value: Any) -> AccountState:
     refusals = [_refusal(one) for one in sequence(found["refusals"])]
     return AccountState(
         refusals={one.digest: one for one in refusals},
+        refused_at=tuple(instant(at) for at in sequence(found["refused_at"])),
         sign_ins=tuple(instant(at) for at in sequence(found["sign_ins"])),
         one_time_steps=tuple(number(step) for step in sequence(found["one_time_steps"])),
         forced=tuple(instant(at) for at in sequence(found["forced"])),

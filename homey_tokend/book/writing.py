@@ -98,6 +98,7 @@ def _sink(sink: SinkState) -> Json:
 def _account(state: AccountState) -> Json:
     return {
         "refusals": [_refusal(one) for one in state.refusals.values()],
+        "refused_at": [_instant(at) for at in state.refused_at],
         "sign_ins": [_instant(at) for at in state.sign_ins],
         "one_time_steps": list(state.one_time_steps),
         "forced": [_instant(at) for at in state.forced],

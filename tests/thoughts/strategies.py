@@ -122,6 +122,7 @@ accounts = st.builds(
     refusals=st.lists(refusals, max_size=3).map(lambda some: {one.digest: one for one in some}),
     sign_ins=st.lists(instants, max_size=4).map(tuple),
     one_time_steps=st.lists(numbers, max_size=4).map(tuple),
+    refused_at=st.lists(instants, max_size=4).map(tuple),
     forced=st.lists(instants, max_size=2).map(tuple),
 )
 

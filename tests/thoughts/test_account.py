@@ -112,7 +112,34 @@ def test_values_that_were_never_refused_are_free() -> None:
 def test_accepted_values_are_free_and_others_are_not() -> None:
     state = refused_account(digest=OTHER, state=refused_account()).accepted(LOGIN)
 
-    assert refused_account(digest=OTHER) == state
+    assert {OTHER} == set(state.refusals)
+    assert (None, NOON + 15 * MINUTE) == (state.refused_until(LOGIN), state.refused_until(OTHER))
+
+
+def test_two_wrong_passwords_cost_an_account_no_more_than_one() -> None:
+    state = refused_account(times=2)
+    state = refused_account(digest=OTHER, at=NOON + MINUTE, times=2, state=state)
+
+    assert [NOON + DAY] * 2 == [state.refused_until(digest) for digest in (LOGIN, OTHER)]
+
+
+def test_a_password_that_is_corrected_wrongly_goes_on_where_the_other_left_off() -> None:
+    state = refused_account(times=3)
+    tried = []
+    for _ in range(3):
+        at = state.refused_until(OTHER) or NOON + HOUR
+        tried.append(at - NOON)
+        state = refused_account(digest=OTHER, at=at, state=state)
+
+    assert [HOUR, DAY, DAY + HOUR] == tried
+
+
+def test_what_an_account_takes_ends_the_count_of_its_day() -> None:
+    state = refused_account(times=3).accepted(LOGIN)
+
+    assert NOON + HOUR + 15 * MINUTE == refused_account(at=NOON + HOUR, state=state).refused_until(
+        LOGIN
+    )
 
 
 def test_the_values_refused_last_are_remembered_eight_at_most() -> None:

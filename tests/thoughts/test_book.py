@@ -68,7 +68,7 @@ STORED = {
         "drifts",
     },
     "homeys.sinks.failure": FAILURE,
-    "accounts": {"refusals", "sign_ins", "one_time_steps", "forced"},
+    "accounts": {"refusals", "refused_at", "sign_ins", "one_time_steps", "forced"},
     "accounts.refusals": REFUSAL,
 }
 #: What of a Homey lives in memory only.
