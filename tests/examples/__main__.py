@@ -31,6 +31,7 @@ EXAMPLES: dict[str, Example] = {
     "ha-shell-command": home_assistant.shell_command,
     "prometheus-rules": prometheus.rules,
     "prometheus-scrape": prometheus.scrape,
+    "prometheus-alerts": prometheus.alerts,
     "node-red": node_red.flow,
 }
 

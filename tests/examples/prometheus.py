@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import shutil
 import subprocess
 import urllib.error
 import urllib.parse
@@ -14,9 +13,11 @@ from typing import Any
 
 import yaml
 
-from tests.examples.stage import EXAMPLES, PATIENCE, Stage, Wrong, free_port, until
+from tests.examples.stage import EXAMPLES, PATIENCE, Stage, Wrong, daemon, free_port, until
 
 RULES = "prometheus.rules.yml"
+#: What is raised where a password is refused and there never was a token.
+REFUSED = {"HomeyTokenMissing", "HomeySignInRefused", "HomeyRefreshFails"}
 
 
 def rules(on: Stage) -> None:
@@ -53,12 +54,42 @@ def scrape(on: Stage) -> None:
         raise Wrong(f"up {up}, seconds left {left}, alerts {alerts}, broken rules {health}")
 
 
+def alerts(on: Stage) -> None:
+    """Where the password is refused, those alerts are raised that are meant for it, in no time."""
+    folder = on.folder / "refused"
+    folder.mkdir()
+    refused = Stage(folder, {**on.told, "password": "not-this-one"}, on.tools)
+    with daemon(refused, folder / "run.log"), prometheus(refused, patient=False) as address:
+        until(lambda: raised(address) >= REFUSED)
+        names = raised(address)
+        about = {
+            alert["labels"].get("homey") for alert in asked(address, "/api/v1/alerts")["alerts"]
+        }
+    if (names, about) != (REFUSED, {"home"}):
+        raise Wrong(f"alerts {names} about {about}")
+
+
+def raised(address: str) -> set[str]:
+    """The names of all alerts; none while Prometheus is not up."""
+    with contextlib.suppress(urllib.error.URLError):
+        return {
+            alert["labels"]["alertname"] for alert in asked(address, "/api/v1/alerts")["alerts"]
+        }
+    return set()
+
+
 @contextlib.contextmanager
-def prometheus(on: Stage) -> Iterator[str]:
-    """A Prometheus that scrapes the daemon twice a second; its address."""
+def prometheus(on: Stage, *, patient: bool = True) -> Iterator[str]:
+    """A Prometheus that scrapes the daemon twice a second; its address.
+
+    One that is not patient raises every alert at once, whatever its ``for``.
+    """
     folder, port = on.folder / "prometheus", free_port()
     folder.mkdir()
-    shutil.copy(EXAMPLES / RULES, folder)
+    rules = (EXAMPLES / RULES).read_text(encoding="utf-8")
+    if not patient:
+        rules = re.sub(r"^( +for:) .*$", r"\1 0s", rules, flags=re.MULTILINE)
+    (folder / RULES).write_text(rules, encoding="utf-8")
     command = [
         str(on.tools.prometheus("prometheus")),
         f"--config.file={quick(on, folder)}",
