@@ -15,6 +15,7 @@ from aiohttp import web
 from yarl import URL
 
 from homey_tokend.api import fields, problems
+from homey_tokend.api.acceptable import check
 from homey_tokend.api.bodies import Body, bad_body, stalled
 from homey_tokend.api.paths import target_of
 from homey_tokend.api.patience import waited_for
@@ -27,8 +28,6 @@ from homey_tokend.transport_errors import address_of, explain
 
 _log = structlog.get_logger()
 
-#: TRACE is not among them: its answer would show the bearer (RFC 9110, 9.3.8).
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 #: Sending these twice does what sending them once does (RFC 9110, 9.2.2).
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
@@ -107,7 +106,7 @@ class Forwarder:
         name = request.match_info["name"]
         self._view(name)
         target = target_of(request.raw_path, name)
-        _check(request)
+        check(request)
         body = await Body.of(request, self._limits.silence, self._limits.whole)
         call = _Call(request, name, target, body)
         turns = self._turns.get(name)
@@ -304,26 +303,6 @@ async def _pass_on(
         await response.write(piece)
         piece = await content.readany()
     await response.write_eof()
-
-
-def _check(request: web.Request) -> None:
-    if request.method not in METHODS:
-        allow = ", ".join(METHODS)
-        raise Problem(
-            405,
-            "wrong-method",
-            f"{request.method[:16]} is not forwarded; allowed: {allow}",
-            kind="wrong_method",
-            more={"allow": allow},
-        )
-    if "Upgrade" in request.headers:
-        raise Problem(
-            501,
-            "no-upgrade",
-            "websockets and other upgrades are not forwarded; "
-            "take the token and connect to the Homey's own url",
-            kind="no_upgrade",
-        )
 
 
 def _told_length(body: Body) -> int | None:

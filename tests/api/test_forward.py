@@ -237,6 +237,7 @@ async def test_path_tricks(door: Door, target: str) -> None:
         ("Origin: http://evil.test\r\n", 403, "web-page"),
         ("Referer: http://evil.test/\r\n", 403, "web-page"),
         ("Connection: Upgrade\r\nUpgrade: websocket\r\n", 501, "no-upgrade"),
+        ("Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n", 501, "no-upgrade"),
         ("X: a\xff\r\n", 400, "bad-header"),
     ],
 )
@@ -249,6 +250,27 @@ async def test_refusals(door: Door, fields: str, status: int, name: str) -> None
         json.loads(got.body)["type"],
     )
     assert [] == door.hub.heard
+
+
+async def test_a_websocket(door: Door) -> None:
+    """A whole handshake is refused with what to do instead, and nobody speaks anything but HTTP."""
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    got = await door.ask(fields=f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}")
+
+    assert (501, []) == (got.status, door.hub.heard)
+    assert "take the token and connect to the Homey's own url" in got.body.decode()
+    assert "upgrade" not in got.fields
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_offer_of_http_2(door: Door, method: str) -> None:
+    """curl --http2 offers h2c, which is passed over: the answer comes, the Homey hears no offer."""
+    offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    got = await door.ask(method=method, fields=offer, body=b"{}" if method == "POST" else b"")
+    (heard,) = door.hub.heard
+
+    assert (200, b"ok") == (got.status, got.body)
+    assert [] == heard.all("Upgrade") + heard.all("HTTP2-Settings") + heard.all("Connection")
 
 
 async def test_gates_of_its_own(door: Door, folder: Path) -> None:
