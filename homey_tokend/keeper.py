@@ -172,8 +172,8 @@ class Keeper:
                     await self._wake.wait()
         finally:
             self._hands.schedule.forget(self.name)
-            await self._errands.stop()
-            await self._notices.stop()
+            # Side by side: each may have to wait for a command that is deaf to its end.
+            await asyncio.gather(self._errands.stop(), self._notices.stop())
             self.ended = True
             self._published.set()
 

@@ -158,3 +158,22 @@ def test_amid_a_start_that_hangs(clouds: Clouds, daemons: Daemons) -> None:
 
     assert status == 0
     assert took < END_WITHIN_S
+
+
+def test_amid_two_commands(clouds: Clouds, daemons: Daemons) -> None:
+    """One has the token, the other was told of trouble, both are deaf: their waits do not add up."""
+    folder = daemons.folder()
+    cloud = clouds.start()
+    cloud.add_fault(step="login", kind="status", status=503, times=1)
+    text = f'trap "" TERM; echo $$ >> {folder}/pids; while :; do sleep 1; done'
+    command = script(folder, text)
+    sinks = [
+        {"type": "exec", "command": [command], "on": ["token"]},
+        {"type": "exec", "command": [command, "trouble"], "on": ["error"]},
+    ]
+    daemon = daemons.start(cloud, folder=folder, homey={"sinks": sinks})
+    until(lambda: len(numbers(folder)) == len(sinks), "both run")
+    status, took = daemon.end()
+
+    assert status == 0
+    assert took < 3.8
