@@ -10,10 +10,11 @@ from homey_tokend.model import Bearer, Delivered
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody wants a newer token before ``until``; a person's ask is forced."""
+    """Somebody wants a token newer than ``than`` before ``until``; a person's ask is forced."""
 
     until: datetime
     forced: bool
+    than: int
 
 
 @dataclass(frozen=True, slots=True)

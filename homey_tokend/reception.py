@@ -47,7 +47,9 @@ class Reception:
         token = self._keeper.state.usable(now)
         if token is not None and (min_ttl > token.life or now < young_until(token)):
             return self._keeper.view
-        self._keeper.post(Asked(now + max(wait, _WISH_LEAST), forced=False))
+        self._keeper.post(
+            Asked(now + max(wait, _WISH_LEAST), forced=False, than=self._keeper.state.generation)
+        )
         await self._wait(wait, lambda: self._enough(min_ttl, self._clock.now()), now + wait)
         return self._keeper.view
 
@@ -61,7 +63,7 @@ class Reception:
                 return Refreshed(keeper.view, done=False, too_soon=free_at)
             if self._refused(now):
                 await self._accounts.was_forced(keeper.account_key, now)
-            keeper.post(Asked(now + max(wait, _PERSON_LEAST), forced=True))
+            keeper.post(Asked(now + max(wait, _PERSON_LEAST), forced=True, than=before))
         await self._wait(wait, lambda: keeper.finished > finished, None)
         return Refreshed(keeper.view, done=keeper.state.generation > before)
 

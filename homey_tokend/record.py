@@ -74,11 +74,11 @@ class Record:
         self._clock = hands.clock
         self._herald = herald
         self._publish = publish
-        self._state = hands.ledger.homey(homey)
+        self._state = hands.ledger.homey(homey).of_homey(refresher.cloudid)
         self._facts = Facts()
         self._reading = False
-        #: By how much the clock was set back since the attempt under way began.
-        self._set_back = timedelta(0)
+        #: By how much the clock was set back since the attempt, or the proof, under way began.
+        self._set_back = self._proof_set_back = timedelta(0)
 
     # --- questions ---
 
@@ -138,6 +138,7 @@ class Record:
         """The held token is proved."""
         token = self._held()
         self._facts = replace(self._facts, verifying=True)
+        self._proof_set_back = timedelta(0)
         return token
 
     def delivery_begins(self, target: str) -> Delivery:
@@ -158,13 +159,15 @@ class Record:
         """Remember what happened; what says something of an older token is dropped."""
         try:
             match event:
-                case Asked(until, forced):
+                case Asked(until, forced, than):
                     now = self._clock.now()
-                    self._state = self._state.asked(until, forced=forced, at=now)
+                    if self._state.generation <= than:  # else one came meanwhile
+                        self._state = self._state.asked(until, forced=forced, at=now)
                 case Doubted(generation):
                     self._state = self._state.doubted(generation)
                 case ClockSet(by):
                     self._set_back += min(by, timedelta(0))
+                    self._proof_set_back += min(by, timedelta(0))
                     await self._keep(self._state.shifted(by))
                 case ValuesRead(changed):
                     self._values_read(changed=changed)
@@ -196,15 +199,25 @@ class Record:
             log.info("values.changed", homey=self._homey)
 
     async def _attempted(self, event: Attempted) -> None:
-        self._facts = replace(self._facts, renewing=False, forced=False)
-        self.finished += 1
         state, result = self._state.of_account(self.account_key), event.result
         if isinstance(result, Gate):
+            self._attempt_ends()
             self._facts = replace(self._facts, closed=result)
         elif isinstance(result, Bearer):
             await self._renewed(state, self._in_our_time(result), since=event.since)
         else:
             await self._failed(state, result)
+
+    async def _keep_attempt(self, state: HomeyState) -> None:
+        """It is under way until its end is on the disk: who asks meanwhile joins it."""
+        try:
+            await self._keep(state)
+        finally:
+            self._attempt_ends()
+
+    def _attempt_ends(self) -> None:
+        self._facts = replace(self._facts, renewing=False, forced=False)
+        self.finished += 1
 
     def _in_our_time(self, bearer: Bearer) -> Bearer:
         """With instants that may be from before the clock was set: never too late an end."""
@@ -216,7 +229,12 @@ class Record:
     async def _renewed(self, state: HomeyState, bearer: Bearer, *, since: int) -> None:
         clock, before = self._clock, state.failure
         fraction = self.plan.fraction(clock.draw())
-        await self._keep(state.renewed(bearer, since=since, at=clock.now(), fraction=fraction))
+        try:
+            state = state.renewed(bearer, since=since, at=clock.now(), fraction=fraction)
+        except IllegalEvent:
+            self._attempt_ends()
+            raise
+        await self._keep_attempt(state)
         self._publish()
         self._herald.renewed(self._held(), bearer, clock.now())
         if before is not None:
@@ -229,7 +247,7 @@ class Record:
             state = state.refused(error, digest=digest, at=clock.now(), draw=clock.draw())
         else:
             state = state.failed(error, at=clock.now(), draw=clock.draw())
-        await self._keep(state)
+        await self._keep_attempt(state)
         now = clock.now()
         grave = isinstance(error, Refused) or in_must_window(self._state, now)
         self._herald.failed(error, self.view(), now, grave=grave)
@@ -247,6 +265,9 @@ class Record:
             await self._keep(self._state.was_revoked(generation, now))
             self._herald.revoked(generation, now)
             return
+        if expires_at is not None:
+            # It may have been told by the clock as it was: never too late an end.
+            expires_at += self._proof_set_back
         self._state = self._state.proved(generation, now, expires_at)
         self._hands.ledger.note(self._state)
         log.debug("token.proved", homey=self._homey, generation=generation)

@@ -107,6 +107,11 @@ class Refresher:
         return self._homey.watched
 
     @property
+    def cloudid(self) -> str:
+        """Which Homey the configuration names."""
+        return self._homey.cloudid
+
+    @property
     def configured_url(self) -> str | None:
         """The address that the configuration names; None: it is found out."""
         return self._homey.url

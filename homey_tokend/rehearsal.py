@@ -88,7 +88,7 @@ class Rehearsal:
     async def _sign_in(self, homey: HomeyConfig) -> Bearer | Gate:
         refresher = self.parts.refreshers[homey.name]
         await refresher.read_values()
-        state = self.parts.ledger.homey(homey.name)
+        state = self.parts.ledger.homey(homey.name).of_homey(homey.cloudid)
         account, now = self.parts.accounts.state(refresher.digests.account), self.now()
         if account.refusal(refresher.digests.password) is not None:
             if account.may_force_at(now) > now:

@@ -37,7 +37,8 @@ class HomeyState:
     ``generation`` is the highest ever given; ``fraction`` the part of the token's
     life after which it is renewed, drawn once a token. ``minted_here``: the
     token's instants were measured with the clock as it runs now, so they move
-    when it is set. ``revoked``: the Homey refused the held token.
+    when it is set. ``revoked``: the Homey refused the held token. ``cloudid`` names the
+    Homey that all this is known of; empty: as it was before that was written down.
     ``refreshes`` counts successes since the state began.
     """
 
@@ -52,6 +53,7 @@ class HomeyState:
     unanswered: int = 0
     url: str | None = None
     account: str = ""
+    cloudid: str = ""
     attempted_at: datetime | None = None
     failure: Failure | None = None
     refusal: Refusal | None = None
@@ -153,6 +155,21 @@ class HomeyState:
     def of_account(self, key: str) -> "HomeyState":
         """The sign-in values name this account."""
         return replace(self, account=key)
+
+    def of_homey(self, cloudid: str) -> "HomeyState":
+        """The configuration names this Homey: of another one only the generation is kept.
+
+        Its token, and the address it was reached at, must not pass for this one's.
+        """
+        if self.cloudid in {"", cloudid}:
+            return replace(self, cloudid=cloudid)
+        return HomeyState(
+            self.name,
+            generation=self.generation,
+            account=self.account,
+            cloudid=cloudid,
+            refreshes=self.refreshes,
+        )
 
     # --- the proof ---
 

@@ -69,6 +69,7 @@ def _homey(name: str, value: Any) -> HomeyState:
         revoked=flag(found["revoked"]),
         url=maybe(text, found["url"]),
         account=text(found["account"]),
+        cloudid=text(found.get("cloudid", "")),
         attempted_at=maybe(instant, found["attempted_at"]),
         failure=maybe(_failure, found["failure"]),
         refusal=maybe(_refusal, found["refusal"]),

@@ -38,6 +38,7 @@ def _homey(state: HomeyState) -> Json:
         "revoked": state.revoked,
         "url": state.url,
         "account": state.account,
+        "cloudid": state.cloudid,
         "attempted_at": _instant(state.attempted_at),
         "failure": _failure(state.failure),
         "refusal": _refusal(state.refusal) if state.refusal else None,

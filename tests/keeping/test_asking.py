@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 
 from homey_tokend.model import Refreshed, View
+from tests.fakes.clock import settle
+from tests.fakes.store import FakeStore
 from tests.keeping.conftest import Begin
 from tests.keeping.household import DAY, HOUR, MINUTE, Household
 
@@ -47,6 +49,37 @@ async def test_askers_join_the_refresh_that_is_under_way(household: Household) -
     assert household.sign_ins() == 1
     assert view.token is not None
     assert answer.done
+
+
+class Slow(FakeStore):
+    """A disk that takes its time with the first token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy, self.free = asyncio.Event(), asyncio.Event()
+
+    async def save(self, blob: bytes) -> None:
+        if b'"generation": 1' in blob:
+            self.busy.set()
+            await self.free.wait()
+        await super().save(blob)
+
+
+async def test_who_asks_while_a_token_is_written_down_gets_it(household: Household) -> None:
+    """It is not published yet; a script and a person wait for it, and no other is fetched."""
+    household.store = store = Slow()
+    await household.begin()
+    await asyncio.wait_for(store.busy.wait(), 5)
+    script = asyncio.create_task(household.fleet.token_for("home", NOW, MINUTE))
+    person = asyncio.create_task(household.fleet.refresh("home", MINUTE))
+    await settle()
+    store.free.set()
+    view, refreshed = await script, await person
+    await household.quiet()
+
+    assert household.sign_ins() == 1
+    assert view.token == household.token()
+    assert refreshed.done
 
 
 async def test_more_than_a_life_starts_nothing(household: Household) -> None:

@@ -217,6 +217,23 @@ async def test_a_clock_set_during_a_sign_in(household: Household, step: str, by:
     assert household.token().generation == 1
 
 
+async def test_a_clock_set_back_during_a_proof_prolongs_nothing(household: Household) -> None:
+    """The end that the answer tells was measured with the clock as it was."""
+    await household.start(household.document(verify_every="15m"))
+    end = household.token().expires_at
+    household.simulator.add_fault(step="session", kind="delay", seconds=0.2, times=1)
+    at = household.schedule.next()
+    assert at is not None
+    household.skip(at - household.now)
+    household.schedule.ring_due()
+    await household.until(lambda: household.keepers["home"].facts.verifying)
+    await household.until(lambda: len(household.simulator.seen("session")) == 2)
+    household.clock.set_wall(-HOUR)
+    await household.beat()
+
+    assert household.token().expires_at == end - HOUR
+
+
 async def test_a_one_time_code_goes_by_the_wall_clock(begin: Begin) -> None:
     """The clock was put right a moment ago: the code is one of now, not one of 1970."""
     household = await begin(totp_secret=TOTP_SECRET)

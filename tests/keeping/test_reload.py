@@ -164,6 +164,37 @@ async def test_reloads_leave_no_threads_behind(household: Household) -> None:
     assert path.exists()
 
 
+async def another(begin: Begin) -> tuple[Household, Json, str]:
+    """A Homey that is kept, and the configuration in which its name means another one."""
+    household = await begin(homeys=2)
+    document = household.document()
+    other = document["homeys"].pop("home1")["cloudid"]
+    await household.start(document)
+    document["homeys"]["home"]["cloudid"] = other
+    return household, document, other
+
+
+async def test_a_name_that_means_another_homey_gets_its_token(begin: Begin) -> None:
+    """The cloudid is changed: the other Homey's token at once, and a higher generation."""
+    household, document, other = await another(begin)
+    before = household.token()
+    await reloaded(household, document)
+
+    assert household.token().url.endswith(f"/{other}")
+    assert household.token().generation == before.generation + 1
+    assert household.token().value != before.value
+
+
+async def test_so_it_does_after_a_restart(begin: Begin) -> None:
+    """Changed while the daemon was away, and the cloud names no address: not at the old one."""
+    household, document, other = await another(begin)
+    household.simulator.add_fault(step="user", kind="status", status=503)
+    await household.restart(document)
+
+    assert household.token().url.endswith(f"/{other}")
+    assert household.token().generation == 2
+
+
 async def test_other_timeouts_need_another_transport(household: Household) -> None:
     """refresh.timeout is changed: requests go on over the new transport, the old one is closed."""
     await household.start()

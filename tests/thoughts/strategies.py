@@ -109,6 +109,7 @@ def stored_homeys(draw: st.DrawFn, name: str) -> HomeyState:
         revoked=draw(st.booleans()),
         url=draw(st.none() | words),
         account=draw(words),
+        cloudid=draw(words),
         attempted_at=draw(st.none() | instants),
         failure=draw(st.none() | failures),
         refusal=draw(st.none() | refusals),

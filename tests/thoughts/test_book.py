@@ -49,6 +49,7 @@ STORED = {
         "revoked",
         "url",
         "account",
+        "cloudid",
         "attempted_at",
         "failure",
         "refusal",

@@ -105,6 +105,8 @@ def test_a_missing_value_is_damage(path: Path, value: Any) -> None:
     del value
     if path[:-1] in _NAMED or "memory" in path[:-1] or isinstance(path[-1], int):
         return
+    if path[-1] == "cloudid":
+        return  # an older version did not write it down
 
     refused(without(path))
 
