@@ -10,8 +10,9 @@ from pathlib import Path
 
 from homey_tokend.api import Api, Server, SocketPlace
 from homey_tokend.api.called import counted
+from homey_tokend.api.calls import Limits
 from homey_tokend.api.counts import Counts
-from homey_tokend.api.forward import Forwarder, Limits
+from homey_tokend.api.forward import Forwarder
 from homey_tokend.api.turns import Line
 from homey_tokend.api.upstream import Upstream
 from homey_tokend.model import Token, View
