@@ -111,7 +111,8 @@ class Rehearsal:
 
     def _failed(self, error: TokendError, where: str = "") -> int:
         name = where or str(error.step) or error.kind
-        self.teller.tell(name, f"FAILED: {error.message}")
+        message = error.message.removeprefix(f"{error.step}: ")
+        self.teller.tell(name, f"FAILED: {message}")
         if error.remedy:
             self.teller.tell("", f"What to do: {error.remedy}")
         return exits.of_kind(error.kind)

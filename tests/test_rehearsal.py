@@ -139,6 +139,7 @@ async def test_the_step_that_fails_is_named_with_its_remedy(
 
     assert expected == status
     assert step in lines[failed].split("FAILED")[0]
+    assert f"FAILED: {step}:" not in lines[failed]
     if expected == exits.REFUSED:
         assert lines[failed + 1].strip().startswith("What to do: ")
 

@@ -36,8 +36,12 @@ def user_token_of(response: Response, hide: Iterable[Secret]) -> UserToken:
     """
     step = Step.LOGIN
     raise_for_trouble(step, response)
-    if 400 <= response.status < 500 and is_json_object(response):
-        raise _account_refused(response, hide)
+    if 400 <= response.status < 500:
+        raise (
+            _account_refused(response, hide)
+            if is_json_object(response)
+            else _refused_unusually(response)
+        )
     found = json_of_success(step, response, "the login gave an unknown answer")
     value = found.get("token") if isinstance(found, dict) else None
     return UserToken(
@@ -47,17 +51,10 @@ def user_token_of(response: Response, hide: Iterable[Secret]) -> UserToken:
 
 def _account_refused(response: Response, hide: Iterable[Secret]) -> AccountRefused:
     """Tell the cases apart by text, for the sentence alone: by status they are one (A1)."""
-    text = response.body[:4096].lower()
-    if b"password" in text and b"not correct" in text:
-        message, remedy = "Athom refuses the password", "Correct the password."
-    elif b"no resource exists" in text:
-        message, remedy = "Athom knows no such e-mail address", "Correct the e-mail address."
-    elif re.search(rb"\botp|two.?factor|2fa", text) or _json_code(response) == 401:
-        message = "Athom wants a one-time code, or refuses the one it got"
-        remedy = "Set totp_secret to the account's base32 secret; is this machine's clock right?"
-    else:
-        message = "Athom refuses the sign-in"
-        remedy = "Check e-mail and password by signing in at my.homey.app."
+    message, remedy = _known_words(response) or (
+        "Athom refuses the sign-in",
+        "Check e-mail and password by signing in at my.homey.app.",
+    )
     return AccountRefused(
         f"{message}{quoted(response, hide)}",
         step=Step.LOGIN,
@@ -66,8 +63,37 @@ def _account_refused(response: Response, hide: Iterable[Secret]) -> AccountRefus
     )
 
 
+def _refused_unusually(response: Response) -> ProtocolChanged:
+    """Not in the form that is known; where the words are known ones, a person is told them."""
+    what = "the login gave an unknown answer"
+    page = response.body.lstrip().startswith(b"<")
+    words = None if page else _known_words(response)
+    if words is None:
+        return changed(Step.LOGIN, response, what)
+    message, remedy = words
+    return changed(Step.LOGIN, response, f"{what}; it seems to say: {message}", remedy)
+
+
+def _known_words(response: Response) -> tuple[str, str] | None:
+    """What a refused login says, and the remedy; None where its words are not known."""
+    text = response.body[:4096].lower()
+    if b"password" in text and b"not correct" in text:
+        return "Athom refuses the password", "Correct the password."
+    if b"no resource exists" in text:
+        return "Athom knows no such e-mail address", "Correct the e-mail address."
+    if re.search(rb"\botp|two.?factor|2fa", text) or _json_code(response) == 401:
+        return (
+            "Athom wants a one-time code, or refuses the one it got",
+            "Set totp_secret to the account's base32 secret; is this machine's clock right?",
+        )
+    return None
+
+
 def _json_code(response: Response) -> object:
-    found = json.loads(response.body)
+    try:
+        found = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
     return found.get("code") if isinstance(found, dict) else None
 
 

@@ -98,13 +98,14 @@ def is_json_object(response: Response) -> bool:
         return False
 
 
-def changed(step: Step, response: Response, what: str) -> ProtocolChanged:
-    """An answer that no known server gives."""
+def changed(step: Step, response: Response, what: str, try_first: str = "") -> ProtocolChanged:
+    """An answer that no known server gives; ``try_first`` is put before the usual remedy."""
+    remedy = "Athom may have changed this step; look for a newer homey-tokend."
     return ProtocolChanged(
         f"{step}: {what} (status {response.status})",
         step=step,
         status=response.status,
-        remedy="Athom may have changed this step; look for a newer homey-tokend.",
+        remedy=f"{try_first} {remedy}".strip(),
     )
 
 

@@ -76,6 +76,29 @@ def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("body", "words", "remedy"),
+    [
+        ("The provided password is not correct", "Athom refuses the password", "Correct the pass"),
+        ("No resource exists on this endpoint", "knows no such e-mail", "Correct the e-mail"),
+        ('["otp required"]', "wants a one-time code", "Set totp_secret"),
+        ("gone", "unknown answer (status 404)", "Athom may have changed"),
+        ("<p>The password is not correct", "unknown answer (status 404)", "Athom may have changed"),
+        ("5", "unknown answer (status 404)", "Athom may have changed"),
+        ("[" * 100_000, "unknown answer (status 404)", "Athom may have changed"),
+    ],
+    ids=["password", "e-mail", "one-time code", "other words", "a page", "a number", "deep JSON"],
+)
+def test_known_words_in_an_unknown_form_are_told(body: str, words: str, remedy: str) -> None:
+    """The class is by the form, a changed protocol; the sentence is by the words."""
+    error = failure(flow.log_in(WHO, AT), answer(404, body))
+
+    assert ProtocolChanged is type(error)
+    assert words in error.message
+    assert error.remedy.startswith(remedy)
+    assert error.remedy.endswith("look for a newer homey-tokend.")
+
+
+@pytest.mark.parametrize(
     "token",
     ["", "with blank", "new\nline", "ümlaut", "x" * 16385, None, 5, ["x"], True],
     ids=["empty", "blank", "newline", "not ASCII", "too long", "null", "number", "list", "bool"],
