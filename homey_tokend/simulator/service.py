@@ -54,6 +54,9 @@ class Service:
             try:
                 response = await self._answer(route, Call(request, entry, self._world))
                 entry.status = None if _is_aborted(request, response) else response.status
+            except ConnectionError:
+                # The client had enough of a long answer: nothing went wrong here.
+                return web.Response()
             finally:
                 if self._log is not None:
                     self._log(entry.as_log())

@@ -178,6 +178,21 @@ async def test_large(person: Person, kind: str) -> None:
     assert ("Content-Encoding" in answer.headers) == (kind == "gzip_bomb")
 
 
+async def test_who_has_enough_of_a_long_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that goes away amid it is in the journal, and nothing is made of it."""
+    async with Simulator() as simulator:
+        simulator.add_fault(step="user", kind="huge")
+        where = urlsplit(simulator.base_url)
+        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        writer.write(b"GET /user/me HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+        (entry,) = simulator.seen("user")
+
+    assert (200, ["huge"]) == (entry.status, entry.faults)
+    assert [] == caplog.records
+
+
 async def test_long_header(person: Person) -> None:
     """A header is as long as asked for."""
     person.simulator.add_fault(step="ping", kind="long_header", bytes=5_000)
