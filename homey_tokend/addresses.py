@@ -56,12 +56,13 @@ def acceptable(url: str, endpoints: Endpoints) -> str | None:
         return None
     if not _HOST.fullmatch(host) or parts.username is not None or "?" in url or "#" in url:
         return None
-    if parts.scheme == "https" or (parts.scheme == "http" and _simulated(endpoints)):
+    if parts.scheme == "https" or (parts.scheme == "http" and simulated(endpoints)):
         return url.rstrip("/")
     return None
 
 
-def _simulated(endpoints: Endpoints) -> bool:
+def simulated(endpoints: Endpoints) -> bool:
+    """Whether the cloud is a pretended one: http on loopback."""
     parts = urlsplit(endpoints.api)
     return parts.scheme == "http" and is_loopback(parts.hostname or "")
 

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ import structlog
 
 from homey_tokend import __version__, happenings
 from homey_tokend.accounts import Accounts
-from homey_tokend.addresses import Site, fallback_url
+from homey_tokend.addresses import Site, fallback_url, simulated
 from homey_tokend.clock import SteadyClock
 from homey_tokend.config import (
     Config,
@@ -22,7 +23,7 @@ from homey_tokend.config import (
     LogicVariableConfig,
 )
 from homey_tokend.credentials import SecretReader
-from homey_tokend.decisions import Plan
+from homey_tokend.decisions import BUDGET_SPAN_LEAST, Plan
 from homey_tokend.differences import Differences
 from homey_tokend.errors import TokendError
 from homey_tokend.files import FileStore, Lock, NullStore
@@ -225,6 +226,9 @@ class Parts:
             retry_most=refresh.retry.max,
             homeys=len(same),
             one_time=homey.totp_secret is not None,
+            budget_span_least=(
+                timedelta(0) if simulated(self.config.endpoints) else BUDGET_SPAN_LEAST
+            ),
         )
 
     def _refresher(self, homey: HomeyConfig) -> Refresher:

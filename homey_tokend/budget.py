@@ -43,6 +43,7 @@ def sparing(state: HomeyState, account: AccountState, now: datetime, plan: Plan)
 
 
 def _budget(state: HomeyState, plan: Plan) -> tuple[timedelta, int]:
-    """The window, half a token's life and one day at most, and what may be spent within it."""
+    """The window, half a token's life within bounds, and what may be spent within it."""
     life = state.token.life if state.token else plan.lifetime
-    return min(life / 2, BUDGET_SPAN_MOST), BUDGET + BUDGET_EACH * plan.homeys
+    span = min(max(life / 2, plan.budget_span_least), BUDGET_SPAN_MOST)
+    return span, BUDGET + BUDGET_EACH * plan.homeys

@@ -3,13 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+#: The budget of sign-ins is for how long at least? A Homey whose clock is wrong may tell of
+#: tokens that live for seconds: each would cost a password.
+BUDGET_SPAN_LEAST = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the configuration says to policy.
 
-    ``checked`` names the sinks that can be looked at. ``homeys`` counts the Homeys of the same account; ``one_time`` tells that a
-    one-time code is sent with the password.
+    ``checked`` names the sinks that can be looked at. ``homeys`` counts the Homeys of
+    the same account; ``one_time`` tells that a one-time code is sent with the password;
+    ``budget_span_least`` is for how long the budget of sign-ins is at least.
     """
 
     at: float = 0.5
@@ -22,6 +27,7 @@ class Plan:
     checked: tuple[str, ...] = ()
     homeys: int = 1
     one_time: bool = False
+    budget_span_least: timedelta = BUDGET_SPAN_LEAST
 
     def fraction(self, draw: float) -> float:
         """The part of a token's life after which it is renewed, for one drawn number."""

@@ -167,6 +167,16 @@ def test_the_life_of_the_held_token_counts_for_the_budget() -> None:
     assert isinstance(decided(short, NOON + HOUR, account=SPENT), Renew)
 
 
+def test_tokens_that_live_for_seconds_do_not_cost_a_password_each() -> None:
+    """A Homey whose clock is wrong may tell so of each token."""
+    fleeting = holding(life=30 * SECOND)
+    pretended = Plan(budget_span_least=timedelta(0))
+
+    assert isinstance(decided(fleeting, NOON + HOUR - SECOND, account=SPENT), Blocked)
+    assert isinstance(decided(fleeting, NOON + HOUR + MINUTE, account=SPENT), Renew)
+    assert isinstance(decided(fleeting, NOON + MINUTE, account=SPENT, plan=pretended), Renew)
+
+
 def test_a_person_does_not_pass_the_budget() -> None:
     assert isinstance(decided(FORCED, NOON + MINUTE, account=SPENT), Blocked)
 
