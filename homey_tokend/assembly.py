@@ -79,6 +79,9 @@ class Parts:
         self._steady = SteadyClock.over(world.clock)
         self._world = world = replace(world, clock=self._steady)
         self._state_threads = Threads()
+        # What takes long and writes no state: with many Homeys their digests, some 150 ms each,
+        # would stand before it, and a disk that is well would be taken for one that hangs.
+        self._other_threads = Threads()
         # Each file that a sink writes has one thread: a folder that hangs holds up nothing else,
         # and after a reload the new sink's write waits for one of the old that still hangs.
         self._file_threads: dict[Path, Threads] = {}
@@ -100,7 +103,7 @@ class Parts:
         await asyncio.gather(*self._proofs, return_exceptions=True)
         await self.retire()
         await self._http.close()
-        for threads in (self._state_threads, *self._file_threads.values()):
+        for threads in (self._state_threads, self._other_threads, *self._file_threads.values()):
             threads.close()
         for reader in self._readers.values():
             reader.close()
@@ -127,8 +130,8 @@ class Parts:
         return replace(self.plans[name], sinks=tuple(sinks), checked=checked)
 
     async def run_blocking(self, act: Callable[[], T]) -> T:
-        """Run what blocks on a thread of the state's."""
-        return await self._state_threads.run(act)
+        """Run what blocks on a thread that no state write waits for."""
+        return await self._other_threads.run(act)
 
     def site(self, homey: HomeyConfig, remembered: str | None = None) -> Site:
         """Where a Homey is called."""
@@ -144,7 +147,7 @@ class Parts:
         """Build what a new configuration needs; keepers are made anew one by one after it."""
         self.config = config
         if differences.transport and self._world.transport is None:
-            old, self._http = self._http, await self._state_threads.run(self._new_transport)
+            old, self._http = self._http, await self._other_threads.run(self._new_transport)
             self.transport = self._http
             # Keepers that are about to be replaced still speak over the old one.
             self._retired.append(old)
@@ -238,7 +241,7 @@ class Parts:
             transport=self.transport,
             accounts=self.accounts,
             ledger=self.ledger,
-            run_blocking=self._state_threads.run,
+            run_blocking=self._other_threads.run,
             hide=world.hide,
             heard=world.heard,
             tell=world.tell,

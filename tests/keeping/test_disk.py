@@ -1,11 +1,15 @@
 """What is kept across restarts, and a disk that fails."""
 
+import asyncio
 import json
+import threading
+from collections.abc import Awaitable, Callable
 
 import pytest
 from structlog.testing import capture_logs
 
-from homey_tokend.model import Health
+from homey_tokend.digests import Digests
+from homey_tokend.model import Health, Secret
 from tests.fakes.store import FakeStore
 from tests.keeping.household import HOUR, MINUTE, Household
 
@@ -148,3 +152,31 @@ async def test_homeys_that_are_configured_no_more_are_left_alone(household: Hous
 
     assert set(json.loads(household.state.read_text())["homeys"]) == {"home", "cottage"}
     assert household.token("cottage").generation == 1
+
+
+async def test_a_state_is_written_while_many_digests_are_made(household: Household) -> None:
+    """With many Homeys the digests of their sign-in values take long: the disk does not hang."""
+    await household.start()
+    parts = household.parts
+    begun, made = threading.Event(), threading.Event()
+
+    def make() -> Digests:
+        begun.set()
+        made.wait()
+        return Digests("", "", "")
+
+    work = parts.refreshers["home"]._tools.run_blocking
+    digests = [asyncio.create_task(wait(run, make)) for run in (parts.run_blocking, work) * 20]
+    await household.until(begun.is_set)
+    try:
+        await parts.ledger.keep_refresh_token("home", Secret("kept"))
+        kept = household.state.read_text(encoding="utf-8")
+    finally:
+        made.set()
+        await asyncio.gather(*digests)
+
+    assert "kept" == json.loads(kept)["refresh_tokens"].get("home")
+
+
+async def wait(run: Callable[..., Awaitable[Digests]], work: Callable[[], Digests]) -> Digests:
+    return await run(work)
