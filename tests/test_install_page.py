@@ -1,20 +1,40 @@
-"""Each command of docs/install.md is run by one of the runners in tests/real/."""
+"""Each command of docs/install.md is run by one of the runners in tests/real/.
+
+A runner notes each block that it has run to its end, and fails where one of its part is
+missing; here is held that no command escapes that.
+"""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
-RUNNERS = {name: (ROOT / "tests" / "real" / name) for name in ("systemd", "container", "package")}
+RUNNERS = ("systemd", "container", "package")
+_BLOCK = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_each_command_is_run() -> None:
-    """Every block with commands has a name of its own, and a runner that runs it."""
-    names = re.findall(r"^```(?:sh|yaml) ?(\S*)$", PAGE, re.MULTILINE)
-    run = " ".join(path.read_text(encoding="utf-8") for path in RUNNERS.values())
+def test_each_block_is_of_a_runners_part() -> None:
+    """Every block has a name of its own, that begins as the part of one runner does."""
+    heads = [head for head, _ in _BLOCK.findall(PAGE)]
+    names = [name for head in heads for name in re.findall(r"^(?:sh|yaml) (\S+)$", head)]
+    parts = [part for name in RUNNERS for part in _parts(name)]
 
-    assert sorted(set(names)) == sorted(names)
-    assert [] == [name for name in names if not re.search(rf"\b(with_)?page {name}\b", run)]
+    assert len(heads) == len(names) == len(set(names)) > 0
+    assert sorted(set(parts)) == sorted({name.partition("-")[0] for name in names})
+
+
+def test_each_runner_ends_with_its_whole_part() -> None:
+    """That all of its part was run is the last thing a runner checks."""
+    assert [] == [name for name in RUNNERS if not _parts(name)]
+
+
+def test_no_command_stands_outside_of_the_blocks() -> None:
+    """What is named with its arguments amid the text is part of a block."""
+    blocks = "\n".join(text for _, text in _BLOCK.findall(PAGE))
+    amid = re.findall(r"`([a-z~/][^`\n]* [^`\n]*)`", _BLOCK.sub("", PAGE))
+
+    assert amid
+    assert [] == [command for command in amid if command not in blocks]
 
 
 def test_the_units_share_one_sandbox() -> None:
@@ -25,3 +45,12 @@ def test_the_units_share_one_sandbox() -> None:
     )
 
     assert daemon.partition("\n")[2].split("\n[Install]")[0] == once.partition("\n")[2]
+
+
+def _parts(runner: str) -> list[str]:
+    """The parts of the page that a runner checks to be complete as its last act."""
+    text = (ROOT / "tests" / "real" / runner).read_text(encoding="utf-8")
+    last = re.search(
+        r'^check "each command[^"]*" whole_page ([a-z ]+)\nverdict\n\Z', text, re.MULTILINE
+    )
+    return last[1].split() if last else []

@@ -1,6 +1,7 @@
 """What the daemon is given to write to, and systemd's notices."""
 
 import os
+import signal
 import socket
 import subprocess
 
@@ -65,7 +66,7 @@ def test_reader_gone(clouds: Clouds, daemons: Daemons) -> None:
 
 @pytest.mark.parametrize("abstract", [False, True])
 def test_notices(clouds: Clouds, daemons: Daemons, abstract: bool) -> None:
-    """systemd hears READY when the socket answers, a status, and STOPPING."""
+    """systemd hears READY when the socket answers, a status, a reload begin and end, STOPPING."""
     folder = daemons.folder()
     name = f"@{folder.name}" if abstract else str(folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
@@ -77,6 +78,9 @@ def test_notices(clouds: Clouds, daemons: Daemons, abstract: bool) -> None:
         served = daemon.get("/healthz").status
         token = daemon.token()
         heard = [first, *_until(notices, b"WATCHDOG=1", b"token held")]
+        daemon.send(signal.SIGHUP)
+        heard += _until(notices, b"RELOADING=1\nMONOTONIC_USEC=")
+        heard += _until(notices, b"READY=1")
         daemon.end()
         heard += _until(notices, b"STOPPING=1")
 

@@ -8,11 +8,26 @@ export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
 SCRATCH=$(mktemp -d "$WORK/${0##*/}.XXXXXX")
 
 PASSED=0 FAILED=0
+# judged COMMAND...: in a shell of its own that ends at the first command that fails, as the
+# script itself does; what bash calls a condition would go on, and only its last command count.
+judged() {
+    local status
+    set +e
+    (
+        set -e
+        "$@"
+    ) >"$SCRATCH/said" 2>&1
+    status=$?
+    set -e
+    STATUS=$status
+}
+
 # check NAME COMMAND...: one fact.
 check() {
     local name=$1 began=$SECONDS took
     shift
-    if "$@" >"$SCRATCH/said" 2>&1; then
+    judged "$@"
+    if [ "$STATUS" = 0 ]; then
         took=$((SECONDS - began))
         echo "ok   $name$([ $took -lt 3 ] || echo " ($took s)")"
         PASSED=$((PASSED + 1))
@@ -28,9 +43,10 @@ step() {
     local name=$1 began
     began=$(date +%s%N)
     shift
-    if ! "$@" >"$SCRATCH/step.log" 2>&1; then
+    judged "$@"
+    if [ "$STATUS" != 0 ]; then
         echo "FAIL $name"
-        tail -30 "$SCRATCH/step.log"
+        tail -30 "$SCRATCH/said"
         exit 1
     fi
     printf '.... %s: %d ms\n' "$name" $((($(date +%s%N) - began) / 1000000))
@@ -41,7 +57,7 @@ verdict() {
     [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
 }
 
-# until SECONDS COMMAND...: it becomes true within that time.
+# until_true SECONDS COMMAND...: it becomes true within that time.
 until_true() {
     local end=$((SECONDS + $1))
     shift
@@ -61,6 +77,16 @@ packages() {
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${wanted[@]}"
 }
+
+# venv FOLDER: a virtual environment; Debian has what it takes in a package of its own.
+venv() {
+    "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || {
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends python3-venv
+    }
+    "$PYTHON" -m venv "$1"
+}
+PYTHON=${PYTHON:-python3}
 
 # source_tree FOLDER: the checkout as a clone would have it, with what is not committed yet.
 source_tree() {
@@ -87,21 +113,55 @@ print(found[0], end="")
 PY
 }
 
-# A Debian 12 for both the machine that is booted and the base of the image; made once.
+# as_here: what of a block of the page must be other here; a runner may have it otherwise.
+as_here() { cat; }
+
+# with_page NAME: that block is run, by the runner's "typed"; what it asks for comes on stdin.
+with_page() {
+    local block
+    block=$(page "$1" | as_here) && typed "$block" && echo "$1" >>"$SCRATCH/pages"
+}
+
+# filled_in NAME VALUE...: each command of that block is run with a value on its stdin.
+filled_in() {
+    local name=$1 line lines
+    shift
+    mapfile -t lines < <(page "$name" | as_here)
+    [ "${#lines[@]}" = $# ] || return
+    for line in "${lines[@]}"; do
+        typed "$line" <<<"$1" || return
+        shift
+    done
+    echo "$name" >>"$SCRATCH/pages"
+}
+
+# whole_page PREFIX...: every block whose name begins so has been run to its end.
+whole_page() {
+    local prefix left=""
+    for prefix in "$@"; do
+        left+=$(sed -nE "s/^\`\`\`[a-z]+ ($prefix-.*)\$/\1/p" "$ROOT/docs/install.md" | sort | comm -23 - <(sort -u "$SCRATCH/pages"))
+    done
+    echo "$left"
+    [ -z "$left" ]
+}
+
+# A Debian 12 for both the machine that is booted and the base of the image; made once, and
+# anew when this recipe is another.
 rootfs() {
-    [ -d "$WORK/rootfs" ] && return
-    rm -rf "$WORK/rootfs.part"
+    [ ! -d "$ROOTFS" ] || return 0
+    rm -rf "$WORK"/rootfs*
     mmdebstrap --quiet --mode=root --variant=minbase \
-        --include=ca-certificates,netbase,systemd-sysv,dbus,procps,python3,python3-venv,libssl3,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,libreadline8,zlib1g,libuuid1,libncursesw6,libexpat1 \
+        --include=ca-certificates,curl,netbase,systemd-sysv,dbus,procps,python3,python3-venv,libssl3,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,libreadline8,zlib1g,libuuid1,libncursesw6,libexpat1 \
         --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --dpkgopt='path-exclude=/usr/share/doc/*' bookworm "$WORK/rootfs.part"
-    local made=$WORK/rootfs.part
+        --dpkgopt='path-exclude=/usr/share/doc/*' bookworm "$ROOTFS.part"
+    local made=$ROOTFS.part
     printf '127.0.0.1 localhost\n::1 localhost\n' >"$made/etc/hosts"
     : >"$made/etc/fstab"
     rm -f "$made/etc/hostname"
-    mv "$made" "$WORK/rootfs"
+    mv "$made" "$ROOTFS"
 }
+ROOTFS=$WORK/rootfs-$(declare -f rootfs | cksum | cut -d' ' -f1)
 
 # What this network needs of pip goes into the stand-in for a user's machine, never into the project.
 network_of_this_machine() {
