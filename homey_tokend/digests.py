@@ -26,10 +26,14 @@ class Digests:
 
 
 def digests(who: Credentials, accounts_url: str, salt: str) -> Digests:
-    """The three digests of one Homey's sign-in values, 32 hex digits each."""
-    account = f"{accounts_url}\0{who.email.reveal()}"
+    """The three digests of one Homey's sign-in values, 32 hex digits each.
+
+    Letters of an e-mail address that differ in case only name the same account: it must
+    not get a budget for each way to write it.
+    """
+    account = f"{accounts_url}\0{who.email.reveal().casefold()}"
     one_time = who.totp_secret.reveal() if who.totp_secret else ""
-    password = f"{account}\0{who.password.reveal()}\0{one_time}"
+    password = f"{account}\0{who.email.reveal()}\0{who.password.reveal()}\0{one_time}"
     site = (
         f"{password}\0{who.client_id}\0{who.client_secret.reveal()}"
         f"\0{who.redirect_url}\0{who.cloudid}"

@@ -39,6 +39,7 @@ def test_equal_values_have_equal_digests(usual: Digests) -> None:
     ("change", "changed"),
     [
         pytest.param({"email": Secret("you@example.com")}, "account password site", id="e-mail"),
+        pytest.param({"email": Secret("Me@Example.com")}, "password site", id="capitals alone"),
         pytest.param({"password": Secret("hunter3")}, "password site", id="password"),
         pytest.param({"totp_secret": Secret("JBSWY3DQ")}, "password site", id="one-time secret"),
         pytest.param({"totp_secret": None}, "password site", id="no one-time secret"),
