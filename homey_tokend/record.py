@@ -35,6 +35,8 @@ from homey_tokend.views import view_of
 from homey_tokend.windows import in_must_window
 
 log = structlog.get_logger()
+#: How far may two readings of the clock lie apart where nobody has set it?
+_SLACK = timedelta(seconds=2)
 
 
 class Record:
@@ -77,8 +79,12 @@ class Record:
         self._state = hands.ledger.homey(homey).of_homey(refresher.cloudid)
         self._facts = Facts()
         self._reading = False
-        #: By how much the clock was set back since the attempt, or the proof, under way began.
-        self._set_back = self._proof_set_back = timedelta(0)
+        #: By how much the clock was set, each time, since the attempt under way began; and when
+        #: that was, by a clock that is never set.
+        self._sets: list[timedelta] = []
+        self._began = 0.0
+        #: Whether the clock was set since the proof under way began.
+        self._set_amid_proof = False
 
     # --- questions ---
 
@@ -127,7 +133,7 @@ class Record:
         log.debug("refresh.started", homey=self._homey, why=why, forced=forced)
         self._state = self._state.attempted(self._clock.now())
         self._facts = replace(self._facts, renewing=True, forced=forced, closed=None)
-        self._set_back = timedelta(0)
+        self._sets, self._began = [], self._clock.elapsed()
         return self._state, self._facts, self.plan
 
     def reading_begins(self) -> None:
@@ -138,7 +144,7 @@ class Record:
         """The held token is proved."""
         token = self._held()
         self._facts = replace(self._facts, verifying=True)
-        self._proof_set_back = timedelta(0)
+        self._set_amid_proof = False
         return token
 
     def delivery_begins(self, target: str) -> Delivery:
@@ -166,8 +172,8 @@ class Record:
                 case Doubted(generation):
                     self._state = self._state.doubted(generation)
                 case ClockSet(by):
-                    self._set_back += min(by, timedelta(0))
-                    self._proof_set_back += min(by, timedelta(0))
+                    self._sets.append(by)
+                    self._set_amid_proof = True
                     await self._keep(self._state.shifted(by))
                 case ValuesRead(changed):
                     self._values_read(changed=changed)
@@ -220,11 +226,21 @@ class Record:
         self.finished += 1
 
     def _in_our_time(self, bearer: Bearer) -> Bearer:
-        """With instants that may be from before the clock was set: never too late an end."""
-        issued_at, expires_at = bearer.issued_at, bearer.expires_at
-        return replace(
-            bearer, issued_at=issued_at + self._set_back, expires_at=expires_at + self._set_back
-        )
+        """With instants that may be from before the clock was set: never too late an end.
+
+        It was issued since the attempt began, which tells before which of the settings.
+        Its end may have been told after that one, so it is never moved to a later time,
+        and to a life of the usual length at most.
+        """
+        if not self._sets:
+            return bearer
+        now, span = self._clock.now(), timedelta(seconds=self._clock.elapsed() - self._began)
+        ways = [sum(self._sets[n:], timedelta(0)) for n in range(len(self._sets) + 1)]
+        likely = [by for by in ways if now - span - _SLACK <= bearer.issued_at + by <= now + _SLACK]
+        by = min(timedelta(0), *(likely or ways))
+        issued_at = min(bearer.issued_at + by, now)
+        end = min(bearer.expires_at + by, issued_at + self.plan.lifetime)
+        return replace(bearer, issued_at=issued_at, expires_at=end)
 
     async def _renewed(self, state: HomeyState, bearer: Bearer, *, since: int) -> None:
         clock, before = self._clock, state.failure
@@ -265,10 +281,9 @@ class Record:
             await self._keep(self._state.was_revoked(generation, now))
             self._herald.revoked(generation, now)
             return
-        if expires_at is not None:
-            # It may have been told by the clock as it was: never too late an end.
-            expires_at += self._proof_set_back
-        self._state = self._state.proved(generation, now, expires_at)
+        # An end that may be told in the time of before a setting is left: the known one was moved.
+        until = None if self._set_amid_proof else expires_at
+        self._state = self._state.proved(generation, now, until)
         self._hands.ledger.note(self._state)
         log.debug("token.proved", homey=self._homey, generation=generation)
 

@@ -23,6 +23,22 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the cores for ``-n auto``: half of the suite's time is waiting for processes."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests are handed out one by one, so that no worker is left with all the long ones."""
+    if hasattr(config.option, "maxschedchunk"):
+        config.option.maxschedchunk = config.option.maxschedchunk or 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first: none of them is left for the end, when the other workers are idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_blocks_the_loop() -> Iterator[BlockBuster]:
     with blockbuster_ctx("homey_tokend") as blockbuster:
