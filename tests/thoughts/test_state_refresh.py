@@ -265,3 +265,11 @@ def test_only_transient_failures_ask_to_wait() -> None:
 
 def test_a_sink_that_is_new_knows_nothing() -> None:
     assert SinkState() == EMPTY.sink("file")
+
+
+def test_of_another_homey_only_the_generation_is_kept() -> None:
+    state = HELD.of_homey("this")
+
+    assert replace(HELD, cloudid="this") == state == state.of_homey("this")
+    other = state.of_homey("other")
+    assert ("other", HELD.generation, None) == (other.cloudid, other.generation, other.token)
