@@ -31,6 +31,7 @@ from homey_tokend.api import Api, Server, SocketPlace
 from homey_tokend.api.forward import Forwarder
 from homey_tokend.api.upstream import Upstream
 from homey_tokend.clock import SystemClock
+from homey_tokend.memory import settle
 
 THROUGHPUT, MEMORY_MIB = 0.7, 8.0
 CALLERS = 3
@@ -91,6 +92,7 @@ async def serve_door(path: Path, port: int) -> None:
     upstream = Upstream({}, ssl_context=ssl.create_default_context())
     forward = Forwarder(desk, upstream, SystemClock())
     await Server(Api(desk, version="0", forward=forward.answer)).start(SocketPlace(path))
+    settle()  # as the daemon does once it is built
     await asyncio.Event().wait()
 
 

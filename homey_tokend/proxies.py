@@ -60,6 +60,8 @@ class Proxies:
         Raises:
             ProxyUnusable: the proxy's URL has no host, or a scheme that is not spoken here.
         """
+        if not self._by_scheme:
+            return None
         host = url.host or ""
         if _is_local(host) or _is_excepted(host, url.port, self._by_scheme.get("no", "")):
             return None

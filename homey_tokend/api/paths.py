@@ -15,6 +15,8 @@ LONGEST = 8000
 _LAYERS = 4
 
 _TARGET = re.compile(r"[!-~]+")
+#: What cannot be decoded or folded into anything else, and most paths are.
+_PLAIN = re.compile(r"(?:/[\w:~-]+)+/?", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -51,6 +53,8 @@ def target_of(raw_path: str, homey: str) -> str:
 
 
 def _check(path: str) -> None:
+    if _PLAIN.fullmatch(path):
+        return
     if _BROKEN_ESCAPE.search(path):
         raise _bad("a % must be followed by two hex digits")
     layer = path.encode("ascii")

@@ -72,6 +72,10 @@ class Api:
     def app(self) -> web.Application:
         """The application for the unix socket: every route."""
         app = web.Application()
+        if self._forward is not None:
+            # First, since aiohttp tries all below /homeys in turn, and calls are the many.
+            door = self._gated(self._forward, self._call_gates)
+            app.router.add_route("*", "/homeys/{name}/api/{rest:.*}", door)
         for method, path, handler in (
             ("GET", "/token", self._token),
             ("GET", "/homeys/{name}/token", self._homey_token),
@@ -84,9 +88,6 @@ class Api:
             ("GET", "/events", self._watching.events(app)),
         ):
             self._add(app, method, path, handler, self._gates)
-        if self._forward is not None:
-            door = self._gated(self._forward, self._call_gates)
-            app.router.add_route("*", "/homeys/{name}/api/{rest:.*}", door)
         app.router.add_route("*", "/{rest:.*}", self._gated(_unknown_path, self._gates))
         return app
 
