@@ -5,46 +5,79 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from random import Random
 from urllib.parse import urlsplit
 
-from bench.simyear.loop import BEGIN, YearClock
-from homey_tokend.errors import Unreachable
-from homey_tokend.model import Request, Response, Step
+import structlog
 
+from bench.simyear.ailments import AILMENTS, Trouble
+from bench.simyear.loop import BEGIN, YearClock
+from homey_tokend import totp
+from homey_tokend.errors import Unreachable
+from homey_tokend.model import Request, Response, Secret, Step
+
+log = structlog.get_logger()
 ACCOUNTS, API, HUB = "accounts.test", "api.test", "hub.test"
 HOSTS = (ACCOUNTS, API, HUB)
+SECOND = timedelta(seconds=1)
 LIFE = timedelta(hours=24)
-#: What a host may ask for: who waits for years because a header says so has misunderstood it.
-WAIT_MOST = timedelta(hours=1)
+#: What a host may ask for while no token is left: who waits for a day because a header says so
+#: has misunderstood it.
+WAIT_MOST = timedelta(minutes=10)
+#: With a clock that is off by more than this, no certificate is valid.
+CERTIFICATE = timedelta(days=30)
 CODE_LIFE, ACCESS_LIFE = timedelta(seconds=30), timedelta(seconds=3660)
 CLOUDID, VARIABLE = "c0ffee", "v-1"
+ONE_TIME = Secret("JBSWY3DPEHPK3PXP")
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What a host does to a request while it lasts: ``kind`` is one of the methods below."""
-
-    host: str
-    kind: str
-    until: datetime
-    retry_after: str = ""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Login:
-    """A password that came in and was judged."""
+    """A password that came in and was judged; ``strange``: the answer says nothing of it."""
 
     at: datetime
     right: bool
+    password: str = ""
+    #: Whether these values came for the first time: a person has just written them down.
+    fresh: bool = False
+    forced: bool = False
+    strange: bool = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether the answer said so."""
+        return not (self.right or self.strange)
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether no person was behind it."""
+        return not (self.forced or self.fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Peace:
+    """A host asked to be left alone, and when."""
+
+    host: str
+    at: datetime
+    until: datetime
 
 
 @dataclass(slots=True)
 class Session:
-    expires_at: datetime
+    """``good_from``: the Homey refuses it until then; ``told``: the daemon got the answer."""
+
+    begun_at: datetime
     number: int
     revoked_at: datetime | None = None
+    good_from: datetime = BEGIN
+    stillborn: bool = False
+    told: bool = True
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.begun_at + LIFE
 
 
 @dataclass(slots=True)
@@ -58,40 +91,75 @@ class Cloud:
     sessions: dict[str, Session] = field(default_factory=dict)
     variable: str | None = ""
     logins: list[Login] = field(default_factory=list)
+    #: The values that came in.
+    seen: set[str] = field(default_factory=set)
+    #: When passwords came in, were answered and not judged.
+    passwords: list[datetime] = field(default_factory=list)
+    #: When a person asked for a refresh that is not under way yet.
+    person_at: datetime | None = None
+    #: When requests came to an unwell host.
+    in_vain: list[datetime] = field(default_factory=list)
+    peace: list[Peace] = field(default_factory=list)
+    newest: Session | None = None
     #: Until when was any host unwell, or had asked to be left alone?
     unwell_until: datetime = BEGIN
-    backwards: list[str] = field(default_factory=list)
+    #: The clock that the process stamps answers with: it may be behind a setting.
+    stamp: Callable[[], datetime] = lambda: BEGIN
+    #: Called when a password was judged, or a request came in vain.
+    came: Callable[[], None] = lambda: None
+    #: Called with a session before the next one is given.
+    superseded: Callable[[Session], None] = lambda _session: None
+    #: Told what comes that should not.
+    complain: Callable[[str], None] = lambda _what: None
     #: Called once, when a request of this step comes in.
     at_step: dict[Step, list[Callable[[], None]]] = field(default_factory=dict)
     #: Called before a host falls ill, so that what was before can be judged.
     before: Callable[[], None] = lambda: None
+    #: Whether a process has ended, or a clock was set, since: it need not know what was before.
+    excused: Callable[[datetime], bool] = lambda _since: False
     #: Whether the variable may go back: what a full disk never got, a killed process cannot know.
     forgiven: Callable[[str], bool] = lambda _what: False
     _given: dict[str, datetime] = field(default_factory=dict)
+    _steps: set[int] = field(default_factory=set)
     _count: int = 0
 
     # --- ports.Transport ---
 
     async def send(self, request: Request) -> Response:
-        await asyncio.sleep(request.after.total_seconds() + self.chance.uniform(0.02, 0.4))
+        await asyncio.sleep(request.after.total_seconds() + self.chance.uniform(0.01, 0.2))
         host = urlsplit(request.url).hostname or ""
         for call in self.at_step.pop(request.step, ()):
             call()
-        sent_at = self.clock.now()
+            await asyncio.sleep(0)  # who waits for this step acts before it is answered
+        sent_at = self.stamp()
+        if abs(self.clock.error) > CERTIFICATE:
+            raise Unreachable("its certificate is not valid yet", step=request.step, sent=False)
+        self._too_early(host, request)
         trouble = self.trouble_of(host)
         if trouble is not None:
-            answer = await self._troubled(trouble, request)
+            self.in_vain.append(self.clock.truth())
+            self.came()
+            answer = await AILMENTS[trouble.kind](self, trouble, request)
             if answer is not None:
                 return self._response(sent_at, *answer)
-        status, body, headers = getattr(self, f"_{request.step}")(request)
-        if self.chance.random() < 0.0005:  # the answer is lost on its way
-            if request.step is Step.LOGIN:
-                self.logins.pop()  # nobody knows of it
+        status, body, headers = getattr(self, f"on_{request.step}")(request)
+        if self.chance.random() < 0.0005:
+            self._lost(request)
             raise Unreachable("lost", step=request.step, sent=True)
+        # On its way back: who is killed meanwhile has been answered, and does not know.
+        await asyncio.sleep(self.chance.uniform(0.01, 0.2))
         return self._response(sent_at, status, body, headers)
+
+    def _lost(self, request: Request) -> None:
+        """The answer is lost on its way: nobody knows of it."""
+        if request.step is Step.LOGIN:
+            self.logins.pop()
+        if request.step is Step.HOMEY_LOGIN and self.newest is not None:
+            self.newest.told = False
 
     def fall_ill(self, trouble: Trouble) -> None:
         """From now on this host does so."""
+        log.info("befalls.host", host=trouble.host, kind=trouble.kind, until=f"{trouble.until}")
         self.before()
         self.troubles.append(trouble)
         self.unwell_until = max(self.unwell_until, trouble.until)
@@ -103,38 +171,31 @@ class Cloud:
         self.troubles = [one for one in self.troubles if one.until > now]
         return next((one for one in self.troubles if one.host == host), None)
 
-    async def _troubled(
-        self, trouble: Trouble, request: Request
-    ) -> tuple[int, bytes, list[tuple[str, str]]] | None:
-        match trouble.kind:
-            case "down":
-                raise Unreachable("refused", step=request.step, sent=False)
-            case "hang":
-                await asyncio.sleep(30)
-                raise Unreachable("no answer in time", step=request.step, sent=True)
-            case "reset":
-                raise Unreachable("reset", step=request.step, sent=True)
-            case "portal":
-                return 200, b"<html>Please sign in to the hotel's network</html>", []
-            case "busy":
-                self._remember_wait(trouble.retry_after)
-                header = [("retry-after", trouble.retry_after)] if trouble.retry_after else []
-                return 429, b'{"error":"too_many_requests"}', header
-            case "offline":
-                return 404, b'{"error":"mesh_node_offline"}', []
-            case _:
-                return 503, b"<html>unwell</html>", []
+    def remember_wait(self, trouble: Trouble) -> None:
+        """A host asks to be left alone."""
+        wait, now = wait_of(trouble.retry_after, self.clock.truth()), self.clock.truth()
+        if wait is not None:
+            until = now + min(wait, WAIT_MOST)
+            self.unwell_until = max(self.unwell_until, until)
+            self.peace = [one for one in self.peace if one.until > now]
+            self.peace.append(Peace(trouble.host, now, until))
 
-    def _remember_wait(self, retry_after: str) -> None:
-        if retry_after.isdigit():
-            wait = min(timedelta(seconds=int(retry_after)), WAIT_MOST)
-            self.unwell_until = max(self.unwell_until, self.clock.truth() + wait)
+    def _too_early(self, host: str, request: Request) -> None:
+        """Who was asked to wait does not come back before; a person may."""
+        now = self.clock.truth()
+        for one in self.peace:
+            # Other work of the daemon at the Homey has not been asked to wait.
+            # And where the Homey is, it can do without being told: the attempt goes on.
+            too_early = one.host == host != HUB and one.at + 2 * SECOND < now < one.until - SECOND
+            if too_early and not (self.person_at or self.excused(one.at)):
+                self.complain(f"{now:%m-%d %H:%M:%S} {request.step} in spite of Retry-After")
+                self.peace = []
 
     def _response(
         self, sent_at: datetime, status: int, body: bytes, headers: list[tuple[str, str]]
     ) -> Response:
         date = ("date", format_datetime(self.clock.truth().replace(microsecond=0), usegmt=True))
-        return Response(status, (date, *headers), body, sent_at, self.clock.now(), trusted=True)
+        return Response(status, (*headers, date), body, sent_at, self.stamp(), trusted=True)
 
     # --- the steps ---
 
@@ -147,24 +208,40 @@ class Cloud:
     def _good(self, value: str) -> bool:
         return self.clock.truth() < self._given.get(value, self.clock.truth())
 
-    def _login(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
-        right = dict(request.form or ())["password"] == self.password
-        self.logins.append(Login(self.clock.truth(), right))
+    def on_login(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+        form = dict(request.form or ())
+        right = form["password"] == self.password
+        self.use_code(request)
+        forced, fresh = self.person_at is not None, form["password"] not in self.seen
+        self.seen.add(form["password"])
+        self.logins.append(Login(self.clock.truth(), right, form["password"], fresh, forced))
+        self.person_at = None
+        self.came()
         if not right:
             return 401, b'{"error":"The provided password is not correct"}', []
         return 200, _json({"token": self._new("user", timedelta(minutes=10))}), []
 
-    def _authorise(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def use_code(self, request: Request) -> None:
+        """A one-time code is good for one sign-in; which step it is of, its clock tells."""
+        code = dict(request.form or ())["otptoken"]
+        newest = totp.step_of(self.clock.now())
+        step = next((one for one in (newest, newest - 1) if totp.code(ONE_TIME, one) == code), None)
+        if step in self._steps:
+            self.complain(f"{self.clock.truth():%m-%d %H:%M:%S} a one-time code used twice")
+        if step is not None:
+            self._steps.add(step)
+
+    def on_authorise(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if not self._good(dict(request.query)["user_token"]):
             return 401, b"{}", []
         return 200, b'<form><input name="_csrf" value="a-b_c"></form>', [("set-cookie", "_csrf=s")]
 
-    def _consent(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def on_consent(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if request.headers.get("Cookie") != "_csrf=s":
             return 403, b"invalid csrf token", []
         return 302, b"", [("location", f"http://localhost?code={self._new('code', CODE_LIFE)}")]
 
-    def _token(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def on_token(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         code = dict(request.form or ()).get("code", "")
         if not self._good(code):
             return 400, b'{"error":"invalid_grant"}', []
@@ -172,35 +249,37 @@ class Cloud:
         access = self._new("access", ACCESS_LIFE)
         return 200, _json({"access_token": access, "expires_in": 3660}), []
 
-    def _user(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def on_user(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if not self._bearer_good(request):
             return 401, b"{}", []
         return 200, _json({"homeys": [{"_id": CLOUDID, "remoteUrl": f"https://{HUB}"}]}), []
 
-    def _delegation(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def on_delegation(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if not self._bearer_good(request):
             return 401, b"{}", []
         return 200, _json(self._new("jwt", timedelta(minutes=5))), []
 
-    def _homey_login(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def on_homey_login(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if not isinstance(request.json, dict) or not self._good(request.json["token"]):
             return 401, b"{}", []
         value = self._new("session", LIFE)
-        self.sessions[value] = Session(self._given[value], self._count)
+        if self.newest is not None:
+            self.superseded(self.newest)
+        self.newest = self.sessions[value] = Session(self.clock.truth(), self._count)
         return 200, _json(value), []
 
-    def _session(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def on_session(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         session = self._session_of(request)
         if session is None:
             return 401, b"{}", []
-        told = {
-            "createdAt": (session.expires_at - LIFE).isoformat(),
-            "expiresAt": session.expires_at.isoformat(),
-        }
+        told = {"expiresAt": session.expires_at.isoformat()}
+        if session.number % 2:  # else only what the clocks say can tell how long it lives
+            told["createdAt"] = session.begun_at.isoformat()
         return 200, _json(told), []
 
-    def _variable(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def on_variable(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if self._session_of(request) is None:
+            self.before()  # whoever writes such a token serves it, too
             return 401, b"{}", []
         if request.method == "POST" and isinstance(request.json, dict):
             self.variable = ""
@@ -216,7 +295,7 @@ class Cloud:
         before = self.sessions.get(self.variable or "")
         older = before is not None and self.sessions[value].number < before.number
         if older and not self.forgiven("variable"):
-            self.backwards.append(f"variable: {value} after {self.variable}")
+            self.complain(f"variable: {value} after {self.variable}")
         self.variable = value
         return _json(self._shown())
 
@@ -228,9 +307,22 @@ class Cloud:
 
     def _session_of(self, request: Request) -> Session | None:
         session = self.sessions.get(request.bearer.reveal()) if request.bearer else None
-        if session is None or session.revoked_at or session.expires_at <= self.clock.truth():
-            return None
-        return session
+        return session if session is not None and self.takes(session) else None
+
+    def takes(self, session: Session) -> bool:
+        """Whether the Homey takes it now."""
+        now = self.clock.truth()
+        begun = session.good_from <= now and not session.stillborn
+        return begun and session.revoked_at is None and now < session.expires_at
+
+
+def wait_of(retry_after: str, now: datetime) -> timedelta | None:
+    """For how long a host asks to be left alone; None where what it says is garbage."""
+    if retry_after.isdigit() and len(retry_after) < 10:
+        return timedelta(seconds=int(retry_after))
+    if retry_after.endswith("GMT"):
+        return max(parsedate_to_datetime(retry_after) - now, timedelta(0))
+    return None
 
 
 def _json(value: object) -> bytes:

@@ -1,10 +1,15 @@
 """Looks at the year from outside, with the world's own truth, and says what was broken."""
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from bench.simyear.cloud import LIFE, Cloud, Session
-from bench.simyear.machine import Machine
+from bench.simyear.ailments import STRANGE
+from bench.simyear.cloud import LIFE, SECOND, Cloud, Login, Session
+from bench.simyear.loop import BEGIN
+from bench.simyear.machine import NAME, VERIFY, Machine
 
 #: How long may a stretch be in which a token could be had, and none was?
 STRETCH = timedelta(minutes=10)
@@ -12,12 +17,23 @@ STRETCH = timedelta(minutes=10)
 MUST = timedelta(hours=1)
 #: How long may the variable lag behind while all is well? It is looked at once an hour, and a
 #: host may have asked for an hour of peace.
-LAG = timedelta(minutes=70)
+LAG = VERIFY + timedelta(minutes=10)
+#: By when is a token renewed where nothing stands in the way? Half of its life, and the longest
+#: spacing after a failure.
+RENEWED = LIFE / 2 + LAG
+#: How long after the Homey gave a token do readers get it? Its proof is asked three times, and
+#: each answer may take as long as an answer may.
+GIVEN = timedelta(minutes=6)
 #: How much of a good token may be withheld at its end? Clocks are compared by whole seconds.
 WITHHELD = timedelta(minutes=1)
 DAY = timedelta(days=1)
 #: How many refused sign-ins of the daemon's own may an account see in a day?
 REFUSED_A_DAY = 4
+#: And how many that a person forced, before the next one was due?
+FORCED_A_DAY = 2
+SPACING = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), DAY)
+#: How many requests may an unwell host see in an hour?
+IN_VAIN = 400
 #: How many sign-ins may it see in half of a token's life?
 BUDGET, BUDGET_SPAN = 12, LIFE / 2
 _NOTHING = timedelta(0)
@@ -28,14 +44,17 @@ class Judge:
     """Asked at every look; the looks are what a reader of the socket would see.
 
     ``ran`` is for how long the process ran, ``had`` for how long of that a reader got a
-    good token. ``longest_gap`` is the longest time without one, ``longest_miss`` the part
+    good token, ``could`` for how long one was held or could be had. ``longest_gap`` is the longest time without one, ``longest_miss`` the part
     of such a time in which all was well.
     """
 
     machine: Machine
     cloud: Cloud
+    #: Called with each verdict, at once.
+    heard: Callable[[str], None] = lambda _verdict: None
     broken: list[str] = field(default_factory=list)
     ran: timedelta = _NOTHING
+    could: timedelta = _NOTHING
     had: timedelta = _NOTHING
     longest_gap: timedelta = _NOTHING
     longest_miss: timedelta = _NOTHING
@@ -43,12 +62,14 @@ class Judge:
     _last: datetime | None = None
     _ran_then: bool = False
     _good_then: bool = False
+    _well_then: bool = False
     _gap_since: datetime | None = None
     _must_since: datetime | None = None
     _missed: bool = False
     _held_back_until: datetime | None = None
     _served_number: int = 0
     _last_served: Session | None = None
+    _on_disk: tuple[int, int] = (0, 0)
     _lag_since: datetime | None = None
 
     @property
@@ -60,12 +81,30 @@ class Judge:
         """One look at this instant."""
         now, served = self.cloud.clock.truth(), self.machine.served()
         good = self._serves_well(now, served)
-        self._count(now, good=good)
         well_since = self._well_since(now)
+        self._count(now, good=good, well=well_since is not None)
         self._stretches(now, served, well_since)
         if self.machine.running:
             self._gap(now, well_since, good=good, served=served)
             self._variable(now, served, well_since)
+            self._thrown_away(now)
+            self._forecast(now)
+            if good:
+                self._renewed_in_time(now, served, well_since)
+
+    def saved(self, blob: bytes) -> None:
+        """What is about to be on the disk: never older than what is, never later than served."""
+        found = json.loads(blob)["homeys"].get(NAME)
+        if found is None or found["token"] is None:
+            return
+        now, value = self.cloud.clock.truth(), found["token"]["value"]
+        number = self.cloud.sessions[value].number
+        if found["generation"] < self._on_disk[0] or number < self._on_disk[1]:
+            self._break(now, f"an older token is written down: {value}")
+        ahead = number > self._on_disk[1] and self.machine.served() == value
+        if ahead and not self.machine.disk.unsaved:
+            self._break(now, "a token is served that is not on the disk")
+        self._on_disk = found["generation"], number
 
     # --- what a reader gets ---
 
@@ -76,12 +115,14 @@ class Judge:
                 self._withheld(now)
             return False
         self._last_served = session
+        if session.stillborn and self._proved():
+            self._break(now, "a token is served that the Homey never took")
         if session.expires_at <= now:
             self._break(now, f"served {now - session.expires_at} past its expiry")
         if session.number < self._served_number and not self.machine.forgiven("token"):
             self._break(now, f"an older token is served again: {served}")
         self._served_number = session.number
-        return session.revoked_at is None and session.expires_at > now
+        return self.cloud.takes(session)
 
     def _withheld(self, now: datetime) -> None:
         """A token that this very process got is served as long as it is good.
@@ -89,18 +130,65 @@ class Judge:
         One that it loaded was measured with a clock that nobody vouches for.
         """
         session = self._last_served
-        if session is None or session.expires_at - LIFE < self.machine.started:
+        if session is None or session.begun_at < self.machine.started or self._replaced(session):
             return
-        if session.revoked_at is None and session.expires_at - now > WITHHELD:
+        if self.cloud.takes(session) and session.expires_at - now > WITHHELD:
             self._break(now, f"a token is withheld that is good for {session.expires_at - now}")
             self._last_served = None
 
-    def _count(self, now: datetime, *, good: bool) -> None:
+    def _proved(self) -> bool:
+        """Whether the served token is said to be proved; an unproved one may turn out dead."""
+        return self.machine.keeper is not None and self.machine.keeper.view.proved_at is not None
+
+    def _replaced(self, session: Session) -> bool:
+        """Whether a newer token took its place, which may have turned out dead since."""
+        token = self.machine.keeper.state.token if self.machine.keeper else None
+        held = self.cloud.sessions[token.value.reveal()] if token else session
+        return held.number > session.number
+
+    def _count(self, now: datetime, *, good: bool, well: bool) -> None:
         """What was so at the last look counts as having been so until now."""
         if self._last is not None and self._ran_then:
-            self.ran += now - self._last
-            self.had += now - self._last if self._good_then else _NOTHING
-        self._last, self._ran_then, self._good_then = now, self.machine.running, good
+            span = now - self._last
+            self.ran += span
+            self.could += span if self._good_then or self._well_then else _NOTHING
+            self.had += span if self._good_then else _NOTHING
+        self._last, self._ran_then = now, self.machine.running
+        self._good_then, self._well_then = good, well
+
+    def _thrown_away(self, now: datetime) -> None:
+        """A token that the Homey gave is served soon, were it to be proved only later."""
+        newest = self.cloud.newest
+        if newest is not None and now - newest.begun_at > GIVEN:
+            self.superseded(newest)
+            self.cloud.newest = None
+
+    def superseded(self, session: Session) -> None:
+        """By now it must have been served, and be on the disk."""
+        served = self.cloud.sessions.get(self.machine.served() or "")
+        reached = max(self._served_number, served.number if served else 0)
+        taken = session.told and not session.stillborn and session.revoked_at is None
+        if session.number > reached and taken and not self.machine.excused(session.begun_at):
+            self._break(self.cloud.clock.truth(), "a token that the Homey gave is thrown away")
+
+    def _forecast(self, now: datetime) -> None:
+        """Who holds a token and fails to renew it says when it ends."""
+        view = self.machine.keeper.view if self.machine.keeper else None
+        if view is not None and view.trouble and view.token:
+            session = self.cloud.sessions[view.token.value.reveal()]
+            dies_at = (view.dies_at or now + LIFE * 9) - self.cloud.clock.error
+            wrong = dies_at > session.expires_at + WITHHELD
+            if wrong and not self.machine.excused(now - LIFE):
+                self._break(now, "nobody is told when the held token ends")
+
+    def _renewed_in_time(self, now: datetime, served: str | None, well: datetime | None) -> None:
+        """Half of a token's life is for renewing it; a wrong clock does not know when that is."""
+        begun_at = self.cloud.sessions[served or ""].begun_at
+        known = not self.machine.began_wrong and self.machine.set_at < begun_at
+        if well is None or not known or now - begun_at < RENEWED:
+            return
+        if now - well > LAG:
+            self._break(now, "a token is not renewed although it is due")
 
     def _gap(
         self, now: datetime, well_since: datetime | None, *, good: bool, served: str | None
@@ -145,8 +233,8 @@ class Judge:
         """Since when nothing has stood in the way of a new token; None where something does."""
         machine, cloud = self.machine, self.cloud
         since = max(machine.since, cloud.unwell_until, self._peace(now))
-        well = machine.running and machine.password == cloud.password and since <= now
-        return since if well else None
+        right = machine.password == cloud.password and machine.certified
+        return since if machine.running and right and since <= now else None
 
     def _peace(self, now: datetime) -> datetime:
         """Until when a budget holds sign-ins back: believed only where sign-ins were seen."""
@@ -157,9 +245,10 @@ class Judge:
         return self._held_back_until or self.machine.since
 
     def _sign_ins_known(self, now: datetime) -> int:
-        """The sign-ins of late; one that was under way at a kill counts, too."""
+        """The sign-ins of late, also those answered by 429; one under way at a kill counts, too."""
         since = now - BUDGET_SPAN
-        recent = [one.at for one in self.cloud.logins[-40:]] + self.machine.kills[-40:]
+        recent = [one.at for one in self.cloud.logins[-40:]]
+        recent += self.cloud.passwords[-40:] + self.machine.kills[-40:]
         return sum(at > since for at in recent)
 
     # --- the variable ---
@@ -180,24 +269,108 @@ class Judge:
     def end(self) -> None:
         """What can only be judged at the end."""
         self.look()
-        self.broken += self.cloud.backwards
-        self.broken += [f"a bug: {bug}" for bug in self.machine.bugs]
-        if self.refused_a_day() > REFUSED_A_DAY:
-            self.broken.append(f"{self.refused_a_day()} refused sign-ins within a day")
-        if self.sign_ins_a_span() > BUDGET:
-            self.broken.append(f"{self.sign_ins_a_span()} sign-ins within half of a token's life")
+        for bug in self.machine.bugs:
+            self.verdict(f"a bug: {bug}")
+        self._spaced_after_strange()
 
-    def refused_a_day(self) -> int:
-        """The most refused sign-ins within any 24 hours."""
-        return _most([one.at for one in self.cloud.logins if not one.right], DAY)
+    def came(self) -> None:
+        """A password was judged, or a request came in vain."""
+        now, vain = self.cloud.clock.truth(), self.cloud.in_vain
+        hour_ago = now - timedelta(hours=1)
+        if len(vain) > IN_VAIN and vain[-IN_VAIN - 1] > hour_ago:
+            self._once(now, f"over {IN_VAIN} requests to an unwell host within an hour")
+        if self.refused_a_day(50) > REFUSED_A_DAY:
+            self._once(now, f"over {REFUSED_A_DAY} refused sign-ins within a day")
+        if self.forced_a_day(50) > FORCED_A_DAY:
+            self._once(now, f"over {FORCED_A_DAY} refused sign-ins within a day were forced")
+        self._spaced_after_refusals()
+        if self.sign_ins_a_span(50) > BUDGET:
+            self._once(now, f"over {BUDGET} sign-ins within half of a token's life")
 
-    def sign_ins_a_span(self) -> int:
+    def _spaced_after_refusals(self) -> None:
+        """Unless the process died before it knew, or could write it down."""
+        memory = self._known(self.cloud.logins[-50:])[-1]
+        newest = self.cloud.logins[-1:]
+        if any(one.forced for one in newest) or newest != _early(memory)[-1:] or not newest:
+            return
+        before = [one.at for one in memory if one.password == newest[0].password][-2:-1]
+        if not any(at < kill < at + 9 * SECOND for at in before for kill in self.machine.kills):
+            self._break(newest[0].at, "refused values are tried again before their time")
+
+    def _once(self, at: datetime, what: str) -> None:
+        if not any(what in one for one in self.broken):
+            self._break(at, what)
+
+    def _spaced_after_strange(self) -> None:
+        for before, after in pairwise(self.cloud.logins):
+            soon = after.at - before.at < STRANGE - SECOND
+            if (
+                soon
+                and before.strange
+                and not after.forced
+                and not self._moved(before.at, after.at)
+            ):
+                self._break(after.at, "a password soon after an answer that says nothing of it")
+
+    def _moved(self, since: datetime, until: datetime) -> bool:
+        """Whether a process has ended meanwhile."""
+        return any(since < at < until for at in self.machine.kills)
+
+    def refused_a_day(self, last: int = 0) -> int:
+        """The most refused sign-ins of the daemon's own within any 24 hours (of so many last)."""
+        return max(
+            _most([one.at for one in known if one.refused and one.by_itself], DAY)
+            for known in self._known(self.cloud.logins[-last:])
+        )
+
+    def forced_a_day(self, last: int = 0) -> int:
+        """The most refused sign-ins within any 24 hours that a person forced."""
+        return max(
+            _most([one.at for one in _early(known) if one.forced], DAY)
+            for known in self._known(self.cloud.logins[-last:])
+        )
+
+    def sign_ins_a_span(self, last: int = 0) -> int:
         """The most sign-ins within any half of a token's life."""
-        return _most([one.at for one in self.cloud.logins], BUDGET_SPAN)
+        return max(
+            _most([one.at for one in known], BUDGET_SPAN)
+            for known in self._known(self.cloud.logins[-last:])
+        )
 
-    def _break(self, now: datetime, what: str) -> None:
-        if len(self.broken) < 20:
-            self.broken.append(f"{now:%m-%d %H:%M:%S} {what}")
+    def _known(self, logins: list[Login]) -> list[list[Login]]:
+        """What one memory could count: a process that dies beside a full disk leaves none."""
+        ends = [*self.machine.forgot_at, datetime.max.replace(tzinfo=BEGIN.tzinfo)]
+        starts = [BEGIN, *self.machine.forgot_at]
+        return [
+            [one for one in logins if start <= one.at < end]
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def _break(self, at: datetime, what: str) -> None:
+        self.verdict(f"{at:%m-%d %H:%M:%S} {what}")
+
+    def verdict(self, what: str) -> None:
+        """A rule was broken."""
+        again = bool(self.broken) and self.broken[-1][14:] == what[14:]
+        if len(self.broken) < 20 and not again:
+            self.broken.append(what)
+            self.heard(what)
+
+
+def _early(logins: list[Login]) -> list[Login]:
+    """Those that did not wait for the spacing after the refusals of the same values before."""
+    early: list[Login] = []
+    known: dict[str, tuple[int, datetime]] = {}
+    for one in logins:
+        refused, held = known.get(one.password, (0, BEGIN))
+        if one.refused and one.at < held - SECOND:
+            early.append(one)
+        if one.refused:
+            held = one.at + SPACING[min(refused, len(SPACING) - 1)]
+            known[one.password] = refused + 1, held
+        elif one.right and not one.strange:
+            known.pop(one.password, None)
+    return early
 
 
 def _most(instants: list[datetime], span: timedelta) -> int:

@@ -7,7 +7,12 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-BEGIN = datetime(2027, 1, 1, tzinfo=UTC)
+from homey_tokend.ports import Clock
+
+#: After how many turns at one instant is it a spin?
+STILL_MOST = 5000
+#: The year has a leap day in it.
+BEGIN = datetime(2027, 7, 1, tzinfo=UTC)
 
 
 class _NoWaiting(selectors.SelectSelector):
@@ -16,12 +21,25 @@ class _NoWaiting(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
+        self.still = 0
+        #: How many turns of the loop until somebody is called, and who.
+        self.turns = -1
+        self.call: Callable[[], object] = lambda: None
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             msg = "nobody has anything to do, for ever"
             raise RuntimeError(msg)
-        self.seconds += max(0.0, timeout)
+        self.still += 1
+        if timeout > 0:
+            self.seconds += timeout
+            self.still = 0
+        elif self.still > STILL_MOST:
+            msg = "somebody spins: time stands still"
+            raise RuntimeError(msg)
+        self.turns -= 1
+        if self.turns == 0:
+            self.call()
         return []
 
 
@@ -37,6 +55,10 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumps.seconds
 
+    def call_after_turns(self, turns: int, call: Callable[[], object]) -> None:
+        """Call it so many turns from now: between any two steps of any task."""
+        self._jumps.turns, self._jumps.call = max(turns, 1), call
+
 
 class YearClock:
     """``ports.Clock``: a machine that may sleep, and whose wall clock may lie.
@@ -49,9 +71,13 @@ class YearClock:
         self._chance = chance
         self.suspended = 0.0
         self.error = timedelta(0)
+        self._truth = 0.0, BEGIN
 
     def truth(self) -> datetime:
-        return BEGIN + timedelta(seconds=self.elapsed())
+        elapsed = self.elapsed()
+        if elapsed != self._truth[0]:
+            self._truth = elapsed, BEGIN + timedelta(seconds=elapsed)
+        return self._truth[1]
 
     def now(self) -> datetime:
         return self.truth() + self.error
@@ -70,18 +96,21 @@ class YearClock:
 
 
 class YearSchedule:
-    """``ports.Schedule`` by ``call_later``: late after suspend or a set clock, until a beat."""
+    """``ports.Schedule`` by ``call_later``: late after suspend, until a beat.
 
-    def __init__(self, loop: JumpingLoop, clock: YearClock) -> None:
+    ``steady`` is the clock that appointments are made by: that of the process.
+    """
+
+    def __init__(self, loop: JumpingLoop, clock: Clock) -> None:
         self._loop = loop
-        self._clock = clock
+        self.steady = clock
         self._appointments: dict[str, tuple[datetime, Callable[[], None]]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
         self.forget(name)
         self._appointments[name] = (at, wake)
-        delay = max(0.0, (at - self._clock.now()).total_seconds())
+        delay = max(0.0, (at - self.steady.now()).total_seconds())
         self._timers[name] = self._loop.call_later(delay, self._ring, name)
 
     def forget(self, name: str) -> None:
@@ -97,7 +126,7 @@ class YearSchedule:
 
     def _ring(self, name: str) -> None:
         at, wake = self._appointments[name]
-        if at > self._clock.now():
+        if at > self.steady.now():
             self.wake_at(name, at, wake)
             return
         self.forget(name)

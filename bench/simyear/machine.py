@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 
-from bench.simyear.cloud import ACCOUNTS, API, CLOUDID, HUB, LIFE, Cloud
+import structlog
+
+from bench.simyear.cloud import ACCOUNTS, API, CERTIFICATE, CLOUDID, HUB, LIFE, ONE_TIME, Cloud
 from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
 from homey_tokend.accounts import Accounts
 from homey_tokend.clock import SteadyClock
@@ -21,7 +23,9 @@ from homey_tokend.model import Credentials, Endpoints, Secret
 from homey_tokend.refresher import Homey, Refresher, Tools
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 
+log = structlog.get_logger()
 NAME = "home"
+VERIFY = timedelta(hours=1)
 ENDPOINTS = Endpoints(f"https://{ACCOUNTS}", f"https://{API}", f"https://{HUB}")
 
 
@@ -45,24 +49,29 @@ class Disk:
 class _Mount:
     """The disk as one process sees it: nothing it writes after its death arrives."""
 
-    def __init__(self, disk: Disk, chance: Random) -> None:
+    def __init__(self, disk: Disk, chance: Random, saving: Callable[[bytes], None]) -> None:
         self._disk = disk
         self._chance = chance
+        self._saving = saving
+        self._asked = self._written = 0
         self.dead = False
 
     async def load(self) -> bytes | None:
         return self._disk.blob
 
     async def save(self, blob: bytes) -> None:
+        self._asked += 1
+        number = self._asked
         late = self._chance.random() < 0.5  # it is on the disk, and nobody was told so
         if not late:
             await asyncio.sleep(self._chance.uniform(0.001, 0.5))
-        if self.dead:
+        if self.dead or number < self._written:  # a newer one is there already
             return
         if self._disk.full:
             self._disk.unsaved = True
             raise StateUnusable("the disk is full")
-        self._disk.blob = blob
+        self._saving(blob)
+        self._disk.blob, self._written = blob, number
         self._disk.unsaved = False
         if late:
             await asyncio.sleep(self._chance.uniform(0.001, 0.5))
@@ -83,9 +92,19 @@ class Machine:
         #: Since when it has been as it is: started, awake, with the password it has.
         self.since = self.started = clock.truth()
         self.kills: list[datetime] = []
-        #: Called before anything befalls the machine, so that what was before can be judged.
+        #: When a process died that no disk had listened to: what it knew, nobody knows.
+        self.forgot_at: list[datetime] = []
+        #: When the clock was last set, and whether this process began with a wrong one.
+        self.set_at = clock.truth()
+        self.began_wrong = False
+        #: Called before anything befalls the machine, so that what was before can be judged; and
+        #: after the clock was set, and after each beat.
         self.before: Callable[[], None] = lambda: None
-        cloud.forgiven = self.forgiven
+        #: Called with what is about to be on the disk.
+        self.saved: Callable[[bytes], None] = lambda _blob: None
+        cloud.forgiven, cloud.excused = self.forgiven, self.excused
+        cloud.stamp = self.now
+        self.loop = loop
         self.fleet: Fleet | None = None
         self.keeper: Keeper | None = None
         self.bugs: list[str] = []
@@ -93,6 +112,7 @@ class Machine:
         self._mount: _Mount | None = None
         self._forgot: set[str] = set()
         self._run: asyncio.Task[None] | None = None
+        self._dying = False
 
     async def read(self) -> Credentials:
         """``ports.CredentialSource``."""
@@ -103,27 +123,35 @@ class Machine:
             client_secret=Secret("client-secret"),
             redirect_url="http://localhost",
             cloudid=CLOUDID,
+            totp_secret=ONE_TIME,
         )
 
     async def start(self) -> None:
-        mount = self._mount = _Mount(self.disk, self._chance)
+        if self.running or self._dying:
+            return  # there is a lock against a second one
+        log.info("befalls.start")
+        mount = self._mount = _Mount(self.disk, self._chance, self.saved)
         ledger = Ledger(mount, salt=lambda: "salt")
-        clock = SteadyClock.over(self.clock)
+        clock = self.schedule.steady = SteadyClock.over(self.clock)
         await ledger.load(clock.now())
         accounts = Accounts(ledger)
-        tools = Tools(clock, self.cloud, accounts, ledger, _digest, lambda _secret: None)
+        tools = Tools(
+            clock, self.cloud, accounts, ledger, _digest, lambda _secret: None, wall=self.clock.now
+        )
         refresher = Refresher(Homey(NAME, ENDPOINTS, CLOUDID, None, LIFE), self, tools)
         sink = LogicVariableSink(self.cloud, name="accesstoken", variable_id=None, create=True)
         hands = Hands(clock, self.schedule, self.cloud, accounts, ledger, {sink.target: sink})
         plan = Plan(
-            verify_every=timedelta(hours=1),
+            verify_every=VERIFY,
             retry_most=timedelta(hours=1),
             sinks=(sink.target,),
             checked=(sink.target,),
+            one_time=True,
         )
         self.keeper = Keeper(NAME, url=ENDPOINTS.homey, plan=plan, refresher=refresher, hands=hands)
         self.fleet = Fleet({NAME: self.keeper}, accounts, clock, lambda: True)
         self.since = self.started = self.clock.truth()
+        self.began_wrong = self.clock.error != timedelta(0)
         self._run = asyncio.create_task(self.fleet.run())
         self._run.add_done_callback(self._ended)
 
@@ -133,22 +161,28 @@ class Machine:
 
     async def kill(self) -> None:
         """SIGKILL: from this instant nothing reaches the disk."""
-        if self._run is None or self._mount is None:
+        run = self._run
+        if run is None or self._mount is None:
             return
+        log.info("befalls.kill")
         self.before()
         self.kills.append(self.clock.truth())
         if self.disk.unsaved:
             self._forgot = {"token", "variable"}
+            self.forgot_at.append(self.clock.truth())
         self._mount.dead = True
-        self._run.cancel()
-        await asyncio.gather(self._run, return_exceptions=True)
         self._run = self._mount = self.fleet = self.keeper = None
+        self._dying = True
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        self._dying = False
 
     async def beat(self) -> None:
         """A heartbeat; between two of them nothing would come of it, so most are left out."""
         if self.fleet is not None:
             self.schedule.beat()
             await self.fleet.beat()
+            self.before()
 
     @property
     def running(self) -> bool:
@@ -160,19 +194,39 @@ class Machine:
         self._forgot.discard(what)
         return forgiven
 
-    def correct_password(self) -> None:
+    def now(self) -> datetime:
+        """The time as the process of the day has it: it may be behind a setting."""
+        return self.schedule.steady.now()
+
+    def excused(self, since: datetime) -> bool:
+        """Whether a process has ended, or the clock was set, since this instant."""
+        return self.set_at >= since or any(at >= since for at in self.kills[-1:])
+
+    @property
+    def certified(self) -> bool:
+        """Whether the clock is right enough for certificates to be valid."""
+        return abs(self.clock.error) <= CERTIFICATE
+
+    def correct_password(self, password: str = "") -> None:
+        """A person writes the password down; without one, that which is right now."""
+        log.info("befalls.password_written", right=not password)
         self.before()
-        self.password = self.cloud.password
+        self.password = password or self.cloud.password
         self.since = self.clock.truth()
 
     def suspend(self, by: timedelta) -> None:
+        log.info("befalls.suspend", by=f"{by}")
         self.before()
         self.clock.suspended += by.total_seconds()
         self.since = self.clock.truth()
 
     def set_clock(self, error: timedelta) -> None:
+        log.info("befalls.clock_set", error=f"{error}")
         self.before()
-        self.clock.error = error
+        if not self.certified:
+            self.since = self.clock.truth()
+        self.clock.error, self.set_at = error, self.clock.truth()
+        self.before()
 
     def served(self) -> str | None:
         """What a reader of the socket would get at this instant."""

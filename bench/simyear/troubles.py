@@ -1,22 +1,36 @@
 """What a year brings: a described mix, drawn from the seed and played on the machine.
 
-A year has about: 60 short outages of one host, 3 of a day, 30 of the Homey alone,
-15 storms of 429, 10 captive portals, 12 revoked sessions, 2 changed passwords that
-are corrected days later, 6 set clocks, 20 suspends, 40 kills (half of them within
-a refresh), a crash loop, 4 full disks, 10 variables changed and 6 deleted by a person, 50
-refreshes by a person and 150 askers for more life. Fewer days bring fewer of each.
+A year has about: 60 short outages of one host (half of them amid a refresh or while the
+variable is written), 3 of a day, 30 of the Homey alone, 30 storms of 429 with every kind of
+Retry-After, 10 captive portals with a clock that lies, 10 times a slow host, 12 times a
+Homey that is slow with its variable alone while newer tokens come, 8 times strange answers
+to the password, 12 times sessions that the Homey takes late, 6 times those that it never
+takes, 12 revoked sessions, 3 changed passwords that are corrected days later, with kills,
+people who force a try and values that are wrong as well meanwhile, 12 set clocks (half of them for days), 3 boots in 1970, 20
+suspends, 60 kills (40 within a refresh, at any moment and between any two steps of any task),
+a crash loop, 4 full disks, 10 variables changed and 6 deleted by a person, 50 refreshes by a
+person and 150 askers for more life. Fewer days bring fewer of each.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from random import Random
 
-from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Cloud, Trouble
+import structlog
+
+from bench.simyear.ailments import Trouble
+from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Cloud
+from bench.simyear.loop import BEGIN
 from bench.simyear.machine import NAME, Machine
 from homey_tokend.model import Step
 
+log = structlog.get_logger()
 YEAR_DAYS, DAY_S, HOUR = 365, 86400.0, 3600.0
+#: How many turns of the loop does a refresh take, about?
+TURNS = 120
+BOOT = datetime(1970, 1, 1, tzinfo=BEGIN.tzinfo)
 #: How long may a heartbeat be away? (schedule.HEARTBEAT)
 BEAT_S = 30.0
 Act = Callable[[], Awaitable[None]]
@@ -37,14 +51,22 @@ class Troubles:
             (60, self.short_outage),
             (3, self.day_outage),
             (30, self.hub_offline),
-            (15, self.busy),
+            (30, self.busy),
             (10, self.portal),
+            (10, self.slow),
+            (12, self.thoughtful),
+            (8, self.strange),
+            (12, self.sluggish),
+            (6, self.stillborn),
             (12, self.revoke),
-            (2, self.password_changed),
+            (3, self.password_changed),
             (6, self.clock_set),
+            (6, self.clock_wrong_for_days),
+            (3, self.boot_without_a_clock),
             (20, self.suspend),
             (20, self.kill),
             (20, self.kill_in_refresh),
+            (20, self.kill_at_a_turn),
             (1, self.crash_loop),
             (4, self.disk_full),
             (10, self.variable_changed),
@@ -73,16 +95,32 @@ class Troubles:
         self._cloud.at_step.setdefault(step, []).append(begun.set)
         await begun.wait()
 
-    async def _perhaps_amid_a_refresh(self) -> None:
-        """Two refreshes a day are met by few troubles of an hour: half of them wait for one."""
+    async def _perhaps_amid_a_refresh(self) -> str:
+        """Two refreshes a day are met by few troubles of an hour: half of them wait for one.
+
+        Returns:
+            The host that the trouble is at.
+        """
         if self._chance.random() < 0.5:
-            await self._begun(self._chance.choice([Step.LOGIN, Step.TOKEN, Step.HOMEY_LOGIN]))
+            return self._chance.choice(HOSTS)
+        step, host = self._chance.choice([
+            (Step.LOGIN, ACCOUNTS),
+            (Step.TOKEN, API),
+            (Step.HOMEY_LOGIN, HUB),
+            (Step.SESSION, HUB),
+            (Step.VARIABLE, HUB),
+        ])  # fmt: skip
+        if host == HUB:  # amid a refresh, and not when the token is looked at again
+            await self._begun(Step.DELEGATION)
+        await self._begun(step)
+        if self._chance.random() < 0.5:  # else this very request is met
             await asyncio.sleep(self._chance.uniform(0, 1))
+        return host
 
     async def short_outage(self) -> None:
         kind = self._chance.choice(["down", "503", "hang", "reset"])
-        await self._perhaps_amid_a_refresh()
-        self._trouble(self._chance.choice(HOSTS), kind, self._chance.uniform(60, 1800))
+        host = await self._perhaps_amid_a_refresh()
+        self._trouble(host, kind, self._chance.uniform(60, 1800))
 
     async def day_outage(self) -> None:
         kind, seconds = self._chance.choice(["down", "503"]), self._chance.uniform(12, 30) * HOUR
@@ -93,9 +131,42 @@ class Troubles:
         self._trouble(HUB, "offline", self._chance.uniform(600, 10 * HOUR))
 
     async def busy(self) -> None:
-        wait = self._chance.choice(["", "30", "120", "600", "soon", "-5", "99999999999"])
-        await self._perhaps_amid_a_refresh()
-        self._trouble(self._chance.choice(HOSTS), "busy", self._chance.uniform(300, HOUR), wait)
+        if self._chance.random() < 0.3:  # while no token is left
+            await self.revoke()
+        host, now = await self._perhaps_amid_a_refresh(), self._machine.clock.truth()
+        asked = self._chance.choice(
+            ["", "30", "600", "soon", "-5", "99999999999", "7200", "86400", "999999999"]
+            + 2 * ["on"]
+        )
+        if asked == "on":  # a date, in minutes or in days
+            asked = format_datetime(
+                (now + timedelta(hours=self._chance.choice([0.1, 50]))).replace(microsecond=0),
+                usegmt=True,
+            )
+        self._trouble(host, "busy", self._chance.uniform(300, HOUR), asked)
+
+    async def slow(self) -> None:
+        host = await self._perhaps_amid_a_refresh()
+        self._trouble(host, "slow", self._chance.uniform(600, 3 * HOUR))
+
+    async def thoughtful(self) -> None:
+        """Newer tokens come while the Homey still thinks of the one before."""
+        self._trouble(HUB, "thoughtful", 600)
+        for _ in range(3):
+            await self.person_refreshes_it()
+            await asyncio.sleep(self._chance.uniform(60, 70))
+
+    async def strange(self) -> None:
+        await self._begun(Step.LOGIN)
+        self._trouble(ACCOUNTS, "strange", self._chance.uniform(1, 2 * HOUR))
+
+    async def sluggish(self) -> None:
+        await self._begun(Step.DELEGATION)
+        self._trouble(HUB, "sluggish", 60)
+
+    async def stillborn(self) -> None:
+        await self._begun(Step.DELEGATION)
+        self._trouble(HUB, "stillborn", self._chance.uniform(10, HOUR))
 
     async def portal(self) -> None:
         seconds = self._chance.uniform(300, 2 * HOUR)
@@ -103,6 +174,7 @@ class Troubles:
             self._trouble(host, "portal", seconds)
 
     async def revoke(self) -> None:
+        log.info("befalls.revoked")
         self._machine.before()
         for session in self._cloud.sessions.values():
             session.revoked_at = session.revoked_at or self._machine.clock.truth()
@@ -111,23 +183,47 @@ class Troubles:
 
     async def password_changed(self) -> None:
         self._machine.before()
+        log.info("befalls.password_changed")
         self._cloud.password = f"right-{self._chance.random()}"
-        await asyncio.sleep(self._chance.uniform(1, 5) * DAY_S)
+        if self._chance.random() < 0.5:
+            await self.revoke()  # as a changed password does, or not
+        for _ in range(self._chance.randint(3, 12)):
+            await asyncio.sleep(self._chance.uniform(0.02, 0.4) * DAY_S)
+            await self._chance.choice([self.kill, self.force, self.mistyped])()
         self._machine.correct_password()
         await asyncio.sleep(self._chance.uniform(0, BEAT_S))
         await self._machine.beat()
 
+    async def mistyped(self) -> None:
+        """Others, and wrong as well."""
+        self._machine.correct_password(f"wrong-{self._chance.random()}")
+        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await self._machine.beat()
+
     async def variable_changed(self) -> None:
+        log.info("befalls.variable_changed")
         if self._cloud.variable is not None:
             self._cloud.variable = "what a person wrote"
 
     async def variable_deleted(self) -> None:
+        log.info("befalls.variable_deleted")
         self._cloud.variable = None
 
     async def person_refreshes_it(self) -> None:
-        if self._machine.fleet is not None and self._machine.password == self._cloud.password:
+        if self._machine.password == self._cloud.password:
             self.person_refreshes += 1
-            await self._machine.fleet.refresh(NAME, timedelta(seconds=30))
+            await self.force()
+
+    async def force(self) -> None:
+        """A person asks for a refresh, whatever the password is worth."""
+        keeper, fleet = self._machine.keeper, self._machine.fleet
+        if keeper is None or fleet is None:
+            return
+        log.info("befalls.person")
+        if not keeper.facts.renewing:
+            self._cloud.person_at = self._machine.clock.truth()
+        await fleet.refresh(NAME, timedelta(seconds=30))
+        self._cloud.person_at = None
 
     async def asker(self) -> None:
         if self._machine.fleet is not None:
@@ -144,6 +240,29 @@ class Troubles:
         await asyncio.sleep(self._chance.uniform(0, BEAT_S))
         await self._machine.beat()
         await asyncio.sleep(self._chance.uniform(60, HOUR))
+        self._machine.set_clock(timedelta(0))
+        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await self._machine.beat()
+
+    async def clock_wrong_for_days(self) -> None:
+        """Nobody notices for days; refreshes come and go meanwhile."""
+        self._machine.set_clock(timedelta(hours=self._chance.uniform(-72, 72)))
+        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await self._machine.beat()
+        await asyncio.sleep(self._chance.uniform(0.2, 3) * DAY_S)
+        self._machine.set_clock(timedelta(0))
+        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await self._machine.beat()
+
+    async def boot_without_a_clock(self) -> None:
+        """A machine without a clock of its own: 1970 until somebody tells it the time."""
+        await self._machine.kill()
+        await asyncio.sleep(self._chance.uniform(10, 600))
+        if self._machine.running:
+            return
+        self._machine.set_clock(BOOT - self._machine.clock.truth())
+        await self._machine.start()
+        await asyncio.sleep(self._chance.uniform(1, 600))
         self._machine.set_clock(timedelta(0))
         await asyncio.sleep(self._chance.uniform(0, BEAT_S))
         await self._machine.beat()
@@ -165,6 +284,14 @@ class Troubles:
         await asyncio.sleep(self._chance.uniform(0, seconds))
         await self.kill()
 
+    async def kill_at_a_turn(self) -> None:
+        """Between any two steps of any task of a refresh, a write or a delivery."""
+        await self._begun(Step.LOGIN)
+        dies = asyncio.Event()
+        self._machine.loop.call_after_turns(self._chance.randint(1, TURNS), dies.set)
+        await dies.wait()
+        await self.kill()
+
     async def crash_loop(self) -> None:
         """The token is void, and each process dies when its password has gone out."""
         await self.revoke()
@@ -175,6 +302,7 @@ class Troubles:
                 await self._machine.start()
 
     async def disk_full(self) -> None:
+        log.info("befalls.disk_full")
         self._machine.disk.full = True
         await asyncio.sleep(self._chance.uniform(1, 48) * HOUR)
         self._machine.disk.full = False

@@ -1,0 +1,168 @@
+"""Plays one year: a machine, its troubles and its judge, on a loop that jumps over the waiting."""
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+
+from bench.simyear.cloud import Cloud
+from bench.simyear.judge import STRETCH, Judge
+from bench.simyear.loop import JumpingLoop, YearClock
+from bench.simyear.machine import Machine
+from bench.simyear.tale import Tale
+from bench.simyear.troubles import DAY_S, YEAR_DAYS, Act, Troubles
+
+#: How often does a reader look, in seconds? Drawn around this, so that no rhythm hides anything.
+LOOK_S = 480.0
+#: And while no good token is served, at first and later? What a refusal or the budget holds back
+#: may be free by the passing of time: the heartbeat sees it, and is played at these looks.
+LOOK_IN_GAP_S, LOOK_IN_LONG_GAP_S = 2.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One year in figures.
+
+    For ``ran`` the process ran, for ``could`` of that a good token was held or nothing
+    stood in the way of one, for ``had`` a reader got one. ``drops`` are results that came
+    after a newer token and were thrown away.
+    """
+
+    seed: int
+    ran: timedelta
+    could: timedelta
+    had: timedelta
+    gap: timedelta
+    missed: timedelta
+    lag: timedelta
+    sign_ins: int
+    refused_a_day: int
+    forced_a_day: int
+    in_half_a_life: int
+    drops: int
+    drifts: int
+    broken: tuple[str, ...]
+    processor_s: float
+
+
+class Year:
+    """Plays a machine, its troubles and its judge to the end."""
+
+    def __init__(self, seed: int, days: int) -> None:
+        chance = Random(seed)
+        self.loop = JumpingLoop()
+        clock = YearClock(self.loop, Random(chance.random()))
+        self.cloud = Cloud(clock, Random(chance.random()))
+        self.machine = Machine(self.loop, self.cloud, clock, Random(chance.random()))
+        self.troubles = Troubles(self.machine, self.cloud, Random(chance.random()))
+        self.judge = Judge(self.machine, self.cloud)
+        self.machine.before = self.cloud.before = self.judge.look
+        self.machine.saved = self.judge.saved
+        self.cloud.complain, self.cloud.came = self.judge.verdict, self.judge.came
+        self.cloud.superseded = self.judge.superseded
+        self._days = days
+        self._chance = Random(chance.random())
+
+    async def play(self) -> None:
+        acts: set[asyncio.Task[None]] = set()
+        await self.machine.start()
+        plan = self.troubles.plan(self._days)
+        while self.loop.time() < self._days * DAY_S:
+            await asyncio.sleep(self._until_next_look())
+            while plan and plan[0][0] <= self.loop.time():
+                acts.add(asyncio.create_task(_act(plan.pop(0)[1])))
+            self.judge.look()
+            if self._refusing():
+                await self.machine.beat()
+        self.judge.end()
+        for act in acts:
+            act.cancel()
+        await asyncio.gather(*acts, return_exceptions=True)
+        await self.machine.kill()
+
+    def _until_next_look(self) -> float:
+        """Seldom while all is well, often in a gap; never long after the served token's end."""
+        gap = self.judge.in_gap
+        if gap is not None:
+            often = LOOK_IN_GAP_S if gap < STRETCH else LOOK_IN_LONG_GAP_S
+            return self._chance.uniform(0.2, 1.8) * often
+        often = LOOK_IN_LONG_GAP_S if self._refusing() else LOOK_S
+        seconds = self._chance.uniform(0.2, 1.8) * often
+        session = self.cloud.sessions.get(self.machine.served() or "")
+        if session is not None:
+            left = (session.expires_at - self.cloud.clock.truth()).total_seconds()
+            seconds = min(seconds, max(left, 0.0) + self._chance.random())
+        return seconds
+
+    def _refusing(self) -> bool:
+        keeper = self.machine.keeper
+        return keeper is not None and keeper.view.refusing_until is not None
+
+
+async def _act(act: Act) -> None:
+    try:
+        await act()
+    except TimeoutError:
+        return
+
+
+def year(
+    seed: int,
+    days: int = YEAR_DAYS,
+    *,
+    aloud: Callable[[str], None] | None = None,
+    broken: Callable[[str], None] = lambda _verdict: None,
+) -> Outcome:
+    """Play one year, or a part of one.
+
+    Args:
+        seed: What everything is drawn from.
+        days: How many of the year's days.
+        aloud: Told its event log.
+        broken: Told each verdict of the judge, at once.
+    """
+    began = time.process_time()
+    played = Year(seed, days)
+    played.judge.heard = broken
+    tale = Tale(played.cloud.clock, aloud)
+    tale.begin()
+    asyncio.set_event_loop(played.loop)
+    try:
+        played.loop.run_until_complete(played.play())
+    finally:
+        played.loop.close()
+        asyncio.set_event_loop(None)
+    judge = played.judge
+    return Outcome(
+        seed=seed,
+        ran=judge.ran,
+        could=judge.could,
+        had=judge.had,
+        gap=judge.longest_gap,
+        missed=judge.longest_miss,
+        lag=judge.longest_lag,
+        sign_ins=len(played.cloud.logins),
+        refused_a_day=judge.refused_a_day(),
+        forced_a_day=judge.forced_a_day(),
+        in_half_a_life=judge.sign_ins_a_span(),
+        drops=tale.count["outcome.dropped"],
+        drifts=tale.count["sink.drifted"],
+        broken=tuple(judge.broken),
+        processor_s=time.process_time() - began,
+    )
+
+
+def alone(seed: int, days: int, words: tuple[str, ...] = ()) -> None:
+    """Play a year and print what was broken, or that all is ok; end once a verdict has ``words``."""
+    gc.set_threshold(100_000, 20, 20)
+
+    def stop(verdict: str) -> None:
+        if any(word in verdict for word in words):
+            print(verdict, flush=True)
+            os._exit(1)
+
+    print("\n".join(year(seed, days, broken=stop).broken) or "ok")
