@@ -187,7 +187,7 @@ class Judge:
         known = not self.machine.began_wrong and self.machine.set_at < begun_at
         if well is None or not known or now - begun_at < RENEWED:
             return
-        if now - well > LAG:
+        if now - well > 2 * LAG:  # the first answer after an outage may be lost, too
             self._break(now, "a token is not renewed although it is due")
 
     def _gap(
@@ -314,7 +314,7 @@ class Judge:
 
     def _moved(self, since: datetime, until: datetime) -> bool:
         """Whether a process has ended meanwhile."""
-        return any(since < at < until for at in self.machine.kills)
+        return any(since <= at < until for at in self.machine.kills)
 
     def refused_a_day(self, last: int = 0) -> int:
         """The most refused sign-ins of the daemon's own within any 24 hours (of so many last)."""
