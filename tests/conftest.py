@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 from collections.abc import Iterator
 from unittest.mock import Mock
 
@@ -17,6 +18,11 @@ from hypothesis import HealthCheck, settings
 aioresponses.core.ClientResponse = functools.partial(  # type: ignore[attr-defined, assignment]  # the shim
     aiohttp.ClientResponse, stream_writer=Mock(output_size=0)
 )
+
+# Begun in the background of a shell, the suite inherits an ignored SIGINT, and so would every
+# process under test: Ctrl-C must mean what it means to a person.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dev", suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", derandomize=True, deadline=None)
