@@ -11,6 +11,7 @@ from homey_tokend.ports import Clock
 #: From what on is the wall clock "set"? A second or two, as NTP steps it, is left to the
 #: token's own margins, until it adds up to this.
 JUMP = timedelta(seconds=5)
+_JUMP_S = JUMP.total_seconds()
 #: How far may two readings of one moment lie apart? More: the machine slept between them.
 _SAME_MOMENT_S = 0.5
 
@@ -71,8 +72,11 @@ class SteadyClock:
     def now(self) -> datetime:
         """The wall clock, without what it was set by since the last ``adopt``."""
         now, elapsed = self._read()
-        set_by = self._set_by(now, elapsed)
-        return now if abs(set_by) < JUMP else now - set_by
+        wall, since = self._since
+        # In floats first: each read of the token comes this way, and hardly any clock is set.
+        if -_JUMP_S < (now - wall).total_seconds() - (elapsed - since) < _JUMP_S:
+            return now
+        return now - self._set_by(now, elapsed)
 
     def adopt(self) -> timedelta:
         """From now on ``now`` is the wall clock again.

@@ -34,7 +34,7 @@ class TokenAsk:
 
 
 #: What a bare ``GET /token`` asks: one object for all of them, because they are many.
-_BARE = TokenAsk()
+BARE = TokenAsk()
 
 
 def token_ask(request: web.Request) -> TokenAsk:
@@ -51,7 +51,7 @@ def token_ask(request: web.Request) -> TokenAsk:
     """
     accept = request.headers.get("Accept")
     if not request.rel_url.raw_query_string and (accept is None or accept == "*/*"):
-        return _BARE
+        return BARE
     query = request.query
     asks = "min_ttl" in query or "wait" in query
     return TokenAsk(

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from homey_tokend.api import documents, problems
-from homey_tokend.api.asking import TokenAsk, token_ask, wait_of
+from homey_tokend.api.asking import BARE, TokenAsk, token_ask, wait_of
 from homey_tokend.api.guests import Guest
 from homey_tokend.api.problems import Problem
 from homey_tokend.api.watching import Watched, Watching
@@ -140,10 +140,21 @@ class Api:
 
     async def _token(self, request: web.Request) -> web.Response:
         ask = token_ask(request)
-        return await self._serve(self._only() if ask.homey is None else ask.homey, ask)
+        name = self._only() if ask.homey is None else ask.homey
+        held = self._held(name, ask)
+        return await self._serve(name, ask) if held is None else held
 
     async def _homey_token(self, request: web.Request) -> web.Response:
-        return await self._serve(request.match_info["name"], token_ask(request))
+        name, ask = request.match_info["name"], token_ask(request)
+        held = self._held(name, ask)
+        return await self._serve(name, ask) if held is None else held
+
+    def _held(self, name: str, ask: TokenAsk) -> web.Response | None:
+        """The held token as text, where it will do: what is asked by far the most."""
+        if ask is not BARE or (token := self._view(name).token) is None:
+            return None
+        left = (token.expires_at - self._desk.now()).total_seconds()
+        return self._as_text(name, token, int(left)) if left > 0 else None
 
     async def _serve(self, name: str, ask: TokenAsk) -> web.Response:
         view = self._view(name)
@@ -156,12 +167,15 @@ class Api:
             raise problems.no_token(view, now)
         if ask.as_json:
             return _json(documents.token_document(name, token, now))
+        return self._as_text(name, token, documents.seconds_left(token, now))
+
+    def _as_text(self, name: str, token: Token, left_s: int) -> web.Response:
         return web.Response(
             body=self._text(name, token),
             headers={
                 "Content-Type": "text/plain; charset=utf-8",
                 "Cache-Control": "no-store",
-                "Token-Expires-In": str(documents.seconds_left(token, now)),
+                "Token-Expires-In": str(left_s),
             },
         )
 
