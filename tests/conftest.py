@@ -1,6 +1,7 @@
 """What every test lives in: no blocking call on the loop, a clean environment, loopback only."""
 
 import functools
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -23,6 +24,15 @@ aioresponses.core.ClientResponse = functools.partial(  # type: ignore[attr-defin
 # process under test: Ctrl-C must mean what it means to a person.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _is_no_stopwatch(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Executing %s took")
+
+
+# asyncio's debug mode tells of every step over 0.1 s, by a clock that counts what other processes
+# take of the machine. What blocks the loop is found by blockbuster instead.
+logging.getLogger("asyncio").addFilter(_is_no_stopwatch)
 
 settings.register_profile("dev", suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", derandomize=True, deadline=None)

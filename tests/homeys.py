@@ -12,7 +12,7 @@ from homey_tokend.api.forward import Forwarder
 from homey_tokend.api.upstream import Upstream
 from homey_tokend.simulator import Settings, Simulator
 from tests.api.desk import FakeDesk, token, view
-from tests.api.door import QUICK, TLS
+from tests.api.door import PATIENT, TLS
 from tests.fakes.clock import FakeClock
 
 
@@ -49,7 +49,7 @@ def inhabited(path: Path, settings: Settings | None = None) -> Iterator[Home]:
     """A Homey that can be called over the socket at this path."""
     home, loop, started = Home(settings or Settings()), asyncio.new_event_loop(), threading.Event()
     upstream = Upstream({}, ssl_context=TLS)
-    forward = Forwarder(home.desk, upstream, FakeClock(instant=True), QUICK)
+    forward = Forwarder(home.desk, upstream, FakeClock(instant=True), PATIENT)
     server = Server(Api(home.desk, version="1", forward=forward.answer))
 
     async def begin() -> None:
@@ -72,9 +72,9 @@ def inhabited(path: Path, settings: Settings | None = None) -> Iterator[Home]:
 
     thread = threading.Thread(target=turn)
     thread.start()
-    started.wait(5)
+    assert started.wait(40)
     try:
         yield home
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(40)

@@ -382,10 +382,10 @@ async def test_command_killed_with_its_group(build: Build, tmp_path: Path) -> No
     """A hanging command and its children are gone when the deadline has passed."""
     pids = tmp_path / "pids"
     code = f"sleep 60 & echo $! $$ > {pids}; echo {CANARY}; wait"
-    told = await refused(build(password=script(code), deadline=0.3))
+    told = await refused(build(password=script(code), deadline=1.5))
     numbers = [int(pid) for pid in (await asyncio.to_thread(pids.read_text)).split()]
 
-    assert f"{PLACE}: could not be read within 0.3 s" == told
+    assert f"{PLACE}: could not be read within 1.5 s" == told
     assert [pid for pid in numbers if running(pid)] == []
 
 
@@ -405,9 +405,9 @@ async def test_agent_in_the_background(build: Build) -> None:
         "print('secret', flush=True)\n"
         "if os.fork() == 0:\n"
         "    os.setsid()\n"
-        "    time.sleep(3)\n"
+        "    time.sleep(20)\n"
     )
-    reader = build(password=command(sys.executable, "-I", "-c", code), deadline=2)
+    reader = build(password=command(sys.executable, "-I", "-c", code), deadline=10)
 
     assert await password(reader) == "secret"
 

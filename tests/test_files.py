@@ -262,7 +262,7 @@ async def test_work_runs_beside_a_stuck_default_pool(threads: Threads) -> None:
     loop, gate = asyncio.get_running_loop(), threading.Event()
     stuck = [loop.run_in_executor(None, gate.wait) for _ in range(64)]
 
-    done = await asyncio.wait_for(threads.run(lambda number: number + 1, 41), 5)
+    done = await asyncio.wait_for(threads.run(lambda number: number + 1, 41), 40)
     gate.set()
     await asyncio.gather(*stuck)
 
@@ -310,7 +310,7 @@ async def test_closed_threads_take_no_work_and_hold_no_turn() -> None:
 
     for _ in range(2):
         with pytest.raises(RuntimeError, match="after shutdown"):
-            await asyncio.wait_for(turns.run(int, "5"), 5)
+            await asyncio.wait_for(turns.run(int, "5"), 40)
 
 
 # --- FileStore ---------------------------------------------------------------
@@ -439,7 +439,7 @@ async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
     os.mkfifo(tmp_path / "state")
 
     with pytest.raises(StateUnusable, match="no plain file"):
-        await asyncio.wait_for(FileStore(tmp_path / "state", threads).load(), 5)
+        await asyncio.wait_for(FileStore(tmp_path / "state", threads).load(), 40)
 
 
 async def test_a_folder_in_the_place_of_the_state_is_told(tmp_path: Path, threads: Threads) -> None:

@@ -10,7 +10,7 @@ import pytest
 PROGRAM = """
 import sys, threading, time
 from homey_tokend.commands import run
-run._PATIENCE_S = 0.3
+run._PATIENCE_S = 1
 for hanging in (float(word) for word in sys.argv[1:]):
     threading.Thread(target=time.sleep, args=(hanging,)).start()
 run._leave_hanging_threads_behind()

@@ -48,4 +48,4 @@ def test_last_words_have_one_time_for_all(tmp_path: Path, monkeypatch: pytest.Mo
         os.read(reader, 1024 * 1024)
     os.close(reader)
 
-    assert took < 2.5
+    assert took < 7

@@ -21,11 +21,18 @@ from tests.fakes.clock import FakeClock
 
 #: Reading the authorities blocks for 20 ms; no request here is over TLS.
 TLS = ssl.create_default_context()
-#: Short enough for tests, long enough for a busy machine.
-QUICK = Limits(
-    connect=timedelta(milliseconds=400),
+#: Where nothing is to come too late, be the machine ever so busy.
+PATIENT = Limits(
+    connect=timedelta(seconds=20),
+    silence=timedelta(seconds=20),
+    whole=timedelta(seconds=30),
+    refresh=timedelta(seconds=20),
+    line=Line(wait=timedelta(seconds=20)),
+)
+#: Where silence is what is tested.
+HASTY = replace(
+    PATIENT,
     silence=timedelta(milliseconds=300),
-    whole=timedelta(seconds=5),
     refresh=timedelta(milliseconds=300),
     line=Line(wait=timedelta(milliseconds=300)),
 )
@@ -58,6 +65,7 @@ class Hub:
     answers: list[bytes] = field(default_factory=lambda: [OK])
     turn: Turn | None = None
     reads_body: bool = True
+    hangs_up: bool = False
     heard: list[Heard] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,7 +109,7 @@ class Hub:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         writer.write(answer)
         await writer.drain()
-        if b"\r\n\r\n" not in answer or answer.startswith(b"!"):
+        if self.hangs_up or b"\r\n\r\n" not in answer:
             raise ConnectionResetError
 
 
@@ -165,7 +173,7 @@ class Door:
     async def say(self, data: bytes) -> Reply:
         reader, writer = await self.send(data)
         raw = b""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while (part := await reader.read(65536)) and not _whole(raw := raw + part):
                 pass
         writer.close()
@@ -198,7 +206,7 @@ def with_length(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
 
 
 @asynccontextmanager
-async def opened(path: Path, limits: Limits = QUICK) -> AsyncIterator[Door]:
+async def opened(path: Path, limits: Limits = PATIENT) -> AsyncIterator[Door]:
     """A door with a hub behind it."""
     hub, clock = Hub(), FakeClock()
     server = await asyncio.start_server(hub.take, "127.0.0.1", 0)

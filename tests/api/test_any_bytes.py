@@ -32,7 +32,7 @@ async def said(path: Path, data: bytes) -> bytes:
     reader, writer = await asyncio.open_unix_connection(str(path))
     writer.write(data)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             return await reader.read()
     except ConnectionError:
         return b""

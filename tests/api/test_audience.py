@@ -34,7 +34,7 @@ def bulletin() -> Bulletin:
 async def served(bulletin: Bulletin, socket_path: Path) -> AsyncIterator[Server]:
     desk = FakeDesk(view("home", token()), view("cabin", token()))
     api = Api(desk, version="1", watched=Watched(bulletin))
-    server = Server(api, idle=timedelta(milliseconds=200), grace=timedelta(milliseconds=200))
+    server = Server(api, idle=timedelta(milliseconds=200), grace=timedelta(minutes=5))
     await server.start(SocketPlace(socket_path))
     yield server
     await server.stop()
@@ -64,7 +64,7 @@ class Ear:
 
     async def until(self, word: bytes, times: int = 1) -> bytes:
         """All that was heard, once this word came so often."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while self.heard.count(word) < times:
                 more = await self.reader.read(65536)
                 if not more:
@@ -91,7 +91,7 @@ async def ears(stack: AsyncExitStack, path: Path, count: int) -> list[Ear]:
 
 async def until(true: Callable[[], object]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while not true():  # noqa: ASYNC110  the server has no bell for a test
             await asyncio.sleep(0.01)
 
@@ -241,7 +241,7 @@ async def test_the_end_of_the_daemon_ends_the_stream(
 ) -> None:
     """At the end a listener's stream is ended whole, without waiting for the grace."""
     (ear,) = await ears(stack, socket_path, 1)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(40):
         await served.stop()
         rest = await ear.reader.read()
 

@@ -47,7 +47,7 @@ async def test_problems(door: Door) -> None:
 
 async def test_an_answer_that_breaks_off(door: Door) -> None:
     """An answer that was cut is not counted as one that came."""
-    door.hub.answers = [with_length(b"abcde")[:-2]]
+    door.hub.answers, door.hub.hangs_up = [with_length(b"abcde")[:-2]], True
     await door.ask()
 
     assert {("home", "broken-off"): 1} == counted(door)
@@ -68,6 +68,6 @@ async def test_a_caller_that_leaves(door: Door) -> None:
     _, writer = await door.send(b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n\r\n")
     await said.wait()
     writer.close()
-    await asyncio.wait_for(door.hub.left.wait(), 5)
+    await asyncio.wait_for(door.hub.left.wait(), 10)
 
     assert {("home", "broken-off"): 1} == counted(door)

@@ -10,7 +10,7 @@ import pytest
 from homey_tokend.api.bodies import KEPT_MOST
 from homey_tokend.api.patience import UNTOLD, waited_for
 from tests.api.desk import CANARY, token, view
-from tests.api.door import OK, Door, opened, with_length
+from tests.api.door import OK, PATIENT, Door, opened, with_length
 
 NEWER = "canary-newer-8a31"
 REFUSED = with_length(b"refused", status="401 Unauthorized")
@@ -48,7 +48,7 @@ async def test_a_dead_token(door: Door, method: str, body: bytes) -> None:
     assert (200, b"ok") == (got.status, got.body)
     assert [[f"Bearer {CANARY}"], [f"Bearer {NEWER}"]] == bearers
     assert [body, body] == [one.body for one in door.hub.heard]
-    assert [("home", 7, timedelta(milliseconds=300))] == door.desk.refuted_with
+    assert [("home", 7, PATIENT.refresh)] == door.desk.refuted_with
 
 
 async def test_refused_again(door: Door) -> None:

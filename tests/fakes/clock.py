@@ -76,7 +76,7 @@ class FakeClock:
         Raises:
             TimeoutError: nobody began to wait within two seconds.
         """
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while self.waiting < sleepers:
                 await settle(1)
 

@@ -180,7 +180,7 @@ class Household:
 
     async def until(self, true: Callable[[], object]) -> None:
         """Let real requests travel until something has come true."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while not true():  # noqa: ASYNC110  what is waited for travels over sockets
                 await asyncio.sleep(0.002)
 

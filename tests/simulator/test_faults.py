@@ -114,7 +114,7 @@ async def test_endless_hang() -> None:
             await session.get(simulator.base_url, timeout=aiohttp.ClientTimeout(0.05))
         before = time.monotonic()
 
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 30
 
 
 async def test_stop_ends_a_hang() -> None:

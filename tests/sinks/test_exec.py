@@ -21,8 +21,8 @@ from tests.sinks.deliveries import CANARY, URL, delivery
 
 pytestmark = pytest.mark.slow
 
-LONG = timedelta(seconds=10)
-SHORT = timedelta(milliseconds=150)
+LONG = timedelta(seconds=40)
+SHORT = timedelta(milliseconds=700)
 ENVIRON = {"PATH": os.environ["PATH"]}
 
 
@@ -42,8 +42,8 @@ def shown(error: BaseException) -> str:
 
 
 async def gone(pid: int) -> bool:
-    """Whether a process has ended, within two seconds."""
-    for _ in range(200):
+    """Whether a process has ended, in good time."""
+    for _ in range(4000):
         try:
             status = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
@@ -61,7 +61,7 @@ def handles() -> int:
 
 async def filled(path: Path) -> str:
     """The text of a file, once a command has written a whole line into it."""
-    for _ in range(500):
+    for _ in range(4000):
         if path.exists() and path.read_text().endswith("\n"):
             return path.read_text().strip()
         await asyncio.sleep(0.01)
@@ -183,7 +183,7 @@ async def test_a_command_that_runs_too_long_is_ended_with_its_whole_group(tmp_pa
     """Its children, too; what it said is shown."""
     script = 'sleep 60 & echo $! > "$1"; echo waiting >&2; wait'
 
-    with pytest.raises(SinkFailed, match=r"ran over 0\.15 s and was ended: waiting"):
+    with pytest.raises(SinkFailed, match=r"ran over 0\.7 s and was ended: waiting"):
         await sh(script, tmp_path / "child", timeout=SHORT).write(delivery())
 
     assert await gone(int(await filled(tmp_path / "child")))
@@ -255,7 +255,7 @@ async def test_a_delivery_cancelled_while_its_command_starts_leaves_nothing(
             await asyncio.sleep(0)
 
         with pytest.raises((asyncio.CancelledError, SinkRefused)):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 40)
 
     await asyncio.sleep(0.01)
     gc.collect()
@@ -265,14 +265,16 @@ async def test_a_delivery_cancelled_while_its_command_starts_leaves_nothing(
 async def test_a_second_cancel_shortens_the_grace(tmp_path: Path) -> None:
     """Who insists is not kept waiting by a command that ignores SIGTERM."""
     script = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 60; done'
-    task = asyncio.create_task(sh(script, tmp_path / "pid").write(delivery()))
+    command = ["/bin/sh", "-c", script, "sh", str(tmp_path / "pid")]
+    sink = ExecSink(command, LONG, ENVIRON, grace=timedelta(minutes=5))
+    task = asyncio.create_task(sink.write(delivery()))
     pid = int(await filled(tmp_path / "pid"))
     task.cancel()
     await asyncio.sleep(0.02)
     task.cancel()
 
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 1)
+        await asyncio.wait_for(task, 40)
 
     assert await gone(pid)
 
@@ -281,7 +283,7 @@ async def test_a_job_left_in_the_background_holds_up_nothing(tmp_path: Path) -> 
     """It keeps the pipes open, and lives on; the command's own end counts."""
     script = 'sleep 60 & echo $! > "$1"; exit 0'
 
-    done = await asyncio.wait_for(sh(script, tmp_path / "child").write(delivery()), 5)
+    done = await asyncio.wait_for(sh(script, tmp_path / "child").write(delivery()), 40)
     child = int((tmp_path / "child").read_text())
     os.kill(child, signal.SIGKILL)
 

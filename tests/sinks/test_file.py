@@ -235,7 +235,7 @@ async def test_a_write_that_hangs_fails_in_time_and_takes_one_thread(tmp_path: P
     for generation in (1, 2, 3):
         with pytest.raises(SinkFailed, match=r"takes over 0.05 s"):
             await sink.write(delivery("stuck", generation=generation))
-    free = await asyncio.wait_for(threads.run(lambda: "free"), 5)
+    free = await asyncio.wait_for(threads.run(lambda: "free"), 40)
     gate.set()
     await sink.write(delivery("newest", generation=4))
     threads.close()

@@ -234,7 +234,7 @@ async def test_broken_answers_may_have_been_acted_upon(
 async def test_silence_ends_with_the_time_out(build: Build) -> None:
     """A server that says nothing is given up, after it may have been reached."""
     async with RawServer(Does.HANG) as server:
-        error = await fail(build(timeout=0.05), server.url)
+        error = await fail(build(timeout=0.3), server.url)
 
     assert str(error) == f"{server.address} did not answer in time"
     assert error.sent
@@ -251,7 +251,7 @@ async def test_a_body_that_trickles_ends_with_the_time_out(build: Build) -> None
                 await asyncio.sleep(0.01)
 
     async with Trickle() as server:
-        error = await fail(build(timeout=0.1), f"http://127.0.0.1:{server.port}")
+        error = await fail(build(timeout=0.4), f"http://127.0.0.1:{server.port}")
 
     assert error.sent
     assert "in time" in str(error)
@@ -260,7 +260,7 @@ async def test_a_body_that_trickles_ends_with_the_time_out(build: Build) -> None
 async def test_a_handshake_that_hangs_never_left(build: Build) -> None:
     """A server that accepts and keeps silent in TLS has not been sent anything."""
     async with RawServer(Does.HANG) as server:
-        error = await fail(build(timeout=0.05), server.url.replace("http", "https"))
+        error = await fail(build(timeout=0.3), server.url.replace("http", "https"))
 
     assert not error.sent
     assert "in time" in str(error)
@@ -340,7 +340,7 @@ async def test_close_breaks_off_what_is_under_way(transport: HttpTransport) -> N
     """A request under way ends with the transport."""
     async with RawServer(Does.HANG) as server:
         task = asyncio.create_task(fail(transport, server.url))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(40):
             while not server.requests:  # noqa: ASYNC110  the server is no code of ours to wake us
                 await asyncio.sleep(0.001)
         await transport.close()
@@ -353,7 +353,7 @@ async def test_a_cancelled_request_is_cancelled(transport: HttpTransport) -> Non
     """Cancellation is not a failure that is repeated."""
     async with RawServer(Does.HANG) as server:
         task = asyncio.create_task(transport.send(Request(Step.USER, "GET", server.url)))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(40):
             while not server.requests:  # noqa: ASYNC110  as above
                 await asyncio.sleep(0.001)
         task.cancel()
