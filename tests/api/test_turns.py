@@ -67,7 +67,7 @@ async def test_full(clock: FakeClock) -> None:
 
 async def test_no_turn_in_time(clock: FakeClock) -> None:
     """Whoever waits too long leaves the line, and the next in it is served all the same."""
-    guests = Guests(Turns(Line(at_once=1, wait=timedelta(milliseconds=50)), clock))
+    guests = Guests(Turns(Line(at_once=1, wait=timedelta(milliseconds=300)), clock))
     first = guests.come(1)
     await settle()
     with pytest.raises(Problem, match="no turn came"):
