@@ -7,12 +7,13 @@ after suspend), its own silent repetition. What may be repeated, and when, is
 decided here, by tenacity; statuses are never looked at.
 """
 
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -79,6 +80,7 @@ class HttpTransport:
             ``SSL_CERT_DIR`` from the process's own environment.
         user_agent: The value of the User-Agent header.
         ssl_context: For tests; the default verifies against the system's authorities.
+        look_up: Finds the addresses of a name, as ``socket.getaddrinfo`` does.
 
     Raises:
         ValueError: the given context does not verify.
@@ -92,6 +94,7 @@ class HttpTransport:
         environ: Mapping[str, str],
         user_agent: str,
         ssl_context: ssl.SSLContext | None = None,
+        look_up: Callable[..., list[Any]] = socket.getaddrinfo,
     ) -> None:
         context = ssl_context or ssl.create_default_context()
         if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
@@ -102,6 +105,7 @@ class HttpTransport:
         self._proxies = Proxies(environ)
         self._headers = {**_HEADERS, "User-Agent": user_agent}
         self._ssl = context
+        self._look_up = look_up
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -236,7 +240,7 @@ class HttpTransport:
             trace.on_request_headers_sent.append(_note_sent)
             connector = aiohttp.TCPConnector(
                 ssl=self._ssl,
-                resolver=OwnThreadsResolver(),
+                resolver=OwnThreadsResolver(self._look_up),
                 force_close=True,
                 limit=_CONNECTIONS,
             )

@@ -30,7 +30,7 @@ def serving(desk: FakeDesk, path: Path) -> Iterator[None]:
     started.wait(5)
     yield
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(5)
+    thread.join(40)
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def saying(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[by
             with contextlib.suppress(OSError):
                 client.sendall(answer)
             if hold:
-                ended.wait(5)
+                ended.wait(40)
 
     thread = threading.Thread(target=turn)
     thread.start()
@@ -57,5 +57,5 @@ def saying(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[by
     ended.set()
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as last:
         last.connect(str(path))  # where nobody came: let the thread go
-    thread.join(5)
+    thread.join(40)
     listening.close()

@@ -1,13 +1,14 @@
 """The command line: what it prints, and what it ends with."""
 
-import argparse
 import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from homey_tokend.commands import token as token_command
 from homey_tokend.model import Refreshed, SinkView
 from tests.api.desk import CANARY, NOW, FakeDesk, refused, token, view
 from tests.cli_page import PAGE, commands, page
-from tests.doors import serving
+from tests.doors import saying, serving
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -291,52 +292,55 @@ def test_a_strange_document() -> None:
         (errors.ProtocolChanged("x"), exits.TRY_LATER),
     ],
 )
-def test_exit_statuses(
-    run: Run, monkeypatch: pytest.MonkeyPatch, error: errors.TokendError, status: int
-) -> None:
-    """Every failure by name ends a command with its status, message and remedy."""
-    error.remedy = "Do this."
-
-    def failing(_: argparse.Namespace) -> int:
-        raise error
-
-    monkeypatch.setattr("homey_tokend.commands.status.run", failing)
-    found = run("status")
-
-    assert found == (status, "", f"homey-tokend: {error.message}\nDo this.\n")
+def test_exit_statuses(error: errors.TokendError, status: int) -> None:
+    """Every failure by name ends a command with its status."""
+    assert cli.exit_status(error) == status
 
 
-def ending(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def failing(_: list[str]) -> int:
-        raise error
+def test_a_failure_is_told(run: Run, tmp_path: Path) -> None:
+    """A command that fails says what is wrong, what to do, and no traceback."""
+    file = tmp_path / "config.yaml"
+    file.write_text("homeys: {home: {emial: x}}")
+    status, out, err = run("once", "-c", str(file))
 
-    monkeypatch.setattr(token_command, "fast", failing)
-    monkeypatch.setattr(entry, "_discard_output", lambda: None)
+    assert (exits.CONFIGURATION, "") == (status, out)
+    assert err.startswith("homey-tokend: ")
+    assert "email" in err
+    assert "Traceback" not in err
 
 
-def test_interrupted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["token", "status"])
+def test_interrupted(tmp_path: Path, word: str) -> None:
     """Ctrl-C ends quietly."""
-    ending(monkeypatch, KeyboardInterrupt())
+    path = tmp_path / "d.sock"
+    with (
+        saying(path, b"", hold=True) as asked,
+        subprocess.Popen(  # noqa: S603  our own interpreter
+            [sys.executable, "-m", "homey_tokend", word, "--socket", str(path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as waiting,
+    ):
+        while not asked:
+            time.sleep(0.01)
+        waiting.send_signal(signal.SIGINT)
+        told = waiting.communicate(timeout=40)
 
-    assert run("token") == (exits.INTERRUPTED, "", "")
+    assert (exits.INTERRUPTED, (b"", b"")) == (waiting.returncode, told)
 
 
-def test_broken_pipe(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that went away ends it quietly."""
-    ending(monkeypatch, BrokenPipeError())
-
-    assert run("token") == (exits.BROKEN_PIPE, "", "")
-
-
-def test_closed_output(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_closed_output(desk: FakeDesk) -> None:
     """A token that nobody can receive is a failure."""
     assert desk.living
-    monkeypatch.setattr(sys, "stdout", None)
-    monkeypatch.setattr(entry, "_discard_output", lambda: None)
-    status, _, err = run("token")
+    shell = ["/bin/sh", "-c", 'exec "$0" "$@" >&-']
+    ended = subprocess.run(  # noqa: S603  our own interpreter
+        [*shell, sys.executable, "-m", "homey_tokend", "token"], capture_output=True, check=False
+    )
 
-    assert status == exits.CANNOT_WRITE
-    assert "stdout is closed" in err
+    assert exits.CANNOT_WRITE == ended.returncode
+    assert b"homey-tokend: the output cannot be written: stdout is closed\n" == ended.stderr
 
 
 def test_odd_locales(monkeypatch: pytest.MonkeyPatch, desk: FakeDesk) -> None:

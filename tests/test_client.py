@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -223,15 +224,21 @@ def test_a_full_queue(path: Path) -> None:
     assert caught.value.exit_status == exits.UNREACHABLE
 
 
-def test_a_broken_connection(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_connection(path: Path) -> None:
     """A connection that breaks counts as not reachable."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
 
-    def broken(*_: object) -> bytes:
-        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+        def turn() -> None:
+            breaking, _ = listening.accept()
+            with breaking:  # closed with a request that nobody took: the kernel resets it
+                breaking.recv(1, socket.MSG_PEEK)
 
-    monkeypatch.setattr(talk, "_read", broken)
-    with saying(path, b""):
+        thread = threading.Thread(target=turn)
+        thread.start()
         error = error_of(path)
+        thread.join(40)
 
     assert (error.exit_status, error.message) == (
         exits.UNREACHABLE,

@@ -56,7 +56,7 @@ def saying(path: Path, answers: Sequence[bytes | Sequence[bytes]]) -> Iterator[l
         for _ in answers:  # whoever was not come for
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as last:
                 last.connect(str(path))
-        thread.join(5)
+        thread.join(40)
 
 
 def event(number: int, kind: str = "token") -> bytes:
@@ -188,7 +188,7 @@ def test_silence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         thread = threading.Thread(target=turn)
         thread.start()
         ids = [each.id for each in islice(events_at(path), 2)]
-        thread.join(5)
+        thread.join(40)
         for connection in held:
             connection.close()
 

@@ -17,13 +17,12 @@ import structlog
 from aiohttp import web
 
 from homey_tokend.api.bulletin import Bulletin, Posted
+from homey_tokend.api.waking import Waker
 
 #: How often is a silent connection told that it lives?
 BEAT = timedelta(seconds=15)
 #: What it is told then: a comment, which no client dispatches.
 _COMMENT = b": still here\n\n"
-#: How many listeners are woken in one turn of the loop? One takes some 30 µs.
-_WOKEN_AT_ONCE = 8
 #: How much of what a listener does not read does the kernel keep for it, in bytes?
 _KERNEL_KEEPS = 16 * 1024
 #: How many events go out in one write?
@@ -71,8 +70,7 @@ class Audience:
         self._bulletin = bulletin
         self._beat_s = beat.total_seconds()
         self._listeners: dict[_Listener, None] = {}
-        self._to_wake: list[_Listener] = []
-        self._waking = False
+        self._waker = Waker()
         self._closed = False
         self._beats = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -181,19 +179,7 @@ class Audience:
         self._arm()
 
     def _wake(self) -> None:
-        """Wake all, from the first one on, a few in each turn of the loop."""
-        self._to_wake = list(self._listeners)
-        self._to_wake.reverse()
-        if not self._waking:
-            self._waking = True
-            asyncio.get_running_loop().call_soon(self._wake_some)
-
-    def _wake_some(self) -> None:
-        for _ in range(min(_WOKEN_AT_ONCE, len(self._to_wake))):
-            self._to_wake.pop().bell.set()
-        self._waking = bool(self._to_wake)
-        if self._waking:
-            asyncio.get_running_loop().call_soon(self._wake_some)
+        self._waker.ring(listener.bell for listener in self._listeners)
 
 
 def _keep_little(request: web.Request) -> None:

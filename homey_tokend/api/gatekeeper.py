@@ -9,7 +9,7 @@ import grp
 import os
 import pwd
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
@@ -99,16 +99,22 @@ def _gid_of(name: str) -> int:
 class Gatekeeper:
     """Judges peers and counts them.
 
-    Root and the daemon's own user may do everything, always.
-
     Args:
         rules: Who may do what.
-        own_uid: The daemon's user.
+        always: The users who may do everything, by number; None: root and the daemon's own.
+        now: Seconds of a clock that only goes on; None: the event loop's.
     """
 
-    def __init__(self, rules: Rules | None = None, own_uid: int | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        *,
+        always: Collection[int] | None = None,
+        now: Callable[[], float] | None = None,
+    ) -> None:
         self.rules = rules or Rules()
-        self._always = {_ROOT, os.geteuid() if own_uid is None else own_uid}
+        self._always = {_ROOT, os.geteuid()} if always is None else always
+        self._now = now or _loop_time
         #: How often each user asked, by number; of more than 64 users the rest as "other".
         self.visits: defaultdict[str, int] = defaultdict(int)
         #: How often each was refused.
@@ -126,14 +132,19 @@ class Gatekeeper:
 
     def readers_gate(self, request: web.Request) -> Problem | None:
         """The gate of every route but the forwarding door's (``routes.Gate``)."""
-        return self._judge(request, self.may_read)
+        return self.judged(peer_behind(request), self.may_read)
 
     def callers_gate(self, request: web.Request) -> Problem | None:
         """The gate of the forwarding door (``routes.Gate``)."""
-        return self._judge(request, self.may_call)
+        return self.judged(peer_behind(request), self.may_call)
 
-    def _judge(self, request: web.Request, may: Callable[[Peer], bool]) -> Problem | None:
-        peer = peer_behind(request)
+    def judged(self, peer: Peer | None, may: Callable[[Peer], bool]) -> Problem | None:
+        """Count a peer, and say why it is refused.
+
+        Args:
+            peer: Who asks; None: that cannot be told.
+            may: Whether it may.
+        """
         if peer is None:
             return _nobody()
         name = self._names.get(peer.uid) or self._named(peer.uid)
@@ -148,7 +159,7 @@ class Gatekeeper:
 
     def _refused(self, peer: Peer, name: str) -> Problem:
         self.refusals[name] += 1
-        now = _now()
+        now = self._now()
         last, unsaid = self._logged.get(name, (-_LOGGED_EVERY_S, 0))
         if now - last < _LOGGED_EVERY_S:
             self._logged[name] = (last, unsaid + 1)
@@ -164,7 +175,7 @@ class Gatekeeper:
         )
 
 
-def _now() -> float:
+def _loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 

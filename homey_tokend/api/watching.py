@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiohttp import web
 
 from homey_tokend.api import page, problems
 from homey_tokend.api.aside import aside
-from homey_tokend.api.audience import Audience
+from homey_tokend.api.audience import BEAT, Audience
 from homey_tokend.api.bulletin import Bulletin
 from homey_tokend.api.counts import Counts, Scrape
 from homey_tokend.model import View
@@ -26,12 +27,14 @@ class Watched:
         counts: What was counted.
         visits: How often each user asked on the socket.
         refusals: How often each was refused.
+        beat: How often a silent listener is told that its connection lives.
     """
 
     bulletin: Bulletin = field(default_factory=lambda: Bulletin("0"))
     counts: Counts = field(default_factory=Counts)
     visits: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)
+    beat: timedelta = BEAT
 
 
 class Watching:
@@ -53,7 +56,7 @@ class Watching:
         self, app: web.Application
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler of ``/events`` for an application, whose end ends its listeners."""
-        audience = Audience(self._watched.bulletin)
+        audience = Audience(self._watched.bulletin, self._watched.beat)
 
         async def close(_app: web.Application) -> None:
             audience.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from homey_tokend.api import Api, Server, SocketPlace, audience
+from homey_tokend.api import Api, Server, SocketPlace
 from homey_tokend.api.bulletin import Bulletin
 from homey_tokend.api.watching import Watched
 from homey_tokend.happenings import Happened, Recovered
@@ -125,27 +125,6 @@ async def test_many_hear(socket_path: Path, bulletin: Bulletin, stack: AsyncExit
     assert 50 == len(heard)
 
 
-async def test_a_few_are_woken_in_a_turn(
-    socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No turn of the loop wakes more listeners than the few that delay nobody."""
-    await ears(stack, socket_path, 20)
-    woken: list[int] = []
-    wake_some = audience.Audience._wake_some
-
-    def counting(self: audience.Audience) -> None:
-        before = len(self._to_wake)
-        wake_some(self)
-        woken.append(before - len(self._to_wake))
-
-    monkeypatch.setattr(audience.Audience, "_wake_some", counting)
-    bulletin.publish(event())
-    bulletin.publish(event())
-    await until(lambda: sum(woken) >= 20)
-
-    assert [8, 8, 4] == woken
-
-
 async def test_only_the_homeys_asked_for(socket_path: Path, bulletin: Bulletin) -> None:
     """?homey= leaves the others out; a Homey that is not known is 404."""
     ear = await Ear.listening(socket_path, "?homey=cabin")
@@ -190,13 +169,10 @@ async def test_reset(socket_path: Path, bulletin: Bulletin, last: str) -> None:
     assert heard.count(b"event: recovered") == 1
 
 
-async def test_a_silent_connection_is_kept_alive(
-    bulletin: Bulletin, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_connection_is_kept_alive(bulletin: Bulletin, folder: Path) -> None:
     """A comment comes where nothing else does, and a listener outlives the idle time."""
     beat = timedelta(milliseconds=100)
-    monkeypatch.setattr(audience.Audience.__init__, "__defaults__", (beat,))
-    api = Api(FakeDesk(view("home", token())), version="1", watched=Watched(bulletin))
+    api = Api(FakeDesk(view("home", token())), version="1", watched=Watched(bulletin, beat=beat))
     server = Server(api, idle=timedelta(milliseconds=50), grace=timedelta(milliseconds=100))
     await server.start(SocketPlace(folder / "e.sock"))
     ear = await Ear.listening(folder / "e.sock")

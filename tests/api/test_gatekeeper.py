@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from homey_tokend.api import Api, Server, SocketPlace, gatekeeper
+from homey_tokend.api import Api, Server, SocketPlace
 from homey_tokend.api.gatekeeper import Allowed, Gatekeeper, Rules, rules_of
 from homey_tokend.api.peers import Peer, peer_of
 from homey_tokend.api.routes import no_web_page
@@ -53,7 +53,7 @@ def config(users: Sequence[str] = (), groups: Sequence[str] = (), **more: Any) -
 
 
 def keeper(*, users: Sequence[str] = (), groups: Sequence[str] = ()) -> Gatekeeper:
-    return Gatekeeper(rules_of(config(users, groups)), own_uid=500)
+    return Gatekeeper(rules_of(config(users, groups)), always={0, 500})
 
 
 def test_nobody_named_lets_the_file_mode_decide() -> None:
@@ -112,7 +112,7 @@ def test_the_forwarding_door_has_a_list_of_its_own(
     allow_api: AllowConfig | None, expected: list[bool]
 ) -> None:
     """By default it is that of the socket; it may be another one, and wider."""
-    gate = Gatekeeper(rules_of(config(["1000"], allow_api=allow_api)), own_uid=500)
+    gate = Gatekeeper(rules_of(config(["1000"], allow_api=allow_api)), always={0, 500})
 
     assert expected == [gate.may_call(peer(uid)) for uid in (1000, 1001)]
     assert not gate.may_read(peer(1001))
@@ -241,12 +241,9 @@ async def test_who_may_call_may_not_read(path: Path, gate: Gatekeeper) -> None:
     assert [200, 403, 403] == statuses
 
 
-async def test_a_change_counts_for_who_is_connected(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
     """A connection that was let in is judged anew with each request."""
-    gate = Gatekeeper(own_uid=-1)
-    monkeypatch.setattr(gate, "_always", set())
+    gate = Gatekeeper(always=())
     server = Server(Api(FakeDesk(view("home", token())), version="1", gates=(gate.readers_gate,)))
     await server.start(SocketPlace(path.with_name("e.sock")))
     reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
@@ -263,24 +260,23 @@ async def test_a_change_counts_for_who_is_connected(
     assert [b"HTTP/1.1 200 OK", b"HTTP/1.1 403 Forbidden"] == lines
 
 
-async def test_refusals_are_logged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_are_logged_now_and_then() -> None:
     """A user who asks again and again is told once a minute, with how often it was not told."""
-    gate, seconds = Gatekeeper(), [0.0]
-    monkeypatch.setattr(gatekeeper, "_now", lambda: seconds[0])
+    seconds = [0.0]
+    gate = Gatekeeper(Rules(Allowed(anybody=False)), always=(), now=lambda: seconds[0])
     with capture_logs() as lines:
         for seconds[0] in (0, 1, 59, 61, 62):
-            gate._refused(peer(7), "7")
-        gate._refused(peer(8), "8")
+            gate.judged(peer(7), gate.may_read)
+        gate.judged(peer(8), gate.may_read)
 
     assert [(7, 0), (7, 2), (8, 0)] == [(line["uid"], line["unsaid"]) for line in lines]
 
 
-async def test_users_that_are_counted_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_that_are_counted_are_few() -> None:
     """After 64 users all further ones are counted as one, and the known ones as before."""
     gate = Gatekeeper()
     for uid in (*range(1000, 1100), 1000):
-        monkeypatch.setattr(gatekeeper, "peer_behind", lambda _request, uid=uid: peer(uid))
-        gate.readers_gate(None)  # type: ignore[arg-type]  # only its peer is looked at
+        gate.judged(peer(uid), gate.may_read)
 
     assert 65 == len(gate.visits)
     assert 2 == gate.visits["1000"]

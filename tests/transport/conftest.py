@@ -1,8 +1,10 @@
 """A transport per test, closed behind it."""
 
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -30,6 +32,7 @@ async def build(clock: FakeClock) -> AsyncIterator[Build]:
         timeout: float = 5,
         ssl_context: ssl.SSLContext | None = None,
         own_context: bool = False,
+        look_up: Callable[..., list[Any]] = socket.getaddrinfo,
     ) -> HttpTransport:
         # One that trusts nobody is made at once; reading the system's takes 20 ms each time.
         bare = None if own_context else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -39,6 +42,7 @@ async def build(clock: FakeClock) -> AsyncIterator[Build]:
             environ=environ or {},
             user_agent="homey-tokend/test",
             ssl_context=ssl_context or bare,
+            look_up=look_up,
         )
         built.append(transport)
         return transport

@@ -19,7 +19,6 @@ from homey_tokend import transport_errors
 from homey_tokend.errors import Transient, Unreachable
 from homey_tokend.model import Request, Secret, Step
 from homey_tokend.proxies import ProxyUnusable
-from homey_tokend.resolver import OwnThreadsResolver
 from homey_tokend.transport import _FOREIGN, HttpTransport
 from homey_tokend.transport_errors import NoAnswer, address_of, explain
 from tests.transport.conftest import Build
@@ -270,16 +269,13 @@ async def test_a_handshake_that_hangs_never_left(build: Build) -> None:
     ("number", "expected"),
     [(socket.EAI_NONAME, "was not found (DNS)"), (socket.EAI_AGAIN, "temporary failure")],
 )
-async def test_names_that_cannot_be_looked_up(
-    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, number: int, expected: str
-) -> None:
+async def test_names_that_cannot_be_looked_up(build: Build, number: int, expected: str) -> None:
     """Not found and not now are told apart, and nothing left."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(number, CANARY)
 
-    monkeypatch.setattr(OwnThreadsResolver.__init__, "__defaults__", (look_up,))
-    error = await fail(transport, "http://accounts.example.com")
+    error = await fail(build(look_up=look_up), "http://accounts.example.com")
 
     assert expected in str(error)
     assert "accounts.example.com:80" in str(error)
@@ -363,17 +359,14 @@ async def test_a_cancelled_request_is_cancelled(transport: HttpTransport) -> Non
     assert len(server.requests) == 1
 
 
-async def test_a_bug_is_not_hidden(
-    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_is_not_hidden(build: Build) -> None:
     """An error that belongs to no failure of the world stays what it is."""
 
     class BugError(Exception):
         pass
 
-    def bug(*_: object) -> None:
+    def bug(*_: object, **__: object) -> list[Any]:
         raise BugError
 
-    monkeypatch.setattr(transport, "_headers_of", bug)
     with pytest.raises(BugError):
-        await transport.send(Request(Step.LOGIN, "GET", "http://127.0.0.1:1"))
+        await build(look_up=bug).send(Request(Step.LOGIN, "GET", "http://accounts.example.com"))
