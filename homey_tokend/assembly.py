@@ -279,7 +279,7 @@ class Parts:
                 threads = self._file_threads[sink.path]
                 return FileSink(sink.path, sink.mode, sink.format, threads)
             case ExecSinkConfig():
-                return ExecSink(sink.command, sink.timeout, self._harmless_environ())
+                return ExecSink(sink.command, sink.timeout, self._harmless_environ)
 
     def listeners(
         self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig
@@ -289,7 +289,7 @@ class Parts:
             case LogicVariableConfig(state_variable=str(name)):
                 yield StateVariable(self.transport, name=name, create=sink.create)
             case ExecSinkConfig(on=on) if set(on) - {"token"}:
-                environ = self._harmless_environ()
+                environ = self._harmless_environ
                 yield ExecListener(sink.command, sink.timeout, environ, frozenset(on))
 
     def _harmless_environ(self) -> dict[str, str]:

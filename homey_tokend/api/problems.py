@@ -128,11 +128,19 @@ def next_try(view: View, now: datetime) -> int:
     return _RETRY_UNKNOWN_S if at is None else whole_seconds(at, now)
 
 
+def _waited_for(view: View, now: datetime) -> str:
+    if view.refreshing:
+        return "the sign-in is under way"
+    if view.next_at is None or view.next_at <= now:
+        return "the sign-in is about to begin"
+    return f"the next sign-in is in {whole_seconds(view.next_at, now)} s ({view.next_why})"
+
+
 def _unavailable(view: View, now: datetime, name: str, what: str) -> Problem:
     trouble = view.trouble
     more: dict[str, object] = {"homey": view.name, "health": str(view.health)}
     if trouble is None:
-        why, kind = ("the sign-in is under way" if view.refreshing else "none yet"), "no_token"
+        why, kind = _waited_for(view, now), "no_token"
         more |= {"step": "", "remedy": ""}
     else:
         why, kind = trouble.message, trouble.kind

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Self, cast
 
@@ -46,6 +46,10 @@ _REFUSALS = frozenset(
 )
 
 
+#: What a command may inherit, as it is when it is run: a reload can make a variable a secret.
+Environ = Callable[[], Mapping[str, str]]
+
+
 def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
     """An environment fit for children: nothing of ours, and PATH, LANG and HOME at least."""
     return _DEFAULTS | inherited(environ)
@@ -57,8 +61,8 @@ class Command:
     Args:
         argv: The program and its arguments; no shell reads them.
         timeout: How long it may run; then its whole process group is ended.
-        environ: What it inherits, scrubbed. A variable that holds a configured
-            secret must not be in it.
+        environ: Gives what it inherits, before it is scrubbed; asked at each run. A variable
+            that holds a configured secret must not be in it.
         grace: How long it may take to end after SIGTERM, before SIGKILL.
     """
 
@@ -66,13 +70,13 @@ class Command:
         self,
         argv: Sequence[str],
         timeout: timedelta,
-        environ: Mapping[str, str],
+        environ: Environ,
         *,
         grace: timedelta = GRACE,
     ) -> None:
         self._argv = tuple(argv)
         self._timeout = timeout
-        self._environ = scrubbed(environ)
+        self._environ = environ
         self._grace = grace
 
     @property
@@ -98,7 +102,7 @@ class Command:
             SinkRefused: it cannot be executed.
             SinkFailed: it ended with another status than 0, or had to be ended.
         """
-        async with _Run(self._argv, self._environ, self._grace) as run:
+        async with _Run(self._argv, scrubbed(self._environ()), self._grace) as run:
             run.tell(line)
             try:
                 async with asyncio.timeout(self._timeout.total_seconds()):

@@ -1,13 +1,13 @@
 """The token, or trouble with it, on a command's standard input (``docs/sinks.md``, "exec")."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from homey_tokend.happenings import Failed, Recovered
 from homey_tokend.model import Delivered, Delivery
 from homey_tokend.ports import Notice
-from homey_tokend.sinks.command import GRACE, Command
+from homey_tokend.sinks.command import GRACE, Command, Environ
 from homey_tokend.sinks.document import document, instant, json_line
 
 
@@ -17,8 +17,8 @@ class ExecSink:
     Args:
         command: The program and its arguments; no shell reads them.
         timeout: How long it may run; then its whole process group is ended.
-        environ: What it inherits, scrubbed. A variable that holds a configured
-            secret must not be in it.
+        environ: Gives what it inherits, before it is scrubbed; asked at each run. A variable
+            that holds a configured secret must not be in it.
         grace: How long it may take to end after SIGTERM, before SIGKILL.
     """
 
@@ -26,7 +26,7 @@ class ExecSink:
         self,
         command: Sequence[str],
         timeout: timedelta,
-        environ: Mapping[str, str],
+        environ: Environ,
         *,
         grace: timedelta = GRACE,
     ) -> None:
@@ -62,7 +62,7 @@ class ExecListener:
         self,
         command: Sequence[str],
         timeout: timedelta,
-        environ: Mapping[str, str],
+        environ: Environ,
         on: AbstractSet[str],
     ) -> None:
         self._command = Command(command, timeout, environ)

@@ -150,6 +150,30 @@ async def test_never_past_its_expiry(http: ClientSession, desk: FakeDesk) -> Non
     assert document["kind"] == "no_token"
 
 
+@pytest.mark.parametrize(
+    ("told", "detail", "retry_after"),
+    [
+        ({"refreshing": True}, "the sign-in is under way", "1"),
+        ({}, "the sign-in is about to begin", "10"),
+        ({"next_at": NOW, "next_why": "no valid token"}, "the sign-in is about to begin", "1"),
+        (
+            {"next_at": NOW + timedelta(seconds=55), "next_why": "the budget is used sparingly"},
+            "the next sign-in is in 55 s (the budget is used sparingly)",
+            "55",
+        ),
+    ],
+)
+async def test_before_any_trouble(
+    http: ClientSession, desk: FakeDesk, told: dict[str, object], detail: str, retry_after: str
+) -> None:
+    """Where nothing has failed, what is waited for is told."""
+    desk.views["home"] = view("home", None, **told)
+    response = await http.get("/token?wait=0")
+
+    assert (await response.json())["detail"] == f"no valid token is held for home: {detail}"
+    assert response.headers["Retry-After"] == retry_after
+
+
 async def test_no_token_tells_why_and_when(http: ClientSession, desk: FakeDesk) -> None:
     """503 carries kind, step and remedy of the failure, and whole seconds to the next try."""
     desk.views["home"] = view(trouble=refused(), next_at=NOW + timedelta(seconds=899.2))

@@ -91,6 +91,7 @@ class Household:
         self.sinks: dict[str, Sink] = {}
         #: Called with the parts before they are put to work.
         self.look_at: Callable[[Parts], object] = lambda _parts: None
+        self.environ: dict[str, str] = {}
         #: Every secret that the log was told to hide.
         self.hidden: list[Secret] = []
         self.heard: Callable[[str, Request, Response], None] = lambda *_: None
@@ -136,13 +137,13 @@ class Household:
         if not self.password.exists():
             self.set_password(self.simulator.description()["password"])
         config = self.config(document)
-        world = World(self.clock, environ={}, hide=self.hidden.append, heard=self.heard)
+        world = World(self.clock, environ=self.environ, hide=self.hidden.append, heard=self.heard)
         return Furnished(config, world, self.store, self.sinks)
 
     def config(self, document: Json | None = None) -> Config:
         """The configuration that a document makes."""
         text = yaml.safe_dump(document or self.document())
-        return parse(text.encode(), "config.yaml", defaults=Defaults(), environ={})
+        return parse(text.encode(), "config.yaml", defaults=Defaults(), environ=self.environ)
 
     def set_password(self, password: str) -> None:
         """Write the password file, as a person does."""

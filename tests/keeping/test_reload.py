@@ -50,6 +50,27 @@ async def test_a_new_sink_gets_the_token_that_is_held(household: Household) -> N
     assert household.sign_ins() == 1
 
 
+async def test_a_variable_that_becomes_a_secret(begin: Begin) -> None:
+    """A Homey that is added reads a variable: the commands of the others inherit it no more."""
+    household = await begin(homeys=2)
+    both = household.document()
+    household.environ["SHARED"] = both["homeys"]["home1"]["client_secret"]
+    both["homeys"]["home1"]["client_secret"] = {"env": "SHARED"}
+    seen = household.folder / "seen"
+    command = ["/bin/sh", "-c", 'env >> "$0"; echo . >> "$0"', str(seen)]
+    both["homeys"]["home"]["sinks"] = [{"type": "exec", "command": command}]
+    one = {**both, "homeys": {"home": both["homeys"]["home"]}}
+    await household.start(one)
+    keeper = household.keepers["home"]
+    await reloaded(household, both)
+    await household.wait(13 * HOUR)
+    before, after, _ = seen.read_text().split(".\n")
+
+    assert keeper is household.keepers["home"]
+    assert "SHARED=" in before
+    assert "SHARED=" not in after
+
+
 async def test_homeys_come_and_go(begin: Begin) -> None:
     """One is added and signs in, one is removed and forgotten, the order is the file's."""
     household = await begin(homeys=2)

@@ -26,6 +26,10 @@ SHORT = timedelta(milliseconds=700)
 ENVIRON = {"PATH": os.environ["PATH"]}
 
 
+def inherited() -> Mapping[str, str]:
+    return ENVIRON
+
+
 def sh(
     script: str,
     *arguments: object,
@@ -33,7 +37,7 @@ def sh(
     environ: Mapping[str, str] = ENVIRON,
 ) -> ExecSink:
     """A sink that runs a line of shell; ``$1`` and so on are the arguments."""
-    return ExecSink(["/bin/sh", "-c", script, "sh", *map(str, arguments)], timeout, environ)
+    return ExecSink(["/bin/sh", "-c", script, "sh", *map(str, arguments)], timeout, lambda: environ)
 
 
 def shown(error: BaseException) -> str:
@@ -105,7 +109,7 @@ async def test_the_command_runs_in_the_root_folder_in_a_session_of_its_own(
     """No folder is kept busy, and a Ctrl-C for the daemon is none for the command."""
     script = "import os, sys; print(os.getcwd(), os.getsid(0) == os.getpid(), file=open(sys.argv[1], 'w'))"
 
-    await ExecSink([sys.executable, "-c", script, str(tmp_path / "seen")], LONG, ENVIRON).write(
+    await ExecSink([sys.executable, "-c", script, str(tmp_path / "seen")], LONG, inherited).write(
         delivery()
     )
 
@@ -221,7 +225,7 @@ async def test_a_command_that_ignores_the_request_to_end_is_killed(tmp_path: Pat
     command = ["/bin/sh", "-c", script, "sh", str(tmp_path / "pid")]
 
     with pytest.raises(SinkFailed):
-        await ExecSink(command, SHORT, ENVIRON, grace=SHORT).write(delivery())
+        await ExecSink(command, SHORT, inherited, grace=SHORT).write(delivery())
 
     assert await gone(int(await filled(tmp_path / "pid")))
 
@@ -246,7 +250,7 @@ async def test_a_delivery_cancelled_while_its_command_starts_leaves_nothing(
 ) -> None:
     """However few turns of the loop the start has had; whether or not it can start."""
     before = handles()
-    for sink in (sh("sleep 60"), ExecSink([str(tmp_path / "absent")], LONG, ENVIRON)):
+    for sink in (sh("sleep 60"), ExecSink([str(tmp_path / "absent")], LONG, inherited)):
         task = asyncio.create_task(sink.write(delivery()))
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -266,7 +270,7 @@ async def test_a_second_cancel_shortens_the_grace(tmp_path: Path) -> None:
     """Who insists is not kept waiting by a command that ignores SIGTERM."""
     script = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 60; done'
     command = ["/bin/sh", "-c", script, "sh", str(tmp_path / "pid")]
-    sink = ExecSink(command, LONG, ENVIRON, grace=timedelta(minutes=5))
+    sink = ExecSink(command, LONG, inherited, grace=timedelta(minutes=5))
     task = asyncio.create_task(sink.write(delivery()))
     pid = int(await filled(tmp_path / "pid"))
     task.cancel()
@@ -338,7 +342,7 @@ async def test_a_command_that_cannot_be_executed_is_refused(tmp_path: Path, plac
     program = commands(tmp_path)[place]
 
     with pytest.raises(SinkRefused, match="cannot be run") as caught:
-        await ExecSink([str(program)], LONG, ENVIRON).write(delivery())
+        await ExecSink([str(program)], LONG, inherited).write(delivery())
 
     assert "docs/sinks.md" in caught.value.remedy
     assert CANARY not in shown(caught.value)
@@ -351,7 +355,7 @@ async def test_a_command_that_cannot_be_started_just_now_is_tried_again(tmp_path
     program.chmod(0o700)
 
     with program.open("ab"), pytest.raises(SinkFailed, match="text file busy"):
-        await ExecSink([str(program)], LONG, ENVIRON).write(delivery())
+        await ExecSink([str(program)], LONG, inherited).write(delivery())
 
 
 # --- no token in its words ---------------------------------------------------
@@ -421,9 +425,9 @@ def test_a_short_token_is_hidden_whole_and_a_url_spells_it_otherwise() -> None:
 
 def test_a_target_names_the_program_and_only_a_digest_of_its_arguments() -> None:
     """Two commands of one program are two targets; a password in an argument is not shown."""
-    one = ExecSink(["/bin/on-token"], LONG, {})
-    two = ExecSink(["/bin/on-token", "--password=pw"], LONG, {})
-    three = ExecSink(["/bin/on-token", "--password=other"], LONG, {})
+    one = ExecSink(["/bin/on-token"], LONG, dict)
+    two = ExecSink(["/bin/on-token", "--password=pw"], LONG, dict)
+    three = ExecSink(["/bin/on-token", "--password=other"], LONG, dict)
 
     assert one.target == "exec:/bin/on-token"
     assert two.target.startswith("exec:/bin/on-token#")
