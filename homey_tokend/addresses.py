@@ -15,6 +15,8 @@ from homey_tokend.model import Endpoints
 _URL = re.compile(r"[!-~]+")
 #: Names and addresses as they are, IPv6 too: no percent-encoding, no backslash.
 _HOST = re.compile(r"[a-z0-9._:-]{1,253}")
+#: A cloudid is 24 hex digits today; codes and access tokens, of 40, are not taken for one.
+_CLOUDID = re.compile(r"[0-9A-Za-z-]{1,36}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Site:
     explicit_url: str | None
     remembered_url: str | None
     lifetime: timedelta
+
+
+def is_cloudid(text: str) -> bool:
+    """Whether a text can be a Homey's cloudid."""
+    return bool(_CLOUDID.fullmatch(text))
 
 
 def fallback_url(site: Site) -> str:

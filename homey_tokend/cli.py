@@ -17,6 +17,7 @@ from homey_tokend.talk import ClientError
 
 #: Every command with its line in ``--help``; its file is ``commands/<name>.py``.
 COMMANDS = {
+    "init": "ask for what is needed, try it, and write the configuration",
     "run": "the daemon, in the foreground",
     "once": "refresh what is due, write the sinks, and end",
     "check": "check the configuration, and with --online the way to a token",

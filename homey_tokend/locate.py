@@ -9,7 +9,7 @@ its place would be a surprise.
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path |
     if named:
         _try(Path(named))
         return Path(named)
-    for path in _candidates(environ, home):
+    for path in places(environ, home):
         if _there(path):
             _try(path)
             return path
@@ -75,12 +75,13 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     config_or_none = from_environment(environ, defaults=defaults(environ), read_text=_read_text)
     if config_or_none is not None:
         return config_or_none
-    places = ", ".join(map(str, _candidates(environ, home)))
+    looked = ", ".join(map(str, places(environ, home)))
     raise _invalid(
         "configuration",
-        f"there is none: looked for --config, $HOMEY_TOKEND_CONFIG, {places} and HOMEY_EMAIL "
+        f"there is none: looked for --config, $HOMEY_TOKEND_CONFIG, {looked} and HOMEY_EMAIL "
         "in the environment",
-        "Copy config.example.yaml to one of these places, and put your values in.",
+        "Call homey-tokend init, which asks for the values, or copy config.example.yaml to one "
+        "of these places.",
     )
 
 
@@ -101,12 +102,16 @@ def defaults(environ: Mapping[str, str]) -> Defaults:
     return Defaults(socket=run / f"{_NAME}.sock", state=state / "state.json")
 
 
-def _candidates(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
+def places(environ: Mapping[str, str], home: Path | None = None) -> tuple[Path, ...]:
+    """Where a file is looked for that nobody names, in this order.
+
+    Args:
+        environ: The environment.
+        home: The person's home folder; None: what the environment says.
+    """
     given = _systemd(environ, "CONFIGURATION_DIRECTORY")
-    if given is not None:
-        yield given / "config.yaml"
-    yield _SYSTEM
-    yield _xdg(environ, "XDG_CONFIG_HOME", ".config", home) / _NAME / "config.yaml"
+    own = _xdg(environ, "XDG_CONFIG_HOME", ".config", home) / _NAME / "config.yaml"
+    return (*([given / "config.yaml"] if given else []), _SYSTEM, own)
 
 
 def _systemd(environ: Mapping[str, str], name: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""What the consent pages give: the form's ``_csrf`` and the cookies. Pure."""
+"""What the consent pages give: the form's ``_csrf``, its Homeys, the cookies. Pure."""
 
 import html
 import re
@@ -9,6 +9,9 @@ from itertools import islice
 _VALUE_LIMIT = 4096
 #: How long may the attributes of one <input> be? Enough for a value at its limit.
 _ATTRIBUTES_LIMIT = 4 * _VALUE_LIMIT
+#: What stands for a Homey in the form (docs/wire.md A3), and how many are believed.
+_HOMEY = re.compile(r"resource\.homey\.([0-9A-Za-z-]{1,36})")
+_HOMEYS = 100
 _COOKIES = 20
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _COOKIE_VALUE = re.compile(r"[!-~]{0,4096}")
@@ -43,14 +46,21 @@ def csrf_of(page: bytes) -> str | None:
     Returns:
         Its value, or None where the page has no such field (``docs/wire.md`` A2).
     """
-    for attributes in _inputs(page.decode("utf-8", "replace")):
-        if attributes.get("name") == "_csrf" and attributes.get("value"):
+    for tag, attributes in _fields(page.decode("utf-8", "replace")):
+        if tag == "input" and attributes.get("name") == "_csrf" and attributes.get("value"):
             return attributes["value"]
     return None
 
 
-def _inputs(text: str) -> Iterator[dict[str, str]]:
-    """The attributes of each ``<input>`` that a browser would show."""
+def homeys_of(page: bytes) -> tuple[str, ...]:
+    """The cloudids that a consent page offers, in its order (``docs/wire.md`` A2)."""
+    fields = _fields(page.decode("utf-8", "replace"))
+    found = (_HOMEY.fullmatch(attributes.get("value", "")) for _, attributes in fields)
+    return tuple(islice(dict.fromkeys(each[1] for each in found if each), _HOMEYS))
+
+
+def _fields(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each ``<input>`` and ``<option>`` that a browser would show, with its attributes."""
     at, templates = 0, 0
     while (found := _next_markup(text, at)) is not None:
         at = found.end()
@@ -65,8 +75,8 @@ def _inputs(text: str) -> Iterator[dict[str, str]]:
         elif tag in _TEXTS and opens:
             closing_tag = _TEXTS[tag].search(text, at)
             at = closing_tag.start() if closing_tag else len(text)
-        elif tag == "input" and opens and not templates:
-            yield _attributes(found["attributes"])
+        elif tag in {"input", "option"} and opens and not templates:
+            yield tag, _attributes(found["attributes"])
 
 
 def _next_markup(text: str, at: int) -> re.Match[str] | None:

@@ -52,7 +52,17 @@ def started(
     Raises:
         ConfigurationInvalid: there is none, or it has faults.
     """
-    config = locate.load(args.config, os.environ)
+    with speaking(locate.load(args.config, os.environ), heard) as begun:
+        for fault in begun.config.warnings:
+            log.warning("configuration.doubtful", fault=str(fault))
+        yield begun
+
+
+@contextmanager
+def speaking(
+    config: Config, heard: Callable[[str, Request, Response], None] | None = None
+) -> Iterator[Started]:
+    """Set the log up as a configuration says; write the last lines at the end."""
     clock, redactor = SystemClock(), Redactor()
     world = World(clock, environ=os.environ, hide=redactor.add)
     if heard is not None:
@@ -75,8 +85,6 @@ def started(
 
     set_log(config.log)
     try:
-        for fault in config.warnings:
-            log.warning("configuration.doubtful", fault=str(fault))
         yield Started(config, world, set_log)
     finally:
         # Together, whoever has stalled: each reload of the log leaves one behind.

@@ -272,9 +272,7 @@ def test_nothing_at_all(tmp_path: Path, system: Path) -> None:
         f"{system}/etc/config.yaml, {tmp_path}/.config/homey-tokend/config.yaml and HOMEY_EMAIL "
         "in the environment"
     ) == fault.message
-    assert (
-        "Copy config.example.yaml to one of these places, and put your values in." == fault.remedy
-    )
+    assert fault.remedy.startswith("Call homey-tokend init, which asks for the values")
 
 
 def test_default_folders(system: Path, tmp_path: Path) -> None:

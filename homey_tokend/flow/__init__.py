@@ -12,18 +12,21 @@ the middle costs no password: only the next one is repeated.
 * ``exchange``: delegation, Homey login, session: grant to a bearer (A5, A6, C)
 
 ``sign_in`` is the first two in one; ``renew_grant`` uses an OAuth refresh token;
-``prove`` asks a Homey whether it takes a bearer.
+``prove`` asks a Homey whether it takes a bearer. ``offered`` and ``homeys`` tell which
+Homeys there are, for a person who has not named one yet.
 """
 
-from homey_tokend.flow.bearers import exchange
-from homey_tokend.flow.grants import consent, known_secrets, log_in, renew_grant, sign_in
+from homey_tokend.flow.bearers import exchange, homeys
+from homey_tokend.flow.grants import consent, known_secrets, log_in, offered, renew_grant, sign_in
 from homey_tokend.flow.proof import prove
 
 __all__ = [
     "consent",
     "exchange",
+    "homeys",
     "known_secrets",
     "log_in",
+    "offered",
     "prove",
     "renew_grant",
     "sign_in",

@@ -1,17 +1,13 @@
 """From a grant to a proved bearer: no password goes out here (``docs/wire.md`` A5, A6, E)."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from homey_tokend import answers
-from homey_tokend.addresses import Site, acceptable, fallback_url
+from homey_tokend.addresses import Site, acceptable, fallback_url, is_cloudid
 from homey_tokend.errors import BearerDiscarded, HomeyRefused, StaleSignIn, TokendError
 from homey_tokend.flow.proof import prove
-from homey_tokend.model import Bearer, Conversation, Grant, Request, Secret, Step
-
-#: A cloudid is 24 hex digits today; codes and access tokens, of 40, are not shown as one.
-_CLOUDID = re.compile(r"[0-9A-Za-z-]{1,36}")
+from homey_tokend.model import Bearer, Conversation, Endpoints, Grant, Request, Secret, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +52,15 @@ def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Convers
     return (yield from _proved(draft, grant.skew))
 
 
-def _homeys(
-    grant: Grant, site: Site, hide: tuple[Secret, ...] = ()
+def homeys(
+    grant: Grant, at: Endpoints, hide: tuple[Secret, ...] = ()
 ) -> Conversation[dict[str, tuple[str, str | None]]]:
-    response = yield Request(
-        Step.USER, "GET", f"{site.endpoints.api}/user/me", bearer=grant.access_token
-    )
+    """The account's Homeys: cloudid to name and address (``docs/wire.md`` E).
+
+    Raises:
+        StaleSignIn, ProtocolChanged, Transient: see ``answers.homeys_of``.
+    """
+    response = yield Request(Step.USER, "GET", f"{at.api}/user/me", bearer=grant.access_token)
     return answers.homeys_of(response, hide)
 
 
@@ -69,14 +68,14 @@ def _find(grant: Grant, site: Site) -> Conversation[_Place]:
     """Where ``/user/me`` says the Homey is; what is known otherwise where it does not say."""
     known = _Place(fallback_url(site))
     try:
-        homeys = yield from _homeys(grant, site)
+        found = yield from homeys(grant, site.endpoints)
     except StaleSignIn:
         raise
     except TokendError as error:
         return replace(known, note=f"address not asked for: {error.kind}")
-    if site.cloudid not in homeys:
+    if site.cloudid not in found:
         return replace(known, note="the account does not list this cloudid")
-    named = homeys[site.cloudid][1]
+    named = found[site.cloudid][1]
     url = acceptable(named, site.endpoints) if named else None
     if url is None:
         return replace(known, note="the account names no usable address")
@@ -111,10 +110,10 @@ def _not_covered(
     """The refusal, naming the account's other Homeys where it tells them."""
     remedy = "Check cloudid; may this account use the Homey?"
     try:
-        homeys = yield from _homeys(grant, site, hide)
+        found = yield from homeys(grant, site.endpoints, hide)
     except TokendError:
-        homeys = {}
-    named = [f"{key} ({name})" for key, (name, _) in homeys.items() if _is_cloudid(key, hide)]
+        found = {}
+    named = [f"{key} ({name})" for key, (name, _) in found.items() if _is_cloudid(key, hide)]
     if named:
         listed = ", ".join(named[:8])
         remedy = f"The account's Homeys are: {listed}. Correct cloudid."
@@ -127,7 +126,7 @@ def _not_covered(
 
 
 def _is_cloudid(key: str, hide: tuple[Secret, ...]) -> bool:
-    return bool(_CLOUDID.fullmatch(key)) and not any(one and one.reveal() in key for one in hide)
+    return is_cloudid(key) and not any(one and one.reveal() in key for one in hide)
 
 
 def _proved(draft: Bearer, skew: timedelta | None) -> Conversation[Bearer]:

@@ -15,7 +15,7 @@ from homey_tokend.model import (
     Step,
     UserToken,
 )
-from homey_tokend.pages import cookies_of, csrf_of
+from homey_tokend.pages import cookies_of, csrf_of, homeys_of
 
 
 def sign_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Conversation[Grant]:
@@ -57,6 +57,23 @@ def consent(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[Gr
     return answers.grant_of(response, (*known_secrets(who), user.value, Secret(code)))
 
 
+def offered(
+    who: Credentials, at: Endpoints, user: UserToken
+) -> Conversation[tuple[str, ...] | None]:
+    """The Homeys that the consent page offers to pick from; ``who.cloudid`` is not looked at.
+
+    Returns:
+        Their cloudids; None where nothing is to be picked (``docs/wire.md`` A2).
+
+    Raises:
+        StaleSignIn, ClientRefused, ConsentRefused, ProtocolChanged, Transient: as ``consent``.
+    """
+    hide = (*known_secrets(who), user.value)
+    page = yield _page_request(at, _consent_query(who, user))
+    answers.raise_for_consent(Step.AUTHORISE, _unless_redirect(page), hide)
+    return None if 300 <= page.status < 400 else homeys_of(page.body)
+
+
 def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Conversation[Grant]:
     """A new grant by the OAuth refresh token (RFC 6749, 6; ``docs/wire.md`` A4).
 
@@ -85,15 +102,8 @@ def known_secrets(who: Credentials) -> tuple[Secret, ...]:
 
 def _code(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[str]:
     hide = (*known_secrets(who), user.value)
-    query = (
-        ("client_id", who.client_id),
-        ("redirect_uri", who.redirect_url),
-        ("response_type", "code"),
-        ("user_token", user.value.reveal()),
-    )
-    page = yield Request(
-        Step.AUTHORISE, "GET", f"{at.accounts}/oauth2/authorise", query=query, follow=True
-    )
+    query = _consent_query(who, user)
+    page = yield _page_request(at, query)
     answers.raise_for_consent(Step.AUTHORISE, _unless_redirect(page), hide)
     if 300 <= page.status < 400:
         return _redirected(Step.AUTHORISE, page, who.redirect_url, hide)
@@ -116,6 +126,21 @@ def _code(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[str]
     )
     answers.raise_for_consent(Step.CONSENT, _unless_redirect(answer), hide)
     return _redirected(Step.CONSENT, answer, who.redirect_url, hide)
+
+
+def _consent_query(who: Credentials, user: UserToken) -> tuple[tuple[str, str], ...]:
+    return (
+        ("client_id", who.client_id),
+        ("redirect_uri", who.redirect_url),
+        ("response_type", "code"),
+        ("user_token", user.value.reveal()),
+    )
+
+
+def _page_request(at: Endpoints, query: tuple[tuple[str, str], ...]) -> Request:
+    return Request(
+        Step.AUTHORISE, "GET", f"{at.accounts}/oauth2/authorise", query=query, follow=True
+    )
 
 
 def _unless_redirect(response: Response) -> Response:

@@ -124,6 +124,8 @@ SORTERS: dict[str, Callable[[Response], object]] = {
 CONVERSATIONS: dict[str, Callable[[], Conversation[Any]]] = {
     "log_in": lambda: flow.log_in(WHO, AT, one_time_code="123456"),
     "consent": lambda: flow.consent(WHO, AT, USER),
+    "offered": lambda: flow.offered(WHO, AT, USER),
+    "homeys": lambda: flow.homeys(GRANT, AT),
     "renew_grant": lambda: flow.renew_grant(WHO, AT, Secret("old")),
     "exchange": lambda: flow.exchange(GRANT, SITE),
     "prove": lambda: flow.prove("https://h.example", Secret("x"), issued_at=NOON),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.pages import cookies_of, csrf_of
+from homey_tokend.pages import cookies_of, csrf_of, homeys_of
 
 FIELD = '<input name="_csrf" value="good">'
 DECOY = '<input name="_csrf" value="decoy">'
@@ -147,3 +147,38 @@ def test_no_cookie_breaks_out_of_its_header(headers: list[str]) -> None:
 
     assert line.isascii()
     assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("page", "offered"),
+    [
+        ("", ()),
+        (FIELD, ()),
+        (
+            (
+                '<select name=resource><option value="resource.homey.a1">Home</option>'
+                "<option selected value=resource.homey.b2>Hut</option></select>"
+            ),
+            ("a1", "b2"),
+        ),
+        ('<input type=radio name="resource" value="resource.homey.a1">', ("a1",)),
+        ('<input value="resource.homey.a1"><input value="resource.homey.a1">', ("a1",)),
+        ('<!-- <input value="resource.homey.a1"> -->', ()),
+        ("<template><option value=resource.homey.a1></template>", ()),
+        ('<option value="resource.homey.">', ()),
+        ('<option value="resource.homey.a/b">', ()),
+        (f'<option value="resource.homey.{"a" * 37}">', ()),
+        ('<option value="xresource.homey.a1">', ()),
+        ('<a href="resource.homey.a1">', ()),
+    ],
+)
+def test_the_homeys_offered(page: str, offered: tuple[str, ...]) -> None:
+    """What the form lets a person pick, once each and in order."""
+    assert offered == homeys_of(page.encode())
+
+
+def test_a_hundred_homeys_are_enough() -> None:
+    """A page without end offers a hundred."""
+    page = "".join(f'<option value="resource.homey.{number}">' for number in range(5000))
+
+    assert 100 == len(homeys_of(page.encode()))

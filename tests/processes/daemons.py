@@ -256,13 +256,15 @@ class Done:
     err: str
 
 
-def command(*words: str, environ: Mapping[str, str] | None = None) -> Done:
-    """Run one command to its end."""
+def command(
+    *words: str, environ: Mapping[str, str] | None = None, answers: Sequence[str] = ()
+) -> Done:
+    """Run one command to its end; ``answers`` are the lines that it can read."""
     done = subprocess.run(  # noqa: S603  our own program
         [*PROGRAM, *words],
         cwd=ROOT,
         env=environment(environ),
-        stdin=subprocess.DEVNULL,
+        input="".join(f"{line}\n" for line in answers),
         capture_output=True,
         text=True,
         timeout=2 * PATIENCE_S,

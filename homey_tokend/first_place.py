@@ -1,0 +1,127 @@
+"""Where the first configuration goes, and writing it: whole, or not at all. Blocks."""
+
+import contextlib
+import grp
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from homey_tokend import exits, locate
+from homey_tokend.private import reason_of, remedy_for, write_private
+from homey_tokend.talk import ClientError
+
+_GROUP = "homey-tokend"
+#: What systemd calls a file of the folder ``credentials`` (systemd/homey-tokend.service).
+_CREDENTIAL = "homey_{}"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPlace:
+    """The configuration file, and the folder of the secrets.
+
+    ``unit``: the secrets become credentials of the systemd unit, which alone can read them.
+    """
+
+    config: Path
+    folder: Path
+    unit: bool
+
+    def secret(self, key: str) -> Path | str:
+        """What the configuration names a secret by."""
+        return _CREDENTIAL.format(key) if self.unit else self._file(key)
+
+    def must_be_free(self) -> None:
+        """Nothing that is there is written over.
+
+        Raises:
+            ClientError: The configuration or a secret's file is there, or the folder cannot
+                be written.
+        """
+        for path in (self.config, *map(self._file, ("password", "client_secret", "totp_secret"))):
+            if os.path.lexists(path):
+                raise ClientError(
+                    f"{path} is there already; nothing was changed",
+                    exits.CANNOT_CREATE,
+                    "Name another file with --config, or move this one away.",
+                )
+        existing = next(one for one in (self.folder, *self.folder.parents) if one.exists())
+        if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+            raise ClientError(
+                f"nothing can be written in {existing}",
+                exits.CANNOT_CREATE,
+                "Name a file of your own with --config, or be root.",
+            )
+
+    def write(self, config: str, secrets: Mapping[str, str]) -> list[Path]:
+        """Write the secrets, readable for this user alone, and then the configuration.
+
+        Returns:
+            What was written.
+
+        Raises:
+            ClientError: Something is there by now, or it could not be; then nothing is left of it.
+        """
+        self.must_be_free()
+        written: list[Path] = []
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for key, value in secrets.items():
+                written.append(self._file(key))
+                write_private(written[-1], f"{value}\n".encode())
+            group = _group() if self.unit else None
+            mode = 0o600 if group is None else 0o640
+            written.append(self.config)
+            write_private(self.config, config.encode(), mode=mode, group=group)
+        except BaseException as error:
+            for path in written:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            if isinstance(error, OSError):
+                raise ClientError(
+                    f"{written[-1] if written else self.folder} cannot be written: "
+                    f"{reason_of(error)}",
+                    exits.CANNOT_CREATE,
+                    remedy_for(error),
+                ) from None
+            raise
+        return written
+
+    def _file(self, key: str) -> Path:
+        return self.folder / (key if self.unit else key.replace("_", "-"))
+
+
+def first_place(explicit: str | None, environ: Mapping[str, str]) -> FirstPlace:
+    """Where a first configuration belongs: as named, else the system's for its owner, else one's own.
+
+    Args:
+        explicit: What the command line names, or None.
+        environ: The environment.
+
+    Raises:
+        ClientError: One that would be read is there already.
+    """
+    named = explicit or environ.get("HOMEY_TOKEND_CONFIG")
+    if named:
+        config = Path(named).absolute()
+        return FirstPlace(config, config.parent, unit=False)
+    places = locate.places(environ)
+    there = next((path for path in places if os.path.lexists(path)), None)
+    if there is not None:
+        raise ClientError(
+            f"{there} is there already; nothing was changed",
+            exits.CANNOT_CREATE,
+            "See: homey-tokend check; for a further one name a file with --config.",
+        )
+    config = next((path for path in places if os.access(path.parent, os.W_OK)), places[-1])
+    credentials = config.parent / "credentials"
+    if credentials.is_dir():
+        return FirstPlace(config, credentials, unit=True)
+    return FirstPlace(config, config.parent, unit=False)
+
+
+def _group() -> int | None:
+    try:
+        return grp.getgrnam(_GROUP).gr_gid
+    except KeyError:
+        return None

@@ -1,0 +1,112 @@
+"""Questions and answers, on a terminal and without one."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from homey_tokend import exits
+from homey_tokend.dialogue import Dialogue
+from homey_tokend.talk import ClientError
+
+
+def dialogue(
+    typed: str, unseen: Callable[[str], str] | None = None
+) -> tuple[Dialogue, io.StringIO]:
+    out = io.StringIO()
+    return Dialogue(io.StringIO(typed), out, unseen), out
+
+
+@pytest.mark.parametrize(
+    ("typed", "default", "answer"),
+    [
+        ("yes\n", "", "yes"),
+        ("  yes \r\n", "", "yes"),
+        ("\n\nyes\n", "", "yes"),
+        ("\n", "http://localhost", "http://localhost"),
+        ("a\x1b[2Jb\nyes\n", "", "yes"),
+        ("yes", "", "yes"),
+    ],
+)
+def test_text(typed: str, default: str, answer: str) -> None:
+    """Blanks around it are dropped, an empty line is asked anew, Enter takes what is offered."""
+    asking, _ = dialogue(typed)
+
+    assert answer == asking.ask("Well?", default)
+
+
+def test_what_need_not_be() -> None:
+    """Where no answer is needed an empty line is one."""
+    asking, out = dialogue("\n\n")
+
+    assert ("", "") == (asking.ask("A", needed=False), asking.secret("B", needed=False))
+    assert "A: B: " == out.getvalue()
+
+
+def test_secrets_keep_their_blanks() -> None:
+    """A password may begin and end with a blank, and is not written anywhere."""
+    asking, out = dialogue(" pass word \n")
+
+    assert " pass word " == asking.secret("Password")
+    assert "Password: " == out.getvalue()
+
+
+def test_secrets_on_a_terminal() -> None:
+    """The terminal is asked so that it shows nothing."""
+    prompts = []
+
+    def unseen(prompt: str) -> str:
+        prompts.append(prompt)
+        return "" if len(prompts) == 1 else "secret"
+
+    asking, out = dialogue("", unseen)
+
+    assert "secret" == asking.secret("Password")
+    assert ["Password (not shown): "] * 2 == prompts
+    assert "" == out.getvalue()
+
+
+@pytest.mark.parametrize(("typed", "index"), [("2\n", 1), ("\n", 0), ("0\n3\nx\n\u00b2\n1\n", 0)])
+def test_choosing(typed: str, index: int) -> None:
+    """A number of the list; Enter is the first; anything else is asked anew."""
+    asking, out = dialogue(typed)
+
+    assert index == asking.choose("Which?", ["one", "two"])
+    assert "  1  one\n  2  two\n" in out.getvalue()
+
+
+def test_an_endless_number() -> None:
+    """A number of a thousand digits is none of the list."""
+    asking, _ = dialogue("1" + "0" * 5000 + "\n2\n")
+
+    assert 1 == asking.choose("Which?", ["one", "two"])
+
+
+def gone(_: str) -> str:
+    raise EOFError
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: dialogue("")[0].ask("A"),
+        lambda: dialogue("\n\n")[0].ask("A"),
+        lambda: dialogue("")[0].secret("A"),
+        lambda: dialogue("", gone)[0].secret("A"),
+        lambda: dialogue("9\n")[0].choose("A", ["one"]),
+    ],
+    ids=["at once", "after blanks", "of secrets", "on a terminal", "of a list"],
+)
+def test_an_end(ask: Callable[[], object]) -> None:
+    """The end of the input ends the dialogue, told plainly."""
+    with pytest.raises(ClientError, match="ended before all was answered") as caught:
+        ask()
+
+    assert exits.USAGE == caught.value.exit_status
+
+
+def test_no_text() -> None:
+    """Bytes that are no text are told."""
+    into = io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
+    with pytest.raises(ClientError, match="no text"):
+        Dialogue(into, io.StringIO(), None).ask("A")
