@@ -7,6 +7,7 @@ import errno
 import grp
 import json
 import os
+import re
 import stat
 from http import HTTPStatus
 
@@ -21,6 +22,9 @@ _OURS = "urn:homey-tokend:problem:"
 _SPACED = "too_soon"
 #: What a Homey says, with status 500, to a path that it does not know (docs/wire.md C).
 _NO_METHOD = "missing_api_method"
+#: What is long and without a blank or slash may be the bearer, repeated by what answered: of 114
+#: characters it is (docs/wire.md C), an id of 36.
+_OPAQUE = re.compile(r"[A-Za-z0-9_.:+=~-]{60,}")
 
 
 def failure(answer: Answer) -> ClientError:
@@ -65,6 +69,7 @@ def of_homey(answer: Answer) -> ClientError:
     words = [told.get("error_description"), told.get("error"), told.get("message")]
     text = next((_printable(_flat(each)) for each in words if each), "")
     text = text or _printable(answer.body.decode("utf-8", "replace")) or "nothing"
+    text = _OPAQUE.sub("…", text)
     status, hint = answer.status, ""
     if _NO_METHOD in text:
         hint = "This kind of Homey has no such path: homey-tokend call --list tells which have."

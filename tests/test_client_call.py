@@ -58,6 +58,21 @@ def test_a_no_of_the_homey(path: Path, status: int, expected: int) -> None:
     assert {"error": "not so"} == caught.value.problem
 
 
+@pytest.mark.parametrize("body", ['{{"error": "no session {}"}}', "no session {}"])
+def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
+    """A Homey that repeats the bearer is told without it; an id stays readable."""
+    parts = ("0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11", "4bd78b595c3a0f3d3bc6eb98" * 2)
+    bearer = f"{parts[0]}:{parts[0]}:{parts[1][:40]}"
+    said = body.format(f"{bearer} of {parts[0]}").encode()
+    with (
+        saying(path, answer(401, said)),
+        pytest.raises(ClientError, match=f"no session … of {parts[0]}") as caught,
+    ):
+        client.call("GET", "/api/x", homey="home", socket=str(path))
+
+    assert bearer not in caught.value.message
+
+
 def test_no_json(path: Path) -> None:
     """An answer that is no JSON is told."""
     with saying(path, answer(200, b"<html>")), pytest.raises(ClientError, match="is no JSON"):
