@@ -87,6 +87,8 @@ class Dialogue:
             return unseen(prompt)
         except EOFError:
             raise _ended() from None
+        except UnicodeDecodeError:
+            return "\0"  # no text in this locale: asked anew
 
 
 def _ended() -> ClientError:

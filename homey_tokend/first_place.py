@@ -45,8 +45,8 @@ class FirstPlace:
                     exits.CANNOT_CREATE,
                     "Name another file with --config, or move this one away.",
                 )
-        existing = next(one for one in (self.folder, *self.folder.parents) if one.exists())
-        if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        existing = next(one for one in (self.folder, *self.folder.parents) if os.path.exists(one))
+        if not (os.path.isdir(existing) and os.access(existing, os.W_OK | os.X_OK)):
             raise ClientError(
                 f"nothing can be written in {existing}",
                 exits.CANNOT_CREATE,
@@ -64,23 +64,32 @@ class FirstPlace:
         """
         self.must_be_free()
         written: list[Path] = []
+        made = [one for one in (self.folder, *self.folder.parents) if not os.path.lexists(one)]
+        at = self.folder
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in reversed(made):
+                folder.mkdir(mode=0o700)
             for key, value in secrets.items():
-                written.append(self._file(key))
-                write_private(written[-1], f"{value}\n".encode())
+                at = self._file(key)
+                _claim(at)
+                written.append(at)
+                write_private(at, f"{value}\n".encode())
             group = _group() if self.unit else None
             mode = 0o600 if group is None else 0o640
-            written.append(self.config)
-            write_private(self.config, config.encode(), mode=mode, group=group)
+            at = self.config
+            _claim(at)
+            written.append(at)
+            write_private(at, config.encode(), mode=mode, group=group)
         except BaseException as error:
             for path in written:
                 with contextlib.suppress(OSError):
                     path.unlink()
+            for folder in made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
             if isinstance(error, OSError):
                 raise ClientError(
-                    f"{written[-1] if written else self.folder} cannot be written: "
-                    f"{reason_of(error)}",
+                    f"{at} cannot be written: {reason_of(error)}",
                     exits.CANNOT_CREATE,
                     remedy_for(error),
                 ) from None
@@ -103,8 +112,7 @@ def first_place(explicit: str | None, environ: Mapping[str, str]) -> FirstPlace:
     """
     named = explicit or environ.get("HOMEY_TOKEND_CONFIG")
     if named:
-        config = Path(named).absolute()
-        return FirstPlace(config, config.parent, unit=False)
+        return _in(Path(named).absolute())
     places = locate.places(environ)
     there = next((path for path in places if os.path.lexists(path)), None)
     if there is not None:
@@ -114,10 +122,26 @@ def first_place(explicit: str | None, environ: Mapping[str, str]) -> FirstPlace:
             "See: homey-tokend check; for a further one name a file with --config.",
         )
     config = next((path for path in places if os.access(path.parent, os.W_OK)), places[-1])
+    return _in(config.absolute())
+
+
+def _in(config: Path) -> FirstPlace:
+    """The secrets go where the unit's credentials are, if that is there."""
+    if not str(config).isprintable():
+        raise ClientError(
+            "the path of the configuration holds characters that cannot be written in it",
+            exits.USAGE,
+            "Name another file with --config.",
+        )
     credentials = config.parent / "credentials"
-    if credentials.is_dir():
+    if config.name == "config.yaml" and os.path.isdir(credentials):
         return FirstPlace(config, credentials, unit=True)
     return FirstPlace(config, config.parent, unit=False)
+
+
+def _claim(path: Path) -> None:
+    """Make an empty file, for ``write_private`` to replace; OSError where something is there."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _group() -> int | None:

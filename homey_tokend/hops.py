@@ -28,7 +28,7 @@ def next_hop(request: Request, url: URL, response: Response) -> URL | None:
             url.raw_host,
             url.port,
         )
-    except ValueError:
+    except (ValueError, IndexError):  # IndexError: yarl's, of "https://[]@"
         return None
     return target.with_fragment(None) if same else None
 

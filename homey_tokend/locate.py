@@ -70,7 +70,13 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     found = find(explicit, environ, home)
     if found is not None:
         text, mode = _read(found, MOST_BYTES)
-        config = parse(text, str(found), defaults=defaults(environ), environ=environ)
+        config = parse(
+            text,
+            str(found),
+            defaults=defaults(environ),
+            environ=environ,
+            path=str(found.absolute()),
+        )
         return _with_mode(config, mode)
     config_or_none = from_environment(environ, defaults=defaults(environ), read_text=_read_text)
     if config_or_none is not None:

@@ -43,9 +43,8 @@ class Proxy:
 class Proxies:
     """The proxies of an environment.
 
-    As urllib does: any case, lower case wins, ``HTTP_PROXY`` is not believed in a CGI
-    program (``REQUEST_METHOD``), ``NO_PROXY`` holds suffixes or ``*``. As curl does:
-    ``ALL_PROXY`` where the scheme has none of its own.
+    As urllib does: any case, lower case wins, ``NO_PROXY`` holds suffixes or ``*``. As curl
+    does: ``ALL_PROXY`` where ``HTTPS_PROXY`` is not set.
 
     Args:
         environ: The environment to read; it is read once.
@@ -57,15 +56,18 @@ class Proxies:
     def of(self, url: URL) -> Proxy | None:
         """The proxy that a URL goes through; none for what stands in the house.
 
+        None for plain http either: a proxy would read the token, and what is asked so is a
+        simulator.
+
         Raises:
             ProxyUnusable: the proxy's URL has no host, or a scheme that is not spoken here.
         """
-        if not self._by_scheme:
+        if not self._by_scheme or url.scheme != "https":
             return None
         host = url.host or ""
         if _is_local(host) or _is_excepted(host, url.port, self._by_scheme.get("no", "")):
             return None
-        for scheme in (url.scheme, "all"):
+        for scheme in ("https", "all"):
             if text := self._by_scheme.get(scheme):
                 return _parse(f"{scheme}_proxy", text)
         return None
@@ -78,8 +80,6 @@ def _from_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
         for name, value in environ.items()
         if value and name.lower().endswith("_proxy")
     }
-    if "REQUEST_METHOD" in environ:
-        found.pop("http", None)
     for name, value in environ.items():
         if name == name.lower() and name.endswith("_proxy"):
             # An empty lower-case variable switches the upper-case one off.

@@ -107,6 +107,10 @@ def _broken(error: BaseException, address: str) -> str:
 
 def _name(error: BaseException, address: str) -> str:
     inner = getattr(error, "os_error", error)
+    asked = getattr(error, "host", None)
+    if isinstance(asked, str) and asked not in address:
+        # aiohttp has one class for the host's name and the proxy's.
+        return _proxy_connection(error, address)
     if getattr(inner, "errno", None) == socket.EAI_AGAIN:
         return f"the name of {address} could not be looked up now (DNS, temporary failure)"
     return f"the name of {address} was not found (DNS)"

@@ -9,6 +9,7 @@ from homey_tokend.answers.excerpts import clean, quoted
 from homey_tokend.answers.shapes import (
     JWT_LIMIT,
     changed,
+    is_json,
     is_json_object,
     json_of_success,
     opaque,
@@ -38,9 +39,7 @@ def user_token_of(response: Response, hide: Iterable[Secret]) -> UserToken:
     raise_for_trouble(step, response)
     if 400 <= response.status < 500:
         raise (
-            _account_refused(response, hide)
-            if is_json_object(response)
-            else _refused_unusually(response)
+            _account_refused(response, hide) if is_json(response) else _refused_unusually(response)
         )
     found = json_of_success(step, response, "the login gave an unknown answer")
     value = found.get("token") if isinstance(found, dict) else None
@@ -77,11 +76,12 @@ def _refused_unusually(response: Response) -> ProtocolChanged:
 def _known_words(response: Response) -> tuple[str, str] | None:
     """What a refused login says, and the remedy; None where its words are not known."""
     text = response.body[:4096].lower()
-    if b"password" in text and b"not correct" in text:
+    one_time = re.search(rb"(?<![a-z])otp|one.time|two.?factor|2fa", text)
+    if not one_time and b"password" in text and b"not correct" in text:
         return "Athom refuses the password", "Correct the password."
     if b"no resource exists" in text:
         return "Athom knows no such e-mail address", "Correct the e-mail address."
-    if re.search(rb"\botp|two.?factor|2fa", text) or _json_code(response) == 401:
+    if one_time or _json_code(response) == 401:
         return (
             "Athom wants a one-time code, or refuses the one it got",
             "Set totp_secret to the account's base32 secret; is this machine's clock right?",

@@ -90,6 +90,15 @@ def json_of_success(step: Step, response: Response, what: str) -> object:
     return found
 
 
+def is_json(response: Response) -> bool:
+    """Whether the answer is any JSON value: this vendor sends bare strings, too."""
+    try:
+        json.loads(response.body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def is_json_object(response: Response) -> bool:
     """Whether the answer is a JSON object."""
     try:

@@ -233,7 +233,9 @@ def _dress(aside: Path, place: SocketPlace) -> None:
         except PermissionError as error:
             raise CannotServe(
                 f"the daemon may not give its socket to the group {place.group}",
-                remedy=f"Add the daemon's user to that group (usermod -aG {place.group} USER).",
+                remedy=f"Add the daemon's user to that group (usermod -aG {place.group} USER). The "
+                "sandbox of the systemd unit forbids it all the same: there, set SocketGroup= of "
+                "homey-tokend.socket.",
             ) from error
     aside.chmod(place.mode)
 

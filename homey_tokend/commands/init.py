@@ -29,6 +29,8 @@ _CLIENTS = "https://tools.developer.homey.app/api/projects"
 _CLOUDIDS = "https://tools.developer.homey.app/tools/system"
 _VARIABLE = "accesstoken"
 _NO_VARIABLE = "-"
+#: As config/sinks.py takes it.
+_LONGEST_NAME = 128
 #: What stands for the Homey until it is known.
 _UNKNOWN = "unknown"
 
@@ -83,6 +85,7 @@ class _Init:
             _Way(begun, self._who(draft)) as way,
         ):
             draft = self._met(draft, way)
+            _checked(draft, self._place)
             written = self._place.write(draft.text(), self._secrets)
             put("".join(f"written: {path}\n" for path in written))
             if "totp_secret" in self._secrets:
@@ -169,8 +172,14 @@ class _Init:
             "Everybody and every app that may read logic variables can read the token in one."
         )
         question = f"Write the token to which one? {_NO_VARIABLE}: none; a new one is made"
-        while not known.get(answer := dialogue.ask(question, _VARIABLE), True):
-            dialogue.say(f"{answer} is no text variable, which a token needs.")
+        while True:
+            answer = dialogue.ask(question, _VARIABLE)
+            if len(answer) > _LONGEST_NAME:
+                dialogue.say(f"A name has at most {_LONGEST_NAME} characters.")
+            elif not known.get(answer, True):
+                dialogue.say(f"{answer} is no text variable, which a token needs.")
+            else:
+                break
         return "" if answer == _NO_VARIABLE else answer
 
 

@@ -17,6 +17,7 @@ from homey_tokend.config.sinks import (
     LogicVariableConfig,
     SinkConfig,
 )
+from homey_tokend.config.whole import Defaults
 from homey_tokend.errors import Fault
 from homey_tokend.model import SecretRef
 
@@ -24,8 +25,8 @@ Sink = LogicVariableConfig | FileSinkConfig | ExecSinkConfig
 _SINK: TypeAdapter[Sink] = TypeAdapter(SinkConfig)
 
 
-def clashes(data: Plain, root: Node, source: str) -> Iterator[Fault]:
-    """Two sinks with one target, and sinks that would overwrite a file of the daemon.
+def clashes(data: Plain, root: Node, source: str, defaults: Defaults, file: str) -> Iterator[Fault]:
+    """Two sinks with one target, and what would overwrite a file of the daemon.
 
     Works on what is written, not on the validated document, so that other faults do not
     hide these.
@@ -34,18 +35,28 @@ def clashes(data: Plain, root: Node, source: str) -> Iterator[Fault]:
         data: The document as written.
         root: Its tree, for the places.
         source: Where it comes from.
+        defaults: Where socket and state are if the document does not say.
+        file: The configuration's own file, absolute; empty: none.
     """
     first: dict[tuple[str, str], KeyPath] = {}
-    taken = dict(_own_files(data))
+    taken = dict(_secret_files(data))
+    if file:
+        taken[_norm(file)] = "the configuration"
+    for key, path, written in _own_places(data, defaults):
+        own = taken.get(_norm(path))
+        if own is not None and written:
+            yield at((key, "path"), root, source, f"would overwrite {own}", "Choose another path.")
+        taken[_norm(path)] = f"the file of {key}.path"
+        taken[_norm(f"{path}.lock")] = f"the lock of {key}.path"
     for place, cloudid, sink in _sinks(data):
         if isinstance(sink, FileSinkConfig):
-            own = taken.get(posixpath.normpath(sink.path))
+            own = taken.get(_norm(str(sink.path)))
             if own is not None:
                 yield at(
                     (*place, "path"),
                     root,
                     source,
-                    f"would overwrite the file of {dotted(own)}",
+                    f"would overwrite {own}",
                     "Choose another path.",
                 )
         scope = _scope(sink, place, cloudid)
@@ -80,7 +91,7 @@ def _targets(sink: Sink) -> tuple[str, ...]:
     """All that a sink writes to; two spellings of one path are one target."""
     if isinstance(sink, LogicVariableConfig):
         return sink.targets
-    return (posixpath.normpath(sink.path) if isinstance(sink, FileSinkConfig) else sink.target,)
+    return (_norm(str(sink.path)) if isinstance(sink, FileSinkConfig) else sink.target,)
 
 
 def _scope(sink: Sink, place: KeyPath, cloudid: str) -> str:
@@ -110,16 +121,28 @@ def _sinks(data: Plain) -> Iterator[tuple[KeyPath, str, Sink]]:
                 continue  # its faults are told where the whole document is validated
 
 
-def _own_files(data: Plain) -> Iterator[tuple[str, KeyPath]]:
+def _norm(path: str) -> str:
+    """One spelling of a path; POSIX leaves two slashes at the start alone, Linux does not."""
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def _secret_files(data: Plain) -> Iterator[tuple[str, str]]:
     for name, homey in _homeys(data):
         for key in SECRETS:
             written = homey.get(key)
             if isinstance(written, dict) and isinstance(written.get("file"), Text):
-                yield posixpath.normpath(str(written["file"])), ("homeys", name, key)
+                yield _norm(str(written["file"])), f"the file of {dotted(('homeys', name, key))}"
+
+
+def _own_places(data: Plain, defaults: Defaults) -> Iterator[tuple[str, str, bool]]:
     for key in ("socket", "state"):
         section = data.get(key) if isinstance(data, dict) else None
-        if isinstance(section, dict) and isinstance(section.get("path"), Text):
-            yield posixpath.normpath(str(section["path"])), (key, "path")
+        path = section.get("path") if isinstance(section, dict) else None
+        if isinstance(path, Text):
+            if not path.null:
+                yield key, str(path), True
+        else:
+            yield key, str(getattr(defaults, key)), False
 
 
 _Doubt = tuple[KeyPath, str, str]

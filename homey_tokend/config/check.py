@@ -19,6 +19,7 @@ def checked(
     source: str,
     *,
     defaults: Defaults,
+    path: str = "",
     faults: Sequence[Fault] = (),
     warn: Callable[[Document], Iterable[Fault]],
 ) -> Config:
@@ -28,6 +29,7 @@ def checked(
         root: The tree, its depth and size bounded.
         source: Where it comes from, for messages.
         defaults: The machine's default folders.
+        path: The file that it was read from, absolute; empty: none.
         faults: What was found while it was read.
         warn: Further warnings, once the document is known.
 
@@ -39,7 +41,7 @@ def checked(
             source, root.mark, "there is no mapping at the top", "Start with the key homeys."
         )
     data = {key: plain(value) for key, (_, value) in root.entries.items() if not _free(key)}
-    every = [*faults, *clashes(data, root, source)]
+    every = [*faults, *clashes(data, root, source, defaults, path)]
     document = None
     try:
         document = Document.model_validate(data)

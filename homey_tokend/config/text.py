@@ -9,7 +9,14 @@ from homey_tokend.config.whole import Config, Defaults
 from homey_tokend.config.yaml_text import tree
 
 
-def parse(text: bytes, source: str, *, defaults: Defaults, environ: Mapping[str, str]) -> Config:
+def parse(
+    text: bytes,
+    source: str,
+    *,
+    defaults: Defaults,
+    environ: Mapping[str, str],
+    path: str = "",
+) -> Config:
     """Check the text of a configuration file.
 
     Args:
@@ -18,6 +25,7 @@ def parse(text: bytes, source: str, *, defaults: Defaults, environ: Mapping[str,
         defaults: The machine's default folders.
         environ: The environment; a file wins over ``HOMEY_…`` variables, and the ignored
             ones are named in ``Config.warnings``.
+        path: Where it lies, absolute: nothing may be written over it. Empty: in no file.
 
     Raises:
         ConfigurationInvalid: It has faults; all that can be found at once are in it.
@@ -27,6 +35,7 @@ def parse(text: bytes, source: str, *, defaults: Defaults, environ: Mapping[str,
         root,
         source,
         defaults=defaults,
+        path=path,
         faults=faults,
         warn=lambda document: ignored(document, environ, source),
     )

@@ -1,22 +1,33 @@
 """From a grant to a proved bearer: no password goes out here (``docs/wire.md`` A5, A6, E)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from homey_tokend import answers
 from homey_tokend.addresses import Site, acceptable, fallback_url, is_cloudid
-from homey_tokend.errors import BearerDiscarded, HomeyRefused, StaleSignIn, TokendError
+from homey_tokend.errors import (
+    BearerDiscarded,
+    HomeyOffline,
+    HomeyRefused,
+    StaleSignIn,
+    TokendError,
+)
 from homey_tokend.flow.proof import prove
 from homey_tokend.model import Bearer, Conversation, Endpoints, Grant, Request, Secret, Step
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the Homey is called, and how that was found out."""
+    """Where the Homey is called, and how that was found out.
+
+    ``others``: the account's Homeys, where the account has told them and not this one.
+    """
 
     url: str
     discovered: str | None = None
     note: str = ""
+    others: str = ""
 
 
 def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Conversation[Bearer]:
@@ -33,10 +44,20 @@ def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Convers
         HomeyOffline, ProtocolChanged, Transient: see ``answers``.
     """
     hide = (*hide, grant.access_token)
-    place = _Place(fallback_url(site)) if site.explicit_url else (yield from _find(grant, site))
-    value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
-    if value is None:
+    if site.explicit_url:
+        place = _Place(fallback_url(site))
+    else:
+        place = yield from _find(grant, site, hide)
+    try:
         value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
+        if value is None:
+            value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
+    except HomeyOffline as error:
+        # So the cloud answers to a cloudid that it does not know, too (docs/wire.md A6).
+        if place.others:
+            error.message = f"{error.message} ({place.note})"
+            error.remedy = f"{place.others} Else: {error.remedy}"
+        raise
     if value is None:
         raise (yield from _not_covered(grant, site, place, hide))
     draft = Bearer(
@@ -64,17 +85,18 @@ def homeys(
     return answers.homeys_of(response, hide)
 
 
-def _find(grant: Grant, site: Site) -> Conversation[_Place]:
+def _find(grant: Grant, site: Site, hide: tuple[Secret, ...]) -> Conversation[_Place]:
     """Where ``/user/me`` says the Homey is; what is known otherwise where it does not say."""
     known = _Place(fallback_url(site))
     try:
-        found = yield from homeys(grant, site.endpoints)
+        found = yield from homeys(grant, site.endpoints, hide)
     except StaleSignIn:
         raise
     except TokendError as error:
         return replace(known, note=f"address not asked for: {error.kind}")
     if site.cloudid not in found:
-        return replace(known, note="the account does not list this cloudid")
+        others = _correct_cloudid(found, hide)
+        return replace(known, note="the account does not list this cloudid", others=others)
     named = found[site.cloudid][1]
     url = acceptable(named, site.endpoints) if named else None
     if url is None:
@@ -108,21 +130,24 @@ def _not_covered(
     grant: Grant, site: Site, place: _Place, hide: tuple[Secret, ...]
 ) -> Conversation[HomeyRefused]:
     """The refusal, naming the account's other Homeys where it tells them."""
-    remedy = "Check cloudid; may this account use the Homey?"
     try:
         found = yield from homeys(grant, site.endpoints, hide)
     except TokendError:
         found = {}
-    named = [f"{key} ({name})" for key, (name, _) in found.items() if _is_cloudid(key, hide)]
-    if named:
-        listed = ", ".join(named[:8])
-        remedy = f"The account's Homeys are: {listed}. Correct cloudid."
     note = f" ({place.note})" if place.note else ""
     return HomeyRefused(
         f"the Homey refuses the login: this consent does not cover it{note}",
         step=Step.HOMEY_LOGIN,
-        remedy=remedy,
+        remedy=_correct_cloudid(found, hide) or "Check cloudid; may this account use the Homey?",
     )
+
+
+def _correct_cloudid(found: Mapping[str, tuple[str, str | None]], hide: tuple[Secret, ...]) -> str:
+    """The advice that names the account's Homeys, or ""."""
+    named = [f"{key} ({name})" for key, (name, _) in found.items() if _is_cloudid(key, hide)]
+    if not named:
+        return ""
+    return f"The account's Homeys are: {', '.join(named[:8])}. Correct cloudid."
 
 
 def _is_cloudid(key: str, hide: tuple[Secret, ...]) -> bool:

@@ -89,7 +89,7 @@ class TextVariable:
         )
 
     async def holds(self, value: str, bearer: Token, memory: Mapping[str, str]) -> bool:
-        """Whether it still has this value; yes where it is not known which variable it is.
+        """Whether it still has this value and name; yes where it is not known which it is.
 
         Raises:
             Transient, BearerRefused, SinkRefused, SinkFailed: as ``set``.
@@ -98,7 +98,7 @@ class TextVariable:
         if known is None:
             return True
         found = await Hub(self._transport, bearer).get(known.id, slash=known.slash)
-        return found is not None and found.value == value
+        return found is not None and found.value == value and _is_called(found, known.called)
 
     async def look(self, bearer: Token) -> str:
         """Where it would be set, found without writing; in words for a person.
@@ -143,7 +143,7 @@ class TextVariable:
         if echo is None:
             return False
         _must_hold(echo, value)
-        return place.called is None or echo.name in {None, place.called}
+        return _is_called(echo, place.called)
 
     async def _find(self, hub: Hub) -> Variable | None:
         """The variable in the Homey's list; None where it is to be made."""
@@ -180,6 +180,11 @@ class TextVariable:
             f"the Homey has no logic variable named {self._name}",
             "Make a text variable of that name, or set create: true.",
         )
+
+
+def _is_called(variable: Variable, name: str | None) -> bool:
+    """Whether it still has this name; yes where the Homey does not tell, or any will do."""
+    return name is None or variable.name is None or variable.name == name
 
 
 def _must_hold(variable: Variable, value: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from homey_tokend import flow
 from homey_tokend.errors import (
+    HomeyOffline,
     HomeyRefused,
     StaleSignIn,
     TokendError,
@@ -33,6 +34,27 @@ LOST = Unreachable("no route", sent=False)
 
 def lists(**homey: object) -> Response:
     return as_json(200, {"homeys": [{"_id": CLOUDID, "name": "Home", **homey}]})
+
+
+def test_a_cloudid_of_nobody_is_told_as_such() -> None:
+    """The cloud answers as for a Homey that is off; the account knows better."""
+    offline = as_json(404, {"error": "mesh_node_offline"})
+    others = as_json(200, {"homeys": [{"_id": "a1", "name": "Hut"}]})
+    error = failure(flow.exchange(GRANT, AUTO), others, DELEGATED, offline)
+
+    assert isinstance(error, HomeyOffline)
+    assert "the account does not list this cloudid" in error.message
+    assert "The account's Homeys are: a1 (Hut). Correct cloudid." in error.remedy
+    assert "switched on" in error.remedy
+
+
+def test_a_homey_that_is_off_is_told_as_such() -> None:
+    """One that the account lists is just off."""
+    offline = as_json(404, {"error": "mesh_node_offline"})
+    error = failure(flow.exchange(GRANT, AUTO), lists(), DELEGATED, offline)
+
+    assert isinstance(error, HomeyOffline)
+    assert "cloudid" not in error.message + error.remedy
 
 
 def test_an_automatic_address_is_asked_for_and_remembered() -> None:

@@ -98,8 +98,8 @@ CASES = {
     "login: 4xx without JSON is a changed protocol": Case(
         "4xx without JSON;", (answer(403, "<h1>No</h1>"),), ProtocolChanged, 403
     ),
-    "login: 4xx with JSON that is no object is a changed protocol": Case(
-        "4xx without JSON;", (as_json(400, "no"),), ProtocolChanged, 400
+    "login: 4xx with a bare JSON string refuses the account": Case(
+        "4xx with JSON", (as_json(400, "no"),), AccountRefused, 400
     ),
     "login: 200 without a token is a changed protocol": Case(
         "4xx without JSON;", (as_json(200, {"jwt": "x"}),), ProtocolChanged, 200

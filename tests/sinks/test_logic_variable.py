@@ -204,6 +204,34 @@ async def test_a_renamed_variable_is_left_for_the_one_that_bears_the_name() -> N
     assert done.memory["id"] == UUID
 
 
+async def test_a_renamed_variable_is_not_what_it_was() -> None:
+    """Readers go by the name: a look finds that it is gone."""
+    hub = a_hub()
+    hub.add(UUID, "accesstoken")
+    sink = by_name(hub)
+    done = await sink.write(delivery())
+    assert await sink.check(delivery(memory=done.memory))
+
+    hub.variables[UUID]["name"] = "old token"
+
+    assert not await sink.check(delivery(memory=done.memory))
+
+
+@pytest.mark.parametrize("name", [{"en": "accesstoken"}, ["accesstoken"]], ids=["object", "list"])
+async def test_an_echo_with_a_name_that_is_none(name: object) -> None:
+    """A name of another type is not the one that is meant; it is looked for in the list."""
+    hub = a_hub()
+    hub.add(UUID, "accesstoken")
+    hub.script = [
+        answer(200, {"id": UUID, "name": name, "type": "string", "value": CANARY}),
+    ]
+    memory = {"id": UUID, "url": URL, "name": "accesstoken"}
+
+    done = await by_name(hub).write(delivery(memory=memory))
+
+    assert done.memory["id"] == UUID
+
+
 async def test_a_hub_that_respells_a_new_name_gets_one_variable_only() -> None:
     """The name as the Homey spells it is remembered, so that none is made each time."""
     hub = a_hub()

@@ -359,6 +359,21 @@ async def test_a_cancelled_request_is_cancelled(transport: HttpTransport) -> Non
     assert len(server.requests) == 1
 
 
+async def test_a_proxy_whose_name_is_not_known(build: Build) -> None:
+    """It is the proxy that is told, not the host behind it."""
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, CANARY)
+
+    made = build({"https_proxy": "http://proxi.example:3128"}, look_up=look_up)
+    error = await fail(made, "https://accounts.example.com")
+
+    assert str(error) == (
+        "no connection to the proxy on the way to accounts.example.com:443: its name was not found"
+    )
+    assert not error.sent
+
+
 async def test_a_bug_is_not_hidden(build: Build) -> None:
     """An error that belongs to no failure of the world stays what it is."""
 

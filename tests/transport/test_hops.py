@@ -70,6 +70,8 @@ async def test_a_location_stays_as_it_is_written(transport: HttpTransport) -> No
         "http://127.0.0.1:1/",
         "mailto:a@example.com",
         "http://[nonsense",
+        "https://[]@",
+        "//]:[é@",
         "http://127.0.0.1:port/",
     ],
 )

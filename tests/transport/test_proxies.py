@@ -53,14 +53,11 @@ ENVIRONMENTS = [
 
 
 @pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
-@pytest.mark.parametrize("url", ["https://accounts.example.com/", "http://accounts.example.com/"])
-def test_the_rules_are_urllibs(
-    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], url: str
-) -> None:
+def test_the_rules_are_urllibs(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
     """For any environment, the choice is the one that the standard library makes."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    target = URL(url)
+    target = URL("https://accounts.example.com/")
     proxies = urllib_request.getproxies()
     text = proxies.get(target.scheme)
     bypass: Any = vars(urllib_request)["proxy_bypass_environment"]  # typeshed does not know it
@@ -71,20 +68,25 @@ def test_the_rules_are_urllibs(
     assert (text and text.removeprefix("http://")) == (found and found.url.authority)
 
 
+@pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
+def test_no_proxy_reads_plain_http(environ: dict[str, str]) -> None:
+    """What is not encrypted is told to no proxy, wherever it leads."""
+    assert Proxies(environ | {"all_proxy": "http://p:1"}).of(URL("http://a.example/")) is None
+
+
 @pytest.mark.parametrize(
     "url",
     [
-        "http://localhost:8080/",
-        "http://127.0.0.1:8080/",
-        "http://[::1]:8080/",
-        "http://192.168.1.5/",
-        "http://10.0.0.5/",
-        "http://169.254.3.4/",
-        "http://[fe80::1]/",
-        "http://homey/",
-        "http://homey-5a8d4ca6eb9f7a2c9d6ccf6d.local",
-        "https://192-168-1-5.homey.homeylocal.com/",
+        "https://localhost:8080/",
+        "https://127.0.0.1:8080/",
+        "https://[::1]:8080/",
         "https://192.168.1.5/",
+        "https://10.0.0.5/",
+        "https://169.254.3.4/",
+        "https://[fe80::1]/",
+        "https://homey/",
+        "https://homey-5a8d4ca6eb9f7a2c9d6ccf6d.local",
+        "https://192-168-1-5.homey.homeylocal.com/",
     ],
 )
 def test_the_house_is_reached_without_a_proxy(url: str) -> None:
