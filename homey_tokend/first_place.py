@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homey_tokend import exits, locate
-from homey_tokend.private import reason_of, remedy_for, write_private
+from homey_tokend.private import reason_of, write_private
 from homey_tokend.talk import ClientError
 
 _GROUP = "homey-tokend"
@@ -38,20 +38,28 @@ class FirstPlace:
             ClientError: The configuration or a secret's file is there, or the folder cannot
                 be written.
         """
-        for path in (self.config, *map(self._file, ("password", "client_secret", "totp_secret"))):
-            if os.path.lexists(path):
+        secrets = [self._file(key) for key in ("password", "client_secret", "totp_secret")]
+        if self.config in secrets:
+            raise ClientError(
+                f"{self.config} is where a secret goes",
+                exits.USAGE,
+                "Name another file with --config, such as config.yaml.",
+            )
+        for folder in (self.folder, self.config.parent):
+            existing = next(one for one in (folder, *folder.parents) if locate.there(one))
+            if not (_is_folder(existing) and os.access(existing, os.W_OK | os.X_OK)):
+                raise ClientError(
+                    f"nothing can be written in {existing}",
+                    exits.CANNOT_CREATE,
+                    "Name a file of your own with --config, or be root.",
+                )
+        for path in (self.config, *secrets):
+            if locate.there(path):
                 raise ClientError(
                     f"{path} is there already; nothing was changed",
                     exits.CANNOT_CREATE,
                     "Name another file with --config, or move this one away.",
                 )
-        existing = next(one for one in (self.folder, *self.folder.parents) if os.path.exists(one))
-        if not (os.path.isdir(existing) and os.access(existing, os.W_OK | os.X_OK)):
-            raise ClientError(
-                f"nothing can be written in {existing}",
-                exits.CANNOT_CREATE,
-                "Name a file of your own with --config, or be root.",
-            )
 
     def write(self, config: str, secrets: Mapping[str, str]) -> list[Path]:
         """Write the secrets, readable for this user alone, and then the configuration.
@@ -64,7 +72,7 @@ class FirstPlace:
         """
         self.must_be_free()
         written: list[Path] = []
-        made = [one for one in (self.folder, *self.folder.parents) if not os.path.lexists(one)]
+        made = [one for one in (self.folder, *self.folder.parents) if not locate.there(one)]
         at = self.folder
         try:
             for folder in reversed(made):
@@ -91,7 +99,7 @@ class FirstPlace:
                 raise ClientError(
                     f"{at} cannot be written: {reason_of(error)}",
                     exits.CANNOT_CREATE,
-                    remedy_for(error),
+                    "Name another file with --config, where you may write and there is room.",
                 ) from None
             raise
         return written
@@ -114,7 +122,7 @@ def first_place(explicit: str | None, environ: Mapping[str, str]) -> FirstPlace:
     if named:
         return _in(Path(named).absolute())
     places = locate.places(environ)
-    there = next((path for path in places if os.path.lexists(path)), None)
+    there = next((path for path in places if locate.there(path)), None)
     if there is not None:
         raise ClientError(
             f"{there} is there already; nothing was changed",
@@ -134,9 +142,16 @@ def _in(config: Path) -> FirstPlace:
             "Name another file with --config.",
         )
     credentials = config.parent / "credentials"
-    if config.name == "config.yaml" and os.path.isdir(credentials):
+    if config.name == "config.yaml" and _is_folder(credentials):
         return FirstPlace(config, credentials, unit=True)
     return FirstPlace(config, config.parent, unit=False)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _claim(path: Path) -> None:

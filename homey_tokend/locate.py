@@ -50,7 +50,7 @@ def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path |
         _try(Path(named))
         return Path(named)
     for path in places(environ, home):
-        if _there(path):
+        if there(path):
             _try(path)
             return path
     return None
@@ -147,7 +147,7 @@ def _writable(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
-def _there(path: Path) -> bool:
+def there(path: Path) -> bool:
     """Whether something is at ``path``; what cannot be looked at counts as there."""
     try:
         path.lstat()

@@ -10,11 +10,19 @@ from homey_tokend.dialogue import Dialogue
 from homey_tokend.talk import ClientError
 
 
+def nothing_unseen(_: str) -> str:
+    raise AssertionError("asked for a secret")
+
+
 def dialogue(
-    typed: str, unseen: Callable[[str], str] | None = None
+    typed: str, unseen: Callable[[str], str] | None = nothing_unseen
 ) -> tuple[Dialogue, io.StringIO]:
     out = io.StringIO()
     return Dialogue(io.StringIO(typed), out, unseen), out
+
+
+def even(answer: str) -> str:
+    return "" if len(answer) % 2 == 0 else "It is odd."
 
 
 @pytest.mark.parametrize(
@@ -36,19 +44,40 @@ def test_text(typed: str, default: str, answer: str) -> None:
 
 
 def test_what_need_not_be() -> None:
-    """Where no answer is needed an empty line is one."""
-    asking, out = dialogue("\n\n")
+    """Where no secret is needed an empty line is one, and fits; another must fit."""
+    asking, _ = dialogue("\nab\n", None)
 
-    assert ("", "") == (asking.ask("A", needed=False), asking.secret("B", needed=False))
-    assert "A: B: " == out.getvalue()
+    assert "" == asking.secret("A", lambda _: "It is wrong.", needed=False)
+    assert "ab" == asking.secret("B", even, needed=False)
+
+
+def test_what_must_fit() -> None:
+    """On a terminal what is wrong is told, and asked anew."""
+    asking, out = dialogue("abc\nabcd\n")
+
+    assert "abcd" == asking.ask("Well?", fit=even)
+    assert "Well?: It is odd.\nWell?: " == out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "typed", ["abc\nsecret\n", "\nsecret\n", "\ufeffab\nsecret\n"], ids=["odd", "empty", "mark"]
+)
+def test_without_a_terminal_nothing_is_asked_anew(typed: str) -> None:
+    """The next line is another answer, and might be a password."""
+    asking, out = dialogue(typed, None)
+    with pytest.raises(ClientError, match=r"^Well\?: ") as caught:
+        asking.ask("Well?", fit=even)
+
+    assert exits.USAGE == caught.value.exit_status
+    assert "secret" not in out.getvalue() + caught.value.message
 
 
 def test_secrets_keep_their_blanks() -> None:
     """A password may begin and end with a blank, and is not written anywhere."""
-    asking, out = dialogue(" pass word \n")
+    asking, out = dialogue(" pass word \n", None)
 
     assert " pass word " == asking.secret("Password")
-    assert "Password: " == out.getvalue()
+    assert "Password: \n" == out.getvalue()
 
 
 def test_secrets_on_a_terminal() -> None:
@@ -63,7 +92,24 @@ def test_secrets_on_a_terminal() -> None:
 
     assert "secret" == asking.secret("Password")
     assert ["Password (not shown): "] * 2 == prompts
-    assert "" == out.getvalue()
+    assert "An answer is needed.\n" == out.getvalue()
+
+
+@pytest.mark.parametrize("secret", ["no\u00a0break", "z\u200dwj", "'\"\\ #:", "\u00e9\U0001f600"])
+def test_odd_secrets(secret: str) -> None:
+    """Whatever a person can type is a password."""
+    asking, _ = dialogue(f"{secret}\n", None)
+
+    assert secret == asking.secret("Password")
+
+
+def test_control_characters() -> None:
+    """An arrow key is no part of a password."""
+    answers = iter(["\x1b[D", "good"])
+    asking, out = dialogue("", lambda _: next(answers))
+
+    assert "good" == asking.secret("Password")
+    assert "control characters" in out.getvalue()
 
 
 @pytest.mark.parametrize(("typed", "index"), [("2\n", 1), ("\n", 0), ("0\n3\nx\n\u00b2\n1\n", 0)])
@@ -91,7 +137,7 @@ def gone(_: str) -> str:
     [
         lambda: dialogue("")[0].ask("A"),
         lambda: dialogue("\n\n")[0].ask("A"),
-        lambda: dialogue("")[0].secret("A"),
+        lambda: dialogue("", None)[0].secret("A"),
         lambda: dialogue("", gone)[0].secret("A"),
         lambda: dialogue("9\n")[0].choose("A", ["one"]),
     ],
@@ -110,3 +156,15 @@ def test_no_text() -> None:
     into = io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
     with pytest.raises(ClientError, match="no text"):
         Dialogue(into, io.StringIO(), None).ask("A")
+
+
+def test_no_text_on_a_terminal() -> None:
+    """A key of another character set is told, with what to do."""
+
+    def unseen(_: str) -> str:
+        return b"pass\xe9".decode()
+
+    with pytest.raises(ClientError, match="no text") as caught:
+        dialogue("", unseen)[0].secret("A")
+
+    assert "UTF-8" in caught.value.hint

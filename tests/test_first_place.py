@@ -4,6 +4,7 @@ import grp
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,33 @@ def test_no_folder(tmp_path: Path, parent: str) -> None:
     assert exits.CANNOT_CREATE == caught.value.exit_status
 
 
+def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be looked at is told as such, and its path."""
+
+    def denied(self: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    place = FirstPlace(tmp_path / "x/y/config.yaml", tmp_path / "x/y", unit=False)
+    for name in ("lstat", "stat"):
+        monkeypatch.setattr(Path, name, denied)
+    with pytest.raises(ClientError, match=f"nothing can be written in {tmp_path}/x/y"):
+        place.must_be_free()
+
+
+@pytest.mark.parametrize("name", ["password", "client-secret", "totp-secret"])
+def test_a_name_that_a_secret_needs(tmp_path: Path, name: str) -> None:
+    """The configuration is not written over a secret."""
+    with pytest.raises(ClientError, match="is where a secret goes"):
+        FirstPlace(tmp_path / name, tmp_path, unit=False).must_be_free()
+
+
+@pytest.mark.parametrize("path", ["a\nb/config.yaml", "a\udce9/config.yaml"])
+def test_a_path_that_cannot_be_written(tmp_path: Path, path: str) -> None:
+    """A path that YAML would not give back is refused before anything is asked."""
+    with pytest.raises(ClientError, match="cannot be written in it"):
+        first_place.first_place(str(tmp_path / path), {})
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "password", "totp-secret"])
 def test_what_came_meanwhile_stays(tmp_path: Path, name: str) -> None:
     """What appears while a person types is not written over either."""
@@ -113,7 +141,23 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     config = tmp_path / "absent" / "config.yaml"
     with pytest.raises(ClientError, match="cannot be written: no such file") as caught:
-        FirstPlace(config, folder, unit=False).write("text", SECRETS)
+        FirstPlace(config, folder, unit=True).write("text", SECRETS)
 
     assert exits.CANNOT_CREATE == caught.value.exit_status
-    assert [] == list(folder.iterdir())
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """What another one has just made is not taken for ours: it stays, and ours goes."""
+    place = FirstPlace(tmp_path / "config.yaml", tmp_path, unit=False)
+
+    class Meanwhile(dict[str, str]):
+        def items(self) -> Any:
+            (tmp_path / "config.yaml").write_text("another's")
+            return super().items()
+
+    with pytest.raises(ClientError, match="cannot be written: file exists"):
+        place.write("ours", Meanwhile(SECRETS))
+
+    assert ["config.yaml"] == [path.name for path in tmp_path.iterdir()]
+    assert "another's" == (tmp_path / "config.yaml").read_text()

@@ -7,17 +7,16 @@ import io
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
 from homey_tokend import __version__, locate, startup, totp
 from homey_tokend.acquaintance import Acquaintance
-from homey_tokend.addresses import is_cloudid
 from homey_tokend.config import Config, parse
 from homey_tokend.config.environment import DAEMON_VARIABLES
-from homey_tokend.dialogue import Dialogue
-from homey_tokend.entry import put
-from homey_tokend.errors import TokendError
+from homey_tokend.dialogue import Dialogue, Fit
+from homey_tokend.errors import ConfigurationInvalid, HomeyOffline, StaleSignIn, TokendError
 from homey_tokend.exits import OK
 from homey_tokend.first_place import FirstPlace, first_place
 from homey_tokend.first_setup import FirstSetup
@@ -29,10 +28,6 @@ _CLIENTS = "https://tools.developer.homey.app/api/projects"
 _CLOUDIDS = "https://tools.developer.homey.app/tools/system"
 _VARIABLE = "accesstoken"
 _NO_VARIABLE = "-"
-#: As config/sinks.py takes it.
-_LONGEST_NAME = 128
-#: What stands for the Homey until it is known.
-_UNKNOWN = "unknown"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,13 +49,13 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ClientError: the configuration is there already or cannot be written, or the input ended.
-        ConfigurationInvalid: what was answered cannot stand in a configuration.
+        ConfigurationInvalid: the endpoints of the environment are none.
         TokendError: whatever the way to a token ends with.
     """
     place = first_place(args.config, os.environ)
     place.must_be_free()
-    into = sys.stdin or io.StringIO()
-    return _Init(place, Dialogue(into, sys.stderr, _unseen if into.isatty() else None)).run()
+    into, out = sys.stdin or io.StringIO(), sys.stderr or io.StringIO()
+    return _Init(place, Dialogue(into, out, _unseen if into.isatty() else None)).run()
 
 
 def _unseen(prompt: str) -> str:
@@ -72,8 +67,18 @@ class _Init:
         self._place = place
         self._dialogue = dialogue
         self._secrets: dict[str, str] = {}
+        #: What stands in the place of an answer until it is given.
+        self._blank = FirstSetup(
+            email="you@example.com",
+            client_id="your-client-id",
+            redirect_url="http://localhost",
+            secrets={key: place.secret(key) for key in ("password", "client_secret")},
+            cloudid="your-cloudid",
+            endpoints=_endpoints(),
+        )
 
     def run(self) -> int:
+        _checked(self._blank, self._place)
         self._dialogue.say(
             f"This asks for what the daemon signs in with, tries it once, and writes\n"
             f"{self._place.config}. An API client of your own is made at\n{_CLIENTS}.\n"
@@ -85,9 +90,8 @@ class _Init:
             _Way(begun, self._who(draft)) as way,
         ):
             draft = self._met(draft, way)
-            _checked(draft, self._place)
-            written = self._place.write(draft.text(), self._secrets)
-            put("".join(f"written: {path}\n" for path in written))
+            for path in self._place.write(draft.text(), self._secrets):
+                self._dialogue.say(f"Written: {path}")
             if "totp_secret" in self._secrets:
                 self._dialogue.say("Waiting half a minute at most, for the next one-time code…")
                 way.past_the_code()
@@ -96,28 +100,47 @@ class _Init:
 
     def _asked(self) -> FirstSetup:
         dialogue, secrets = self._dialogue, self._secrets
-        email = dialogue.ask("E-mail address of the Athom account")
+        email = dialogue.ask(
+            "E-mail address of the Athom account",
+            fit=self._fit(lambda answer: replace(self._blank, email=answer)),
+        )
         secrets["password"] = dialogue.secret("Password")
-        one_time = self._one_time_secret()
-        client_id = dialogue.ask("Client id")
+        one_time = dialogue.secret(
+            "Base32 secret of two-factor authentication, Enter where it is off",
+            lambda text: "" if totp.normal(text) else "It is no base32 text of 16 characters.",
+            needed=False,
+        )
+        client_id = dialogue.ask(
+            "Client id", fit=self._fit(lambda answer: replace(self._blank, client_id=answer))
+        )
         secrets["client_secret"] = dialogue.secret("Client secret")
         if one_time:
             secrets["totp_secret"] = one_time
-        redirect_url = dialogue.ask("Callback URL of the client", "http://localhost")
-        return FirstSetup(
+        redirect_url = dialogue.ask(
+            "Callback URL of the client",
+            self._blank.redirect_url,
+            self._fit(lambda answer: replace(self._blank, redirect_url=answer)),
+        )
+        return replace(
+            self._blank,
             email=email,
             client_id=client_id,
             redirect_url=redirect_url,
             secrets={key: self._place.secret(key) for key in secrets},
-            cloudid=_UNKNOWN,
-            endpoints=_endpoints(),
         )
 
-    def _one_time_secret(self) -> str:
-        question = "Base32 secret of two-factor authentication, Enter where it is off"
-        while (text := self._dialogue.secret(question, needed=False)) and not totp.normal(text):
-            self._dialogue.say("That is no base32 text of 16 characters or more.")
-        return text
+    def _fit(self, setup: Callable[[str], FirstSetup]) -> Fit:
+        """What is wrong with an answer, by the words of the configuration's own check."""
+
+        def fit(answer: str) -> str:
+            try:
+                _checked(setup(answer), self._place)
+            except ConfigurationInvalid as error:
+                fault = error.faults[0]
+                return f"{fault.message}. {fault.remedy}"
+            return ""
+
+        return fit
 
     def _who(self, draft: FirstSetup) -> Credentials:
         one_time = self._secrets.get("totp_secret")
@@ -136,9 +159,7 @@ class _Init:
         way.log_in()
         cloudid, called = self._picked(way)
         way.pick(cloudid)
-        bearer = way.bearer()
-        self._dialogue.say(f"A token is got, good for {bearer.expires_at - bearer.issued_at}.")
-        variable = self._variable(way, bearer)
+        variable = self._variable(self._known_variables(way))
         return replace(draft, cloudid=cloudid, called=called, variable=variable)
 
     def _picked(self, way: "_Way") -> tuple[str, str]:
@@ -146,40 +167,58 @@ class _Init:
         homeys = way.homeys()
         if not homeys:
             self._dialogue.say(f"Athom does not tell the account's Homeys. See {_CLOUDIDS}")
-            return self._typed_cloudid(), ""
+            return self._dialogue.ask(
+                "Cloudid of the Homey",
+                fit=self._fit(lambda answer: replace(self._blank, cloudid=answer)),
+            ), ""
         self._dialogue.say("The Homeys of this account:")
         options = [f"{name or 'without a name'} ({key})" for key, name in homeys.items()]
         number = self._dialogue.choose("Which one?", options)
         return list(homeys.items())[number]
 
-    def _typed_cloudid(self) -> str:
-        while not is_cloudid(cloudid := self._dialogue.ask("Cloudid of the Homey")):
-            self._dialogue.say("A cloudid has letters, digits and dashes.")
-        return cloudid
+    def _known_variables(self, way: "_Way") -> dict[str, bool] | None:
+        """The Homey's variables, and whether each is a text; None where none can be written.
 
-    def _variable(self, way: "_Way", bearer: Bearer) -> str:
-        """The name of the logic variable to write, or ""."""
+        Raises:
+            TokendError: The Homey gives no token.
+        """
         dialogue = self._dialogue
         try:
-            known = way.variables(bearer)
+            bearer = way.bearer()
+        except HomeyOffline as error:
+            dialogue.say(f"{error.message}. {error.remedy}")
+            if dialogue.ask("Write the configuration all the same? y or n", "n") != "y":
+                raise
+            return {}
+        dialogue.say(f"A token is got, good for {bearer.expires_at - bearer.issued_at}.")
+        try:
+            return way.variables(bearer)
         except TokendError as error:
             dialogue.say(f"The Homey's logic variables are not to be had: {error.message}")
             dialogue.say(error.remedy or "The token is served on the socket all the same.")
+            return None
+
+    def _variable(self, known: dict[str, bool] | None) -> str:
+        """The name of the logic variable to write, or ""."""
+        if known is None:
             return ""
         texts = ", ".join(name for name, text in known.items() if text)
-        dialogue.say(f"Text variables of the Homey: {texts or 'none'}")
-        dialogue.say(
+        self._dialogue.say(f"Text variables of the Homey: {texts or 'none that is known'}")
+        self._dialogue.say(
             "Everybody and every app that may read logic variables can read the token in one."
         )
-        question = f"Write the token to which one? {_NO_VARIABLE}: none; a new one is made"
-        while True:
-            answer = dialogue.ask(question, _VARIABLE)
-            if len(answer) > _LONGEST_NAME:
-                dialogue.say(f"A name has at most {_LONGEST_NAME} characters.")
-            elif not known.get(answer, True):
-                dialogue.say(f"{answer} is no text variable, which a token needs.")
-            else:
-                break
+        well_formed = self._fit(lambda answer: replace(self._blank, variable=answer))
+
+        def fit(answer: str) -> str:
+            if not known.get(answer, True):
+                return f"{answer} is no text variable, which a token needs."
+            return "" if answer == _NO_VARIABLE else well_formed(answer)
+
+        answer = self._dialogue.ask(
+            f"Write the token to the variable (a new name is made, {_NO_VARIABLE}: none)",
+            _VARIABLE,
+            fit,
+        )
         return "" if answer == _NO_VARIABLE else answer
 
 
@@ -226,7 +265,14 @@ class _Way:
         self._who = replace(self._who, cloudid=cloudid)
 
     def bearer(self) -> Bearer:
-        return self._runner.run(self._steps.bearer(self._who, self._user))
+        try:
+            return self._runner.run(self._steps.bearer(self._who, self._user))
+        except StaleSignIn:
+            # The person thought longer than a sign-in lives.
+            if self._who.totp_secret is not None:
+                self.past_the_code()
+            self.log_in()
+            return self._runner.run(self._steps.bearer(self._who, self._user))
 
     def variables(self, bearer: Bearer) -> dict[str, bool]:
         return self._runner.run(self._steps.variables(bearer))

@@ -55,7 +55,9 @@ def test_the_whole_way(clouds: Clouds, daemons: Daemons) -> None:
     second = cloud.description()["homeys"][1]["cloudid"]
 
     assert (exits.OK, 1) == (done.status, sent)
-    assert [f"written: {config.parent / name}" for name in FILES] == done.out.splitlines()
+    assert [f"Written: {config.parent / name}" for name in FILES] == [
+        line for line in done.err.splitlines() if line.startswith("Written")
+    ]
     assert dict.fromkeys(FILES, 0o600) == modes(config.parent)
     assert second in config.read_text()
     assert exits.OK == once.status
@@ -68,9 +70,9 @@ FILES = ["password", "client-secret", "config.yaml"]
 
 
 def test_one_time_codes(clouds: Clouds, daemons: Daemons) -> None:
-    """What is no base32 text is asked anew; with all written, the code's end is waited for."""
+    """With all written, the end of the code that was used is waited for."""
     cloud, folder = clouds.start(totp_secret=TOTP), daemons.folder()
-    typed = answers(cloud, "", "", one_time=f"short\n{TOTP}")
+    typed = answers(cloud, "", "", one_time=TOTP)
     with subprocess.Popen(  # noqa: S603  our own program
         [*PROGRAM, "init", "-c", f"{folder}/config.yaml"],
         cwd=ROOT,
@@ -90,7 +92,6 @@ def test_one_time_codes(clouds: Clouds, daemons: Daemons) -> None:
         status = waiting.wait(PATIENCE_S)
 
     assert exits.INTERRUPTED == status
-    assert b"That is no base32 text" in said
     assert f"{TOTP}\n" == (folder / "totp-secret").read_text()
     assert "totp-secret" in (folder / "config.yaml").read_text()
     assert 1 == sign_ins(cloud)
@@ -131,13 +132,11 @@ def test_on_a_terminal(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_no_variable(clouds: Clouds, daemons: Daemons) -> None:
-    """A token needs a text variable; who wants none says so."""
+    """Who wants none says so."""
     cloud, config = clouds.start(), daemons.folder() / "config.yaml"
-    cloud.add_variable("counter", "number", 1)
-    done = init(cloud, config, answers(cloud, "", "counter", "-"))
+    done = init(cloud, config, answers(cloud, "", "-"))
 
     assert exits.OK == done.status
-    assert "counter is no text variable" in done.err
     assert "sinks" not in config.read_text()
 
 
@@ -146,11 +145,10 @@ def test_where_nothing_tells_the_homeys(clouds: Clouds, daemons: Daemons) -> Non
     cloud, config = clouds.start(), daemons.folder() / "config.yaml"
     cloud.add_fault(step="authorise", kind="html", times=1)
     cloudid = cloud.description()["cloudid"]
-    done = init(cloud, config, answers(cloud, "not one!", cloudid, ""))
+    done = init(cloud, config, answers(cloud, cloudid, ""))
 
     assert exits.OK == done.status
     assert "Athom does not tell the account's Homeys" in done.err
-    assert "A cloudid has letters" in done.err
     assert cloudid in config.read_text()
 
 
@@ -170,14 +168,21 @@ def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
     [
         (1, "wrong", exits.REFUSED, "Correct the password."),
         (4, "wrong", exits.REFUSED, "Check client_id and client_secret"),
-        (5, "no url", exits.CONFIGURATION, "redirect_url"),
+        (2, "short", exits.USAGE, "It is no base32 text"),
+        (3, "\x1b", exits.USAGE, "It holds what cannot be shown"),
+        (5, "no url", exits.USAGE, "Write it exactly as it is registered"),
+        (6, "2", exits.USAGE, "A number from 1 to 1"),
+        (7, "counter", exits.USAGE, "counter is no text variable"),
+        (7, "x" * 129, exits.USAGE, "is not a variable's name"),
     ],
+    ids=["password", "secret", "one-time", "client", "url", "Homey", "number", "long name"],
 )
 def test_wrong_values(
     clouds: Clouds, daemons: Daemons, line: int, typed: str, status: int, told: str
 ) -> None:
     """What is wrong is told with what to do, the password goes out once, nothing is written."""
     cloud, folder = clouds.start(), daemons.folder()
+    cloud.add_variable("counter", "number", 1)
     lines = answers(cloud, "", "")
     lines[line] = typed
     done = init(cloud, folder / "new" / "config.yaml", lines)
@@ -187,6 +192,39 @@ def test_wrong_values(
     assert "Traceback" not in done.err
     assert sign_ins(cloud) <= 1
     assert [] == list(folder.iterdir())
+
+
+def test_a_homey_that_is_off(clouds: Clouds, daemons: Daemons) -> None:
+    """What was typed is not lost where the Homey is off: it may be written all the same."""
+    cloud, folder = clouds.start(), daemons.folder()
+    cloud.unplug()
+    refused = init(cloud, folder / "a" / "config.yaml", answers(cloud, "", ""))
+    done = init(cloud, folder / "b" / "config.yaml", answers(cloud, "", "y", "mine"))
+
+    assert exits.UNREACHABLE == refused.status
+    assert not (folder / "a").exists()
+    assert exits.OK == done.status
+    assert "'mine'" in (folder / "b" / "config.yaml").read_text()
+
+
+def test_who_thinks_for_long(clouds: Clouds, daemons: Daemons) -> None:
+    """A sign-in that has ended meanwhile is made anew."""
+    cloud, folder = clouds.start(), daemons.folder()
+    cloud.add_fault(step="authorise", kind="status", status=401, after=4, times=1)
+    done = init(cloud, folder / "config.yaml", answers(cloud, "", ""))
+
+    assert exits.OK == done.status
+    assert 2 == sign_ins(cloud)
+
+
+def test_endpoints_that_are_none(daemons: Daemons) -> None:
+    """They are told before anything is asked."""
+    environ = {"HOMEY_TOKEND_ENDPOINT_API": "http://example.com"}
+    done = command("init", "-c", f"{daemons.folder()}/config.yaml", environ=environ)
+
+    assert exits.CONFIGURATION == done.status
+    assert "plain http" in done.err
+    assert "E-mail" not in done.err
 
 
 @pytest.mark.parametrize("lines", [0, 1, 4, 6, 7])
