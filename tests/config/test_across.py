@@ -1,7 +1,11 @@
 """Values that do not go together are faults; those that are most likely not meant, warnings."""
 
+from pathlib import Path
+
 import pytest
 
+from homey_tokend.config import Defaults, parse
+from homey_tokend.errors import ConfigurationInvalid
 from tests.config.texts import HOMEY, below_home, read, told
 
 
@@ -110,6 +114,49 @@ def test_sink_over_own_files(own: str, key: str) -> None:
     assert [(8, 32, "homeys.home.sinks[0].path", f"would overwrite the file of {key}")] == told(
         text
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "own"),
+    [
+        (below_home("sinks: [{type: file, path: //etc/x}]", "totp_secret: {file: /etc/x}"),
+         "homeys.home.sinks[0].path", "the file of homeys.home.totp_secret"),
+        (below_home("sinks: [{type: file, path: /x/y.lock}]") + "socket: {path: /x/y}\n",
+         "homeys.home.sinks[0].path", "the lock of socket.path"),
+        (below_home("sinks: [{type: file, path: /default/state.json}]"),
+         "homeys.home.sinks[0].path", "the file of state.path"),
+        (below_home("sinks: [{type: file, path: /default/d.sock.lock}]") + "socket: 5\n",
+         "homeys.home.sinks[0].path", "the lock of socket.path"),
+        (below_home("sinks: [{type: file, path: /etc/c.yaml}]"),
+         "homeys.home.sinks[0].path", "the configuration"),
+        (below_home("totp_secret: {file: /x/y}") + "state: {path: /x/y}\n",
+         "state.path", "the file of homeys.home.totp_secret"),
+        (HOMEY + "state: {path: /etc/../etc/c.yaml}\n", "state.path", "the configuration"),
+        (HOMEY + "socket: {path: /x/y}\nstate: {path: /x/y}\n",
+         "state.path", "the file of socket.path"),
+    ],
+    ids=["slashes", "lock", "default state", "default socket", "configuration", "state over a secret",
+         "state over the configuration", "state over the socket"],
+)  # fmt: skip
+def test_over_own_files(text: str, place: str, own: str) -> None:
+    """Whatever would overwrite a file of the daemon is a fault, written or by default."""
+    with pytest.raises(ConfigurationInvalid) as caught:
+        parse(text.encode(), "c.yaml", defaults=PLACES, environ={}, path="/etc/c.yaml")
+
+    assert (place, f"would overwrite {own}") in [
+        (fault.key, fault.message) for fault in caught.value.faults
+    ]
+
+
+PLACES = Defaults(socket=Path("/default/d.sock"), state=Path("/default/state.json"))
+
+
+def test_no_state_is_in_nobodys_way() -> None:
+    """Where nothing is kept, the default place of the state is free."""
+    text = below_home("sinks: [{type: file, path: /default/state.json}]") + "state: {path: null}\n"
+    config = parse(text.encode(), "c.yaml", defaults=PLACES, environ={})
+
+    assert config.state.path is None
 
 
 @pytest.mark.parametrize(
