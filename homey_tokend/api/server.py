@@ -151,6 +151,7 @@ class Server:
             manager,
             self._crowd,
             access_log=None,
+            auto_decompress=False,  # a call's body goes on as it came, its Content-Encoding with it
             keepalive_timeout=self._idle_s,
             lingering_time=min(10.0, self._idle_s),
             logger=_ServerLog(),

@@ -117,6 +117,20 @@ async def test_coded_bodies_pass_as_they_are(door: Door) -> None:
     assert ["gzip"] == door.hub.heard[0].all("Accept-Encoding")
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "odd"])
+async def test_coded_bodies_of_callers_go_on_as_they_are(door: Door, coding: str) -> None:
+    """What a caller has packed the Homey unpacks, whatever it is packed with."""
+    packed = gzip.compress(b'{"value": true}' * 100)
+    got = await door.ask(method="PUT", body=packed, fields=f"Content-Encoding: {coding}\r\n")
+    heard = door.hub.heard[0] if door.hub.heard else Heard("", [])
+
+    assert (200, packed) == (got.status, heard.body)
+    assert ([coding], [str(len(packed))]) == (
+        heard.all("Content-Encoding"),
+        heard.all("Content-Length"),
+    )
+
+
 async def test_chunks_pass(door: Door) -> None:
     """An answer without a length comes in chunks, and ends properly."""
     door.hub.answers = [
