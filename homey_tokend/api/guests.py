@@ -107,6 +107,8 @@ class Guest(web.RequestHandler):
         self._crowd = crowd
         #: Who is at the other end; None on TCP.
         self.peer: Peer | None = None
+        #: How often it has taken what was written for it, when that was much.
+        self.drained = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody came."""
@@ -118,6 +120,11 @@ class Guest(web.RequestHandler):
         """Somebody went."""
         self._crowd.leave(self)
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        """It has taken most of what waited for it."""
+        self.drained += 1
+        super().resume_writing()
 
     def busy(self) -> None:
         """A request of it is being served."""

@@ -55,7 +55,7 @@ class Server:
         self._acceptors: list[Acceptor] = []
         self._runners: list[web.AppRunner] = []
         self._sweep: asyncio.TimerHandle | None = None
-        self._unread: dict[RequestHandler, int] = {}
+        self._unread: dict[RequestHandler, tuple[int, int]] = {}
 
     async def start(
         self,
@@ -168,15 +168,17 @@ class Server:
 
         aiohttp's own time-out closes who sends nothing; who takes nothing it would keep for ever.
         """
-        unread: dict[RequestHandler, int] = {}
+        unread: dict[RequestHandler, tuple[int, int]] = {}
         for runner in self._runners:
             for connection in runner.server.connections if runner.server else ():
                 waiting = _waiting(connection)
-                if waiting and self._unread.get(connection) == waiting:
+                # What is filled again as soon as it was taken has the same length each time.
+                found = waiting, connection.drained if isinstance(connection, Guest) else 0
+                if waiting and self._unread.get(connection) == found:
                     _log.info("client.stuck", unread=waiting)
                     connection.transport.abort()  # type: ignore[union-attr]  # it has bytes waiting
                 elif waiting:
-                    unread[connection] = waiting
+                    unread[connection] = found
         self._unread = unread
         self._arm_sweep()
 

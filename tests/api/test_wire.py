@@ -165,6 +165,20 @@ async def test_who_takes_nothing_is_closed(dial: Open, desk: FakeDesk) -> None:
     assert "client.stuck" in {line["event"] for line in lines}
 
 
+async def test_who_takes_slowly_is_served(dial: Open, desk: FakeDesk) -> None:
+    """A client that reads an answer now and then gets all of them, however much waits for it."""
+    desk.views["home"] = view("home", token(value="x" * 400_000))
+    reader, writer = await dial()
+    writer.write(ASK * 15)
+    with capture_logs() as lines:
+        for _ in range(15):
+            await asyncio.sleep(0.1)
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(400_001)
+
+    assert "client.stuck" not in {line["event"] for line in lines}
+
+
 async def _closed(writer: asyncio.StreamWriter) -> None:
     """Write until it fails: the other side is gone."""
     try:
