@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from homey_tokend.api.bulletin import Bulletin, Posted
+from homey_tokend.api.guests import Guest
 from homey_tokend.api.waking import Waker
 
 #: How often is a silent connection told that it lives?
@@ -94,6 +95,9 @@ class Audience:
         await response.prepare(request)
         await response.write(opening)
         listener = _Listener(request, response, homeys, start, self._beats)
+        guest = request.protocol
+        if isinstance(guest, Guest):
+            guest.taken = listener.bell.set
         self._join(listener)
         try:
             while not self._closed and await self._catch_up(listener):
@@ -183,8 +187,14 @@ class Audience:
 
 
 def _keep_little(request: web.Request) -> None:
-    """Have the kernel keep little of what a listener does not read: there may be thousands."""
+    """Have the kernel keep little of what a listener does not read: there may be thousands.
+
+    What the kernel does not keep waits in the transport, which tells when all of it was taken.
+    """
     transport = request.transport
-    sock = None if transport is None else transport.get_extra_info("socket")
+    if transport is None:
+        return
+    transport.set_write_buffer_limits(high=0)
+    sock = transport.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)

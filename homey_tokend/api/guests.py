@@ -107,8 +107,10 @@ class Guest(web.RequestHandler):
         self._crowd = crowd
         #: Who is at the other end; None on TCP.
         self.peer: Peer | None = None
-        #: How often it has taken what was written for it, when that was much.
+        #: How often it has taken what had held up further writing.
         self.drained = 0
+        #: Called each time.
+        self.taken: Callable[[], None] = _nobody
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody came."""
@@ -124,6 +126,7 @@ class Guest(web.RequestHandler):
     def resume_writing(self) -> None:
         """It has taken most of what waited for it."""
         self.drained += 1
+        self.taken()
         super().resume_writing()
 
     def busy(self) -> None:

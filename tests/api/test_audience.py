@@ -155,6 +155,18 @@ async def test_resuming(socket_path: Path, bulletin: Bulletin) -> None:
     ]
 
 
+async def test_resuming_more_than_the_kernel_takes(socket_path: Path, bulletin: Bulletin) -> None:
+    """The rest follows as soon as the first part was read, not at the next event or comment."""
+    for _ in range(256):
+        bulletin.publish(event("x" * 2000))
+    ear = await Ear.listening(socket_path, last="boot-0")
+    async with asyncio.timeout(14):  # before the first comment, which is at 15 s
+        heard = await ear.until(b"boot-256\n")
+    ear.writer.close()
+
+    assert 256 == heard.count(b"event: recovered")
+
+
 @pytest.mark.parametrize("last", ["other-1", "boot-99", "boot-1", "garbage"])
 async def test_reset(socket_path: Path, bulletin: Bulletin, last: str) -> None:
     """Who missed events, or comes from another run, is told to look at the status."""
