@@ -33,6 +33,32 @@ HEADERS = {
 }
 #: How often does an open page load itself again, in seconds?
 _AGAIN_S = 30
+#: What failed, without what a failure says of itself: that names hosts and files.
+_WORDS = {
+    "transient": "it failed in a way that may pass",
+    "unreachable": "no answer came",
+    "server_trouble": "the server answered that it is unwell",
+    "throttled": "the server asks to wait",
+    "garbled": "what came was not the answer that belongs there",
+    "homey_offline": "the cloud cannot reach the Homey",
+    "stale_sign_in": "what an earlier step gave was no longer taken",
+    "bearer_discarded": "a new token was not taken by its own Homey",
+    "refused": "it was refused",
+    "account_refused": "the account refuses e-mail, password or one-time code",
+    "client_refused": "the API client is refused",
+    "consent_refused": "the consent was denied",
+    "homey_refused": "the consent does not cover the Homey",
+    "bearer_refused": "the Homey does not take the token",
+    "sink_refused": "the sink will not take the token",
+    "protocol_changed": "an answer came that no known server gives",
+    "secret_unavailable": "a secret cannot be had",
+    "sink_failed": "the sink failed",
+    "state_unusable": "the state cannot be kept",
+    "already_running": "another daemon is running",
+    "cannot_serve": "the socket cannot be made",
+    "configuration_invalid": "the configuration has faults",
+    "illegal_event": "a fault of the daemon, which is in its log",
+}
 
 
 def status_page(views: Sequence[View], now: datetime, version: str) -> str:
@@ -51,6 +77,11 @@ def status_page(views: Sequence[View], now: datetime, version: str) -> str:
         + "".join(_homey(view, now) for view in views)
         + "</body>\n</html>\n"
     )
+
+
+def kind_in_words(kind: str) -> str:
+    """What a kind of failure means, in words that give nothing away."""
+    return _WORDS.get(kind, "it failed")
 
 
 def _homey(view: View, now: datetime) -> str:
@@ -90,9 +121,9 @@ def _sink(sink: SinkView, now: datetime) -> Iterable[tuple[str, str]]:
 def _trouble(name: str, trouble: Trouble, now: datetime) -> Iterator[tuple[str, str]]:
     step = f" at {trouble.step}" if trouble.step else ""
     times = f", {trouble.count} times" if trouble.count > 1 else ""
-    yield name, f"{trouble.message}{step} ({_when(trouble.at, now)}{times})"
+    yield name, f"{kind_in_words(trouble.kind)}{step} ({_when(trouble.at, now)}{times})"
     if trouble.remedy:
-        yield "what to do", trouble.remedy
+        yield "what to do", "homey-tokend status tells"
 
 
 def _when(at: datetime, now: datetime) -> str:

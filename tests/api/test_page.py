@@ -12,6 +12,8 @@ import pytest
 from aiohttp import ClientSession
 
 from homey_tokend.api import Api, Server
+from homey_tokend.api.page import kind_in_words
+from homey_tokend.errors import TokendError
 from homey_tokend.model import Health, SinkView
 from tests.api.desk import CANARY, NOW, FakeDesk, refused, token, view
 
@@ -73,12 +75,41 @@ async def test_what_a_person_sees(tcp: ClientSession, desk: FakeDesk) -> None:
         "good until 2026-03-02 12:00:00 UTC (in 1 d)",
         "next refresh 2026-03-02 00:00:00 UTC (in 12 h)",
         "sink file:/run/x written 2026-03-01 11:55:00 UTC (5 min ago)",
-        "sink exec:y not written yet its last error the account refuses the password at login",
+        "sink exec:y not written yet its last error the account refuses e-mail",
         "cabin: down token none held next refresh 2026-03-01 12:15:00 UTC (in 15 min)",
-        "(2026-03-01 12:00:00 UTC (in 0 s), 3 times) what to do Correct it.",
+        "(2026-03-01 12:00:00 UTC (in 0 s), 3 times) what to do homey-tokend status tells",
         "barn: down token none held next refresh under way",
     ):
         assert words in seen
+
+
+async def test_no_address_of_a_homey(tcp: ClientSession, desk: FakeDesk) -> None:
+    """What a failure says of itself names hosts; the page tells its kind and step instead."""
+    address = "abc.connect.athom.com"
+    trouble = replace(
+        refused(), kind="unreachable", message=f"{address}: no answer", remedy=f"Ask {address}."
+    )
+    sinks = (SinkView("exec:y", None, None, replace(trouble, kind="sink_failed"), None),)
+    desk.views["home"] = view("home", token(), trouble=trouble, sinks=sinks)
+    shown = await page(tcp)
+
+    assert address not in shown
+    assert "no answer came at login" in shown
+    assert "the sink failed at login" in shown
+
+
+def kinds(of: type[TokendError] = TokendError) -> set[str]:
+    """The kinds of a failure and of all below it."""
+    below = [one for one in of.__subclasses__() if one.__module__.startswith("homey_tokend.")]
+    return {of.kind}.union(*map(kinds, below))
+
+
+def test_words_of_all_kinds() -> None:
+    """Every kind of failure has words of its own on the page."""
+    told = [kind_in_words(kind) for kind in sorted(kinds())]
+
+    assert len(told) == len(set(told))
+    assert kind_in_words("of another version") == kind_in_words("failed")
 
 
 async def test_everything_is_escaped(tcp: ClientSession, desk: FakeDesk) -> None:
@@ -89,7 +120,7 @@ async def test_everything_is_escaped(tcp: ClientSession, desk: FakeDesk) -> None
     shown = Text(await page(tcp))
 
     assert "script" not in shown.tags
-    assert 6 <= shown.seen.count(EVIL)
+    assert 4 <= shown.seen.count(EVIL)
 
 
 async def test_the_browser_is_told_to_load_nothing(tcp: ClientSession) -> None:
