@@ -65,8 +65,13 @@ def render(scrape: Scrape, accept: str) -> tuple[bytes, str]:
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(scrape))
-    encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
+    try:
+        encode, content_type = choose_encoder(accept)
+        content_type.encode("ascii")  # the version asked for is in it
+        return encode(registry), content_type
+    except (TypeError, ValueError):  # a version that is none: the library takes it as it is
+        encode, content_type = choose_encoder("")
+        return encode(registry), content_type
 
 
 def _tokens(views: Sequence[View], now: datetime) -> Iterator[Metric]:

@@ -227,6 +227,18 @@ async def test_open_metrics(session: ClientSession) -> None:
     assert plain.startswith("text/plain; version=0.0.4")
 
 
+@pytest.mark.parametrize("version", ["x", "", "1..0", "2.0.x", "2.0é", "2.0\udcff", "9" * 5000])
+async def test_a_version_that_is_none(session: ClientSession, version: str) -> None:
+    """Whatever version Accept asks for, the metrics come, in a form that is there."""
+    accept = {"Accept": f"application/openmetrics-text; version={version}"}
+    async with session.get("/metrics", headers=accept) as answer:
+        text = await answer.text()
+
+    assert 200 == answer.status
+    assert answer.content_type in {"text/plain", "application/openmetrics-text"}
+    assert "homey_tokend_up 1.0" in text
+
+
 async def test_no_secret(session: ClientSession) -> None:
     """Neither a token nor a message is in the metrics."""
     async with session.get("/metrics") as answer:
