@@ -60,17 +60,21 @@ class Doors:
     async def change_socket(self, new: SocketConfig) -> None:
         """Move the socket, or give it other rights; where that fails, the old one stays.
 
-        The next reload tries again: a group may have been made meanwhile.
+        The next reload tries again: a group may have been made meanwhile. A socket that
+        is wanted where it was, and whose file somebody took away, is put back.
         """
         place, before = place_of(new), self._place
-        if before is None or place == before:
+        if before is None:
             return
         if self._activated:
-            log.warning("reload.needs_restart", key="socket")
+            if place != before:
+                log.warning("reload.needs_restart", key="socket")
             return
         try:
             if place.path == before.path:
-                await self._socket.change_rights(place)
+                await self._socket.put_back(place)
+                if place != before:
+                    await self._socket.change_rights(place)
                 self._place = place
                 return
             server = Server(self._api, crowd=self._crowd)

@@ -48,6 +48,12 @@ class Acceptor:
         self._sock.setblocking(False)
         asyncio.get_running_loop().add_reader(self._sock, self._take)
 
+    def change(self, sock: socket.socket) -> None:
+        """Take the clients of another socket from now on, and close the one before."""
+        self.stop()
+        self._sock = sock
+        self.start()
+
     def stop(self) -> None:
         """Take no more, and close the socket; who was taken already is still served."""
         if self._pause is not None:

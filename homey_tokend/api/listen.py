@@ -91,6 +91,37 @@ class Listener:
                 remedy="Is it still there, and does it belong to the daemon's user?",
             ) from error
 
+    def put_back(self, place: SocketPlace) -> socket.socket | None:
+        """Make the socket anew where somebody took its file away; who is connected stays so.
+
+        Args:
+            place: As before, perhaps with other rights.
+
+        Returns:
+            A socket that listens in place of ``sock``, which is the caller's to close; None
+            where the file is still there.
+
+        Raises:
+            AlreadyRunning: Another daemon has taken the place meanwhile.
+            CannotServe: The socket cannot be made.
+        """
+        if self._inode is None or _inode(self._path) == self._inode:
+            return None
+        _make_folder(self._path.parent)
+        self._keep_lock()
+        _check_occupant(self._path)
+        self.sock = _put_in_place(place)
+        self._inode = _inode(self._path)
+        return self.sock
+
+    def _keep_lock(self) -> None:
+        """Where the lock's file is gone, too, lock a new one: ours would stop nobody."""
+        held = os.fstat(self._lock)
+        if _inode(_lock_of(self._path)) != (held.st_dev, held.st_ino):
+            lock = _take_lock(self._path)
+            os.close(self._lock)
+            self._lock = lock
+
     def withdraw(self) -> None:
         """Remove the socket's file, if it is still ours: no new client finds it."""
         if self._inode is not None and _inode(self._path) == self._inode:
@@ -148,8 +179,12 @@ def _make_folder(folder: Path) -> None:
     folder.chmod(0o755)  # whatever the umask was
 
 
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
 def _take_lock(path: Path) -> int:
-    name = path.with_name(path.name + ".lock")
+    name = _lock_of(path)
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:

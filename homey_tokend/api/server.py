@@ -52,6 +52,7 @@ class Server:
         self._grace_s = grace.total_seconds()
         self._crowd = Crowd() if crowd is None else crowd
         self._listener: Listener | None = None
+        self._entrance: Acceptor | None = None
         self._acceptors: list[Acceptor] = []
         self._runners: list[web.AppRunner] = []
         self._sweep: asyncio.TimerHandle | None = None
@@ -95,6 +96,21 @@ class Server:
             await aside(lambda: listener.change_rights(place))
             _log.info("socket.changed", mode=f"{place.mode:04o}", group=place.group)
 
+    async def put_back(self, place: SocketPlace) -> None:
+        """Make the unix socket anew where its file is gone; no connection ends by it.
+
+        Raises:
+            AlreadyRunning: Another daemon has taken its place.
+            CannotServe: The socket cannot be made.
+        """
+        listener, entrance = self._listener, self._entrance
+        if listener is None or entrance is None:
+            return
+        sock = await aside(lambda: listener.put_back(place))
+        if sock is not None:
+            entrance.change(sock)
+            _log.warning("socket.put_back", path=str(place.path), mode=f"{place.mode:04o}")
+
     async def stop(self) -> None:
         """Refuse new clients, give requests in flight their grace, close all."""
         if self._sweep is not None:
@@ -122,6 +138,7 @@ class Server:
             socks.append(self._listener.sock)
         await self._accept(socks, self._api.app())
         if place is not None:
+            self._entrance = self._acceptors[-1]
             _log.info("socket.opened", path=str(place.path), mode=f"{place.mode:04o}")
 
     async def _start_http(self, host: str, port: int) -> None:

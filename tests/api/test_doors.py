@@ -1,5 +1,6 @@
 """The doors of a running daemon, and what a reload changes about them."""
 
+import asyncio
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -98,14 +99,46 @@ async def test_a_place_that_cannot_be_had_leaves_the_old_socket(doors: Doors, fo
     assert told["remedy"]
 
 
-async def test_a_removed_socket_gets_no_other_rights(doors: Doors, folder: Path) -> None:
-    """Somebody took the file away: the fault is told, the daemon goes on."""
+@pytest.mark.parametrize("mode", [0o660, 0o600])
+async def test_a_removed_socket_is_put_back(doors: Doors, folder: Path, mode: int) -> None:
+    """Somebody took the file away: it is there again, with the rights that are wanted now."""
     await doors.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
     with capture_logs() as logs:
-        await doors.change_socket(at(folder / "a", 0o600))
+        await doors.change_socket(at(folder / "a", mode))
+
+    assert mode == stat.S_IMODE((folder / "a").stat().st_mode)
+    assert await answers(folder / "a")
+    assert "socket.put_back" == logs[0]["event"]
+
+
+async def test_who_is_connected_stays_so(doors: Doors, folder: Path) -> None:
+    """A connection of before is served after the socket was put back."""
+    await doors.open(at(folder / "a"), NO_HTTP)
+    reader, writer = await asyncio.open_unix_connection(folder / "a")
+    (folder / "a").unlink()
+    await doors.change_socket(at(folder / "a"))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    put_back = await answers(folder / "a")
+    await doors.close()
+
+    assert put_back
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert not (folder / "a").exists()
+
+
+async def test_what_took_the_place_of_the_socket_stays(doors: Doors, folder: Path) -> None:
+    """A file that is not the daemon's own is left alone, and told with its remedy."""
+    await doors.open(at(folder / "a"), NO_HTTP)
+    (folder / "a").unlink()
+    (folder / "a").write_text("precious", encoding="utf-8")
+    with capture_logs() as logs:
+        await doors.change_socket(at(folder / "a"))
 
     assert ["reload.socket_kept"] == [each["event"] for each in logs]
+    assert "precious" == (folder / "a").read_text(encoding="utf-8")
 
 
 async def test_a_socket_of_systemd_stays_until_a_restart(doors: Doors, folder: Path) -> None:

@@ -5,6 +5,7 @@ import errno
 import grp
 import os
 import resource
+import shutil
 import socket
 import stat
 from collections.abc import Iterator
@@ -188,6 +189,37 @@ def test_other_files_are_never_removed(folder: Path) -> None:
     assert (folder / "link").read_text() == "precious"
     assert (folder / "folder").is_dir()
     assert (folder / "pipe").is_fifo()
+
+
+def test_put_back_under_a_lock(opened: list[Listener], folder: Path) -> None:
+    """Where the whole folder was taken away, the lock that others meet is made anew, too."""
+    place = SocketPlace(folder / "sub" / "d.sock")
+    opened.append(Listener.open(place))
+    first = opened[0].sock
+    shutil.rmtree(folder / "sub")
+    made = opened[0].put_back(place)
+    first.close()
+    with pytest.raises(AlreadyRunning):
+        Listener.open(place)
+
+    assert made is opened[0].sock
+    assert connects(place.path)
+    assert opened[0].put_back(place) is None
+
+
+def test_another_daemon_took_the_place(opened: list[Listener], folder: Path) -> None:
+    """Where another daemon holds the new lock, nothing is taken from it."""
+    place = SocketPlace(folder / "sub" / "d.sock")
+    opened.append(Listener.open(place))
+    shutil.rmtree(folder / "sub")
+    opened.append(Listener.open(place))
+    inode = place.path.stat().st_ino
+    with pytest.raises(AlreadyRunning):
+        opened[0].put_back(place)
+    opened[0].close()
+
+    assert inode == place.path.stat().st_ino
+    assert connects(place.path)
 
 
 @pytest.mark.parametrize("name", ["s", ".s", "_", "sock", "_s"])
