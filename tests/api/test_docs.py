@@ -1,10 +1,13 @@
-"""docs/api.md has every route, every problem and every member."""
+"""docs/api.md has every route, every problem and every member, and its Python runs."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 from homey_tokend.api import Api, documents, problems
 from tests.api.desk import NOW, FakeDesk, token, view
+from tests.homeys import inhabited
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -41,3 +44,23 @@ def test_members() -> None:
     assert {
         name for name in members if f"`{name}`" not in PAGE and f'"{name}"' not in PAGE
     } == set()
+
+
+def test_python(
+    socket_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The block of Python does, word for word, what it says: here before a pretend Homey."""
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(socket_path))
+    with inhabited(socket_path) as home:
+        (homey,) = home.simulator.world.homeys.values()
+        variable = {"id": "51d0", "name": "number", "type": "number", "value": 1}
+        homey.variables["51d0"] = variable
+        held: dict[str, object] = {}
+        exec(compile(block, "docs/api.md", "exec"), held)  # noqa: S102  our own page is what runs
+
+    told = capsys.readouterr().out
+    assert 7 == variable["value"]
+    assert held["bearer"] in homey.sessions
+    assert "the token of home was not refreshed" in told  # this desk refreshes nothing
+    assert "'value': 7" in told
