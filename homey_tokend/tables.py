@@ -17,12 +17,14 @@ def table(value: object) -> str | None:
         value: A JSON value.
 
     Returns:
-        Lines with a heading, or None where the value is no list of things.
+        Lines with a heading, or None where the value is no list of things with a plain member.
     """
     rows = _rows(value)
     if not rows:
         return None
     names = _columns(rows)
+    if not names:
+        return None  # nothing of these things fits into a cell
     lines = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(

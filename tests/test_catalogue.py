@@ -137,7 +137,10 @@ def test_tables() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, 1, "a", [], {}, [1], {"a": 1}, {"value": {"latitude": 1}}, {"a": {"id": "b"}}, [[]]],
+    [
+        *(None, 1, "a", [], {}, [1], {"a": 1}, {"value": {"latitude": 1}}, {"a": {"id": "b"}}),
+        *([[]], [{}], [{"a": {"b": 1}}, {"a": {"b": 2}}]),
+    ],
 )
 def test_no_tables(value: object) -> None:
     """What is no list of things is no table."""
