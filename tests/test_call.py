@@ -193,6 +193,15 @@ def test_no_token_now(home: Home, run: Run) -> None:
     assert bearer not in got[2]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_whose_refusal_it_is(home: Home, run: Run, method: str) -> None:
+    """What the daemon refuses is not put into the Homey's mouth, also where no body says so."""
+    got = run("call", method, "/api//x")
+
+    assert (exits.USAGE, "", []) == (*got[:2], home.asked)
+    assert "the Homey" not in got[2]
+
+
 def test_several_homeys(home: Home, run: Run) -> None:
     """With several Homeys one must be named."""
     home.desk.views["hut"] = view("hut")
