@@ -175,7 +175,7 @@ def call(
         return None
     try:
         found: object = words.loads(answer.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise unusable("the Homey's answer is no JSON") from error
     return found
 

@@ -123,7 +123,7 @@ def _exit_status(status: int, problem: dict[str, object]) -> int:
 def _problem(answer: Answer) -> dict[str, object]:
     try:
         found = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

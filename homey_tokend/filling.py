@@ -1,6 +1,7 @@
 """From words to a call: an endpoint's path and body filled with what a person typed."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
@@ -8,11 +9,17 @@ from typing import NoReturn
 from homey_tokend.catalogue import Endpoint
 from homey_tokend.client import quoted
 
+#: How much of a number is told back?
+_CUT = 40
 _WHOLE = re.compile(r"\{([a-z]+)\??\}")
 
 
 class Wrong(ValueError):
     """The words do not fit the endpoint; its text says what is expected."""
+
+
+class Beyond(ValueError):
+    """It looks like JSON, and cannot be read; its text says why."""
 
 
 def filled(endpoint: Endpoint, words: Sequence[str]) -> tuple[str, bytes | None]:
@@ -27,7 +34,8 @@ def filled(endpoint: Endpoint, words: Sequence[str]) -> tuple[str, bytes | None]
         The path, encoded, and the body; None where there is none.
 
     Raises:
-        Wrong: too few or too many words, or one that is no segment of a path.
+        Wrong: too few or too many words, one that is no segment of a path, or one that
+            is a number or a nesting beyond what can be sent.
     """
     names = endpoint.arguments
     needed = sum(not name.endswith("?") for name in names)
@@ -41,16 +49,43 @@ def filled(endpoint: Endpoint, words: Sequence[str]) -> tuple[str, bytes | None]
 
 
 def value_of(word: str) -> object:
-    """What a word means in a body: JSON where it is JSON, else the text itself."""
+    """What a word means in a body: JSON where it is JSON, else the text itself.
+
+    Raises:
+        Wrong: it is a number that is too large, or nested too deep.
+    """
     try:
-        return json.loads(word, parse_constant=_no_constant)
+        return read(word)
+    except Beyond as error:
+        raise Wrong(f"a value cannot be sent: {error}") from None
     except ValueError:
         return word
+
+
+def read(text: str | bytes) -> object:
+    """What JSON says, and nothing that Python alone takes for JSON.
+
+    Raises:
+        Beyond: a number is too large, or it is nested too deep.
+        ValueError: it is no JSON.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError:
+        raise Beyond("it is nested too deep") from None
 
 
 def _no_constant(word: str) -> NoReturn:
     """Python would take NaN and Infinity for numbers; JSON has none (RFC 8259, 6)."""
     raise ValueError(word)
+
+
+def _finite(word: str) -> float:
+    """Python would make Infinity of what is too large, and send that."""
+    number = float(word)
+    if math.isinf(number):
+        raise Beyond(f"{word[:_CUT]} is too large a number")
+    return number
 
 
 def _segment(name: str, word: str) -> str:

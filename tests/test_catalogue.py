@@ -119,6 +119,15 @@ def test_wrong_words(words: list[str]) -> None:
         filling.filled(endpoint(words[0]), words[1:])
 
 
+@pytest.mark.parametrize(
+    "value", ["1e999", "-1e999", "[1e999]", "[" * 60_000, "[" * 60_000 + "]" * 60_000]
+)
+def test_values_that_cannot_be_sent(value: str) -> None:
+    """A number that is beyond all, and what is nested without end, is told in plain words."""
+    with pytest.raises(filling.Wrong, match=r"too large a number|nested too deep"):
+        filling.filled(endpoint("set-variable"), ["v", value])
+
+
 def test_tables() -> None:
     """A list of things, or things by their id, is a table; names come first, nothing moves a cursor."""
     things = {

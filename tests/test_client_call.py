@@ -73,9 +73,11 @@ def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
     assert bearer not in caught.value.message
 
 
-def test_no_json(path: Path) -> None:
+@pytest.mark.parametrize("body", [b"<html>", b"[" * 60_000])
+@pytest.mark.parametrize(("status", "told"), [(200, "is no JSON"), (400, "answered 400: [<[]")])
+def test_no_json(path: Path, body: bytes, status: int, told: str) -> None:
     """An answer that is no JSON is told."""
-    with saying(path, answer(200, b"<html>")), pytest.raises(ClientError, match="is no JSON"):
+    with saying(path, answer(status, body)), pytest.raises(ClientError, match=told):
         client.call("GET", "/api/x", homey="home", socket=str(path))
 
 

@@ -121,7 +121,9 @@ def _body(data: str | None) -> bytes | None:
             f"the body cannot be read: {error.strerror}", exits.USAGE
         ) from error
     try:
-        json.loads(body)
+        filling.read(body)
+    except filling.Beyond as error:
+        raise client.ClientError(f"the body cannot be sent: {error}", exits.USAGE) from None
     except ValueError:
         raise client.ClientError(
             "the body is no JSON", exits.USAGE, "Text belongs in double quotes: '\"text\"'."
