@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from homey_tokend.api import documents, problems
 from homey_tokend.api.asking import BARE, TokenAsk, token_ask, wait_of
@@ -74,8 +74,8 @@ class Api:
         app = web.Application()
         if self._forward is not None:
             # First, since aiohttp tries all below /homeys in turn, and calls are the many.
-            door = self._gated(self._forward, self._call_gates)
-            app.router.add_route("*", "/homeys/{name}/api/{rest:.*}", door)
+            door = app.router.add_resource("/homeys/{name}/api/{rest:.*}")
+            self._route(door, "*", self._forward, self._call_gates)
         for method, path, handler in (
             ("GET", "/token", self._token),
             ("GET", "/homeys/{name}/token", self._homey_token),
@@ -88,7 +88,7 @@ class Api:
             ("GET", "/events", self._watching.events(app)),
         ):
             self._add(app, method, path, handler, self._gates)
-        app.router.add_route("*", "/{rest:.*}", self._gated(_unknown_path, self._gates))
+        self._route(app.router.add_resource("/{rest:.*}"), "*", _unknown_path, self._gates)
         return app
 
     def http_app(self) -> web.Application:
@@ -98,7 +98,7 @@ class Api:
         self._add(app, "GET", "/readyz", self._readyz, ())
         self._add(app, "GET", "/metrics", self._watching.metrics, ())
         self._add(app, "GET", "/", self._watching.page, ())
-        app.router.add_route("*", "/{rest:.*}", self._gated(_unknown_path, ()))
+        self._route(app.router.add_resource("/{rest:.*}"), "*", _unknown_path, ())
         return app
 
     def _add(
@@ -112,8 +112,25 @@ class Api:
         allowed = ("GET", "HEAD") if method == "GET" else (method,)
         resource = app.router.add_resource(path)
         for verb in allowed:
-            resource.add_route(verb, self._gated(handler, gates))
-        resource.add_route("*", self._gated(_wrong_method(", ".join(allowed)), gates))
+            self._route(resource, verb, handler, gates)
+        self._route(resource, "*", _wrong_method(", ".join(allowed)), gates)
+
+    def _route(
+        self, resource: web.Resource, verb: str, handler: _Handler, gates: tuple[Gate, ...]
+    ) -> None:
+        unmet = self._gated(_unmet, gates)
+
+        async def expected(request: web.Request) -> web.StreamResponse | None:
+            """Asked by aiohttp before the handler where there is an ``Expect``."""
+            if request.version < HttpVersion11:
+                return None
+            if request.headers["Expect"].lower() != "100-continue":
+                return await unmet(request)
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # of the answer itself nothing is sent yet
+            return None
+
+        resource.add_route(verb, self._gated(handler, gates), expect_handler=expected)
 
     @staticmethod
     def _gated(handler: _Handler, gates: tuple[Gate, ...]) -> _Handler:
@@ -268,6 +285,15 @@ def _wrong_method(allow: str) -> _Handler:
         )
 
     return wrong_method
+
+
+async def _unmet(_request: web.Request) -> web.Response:
+    raise Problem(
+        417,
+        "unmet-expectation",
+        "of all that Expect can ask for only 100-continue is met",
+        kind="unmet_expectation",
+    )
 
 
 async def _unknown_path(_request: web.Request) -> web.Response:

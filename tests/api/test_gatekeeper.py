@@ -260,6 +260,21 @@ async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
     assert [b"HTTP/1.1 200 OK", b"HTTP/1.1 403 Forbidden"] == lines
 
 
+async def test_who_is_refused_expects_in_vain(path: Path) -> None:
+    """Who may not ask is refused and counted, whatever else is wrong with the request."""
+    gate = Gatekeeper(Rules(Allowed(anybody=False)), always=())
+    server = Server(Api(FakeDesk(view("home", token())), version="1", gates=(gate.readers_gate,)))
+    await server.start(SocketPlace(path.with_name("e.sock")))
+    reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
+    writer.write(b"GET /token HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await server.stop()
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert {str(os.geteuid()): 1} == dict(gate.refusals)
+
+
 def test_refusals_are_logged_now_and_then() -> None:
     """A user who asks again and again is told once a minute, with how often it was not told."""
     seconds = [0.0]

@@ -268,3 +268,12 @@ async def test_health_words(http: ClientSession, desk: FakeDesk, health: Health)
     document = await get(http, "/status")
 
     assert health.value == document["health"]
+
+
+@pytest.mark.parametrize("path", ["/token", "/nowhere"])
+async def test_an_expectation_that_cannot_be_met(http: ClientSession, path: str) -> None:
+    """What Expect asks for beyond 100-continue is refused as everything else is."""
+    async with http.get(path, headers={"Expect": "wonders"}) as answer:
+        told = await answer.json(content_type="application/problem+json")
+
+    assert (417, "unmet_expectation") == (answer.status, told["kind"])
