@@ -27,6 +27,8 @@ OTHERS = "other"
 #: How often is one user's refusal logged, in seconds?
 _LOGGED_EVERY_S = 60.0
 _ROOT = 0
+_READERS_LIST = "socket.allow"
+_CALLERS_LIST = "socket.allow_api (where that is not set, to socket.allow)"
 
 _log = structlog.get_logger()
 
@@ -136,20 +138,23 @@ class Gatekeeper:
 
     def callers_gate(self, request: web.Request) -> Problem | None:
         """The gate of the forwarding door (``routes.Gate``)."""
-        return self.judged(peer_behind(request), self.may_call)
+        return self.judged(peer_behind(request), self.may_call, _CALLERS_LIST)
 
-    def judged(self, peer: Peer | None, may: Callable[[Peer], bool]) -> Problem | None:
+    def judged(
+        self, peer: Peer | None, may: Callable[[Peer], bool], to: str = _READERS_LIST
+    ) -> Problem | None:
         """Count a peer, and say why it is refused.
 
         Args:
             peer: Who asks; None: that cannot be told.
             may: Whether it may.
+            to: The list that it would have to be added to.
         """
         if peer is None:
             return _nobody()
         name = self._names.get(peer.uid) or self._named(peer.uid)
         self.visits[name] += 1
-        return None if may(peer) else self._refused(peer, name)
+        return None if may(peer) else self._refused(peer, name, to)
 
     def _named(self, uid: int) -> str:
         name = str(uid) if len(self._names) < COUNTED else OTHERS
@@ -157,7 +162,7 @@ class Gatekeeper:
             self._names[uid] = name
         return name
 
-    def _refused(self, peer: Peer, name: str) -> Problem:
+    def _refused(self, peer: Peer, name: str, to: str) -> Problem:
         self.refusals[name] += 1
         now = self._now()
         last, unsaid = self._logged.get(name, (-_LOGGED_EVERY_S, 0))
@@ -171,7 +176,7 @@ class Gatekeeper:
             "peer-refused",
             f"the user {peer.uid} may not ask for this",
             kind="peer_refused",
-            more={"remedy": "Add the user or one of its groups to socket.allow, and reload."},
+            more={"remedy": f"Add the user or one of its groups to {to}, and reload."},
         )
 
 

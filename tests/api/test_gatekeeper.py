@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
@@ -273,6 +274,30 @@ async def test_who_is_refused_expects_in_vain(path: Path) -> None:
 
     assert answer.startswith(b"HTTP/1.1 403 ")
     assert {str(os.geteuid()): 1} == dict(gate.refusals)
+
+
+async def test_which_list_is_advised(folder: Path) -> None:
+    """Who may not call is not sent to the list that gives the token away, too."""
+
+    async def forward(_request: web.Request) -> web.StreamResponse:
+        raise AssertionError
+
+    gate = Gatekeeper(Rules(Allowed(anybody=False), Allowed(anybody=False)), always=())
+    gates, call_gates = (gate.readers_gate,), (gate.callers_gate,)
+    server = Server(
+        Api(FakeDesk(), version="1", gates=gates, forward=forward, call_gates=call_gates)
+    )
+    await server.start(SocketPlace(folder / "e.sock"))
+    remedies = []
+    connector = aiohttp.UnixConnector(str(folder / "e.sock"))
+    async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
+        for path in ("/token", "/homeys/home/api/x"):
+            async with session.get(path) as answer:
+                remedies.append((await answer.json(content_type=None))["remedy"])
+    await server.stop()
+
+    assert "to socket.allow, and reload." in remedies[0]
+    assert "to socket.allow_api (where that is not set, to socket.allow), and" in remedies[1]
 
 
 def test_refusals_are_logged_now_and_then() -> None:
