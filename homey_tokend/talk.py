@@ -243,18 +243,20 @@ def _body(headers: dict[str, str], body: bytes) -> bytes:
 def _unchunked(body: bytes) -> bytes:
     """The chunks of a body put together (RFC 9112, 7.1)."""
     parts: list[bytes] = []
+    at = 0
     while True:
-        line, gap, body = body.partition(b"\r\n")
+        end = max(at, body.find(b"\r\n", at))
         try:
-            size = int(line.partition(b";")[0].strip() if gap else b"", 16)
+            size = int(body[at:end].partition(b";")[0].strip(), 16)
         except ValueError:
             raise unusable("the answer was cut short") from None
         if size == 0:
             return b"".join(parts)
-        if size < 0 or len(body) < size + 2:
+        at = end + 2
+        if size < 0 or len(body) < at + size + 2:
             raise unusable("the answer was cut short")
-        parts.append(body[:size])
-        body = body[size + 2 :]
+        parts.append(body[at : at + size])
+        at += size + 2
 
 
 def unusable(message: str) -> ClientError:
