@@ -38,7 +38,8 @@ __all__ = [
 
 #: How long does the daemon wait for a refresh where nothing is said, and at most?
 _DEFAULT_WAIT_S, _LONGEST_WAIT_S = 30.0, 300.0
-#: How long may a call to a Homey take? The daemon's own deadlines are shorter together.
+#: How long may a call to a Homey take? The daemon bears with a body that goes on for 15 minutes;
+#: what takes this long has most often no end.
 _CALL_S = 150.0
 #: How large may a Homey's answer be? All of its devices are some megabytes.
 _LARGEST_CALL = 64 * 1024 * 1024
