@@ -74,7 +74,7 @@ def of_homey(answer: Answer) -> ClientError:
     text = _OPAQUE.sub("…", text)
     status, hint = answer.status, ""
     if _NO_METHOD in text:
-        hint = "This kind of Homey has no such path: homey-tokend call --list tells which have."
+        hint = "This kind of Homey has no such path: homey-tokend call --list tells which has what."
         exit_status = exits.USAGE
     elif status == 401:
         hint = "If the token is good (homey-tokend status), this path does not take it."

@@ -8,12 +8,6 @@ from homey_tokend.catalogue import Endpoint
 
 PAGE = Path(__file__).parents[1] / "docs" / "calls.md"
 
-_KINDS = {
-    catalogue.PRO_2019: "2016 to 2019",
-    catalogue.PRO_2023: "2023 and later",
-    catalogue.CLOUD: "cloud",
-}
-
 HEAD = """\
 # What can be called
 
@@ -55,12 +49,10 @@ def _section(group: str, endpoints: Sequence[Endpoint]) -> str:
 
 def _row(one: Endpoint) -> str:
     changes = "asks" if one.dangerous else "yes" if one.changes else ""
-    kinds = ", ".join(_KINDS[kind] for kind in one.homeys) or "none known"
-    everywhere = "all" if len(one.homeys) == len(_KINDS) else kinds
     scope = f"`{one.scope}`" if one.scope else ""
     return (
         f"| `{one.usage}` | `{one.method} {one.path}` | {one.does} "
-        f"| {changes} | {scope} | {everywhere} |\n"
+        f"| {changes} | {scope} | {one.known_to} |\n"
     )
 
 

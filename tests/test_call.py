@@ -300,6 +300,10 @@ def test_the_list(run: Run) -> None:
     assert exits.OK == status
     assert all(one.usage in out for one in catalogue.ENDPOINTS)
     assert "  ! reboot" in out
+    assert "all alarms (2016 to 2019, 2023 and later)\n" in out
+    assert "one value of a device (2023 and later, cloud)\n" in out
+    assert "all reminders (none known)\n" in out
+    assert "all devices, with their values\n" in out
 
 
 def test_an_impostor(socket: Path, run: Run) -> None:

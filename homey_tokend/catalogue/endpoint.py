@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 #: later, and the Homey of the cloud (Bridge).
 PRO_2019, PRO_2023, CLOUD = "V2", "V3Local", "V3Cloud"
 ALL = (PRO_2019, PRO_2023, CLOUD)
+#: What people call them.
+_KINDS = {PRO_2019: "2016 to 2019", PRO_2023: "2023 and later", CLOUD: "cloud"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,13 @@ class Endpoint:
     def changes(self) -> bool:
         """Whether it changes something."""
         return self.method != "GET"
+
+    @property
+    def known_to(self) -> str:
+        """The kinds of Homey that have it, in words."""
+        if len(self.homeys) == len(_KINDS):
+            return "all"
+        return ", ".join(_KINDS[kind] for kind in self.homeys) or "none known"
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -10,6 +10,10 @@ from homey_tokend.entry import put, put_bytes, tell
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LIST = "See: homey-tokend call --list"
+_LEGEND = (
+    "\n* changes something   ! asks first\n"
+    "In brackets: the kinds of Homey that have it, where not all do; cloud is the Bridge.\n"
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -78,8 +82,9 @@ def listed() -> str:
         lines.append(f"{group}\n")
         for one in endpoints:
             mark = "!" if one.dangerous else "*" if one.changes else " "
-            lines.append(f"  {mark} {one.usage:<{width}}  {one.does}\n")
-    return "".join(lines) + "\n* changes something   ! asks first\n"
+            kinds = "" if one.known_to == "all" else f" ({one.known_to})"
+            lines.append(f"  {mark} {one.usage:<{width}}  {one.does}{kinds}\n")
+    return "".join(lines) + _LEGEND
 
 
 def _asked(args: argparse.Namespace) -> tuple[str, str, bytes | None, bool]:
