@@ -125,19 +125,26 @@ def _faulty(node: yaml.Node, keys: Any) -> Iterator[tuple[yaml.Node, str]]:
 def _wrong(keys: Mapping[Any, Any]) -> Iterator[tuple[object, str]]:
     """Give each wrong key with what is wrong about it; "" where the entry as a whole is."""
     kind = keys.get("kind")
-    if kind not in tuple(KINDS):
+    if kind in tuple(KINDS):
+        known, none = _known(kind), f"kind {kind!r} has no"
+    else:
         yield "kind", f"kind {kind!r} is not known{_meant(kind, KINDS)}"
-        return
-    known = _COMMON | set(_OWN.get(kind, ()))
-    known |= {"retry_after"} if kind in _ANSWERING else set()
-    known |= {"carried_out"} if kind in _CARRIED else set()
+        known, none = frozenset(_CHECKS), "no kind has a"
+        keys = {key: value for key, value in keys.items() if key != "kind"}
     for key, value in keys.items():
         if key not in known:
-            yield key, f"kind {kind!r} has no key {key!r}{_meant(key, known)}"
+            yield key, f"{none} key {key!r}{_meant(key, known)}"
         elif not _CHECKS[key][0](value):
             yield key, f"{key} is {value!r}, but must be {_CHECKS[key][1]}"
-    if _NEEDED.get(kind, "kind") not in keys:
+    if kind in tuple(_NEEDED) and _NEEDED[kind] not in keys:
         yield "", f"kind {kind!r} needs {_NEEDED[kind]!r}"
+
+
+def _known(kind: str) -> frozenset[str]:
+    """The keys that a kind has."""
+    known = _COMMON | set(_OWN.get(kind, ()))
+    known |= {"retry_after"} if kind in _ANSWERING else set()
+    return known | ({"carried_out"} if kind in _CARRIED else set())
 
 
 def _meant(word: object, known: Any) -> str:
