@@ -91,6 +91,8 @@ def _when(text: object, now: datetime | None) -> str:
     local = at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     if now is None:
         return local
+    if abs(at - now) < timedelta(seconds=1):
+        return f"{local} (now)"
     away = span(at - now)
     return f"{local} (in {away})" if at >= now else f"{local} ({away} ago)"
 
