@@ -73,6 +73,17 @@ def test_arguments(socket: Path) -> None:
     assert "a b\n" == done(socket, "echo", "a b")[1]
 
 
+def test_several_homeys(desk: FakeDesk, socket: Path) -> None:
+    """With several Homeys one must be named, and the hint says how; what is named is run with."""
+    desk.views["hut"] = view("hut", token())
+    status, out, err = done(socket, "--", "echo", "run")
+
+    assert (exits.USAGE, "") == (status, out)
+    assert "name one: home, hut" in err
+    assert "With --homey NAME." in err
+    assert (exits.OK, "run\n") == done(socket, "--homey", "hut", "--", "echo", "run")[:2]
+
+
 def test_wishes(desk: FakeDesk, socket: Path) -> None:
     """Wishes for the token are passed on."""
     status, _, _ = done(socket, "--min-ttl", "25h", "--wait", "1", "--", "true")

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         ClientError: There is no token, or the command cannot be executed.
     """
     command = _command(args)
-    answer = client.ask_token(args.homey, args.min_ttl, args.wait, args.socket, as_json=True)
+    answer = _answer(args)
     environ = os.environ | _variables(client.document(answer))
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -77,6 +77,20 @@ def _command(args: argparse.Namespace) -> list[str]:
 def _wrong(message: str) -> client.ClientError:
     hint = "Write it after --: homey-tokend exec [--homey NAME] -- COMMAND"
     return client.ClientError(message, exits.USAGE, hint)
+
+
+def _answer(args: argparse.Namespace) -> client.Answer:
+    """The token as the daemon's document.
+
+    Raises:
+        ClientError: There is none, or several Homeys and none named.
+    """
+    try:
+        return client.ask_token(args.homey, args.min_ttl, args.wait, args.socket, as_json=True)
+    except client.ClientError as error:
+        if error.problem.get("kind") == "which_homey":
+            error.hint = "With --homey NAME."
+        raise
 
 
 def _variables(told: dict[str, object]) -> dict[str, str]:
