@@ -105,7 +105,7 @@ def unreachable(tried: list[tuple[str, Exception]]) -> ClientError:
     hint = (
         _may_not(denied[0])
         if denied
-        else "Is the daemon running? See: systemctl status homey-tokend"
+        else "Is the daemon running? See: systemctl status homey-tokend, or start it: homey-tokend run"
     )
     return ClientError(f"the daemon is not reachable; tried:{lines}", exits.UNREACHABLE, hint)
 

@@ -265,6 +265,7 @@ def test_nobody_there(path: Path) -> None:
     assert f"{path}: No such file" in missing.message
     assert "a socket that nobody serves" in dead.message
     assert "systemctl status homey-tokend" in dead.hint
+    assert dead.hint.endswith("or start it: homey-tokend run")
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 200])
