@@ -21,7 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema for editors")
     parser.epilog = (
         "It ends with 78 when the configuration has faults; with --online as the worst step\n"
-        "deserves: 77 refused, 69 not reachable, 75 try later.\n\n"
+        "deserves: 77 refused, 69 not reachable, 75 try later. While the account is refused,\n"
+        "check --online is one of the two tries a day that a person has.\n\n"
         "examples:\n"
         "  homey-tokend check -c config.yaml\n"
         "  homey-tokend check --online\n"

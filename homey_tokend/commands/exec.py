@@ -30,7 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "waited for",
     )
     parser.add_argument(
-        "--wait", metavar="S", help="how long to wait for a refresh (default 30s, at most 300s)"
+        "--wait",
+        metavar="S",
+        help="how long to wait for a token (default 30s with --min-ttl, else not at all; at most "
+        "300s)",
     )
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
@@ -40,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "longer than a token lives asks the socket. Without a token the command is not run.\n\n"
         "It ends with 127 where there is no such command, with 126 where it cannot be executed.\n\n"
         "examples:\n"
-        '  homey-tokend exec -- sh -c \'curl -H "Authorization: Bearer $HOMEY_TOKEN" "$HOMEY_URL/api/"\'\n'
+        '  homey-tokend exec -- sh -c \'curl -H "Authorization: Bearer $HOMEY_TOKEN" "$HOMEY_URL/api/manager/devices/device"\'\n'
         "  homey-tokend exec --homey hut --min-ttl 10m -- ./backup --verbose\n"
     )
 

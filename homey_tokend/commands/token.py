@@ -42,7 +42,10 @@ def configure(parser: "argparse.ArgumentParser") -> None:
         help="how much life it shall have left (600, 10m): with less, one refresh is waited for",
     )
     parser.add_argument(
-        "--wait", metavar="S", help="how long to wait for a refresh (default 30s, at most 300s)"
+        "--wait",
+        metavar="S",
+        help="how long to wait for a token (default 30s with --min-ttl, else not at all; at most "
+        "300s)",
     )
     parser.add_argument(
         "--json", action="store_true", help="the token with expiry and URL, as JSON"
