@@ -11,6 +11,7 @@ from homey_tokend.config.check import checked
 from homey_tokend.config.document import Document
 from homey_tokend.config.nodes import NOWHERE, ListNode, MapNode, Node, ScalarNode, Text
 from homey_tokend.config.paths import SECRETS
+from homey_tokend.config.readers import absolute
 from homey_tokend.config.secrets import bare
 from homey_tokend.config.whole import Config, Defaults
 from homey_tokend.errors import ConfigurationInvalid, Fault
@@ -174,6 +175,13 @@ class _Reader:
         return _Found(name, text, file=False) if text else None
 
     def _homey(self, root: MapNode, found: _Found, path: tuple[str, ...]) -> None:
+        if found.file and not absolute(found.text):
+            self._fault(
+                found.name,
+                "is not the absolute path of a file",
+                "Write the whole path from / on; ~ and variables are not expanded.",
+            )
+            return
         if path[-1] in SECRETS:
             source, argument = ("file", found.text) if found.file else ("env", found.name)
             _put(root, (*path, source), _scalar(argument))
@@ -187,9 +195,6 @@ class _Reader:
     def _text(self, found: _Found) -> str:
         if not found.file:
             return found.text
-        if not found.text.startswith("/"):
-            self._fault(found.name, "is not an absolute path", "Write the whole path from / on.")
-            return ""
         try:
             return bare(self._read_text(found.text))
         except ConfigurationInvalid as exc:

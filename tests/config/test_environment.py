@@ -184,18 +184,28 @@ def test_missing() -> None:
         ("HOMEY_TOKEND_ENDPOINT_API", "x", "is not a URL of the form https://host"),
         ("HOMEY_REDIRECT_URL", "x", '"x" is not a URL without a fragment'),
         ("HOMEY_LOGIC_VARIABLE", "a\nb", "this value is not a variable's name"),
-        ("HOMEY_PASSWORD_FILE", CANARY, "names a file without an absolute path"),
-        ("HOMEY_CLOUDID_FILE", "x", "is not an absolute path"),
     ],
 )
 def test_bad_values(name: str, value: str, message: str) -> None:
     """A bad value is told by its variable."""
+    [fault] = faults({**FULL, name: value})
+
+    assert (name, message) == (fault.key, fault.message)
+
+
+@pytest.mark.parametrize("name", ["HOMEY_PASSWORD_FILE", "HOMEY_CLOUDID_FILE"])
+@pytest.mark.parametrize("value", [CANARY, "./pw", "~/pw", "/run/secrets/"])
+def test_a_file_without_its_whole_path(name: str, value: str) -> None:
+    """A path that is not absolute is told by the variable that holds it, and what to write there."""
     environ = {**FULL, name: value}
-    environ.pop(name.removesuffix("_FILE") if name.endswith("_FILE") else "", None)
+    del environ[name.removesuffix("_FILE")]
     [fault] = faults(environ)
 
-    assert message == fault.message
-    assert fault.key in {name, name.removesuffix("_FILE")}
+    assert (
+        name,
+        "is not the absolute path of a file",
+        "Write the whole path from / on; ~ and variables are not expanded.",
+    ) == (fault.key, fault.message, fault.remedy)
 
 
 def test_unreadable_file() -> None:
