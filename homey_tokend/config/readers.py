@@ -142,7 +142,11 @@ _PATH = re.compile(PATH_PATTERN)
 
 def absolute(value: str) -> bool:
     """Whether ``value`` can be the absolute path of a file."""
-    return _PATH.fullmatch(value) is not None and len(value.encode()) <= _LONGEST_TEXT
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:  # what is no UTF-8 in the environment comes as surrogates
+        return False
+    return _PATH.fullmatch(value) is not None and size <= _LONGEST_TEXT
 
 
 def path(value: Text) -> Path:

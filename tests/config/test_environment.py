@@ -194,7 +194,7 @@ def test_bad_values(name: str, value: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["HOMEY_PASSWORD_FILE", "HOMEY_CLOUDID_FILE"])
-@pytest.mark.parametrize("value", [CANARY, "./pw", "~/pw", "/run/secrets/"])
+@pytest.mark.parametrize("value", [CANARY, "./pw", "~/pw", "/run/secrets/", "/\udcff"])
 def test_a_file_without_its_whole_path(name: str, value: str) -> None:
     """A path that is not absolute is told by the variable that holds it, and what to write there."""
     environ = {**FULL, name: value}
