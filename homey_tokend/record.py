@@ -76,7 +76,7 @@ class Record:
         self._clock = hands.clock
         self._herald = herald
         self._publish = publish
-        self._state = hands.ledger.homey(homey).of_homey(refresher.cloudid)
+        self._state = hands.ledger.homey(homey).of_homey(refresher.cloudid).put_in_place()
         self._facts = Facts()
         self._reading = False
         #: By how much the clock was set, each time, since the attempt under way began; and when
@@ -310,9 +310,12 @@ class Record:
             await self._keep(self._state.drifted(target, generation))
             log.warning("sink.drifted", homey=self._homey, sink=target, generation=generation)
             return
-        self._state = self._state.checked(target, generation, self._clock.now())
-        if isinstance(event.in_place, TokendError):
-            reason = event.in_place.message
-            log.info("sink.not_checked", homey=self._homey, sink=target, reason=reason)
-            if isinstance(event.in_place, BearerRefused):
-                self._state = self._state.doubted(generation)
+        now = self._clock.now()
+        if not isinstance(event.in_place, TokendError):
+            self._state = self._state.checked(target, generation, now)
+            return
+        self._state = self._state.not_seen(target, generation, now)
+        reason = event.in_place.message
+        log.info("sink.not_checked", homey=self._homey, sink=target, reason=reason)
+        if isinstance(event.in_place, BearerRefused):
+            self._state = self._state.doubted(generation)

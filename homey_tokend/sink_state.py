@@ -13,8 +13,9 @@ from homey_tokend.setbacks import Failure, failure_of, moved
 class SinkState:
     """One sink: the newest generation it has, its failures since, what it remembers.
 
-    ``checked_at``: when it was last found to hold what was written. ``drifts``
-    counts how often it was not.
+    ``checked_at``: when it was last looked at. ``unsure``: whether it was not seen
+    yet by the keeper that runs now. ``drifts`` counts how often it held something else
+    than was written.
     """
 
     generation: int | None = None
@@ -24,6 +25,7 @@ class SinkState:
     refused: bool = False
     memory: Mapping[str, str] = field(default_factory=dict)
     checked_at: datetime | None = None
+    unsure: bool = False
     drifts: int = 0
 
     def delivered(self, generation: int, delivered: Delivered, at: datetime) -> "SinkState":
@@ -50,15 +52,29 @@ class SinkState:
             refused=isinstance(error, Refused),
         )
 
+    def put_in_place(self) -> "SinkState":
+        """A keeper begins with it, after a restart or with another configuration.
+
+        Nobody knows whether it still holds what was written, in the form that is wanted
+        now; and a person may have mended what was refused: then it is tried at once.
+        """
+        failed = None if self.refused else self.failed_generation
+        return replace(self, unsure=True, checked_at=None, failed_generation=failed)
+
     def checked(self, generation: int, at: datetime) -> "SinkState":
-        """It was looked at, and holds this generation as far as could be seen."""
+        """It was looked at, and holds this generation."""
+        self._has(generation)
+        return replace(self, checked_at=at, unsure=False)
+
+    def not_seen(self, generation: int, at: datetime) -> "SinkState":
+        """It could not be looked at: that says nothing of what it holds."""
         self._has(generation)
         return replace(self, checked_at=at)
 
     def drifted(self, generation: int) -> "SinkState":
         """It had this generation and holds something else: it lacks the token again."""
         self._has(generation)
-        return replace(self, generation=None, checked_at=None, drifts=self.drifts + 1)
+        return replace(self, generation=None, checked_at=None, unsure=False, drifts=self.drifts + 1)
 
     def _has(self, generation: int) -> None:
         if self.generation != generation:

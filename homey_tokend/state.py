@@ -211,14 +211,22 @@ class HomeyState:
         return self._with_sink(target, sink)
 
     def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
-        """A sink was looked at, and holds this generation as far as could be seen."""
+        """A sink was looked at, and holds this generation."""
         return self._with_sink(target, self.sink(target).checked(generation, at))
+
+    def not_seen(self, target: str, generation: int, at: datetime) -> "HomeyState":
+        """A sink could not be looked at: that says nothing of what it holds."""
+        return self._with_sink(target, self.sink(target).not_seen(generation, at))
 
     def drifted(self, target: str, generation: int) -> "HomeyState":
         """A sink that had this generation holds something else: it lacks the token again."""
         return self._with_sink(target, self.sink(target).drifted(generation))
 
     # --- clocks and restarts ---
+
+    def put_in_place(self) -> "HomeyState":
+        """A keeper begins with this: what its sinks hold is to be seen."""
+        return replace(self, sinks={key: one.put_in_place() for key, one in self.sinks.items()})
 
     def shifted(self, by: timedelta) -> "HomeyState":
         """The wall clock was set by ``by``, by our count of seconds that no setting moves.

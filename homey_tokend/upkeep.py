@@ -11,6 +11,9 @@ from homey_tokend.state import HomeyState
 PROOF_FIRST, PROOF_MOST = timedelta(seconds=5), timedelta(minutes=15)
 #: How soon is a sink tried again that a person must mend? Doubling up to an hour.
 MEND_FIRST, MEND_MOST = timedelta(minutes=1), timedelta(hours=1)
+#: How soon is a sink looked at again that could not be seen since its keeper began?
+LOOK_AGAIN = timedelta(minutes=15)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -51,8 +54,15 @@ def due_checks(
 
 
 def check_at(state: HomeyState, target: str, plan: Plan) -> datetime:
-    """When a sink that has the token is looked at (again): in the rhythm of the proof."""
+    """When a sink that has the token is looked at (again): in the rhythm of the proof.
+
+    Whatever that is, once it is seen soon after its keeper began: a reboot may have emptied
+    its folder, and the configuration may want another form now.
+    """
     sink = state.sink(target)
+    if sink.unsure:
+        pause = min(LOOK_AGAIN, plan.verify_every or LOOK_AGAIN)
+        return sink.checked_at + pause if sink.checked_at else _LONG_AGO
     last = max((at for at in (sink.checked_at, sink.delivered_at) if at), default=None)
     if plan.verify_every is None or last is None:
         return _NEVER

@@ -47,6 +47,11 @@ async def round_of(household: Household, document: Json | None = None, **kind: b
     return await once(household.furnish(document), force=kind.get("force", False))
 
 
+def variable_requests(household: Household) -> list[str]:
+    """The methods of the requests about variables."""
+    return [one.method for one in household.simulator.seen("variable")]
+
+
 async def test_the_first_round_gets_a_token_and_writes_the_sinks(household: Household) -> None:
     """From nothing: one sign-in, the variable written, status 0."""
     status = await round_of(household, household.document(BY_NAME))
@@ -63,7 +68,22 @@ async def test_what_is_not_due_is_left_alone(household: Household) -> None:
         household.skip(HOUR)
 
     assert household.sign_ins() == 2
-    assert household.simulator.steps().count("variable") == 3
+    assert [method for method in variable_requests(household) if method != "GET"] == [
+        "PUT",
+        "PUT",
+    ]
+
+
+async def test_a_file_that_is_gone_is_written_again(household: Household) -> None:
+    """/run is empty after a reboot: the next round puts the token that is held back there."""
+    path = household.folder / "home.token"
+    document = household.document({"type": "file", "path": str(path)})
+    assert exits.OK == await round_of(household, document)
+    path.unlink()
+
+    assert exits.OK == await round_of(household, document)
+    assert household.simulator.accepts(path.read_text().strip())
+    assert household.sign_ins() == 1
 
 
 async def test_a_sink_that_lacks_the_token_is_written_in_the_next_round(

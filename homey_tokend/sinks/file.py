@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, ParamSpec, TypeVar
 
 from homey_tokend.errors import SinkFailed, SinkRefused
 from homey_tokend.model import Delivered, Delivery
@@ -18,6 +18,8 @@ from homey_tokend.sinks.document import document, env_lines, json_line
 from homey_tokend.threads import Threads, Turns
 
 Format = Literal["raw", "env", "json"]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: How long may a write take? A local disk needs milliseconds; a network file system hangs.
 _PATIENCE = timedelta(seconds=30)
@@ -79,8 +81,23 @@ class FileSink:
                 path names no plain file.
             SinkFailed: the disk is full or fails, or the write hangs.
         """
-        await self._do(self._write, self._content(delivery))
-        return Delivered(detail=f"mode {self._mode:04o}")
+        made = await self._do("write", self._write, self._content(delivery))
+        # Some file systems (FAT, SMB) have modes of their own: that is no drift.
+        memory = {} if made == self._mode else {f"{self._mode:04o}": f"{made:04o}"}
+        return Delivered(detail=f"mode {self._mode:04o}", memory=memory)
+
+    async def check(self, delivery: Delivery) -> bool:
+        """Whether the file is there with this very content and mode.
+
+        It may be gone with its folder (``/run`` after a reboot), or be of the form that
+        was wanted before. What we may not read counts as right.
+
+        Raises:
+            SinkRefused, SinkFailed: as ``write``.
+        """
+        wanted = f"{self._mode:04o}"
+        modes = {wanted, delivery.memory.get(wanted, wanted)}
+        return await self._do("read", self._holds, self._content(delivery), modes)
 
     async def prove(self) -> None:
         """Try whether a write can work, touching no existing file.
@@ -92,7 +109,7 @@ class FileSink:
             SinkRefused: as ``write``.
             SinkFailed: as ``write``.
         """
-        await self._do(self._try_out)
+        await self._do("write", self._try_out)
 
     def _content(self, delivery: Delivery) -> bytes:
         if self._format == "raw":
@@ -101,21 +118,39 @@ class FileSink:
             return env_lines(delivery)
         return json_line(document(delivery))
 
-    async def _do(self, fn: Callable[..., None], *args: bytes) -> None:
+    async def _do(self, act: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
-                await self._turns.run(fn, *args)
+                return await self._turns.run(fn, *args, **kwargs)
         except TimeoutError:
             raise SinkFailed(
-                f"writing {self._path} takes over {self._patience.total_seconds():g} s",
+                f"to {act} {self._path} takes over {self._patience.total_seconds():g} s",
                 remedy="Is it on a network file system that does not answer?",
             ) from None
         except OSError as error:
-            raise self._sorted(error) from error
+            raise self._sorted(act, error) from error
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: bytes) -> int:
+        """Write, and return the mode that came of it."""
         self._must_be_a_file()
         write_private(self._path, content, mode=self._mode, at=self._at)
+        with contextlib.suppress(OSError):
+            return stat.S_IMODE(self._path.lstat().st_mode)
+        return self._mode
+
+    def _holds(self, content: bytes, modes: set[str]) -> bool:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            found = self._path.lstat()
+            if not stat.S_ISREG(found.st_mode) or f"{stat.S_IMODE(found.st_mode):04o}" not in modes:
+                return False
+            with os.fdopen(os.open(self._path, flags), "rb") as file:
+                return file.read(len(content) + 1) == content
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except PermissionError:
+            # The folder may be closed to us, or the mode to its owner: a write will tell.
+            return True
 
     def _try_out(self) -> None:
         self._must_be_a_file()
@@ -135,8 +170,8 @@ class FileSink:
                     f"{self._path} is a device, pipe or socket", remedy="Name a plain file."
                 )
 
-    def _sorted(self, error: OSError) -> SinkRefused | SinkFailed:
-        message = f"cannot write {self._path}: {reason_of(error)}"
+    def _sorted(self, act: str, error: OSError) -> SinkRefused | SinkFailed:
+        message = f"cannot {act} {self._path}: {reason_of(error)}"
         if error.errno in _REFUSALS:
             return SinkRefused(message, remedy=remedy_for(error))
         return SinkFailed(message, remedy=remedy_for(error))

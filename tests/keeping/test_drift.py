@@ -1,5 +1,8 @@
 """A sink that somebody else has changed is found out and written again."""
 
+import json
+import stat
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +12,8 @@ from homey_tokend import errands
 from homey_tokend.errors import BearerRefused, SinkFailed
 from homey_tokend.model import Delivery
 from tests.fakes.sink import FakeSink
-from tests.keeping.household import HOUR, MINUTE, Household
+from tests.keeping.household import HOUR, MINUTE, Household, Json
+from tests.keeping.test_reload import reloaded
 
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 #: Sinks are looked at as often as the token is proved.
@@ -31,6 +35,12 @@ class CheckableFake(FakeSink):
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def with_a_file(household: Household, **refresh: object) -> tuple[Json, Path]:
+    """The configuration of a file sink, and where the file is."""
+    path = household.folder / "home.token"
+    return household.document({"type": "file", "path": str(path)}, **refresh), path
 
 
 async def looked_at(household: Household) -> tuple[CheckableFake, dict[str, Any]]:
@@ -97,6 +107,79 @@ async def test_a_401_at_a_look_leads_to_a_proof(household: Household) -> None:
 
     assert household.token().generation == 2
     assert fake.taken == [1, 2]
+
+
+async def test_a_file_is_there_again_after_a_reboot(household: Household) -> None:
+    """/run is empty and the state is not: written at once, though nothing is looked at later."""
+    document, path = with_a_file(household)
+    await household.start(document)
+    await household.stop()
+    path.unlink()
+    await household.start(document)
+
+    assert household.token().value.reveal() + "\n" == path.read_text()
+    assert household.token().generation == 1
+
+
+async def test_a_file_that_somebody_removed_is_written_again(household: Household) -> None:
+    """While the daemon runs: within the rhythm of the proofs, as for a variable."""
+    document, path = with_a_file(household, **LOOKING)
+    await household.start(document)
+    path.unlink()
+    await household.wait(HOUR)
+
+    assert household.token().value.reveal() + "\n" == path.read_text()
+
+
+async def test_a_file_gets_the_form_that_a_reload_wants(household: Household) -> None:
+    """Another format and mode: in force at once, not with the next token only."""
+    document, path = with_a_file(household)
+    await household.start(document)
+    document["homeys"]["home"]["sinks"][0].update(format="json", mode="0644")
+    await reloaded(household, document)
+
+    assert json.loads(path.read_text())["generation"] == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+async def test_a_variable_that_was_changed_meanwhile_is_found_at_the_start(
+    household: Household,
+) -> None:
+    """Changed while the daemon was away, and verify_every is 0: seen once all the same."""
+    document = household.document(BY_NAME)
+    await household.start(document)
+    await household.stop()
+    household.simulator.set_variable("accesstoken", "scribbled")
+    await household.start(document)
+
+    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
+
+
+async def test_a_sink_that_cannot_be_seen_at_the_start_is_looked_at_later(
+    household: Household,
+) -> None:
+    """The Homey is offline at the start: seen when it is back, though verify_every is 0."""
+    household.sinks["fake"] = fake = CheckableFake("fake")
+    sink = {"type": "file", "path": str(household.folder / "fake")}
+    await household.start(household.document(sink))
+    await household.stop()
+    fake.answers = [SinkFailed("offline"), False]
+    await household.start(household.document(sink))
+    assert fake.taken == [1]
+    await household.wait(HOUR)
+
+    assert fake.taken == [1, 1]
+    assert fake.looks == 2
+
+
+async def test_a_sink_that_a_person_has_mended_is_tried_at_once(household: Household) -> None:
+    """Refused for hours, then create: true and SIGHUP: no wait is left of the refusals."""
+    sink = {"type": "logic_variable", "name": "absent"}
+    await household.start(household.document(sink))
+    await household.wait(3 * HOUR)
+    await reloaded(household, household.document({**sink, "create": True}))
+
+    assert household.view().sinks[0].generation == 1
 
 
 async def test_a_look_has_a_deadline(household: Household, monkeypatch: pytest.MonkeyPatch) -> None:

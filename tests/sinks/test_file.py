@@ -267,3 +267,119 @@ async def test_an_older_token_never_lands_on_a_newer_one(tmp_path: Path, threads
     await newer
 
     assert (tmp_path / "token").read_text() == "newer\n"
+
+
+# --- looking without writing -------------------------------------------------------
+
+
+async def test_a_file_that_was_written_is_in_place(tmp_path: Path, threads: Threads) -> None:
+    """Each form is recognised as what a write makes."""
+    for form in ("raw", "env", "json"):
+        sink = a_sink(tmp_path / "token", threads, form)
+        await sink.write(delivery())
+
+        assert await sink.check(delivery())
+
+
+def spoilt(path: Path, how: str) -> None:
+    """What may become of a file between two tokens."""
+    if how == "another mode":
+        path.chmod(0o600)
+        return
+    if how == "another content":
+        path.write_text(CANARY + "\n\n")
+        return
+    path.unlink()
+    if how == "the folder gone":
+        path.parent.rmdir()
+    elif how == "a link":
+        (path.parent / "twin").write_text(CANARY + "\n")
+        (path.parent / "twin").chmod(0o640)
+        path.symlink_to("twin")
+    elif how == "a pipe":
+        os.mkfifo(path, 0o640)
+
+
+@pytest.mark.parametrize(
+    "how", ["another mode", "another content", "gone", "the folder gone", "a link", "a pipe"]
+)
+async def test_a_file_that_is_not_as_it_was_written_is_told(
+    tmp_path: Path, threads: Threads, how: str
+) -> None:
+    """Gone or changed in any way: it is to be written again; a pipe holds up nothing."""
+    (tmp_path / "run").mkdir()
+    path = tmp_path / "run" / "token"
+    sink = a_sink(path, threads)
+    await sink.write(delivery())
+    spoilt(path, how)
+
+    assert not await sink.check(delivery())
+
+
+async def test_another_form_than_was_written_is_told(tmp_path: Path, threads: Threads) -> None:
+    """The configuration wants JSON now: the raw token in the file is not it."""
+    await a_sink(tmp_path / "token", threads, "raw").write(delivery())
+
+    assert not await a_sink(tmp_path / "token", threads, "json").check(delivery())
+
+
+async def test_a_mode_that_the_file_system_made_itself_is_no_drift(
+    tmp_path: Path, threads: Threads
+) -> None:
+    """On FAT or SMB the mode is what the mount says: it is not written again for ever."""
+    path = tmp_path / "token"
+
+    def at(point: str) -> None:
+        if point == "renamed":
+            path.chmod(0o755)
+
+    done = await FileSink(path, 0o640, "raw", threads, at=at).write(delivery())
+
+    assert await a_sink(path, threads).check(delivery(memory=done.memory))
+    assert not await a_sink(path, threads, mode=0o600).check(delivery(memory=done.memory))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+async def test_what_may_not_be_read_counts_as_in_place(tmp_path: Path, threads: Threads) -> None:
+    """A mode without reading for its owner is as wanted; nobody is warned of it."""
+    sink = a_sink(tmp_path / "token", threads, mode=0o040)
+    await sink.write(delivery())
+
+    assert await sink.check(delivery())
+
+
+async def test_a_file_that_vanishes_while_it_is_written_has_the_mode_that_was_wanted(
+    tmp_path: Path, threads: Threads
+) -> None:
+    """A consumer that takes the file away at once is no failure."""
+    path = tmp_path / "token"
+
+    def at(point: str) -> None:
+        if point == "renamed":
+            path.unlink()
+
+    done = await FileSink(path, 0o640, "raw", threads, at=at).write(delivery())
+
+    assert done.memory == {}
+
+
+async def test_a_look_that_hangs_fails_in_time(tmp_path: Path) -> None:
+    """A dead mount: the look is given up, and says so."""
+    threads, gate = Threads(1), threading.Event()
+    hanging = threads.begin(gate.wait, 40)
+    sink = FileSink(tmp_path / "token", 0o600, "raw", threads, patience=timedelta(milliseconds=50))
+    try:
+        with pytest.raises(SinkFailed, match=r"to read .* takes over"):
+            await sink.check(delivery())
+    finally:
+        gate.set()
+        await hanging
+        threads.close()
+
+
+async def test_a_disk_that_fails_at_a_look_is_told(tmp_path: Path, threads: Threads) -> None:
+    """A loop of links in the folder's place: neither there nor gone."""
+    (tmp_path / "loop").symlink_to("loop")
+
+    with pytest.raises(SinkRefused, match="cannot read"):
+        await a_sink(tmp_path / "loop" / "token", threads).check(delivery())

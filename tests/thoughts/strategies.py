@@ -291,6 +291,13 @@ class _Story:
         target = self.draw(st.sampled_from(TARGETS))
         self.state = self.state.checked(target, self.state.generation, self.now)
 
+    def sink_is_not_seen(self) -> None:
+        target = self.draw(st.sampled_from(TARGETS))
+        self.state = self.state.not_seen(target, self.state.generation, self.now)
+
+    def keeper_begins(self) -> None:
+        self.state = self.state.put_in_place()
+
     def sink_has_drifted(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
         self.state = self.state.drifted(target, self.state.generation)
@@ -324,6 +331,8 @@ _STEADY = (
     _Story.sink_takes_it,
     _Story.sink_fails,
     _Story.sink_is_looked_at,
+    _Story.sink_is_not_seen,
+    _Story.keeper_begins,
     _Story.sink_has_drifted,
     _Story.starts_anew,
 )

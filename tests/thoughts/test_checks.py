@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from homey_tokend.decisions import Check, Deliver, Facts, Plan, Verify, Wait
-from homey_tokend.errors import IllegalEvent, SinkFailed
+from homey_tokend.errors import IllegalEvent, SinkFailed, SinkRefused
 from homey_tokend.model import Delivered
 from homey_tokend.sink_state import SinkState
 from homey_tokend.state import HomeyState
@@ -75,6 +75,47 @@ def test_no_sink_is_looked_at(state: HomeyState, facts: Facts, plan: Plan) -> No
     assert isinstance(decided(state, DUE, facts=facts, plan=plan), Wait)
 
 
+@pytest.mark.parametrize("plan", [PLAN, replace(PLAN, verify_every=None)])
+def test_a_sink_is_looked_at_as_soon_as_its_keeper_begins(plan: Plan) -> None:
+    """However often otherwise; then in the usual rhythm, if there is one."""
+    state = WRITTEN.checked("variable", 1, NOON).put_in_place()
+    seen = state.checked("variable", 1, NOON)
+
+    assert Check(("variable",)) == decided(state, facts=PROVING, plan=plan)
+    assert isinstance(decided(seen, DUE - SECOND, facts=PROVING, plan=plan), Wait)
+    assert plan.verify_every is None or isinstance(
+        decided(seen, DUE, facts=PROVING, plan=plan), Check
+    )
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "again"),
+    [
+        pytest.param(None, 15 * MINUTE, id="where no rhythm is configured"),
+        pytest.param(DAY, 15 * MINUTE, id="sooner than in a slow rhythm"),
+        pytest.param(MINUTE, MINUTE, id="in a quick rhythm"),
+    ],
+)
+def test_a_sink_that_could_not_be_seen_yet_is_looked_at_again(
+    rhythm: timedelta | None, again: timedelta
+) -> None:
+    plan = replace(PLAN, verify_every=rhythm)
+    state = WRITTEN.put_in_place().not_seen("variable", 1, NOON)
+
+    assert isinstance(decided(state, NOON + again - SECOND, facts=PROVING, plan=plan), Wait)
+    assert Check(("variable",)) == decided(state, NOON + again, facts=PROVING, plan=plan)
+
+
+def test_a_sink_that_was_refused_is_tried_at_once_when_its_keeper_begins() -> None:
+    refused = holding().undelivered("file", 1, SinkRefused("closed"), at=NOON, draw=1.0)
+    failed = holding().undelivered("file", 1, SinkFailed("full"), at=NOON, draw=1.0)
+    plan = replace(PLAN, sinks=("file",))
+
+    assert isinstance(decided(refused, plan=plan), Wait)
+    assert Deliver(("file",)) == decided(refused.put_in_place(), plan=plan)
+    assert isinstance(decided(failed.put_in_place(), plan=plan), Wait)
+
+
 def test_a_due_proof_comes_before_a_due_look() -> None:
     assert Verify() == decided(WRITTEN, DUE, plan=PLAN)
 
@@ -97,6 +138,7 @@ def test_how_often_a_sink_held_something_else_is_counted_on() -> None:
     "event",
     [
         pytest.param(lambda state: state.checked("variable", 1, NOON), id="looked at"),
+        pytest.param(lambda state: state.not_seen("variable", 1, NOON), id="not seen"),
         pytest.param(lambda state: state.drifted("variable", 1), id="found changed"),
     ],
 )
