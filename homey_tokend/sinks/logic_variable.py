@@ -1,11 +1,15 @@
 """The token in a logic variable of the Homey (``docs/sinks.md``, "logic_variable")."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from homey_tokend.model import Delivered, Delivery, Token
 from homey_tokend.ports import Transport
 from homey_tokend.sinks.document import instant
 from homey_tokend.sinks.variable import TextVariable
+
+#: What is remembered of the variable that tells the end begins with this.
+_END = "expires_"
 
 
 class LogicVariableSink:
@@ -34,8 +38,6 @@ class LogicVariableSink:
             if expires is None
             else TextVariable(transport, name=expires, variable_id=None, create=create)
         )
-        #: Which variable tells the end. Not kept: after a restart the list is read once.
-        self._found: Mapping[str, str] = {}
 
     @property
     def target(self) -> str:
@@ -56,13 +58,18 @@ class LogicVariableSink:
         """
         token = delivery.token
         done = await self._token.set(token.value.reveal(), token, delivery.memory)
-        if self._expires is not None:
-            end = await self._expires.set(instant(token.expires_at), token, self._found)
-            self._found = end.memory
-        return done
+        if self._expires is None:
+            return done
+        known = _of_the_end(delivery.memory)
+        end = await self._expires.set(instant(token.expires_at), token, known)
+        return replace(
+            done, memory={**done.memory, **{_END + key: one for key, one in end.memory.items()}}
+        )
 
     async def check(self, delivery: Delivery) -> bool:
         """Whether the variable still holds the token; a person or a flow may have changed it.
+
+        And the other its end, which may be wanted since the configuration was changed.
 
         Raises:
             Transient, BearerRefused, SinkRefused, SinkFailed: as ``write``.
@@ -71,7 +78,8 @@ class LogicVariableSink:
         held = await self._token.holds(token.value.reveal(), token, delivery.memory)
         if not held or self._expires is None:
             return held
-        return await self._expires.holds(instant(token.expires_at), token, self._found)
+        known = _of_the_end(delivery.memory)
+        return await self._expires.holds(instant(token.expires_at), token, known)
 
     async def look(self, token: Token) -> str:
         """Where a write would go, found without writing; in words for a person.
@@ -83,3 +91,7 @@ class LogicVariableSink:
         if self._expires is None:
             return told
         return f"{told}; {self._expires.target} {await self._expires.look(token)}"
+
+
+def _of_the_end(memory: Mapping[str, str]) -> dict[str, str]:
+    return {key.removeprefix(_END): one for key, one in memory.items() if key.startswith(_END)}

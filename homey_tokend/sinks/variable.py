@@ -89,15 +89,20 @@ class TextVariable:
         )
 
     async def holds(self, value: str, bearer: Token, memory: Mapping[str, str]) -> bool:
-        """Whether it still has this value and name; yes where it is not known which it is.
+        """Whether it still has this value and name; it is looked up where it is not known which.
+
+        One that is not there, or one of several of the name, is not in place: setting it
+        tells what a person must do.
 
         Raises:
             Transient, BearerRefused, SinkRefused, SinkFailed: as ``set``.
         """
+        hub = Hub(self._transport, bearer)
         known = self._known(bearer, memory)
         if known is None:
-            return True
-        found = await Hub(self._transport, bearer).get(known.id, slash=known.slash)
+            every = await hub.variables()
+            return [value] == [one.value for one in every if one.name == self._name]
+        found = await hub.get(known.id, slash=known.slash)
         return found is not None and found.value == value and _is_called(found, known.called)
 
     async def look(self, bearer: Token) -> str:

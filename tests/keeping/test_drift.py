@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from homey_tokend import errands
 from homey_tokend.errors import BearerRefused, SinkFailed
 from homey_tokend.model import Delivery
+from homey_tokend.sinks.document import instant
 from tests.fakes.sink import FakeSink
 from tests.keeping.household import HOUR, MINUTE, Household, Json
 from tests.keeping.test_reload import reloaded
@@ -153,6 +154,29 @@ async def test_a_variable_that_was_changed_meanwhile_is_found_at_the_start(
     await household.start(document)
 
     assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
+
+
+async def test_an_end_is_written_as_soon_as_it_is_wanted(household: Household) -> None:
+    """expires_variable is added with a reload: there at once, not with the next token only."""
+    sink = {**BY_NAME, "create": True}
+    await household.start(household.document(sink))
+    await reloaded(household, household.document({**sink, "expires_variable": "ends"}))
+
+    assert instant(household.token().expires_at) == household.simulator.get_variable("ends")
+    assert household.token().generation == 1
+
+
+async def test_an_end_that_was_changed_meanwhile_is_found_at_the_start(
+    household: Household,
+) -> None:
+    """Changed while the daemon was away: right again, and no second variable is made."""
+    document = household.document({**BY_NAME, "create": True, "expires_variable": "ends"})
+    await household.start(document)
+    await household.stop()
+    household.simulator.set_variable("ends", "tomorrow")
+    await household.start(document)
+
+    assert instant(household.token().expires_at) == household.simulator.get_variable("ends")
 
 
 async def test_a_sink_that_cannot_be_seen_at_the_start_is_looked_at_later(

@@ -1,5 +1,7 @@
 """The variable beside the token's, which tells when the token ends: found, made, looked after."""
 
+import pytest
+
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 from tests.sinks.deliveries import CANARY, URL, delivery
 from tests.sinks.hub import FakeHub
@@ -38,6 +40,40 @@ async def test_a_changed_end_is_noticed_as_a_changed_token_is() -> None:
 
     assert (True, False, False) == (in_place, end_changed, token_changed)
     assert 1 == len(hub.seen)
+
+
+async def test_after_a_restart_it_is_known_which_variable_tells_the_end() -> None:
+    """Remembered with the token's: looked at with one request, and no list is read."""
+    hub, sink = a_hub()
+    memory = (await sink.write(delivery())).memory
+    later = LogicVariableSink(
+        hub, name="accesstoken", variable_id=None, create=True, expires="ends"
+    )
+    hub.variables["e"]["value"] = "tomorrow"
+    hub.seen.clear()
+
+    assert not await later.check(delivery(memory=memory))
+    assert ["t", "e"] == [path.split("/")[-2] for _, path in hub.seen]
+
+
+@pytest.mark.parametrize(
+    ("ends", "in_place"),
+    [([], False), ([ENDS], True), (["tomorrow"], False), ([ENDS, ENDS], False)],
+    ids=["none", "right", "another", "two"],
+)
+async def test_an_end_that_nobody_remembers_is_looked_up(ends: list[str], in_place: bool) -> None:
+    """Wanted since a moment ago, or from before it was remembered: the list tells."""
+    hub, _ = a_hub(made=False)
+    hub.add("t", "accesstoken")
+    plain = LogicVariableSink(hub, name="accesstoken", variable_id=None, create=False)
+    memory = (await plain.write(delivery())).memory
+    for number, value in enumerate(ends):
+        hub.add(f"e{number}", "ends", value=value)
+    sink = LogicVariableSink(
+        hub, name="accesstoken", variable_id=None, create=False, expires="ends"
+    )
+
+    assert in_place is await sink.check(delivery(memory=memory))
 
 
 async def test_looked_for_without_writing() -> None:
