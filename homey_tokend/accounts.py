@@ -56,5 +56,9 @@ class Accounts:
         if known:
             await self._ledger.keep_accounts({key: one.shifted(by) for key, one in known.items()})
 
+    async def catch_up(self) -> None:
+        """What could not be written down of the accounts, and all else: see ``Ledger.catch_up``."""
+        await self._ledger.catch_up()
+
     async def _keep(self, key: str, state: AccountState) -> None:
         await self._ledger.keep_accounts({key: state})

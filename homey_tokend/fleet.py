@@ -121,7 +121,7 @@ class Fleet:
                 changed.cancel()
 
     async def beat(self) -> None:
-        """The heartbeat: has somebody set the clock, or changed values that were refused?"""
+        """The heartbeat: was the clock set, were refused values changed, is there room again?"""
         set_by = self._clock.adopt()
         if set_by:
             log.warning("clock.set", by_s=round(set_by.total_seconds()))
@@ -133,6 +133,8 @@ class Fleet:
             if keeper.view.refusing_until is not None:
                 keeper.look_for_new_values()
             keeper.ring()
+        # Last: a disk that hangs keeps the next beat waiting, and nobody else.
+        await self._accounts.catch_up()
 
     # --- ports.Desk ---
 

@@ -118,6 +118,11 @@ class Ledger:
         """Remember a state that needs no write of its own; the next write has it."""
         self._book = books.with_homey(self._book, state)
 
+    async def catch_up(self) -> None:
+        """Write again where that has failed: what is known must not wait for the next event."""
+        if not self._writable:
+            await self._write()
+
     async def _write(self) -> None:
         try:
             async with asyncio.timeout(self._write_deadline_s):

@@ -74,6 +74,26 @@ async def test_a_disk_that_is_full_is_told_once(household: Household) -> None:
     assert household.token().generation == 3
 
 
+async def test_room_on_the_disk_is_noticed_by_the_heartbeat(household: Household) -> None:
+    """Written without waiting for the next renewal: a power cut then loses no token."""
+    household.store = store = FakeStore()
+    await household.start()
+    store.full = "no space left on device"
+    await household.until_renewal()
+    served = household.token()
+    await household.beat()
+    store.full = ""
+    await household.beat()
+    blob = store.blob
+    await household.stop()
+    household.store = FakeStore(blob)
+    household.simulator.add_fault(step="login", kind="status", status=503)
+    await household.start()
+
+    assert served.generation == 2
+    assert served == household.token()
+
+
 async def test_a_disk_that_hangs_holds_up_no_token(household: Household) -> None:
     """Each write is given up after its deadline, and the token is published without it."""
     household.look_at = lambda parts: setattr(parts.ledger, "_write_deadline_s", 0.02)

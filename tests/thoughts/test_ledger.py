@@ -178,6 +178,24 @@ async def test_what_could_not_be_written_is_known_and_written_later() -> None:
     assert {"home"} == set(store.book.homeys)
 
 
+async def test_what_could_not_be_written_is_made_up_for_once_there_is_room() -> None:
+    ledger, store = await loaded(Book("5a17"))
+    store.trouble = "disk full"
+    await ledger.keep_homey(HELD)
+
+    await ledger.catch_up()
+    before, store.trouble = store.book, ""
+    with capture_logs() as logs:
+        await ledger.catch_up()
+        saves = store.saves
+        await ledger.catch_up()
+
+    assert {} == before.homeys
+    assert {"home"} == set(store.book.homeys)
+    assert ["state.writable_again"] == [line["event"] for line in logs]
+    assert saves == store.saves
+
+
 async def test_a_disk_that_hangs_is_given_up_and_the_caller_goes_on() -> None:
     ledger, store = await loaded(Book("5a17"))
     store.hang = True
