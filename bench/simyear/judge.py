@@ -291,10 +291,7 @@ class Judge:
         """Unless the process died before it knew, or could write it down."""
         memory = self._known(self.cloud.logins[-50:])[-1]
         newest = self.cloud.logins[-1:]
-        if any(one.forced for one in newest) or newest != _early(memory)[-1:] or not newest:
-            return
-        before = [one.at for one in memory if one.password == newest[0].password][-2:-1]
-        if not any(at < kill < at + 9 * SECOND for at in before for kill in self.machine.kills):
+        if newest and not newest[0].forced and newest == self._early(memory)[-1:]:
             self._break(newest[0].at, "refused values are tried again before their time")
 
     def _once(self, at: datetime, what: str) -> None:
@@ -326,7 +323,7 @@ class Judge:
     def forced_a_day(self, last: int = 0) -> int:
         """The most refused sign-ins within any 24 hours that a person forced."""
         return max(
-            _most([one.at for one in _early(known) if one.forced], DAY)
+            _most([one.at for one in self._early(known) if one.forced], DAY)
             for known in self._known(self.cloud.logins[-last:])
         )
 
@@ -346,6 +343,26 @@ class Judge:
             for start, end in zip(starts, ends, strict=True)
         ]
 
+    def _early(self, logins: list[Login]) -> list[Login]:
+        """Those that did not wait for the spacing after the refusals of the same values before.
+
+        A refusal that a kill followed may be known to nobody.
+        """
+        early: list[Login] = []
+        known: dict[str, tuple[int, datetime]] = {}
+        for one in logins:
+            refused, held = known.get(one.password, (0, BEGIN))
+            if one.refused and one.at < held - SECOND:
+                early.append(one)
+            if one.refused and not any(
+                one.at <= kill < one.at + 9 * SECOND for kill in self.machine.kills
+            ):
+                held = one.at + SPACING[min(refused, len(SPACING) - 1)]
+                known[one.password] = refused + 1, held
+            elif one.right and not one.strange:
+                known.pop(one.password, None)
+        return early
+
     def _break(self, at: datetime, what: str) -> None:
         self.verdict(f"{at:%m-%d %H:%M:%S} {what}")
 
@@ -355,22 +372,6 @@ class Judge:
         if len(self.broken) < 20 and not again:
             self.broken.append(what)
             self.heard(what)
-
-
-def _early(logins: list[Login]) -> list[Login]:
-    """Those that did not wait for the spacing after the refusals of the same values before."""
-    early: list[Login] = []
-    known: dict[str, tuple[int, datetime]] = {}
-    for one in logins:
-        refused, held = known.get(one.password, (0, BEGIN))
-        if one.refused and one.at < held - SECOND:
-            early.append(one)
-        if one.refused:
-            held = one.at + SPACING[min(refused, len(SPACING) - 1)]
-            known[one.password] = refused + 1, held
-        elif one.right and not one.strange:
-            known.pop(one.password, None)
-    return early
 
 
 def _most(instants: list[datetime], span: timedelta) -> int:

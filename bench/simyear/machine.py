@@ -168,7 +168,7 @@ class Machine:
         self.before()
         self.kills.append(self.clock.truth())
         if self.disk.unsaved:
-            self._forgot = {"token", "variable"}
+            self._forgot = {"token", "variable", "code"}
             self.forgot_at.append(self.clock.truth())
         self._mount.dead = True
         self._run = self._mount = self.fleet = self.keeper = None
