@@ -83,6 +83,8 @@ class Record:
         #: that was, by a clock that is never set.
         self._sets: list[timedelta] = []
         self._began = 0.0
+        #: To which sinks an end of the token is under way that is right no more.
+        self._outdated: frozenset[str] = frozenset()
         #: Whether the clock was set since the proof under way began.
         self._set_amid_proof = False
 
@@ -151,6 +153,7 @@ class Record:
         """The held token is written to a sink, or looked for there."""
         token = self._held()
         self._facts = replace(self._facts, delivering=self._facts.delivering | {target})
+        self._outdated -= {target}
         return Delivery(self._homey, token, self._state.sink(target).memory)
 
     def _held(self) -> Token:
@@ -283,8 +286,15 @@ class Record:
             return
         # An end that may be told in the time of before a setting is left: the known one was moved.
         until = None if self._set_amid_proof else expires_at
-        self._state = self._state.proved(generation, now, until)
-        self._hands.ledger.note(self._state)
+        before, state = self._held(), self._state.proved(generation, now, until)
+        if state.token == before:
+            self._state = state
+            self._hands.ledger.note(state)
+        else:
+            # Worth a write: after a power cut nobody may be able to tell the end anew.
+            await self._keep(state)
+        if self._held().expires_at != before.expires_at:
+            self._outdated = self._facts.delivering
         log.debug("token.proved", homey=self._homey, generation=generation)
 
     async def _written(self, event: Written) -> None:
@@ -292,7 +302,10 @@ class Record:
         self._facts = replace(self._facts, delivering=self._facts.delivering - {target})
         now = self._clock.now()
         if isinstance(result, Delivered):
-            await self._keep(self._state.delivered(target, generation, result, now))
+            state = self._state.delivered(target, generation, result, now)
+            if target in self._outdated:
+                state = state.outdated(target, generation)
+            await self._keep(state)
             self._herald.delivered(target, generation, result, now)
             return
         draw = self._clock.draw()

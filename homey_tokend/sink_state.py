@@ -76,6 +76,12 @@ class SinkState:
         self._has(generation)
         return replace(self, generation=None, checked_at=None, unsure=False, drifts=self.drifts + 1)
 
+    def outdated(self, generation: int) -> "SinkState":
+        """What it was told of this generation is right no more: it lacks the token again."""
+        if self.generation != generation:
+            return self
+        return replace(self, generation=None, checked_at=None, unsure=False)
+
     def _has(self, generation: int) -> None:
         if self.generation != generation:
             raise IllegalEvent("this says something of a token that the sink has no more")

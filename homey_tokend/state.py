@@ -17,6 +17,8 @@ from homey_tokend.sink_state import SinkState
 
 #: How far may an issue lie ahead of our clock before the token is "from the future"?
 FUTURE_TOLERANCE = timedelta(minutes=5)
+#: How far may two ends lie apart and be the same? Date headers have whole seconds.
+SAME_END = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +176,18 @@ class HomeyState:
     # --- the proof ---
 
     def proved(self, generation: int, at: datetime, expires_at: datetime | None) -> "HomeyState":
-        """The Homey takes the held token (until ``expires_at``, where it tells)."""
-        token = self._held(generation)
+        """The Homey takes the held token (until ``expires_at``, where it tells).
+
+        An end that is really another one goes to the sinks, too; within ``SAME_END`` the
+        known one stays, so that it does not wander with each proof.
+        """
+        token, sinks = self._held(generation), self.sinks
         if expires_at is not None and expires_at > token.issued_at:
-            token = replace(token, expires_at=expires_at, expiry_told=True)
-        return replace(self, token=token, proved_at=at, asked_at=at, unanswered=0)
+            if abs(expires_at - token.expires_at) > SAME_END:
+                token = replace(token, expires_at=expires_at)
+                sinks = {key: one.outdated(generation) for key, one in sinks.items()}
+            token = replace(token, expiry_told=True)
+        return replace(self, token=token, proved_at=at, asked_at=at, unanswered=0, sinks=sinks)
 
     def not_answered(self, generation: int, at: datetime) -> "HomeyState":
         """The Homey could not be asked: that says nothing of the token."""
@@ -221,6 +230,10 @@ class HomeyState:
     def drifted(self, target: str, generation: int) -> "HomeyState":
         """A sink that had this generation holds something else: it lacks the token again."""
         return self._with_sink(target, self.sink(target).drifted(generation))
+
+    def outdated(self, target: str, generation: int) -> "HomeyState":
+        """A sink was told an end of this generation that is right no more: it lacks it again."""
+        return self._with_sink(target, self.sink(target).outdated(generation))
 
     # --- clocks and restarts ---
 

@@ -1,9 +1,15 @@
 """A token is proved against the Homey, again and again; a dead one is noticed."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
-from homey_tokend.model import Health
+from homey_tokend.assembly import Parts
+from homey_tokend.model import Health, Request, Response
 from homey_tokend.simulator import Switches
+from homey_tokend.sinks.document import instant
+from tests.fakes.sink import FakeSink
+from tests.fakes.store import FakeStore
 from tests.keeping.conftest import Begin
 from tests.keeping.household import DAY, HOUR, MINUTE, Household
 
@@ -124,6 +130,79 @@ async def test_the_end_that_the_homey_tells_is_believed(begin: Begin) -> None:
     await household.wait(4 * HOUR)
 
     assert household.token().generation == 2
+
+
+async def test_an_end_that_is_told_later_outlives_a_kill(begin: Begin) -> None:
+    """It is written down at once: after a power cut beside an outage no dead token is served."""
+    household = await begin(session_lifetime=HOUR.total_seconds() * 8)
+    household.store = store = FakeStore()
+    household.simulator.add_fault(step="session", kind="status", status=503, times=1)
+    await household.start()
+    await household.wait(MINUTE)
+    blob = store.blob
+    await household.stop()
+    household.store = FakeStore(blob)
+    household.simulator.add_fault(step="session", kind="status", status=503)
+    household.simulator.add_fault(step="login", kind="status", status=503)
+    household.skip(9 * HOUR)
+    await household.start()
+
+    assert household.view().token is None
+
+
+async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None:
+    """Also to one to which the assumed end is just being written: all hold the same one."""
+    household = await begin(session_lifetime=HOUR.total_seconds() * 8)
+    household.simulator.add_fault(step="session", kind="status", status=503, times=1)
+    household.sinks["slow"] = slow = FakeSink("slow")
+    slow.free.clear()
+    paths = [str(household.folder / name) for name in ("slow", "quick")]
+    sinks = [{"type": "file", "path": path, "format": "json"} for path in paths]
+    await household.begin(household.document(*sinks))
+    await household.until(lambda: slow.begun and household.schedule.next())
+    household.skip(MINUTE)
+    household.schedule.ring_due()
+    await household.until(lambda: household.view().proved_at)
+    slow.free.set()
+    await household.quiet()
+
+    told = household.token().expires_at
+    assert told == household.token().issued_at + 8 * HOUR
+    assert slow.begun[-1].token.expires_at == told
+    assert slow.taken == [1, 1]
+    assert json.loads((household.folder / "quick").read_text())["expires_at"] == instant(told)
+
+
+async def test_an_end_does_not_wander_with_each_proof(household: Household) -> None:
+    """A clock that is three seconds slow, and a Date of whole seconds: no sink seems changed."""
+    household.look_at = trusting
+    household.clock.set_wall(timedelta(seconds=-3.4))
+    sink = {
+        "type": "logic_variable",
+        "name": "accesstoken",
+        "create": True,
+        "expires_variable": "ends",
+    }
+    await household.start(household.document(sink, **PROVING))
+    ends = {household.token().expires_at}
+    for _ in range(8):
+        household.skip(15 * MINUTE + timedelta(seconds=0.37))
+        household.schedule.ring_due()
+        await household.quiet()
+        ends.add(household.token().expires_at)
+
+    assert len(ends) == 1
+    assert household.view().sinks[0].drifts == 0
+
+
+def trusting(parts: Parts) -> None:
+    """The simulator's Date headers are believed as those of https are."""
+    send = parts.transport.send
+
+    async def trusted(request: Request) -> Response:
+        return replace(await send(request), trusted=True)
+
+    parts.transport.send = trusted  # type: ignore[method-assign]  # a transport over another
 
 
 async def test_a_bearer_that_its_own_homey_refuses_is_not_published(household: Household) -> None:

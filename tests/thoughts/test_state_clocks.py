@@ -18,6 +18,7 @@ from tests.thoughts.samples import (
     DAY,
     HOUR,
     MINUTE,
+    SECOND,
     SITE,
     WRONG_CLIENT,
     decided,
@@ -48,6 +49,8 @@ def sink_failure(state: HomeyState) -> Failure:
         pytest.param(NOON + 2 * DAY, NOON + 2 * DAY, id="is what the Homey tells"),
         pytest.param(NOON + MINUTE, NOON + MINUTE, id="may come nearer"),
         pytest.param(NOON, NOON + DAY, id="never lies before the issue"),
+        pytest.param(NOON + DAY + 2 * SECOND, NOON + DAY, id="does not wander to later"),
+        pytest.param(NOON + DAY - 2 * SECOND, NOON + DAY, id="does not wander to sooner"),
     ],
 )
 def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: datetime) -> None:
@@ -56,6 +59,26 @@ def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: d
     assert state.token is not None
     assert expires_at == state.token.expires_at
     assert (LATER, LATER, 0) == (state.proved_at, state.asked_at, state.unanswered)
+
+
+def test_another_end_of_the_token_goes_to_the_sinks_that_have_it() -> None:
+    memory = Delivered(memory={"id": "7"})
+    before = HELD.delivered("old", 1, memory, NOON)
+    state = holding(state=before).delivered("new", 2, memory, NOON)
+
+    same = state.proved(2, LATER, NOON + DAY + SECOND)
+    other = state.proved(2, LATER, NOON + 2 * DAY)
+
+    assert state.sinks == same.sinks
+    assert state.sink("old") == other.sink("old")
+    assert replace(state.sink("new"), generation=None) == other.sink("new")
+
+
+def test_a_sink_that_was_told_an_end_of_before_lacks_the_token() -> None:
+    state = HELD.delivered("file", 1, Delivered(), NOON)
+
+    assert state.outdated("file", 1).sink("file").generation is None
+    assert state == state.outdated("file", 2)
 
 
 def test_a_told_end_is_marked_as_told() -> None:
