@@ -29,7 +29,7 @@ from homey_tokend.decisions import (
 from homey_tokend.errands import Errands
 from homey_tokend.hands import Hands
 from homey_tokend.herald import Herald, stamp
-from homey_tokend.inbox import ClockSet, Event
+from homey_tokend.inbox import Asked, ClockSet, Event
 from homey_tokend.model import View
 from homey_tokend.notices import Notices
 from homey_tokend.ports import Notice, Sink
@@ -133,7 +133,14 @@ class Keeper:
 
         The state may wait for the disk; readers compare with the new time from now on.
         """
-        self.post(ClockSet(by))
+        # Before what waits already: that is taken, and stamped, with the clock as it is now.
+        waiting = [
+            replace(one, until=one.until + by) if isinstance(one, Asked) else one
+            for one in self._inbox
+        ]
+        first = sum(isinstance(one, ClockSet) for one in waiting)
+        self._inbox = deque([*waiting[:first], ClockSet(by), *waiting[first:]])
+        self._wake.set()
         if self.view.token is not None:
             shown = replace(self._record.state, token=self.view.token).shifted(by).token
             self.view = replace(self.view, token=shown)

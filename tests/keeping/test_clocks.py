@@ -3,11 +3,13 @@
 The simulator's clock is right throughout; only the daemon's is set.
 """
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.fakes.clock import NOON
+from tests.fakes.clock import NOON, settle
+from tests.fakes.store import FakeStore
 from tests.keeping.conftest import Begin
 from tests.keeping.household import DAY, HOUR, MINUTE, TOTP_SECRET, Household
 
@@ -237,6 +239,54 @@ async def test_a_clock_set_during_a_proof_moves_the_end_with_it(
     await household.beat()
 
     assert household.token().expires_at == end + by
+
+
+class Slow(FakeStore):
+    """A disk that takes as long as a test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def save(self, blob: bytes) -> None:
+        await self.free.wait()
+        await super().save(blob)
+
+
+@pytest.mark.parametrize("by", [30 * DAY, -30 * DAY])
+async def test_what_waits_while_the_clock_is_set_is_of_the_new_time(
+    household: Household, by: timedelta
+) -> None:
+    """A slow card, behind it a failed attempt and somebody who asks, and NTP twice."""
+    household.store = store = Slow()
+    household.simulator.unplug()
+    await household.start()
+    household.simulator.add_fault(step="delegation", kind="delay", seconds=0.1, times=1)
+    household.steps()
+    keeper = household.keepers["home"]
+    household.skip(MINUTE)
+    household.schedule.ring_due()
+    await household.until(household.simulator.steps)
+    store.free.clear()
+    household.clock.set_wall(HOUR)
+    beats = [asyncio.create_task(household.fleet.beat())]
+    await household.until(lambda: keeper._inbox)
+    asked = asyncio.create_task(household.fleet.token_for("home", MINUTE, HOUR))
+    await settle()
+    household.clock.set_wall(by)
+    beats.append(asyncio.create_task(household.fleet.beat()))
+    await settle()
+    store.free.set()
+    await asyncio.gather(*beats)
+    await household.quiet()
+    asked.cancel()
+    state = keeper.state
+
+    assert state.failure is not None
+    assert state.failure.trouble.at == household.now
+    assert state.wish is not None
+    assert state.wish.until == household.now + HOUR
 
 
 async def test_a_one_time_code_goes_by_the_wall_clock(begin: Begin) -> None:
