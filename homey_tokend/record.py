@@ -76,7 +76,9 @@ class Record:
         self._clock = hands.clock
         self._herald = herald
         self._publish = publish
-        self._state = hands.ledger.homey(homey).of_homey(refresher.cloudid).put_in_place()
+        state = hands.ledger.homey(homey).of_homey(refresher.cloudid).put_in_place()
+        # A changed address is called at once: the old one may be the reason for the change.
+        self._state = state.reached_at(refresher.configured_url or state.url or url)
         self._facts = Facts()
         self._reading = False
         #: By how much the clock was set, each time, since the attempt under way began; and when

@@ -173,6 +173,10 @@ class HomeyState:
             refreshes=self.refreshes,
         )
 
+    def reached_at(self, url: str) -> "HomeyState":
+        """The Homey is called at this address from now on; its sessions know no address."""
+        return replace(self, token=replace(self.token, url=url)) if self.token else self
+
     # --- the proof ---
 
     def proved(self, generation: int, at: datetime, expires_at: datetime | None) -> "HomeyState":

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.keeping.household import MINUTE, Household
+from tests.keeping.household import HOUR, MINUTE, Household
+from tests.keeping.test_reload import reloaded
 
 
 def elsewhere(household: Household) -> str:
@@ -65,6 +66,27 @@ async def test_an_explicit_address_wins(household: Household) -> None:
 
     assert elsewhere(household) == household.token().url
     assert "user" not in household.steps()
+
+
+async def test_an_address_that_is_configured_anew_is_called_at_once(household: Household) -> None:
+    """The held token goes to the new address, and is proved and written there; and back again."""
+    sink = {"type": "file", "path": str(household.folder / "home.token"), "format": "env"}
+    document = household.document(sink, verify_every="15m")
+    await household.start(document)
+    document["homeys"]["home"]["url"] = elsewhere(household)
+    await reloaded(household, document)
+    household.simulator.journal.clear()
+    await household.wait(HOUR)
+    assert household.token().url == household.view().url == elsewhere(household)
+    assert household.token().generation == 1
+    assert household.simulator.seen("session")[0].headers["host"].startswith("localhost:")
+    assert elsewhere(household) in (household.folder / "home.token").read_text()
+
+    del document["homeys"]["home"]["url"]
+    await household.restart(document)
+
+    assert household.token().url == endpoint(household)
+    assert household.token().generation == 1
 
 
 async def test_an_explicit_address_wins_over_a_remembered_one(household: Household) -> None:

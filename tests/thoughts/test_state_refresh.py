@@ -273,3 +273,11 @@ def test_of_another_homey_only_the_generation_is_kept() -> None:
     assert replace(HELD, cloudid="this") == state == state.of_homey("this")
     other = state.of_homey("other")
     assert ("other", HELD.generation, None) == (other.cloudid, other.generation, other.token)
+
+
+def test_another_address_of_the_same_homey_leaves_its_token() -> None:
+    state = HELD.reached_at("https://hub.local")
+
+    assert HELD.token is not None
+    assert replace(HELD.token, url="https://hub.local") == state.token
+    assert EMPTY == EMPTY.reached_at("https://hub.local")
