@@ -51,6 +51,12 @@ def wished(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -> H
             id="the token is from the future: at once",
         ),
         pytest.param(
+            HELD.was_revoked(1, NOON),
+            NOON - DAY,
+            "no valid token",
+            id="the token is revoked and from the future: at once",
+        ),
+        pytest.param(
             wished(HELD),
             NOON,
             "a newer token was asked for",
