@@ -115,6 +115,14 @@ class Keeper:
         return self._record.facts
 
     @property
+    def person_waits(self) -> bool:
+        """Whether a person has asked for a refresh that is still to begin."""
+        wish, now = self._record.state.wish, self._hands.clock.now()
+        return (wish is not None and wish.forced and now < wish.until) or any(
+            isinstance(one, Asked) and one.forced for one in self._inbox
+        )
+
+    @property
     def account_key(self) -> str:
         """The account that the sign-in values name; empty while they are unknown."""
         return self._record.account_key

@@ -32,6 +32,8 @@ class Reception:
         self._keeper = keeper
         self._accounts = accounts
         self._clock = clock
+        #: Whether a person's try is just being counted.
+        self._forcing = False
         #: The generation that was proved on demand, and until when that is believed.
         self._cleared: tuple[int, datetime] | None = None
 
@@ -57,12 +59,16 @@ class Reception:
         """A person asks: join the refresh under way, or start one where that is allowed."""
         keeper, now = self._keeper, self._clock.now()
         before, finished = keeper.state.generation, keeper.finished
-        if not keeper.facts.renewing:
+        if not (keeper.facts.renewing or keeper.person_waits or self._forcing):
             free_at = self._free_at(now)
             if free_at > now:
                 return Refreshed(keeper.view, done=False, too_soon=free_at)
             if self._refused(now):
-                await self._accounts.was_forced(keeper.account_key, now)
+                self._forcing = True  # who asks while that is written down joins
+                try:
+                    await self._accounts.was_forced(keeper.account_key, now)
+                finally:
+                    self._forcing = False
             keeper.post(Asked(now + max(wait, _PERSON_LEAST), forced=True, than=before))
         await self._wait(wait, lambda: keeper.finished > finished, None)
         return Refreshed(keeper.view, done=keeper.state.generation > before)

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from homey_tokend.model import Refreshed, View
 from tests.fakes.clock import settle
 from tests.fakes.store import FakeStore
@@ -252,6 +254,28 @@ async def test_a_refused_account_takes_two_forced_tries_a_day(household: Househo
     answer = await household.fleet.refresh("home", SOON)
 
     assert answer.too_soon is not None
+    assert household.sign_ins() == 3
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_who_ask_together_use_up_one_forced_try(household: Household, busy: bool) -> None:
+    """Two press at once, a third a moment later, while the keeper may wait for the disk."""
+    household.set_password("not the password")
+    await household.start()
+    await household.wait(2 * MINUTE)
+    if busy:
+        household.keepers["home"].clock_was_set(timedelta(0))
+    asked = [asyncio.create_task(household.fleet.refresh("home", SOON)) for _ in range(2)]
+    await settle(1)
+    asked.append(asyncio.create_task(household.fleet.refresh("home", SOON)))
+    answers = await asyncio.gather(*asked)
+    assert [answer.too_soon for answer in answers] == [None] * 3
+    assert household.sign_ins() == 2
+
+    await household.wait(2 * MINUTE)
+    again = await household.fleet.refresh("home", SOON)
+
+    assert again.too_soon is None
     assert household.sign_ins() == 3
 
 
