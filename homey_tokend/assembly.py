@@ -153,7 +153,8 @@ class Parts:
             self._retired.append(old)
         self.plans = {name: self._plan(homey) for name, homey in config.homeys.items()}
         for name in (*differences.added, *differences.changed):
-            self.refreshers[name] = self._refresher(config.homeys[name])
+            if name not in differences.rewired:
+                self.refreshers[name] = self._refresher(config.homeys[name])
         for name in differences.removed:
             del self.refreshers[name]
             self._retired_readers.append(self._readers.pop(name))

@@ -9,14 +9,16 @@ from homey_tokend.config import Config
 class Differences:
     """Names of Homeys by what becomes of them, and which doors change.
 
-    ``kept`` Homeys go on undisturbed. ``needs_restart`` names keys whose change
-    takes effect with the next start only.
+    ``kept`` Homeys go on undisturbed. Of the ``changed`` those that are ``rewired``, too,
+    have other sinks only: what an attempt has left is gone on from. ``needs_restart``
+    names keys whose change takes effect with the next start only.
     """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    rewired: tuple[str, ...] = ()
     socket: bool = False
     http: bool = False
     log: bool = False
@@ -33,6 +35,7 @@ def between(old: Config, new: Config) -> Differences:
         added=tuple(name for name in new.homeys if name not in old.homeys),
         removed=tuple(name for name in old.homeys if name not in new.homeys),
         changed=changed,
+        rewired=tuple(name for name in changed if not rules_changed and _rewired(old, new, name)),
         kept=tuple(name for name in both if name not in changed),
         socket=old.socket != new.socket,
         http=old.http != new.http,
@@ -40,3 +43,8 @@ def between(old: Config, new: Config) -> Differences:
         transport=old.refresh.timeout != new.refresh.timeout,
         needs_restart=("state.path",) if old.state != new.state else (),
     )
+
+
+def _rewired(old: Config, new: Config, name: str) -> bool:
+    sinks = {"sinks": new.homeys[name].sinks}
+    return old.homeys[name].model_copy(update=sinks) == new.homeys[name]

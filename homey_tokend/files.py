@@ -216,7 +216,9 @@ class Lock:
 def _lock_and_sign(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.ftruncate(fd, 0)
-    os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+    # Who holds it is a courtesy: a full disk must not keep a good token from being served.
+    with contextlib.suppress(OSError):
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 
 
 def _holder(fd: int) -> str:

@@ -56,6 +56,23 @@ time.sleep(60)
 """
 
 
+#: Takes a lock where nothing can be written: a full disk says ENOSPC, the limit EFBIG.
+_FULL = """
+import resource, signal, sys
+from pathlib import Path
+from homey_tokend.errors import AlreadyRunning
+from homey_tokend.files import Lock
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+lock = Lock(Path(sys.argv[1]))
+lock.acquire()
+try:
+    Lock(Path(sys.argv[1])).acquire()
+except AlreadyRunning as error:
+    print(error.message)
+"""
+
+
 @pytest.fixture
 def threads() -> Iterator[Threads]:
     threads = Threads()
@@ -551,6 +568,19 @@ def test_a_lock_without_a_number_in_it_is_still_a_lock(tmp_path: Path) -> None:
     first.release()
 
     assert caught.value.message == "another daemon is running"
+
+
+@pytest.mark.slow
+def test_a_lock_is_taken_on_a_full_disk(tmp_path: Path) -> None:
+    """The daemon starts and serves what it holds; only its number is not told."""
+    done = subprocess.run(  # noqa: S603  our own script
+        [sys.executable, "-c", _FULL, str(tmp_path / "lock")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("another daemon is running\n", "")
 
 
 def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:

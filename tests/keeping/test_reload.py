@@ -50,6 +50,33 @@ async def test_a_new_sink_gets_the_token_that_is_held(household: Household) -> N
     assert household.sign_ins() == 1
 
 
+async def test_a_new_sink_costs_no_password_while_the_homey_is_unplugged(
+    household: Household,
+) -> None:
+    """The sign-in is done and only the exchange fails: a sink is added, and that is gone on from."""
+    household.simulator.unplug()
+    await household.start()
+    await reloaded(household, household.document(BY_NAME))
+    await household.wait(10 * MINUTE)
+    assert household.sign_ins() == 1
+
+    household.simulator.plug()
+    await household.wait(10 * MINUTE)
+
+    assert household.sign_ins() == 1
+    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
+
+
+async def test_a_corrected_password_beside_a_new_sink_is_used_at_once(household: Household) -> None:
+    """The values are read anew where only the sinks are others in the configuration, too."""
+    household.set_password("not the password")
+    await household.start()
+    household.set_password(household.simulator.description()["password"])
+    await reloaded(household, household.document(BY_NAME))
+
+    assert household.token().generation == 1
+
+
 async def test_a_variable_that_becomes_a_secret(begin: Begin) -> None:
     """A Homey that is added reads a variable: the commands of the others inherit it no more."""
     household = await begin(homeys=2)
