@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from homey_tokend import gates
 from homey_tokend.accounts import Accounts
@@ -21,8 +21,7 @@ _PERSON_LEAST = timedelta(minutes=1)
 #: How long does a proof answer those who say that the token is refused? Some paths of a Homey
 #: may answer 401 to a good token, and a script that asks one in a loop must not have it proved
 #: each time.
-_CLEARED = timedelta(seconds=30)
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_CLEARED_S = 30.0
 
 
 class Reception:
@@ -34,8 +33,9 @@ class Reception:
         self._clock = clock
         #: Whether a person's try is just being counted.
         self._forcing = False
-        #: The generation that was proved on demand, and until when that is believed.
-        self._cleared: tuple[int, datetime] | None = None
+        #: The generation that was proved on demand, and until when that is believed: by the
+        #: clock that nobody sets.
+        self._cleared = 0, 0.0
 
     async def token_for(self, min_ttl: timedelta, wait: timedelta) -> View:
         """A token with ``min_ttl`` left if it can be had within ``wait``; else what is held.
@@ -82,7 +82,7 @@ class Reception:
         4. A dead one is replaced as policy allows; waited for is the time given.
         """
         keeper, now = self._keeper, self._clock.now()
-        if keeper.state.generation > generation or self._cleared_until(generation) > now:
+        if keeper.state.generation > generation or self._is_cleared(generation):
             return keeper.view
         before, proving = keeper.proofs, keeper.state.usable(now) is not None
         if proving:
@@ -99,12 +99,12 @@ class Reception:
 
         await self._wait(wait, done, now + wait, patient=lambda: not proved())
         if good() and keeper.state.generation == generation and keeper.state.proved_at:
-            self._cleared = generation, self._clock.now() + _CLEARED
+            self._cleared = generation, self._clock.elapsed() + _CLEARED_S
         return keeper.view
 
-    def _cleared_until(self, generation: int) -> datetime:
-        of, until = self._cleared or (0, _LONG_AGO)
-        return until if of == generation else _LONG_AGO
+    def _is_cleared(self, generation: int) -> bool:
+        of, until = self._cleared
+        return of == generation and self._clock.elapsed() < until
 
     # --- questions ---
 

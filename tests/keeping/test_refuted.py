@@ -7,7 +7,7 @@ import pytest
 
 from homey_tokend.model import View
 from tests.fakes.clock import settle
-from tests.keeping.household import MINUTE, Household
+from tests.keeping.household import HOUR, MINUTE, Household
 
 WAIT = timedelta(seconds=30)
 
@@ -60,6 +60,19 @@ async def test_a_proof_is_believed_for_a_while(started: Household) -> None:
     await refuted(started)
 
     assert (["session"], ["session"]) == (soon, started.steps())
+
+
+async def test_a_proof_is_not_believed_for_longer_by_a_clock_set_back(started: Household) -> None:
+    """The half minute is one by the clock that nobody sets."""
+    await refuted(started)
+    started.clock.set_wall(-10 * HOUR)
+    await started.beat()
+    started.simulator.revoke_sessions()
+    await started.wait(MINUTE)
+    view = await refuted(started)
+
+    assert view.token is not None
+    assert view.token.generation == 2
 
 
 async def test_many_at_once(started: Household) -> None:
