@@ -79,6 +79,8 @@ class Fleet:
         """
         await self._end(name)
         keeper = await make()
+        if name in self._keepers:
+            keeper.inherit(self._keepers[name].clock_sets)
         self._keepers[name] = keeper
         self._receptions[name] = Reception(keeper, self._accounts, self._clock)
         self._begin(name)

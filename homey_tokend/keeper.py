@@ -8,7 +8,7 @@ else. It never naps: it tells the schedule when to wake it.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -152,6 +152,19 @@ class Keeper:
         if self.view.token is not None:
             shown = replace(self._record.state, token=self.view.token).shifted(by).token
             self.view = replace(self.view, token=shown)
+
+    @property
+    def clock_sets(self) -> Sequence[timedelta]:
+        """By how much the clock was set, each time, that is still to be taken."""
+        return [one.by for one in self._inbox if isinstance(one, ClockSet)]
+
+    def inherit(self, clock_sets: Sequence[timedelta]) -> None:
+        """Take over what the keeper of before was told of the clock and has not taken."""
+        for by in clock_sets:
+            self.clock_was_set(by)
+        # By the new time, what is not moved yet may have seemed to be from the future.
+        moved = self._record.state.shifted(sum(clock_sets, timedelta(0)))
+        self.view = replace(self.view, token=moved.usable(self._hands.clock.now()))
 
     def look_for_new_values(self, *, commands: bool = False) -> None:
         """Read the sign-in values anew: after a refusal, others free the next try at once.

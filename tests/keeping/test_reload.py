@@ -3,11 +3,14 @@
 import asyncio
 import json
 import threading
+from datetime import timedelta
 
+import pytest
 from structlog.testing import capture_logs
 
 from homey_tokend.config import Config
 from homey_tokend.errors import ConfigurationInvalid, Fault
+from homey_tokend.keeper import Keeper
 from homey_tokend.reload import Reload
 from homey_tokend.sinks.file import FileSink
 from homey_tokend.threads import Threads
@@ -174,6 +177,27 @@ async def test_who_waits_for_quiet_survives_a_reload(begin: Begin) -> None:
 
     assert household.token("home1").generation == 1
     assert household.token().generation == 1
+
+
+@pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR])
+async def test_a_clock_that_is_set_during_a_reload(household: Household, by: timedelta) -> None:
+    """Set and noticed while one keeper has ended and the next is not there: the token moves."""
+    await household.start()
+    end = household.token().expires_at
+    parts, schedule = household.parts, household.schedule
+    keeper = household.keepers["home"]
+
+    async def make() -> Keeper:
+        household.clock.set_wall(by)
+        await household.fleet.beat()
+        return await parts.keeper("home", schedule)
+
+    await household.fleet.put("home", make)
+    shown = household.token().expires_at
+    await household.quiet()
+
+    assert keeper is not household.keepers["home"]
+    assert end + by == shown == household.token().expires_at
 
 
 async def test_a_folder_that_hangs_holds_up_no_start(household: Household) -> None:
