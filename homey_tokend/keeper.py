@@ -187,6 +187,9 @@ class Keeper:
     async def run(self) -> None:
         """Keep the token until cancelled."""
         self._tell_of_start()
+        if self._record.unsure_of_refusals and not isinstance(self._decide(), Renew):
+            # Until when the next sign-in is held back is told at once, not when one is due.
+            self.look_for_new_values(commands=True)
         try:
             while True:
                 self._wake.clear()

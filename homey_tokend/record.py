@@ -113,6 +113,12 @@ class Record:
         return self._hands.accounts.state(self.account_key)
 
     @property
+    def unsure_of_refusals(self) -> bool:
+        """Whether something was refused, and nobody knows yet whether it was these values."""
+        known = self._state.refusal is not None or self.account.refusals
+        return bool(known) and not self._refresher.digests.account
+
+    @property
     def signing_in(self) -> bool:
         """Whether the sign-in values are being read, for an attempt or without one."""
         return self._reading or self._facts.renewing

@@ -131,7 +131,8 @@ class Refresher:
         """Read the sign-in values anew.
 
         Returns:
-            Whether they are others than before.
+            Whether they are others than they were at the last reading; there is none before
+            the first.
 
         Raises:
             SecretUnavailable: one of them cannot be had.
@@ -146,8 +147,9 @@ class Refresher:
         self.digests = await self._tools.run_blocking(
             digests, who, self._homey.endpoints.accounts, salt
         )
+        first = self._who is None
         self._who, self._user, self._grant = who, None, None
-        return True
+        return not first
 
     async def attempt(self, state: HomeyState, facts: Facts, plan: Plan) -> Bearer | Gate:
         """One attempt to get a new bearer.

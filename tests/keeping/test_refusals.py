@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from homey_tokend import exits
 from homey_tokend.model import Health
 from homey_tokend.simulator import Switches
 from tests.keeping.conftest import Begin
 from tests.keeping.household import DAY, HOUR, MINUTE, Household
+from tests.keeping.test_reload import reloaded
 
 WRONG = "not the password"
 
@@ -106,6 +108,45 @@ async def test_a_restart_with_other_values_is_free(household: Household) -> None
     await household.restart()
 
     assert household.token().generation == 1
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_a_refusal_is_told_at_once_after_a_restart(
+    household: Household, watched: bool
+) -> None:
+    """Refused, then a try that failed otherwise: what is waited for is the refusal's end.
+
+    So it is where a command gives the password: it is run once.
+    """
+    household.set_password(WRONG)
+    document = household.document(retry={"first": "1h", "max": "1h"})
+    await household.start(document)
+    told = household.view().refusing_until
+    await household.wait(2 * MINUTE)
+    household.simulator.add_fault(step="login", kind="status", status=503, times=1)
+    await household.fleet.refresh("home", MINUTE)
+    runs = household.folder / "runs"
+    if not watched:
+        script = f"echo >> {runs}; cat {household.password}"
+        document["homeys"]["home"]["password"] = {"command": ["/bin/sh", "-c", script]}
+    await household.restart(document)
+    await household.beat()
+
+    assert told is not None
+    assert household.trouble() == "server_trouble login"
+    assert told == household.view().refusing_until == household.view().next_at
+    assert watched or runs.read_text() == "\n"
+
+
+async def test_the_first_reading_of_the_values_is_no_change(household: Household) -> None:
+    """A reload reads them for the first time since the restart: nothing is told of a change."""
+    await household.start()
+    await household.restart()
+    with capture_logs() as logs:
+        await reloaded(household, household.document())
+        await household.until(lambda: not household.keepers["home"]._record.signing_in)
+
+    assert "values.changed" not in [entry["event"] for entry in logs]
 
 
 async def test_several_homeys_share_the_refusal(begin: Begin) -> None:
