@@ -13,6 +13,8 @@ from homey_tokend.windows import should_renew_at, young_until
 #: How long does a gate that an attempt ran into hold at most? It keeps a decision that did not
 #: foresee it from running into it at once again; what closed it may be over at any time.
 CLOSED_MOST = timedelta(seconds=60)
+#: What a refusal is called where it holds an attempt back.
+REFUSALS = ("the account was refused", "the sign-in was refused")
 
 
 def next_attempt(
@@ -72,9 +74,9 @@ def _due(state: HomeyState, now: datetime) -> Gate:
 def _refusals(state: HomeyState, account: AccountState, facts: Facts) -> Iterator[Gate]:
     until = account.refused_until(facts.account_digest)
     if until is not None and facts.password_needed:
-        yield Gate(until, "the account was refused", held=True)
+        yield Gate(until, REFUSALS[0], held=True)
     if state.refusal is not None and state.refusal.digest == facts.site_digest:
-        yield Gate(state.refusal.until, "the sign-in was refused", held=True)
+        yield Gate(state.refusal.until, REFUSALS[1], held=True)
 
 
 def _closed(state: HomeyState, facts: Facts) -> Iterator[Gate]:

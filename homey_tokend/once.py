@@ -13,6 +13,7 @@ from homey_tokend import exits
 from homey_tokend.assembly import Parts
 from homey_tokend.errors import AlreadyRunning
 from homey_tokend.fleet import Fleet
+from homey_tokend.gates import REFUSALS
 from homey_tokend.model import Trouble, View
 
 log = structlog.get_logger()
@@ -117,5 +118,8 @@ def status_of(view: View) -> int:
     """The exit status that one Homey's round deserves: its trouble's, then its sinks' worst."""
     troubles = [view.trouble, *(sink.trouble for sink in view.sinks)]
     worst = max((exits.of_kind(trouble.kind) for trouble in troubles if trouble), default=exits.OK)
+    # A refusal that holds the next sign-in back may be another Homey's, or older than the trouble.
+    if view.refusing_until is not None and view.next_why in REFUSALS:
+        worst = max(worst, exits.REFUSED)
     # Why there is no token tells more than that there is none.
     return worst or (exits.OK if view.token else exits.TRY_LATER)

@@ -145,6 +145,19 @@ async def test_force_after_a_refusal_is_allowed_twice_a_day(household: Household
     assert household.sign_ins() == 3
 
 
+async def test_a_refusal_is_told_though_something_else_failed_later(household: Household) -> None:
+    """Refused, then a try that met a cloud in trouble: a person is needed all the same."""
+    document = household.document(retry={"first": "1h", "max": "1h"})
+    household.set_password("not the password")
+    await round_of(household, document)
+    household.skip(2 * MINUTE)
+    household.simulator.add_fault(step="login", kind="status", status=503, times=1)
+    forced = await round_of(household, document, force=True)
+
+    assert [exits.REFUSED] * 2 == [forced, await round_of(household, document)]
+    assert household.sign_ins() == 2
+
+
 async def test_rounds_obey_the_ladder_of_a_refusal(household: Household) -> None:
     """Called every hour by an eager timer: a wrong password goes out four times a day."""
     household.set_password("not the password")
