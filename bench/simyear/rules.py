@@ -264,7 +264,7 @@ MUTATIONS = (
     Mutation(
         "nobody looks whether the clock was set",
         "clock.py",
-        "return now if abs(set_by) < JUMP else now - set_by",
+        "return now - self._set_by(now, elapsed)",
         "return now",
         "withheld",
     ),
