@@ -63,13 +63,15 @@ from pathlib import Path
 from homey_tokend.errors import AlreadyRunning
 from homey_tokend.files import Lock
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+free = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, free[1]))
 lock = Lock(Path(sys.argv[1]))
 lock.acquire()
 try:
     Lock(Path(sys.argv[1])).acquire()
 except AlreadyRunning as error:
     print(error.message)
+resource.setrlimit(resource.RLIMIT_FSIZE, free)  # coverage writes at the end
 """
 
 

@@ -7,9 +7,9 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from homey_tokend import __version__, locate, startup, totp
 from homey_tokend.acquaintance import Acquaintance
@@ -24,6 +24,7 @@ from homey_tokend.model import Bearer, Credentials, Secret, UserToken
 from homey_tokend.rehearsal import Teller
 from homey_tokend.transport import HttpTransport
 
+T = TypeVar("T")
 _CLIENTS = "https://tools.developer.homey.app/api/projects"
 _CLOUDIDS = "https://tools.developer.homey.app/tools/system"
 _VARIABLE = "accesstoken"
@@ -252,30 +253,37 @@ class _Way:
         with self._runner:
             self._runner.run(self._transport.close())
 
+    def _run(self, step: Coroutine[Any, Any, T]) -> T:
+        try:
+            return self._runner.run(step)
+        except asyncio.CancelledError:
+            # asyncio forgets a Ctrl-C that comes just as a run begins, and nobody else cancels.
+            raise KeyboardInterrupt from None
+
     def log_in(self) -> None:
-        self._user = self._runner.run(self._steps.log_in(self._who))
+        self._user = self._run(self._steps.log_in(self._who))
 
     def past_the_code(self) -> None:
-        self._runner.run(self._steps.past_the_code(self._user))
+        self._run(self._steps.past_the_code(self._user))
 
     def homeys(self) -> dict[str, str]:
-        return self._runner.run(self._steps.homeys(self._who, self._user))
+        return self._run(self._steps.homeys(self._who, self._user))
 
     def pick(self, cloudid: str) -> None:
         self._who = replace(self._who, cloudid=cloudid)
 
     def bearer(self) -> Bearer:
         try:
-            return self._runner.run(self._steps.bearer(self._who, self._user))
+            return self._run(self._steps.bearer(self._who, self._user))
         except StaleSignIn:
             # The person thought longer than a sign-in lives.
             if self._who.totp_secret is not None:
                 self.past_the_code()
             self.log_in()
-            return self._runner.run(self._steps.bearer(self._who, self._user))
+            return self._run(self._steps.bearer(self._who, self._user))
 
     def variables(self, bearer: Bearer) -> dict[str, bool]:
-        return self._runner.run(self._steps.variables(bearer))
+        return self._run(self._steps.variables(bearer))
 
 
 def _endpoints() -> dict[str, str]:

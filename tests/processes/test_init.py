@@ -89,8 +89,10 @@ def test_one_time_codes(clouds: Clouds, daemons: Daemons) -> None:
         while b"Waiting half a minute" not in said:
             said += os.read(waiting.stderr.fileno(), 65536) or pytest.fail("it ended")
         waiting.send_signal(signal.SIGINT)
+        said += waiting.stderr.read()
         status = waiting.wait(PATIENCE_S)
 
+    assert "Traceback" not in said.decode()
     assert exits.INTERRUPTED == status
     assert f"{TOTP}\n" == (folder / "totp-secret").read_text()
     assert "totp-secret" in (folder / "config.yaml").read_text()
