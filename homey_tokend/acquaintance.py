@@ -5,13 +5,13 @@ One password goes out. Nothing is kept, served or written.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from homey_tokend import flow, totp
 from homey_tokend.addresses import Site, is_cloudid
 from homey_tokend.conversation import Heard, walk
-from homey_tokend.errors import SecretUnavailable, TokendError
+from homey_tokend.errors import TokendError
 from homey_tokend.model import (
     Bearer,
     Conversation,
@@ -56,8 +56,11 @@ class Acquaintance:
         """
         for secret in flow.known_secrets(who):
             self.hide(secret)
-        code = _one_time_code(who.totp_secret, self.clock.now())
-        self.hide(Secret(code))
+        code = ""
+        if who.totp_secret is not None:
+            made = flow.one_time_code(who.totp_secret, totp.step_of(self.clock.now()))
+            self.hide(made)
+            code = made.reveal()
         user = await self._walk(flow.log_in(who, self.endpoints, one_time_code=code))
         self.hide(user.value)
         return user
@@ -119,14 +122,3 @@ class Acquaintance:
 
     async def _walk(self, conversation: Conversation[T]) -> T:
         return await walk(conversation, self.transport, self.heard)
-
-
-def _one_time_code(secret: Secret | None, now: datetime) -> str:
-    if secret is None:
-        return ""
-    try:
-        return totp.code(secret, totp.step_of(now))
-    except ValueError as error:
-        raise SecretUnavailable(
-            f"totp_secret: {error}", remedy="Copy the base32 secret of the account anew."
-        ) from None

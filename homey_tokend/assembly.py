@@ -290,8 +290,8 @@ class Parts:
             case LogicVariableConfig(state_variable=str(name)):
                 yield StateVariable(self.transport, name=name, create=sink.create)
             case ExecSinkConfig(on=on) if set(on) - {"token"}:
-                environ = self._harmless_environ
-                yield ExecListener(sink.command, sink.timeout, environ, frozenset(on))
+                environ, events = self._harmless_environ, frozenset(on)
+                yield ExecListener(sink.command, sink.timeout, environ, events)
 
     def _harmless_environ(self) -> dict[str, str]:
         """The environment without the variables that hold configured secrets."""

@@ -270,14 +270,9 @@ class Refresher:
     def _one_time_code(self, secret: Secret | None, step: int | None) -> str:
         if secret is None or step is None:
             return ""
-        try:
-            code = totp.code(secret, step)
-        except ValueError as error:
-            raise SecretUnavailable(
-                f"totp_secret: {error}", remedy="Copy the base32 secret of the account anew."
-            ) from None
-        self._tools.hide(Secret(code))
-        return code
+        code = flow.one_time_code(secret, step)
+        self._tools.hide(code)
+        return code.reveal()
 
     # --- what is kept ---
 

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -132,16 +133,8 @@ async def test_variables(visit: Visit) -> None:
 
 async def test_a_refusal(visit: Visit) -> None:
     """A refused password is sent once."""
-    who = Credentials(
-        email=visit.who.email,
-        password=Secret("wrong"),
-        client_id="i",
-        client_secret=Secret("s"),
-        redirect_url="http://localhost",
-        cloudid="c",
-    )
     with pytest.raises(AccountRefused):
-        await visit.steps.log_in(who)
+        await visit.steps.log_in(replace(visit.who, password=Secret("wrong")))
 
     assert ["login"] == visit.simulator.steps()
 
@@ -149,7 +142,7 @@ async def test_a_refusal(visit: Visit) -> None:
 async def test_the_next_code() -> None:
     """A daemon that starts right afterwards has a code of its own."""
     async for visit in visiting(Settings(totp_secret=TOTP)):
-        who = _with_code(visit.who, TOTP)
+        who = replace(visit.who, totp_secret=Secret(TOTP))
         user = await visit.steps.log_in(who)
         await visit.steps.past_the_code(user)
         again = await visit.steps.log_in(who)
@@ -160,25 +153,10 @@ async def test_the_next_code() -> None:
 async def test_no_base32(visit: Visit) -> None:
     """A one-time secret that is none is told before anything is sent."""
     with pytest.raises(SecretUnavailable, match="totp_secret"):
-        await visit.steps.log_in(_with_code(visit.who, "!!!"))
+        await visit.steps.log_in(replace(visit.who, totp_secret=Secret("!!!")))
 
     assert [] == visit.simulator.steps()
 
 
 def _at(visit: Visit) -> Credentials:
-    who = visit.who
-    return Credentials(
-        who.email, who.password, who.client_id, who.client_secret, who.redirect_url, visit.ids[0]
-    )
-
-
-def _with_code(who: Credentials, secret: str) -> Credentials:
-    return Credentials(
-        who.email,
-        who.password,
-        who.client_id,
-        who.client_secret,
-        who.redirect_url,
-        who.cloudid,
-        Secret(secret),
-    )
+    return replace(visit.who, cloudid=visit.ids[0])

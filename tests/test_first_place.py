@@ -57,10 +57,10 @@ def test_for_one_person(tmp_path: Path, system: Path) -> None:
 
 def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a folder of credentials the secrets go there, and the unit's group may read the rest."""
-    monkeypatch.setattr(grp, "getgrnam", lambda _: os.stat_result([0] * 5 + [os.getgid()] * 5))
+    group = grp.struct_group(("homey-tokend", "x", os.getgid(), []))
+    monkeypatch.setattr(grp, "getgrnam", {"homey-tokend": group}.__getitem__)
     (system / "credentials").mkdir(parents=True)
     place = first_place.first_place(None, environ(tmp_path))
-    monkeypatch.setattr(first_place, "_group", os.getgid)
     written = place.write("text", SECRETS)
 
     assert [

@@ -1,30 +1,26 @@
 """``homey-tokend init``: asks, signs in once, and writes the first configuration."""
 
 import argparse
-import asyncio
 import getpass
 import io
 import os
 import shlex
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Self, TypeVar
 
-from homey_tokend import __version__, locate, startup, totp
-from homey_tokend.acquaintance import Acquaintance
+from homey_tokend import locate, startup, totp
 from homey_tokend.config import Config, parse
 from homey_tokend.config.environment import DAEMON_VARIABLES
 from homey_tokend.dialogue import Dialogue, Fit
-from homey_tokend.errors import ConfigurationInvalid, HomeyOffline, StaleSignIn, TokendError
+from homey_tokend.errors import ConfigurationInvalid, HomeyOffline, TokendError
 from homey_tokend.exits import OK
 from homey_tokend.first_place import FirstPlace, first_place
 from homey_tokend.first_setup import FirstSetup
-from homey_tokend.model import Bearer, Credentials, Secret, UserToken
+from homey_tokend.first_way import Way
+from homey_tokend.model import Credentials, Secret
 from homey_tokend.rehearsal import Teller
-from homey_tokend.transport import HttpTransport
 
-T = TypeVar("T")
 _CLIENTS = "https://tools.developer.homey.app/api/projects"
 _CLOUDIDS = "https://tools.developer.homey.app/tools/system"
 _VARIABLE = "accesstoken"
@@ -88,7 +84,7 @@ class _Init:
         teller = Teller(self._dialogue.say)
         with (
             startup.speaking(_checked(draft, self._place), teller.heard) as begun,
-            _Way(begun, self._who(draft)) as way,
+            Way(begun.config, begun.world, self._who(draft)) as way,
         ):
             draft = self._met(draft, way)
             for path in self._place.write(draft.text(), self._secrets):
@@ -155,7 +151,7 @@ class _Init:
             totp_secret=Secret(one_time) if one_time else None,
         )
 
-    def _met(self, draft: FirstSetup, way: "_Way") -> FirstSetup:
+    def _met(self, draft: FirstSetup, way: Way) -> FirstSetup:
         """Sign in, have the Homey and the variable picked, and walk the rest of the way."""
         way.log_in()
         cloudid, called = self._picked(way)
@@ -163,7 +159,7 @@ class _Init:
         variable = self._variable(self._known_variables(way))
         return replace(draft, cloudid=cloudid, called=called, variable=variable)
 
-    def _picked(self, way: "_Way") -> tuple[str, str]:
+    def _picked(self, way: Way) -> tuple[str, str]:
         """The Homey's cloudid and name, as the account tells them or a person does."""
         homeys = way.homeys()
         if not homeys:
@@ -177,7 +173,7 @@ class _Init:
         number = self._dialogue.choose("Which one?", options)
         return list(homeys.items())[number]
 
-    def _known_variables(self, way: "_Way") -> dict[str, bool] | None:
+    def _known_variables(self, way: Way) -> dict[str, bool] | None:
         """The Homey's variables, and whether each is a text; None where none can be written.
 
         Raises:
@@ -191,7 +187,7 @@ class _Init:
             if dialogue.ask("Write the configuration all the same? y or n", "n") != "y":
                 raise
             return {}
-        dialogue.say(f"A token is got, good for {bearer.expires_at - bearer.issued_at}.")
+        dialogue.say(f"There is a token, good for {bearer.expires_at - bearer.issued_at}.")
         try:
             return way.variables(bearer)
         except TokendError as error:
@@ -216,74 +212,11 @@ class _Init:
             return "" if answer == _NO_VARIABLE else well_formed(answer)
 
         answer = self._dialogue.ask(
-            f"Write the token to the variable (a new name is made, {_NO_VARIABLE}: none)",
+            f"Name of the variable for the token (created where it is new; {_NO_VARIABLE} for none)",
             _VARIABLE,
             fit,
         )
         return "" if answer == _NO_VARIABLE else answer
-
-
-class _Way:
-    """The way to a token, step by step, over one connection pool."""
-
-    def __init__(self, begun: startup.Started, who: Credentials) -> None:
-        self._runner = asyncio.Runner()
-        self._transport = HttpTransport(
-            begun.world.clock,
-            timeout=begun.config.refresh.timeout,
-            environ=begun.world.environ,
-            user_agent=f"homey-tokend/{__version__}",
-        )
-        heard = begun.world.heard
-        self._steps = Acquaintance(
-            transport=self._transport,
-            endpoints=begun.config.endpoints,
-            lifetime=begun.config.refresh.lifetime,
-            clock=begun.world.clock,
-            hide=begun.world.hide,
-            heard=lambda request, response: heard("", request, response),
-        )
-        self._who = who
-        self._user: UserToken
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._runner:
-            self._runner.run(self._transport.close())
-
-    def _run(self, step: Coroutine[Any, Any, T]) -> T:
-        try:
-            return self._runner.run(step)
-        except asyncio.CancelledError:
-            # asyncio forgets a Ctrl-C that comes just as a run begins, and nobody else cancels.
-            raise KeyboardInterrupt from None
-
-    def log_in(self) -> None:
-        self._user = self._run(self._steps.log_in(self._who))
-
-    def past_the_code(self) -> None:
-        self._run(self._steps.past_the_code(self._user))
-
-    def homeys(self) -> dict[str, str]:
-        return self._run(self._steps.homeys(self._who, self._user))
-
-    def pick(self, cloudid: str) -> None:
-        self._who = replace(self._who, cloudid=cloudid)
-
-    def bearer(self) -> Bearer:
-        try:
-            return self._run(self._steps.bearer(self._who, self._user))
-        except StaleSignIn:
-            # The person thought longer than a sign-in lives.
-            if self._who.totp_secret is not None:
-                self.past_the_code()
-            self.log_in()
-            return self._run(self._steps.bearer(self._who, self._user))
-
-    def variables(self, bearer: Bearer) -> dict[str, bool]:
-        return self._run(self._steps.variables(bearer))
 
 
 def _endpoints() -> dict[str, str]:

@@ -17,7 +17,15 @@ Homeys there are, for a person who has not named one yet.
 """
 
 from homey_tokend.flow.bearers import exchange, homeys
-from homey_tokend.flow.grants import consent, known_secrets, log_in, offered, renew_grant, sign_in
+from homey_tokend.flow.grants import (
+    consent,
+    known_secrets,
+    log_in,
+    offered,
+    one_time_code,
+    renew_grant,
+    sign_in,
+)
 from homey_tokend.flow.proof import prove
 
 __all__ = [
@@ -27,6 +35,7 @@ __all__ = [
     "known_secrets",
     "log_in",
     "offered",
+    "one_time_code",
     "prove",
     "renew_grant",
     "sign_in",

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from homey_tokend import answers
+from homey_tokend import answers, totp
+from homey_tokend.errors import SecretUnavailable
 from homey_tokend.model import (
     Conversation,
     Credentials,
@@ -22,6 +23,20 @@ def sign_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Conv
     """From e-mail and password to a grant, all steps of the sign-in in one."""
     user = yield from log_in(who, at, one_time_code=one_time_code)
     return (yield from consent(who, at, user))
+
+
+def one_time_code(secret: Secret, step: int) -> Secret:
+    """The code of a step, for ``log_in``.
+
+    Raises:
+        SecretUnavailable: the secret is no base32.
+    """
+    try:
+        return Secret(totp.code(secret, step))
+    except ValueError as error:
+        raise SecretUnavailable(
+            f"totp_secret: {error}", remedy="Copy the base32 secret of the account anew."
+        ) from None
 
 
 def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Conversation[UserToken]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -339,13 +340,30 @@ async def test_a_mode_that_the_file_system_made_itself_is_no_drift(
     assert not await a_sink(path, threads, mode=0o600).check(delivery(memory=done.memory))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
-async def test_what_may_not_be_read_counts_as_in_place(tmp_path: Path, threads: Threads) -> None:
+@pytest.fixture
+def plain_user() -> Iterator[Path]:
+    """A folder of a user to whom files can be closed, whom we are meanwhile."""
+    folder = Path(tempfile.mkdtemp(prefix="ht"))
+    root = os.geteuid() == 0
+    if root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    shutil.rmtree(folder)
+
+
+async def test_what_may_not_be_read_counts_as_in_place(plain_user: Path, threads: Threads) -> None:
     """A mode without reading for its owner is as wanted; nobody is warned of it."""
-    sink = a_sink(tmp_path / "token", threads, mode=0o040)
+    path = plain_user / "token"
+    sink = a_sink(path, threads, mode=0o040)
     await sink.write(delivery())
 
+    with pytest.raises(PermissionError):
+        path.read_text()
     assert await sink.check(delivery())
+    assert not await a_sink(path, threads, mode=0o044).check(delivery())
 
 
 async def test_a_file_that_vanishes_while_it_is_written_has_the_mode_that_was_wanted(

@@ -6,6 +6,7 @@ import enum
 import socket
 import ssl
 import struct
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
@@ -32,7 +33,7 @@ def answer(status: int = 200, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-class Server:
+class Server(ABC):
     """A server on loopback that ends cleanly, whatever its connections do."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -74,9 +75,9 @@ class Server:
         writer.close()
         self._handlers.discard(task)
 
+    @abstractmethod
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        raise NotImplementedError
 
 
 class RawServer(Server):
