@@ -157,9 +157,12 @@ class Judge:
         self._good_then, self._well_then = good, well
 
     def _thrown_away(self, now: datetime) -> None:
-        """A token that the Homey gave is served soon, were it to be proved only later."""
+        """A token that the Homey gave is served soon, were it to be proved only later.
+
+        While the machine sleeps nobody can serve it.
+        """
         newest = self.cloud.newest
-        if newest is not None and now - newest.begun_at > GIVEN:
+        if newest is not None and now - max(newest.begun_at, self.machine.woke_at) > GIVEN:
             self.superseded(newest)
             self.cloud.newest = None
 

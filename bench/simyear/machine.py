@@ -94,6 +94,8 @@ class Machine:
         self.kills: list[datetime] = []
         #: When a process died that no disk had listened to: what it knew, nobody knows.
         self.forgot_at: list[datetime] = []
+        #: When it was last resumed from suspend.
+        self.woke_at = clock.truth()
         #: When the clock was last set, and whether this process began with a wrong one.
         self.set_at = clock.truth()
         self.began_wrong = False
@@ -218,7 +220,7 @@ class Machine:
         log.info("befalls.suspend", by=f"{by}")
         self.before()
         self.clock.suspended += by.total_seconds()
-        self.since = self.clock.truth()
+        self.since = self.woke_at = self.clock.truth()
 
     def set_clock(self, error: timedelta) -> None:
         log.info("befalls.clock_set", error=f"{error}")

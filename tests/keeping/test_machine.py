@@ -183,3 +183,17 @@ def test_life() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_a_sleep_amid_a_refresh() -> None:
+    """What a machine could not do while it slept is not held against it."""
+    life = Life()
+    life.somebody_asks(hours=1, wait=2)
+    life.machine_sleeps(hours=1)
+    life.nothing_is_broken()
+    life.time_passes(HOUR)
+    life.nothing_is_broken()
+    held = life.machine.served()
+    life.teardown()
+
+    assert held is not None
