@@ -25,14 +25,14 @@ class Home:
 
     def sign_in(self) -> None:
         """Hold a bearer that the Homey takes."""
-        (homey,) = self.simulator.world.homeys.values()
-        bearer = self.simulator.world.open_session(homey).bearer
-        held = replace(token(value=bearer), url=self.simulator.world.homey_url(homey.cloudid))
+        (homey,) = self.simulator.state.homeys.values()
+        bearer = self.simulator.state.open_session(homey).bearer
+        held = replace(token(value=bearer), url=self.simulator.state.homey_url(homey.cloudid))
         self.desk.views["home"] = view("home", held)
 
     def id_of(self, name: str) -> str:
         """The id of a device or variable by its name."""
-        (homey,) = self.simulator.world.homeys.values()
+        (homey,) = self.simulator.state.homeys.values()
         things = {**homey.devices, **homey.variables, **homey.zones}
         return next(key for key, one in things.items() if one["name"] == name)
 
@@ -40,7 +40,7 @@ class Home:
     def asked(self) -> list[tuple[str, str]]:
         """Method and path of what reached the Homey."""
         return [
-            (one.method, one.path.partition("/api/manager")[2]) for one in self.simulator.journal
+            (one.method, one.path.partition("/api/manager")[2]) for one in self.simulator.requests
         ]
 
 

@@ -116,7 +116,7 @@ def test_setting_a_capability(home: Home, run: Run) -> None:
 
     assert [(exits.OK, "")] * 3 == [(one[0], one[2]) for one in found]
     assert [{"value": True}, {"value": 0.25}, {"value": False}] == [
-        one.json for one in home.simulator.journal
+        one.json for one in home.simulator.requests
     ]
 
 
@@ -245,7 +245,7 @@ def test_dangerous(home: Home, run: Run) -> None:
 
     assert [exits.OK] * 2 == got
     assert [("POST", "/system/reboot"), ("POST", "/zwave/command")] == home.asked
-    assert {"command": "heal", "opts": {"nodeId": 5}} == home.simulator.journal[-1].json
+    assert {"command": "heal", "opts": {"nodeId": 5}} == home.simulator.requests[-1].json
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_from_python(home: Home) -> None:
 
 
 def _bearers(home: Home) -> list[str]:
-    (homey,) = home.simulator.world.homeys.values()
+    (homey,) = home.simulator.state.homeys.values()
     return list(homey.sessions)
 
 

@@ -74,7 +74,7 @@ async def test_each_step_is_named_and_timed(household: Household) -> None:
 async def test_no_token_is_kept_or_written(household: Household) -> None:
     """Neither in the state file nor in a sink, and none is printed; the password is counted."""
     _, lines = await rehearsed(household, household.document(BY_NAME))
-    homey = household.simulator.world.homeys[household.simulator.cloudids[0]]
+    homey = household.simulator.state.homeys[household.simulator.cloudids[0]]
     (bearer,) = homey.sessions
     document = json.loads(household.state.read_text())
 

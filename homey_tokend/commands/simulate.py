@@ -2,18 +2,20 @@
 
 import argparse
 
-from homey_tokend.simulator import arguments, command
+from homey_tokend.simulator import cli
 
 
 def parents() -> list[argparse.ArgumentParser]:
     """The simulator declares its arguments itself."""
-    return [arguments.parser()]
+    return [cli.parser()]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add what the simulator's own help has not."""
     parser.usage = "%(prog)s [OPTION ...]"
-    parser.description = "A pretend Homey cloud and pretend Homeys on one port, to try things on."
+    parser.description = (
+        "A simulated Homey cloud and simulated Homeys on one port, to try things on."
+    )
     parser.epilog = (
         "It prints one JSON line on stdout when it listens, and logs to stderr.\n\n"
         "example:\n  homey-tokend simulate --port 8080 --session-lifetime 120\n"
@@ -22,4 +24,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or Ctrl-C."""
-    return command.main(args.words)
+    return cli.main(args.words)

@@ -1,15 +1,14 @@
-"""A pretend Athom cloud and pretend Homeys, with scripted trouble.
+"""A simulated Athom cloud with simulated Homeys and scripted faults.
 
-It shares no code with the daemon and imports nothing of it: a misreading of the
-protocol must show up as a disagreement. The facts are those of ``docs/wire.md``;
-how to use it is told in ``docs/simulator.md``.
+It shares no code with the daemon and imports nothing of it, so that a misreading of
+the protocol shows up as a disagreement. The facts are those of ``docs/wire.md``;
+``docs/simulator.md`` describes how to use it.
 """
 
+from homey_tokend.simulator.fault_file import FaultsInvalid
 from homey_tokend.simulator.faults import Fault
-from homey_tokend.simulator.faultsfile import FaultsInvalid
-from homey_tokend.simulator.journal import Entry
+from homey_tokend.simulator.requests import ReceivedRequest
 from homey_tokend.simulator.server import Simulator
 from homey_tokend.simulator.settings import Settings, Switches
-from homey_tokend.simulator.steps import STEPS
 
-__all__ = ["STEPS", "Entry", "Fault", "FaultsInvalid", "Settings", "Simulator", "Switches"]
+__all__ = ["Fault", "FaultsInvalid", "ReceivedRequest", "Settings", "Simulator", "Switches"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from homey_tokend.simulator.command import main
+from homey_tokend.simulator.cli import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,54 +1,55 @@
-"""The rest of the pretend api.athom.com: the user, delegation tokens (docs/wire.md A5, E)."""
+"""The rest of the simulated api.athom.com: user, delegation tokens (docs/wire.md A5, E)."""
 
 from aiohttp import web
 
-from homey_tokend.simulator.call import Call
-from homey_tokend.simulator.household import Homey, Json
-from homey_tokend.simulator.jwt import shaped
+from homey_tokend.simulator.homey_state import Json, SimulatedHomey
 from homey_tokend.simulator.oauth import check_access
-from homey_tokend.simulator.replies import as_json, oauth_error, plain_error
+from homey_tokend.simulator.random_values import jwt
+from homey_tokend.simulator.requests import RequestContext
+from homey_tokend.simulator.responses import error, json_response, oauth_error
+from homey_tokend.simulator.state import IssuedToken
 
-#: For whom delegation tokens are made (docs/wire.md A5).
-AUDIENCES = ("homey", "apps")
+#: For whom delegation tokens are issued (docs/wire.md A5).
+_AUDIENCES = ("homey", "apps")
 
 
-async def user_me(call: Call) -> web.Response:
+async def user_me(context: RequestContext) -> web.Response:
     """GET /user/me: the account and its Homeys with their addresses."""
-    check_access(call)
-    return as_json(
+    check_access(context)
+    return json_response(
         {
-            "_id": call.world.user_id,
-            "email": call.settings.email,
+            "_id": context.state.user_id,
+            "email": context.settings.email,
             "firstname": "Resi",
             "lastname": "Dent",
             "roleIds": ["user"],
             "devices": [],
-            "homeys": [_described(call, homey) for homey in call.world.homeys.values()],
+            "homeys": [_homey(context, homey) for homey in context.state.homeys.values()],
         }
     )
 
 
-def _described(call: Call, homey: Homey) -> Json:
-    url = call.world.homey_url(homey.cloudid) if call.switches.remote_url else None
-    pro_2023 = call.switches.api_version >= 3
+def _homey(context: RequestContext, homey: SimulatedHomey) -> Json:
+    switches = context.switches
+    pro_2023 = switches.api_version >= 3
     return {
         "_id": homey.cloudid,
         "id": homey.cloudid,
         "name": homey.name,
-        "apiVersion": call.switches.api_version,
+        "apiVersion": switches.api_version,
         "platform": "local",
         "platformVersion": 2 if pro_2023 else 1,
         "softwareVersion": "12.4.0" if pro_2023 else "13.2.4",
         "language": "en",
         "state": "online" if homey.plugged else "offline",
         "role": "owner",
-        "users": [{"_id": call.world.user_id, "role": "owner"}],
+        "users": [{"_id": context.state.user_id, "role": "owner"}],
         "geolocation": None,
         "ipInternal": None,
         "ipExternal": None,
         "localUrl": None,
         "localUrlSecure": None,
-        "remoteUrl": url,
+        "remoteUrl": context.state.homey_url(homey.cloudid) if switches.remote_url else None,
         "remoteUrlForwarded": None,
         "mdnsFqdn": None,
         "portHttp": None,
@@ -56,30 +57,31 @@ def _described(call: Call, homey: Homey) -> Json:
     }
 
 
-async def delegation(call: Call) -> web.Response:
-    """POST /delegation/token?audience=: a bare JSON string; the body does not matter."""
-    grant = check_access(call)
-    audience = call.entry.query.get("audience", "")
-    if audience not in AUDIENCES:
-        raise plain_error(400, "invalid_request", {"audience": "Invalid value"})
-    now = call.world.now()
-    expires_at = now + call.settings.delegation_lifetime
-    claims = {
-        "iss": "api.athom.com",
-        "aud": audience,
-        "sub": call.world.user_id,
-        "iat": int(now),
-        "exp": int(expires_at),
-        "jti": call.world.chance.hex(16),
-    }
-    token = shaped(claims)
-    call.world.delegations.put(token, (audience, grant), expires_at)
-    return as_json(token)
+async def delegation(context: RequestContext) -> web.Response:
+    """POST /delegation/token?audience=: a bare JSON string; the body is ignored."""
+    access = check_access(context)
+    audience = context.received.query.get("audience", "")
+    if audience not in _AUDIENCES:
+        raise error(400, "invalid_request", {"audience": "Invalid value"})
+    now = context.state.now()
+    expires_at = now + context.settings.delegation_lifetime
+    token = jwt(
+        {
+            "iss": "api.athom.com",
+            "aud": audience,
+            "sub": context.state.user_id,
+            "iat": int(now),
+            "exp": int(expires_at),
+            "jti": context.state.random.hex(16),
+        }
+    )
+    context.state.delegation_tokens.add(token, IssuedToken(expires_at, access.resource, audience))
+    return json_response(token)
 
 
-async def verify_delegation(call: Call) -> web.Response:
-    """GET /delegation/verify?token=: whether a delegation token is good."""
-    kept = call.world.delegations.find(call.entry.query.get("token", ""))
-    if kept is None or kept.is_old(call.world.now()):
+async def verify_delegation(context: RequestContext) -> web.Response:
+    """GET /delegation/verify?token=: whether a delegation token is valid."""
+    issued = context.state.delegation_tokens.find(context.received.query.get("token", ""))
+    if issued is None or issued.is_expired(context.state.now()):
         raise oauth_error("invalid_token", "The provided token is invalid.")
-    return as_json({"aud": kept.value[0], "sub": call.world.user_id})
+    return json_response({"aud": issued.audience, "sub": context.state.user_id})

@@ -1,18 +1,17 @@
-"""The other managers of a pretend Homey: what they tell, and the little that can be told to them.
+"""The other managers of a simulated Homey: devices, zones, and a little of the rest.
 
 Paths, methods and scopes are those of the vendor's specification files (npm homey-api,
-``HomeyAPIV2.json`` and ``HomeyAPIV3Local.json``); what stands in the answers is invented.
+``HomeyAPIV2.json`` and ``HomeyAPIV3Local.json``); the values are invented.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from homey_tokend.simulator.call import Call, Handler
-from homey_tokend.simulator.homey import guarded, missing_method
-from homey_tokend.simulator.household import Homey
-from homey_tokend.simulator.replies import as_json, plain_error
+from homey_tokend.simulator.homey import authorize, require_version
+from homey_tokend.simulator.homey_state import Json, SimulatedHomey, has_type, timestamp
+from homey_tokend.simulator.requests import Handler, RequestContext
+from homey_tokend.simulator.responses import error, find, json_response
 
 _RESIDENT = "5f0c0000-0000-4000-8000-0000000000a1"
 _ALARM = "5f0c0000-0000-4000-8000-0000000000a2"
@@ -30,123 +29,179 @@ _FLOWS = {_FLOW: {"id": _FLOW, "name": "Good night", "enabled": True, "folder": 
 _USERS = {
     _RESIDENT: {"id": _RESIDENT, "name": "Resident", "role": "owner", "present": True},
 }
-_WHEN = "2027-01-15T08:00:00.000Z"
+_UPDATED = "2027-01-15T08:00:00.000Z"
 
 
-class Tell(NamedTuple):
-    """A GET that is answered with one value.
+class FixedValue(NamedTuple):
+    """A GET that returns a fixed value.
 
-    ``only`` names the one version of Homey that has it, 0 means all. With ``{id}`` in
-    the path the value is an object, and one member of it is told.
+    Args:
+        path: Below ``/api/manager``; with ``{id}`` in it the value is an object, one
+            member of which is returned.
+        scope: The required scope.
+        value: What is returned.
+        version: The only version of Homey that has it; None: all.
     """
 
     path: str
     scope: str | None
     value: Any
-    only: int = 0
+    version: int | None = None
 
 
-TOLD: tuple[Tell, ...] = (
-    Tell("/alarms/alarm", "homey.alarm.readonly", _ALARMS),
-    Tell("/apps/app", "homey.app.readonly", _APPS),
-    Tell("/apps/app/{id}", "homey.app.readonly", _APPS),
-    Tell("/cloud/state", "homey.system.readonly", {"connected": True}),
-    Tell("/drivers/driver", "homey.device.readonly", {}),
-    Tell("/drivers/pairsession", "homey.device", {}, 2),
-    Tell("/experiments/experiment", "homey.system", {}),
-    Tell("/flow/flow", "homey.flow.readonly", _FLOWS),
-    Tell("/flow/flow/{id}", "homey.flow.readonly", _FLOWS),
-    Tell(
+FIXED_VALUES: tuple[FixedValue, ...] = (
+    FixedValue("/alarms/alarm", "homey.alarm.readonly", _ALARMS),
+    FixedValue("/apps/app", "homey.app.readonly", _APPS),
+    FixedValue("/apps/app/{id}", "homey.app.readonly", _APPS),
+    FixedValue("/cloud/state", "homey.system.readonly", {"connected": True}),
+    FixedValue("/drivers/driver", "homey.device.readonly", {}),
+    FixedValue("/drivers/pairsession", "homey.device", {}, 2),
+    FixedValue("/experiments/experiment", "homey.system", {}),
+    FixedValue("/flow/flow", "homey.flow.readonly", _FLOWS),
+    FixedValue("/flow/flow/{id}", "homey.flow.readonly", _FLOWS),
+    FixedValue(
         "/flow/advancedflow",
         "homey.flow.readonly",
         {_ADVANCED: {"id": _ADVANCED, "name": "Heating", "enabled": True}},
     ),
-    Tell(
+    FixedValue(
         "/flow/flowfolder",
         "homey.flow.readonly",
         {_FOLDER: {"id": _FOLDER, "name": "Night", "parent": None}},
     ),
-    Tell("/flowtoken/flowtoken", "homey.flow.readonly", {}),
-    Tell("/images/image", "homey.device", {_IMAGE: {"id": _IMAGE, "lastUpdated": _WHEN}}),
-    Tell("/insights/log", "homey.insights.readonly", []),
-    Tell("/i18n/option/language", "homey.system.readonly", {"value": "en"}),
-    Tell("/i18n/option/units", "homey.system.readonly", {"value": "metric"}),
-    Tell("/ledring/screensaver", None, []),
-    Tell("/ledring/state", "homey.system.readonly", {"animation": None}),
-    Tell(
+    FixedValue("/flowtoken/flowtoken", "homey.flow.readonly", {}),
+    FixedValue("/images/image", "homey.device", {_IMAGE: {"id": _IMAGE, "lastUpdated": _UPDATED}}),
+    FixedValue("/insights/log", "homey.insights.readonly", []),
+    FixedValue("/i18n/option/language", "homey.system.readonly", {"value": "en"}),
+    FixedValue("/i18n/option/units", "homey.system.readonly", {"value": "metric"}),
+    FixedValue("/ledring/screensaver", None, []),
+    FixedValue("/ledring/state", "homey.system.readonly", {"animation": None}),
+    FixedValue(
         "/geolocation/option/location",
         "homey.geolocation.readonly",
         {"value": {"latitude": 52.0, "longitude": 5.0, "accuracy": 100}},
     ),
-    Tell("/mobile/summary", "homey.device.readonly", {"devices": 2, "flows": 1}, 2),
-    Tell("/notifications/notification", "homey.notifications.readonly", {}),
-    Tell("/notifications/owner", "homey.notifications.readonly", {}),
-    Tell("/presence/{id}/present", "homey.presence.readonly", {_RESIDENT: {"value": True}}),
-    Tell("/presence/{id}/asleep", "homey.presence.readonly", {_RESIDENT: {"value": False}}),
-    Tell(
+    FixedValue("/mobile/summary", "homey.device.readonly", {"devices": 2, "flows": 1}, 2),
+    FixedValue("/notifications/notification", "homey.notifications.readonly", {}),
+    FixedValue("/notifications/owner", "homey.notifications.readonly", {}),
+    FixedValue("/presence/{id}/present", "homey.presence.readonly", {_RESIDENT: {"value": True}}),
+    FixedValue("/presence/{id}/asleep", "homey.presence.readonly", {_RESIDENT: {"value": False}}),
+    FixedValue(
         "/system",
         "homey.system.readonly",
         {"homeyVersion": "13.2.4", "platform": "local", "uptime": 86_400, "hostname": "homey"},
     ),
-    Tell("/system/memory", "homey.system.readonly", {"total": 512_000_000, "free": 128_000_000}),
-    Tell("/system/storage", "homey.system.readonly", {"total": 4_000_000_000}),
-    Tell("/users/user", "homey.user.readonly", _USERS),
-    Tell("/users/user/{id}", "homey.user.readonly", _USERS),
-    Tell("/users/state", "homey.user.readonly", {"users": 1}),
-    Tell("/weather/weather", "homey.geolocation.readonly", {"temperature": 4.5, "state": "Clouds"}),
-    Tell("/zigbee/state", "homey.system.readonly", {"nodes": {}}),
-    Tell("/zwave/state", "homey.system.readonly", {"zw_state": {"nodes": [1, 5]}}),
-    Tell("/zwave/log", "homey.system", []),
+    FixedValue(
+        "/system/memory", "homey.system.readonly", {"total": 512_000_000, "free": 128_000_000}
+    ),
+    FixedValue("/system/storage", "homey.system.readonly", {"total": 4_000_000_000}),
+    FixedValue("/users/user", "homey.user.readonly", _USERS),
+    FixedValue("/users/user/{id}", "homey.user.readonly", _USERS),
+    FixedValue("/users/state", "homey.user.readonly", {"users": 1}),
+    FixedValue(
+        "/weather/weather", "homey.geolocation.readonly", {"temperature": 4.5, "state": "Clouds"}
+    ),
+    FixedValue("/zigbee/state", "homey.system.readonly", {"nodes": {}}),
+    FixedValue("/zwave/state", "homey.system.readonly", {"zw_state": {"nodes": [1, 5]}}),
+    FixedValue("/zwave/log", "homey.system", []),
 )
 
 
-def telling(what: Tell) -> Handler:
-    """Make the door for one line of the table."""
+def fixed_value_handler(fixed: FixedValue) -> Handler:
+    """Return the handler of a fixed value."""
 
-    async def answer(call: Call) -> web.Response:
-        guarded(call, what.scope)
-        if what.only not in {0, call.switches.api_version}:
-            raise missing_method()
-        if "{id}" not in what.path:
-            return as_json(what.value)
-        return as_json(_found(what.value, call.request.match_info["id"]))
+    async def handler(context: RequestContext) -> web.Response:
+        authorize(context, fixed.scope)
+        require_version(context, fixed.version)
+        if "{id}" not in fixed.path:
+            return json_response(fixed.value)
+        return json_response(find(fixed.value, context.request.match_info["id"]))
 
-    return answer
-
-
-def one_of(things: Callable[[Homey], dict[str, Any]], scope: str) -> Handler:
-    """Make a door that tells one of a Homey's own things by its id."""
-
-    async def answer(call: Call) -> web.Response:
-        homey, _ = guarded(call, scope)
-        return as_json(_found(things(homey), call.request.match_info["id"]))
-
-    return answer
+    return handler
 
 
-async def triggered(call: Call) -> web.Response:
-    """POST /api/manager/flow/flow/:id/trigger."""
-    guarded(call, "homey.flow.start")
-    _found(_FLOWS, call.request.match_info["id"])
-    return as_json(None)
+async def list_devices(context: RequestContext) -> web.Response:
+    """GET /devices/device: an object keyed by id."""
+    homey, _ = authorize(context, "homey.device.readonly")
+    return json_response(homey.devices)
 
 
-async def rebooted(call: Call) -> web.Response:
-    """POST /api/manager/system/reboot: nothing comes of it but the journal's line."""
-    guarded(call, "homey.system")
-    return as_json(None)
+async def get_device(context: RequestContext) -> web.Response:
+    """GET /devices/device/:id."""
+    homey, _ = authorize(context, "homey.device.readonly")
+    return json_response(_device(context, homey))
 
 
-async def commanded(call: Call) -> web.Response:
-    """POST /api/manager/zwave/command with ``{"command": text, "opts": ...}``."""
-    guarded(call, "homey.system")
-    body = call.entry.json
+async def get_capability(context: RequestContext) -> web.Response:
+    """GET /devices/device/:id/capability/:capability, which version 2 does not have."""
+    homey, _ = authorize(context, "homey.device.readonly")
+    require_version(context, 3)
+    return json_response(_capability(context, homey)["value"])
+
+
+async def set_capability(context: RequestContext) -> web.Response:
+    """PUT /devices/device/:id/capability/:capability with ``{"value": ...}``."""
+    homey, _ = authorize(context, "homey.device.control")
+    capability = _capability(context, homey)
+    body = context.received.json
+    if not isinstance(body, dict) or "value" not in body:
+        raise error(400, "invalid_request", "Missing parameter: value")
+    value = body["value"]
+    _check_value(capability, value)
+    capability.update(value=value, lastUpdated=timestamp(context.state.now()))
+    return json_response({"value": value})
+
+
+def _device(context: RequestContext, homey: SimulatedHomey) -> Json:
+    return find(homey.devices, context.request.match_info["id"], "Device not found")
+
+
+def _capability(context: RequestContext, homey: SimulatedHomey) -> Json:
+    capabilities: dict[str, Json] = _device(context, homey)["capabilitiesObj"]
+    name = context.request.match_info["capability"]
+    return find(capabilities, name, "Capability not found")
+
+
+def _check_value(capability: Json, value: object) -> None:
+    """Require a value that the capability takes; the real texts are open (docs/wire.md)."""
+    if not capability["setable"]:
+        raise error(400, "not_setable", f"Not setable: {capability['id']} [not_setable]")
+    if not has_type(value, capability["type"]):
+        expected = f"Invalid value: expected {capability['type']}"
+        raise error(400, "invalid_type", f"{expected} [invalid_type]")
+    if isinstance(value, int | float) and not capability["min"] <= value <= capability["max"]:
+        raise error(400, "out_of_range", "Value out of range [out_of_range]")
+
+
+async def list_zones(context: RequestContext) -> web.Response:
+    """GET /zones/zone: an object keyed by id."""
+    homey, _ = authorize(context, "homey.zone.readonly")
+    return json_response(homey.zones)
+
+
+async def get_zone(context: RequestContext) -> web.Response:
+    """GET /zones/zone/:id."""
+    homey, _ = authorize(context, "homey.zone.readonly")
+    return json_response(find(homey.zones, context.request.match_info["id"]))
+
+
+async def trigger_flow(context: RequestContext) -> web.Response:
+    """POST /flow/flow/:id/trigger; it has no effect."""
+    authorize(context, "homey.flow.start")
+    find(_FLOWS, context.request.match_info["id"])
+    return json_response(None)
+
+
+async def reboot(context: RequestContext) -> web.Response:
+    """POST /system/reboot; it has no effect."""
+    authorize(context, "homey.system")
+    return json_response(None)
+
+
+async def zwave_command(context: RequestContext) -> web.Response:
+    """POST /zwave/command with ``{"command": text, "opts": ...}``; it has no effect."""
+    authorize(context, "homey.system")
+    body = context.received.json
     if not isinstance(body, dict) or not isinstance(body.get("command"), str):
-        raise plain_error(400, "invalid_request", "Missing parameter: command")
-    return as_json(None)
-
-
-def _found(things: dict[str, Any], name: str) -> Any:
-    if name not in things:
-        raise plain_error(404, "not_found", "Not found [not_found]")
-    return things[name]
+        raise error(400, "invalid_request", "Missing parameter: command")
+    return json_response(None)

@@ -1,44 +1,33 @@
-"""What a simulator is told before it starts: identities, life spans and switches.
+"""Settings of a simulator: identities, life spans and variations of the wire.
 
-All values are invented. Where ``docs/wire.md`` leaves a fact open, the mildest
-realistic answer is the default and the others are a switch.
+All values are invented. Where ``docs/wire.md`` leaves a fact open, the mildest realistic
+answer is the default, and a switch chooses the others.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from homey_tokend.simulator.faults import Fault
 
-#: How the hidden field of the consent page is written. ``type-name-value`` is the
-#: one that the guide's script can split.
+#: How the hidden field of the consent page is written. The guide's script can only read
+#: ``type-name-value``.
 CsrfField = Literal["type-name-value", "value-name-type", "single-quotes", "self-closing"]
-CSRF_FIELDS: Sequence[CsrfField] = (
-    "type-name-value",
-    "value-name-type",
-    "single-quotes",
-    "self-closing",
-)
 
 #: ``ask``: a form each time. ``remember``: from the second sign-in on the code comes
-#: at once. ``direct``: no form ever (docs/wire.md A2, "other outcome").
+#: at once. ``direct``: never a form (docs/wire.md A2, "other outcome").
 Consent = Literal["ask", "remember", "direct"]
-CONSENTS: Sequence[Consent] = ("ask", "remember", "direct")
 
-#: What a refresh gives: ``keep``: a new refresh token, the old one lives on (the
-#: library without ``revokeRefreshToken``). ``replace``: a new one, the old one dies.
-#: ``none``: no refresh token in the reply, the old one lives on (docs/wire.md A4).
+#: What a refresh returns. ``keep``: a new refresh token, and the old one stays valid (the
+#: library without ``revokeRefreshToken``). ``replace``: a new one, and the old one is
+#: revoked. ``none``: no refresh token, and the old one stays valid (docs/wire.md A4).
 Rotation = Literal["keep", "replace", "none"]
-ROTATIONS: Sequence[Rotation] = ("keep", "replace", "none")
 
-#: Whether logic variables answer with a slash at the end of the path
-#: (docs/wire.md D: both in the wild; the sorting table knows a 404).
+#: Whether logic variables have a path with a slash at the end (docs/wire.md D: both are
+#: in the wild).
 Slash = Literal["optional", "refused"]
-SLASHES: Sequence[Slash] = ("optional", "refused")
 
 #: Which Homeys a consent opens: all of the account, or the chosen one only.
 Covers = Literal["all", "chosen"]
-COVERS: Sequence[Covers] = ("all", "chosen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +35,19 @@ class Switches:
     """The variations of the wire that a client could care about.
 
     Args:
-        csrf_field: Form of the hidden field on the consent page.
+        csrf_field: How the hidden field of the consent page is written.
         extra_cookies: Cookies of a load balancer around the one that counts.
-        consent: Whether the consent page is shown.
+        consent: When the consent page is shown.
         covers: Which Homeys a consent opens.
         expires_in_text: ``expires_in`` as text, as the HTTP spec shows it.
         expires_at: ``expiresAt`` in ``session/me`` (V3 specs do not have it).
-        rotation: What happens to refresh tokens.
-        code_once: An authorization code dies with its first use.
+        rotation: What a refresh returns.
+        code_once: An authorization code can be used once only.
         password_grant: The client may use the password grant.
-        remote_url: ``/user/me`` names the Homey's address; else it is null.
+        remote_url: ``/user/me`` has the Homey's address; else it is null.
         api_version: ``apiVersion`` of the Homeys: 2 (Pro 2019) or 3 (Pro 2023).
         scopes: Scopes of a session; fewer give 403 ``Missing Scopes``.
-        slash: A slash at the end of a logic variable's path.
+        slash: Whether a logic variable's path may end with a slash.
         clock_skew: Seconds added to the ``Date`` header.
     """
 
@@ -83,22 +72,22 @@ class Settings:
     """Identities and life spans; every span in seconds.
 
     Args:
-        email: Of the only account. The default password has characters that must
-            be encoded in a form (docs/wire.md A1).
-        password: Of that account.
+        email: Of the only account.
+        password: Of that account. The default has characters that must be encoded in a
+            form (docs/wire.md A1).
         client_id: 24 hex digits, as real ones are.
         client_secret: 40 hex digits.
-        redirect_uri: The only one the client registered.
+        redirect_uri: The only one that the client registered.
         homeys: How many Homeys the account has, 1 or more.
         session_lifetime: Of a Homey bearer (docs/wire.md C: 24 h).
         access_lifetime: Of an OAuth access token (docs/wire.md A4: 3660 s).
         refresh_lifetime: Of a refresh token; None: for ever.
         code_lifetime: Of an authorization code (docs/wire.md 0: 30 s).
-        user_token_lifetime: Of what the login gives; not known, minutes here.
+        user_token_lifetime: Of a user token; the real one is not known.
         delegation_lifetime: Of a delegation token (docs/wire.md A5: about 5 min).
         totp_secret: Base32; the account asks for one-time codes.
-        seed: Makes ids, codes and tokens the same in each run.
-        faults: Scripted trouble, in the order of the file.
+        seed: Gives the same ids, codes and tokens in each run.
+        faults: Scripted faults, in order of precedence.
         switches: Variations of the wire.
     """
 

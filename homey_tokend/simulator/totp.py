@@ -9,7 +9,7 @@ STEP = 30
 
 
 def code_at(secret: str, step: int) -> str:
-    """Give the six digits of one step; ``secret`` is base32, blanks and case are free."""
+    """Return the six digits of one step; ``secret`` is base32, blanks and case do not count."""
     plain = secret.replace(" ", "").upper()
     key = base64.b32decode(plain + "=" * (-len(plain) % 8))
     digest = hmac.digest(key, step.to_bytes(8, "big"), hashlib.sha1)
@@ -19,7 +19,7 @@ def code_at(secret: str, step: int) -> str:
 
 
 def step_of(secret: str, code: str, now: float) -> int | None:
-    """Give the step that ``code`` belongs to: this one or a neighbour, else None."""
+    """Return the step of ``code``: the current one or a neighbour, else None."""
     current = int(now // STEP)
     for step in (current, current - 1, current + 1):
         if hmac.compare_digest(code_at(secret, step).encode(), code.encode()):

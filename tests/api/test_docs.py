@@ -53,7 +53,7 @@ def test_python(
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(socket_path))
     with inhabited(socket_path) as home:
-        (homey,) = home.simulator.world.homeys.values()
+        (homey,) = home.simulator.state.homeys.values()
         variable = {"id": "51d0", "name": "number", "type": "number", "value": 1}
         homey.variables["51d0"] = variable
         held: dict[str, object] = {}

@@ -248,7 +248,7 @@ class Household:
     def steps(self) -> list[str]:
         """What was asked since the last look."""
         steps = self.simulator.steps()
-        self.simulator.journal.clear()
+        self.simulator.requests.clear()
         return steps
 
     def sign_ins(self) -> int:

@@ -10,7 +10,7 @@ from tests.keeping.test_reload import reloaded
 
 def elsewhere(household: Household) -> str:
     """Another address of the same simulator: localhost for 127.0.0.1."""
-    url = household.simulator.world.homey_url(household.simulator.cloudids[0])
+    url = household.simulator.state.homey_url(household.simulator.cloudids[0])
     return url.replace("127.0.0.1", "localhost")
 
 
@@ -22,7 +22,7 @@ def told_by_user(household: Household, url: object) -> dict[str, Any]:
 
 def endpoint(household: Household) -> str:
     """The address that endpoints.homey makes of the cloudid."""
-    return household.simulator.world.homey_url(household.simulator.cloudids[0])
+    return household.simulator.state.homey_url(household.simulator.cloudids[0])
 
 
 async def test_the_address_is_discovered(household: Household) -> None:
@@ -75,7 +75,7 @@ async def test_an_address_that_is_configured_anew_is_called_at_once(household: H
     await household.start(document)
     document["homeys"]["home"]["url"] = elsewhere(household)
     await reloaded(household, document)
-    household.simulator.journal.clear()
+    household.simulator.requests.clear()
     await household.wait(HOUR)
     assert household.token().url == household.view().url == elsewhere(household)
     assert household.token().generation == 1

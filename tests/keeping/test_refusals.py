@@ -26,7 +26,7 @@ async def test_a_wrong_password_is_tried_once(household: Household) -> None:
         await household.wait(DAY)
         tries.append(household.sign_ins() - before)
 
-    began = household.simulator.journal[0].at
+    began = household.simulator.requests[0].at
     first = [round(entry.at - began) for entry in household.simulator.seen("login")][:5]
     assert first == [0, 900, 900 + 3600, 900 + 3600 + 14400, 900 + 3600 + 14400 + 86400]
     assert tries == [3, 1, 1, 1, 1, 1, 1]

@@ -21,11 +21,17 @@ KINDS = 11
 
 def secrets_of(simulator: Simulator) -> set[str]:
     """Every secret that the cloud was sent or has given out so far."""
-    world = simulator.world
-    shelves = (world.user_tokens, world.codes, world.access, world.refresh, world.delegations)
-    found = {key for shelf in shelves for key in shelf._kept}
-    found |= {bearer for homey in world.homeys.values() for bearer in homey.sessions}
-    for entry in simulator.journal:
+    state = simulator.state
+    stores = (
+        state.user_tokens,
+        state.codes,
+        state.access_tokens,
+        state.refresh_tokens,
+        state.delegation_tokens,
+    )
+    found = {token for store in stores for token in store}
+    found |= {bearer for homey in state.homeys.values() for bearer in homey.sessions}
+    for entry in simulator.requests:
         found |= {value for key, value in entry.form.items() if key in {"otptoken", "code"}}
         found |= set(entry.cookies.values())
         found.add(entry.form.get("_csrf", ""))
@@ -40,7 +46,7 @@ def nasty(simulator: Simulator, step: str) -> Iterator[dict[str, Any]]:
     """
     known = {secret for secret in secrets_of(simulator) if len(secret) > 6}
     if step == "login":
-        known.add(code_at(TOTP_SECRET, int(simulator.world.now() // 30)))
+        known.add(code_at(TOTP_SECRET, int(simulator.state.now() // 30)))
     words = " ".join(sorted(known, key=len))
     told = {"error": words[:90], "description": f"{PASSWORD} {words}"}
     yield {"kind": "status", "status": 400, **told}
@@ -129,11 +135,11 @@ async def test_secrets_are_hidden_before_they_can_be_logged(begin: Begin) -> Non
     document = household.document(method="refresh_token")
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
     await household.start(document)
-    world = household.simulator.world
+    state = household.simulator.state
     kept = [PASSWORD, TOTP_SECRET, household.simulator.settings.client_secret]
     kept += [household.simulator.seen("login")[0].form["otptoken"]]
-    for shelf in (world.user_tokens, world.access, world.refresh):
-        kept += list(shelf._kept)
+    for store in (state.user_tokens, state.access_tokens, state.refresh_tokens):
+        kept += list(store)
     kept.append(household.token().value.reveal())
 
     assert {Secret(secret) for secret in kept} <= set(household.hidden)

@@ -80,14 +80,20 @@ def sign_ins(cloud: Simulator) -> int:
 
 def canaries(cloud: Simulator) -> set[str]:
     """Every secret that the cloud knows, gave out or was sent."""
-    world = cloud.world
-    found = {world.password, cloud.settings.email, cloud.settings.client_secret}
+    state = cloud.state
+    found = {state.password, cloud.settings.email, cloud.settings.client_secret}
     found |= {cloud.settings.totp_secret} if cloud.settings.totp_secret else set()
-    for shelf in (world.user_tokens, world.codes, world.access, world.refresh, world.delegations):
-        found |= set(shelf._kept)
-    for homey in world.homeys.values():
+    for store in (
+        state.user_tokens,
+        state.codes,
+        state.access_tokens,
+        state.refresh_tokens,
+        state.delegation_tokens,
+    ):
+        found |= set(store)
+    for homey in state.homeys.values():
         found |= {session.bearer for session in homey.sessions.values()}
-    for entry in cloud.journal:
+    for entry in cloud.requests:
         found |= set(_sent(entry.headers, entry.fields, entry.query))
     return {each for each in found if each}
 

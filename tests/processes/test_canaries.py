@@ -153,7 +153,7 @@ def test_where_they_belong(clouds: Clouds, daemons: Daemons, format_: str) -> No
     daemon.end()
     secrets = canaries(cloud)
     kept = leaks(secrets, daemon.state.read_bytes())
-    refresh_token = next(iter(cloud.world.refresh._kept))
+    refresh_token = next(iter(cloud.state.refresh_tokens))
 
     assert len(secrets) >= 11
     assert [] == leaks(secrets, daemon.out, daemon.err, seen, shown.encode())

@@ -1,4 +1,4 @@
-"""A simulator whose clock the test moves, and a person who talks to it in raw HTTP."""
+"""A simulator whose clock the test moves, and a client that talks to it in raw HTTP."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -30,7 +30,7 @@ class Clock:
 
 @dataclass
 class Answer:
-    """One answer, read whole."""
+    """One response, read to its end."""
 
     status: int
     headers: dict[str, str]
@@ -45,16 +45,16 @@ class Answer:
         return self.status, self.json["error"], self.json["error_description"]
 
 
-class Person:
-    """Does each step of the flow by hand, and nothing by itself."""
+class Client:
+    """A client that does each step of the sign-in separately, and nothing by itself."""
 
     def __init__(self, session: aiohttp.ClientSession, simulator: Simulator) -> None:
         self.session = session
         self.simulator = simulator
-        self.told = simulator.description()
+        self.description = simulator.description()
 
     async def ask(self, method: str, path: str, **how: Any) -> Answer:
-        """One request, no redirect followed."""
+        """Send one request; redirects are not followed."""
         url = path if "://" in path else self.simulator.base_url + path
         async with self.session.request(method, url, allow_redirects=False, **how) as got:
             text = await got.text()
@@ -68,27 +68,31 @@ class Person:
             )
 
     async def login(self, **fields: str) -> Answer:
-        given = {"email": self.told["email"], "password": self.told["password"], "otptoken": ""}
+        given = {
+            "email": self.description["email"],
+            "password": self.description["password"],
+            "otptoken": "",
+        }
         return await self.ask("POST", "/login", data=given | fields)
 
     def query(self, user_token: str) -> dict[str, str]:
         return {
-            "client_id": self.told["clientId"],
-            "redirect_uri": self.told["redirectUri"],
+            "client_id": self.description["clientId"],
+            "redirect_uri": self.description["redirectUri"],
             "response_type": "code",
             "user_token": user_token,
         }
 
     async def page(self) -> tuple[Answer, dict[str, str]]:
-        """The consent page, and the query it was asked with."""
+        """Return the consent page, and the query it was requested with."""
         query = self.query((await self.login()).json["token"])
         return await self.ask("GET", "/authorise", params=query), query
 
     async def consent(self, cloudid: str | None = None, **fields: str) -> Answer:
-        """The consent page with Allow pressed."""
+        """Press Allow on the consent page."""
         page, query = await self.page()
         form = {
-            "resource": f"resource.homey.{cloudid or self.told['cloudid']}",
+            "resource": f"resource.homey.{cloudid or self.description['cloudid']}",
             "_csrf": csrf_of(page),
             "allow": "Allow",
         }
@@ -101,10 +105,10 @@ class Person:
         return (await self.consent(cloudid)).headers["Location"].partition("?code=")[2]
 
     async def token(self, **fields: str) -> Answer:
-        """A grant with the client's values in the body."""
+        """Send a grant with the client's credentials in the body."""
         given = {
-            "client_id": self.told["clientId"],
-            "client_secret": self.told["clientSecret"],
+            "client_id": self.description["clientId"],
+            "client_secret": self.description["clientSecret"],
             "grant_type": "authorization_code",
         }
         return await self.ask("POST", "/oauth2/token", data=given | fields)
@@ -119,13 +123,13 @@ class Person:
         )
 
     async def homey(self, method: str, path: str, token: str = "", **how: Any) -> Answer:
-        """One request to a Homey, the first one unless ``at`` names another."""
-        cloudid = how.pop("at", self.told["cloudid"])
+        """Send one request to a Homey, the first one unless ``at`` names another."""
+        cloudid = how.pop("at", self.description["cloudid"])
         headers = bearer(token) if token else {}
         return await self.ask(method, f"/homey/{cloudid}/api/manager{path}", headers=headers, **how)
 
     async def bearer(self) -> str:
-        """The whole flow."""
+        """Sign in."""
         jwt = (await self.delegation(await self.access())).json
         token: str = (await self.homey("POST", "/users/login", json={"token": jwt})).json
         return token
@@ -144,15 +148,15 @@ def clock() -> Clock:
     return Clock()
 
 
-Meet = Callable[..., Any]
+StartClient = Callable[..., Any]
 
 
 @pytest.fixture
-async def meet(clock: Clock) -> AsyncIterator[Meet]:
-    """Starts a simulator with settings and switches, and gives the person at its door."""
+async def start_client(clock: Clock) -> AsyncIterator[StartClient]:
+    """Start a simulator with settings and switches, and return its client."""
     async with AsyncExitStack() as stack:
 
-        async def met(**settings: Any) -> Person:
+        async def met(**settings: Any) -> Client:
             names = Switches.__dataclass_fields__
             switches = Switches(**{key: settings.pop(key) for key in names if key in settings})
             made = Settings(switches=switches, **settings)
@@ -162,15 +166,15 @@ async def meet(clock: Clock) -> AsyncIterator[Meet]:
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             )
-            # aiohttp repeats GET by itself when a connection breaks; a person does not.
+            # aiohttp repeats GET by itself when a connection breaks.
             session._retry_connection = False
-            return Person(session, simulator)
+            return Client(session, simulator)
 
         yield met
 
 
 @pytest.fixture
-async def person(meet: Meet) -> Person:
-    """A person at the door of a simulator as it is by default."""
-    made: Person = await meet()
+async def client(start_client: StartClient) -> Client:
+    """The client of a simulator with the default settings."""
+    made: Client = await start_client()
     return made

@@ -1,4 +1,4 @@
-"""Login, authorise and consent as ``docs/wire.md`` A1 to A3 tell them."""
+"""Login, authorise and consent as in ``docs/wire.md`` A1 to A3."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -6,24 +6,25 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from yarl import URL
 
-from homey_tokend.simulator import csurf, totp
-from tests.simulator.conftest import TOTP_SECRET, Clock, Meet, Person, csrf_of
+from homey_tokend.simulator import totp
+from homey_tokend.simulator.accounts import is_csrf_pair
+from tests.simulator.conftest import TOTP_SECRET, Client, Clock, StartClient, csrf_of
 
 
-async def test_form_login(person: Person) -> None:
+async def test_form_login(client: Client) -> None:
     """E-mail and password as a form give a user token of a JWT's form."""
-    answer = await person.login()
+    answer = await client.login()
 
     assert answer.status == 200
     assert list(answer.json) == ["token"]
     assert answer.json["token"].count(".") == 2
 
 
-async def test_json_login(person: Person) -> None:
+async def test_json_login(client: Client) -> None:
     """The same as JSON, and without otptoken, is accepted."""
-    values = {"email": person.told["email"], "password": person.told["password"]}
+    values = {"email": client.description["email"], "password": client.description["password"]}
 
-    assert (await person.ask("POST", "/login", json=values)).status == 200
+    assert (await client.ask("POST", "/login", json=values)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -36,30 +37,30 @@ async def test_json_login(person: Person) -> None:
     ],
 )
 async def test_refused_login(
-    person: Person, fields: dict[str, str], error: tuple[int, object]
+    client: Client, fields: dict[str, str], error: tuple[int, object]
 ) -> None:
-    """A refused login has the text that clients look for."""
-    status, _, description = (await person.login(**fields)).error
+    """A failed login has the text that clients look for."""
+    status, _, description = (await client.login(**fields)).error
 
     assert error == (status, description)
 
 
-async def test_raw_password(person: Person) -> None:
-    """The journal keeps the raw fields, special characters of the password decoded."""
-    await person.login()
-    entry = person.simulator.seen("login")[0]
+async def test_raw_password(client: Client) -> None:
+    """The request log keeps the raw fields, special characters of the password decoded."""
+    await client.login()
+    entry = client.simulator.seen("login")[0]
 
-    assert person.told["password"] == entry.form["password"]
+    assert client.description["password"] == entry.form["password"]
     assert b"S%26cret%2Bpass+word%3D100%25" in entry.body
 
 
-async def test_one_time_code(meet: Meet, clock: Clock) -> None:
-    """With a TOTP secret, a code is asked for by ``code: 401`` and good once."""
-    person = await meet(totp_secret=TOTP_SECRET)
+async def test_one_time_code(start_client: StartClient, clock: Clock) -> None:
+    """With a TOTP secret, ``code: 401`` asks for a code, which can be used once."""
+    client = await start_client(totp_secret=TOTP_SECRET)
     code = totp.code_at(TOTP_SECRET, int(clock.time // totp.STEP))
-    answers = [await person.login(otptoken=given) for given in ("", "12", code, code)]
+    answers = [await client.login(otptoken=given) for given in ("", "12", code, code)]
 
-    assert person.told["totpSecret"] == TOTP_SECRET
+    assert client.description["totpSecret"] == TOTP_SECRET
     assert answers[0].json["code"] == 401
     assert [answer.status for answer in answers] == [401, 401, 200, 401]
 
@@ -75,11 +76,11 @@ def test_rfc_6238() -> None:
     ]
 
 
-async def test_hop(person: Person) -> None:
-    """/oauth2/authorise sends on to /authorise of the same origin with the query as sent."""
-    url = f"{person.simulator.base_url}/oauth2/authorise?a=http%3A%2F%2Flocalhost&b=%7E"
+async def test_hop(client: Client) -> None:
+    """/oauth2/authorise redirects to /authorise of the same origin with the query as sent."""
+    url = f"{client.simulator.base_url}/oauth2/authorise?a=http%3A%2F%2Flocalhost&b=%7E"
     # Encoded: yarl would rewrite the query on its way out.
-    async with person.session.get(URL(url, encoded=True), allow_redirects=False) as answer:
+    async with client.session.get(URL(url, encoded=True), allow_redirects=False) as answer:
         pass
 
     assert (
@@ -88,9 +89,9 @@ async def test_hop(person: Person) -> None:
     ) == (302, "/authorise?a=http%3A%2F%2Flocalhost&b=%7E")
 
 
-async def test_page(person: Person) -> None:
+async def test_page(client: Client) -> None:
     """The consent page has the hidden field and the cookie of csurf."""
-    page, _ = await person.page()
+    page, _ = await client.page()
 
     assert page.status == 200
     assert page.headers["Content-Type"].startswith("text/html")
@@ -107,33 +108,33 @@ async def test_page(person: Person) -> None:
         ("self-closing", r'<input type="hidden" name="_csrf" value="[\w-]{36}" />'),
     ],
 )
-async def test_field_variations(meet: Meet, form: str, field: str) -> None:
+async def test_field_variations(start_client: StartClient, form: str, field: str) -> None:
     """The hidden field can be written in other ways."""
-    page, _ = await (await meet(csrf_field=form)).page()
+    page, _ = await (await start_client(csrf_field=form)).page()
 
     assert re.search(field, page.text)
 
 
-async def test_extra_cookies(meet: Meet) -> None:
-    """A load balancer's cookies can stand around the one that counts."""
-    page, _ = await (await meet(extra_cookies=True)).page()
+async def test_extra_cookies(start_client: StartClient) -> None:
+    """A load balancer's cookies can surround the one that counts."""
+    page, _ = await (await start_client(extra_cookies=True)).page()
 
     assert [one.partition("=")[0] for one in page.cookies] == ["AWSALB", "_csrf", "AWSALBCORS"]
 
 
-async def test_known_cookie(person: Person) -> None:
-    """Who sends the cookie gets no new one, and a token that fits it."""
-    _, query = await person.page()
+async def test_known_cookie(client: Client) -> None:
+    """A request with the cookie gets no new one, and a token that fits it."""
+    _, query = await client.page()
     cookie = {"Cookie": "other; _csrf=abcdefghijklmnopqrstuvwx; Path"}
-    page = await person.ask("GET", "/authorise", params=query, headers=cookie)
+    page = await client.ask("GET", "/authorise", params=query, headers=cookie)
 
     assert page.cookies == []
-    assert csurf.is_pair("abcdefghijklmnopqrstuvwx", csrf_of(page))
+    assert is_csrf_pair("abcdefghijklmnopqrstuvwx", csrf_of(page))
 
 
-async def test_consent(person: Person) -> None:
-    """Allow gives a redirect with a code of 40 hex digits, in Express's words."""
-    answer = await person.consent()
+async def test_consent(client: Client) -> None:
+    """Allow gives a redirect with a code of 40 hex digits, in Express's format."""
+    answer = await client.consent()
 
     assert answer.status == 302
     assert re.fullmatch(r"http://localhost\?code=[0-9a-f]{40}", answer.headers["Location"])
@@ -141,18 +142,18 @@ async def test_consent(person: Person) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nodash", "abcdefgh-wrong"])
-async def test_csrf_mismatch(person: Person, token: str) -> None:
+async def test_csrf_mismatch(client: Client, token: str) -> None:
     """A token that does not fit the cookie is 403 and no JSON."""
-    answer = await person.consent(_csrf=token)
+    answer = await client.consent(_csrf=token)
 
     assert answer.status == 403
     assert "invalid csrf token" in answer.text
     assert answer.json is None
 
 
-async def test_denied(person: Person) -> None:
+async def test_denied(client: Client) -> None:
     """Without Allow the redirect has an error, and a ``code`` that is none."""
-    location = (await person.consent(allow="")).headers["Location"]
+    location = (await client.consent(allow="")).headers["Location"]
 
     assert parse_qs(urlsplit(location).query) == {
         "error": ["access_denied"],
@@ -195,45 +196,45 @@ async def test_denied(person: Person) -> None:
     ],
 )
 async def test_authorise_errors(
-    person: Person, changed: dict[str, str], error: tuple[int, str, object]
+    client: Client, changed: dict[str, str], error: tuple[int, str, object]
 ) -> None:
     """Authorise checks in the library's order; a bad user token comes last."""
-    query = person.query((await person.login()).json["token"])
+    query = client.query((await client.login()).json["token"])
 
-    assert error == (await person.ask("GET", "/authorise", params=query | changed)).error
+    assert error == (await client.ask("GET", "/authorise", params=query | changed)).error
 
 
-async def test_old_user_token(meet: Meet, clock: Clock) -> None:
+async def test_old_user_token(start_client: StartClient, clock: Clock) -> None:
     """A user token ends; then authorise is 401."""
-    person = await meet(user_token_lifetime=60)
-    query = person.query((await person.login()).json["token"])
+    client = await start_client(user_token_lifetime=60)
+    query = client.query((await client.login()).json["token"])
     clock.time += 61
 
-    assert (await person.ask("GET", "/authorise", params=query)).status == 401
+    assert (await client.ask("GET", "/authorise", params=query)).status == 401
 
 
-async def test_no_user_token(person: Person) -> None:
-    """Without a user token comes the sign-in page, without the form's field."""
-    query = person.query("")
-    answer = await person.ask("GET", "/authorise", params=query)
+async def test_no_user_token(client: Client) -> None:
+    """Without a user token the response is the sign-in page, without the form's field."""
+    query = client.query("")
+    answer = await client.ask("GET", "/authorise", params=query)
 
     assert answer.status == 200
     assert "_csrf" not in answer.text
 
 
-async def test_direct_code(meet: Meet) -> None:
-    """Where no consent is asked for, the code comes at once; state is echoed."""
-    page, query = await (person := await meet(consent="direct")).page()
-    echoed = await person.ask("GET", "/authorise", params=query | {"state": "s"})
+async def test_direct_code(start_client: StartClient) -> None:
+    """Without a consent page the code comes at once; state is echoed."""
+    page, query = await (client := await start_client(consent="direct")).page()
+    echoed = await client.ask("GET", "/authorise", params=query | {"state": "s"})
 
     assert re.fullmatch(r"http://localhost\?code=[0-9a-f]{40}", page.headers["Location"])
     assert echoed.headers["Location"].endswith("&state=s")
 
 
-async def test_remembered_consent(meet: Meet) -> None:
+async def test_remembered_consent(start_client: StartClient) -> None:
     """A remembered consent shows the form once."""
-    person = await meet(consent="remember")
-    await person.consent()
-    page, _ = await person.page()
+    client = await start_client(consent="remember")
+    await client.consent()
+    page, _ = await client.page()
 
     assert page.status == 302

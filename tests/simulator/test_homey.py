@@ -7,27 +7,29 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import Clock, Meet, Person, bearer
+from tests.simulator.conftest import Client, Clock, StartClient, bearer
 
 
-async def test_user(meet: Meet) -> None:
-    """/user/me names every Homey with its own address on the simulator's port."""
-    person = await meet(homeys=2)
-    me = (await person.ask("GET", "/user/me", headers=bearer(await person.access()))).json
+async def test_user(start_client: StartClient) -> None:
+    """/user/me has every Homey with its own address on the simulator's port."""
+    client = await start_client(homeys=2)
+    me = (await client.ask("GET", "/user/me", headers=bearer(await client.access()))).json
 
-    assert person.told["email"] == me["email"]
+    assert client.description["email"] == me["email"]
     assert me["devices"] == []
-    assert [one["cloudid"] for one in person.told["homeys"]] == [one["_id"] for one in me["homeys"]]
+    assert [one["cloudid"] for one in client.description["homeys"]] == [
+        one["_id"] for one in me["homeys"]
+    ]
     assert (
-        person.told["homey"].replace("{cloudid}", person.told["cloudid"])
+        client.description["homey"].replace("{cloudid}", client.description["cloudid"])
         == (me["homeys"][0]["remoteUrl"])
     )
 
 
-async def test_no_remote_url(meet: Meet) -> None:
+async def test_no_remote_url(start_client: StartClient) -> None:
     """By switch the address is null."""
-    person = await meet(remote_url=False, api_version=3)
-    me = (await person.ask("GET", "/user/me", headers=bearer(await person.access()))).json
+    client = await start_client(remote_url=False, api_version=3)
+    me = (await client.ask("GET", "/user/me", headers=bearer(await client.access()))).json
 
     assert tuple(me["homeys"][0][key] for key in ("remoteUrl", "apiVersion", "platform")) == (
         None,
@@ -36,9 +38,9 @@ async def test_no_remote_url(meet: Meet) -> None:
     )
 
 
-async def test_delegation(person: Person) -> None:
+async def test_delegation(client: Client) -> None:
     """A delegation token is a bare JSON string, a JWT that names RS512 and its audience."""
-    token = (await person.delegation(await person.access())).json
+    token = (await client.delegation(await client.access())).json
     header, claims = (
         json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2]
     )
@@ -48,35 +50,35 @@ async def test_delegation(person: Person) -> None:
     assert claims["exp"] - claims["iat"] == 300
 
 
-async def test_delegation_is_verified(person: Person) -> None:
-    """The cloud tells whether a delegation token is good."""
-    token = (await person.delegation(await person.access())).json
-    good = await person.ask("GET", "/delegation/verify", params={"token": token})
-    bad = await person.ask("GET", "/delegation/verify", params={"token": "bad"})
+async def test_delegation_is_verified(client: Client) -> None:
+    """The cloud verifies delegation tokens."""
+    token = (await client.delegation(await client.access())).json
+    good = await client.ask("GET", "/delegation/verify", params={"token": token})
+    bad = await client.ask("GET", "/delegation/verify", params={"token": "bad"})
 
     assert good.json["aud"] == "homey"
     assert bad.error == (401, "invalid_token", "The provided token is invalid.")
 
 
-async def test_unknown_audience(person: Person) -> None:
-    """An unknown audience is refused."""
-    assert (await person.delegation(await person.access(), "nobody")).status == 400
+async def test_unknown_audience(client: Client) -> None:
+    """An unknown audience is an error."""
+    assert (await client.delegation(await client.access(), "nobody")).status == 400
 
 
-async def test_bearer(person: Person) -> None:
+async def test_bearer(client: Client) -> None:
     """The bearer has 114 characters: two UUIDs and 40 hex digits."""
-    token = await person.bearer()
+    token = await client.bearer()
 
     assert len(token) == 114
     assert re.fullmatch(r"[0-9a-f-]{36}:[0-9a-f-]{36}:[0-9a-f]{40}", token)
-    assert person.simulator.accepts(token)
+    assert client.simulator.accepts(token)
 
 
-async def test_steps(person: Person) -> None:
-    """The journal has the requests of the flow by their names and in order."""
-    await person.bearer()
+async def test_steps(client: Client) -> None:
+    """The request log has the requests of the sign-in by name and in order."""
+    await client.bearer()
 
-    assert (person.simulator.steps()) == [
+    assert (client.simulator.steps()) == [
         "login",
         "authorise",
         "consent",
@@ -87,36 +89,36 @@ async def test_steps(person: Person) -> None:
 
 
 @pytest.mark.parametrize("audience", ["apps", None])
-async def test_wrong_delegation(person: Person, audience: str | None) -> None:
-    """A Homey refuses a token for another audience, and one that nobody gave."""
-    token = (await person.delegation(await person.access(), audience)).json if audience else "a.b.c"
+async def test_wrong_delegation(client: Client, audience: str | None) -> None:
+    """A Homey rejects a token for another audience, and one that was never issued."""
+    token = (await client.delegation(await client.access(), audience)).json if audience else "a.b.c"
 
-    assert (await person.homey("POST", "/users/login", json={"token": token})).status == 401
+    assert (await client.homey("POST", "/users/login", json={"token": token})).status == 401
 
 
-async def test_old_delegation(person: Person, clock: Clock) -> None:
+async def test_old_delegation(client: Client, clock: Clock) -> None:
     """A delegation token ends after some minutes."""
-    token = (await person.delegation(await person.access())).json
+    token = (await client.delegation(await client.access())).json
     clock.time += 301
 
-    assert (await person.homey("POST", "/users/login", json={"token": token})).status == 401
+    assert (await client.homey("POST", "/users/login", json={"token": token})).status == 401
 
 
 @pytest.mark.parametrize(("covers", "status"), [("all", 200), ("chosen", 403)])
-async def test_covers(meet: Meet, covers: str, status: int) -> None:
+async def test_covers(start_client: StartClient, covers: str, status: int) -> None:
     """By switch a consent opens the chosen Homey only."""
-    person = await meet(homeys=2, covers=covers)
-    chosen, other = (one["cloudid"] for one in person.told["homeys"])
-    token = {"token": (await person.delegation(await person.access(chosen))).json}
-    at_chosen = await person.homey("POST", "/users/login", json=token)
-    at_other = await person.homey("POST", "/users/login", json=token, at=other)
+    client = await start_client(homeys=2, covers=covers)
+    chosen, other = (one["cloudid"] for one in client.description["homeys"])
+    token = {"token": (await client.delegation(await client.access(chosen))).json}
+    at_chosen = await client.homey("POST", "/users/login", json=token)
+    at_other = await client.homey("POST", "/users/login", json=token, at=other)
 
     assert [200, status] == [at_chosen.status, at_other.status]
 
 
-async def test_session(person: Person) -> None:
-    """session/me tells scopes and an end 24 hours after its beginning."""
-    session = (await person.homey("GET", "/sessions/session/me/", await person.bearer())).json
+async def test_session(client: Client) -> None:
+    """session/me has scopes and an end 24 hours after its beginning."""
+    session = (await client.homey("GET", "/sessions/session/me/", await client.bearer())).json
 
     assert session["scopes"] == ["resource", "account.homeys.readonly", "homey"]
     assert session["type"] == "OAUTH"
@@ -124,60 +126,60 @@ async def test_session(person: Person) -> None:
     assert session["expiresAt"] == "2027-01-16T08:00:00.000Z"
 
 
-async def test_no_expires_at(meet: Meet) -> None:
-    """By switch session/me does not tell expiresAt."""
-    person = await meet(expires_at=False)
-    session = (await person.homey("GET", "/sessions/session/me", await person.bearer())).json
+async def test_no_expires_at(start_client: StartClient) -> None:
+    """By switch session/me has no expiresAt."""
+    client = await start_client(expires_at=False)
+    session = (await client.homey("GET", "/sessions/session/me", await client.bearer())).json
 
     assert "expiresAt" not in session
 
 
-async def test_session_ends(meet: Meet, clock: Clock) -> None:
-    """After its life a bearer is 401, at the Homey and for the test."""
-    person = await meet(session_lifetime=60)
-    token = await person.bearer()
+async def test_session_ends(start_client: StartClient, clock: Clock) -> None:
+    """After its lifetime a bearer is 401, and ``accepts`` agrees."""
+    client = await start_client(session_lifetime=60)
+    token = await client.bearer()
     clock.time += 60
-    answer = await person.homey("GET", "/sessions/session/me", token)
+    answer = await client.homey("GET", "/sessions/session/me", token)
 
     assert answer.error[:2] == (401, "session_expired")
-    assert not person.simulator.accepts(token)
+    assert not client.simulator.accepts(token)
 
 
-async def test_old_sessions_leave(meet: Meet, clock: Clock) -> None:
-    """Sessions a day past their end are swept away by the next login."""
-    person = await meet(session_lifetime=60)
-    await person.bearer()
+async def test_old_sessions_leave(start_client: StartClient, clock: Clock) -> None:
+    """The next login drops sessions a day past their end."""
+    client = await start_client(session_lifetime=60)
+    await client.bearer()
     clock.time += 90_000
-    await person.bearer()
-    (homey,) = person.simulator.world.homeys.values()
+    await client.bearer()
+    (homey,) = client.simulator.state.homeys.values()
 
     assert len(homey.sessions) == 1
 
 
 @pytest.mark.parametrize("token", ["", "unknown"])
-async def test_no_bearer(person: Person, token: str) -> None:
-    """Without a good bearer a Homey is 401."""
-    assert (await person.homey("GET", "/logic/variable", token)).status == 401
+async def test_no_bearer(client: Client, token: str) -> None:
+    """Without a valid bearer a Homey answers 401."""
+    assert (await client.homey("GET", "/logic/variable", token)).status == 401
 
 
-async def test_sessions(person: Person) -> None:
+async def test_sessions(client: Client) -> None:
     """Sessions are listed by id and can be ended, on version 2."""
-    first, second = await person.bearer(), await person.bearer()
-    mine = (await person.homey("GET", "/sessions/session/me", first)).json["id"]
-    listed = (await person.homey("GET", "/sessions/session", second)).json
-    ended = await person.homey("DELETE", f"/sessions/session/{mine}", second)
-    again = await person.homey("DELETE", f"/sessions/session/{mine}", second)
+    first, second = await client.bearer(), await client.bearer()
+    mine = (await client.homey("GET", "/sessions/session/me", first)).json["id"]
+    listed = (await client.homey("GET", "/sessions/session", second)).json
+    ended = await client.homey("DELETE", f"/sessions/session/{mine}", second)
+    again = await client.homey("DELETE", f"/sessions/session/{mine}", second)
 
     assert len(listed) == 2
     assert mine in listed
     assert [ended.status, again.status] == [200, 404]
-    assert [person.simulator.accepts(one) for one in (first, second)] == [False, True]
+    assert [client.simulator.accepts(one) for one in (first, second)] == [False, True]
 
 
-async def test_no_session_list(meet: Meet) -> None:
+async def test_no_session_list(start_client: StartClient) -> None:
     """Version 3 has no list of sessions."""
-    person = await meet(api_version=3)
-    answer = await person.homey("GET", "/sessions/session", await person.bearer())
+    client = await start_client(api_version=3)
+    answer = await client.homey("GET", "/sessions/session", await client.bearer())
 
     assert answer.error[:2] == (500, "missing_api_method")
 
@@ -185,28 +187,30 @@ async def test_no_session_list(meet: Meet) -> None:
 @pytest.mark.parametrize(
     ("query", "text"), [({}, "true"), ({"id": "mine"}, "true"), ({"id": "other"}, "false")]
 )
-async def test_ping(person: Person, query: dict[str, str], text: str) -> None:
-    """A ping needs no bearer and tells whether it is this Homey."""
-    asked = {key: person.told["cloudid"] if one == "mine" else one for key, one in query.items()}
-    answer = await person.homey("GET", "/system/ping", params=asked)
+async def test_ping(client: Client, query: dict[str, str], text: str) -> None:
+    """A ping needs no bearer and answers whether it is this Homey."""
+    asked = {
+        key: client.description["cloudid"] if one == "mine" else one for key, one in query.items()
+    }
+    answer = await client.homey("GET", "/system/ping", params=asked)
 
-    assert (text, person.told["cloudid"]) == (answer.text, answer.headers["X-Homey-ID"])
+    assert (text, client.description["cloudid"]) == (answer.text, answer.headers["X-Homey-ID"])
 
 
-async def test_unknown_homey(person: Person) -> None:
-    """A cloudid that nobody has is mesh_node_offline."""
-    answer = await person.homey("POST", "/users/login", json={}, at="0" * 24)
+async def test_unknown_homey(client: Client) -> None:
+    """An unknown cloudid is mesh_node_offline."""
+    answer = await client.homey("POST", "/users/login", json={}, at="0" * 24)
 
     assert "mesh_node_offline" in answer.text
 
 
-async def test_unplugged(person: Person) -> None:
-    """An unplugged Homey is mesh_node_offline, also for who has a bearer, until plugged."""
-    token = await person.bearer()
-    person.simulator.unplug()
-    gone = await person.homey("GET", "/sessions/session/me", token)
-    person.simulator.plug()
-    back = await person.homey("GET", "/sessions/session/me", token)
+async def test_unplugged(client: Client) -> None:
+    """An unplugged Homey is mesh_node_offline, with a bearer too, until it is plugged in."""
+    token = await client.bearer()
+    client.simulator.unplug()
+    gone = await client.homey("GET", "/sessions/session/me", token)
+    client.simulator.plug()
+    back = await client.homey("GET", "/sessions/session/me", token)
 
     assert "mesh_node_offline" in gone.text
     assert back.status == 200
@@ -221,28 +225,28 @@ async def test_unplugged(person: Person) -> None:
         ("/no/such", 500),
     ],
 )
-async def test_elsewhere(person: Person, path: str, status: int) -> None:
-    """Other managers answer a little; an unknown method is 500 as measured."""
-    assert status == (await person.homey("GET", path, await person.bearer())).status
+async def test_elsewhere(client: Client, path: str, status: int) -> None:
+    """Other managers have a few values; an unknown method is 500 as measured."""
+    assert status == (await client.homey("GET", path, await client.bearer())).status
 
 
-async def test_cannot_get(person: Person) -> None:
+async def test_cannot_get(client: Client) -> None:
     """An unknown path of the cloud is Express's 404."""
-    answer = await person.ask("GET", "/nothing")
+    answer = await client.ask("GET", "/nothing")
 
     assert answer.status == 404
     assert "Cannot GET /nothing" in answer.text
-    assert person.simulator.steps() == ["other"]
+    assert client.simulator.steps() == ["other"]
 
 
-async def test_lamp(person: Person) -> None:
-    """A lamp is switched on, and stays so."""
-    token = await person.bearer()
-    devices: dict[str, Any] = (await person.homey("GET", "/devices/device", token)).json
+async def test_lamp(client: Client) -> None:
+    """A lamp is switched on and stays on."""
+    token = await client.bearer()
+    devices: dict[str, Any] = (await client.homey("GET", "/devices/device", token)).json
     lamp = next(one["id"] for one in devices.values() if "onoff" in one["capabilities"])
     path = f"/devices/device/{lamp}"
-    done = await person.homey("PUT", f"{path}/capability/onoff/", token, json={"value": True})
-    after = (await person.homey("GET", path, token)).json
+    done = await client.homey("PUT", f"{path}/capability/onoff/", token, json={"value": True})
+    after = (await client.homey("GET", path, token)).json
 
     assert done.status == 200
     assert after["capabilitiesObj"]["onoff"]["value"] is True
@@ -257,16 +261,16 @@ async def test_lamp(person: Person) -> None:
         ("PUT", "/devices/device/{}/capability/onoff", 400),
     ],
 )
-async def test_no_device(person: Person, method: str, path: str, status: int) -> None:
+async def test_no_device(client: Client, method: str, path: str, status: int) -> None:
     """An unknown device or capability is 404, a PUT without a value 400."""
-    (homey,) = person.simulator.world.homeys.values()
+    (homey,) = client.simulator.state.homeys.values()
     path = path.format(next(iter(homey.devices)))
 
-    assert status == (await person.homey(method, path, await person.bearer(), json={})).status
+    assert status == (await client.homey(method, path, await client.bearer(), json={})).status
 
 
-async def test_own_date(meet: Meet) -> None:
+async def test_own_date(start_client: StartClient) -> None:
     """The Date header is the simulator's own, and can be wrong by a skew."""
-    answer = await (await meet(clock_skew=3600)).ask("GET", "/")
+    answer = await (await start_client(clock_skew=3600)).ask("GET", "/")
 
     assert answer.headers["Date"] == "Fri, 15 Jan 2027 09:00:00 GMT"

@@ -1,56 +1,56 @@
-"""Logic variables as ``docs/wire.md`` D tells them."""
+"""Logic variables as in ``docs/wire.md`` D."""
 
 from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import Meet, Person
+from tests.simulator.conftest import Client, StartClient
 
 
-def first(person: Person) -> str:
-    path: str = person.told["homeys"][0]["variables"][0]["id"]
+def first(client: Client) -> str:
+    path: str = client.description["homeys"][0]["variables"][0]["id"]
     return f"/logic/variable/{path}"
 
 
-async def test_listed(person: Person) -> None:
-    """Variables come as an object keyed by id; accesstoken is the first of the line."""
-    variables = (await person.homey("GET", "/logic/variable", await person.bearer())).json
+async def test_listed(client: Client) -> None:
+    """Variables come as an object keyed by id; accesstoken is the first one."""
+    variables = (await client.homey("GET", "/logic/variable", await client.bearer())).json
 
     assert {"accesstoken", "visitors", "holiday"} == {one["name"] for one in variables.values()}
     assert list(variables) == [one["id"] for one in variables.values()]
     assert (
-        person.told["homeys"][0]["variables"][0]["name"],
-        person.told["homeys"][0]["variables"][0]["type"],
+        client.description["homeys"][0]["variables"][0]["name"],
+        client.description["homeys"][0]["variables"][0]["type"],
     ) == ("accesstoken", "string")
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-async def test_flat(person: Person, slash: str) -> None:
+async def test_flat(client: Client, slash: str) -> None:
     """A flat PUT is echoed and kept, with a slash at the end or without."""
-    token = await person.bearer()
-    path = first(person) + slash
-    echo = (await person.homey("PUT", path, token, json={"value": "new", "id": "x"})).json
+    token = await client.bearer()
+    path = first(client) + slash
+    echo = (await client.homey("PUT", path, token, json={"value": "new", "id": "x"})).json
 
     assert echo["value"] == "new"
-    assert person.simulator.get_variable("accesstoken") == "new"
-    assert echo == (await person.homey("GET", path, token)).json
+    assert client.simulator.get_variable("accesstoken") == "new"
+    assert echo == (await client.homey("GET", path, token)).json
 
 
-async def test_nested(person: Person) -> None:
+async def test_nested(client: Client) -> None:
     """A nested PUT is 200 and changes nothing."""
-    answer = await person.homey(
-        "PUT", first(person), await person.bearer(), json={"variable": {"value": "lost"}}
+    answer = await client.homey(
+        "PUT", first(client), await client.bearer(), json={"variable": {"value": "lost"}}
     )
 
     assert (answer.status, answer.json["value"]) == (200, "")
 
 
-async def test_renamed(person: Person) -> None:
+async def test_renamed(client: Client) -> None:
     """A PUT may change the name."""
-    token = await person.bearer()
-    await person.homey("PUT", first(person), token, json={"name": "other"})
+    token = await client.bearer()
+    await client.homey("PUT", first(client), token, json={"name": "other"})
 
-    assert person.simulator.get_variable("other") == ""
+    assert client.simulator.get_variable("other") == ""
 
 
 @pytest.mark.parametrize(
@@ -67,70 +67,70 @@ async def test_renamed(person: Person) -> None:
         (["n"], 400),
     ],
 )
-async def test_created(person: Person, body: Any, status: int) -> None:
+async def test_created(client: Client, body: Any, status: int) -> None:
     """A POST needs a flat name, type and value that fit each other."""
-    answer = await person.homey("POST", "/logic/variable/", await person.bearer(), json=body)
+    answer = await client.homey("POST", "/logic/variable/", await client.bearer(), json=body)
 
     assert status == answer.status
     assert status != 200 or body == {key: answer.json[key] for key in body}
 
 
-async def test_broken_json(person: Person) -> None:
+async def test_broken_json(client: Client) -> None:
     """A body that is no JSON is 400."""
-    url = person.told["homey"].replace("{cloudid}", person.told["cloudid"])
+    url = client.description["homey"].replace("{cloudid}", client.description["cloudid"])
     headers = {
-        "Authorization": f"Bearer {await person.bearer()}",
+        "Authorization": f"Bearer {await client.bearer()}",
         "Content-Type": "application/json",
     }
-    answer = await person.ask(
-        "PUT", f"{url}/api/manager{first(person)}", data=b"{", headers=headers
+    answer = await client.ask(
+        "PUT", f"{url}/api/manager{first(client)}", data=b"{", headers=headers
     )
 
     assert answer.status == 400
 
 
-async def test_other_type(person: Person) -> None:
-    """A value of another type is 400; the type was fixed when it was made."""
-    token = await person.bearer()
+async def test_other_type(client: Client) -> None:
+    """A value of another type is 400; the type is fixed at creation."""
+    token = await client.bearer()
 
-    assert (await person.homey("PUT", first(person), token, json={"value": 1})).status == 400
+    assert (await client.homey("PUT", first(client), token, json={"value": 1})).status == 400
 
 
-async def test_deleted(person: Person) -> None:
+async def test_deleted(client: Client) -> None:
     """A deleted variable is 404 for every method."""
-    token = await person.bearer()
-    gone = [await person.homey(one, first(person), token) for one in ("DELETE", "DELETE", "GET")]
-    put = await person.homey("PUT", first(person), token, json={"value": "x"})
+    token = await client.bearer()
+    gone = [await client.homey(one, first(client), token) for one in ("DELETE", "DELETE", "GET")]
+    put = await client.homey("PUT", first(client), token, json={"value": "x"})
 
     assert [*(one.status for one in gone), put.status] == [200, 404, 404, 404]
 
 
-async def test_missing_scopes(meet: Meet) -> None:
+async def test_missing_scopes(start_client: StartClient) -> None:
     """With homey.logic.readonly reading is allowed and writing is Missing Scopes."""
-    person = await meet(scopes=("homey.logic.readonly",))
-    token = await person.bearer()
-    read = await person.homey("GET", "/logic/variable", token)
-    write = await person.homey("PUT", first(person), token, json={"value": "x"})
+    client = await start_client(scopes=("homey.logic.readonly",))
+    token = await client.bearer()
+    read = await client.homey("GET", "/logic/variable", token)
+    write = await client.homey("PUT", first(client), token, json={"value": "x"})
 
     assert read.status == 200
     assert write.error[:2] == (403, "Missing Scopes")
 
 
-async def test_slash_refused(meet: Meet) -> None:
+async def test_slash_refused(start_client: StartClient) -> None:
     """By switch the slash at the end is 404."""
-    person = await meet(slash="refused")
-    token = await person.bearer()
-    path = first(person)
+    client = await start_client(slash="refused")
+    token = await client.bearer()
+    path = first(client)
 
     assert [
-        (await person.homey("PUT", one, token, json={"value": "x"})).status
+        (await client.homey("PUT", one, token, json={"value": "x"})).status
         for one in (f"{path}/", path)
     ] == [404, 200]
 
 
-async def test_changed_from_outside(person: Person) -> None:
+async def test_changed_from_outside(client: Client) -> None:
     """A test sets, adds, reads and deletes variables by name or id."""
-    simulator = person.simulator
+    simulator = client.simulator
     made = simulator.add_variable("again", "string", "a")
     simulator.set_variable("again", "b")
 

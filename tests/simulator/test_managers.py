@@ -1,24 +1,27 @@
-"""The managers of a pretend Homey: what they tell, what they take, and to whom."""
+"""The managers of a simulated Homey: values, commands and scopes."""
 
 import pytest
 
-from homey_tokend.simulator.managers import TOLD, Tell
-from tests.simulator.conftest import Meet, Person
+from homey_tokend.simulator.managers import FIXED_VALUES
+from tests.simulator.conftest import Client, StartClient
 
 
-@pytest.mark.parametrize("told", TOLD, ids=lambda told: told.path)
-async def test_told(meet: Meet, told: Tell) -> None:
-    """Each is told to who has the scope, on the versions that have it."""
-    person = await meet(api_version=told.only or 3)
-    one = next(iter(told.value), "") if "{id}" in told.path else ""
-    token = await person.bearer()
-    path = told.path.replace("{id}", one)
-    found = await person.homey("GET", path, token)
-    slashed = await person.homey("GET", f"{path}/", token)
-    nobody = await person.homey("GET", path)
+@pytest.mark.parametrize("version", [2, 3])
+async def test_fixed_values(start_client: StartClient, version: int) -> None:
+    """Each value needs a bearer, on the versions that have it."""
+    client = await start_client(api_version=version)
+    token = await client.bearer()
+    for fixed in FIXED_VALUES:
+        if fixed.version not in {None, version}:
+            continue
+        id_ = next(iter(fixed.value), "") if "{id}" in fixed.path else ""
+        path = fixed.path.replace("{id}", id_)
+        found = await client.homey("GET", path, token)
+        slashed = await client.homey("GET", f"{path}/", token)
+        without = await client.homey("GET", path)
 
-    assert [200, 200, 401] == [found.status, slashed.status, nobody.status]
-    assert (told.value[one] if one else told.value) == found.json
+        assert [200, 200, 401] == [found.status, slashed.status, without.status], path
+        assert (fixed.value[id_] if id_ else fixed.value) == found.json, path
 
 
 @pytest.mark.parametrize(
@@ -30,34 +33,34 @@ async def test_told(meet: Meet, told: Tell) -> None:
         (2, "/reminder/reminder"),
     ],
 )
-async def test_other_versions(meet: Meet, version: int, path: str) -> None:
-    """What a version has not is no method of it."""
-    person = await meet(api_version=version)
+async def test_other_versions(start_client: StartClient, version: int, path: str) -> None:
+    """A method of another version is unknown."""
+    client = await start_client(api_version=version)
 
     assert (500, "missing_api_method") == (
-        await person.homey("GET", path, await person.bearer())
+        await client.homey("GET", path, await client.bearer())
     ).error[:2]
 
 
-async def test_scopes(meet: Meet) -> None:
+async def test_scopes(start_client: StartClient) -> None:
     """A session without the scope is 403."""
-    person = await meet(scopes=("homey.logic",))
+    client = await start_client(scopes=("homey.logic",))
 
-    assert 403 == (await person.homey("GET", "/system", await person.bearer())).status
+    assert 403 == (await client.homey("GET", "/system", await client.bearer())).status
 
 
 @pytest.mark.parametrize("path", ["/users/user/none", "/zones/zone/none", "/apps/app/none"])
-async def test_unknown_things(person: Person, path: str) -> None:
-    """An id that nobody has is 404."""
-    assert 404 == (await person.homey("GET", path, await person.bearer())).status
+async def test_unknown_things(client: Client, path: str) -> None:
+    """An unknown id is 404."""
+    assert 404 == (await client.homey("GET", path, await client.bearer())).status
 
 
-async def test_a_zone(person: Person) -> None:
-    """A zone is told by its id."""
-    token = await person.bearer()
-    (zone,) = (await person.homey("GET", "/zones/zone", token)).json.values()
+async def test_a_zone(client: Client) -> None:
+    """A zone can be read by its id."""
+    token = await client.bearer()
+    (zone,) = (await client.homey("GET", "/zones/zone", token)).json.values()
 
-    assert zone == (await person.homey("GET", f"/zones/zone/{zone['id']}", token)).json
+    assert zone == (await client.homey("GET", f"/zones/zone/{zone['id']}", token)).json
 
 
 @pytest.mark.parametrize(
@@ -73,29 +76,29 @@ async def test_a_zone(person: Person) -> None:
     ],
 )
 async def test_wrong_values(
-    person: Person, name: str, capability: str, value: object, error: str
+    client: Client, name: str, capability: str, value: object, error: str
 ) -> None:
-    """A value of the wrong type, beyond its range, or for what measures is 400 and changes nothing."""
-    token = await person.bearer()
-    before = (await person.homey("GET", "/devices/device", token)).json
+    """A value of the wrong type, out of range, or of a sensor is 400 and changes nothing."""
+    token = await client.bearer()
+    before = (await client.homey("GET", "/devices/device", token)).json
     device = next(one["id"] for one in before.values() if one["name"] == name)
     path = f"/devices/device/{device}/capability/{capability}"
-    got = await person.homey("PUT", path, token, json={"value": value})
+    got = await client.homey("PUT", path, token, json={"value": value})
 
     assert (400, error) == got.error[:2]
-    assert before == (await person.homey("GET", "/devices/device", token)).json
+    assert before == (await client.homey("GET", "/devices/device", token)).json
 
 
-async def test_a_value(meet: Meet) -> None:
+async def test_a_value(start_client: StartClient) -> None:
     """From version 3 on a capability's value can be read by itself."""
-    person = await meet(api_version=3)
-    token = await person.bearer()
-    devices = (await person.homey("GET", "/devices/device", token)).json
+    client = await start_client(api_version=3)
+    token = await client.bearer()
+    devices = (await client.homey("GET", "/devices/device", token)).json
     lamp = next(one["id"] for one in devices.values() if one["name"] == "Lamp")
     path = f"/devices/device/{lamp}/capability/dim"
-    await person.homey("PUT", path, token, json={"value": 1})
+    await client.homey("PUT", path, token, json={"value": 1})
 
-    assert 1 == (await person.homey("GET", path, token)).json
+    assert 1 == (await client.homey("GET", path, token)).json
 
 
 @pytest.mark.parametrize(
@@ -109,10 +112,10 @@ async def test_a_value(meet: Meet) -> None:
         ("/flow/flow/none/trigger", None, 404),
     ],
 )
-async def test_commands(person: Person, path: str, body: object, status: int) -> None:
-    """A reboot, a Z-Wave command and a flow's start are taken, and stand in the journal."""
-    got = await person.homey("POST", path, await person.bearer(), json=body)
-    last = person.simulator.journal[-1]
+async def test_commands(client: Client, path: str, body: object, status: int) -> None:
+    """A reboot, a Z-Wave command and a flow's start are accepted and are in the request log."""
+    got = await client.homey("POST", path, await client.bearer(), json=body)
+    last = client.simulator.requests[-1]
 
     assert status == got.status
     assert (path, body) == (last.path.partition("/api/manager")[2], last.json)

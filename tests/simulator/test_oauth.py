@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import Clock, Meet, Person, bearer
+from tests.simulator.conftest import Client, Clock, StartClient, bearer
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def test_granted(person: Person) -> None:
+async def test_granted(client: Client) -> None:
     """A code gives a bearer token and a refresh token, never cached."""
-    answer = await person.token(code=await person.code())
+    answer = await client.token(code=await client.code())
 
     assert answer.status == 200
     assert list(answer.json) == ["token_type", "access_token", "expires_in", "refresh_token"]
@@ -23,26 +23,26 @@ async def test_granted(person: Person) -> None:
     ) == ("no-store", "no-cache")
 
 
-async def test_basic(person: Person) -> None:
-    """The client's values may come by HTTP Basic, before those of the body."""
-    pair = f"{person.told['clientId']}:{person.told['clientSecret']}"
+async def test_basic(client: Client) -> None:
+    """The client's credentials may come by HTTP Basic, which precedes the body."""
+    pair = f"{client.description['clientId']}:{client.description['clientSecret']}"
     header = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    form = {"grant_type": "authorization_code", "code": await person.code(), "client_id": "x"}
-    answer = await person.ask("POST", "/oauth2/token", data=form, headers={"Authorization": header})
+    form = {"grant_type": "authorization_code", "code": await client.code(), "client_id": "x"}
+    answer = await client.ask("POST", "/oauth2/token", data=form, headers={"Authorization": header})
 
     assert answer.status == 200
 
 
 @pytest.mark.parametrize("header", ["Basic a", "Basic %%%", "Basic bm9jb2xvbg==", "Bearer abc"])
-async def test_no_basic(person: Person, header: str) -> None:
-    """What is no HTTP Basic is passed over, and the body is read."""
+async def test_no_basic(client: Client, header: str) -> None:
+    """Anything but HTTP Basic is ignored, and the body is read."""
     form = {
         "grant_type": "authorization_code",
-        "code": await person.code(),
-        "client_id": person.told["clientId"],
-        "client_secret": person.told["clientSecret"],
+        "code": await client.code(),
+        "client_id": client.description["clientId"],
+        "client_secret": client.description["clientSecret"],
     }
-    answer = await person.ask("POST", "/oauth2/token", data=form, headers={"Authorization": header})
+    answer = await client.ask("POST", "/oauth2/token", data=form, headers={"Authorization": header})
 
     assert answer.status == 200
 
@@ -89,23 +89,23 @@ async def test_no_basic(person: Person, header: str) -> None:
         ),
     ],
 )
-async def test_order(person: Person, how: dict[str, Any], error: tuple[str, str]) -> None:
+async def test_order(client: Client, how: dict[str, Any], error: tuple[str, str]) -> None:
     """The checks before the grant come in the order of grant.js."""
     headers = FORM if how.get("data") == {} else {}
     asked = {"method": "POST", "headers": headers} | how
-    answer = await person.ask(path="/oauth2/token", **asked)
+    answer = await client.ask(path="/oauth2/token", **asked)
 
     assert (400, *error) == answer.error
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_who_are_you(person: Person) -> None:
+async def test_www_authenticate(client: Client) -> None:
     """Only invalid_client asks for HTTP Basic."""
-    client = await person.token(client_secret="wrong")
-    grant = await person.token(code="wrong")
+    bad_client = await client.token(client_secret="wrong")
+    bad_code = await client.token(code="wrong")
 
-    assert client.headers["WWW-Authenticate"] == 'Basic realm="Service"'
-    assert "WWW-Authenticate" not in grant.headers
+    assert bad_client.headers["WWW-Authenticate"] == 'Basic realm="Service"'
+    assert "WWW-Authenticate" not in bad_code.headers
 
 
 @pytest.mark.parametrize(
@@ -128,61 +128,63 @@ async def test_who_are_you(person: Person) -> None:
         ),
     ],
 )
-async def test_grant_errors(person: Person, fields: dict[str, str], error: tuple[str, str]) -> None:
+async def test_grant_errors(client: Client, fields: dict[str, str], error: tuple[str, str]) -> None:
     """Each grant has its own texts, all with status 400."""
-    assert (400, *error) == (await person.token(**fields)).error
+    assert (400, *error) == (await client.token(**fields)).error
 
 
-async def test_code_once(person: Person) -> None:
-    """A code is good once."""
-    code = await person.code()
+async def test_code_once(client: Client) -> None:
+    """A code can be used once."""
+    code = await client.code()
 
-    assert (await person.token(code=code)).status == 200
-    assert (await person.token(code=code)).error == (400, "invalid_grant", "Invalid code")
-
-
-async def test_code_again(meet: Meet) -> None:
-    """By switch a code is good again, as the bare library leaves it."""
-    person = await meet(code_once=False)
-    code = await person.code()
-
-    assert [(await person.token(code=code)).status for _ in range(2)] == [200, 200]
+    assert (await client.token(code=code)).status == 200
+    assert (await client.token(code=code)).error == (400, "invalid_grant", "Invalid code")
 
 
-async def test_code_expires(person: Person, clock: Clock) -> None:
+async def test_code_again(start_client: StartClient) -> None:
+    """By switch a code can be used again, as with the bare library."""
+    client = await start_client(code_once=False)
+    code = await client.code()
+
+    assert [(await client.token(code=code)).status for _ in range(2)] == [200, 200]
+
+
+async def test_code_expires(client: Client, clock: Clock) -> None:
     """A code lives 30 seconds."""
-    early, late = await person.code(), await person.code()
+    early, late = await client.code(), await client.code()
     clock.time += 30
 
-    assert (await person.token(code=early)).status == 200
+    assert (await client.token(code=early)).status == 200
 
     clock.time += 0.1
 
-    assert (await person.token(code=late)).error == (400, "invalid_grant", "Code has expired")
+    assert (await client.token(code=late)).error == (400, "invalid_grant", "Code has expired")
 
 
 @pytest.mark.parametrize(
-    ("rotation", "told", "old_status"),
+    ("rotation", "returned", "old_status"),
     [("keep", True, 200), ("replace", True, 400), ("none", False, 200)],
 )
-async def test_rotation(meet: Meet, rotation: str, told: bool, old_status: int) -> None:
-    """A refresh gives a new refresh token or none; the old one lives on or dies."""
-    person = await meet(rotation=rotation)
-    first = (await person.token(code=await person.code())).json["refresh_token"]
-    second = await person.token(grant_type="refresh_token", refresh_token=first)
-    again = await person.token(grant_type="refresh_token", refresh_token=first)
+async def test_rotation(
+    start_client: StartClient, rotation: str, returned: bool, old_status: int
+) -> None:
+    """A refresh gives a new refresh token or none; the old one stays valid or is revoked."""
+    client = await start_client(rotation=rotation)
+    first = (await client.token(code=await client.code())).json["refresh_token"]
+    second = await client.token(grant_type="refresh_token", refresh_token=first)
+    again = await client.token(grant_type="refresh_token", refresh_token=first)
 
-    assert told == ("refresh_token" in second.json)
+    assert returned == ("refresh_token" in second.json)
     assert first != second.json.get("refresh_token")
     assert old_status == again.status
 
 
-async def test_refresh_expires(meet: Meet, clock: Clock) -> None:
+async def test_refresh_expires(start_client: StartClient, clock: Clock) -> None:
     """A refresh token can have an end."""
-    person = await meet(refresh_lifetime=100)
-    first = (await person.token(code=await person.code())).json["refresh_token"]
+    client = await start_client(refresh_lifetime=100)
+    first = (await client.token(code=await client.code())).json["refresh_token"]
     clock.time += 101
-    answer = await person.token(grant_type="refresh_token", refresh_token=first)
+    answer = await client.token(grant_type="refresh_token", refresh_token=first)
 
     assert answer.error == (400, "invalid_grant", "Refresh token has expired")
 
@@ -195,31 +197,31 @@ async def test_refresh_expires(meet: Meet, clock: Clock) -> None:
     ],
 )
 async def test_password_grant_errors(
-    meet: Meet, fields: dict[str, str], status: int, description: str
+    start_client: StartClient, fields: dict[str, str], status: int, description: str
 ) -> None:
-    """The password grant, where it is allowed, has the library's texts."""
-    answer = await (await meet(password_grant=True)).token(grant_type="password", **fields)
+    """The password grant, if it is allowed, has the library's texts."""
+    answer = await (await start_client(password_grant=True)).token(grant_type="password", **fields)
 
     assert (status, description) == (answer.status, answer.json["error_description"])
 
 
-async def test_password_grant(meet: Meet) -> None:
-    """The password grant, where it is allowed, gives a token."""
-    person = await meet(password_grant=True)
-    answer = await person.token(
+async def test_password_grant(start_client: StartClient) -> None:
+    """The password grant, if it is allowed, gives a token."""
+    client = await start_client(password_grant=True)
+    answer = await client.token(
         grant_type="password",
-        username=person.told["email"],
-        password=person.told["password"],
+        username=client.description["email"],
+        password=client.description["password"],
     )
 
     assert answer.status == 200
 
 
-async def test_text_number(meet: Meet) -> None:
+async def test_text_number(start_client: StartClient) -> None:
     """By switch expires_in is text."""
-    person = await meet(expires_in_text=True)
+    client = await start_client(expires_in_text=True)
 
-    assert (await person.token(code=await person.code())).json["expires_in"] == "3660"
+    assert (await client.token(code=await client.code())).json["expires_in"] == "3660"
 
 
 @pytest.mark.parametrize(
@@ -245,24 +247,24 @@ async def test_text_number(meet: Meet) -> None:
     ],
 )
 async def test_access_errors(
-    person: Person, how: dict[str, Any], error: tuple[int, str, str]
+    client: Client, how: dict[str, Any], error: tuple[int, str, str]
 ) -> None:
     """The bearer check has the library's order and texts."""
-    assert error == (await person.ask("GET", "/user/me", **how)).error
+    assert error == (await client.ask("GET", "/user/me", **how)).error
 
 
-async def test_access_expires(person: Person, clock: Clock) -> None:
+async def test_access_expires(client: Client, clock: Clock) -> None:
     """An access token ends after 3660 seconds."""
-    access = await person.access()
+    access = await client.access()
     clock.time += 3661
-    answer = await person.delegation(access)
+    answer = await client.delegation(access)
 
     assert answer.error == (401, "invalid_token", "The access token provided has expired.")
 
 
-async def test_access_in_form(person: Person) -> None:
+async def test_access_in_form(client: Client) -> None:
     """An access token may come as a form field or in the query."""
-    access = {"access_token": await person.access()}
+    access = {"access_token": await client.access()}
 
-    assert (await person.ask("GET", "/user/me", params=access)).status == 200
-    assert (await person.ask("POST", "/delegation/token?audience=homey", data=access)).status == 200
+    assert (await client.ask("GET", "/user/me", params=access)).status == 200
+    assert (await client.ask("POST", "/delegation/token?audience=homey", data=access)).status == 200

@@ -1,34 +1,33 @@
-"""What the simulator saw: raw facts of each request, for tests to assert on."""
+"""A request as it was received, and what its handler works with."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from homey_tokend.simulator.household import timestamp
-
-#: A demo that runs for days must not grow without end.
-KEEP = 10_000
+from homey_tokend.simulator.homey_state import SimulatedHomey, timestamp
+from homey_tokend.simulator.settings import Settings, Switches
+from homey_tokend.simulator.state import CloudState
 
 
 @dataclass(slots=True, kw_only=True)
-class Entry:
-    """One request as it came over the wire.
+class ReceivedRequest:
+    """The raw facts of one request, for tests to assert on.
 
     Args:
-        step: Its name, of ``steps.STEPS``.
+        step: Its name, one of ``faults.STEPS``.
         homey: The cloudid in its path, or None.
         method: ``GET`` ...
         path: As sent, still encoded, without the query.
         query: Decoded; of repeated names the first.
         headers: Names in lower case; of repeated names the first.
         body: The raw octets.
-        at: When it came, seconds since the epoch on the simulator's clock.
-        status: The answer's status; None while there is none or it was withheld.
-        faults: Kinds of the faults that it met.
+        at: When it arrived, seconds since the epoch on the simulator's clock.
+        status: Status of the response; None as long as there is none, or if it was withheld.
+        faults: Kinds of the faults that applied to it.
     """
 
     step: str
@@ -42,8 +41,8 @@ class Entry:
     status: int | None = None
     faults: list[str] = field(default_factory=list)
 
-    def as_log(self) -> dict[str, object]:
-        """Give what a log line tells: no query, no header and no body, they hold secrets."""
+    def log_fields(self) -> dict[str, object]:
+        """Return the fields of a log line; query, headers and body hold secrets."""
         return {
             "at": timestamp(self.at),
             "step": self.step,
@@ -56,7 +55,7 @@ class Entry:
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, "" where none was sent."""
+        """The media type without its parameters, "" if none was sent."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
@@ -69,7 +68,7 @@ class Entry:
 
     @property
     def json(self) -> Any:
-        """The value of a JSON body, None for any other body or a broken one."""
+        """The value of a JSON body; None for any other body or a malformed one."""
         if self.content_type != "application/json":
             return None
         try:
@@ -79,7 +78,7 @@ class Entry:
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """What Express calls ``req.body``: form fields or the members of a JSON object."""
+        """What Express calls ``req.body``: form fields, or the members of a JSON object."""
         value = self.json
         return value if isinstance(value, dict) else self.form
 
@@ -90,10 +89,10 @@ class Entry:
         return {name.strip(): value.strip() for name, equals, value in parts if equals}
 
 
-async def entry_of(request: web.Request, step: str, now: float) -> Entry:
-    """Read a request whole and write down its facts."""
+async def receive(request: web.Request, step: str, now: float) -> ReceivedRequest:
+    """Read a request to its end and return its facts."""
     headers = {name.lower(): value for name, value in reversed(list(request.headers.items()))}
-    return Entry(
+    return ReceivedRequest(
         step=step,
         homey=request.match_info.get("cloudid"),
         method=request.method,
@@ -103,3 +102,40 @@ async def entry_of(request: web.Request, step: str, now: float) -> Entry:
         body=await request.read(),
         at=now,
     )
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """What the handler of a request works with.
+
+    Args:
+        request: aiohttp's request.
+        received: Its facts.
+        state: What it reads and changes.
+        pause: Waits some seconds, None: until the simulator stops, which ends every wait.
+        modifiers: Kinds of the modifying faults that applied.
+    """
+
+    request: web.Request
+    received: ReceivedRequest
+    state: CloudState
+    pause: Callable[[float | None], Awaitable[None]]
+    modifiers: set[str] = field(default_factory=set)
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the simulator."""
+        return self.state.settings
+
+    @property
+    def switches(self) -> Switches:
+        """Variations of the wire."""
+        return self.state.settings.switches
+
+    @property
+    def homey(self) -> SimulatedHomey | None:
+        """The Homey in the path; None for an unknown one and at the cloud's hosts."""
+        return self.state.homeys.get(self.received.homey or "")
+
+
+Handler = Callable[[RequestContext], Awaitable[web.Response]]

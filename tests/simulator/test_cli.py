@@ -17,8 +17,7 @@ import pytest
 import trustme
 
 from homey_tokend.simulator import Simulator
-from homey_tokend.simulator.arguments import read
-from homey_tokend.simulator.command import main
+from homey_tokend.simulator.cli import main, parse
 from homey_tokend.simulator.settings import Settings, Switches
 
 ROOT = Path(__file__).parents[2]
@@ -45,16 +44,16 @@ def running(*flags: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_line_and_end(how: signal.Signals) -> None:
     """One line on stdout, JSON lines on stderr, status 0 after a signal."""
-    with running("--homeys", "2") as (process, told):
+    with running("--homeys", "2") as (process, description):
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.urlopen(f"{told['api']}/user/me?access_token=secret")
+            urllib.request.urlopen(f"{description['api']}/user/me?access_token=secret")
         process.send_signal(how)
         out, err = process.communicate(timeout=10)
     events = [json.loads(line) for line in err.splitlines()]
 
     assert process.returncode == 0
     assert out == ""
-    assert set(told) == {
+    assert set(description) == {
         "accounts",
         "api",
         "homey",
@@ -66,9 +65,9 @@ def test_line_and_end(how: signal.Signals) -> None:
         "cloudid",
         "homeys",
     }
-    assert len(told["homeys"]) == 2
-    assert told["cloudid"] == told["homeys"][0]["cloudid"]
-    assert told["homeys"][0]["variables"][0]["name"] == "accesstoken"
+    assert len(description["homeys"]) == 2
+    assert description["cloudid"] == description["homeys"][0]["cloudid"]
+    assert description["homeys"][0]["variables"][0]["name"] == "accesstoken"
     assert [event["event"] for event in events] == [
         "simulator.started",
         "request.answered",
@@ -129,20 +128,20 @@ def test_usage(flags: list[str], status: int, capsys: pytest.CaptureFixture[str]
 
 
 def test_bad_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A bad faults file is told with file, line and column, and is status 78."""
+    """An invalid fault file is reported with file, line and column, and is status 78."""
     faults = tmp_path / "faults.yaml"
     faults.write_text("- {kind: rest}\n- {kind: rset}\n")
 
     assert main(["--faults", str(faults)]) == 78
 
-    told = capsys.readouterr().err.splitlines()
+    printed = capsys.readouterr().err.splitlines()
 
-    assert [line.partition(": ")[0] for line in told] == [f"{faults}:1:4", f"{faults}:2:4"]
+    assert [line.partition(": ")[0] for line in printed] == [f"{faults}:1:4", f"{faults}:2:4"]
 
 
 def test_defaults() -> None:
     """Without flags the settings are those of the class."""
-    arguments = read([])
+    arguments = parse([])
 
     assert arguments.settings == Settings()
     assert (arguments.host, arguments.port, arguments.log) == ("127.0.0.1", 0, None)
@@ -188,7 +187,7 @@ def test_flags(tmp_path: Path) -> None:
         "--email",
         "me@example.com",
     ]
-    settings = read([*flags, "--faults", str(faults)]).settings
+    settings = parse([*flags, "--faults", str(faults)]).settings
 
     assert (settings.session_lifetime, settings.refresh_lifetime, settings.homeys) == (60, 9, 3)
     assert (settings.seed, settings.email) == (4, "me@example.com")
@@ -212,7 +211,7 @@ def test_flags(tmp_path: Path) -> None:
 
 
 def test_files_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever is wrong with a file, its name is told and no error's number."""
+    """Every error with a file names it, in words and without an errno."""
     latin = tmp_path / "latin"
     latin.write_bytes(b"\xe4")
     missing = str(tmp_path / "missing")
@@ -226,9 +225,9 @@ def test_files_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]
             "--tls-cert: holds no certificate with its key, in PEM; see --tls-key"
         ),
     }
-    told = {flags: (main(flags), capsys.readouterr().err) for flags in words}
+    printed = {flags: (main(flags), capsys.readouterr().err) for flags in words}
 
-    assert {flags: (78, f"{text}\n") for flags, text in words.items()} == told
+    assert {flags: (78, f"{text}\n") for flags, text in words.items()} == printed
 
 
 def test_certificate(tmp_path: Path) -> None:
@@ -237,11 +236,11 @@ def test_certificate(tmp_path: Path) -> None:
         str(tmp_path / "pem")
     )
 
-    assert read(["--tls-cert", str(tmp_path / "pem")]).ssl_context is not None
+    assert parse(["--tls-cert", str(tmp_path / "pem")]).ssl_context is not None
 
 
 async def test_https() -> None:
-    """With an SSL context it serves https and says so."""
+    """With an SSL context it serves https, also in its address."""
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(server)
@@ -259,21 +258,8 @@ async def test_https() -> None:
 
 
 async def test_seed() -> None:
-    """With a seed the world is the same each time, without one it is not."""
-    worlds = [Simulator(Settings(seed=seed)).cloudids for seed in (1, 1, 2, None, None)]
+    """With a seed the ids are the same each time, without one they are not."""
+    cloudids_by_seed = [Simulator(Settings(seed=seed)).cloudids for seed in (1, 1, 2, None, None)]
 
-    assert worlds[0] == worlds[1]
-    assert len({cloudids[0] for cloudids in worlds}) == 4
-
-
-async def test_apart() -> None:
-    """The simulator imports nothing of the daemon."""
-    code = (
-        "import sys, homey_tokend.simulator.command; print(sorted(name for name in sys.modules "
-        "if name.startswith('homey_tokend.') and not name.startswith('homey_tokend.simulator')))"
-    )
-    done = subprocess.run(  # noqa: S603, ASYNC221 -- nothing else runs on this loop
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout == "[]\n"
+    assert cloudids_by_seed[0] == cloudids_by_seed[1]
+    assert len({cloudids[0] for cloudids in cloudids_by_seed}) == 4

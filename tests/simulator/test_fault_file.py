@@ -1,12 +1,13 @@
-"""The faults file: what it may say, and what is told about what it may not."""
+"""The fault file: what it may contain, and the errors for anything else."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from homey_tokend.simulator import FaultsInvalid, Simulator, faultsfile
-from homey_tokend.simulator.faults import KINDS, Fault
+from homey_tokend.simulator import FaultsInvalid, Simulator, fault_file
+from homey_tokend.simulator.fault_file import KINDS
+from homey_tokend.simulator.faults import Fault
 
 DOCS = Path(__file__).parents[2] / "docs" / "simulator.md"
 
@@ -23,7 +24,7 @@ def test_yaml() -> None:
 - {step: any, homey: 2, kind: cut, bytes: 10, after: 3}
 """
 
-    assert faultsfile.parse(text) == (
+    assert fault_file.parse(text) == (
         Fault(kind="status", steps=("token",), status=503, retry_after=30, times=2),
         Fault(kind="hang", steps=("login", "consent"), seconds=2.5, start=60, until=120),
         Fault(kind="cut", homey=2, size=10, after=3),
@@ -32,13 +33,13 @@ def test_yaml() -> None:
 
 def test_json() -> None:
     """JSON is a part of YAML."""
-    assert faultsfile.parse('[{"kind": "reset"}]') == (Fault(kind="reset"),)
+    assert fault_file.parse('[{"kind": "reset"}]') == (Fault(kind="reset"),)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "[]"])
 def test_empty(text: str) -> None:
-    """A file may hold nothing."""
-    assert faultsfile.parse(text) == ()
+    """A file may be empty."""
+    assert fault_file.parse(text) == ()
 
 
 @pytest.mark.parametrize(
@@ -68,35 +69,37 @@ def test_empty(text: str) -> None:
         ("- {kind: reset, method: put}", "method is 'put', but must be one of GET, POST"),
         ("- {kind: [}", "f:1:11: not readable as YAML"),
         ("- \x00", "f: not readable as YAML"),
+        ("- {kind: json, body: 2001-13-45}", "f: not readable as YAML: month must be in 1..12"),
+        pytest.param("[" * 1_200, "f: not readable as YAML", id="deep"),
     ],
 )
 def test_complaints(text: str, complaint: str) -> None:
-    """A complaint names the place, the key and what belongs there."""
-    with pytest.raises(FaultsInvalid) as trouble:
-        faultsfile.parse(text, "f")
+    """An error names the place, the key and what belongs there."""
+    with pytest.raises(FaultsInvalid) as error:
+        fault_file.parse(text, "f")
 
-    assert complaint in str(trouble.value)
+    assert complaint in str(error.value)
 
 
 def test_all_at_once() -> None:
-    """All complaints come at once."""
-    with pytest.raises(FaultsInvalid) as trouble:
-        faultsfile.parse("- {kind: a}\n- {kind: b}\n- {kind: reset}\n- {kind: drip}\n")
+    """All errors are reported at once."""
+    with pytest.raises(FaultsInvalid) as error:
+        fault_file.parse("- {kind: a}\n- {kind: b}\n- {kind: reset}\n- {kind: drip}\n")
 
-    assert len(trouble.value.complaints) == 3
+    assert len(error.value.errors) == 3
 
 
 @pytest.mark.parametrize(
     "keys", [{"kind": "nothing"}, {"kind": "reset", "when": 1}, {"kind": "text"}]
 )
 async def test_added(keys: dict[str, Any]) -> None:
-    """A fault added by a test is checked as one of a file."""
+    """A fault that a test adds is checked like one of a file."""
     with pytest.raises(FaultsInvalid):
         Simulator().add_fault(**keys)
 
 
 async def test_made() -> None:
-    """A made fault may be added as it is."""
+    """A ``Fault`` may be added as it is."""
     fault = Fault(kind="reset")
 
     assert Simulator().add_fault(fault) is fault
@@ -104,12 +107,12 @@ async def test_made() -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_documented(kind: str) -> None:
-    """Every kind stands in docs/simulator.md."""
+    """docs/simulator.md describes every kind."""
     assert f"| `{kind}` |" in DOCS.read_text(encoding="utf-8")
 
 
 def test_documented_example() -> None:
-    """The example of docs/simulator.md is a good faults file."""
+    """The example of docs/simulator.md is a valid fault file."""
     example = DOCS.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
 
-    assert len(faultsfile.parse(example)) >= 5
+    assert len(fault_file.parse(example)) >= 5
