@@ -67,24 +67,9 @@ class Fault:
     """One entry of a fault file; ``docs/simulator.md`` describes each key.
 
     Args:
-        kind: A key of ``MODIFYING`` or ``REPLACING``.
-        steps: Names of ``STEPS``; empty: any.
-        homey: A cloudid, or a number counted from 1; None: any.
-        method: ``PUT`` ...; None: any.
-        after: How many matching requests are left alone first.
-        times: To how many requests it applies; None: all.
-        start: Seconds since the simulator's start from which it applies (``from``).
-        until: Seconds since the start at which it ends.
-        carried_out: The request is carried out before its response is replaced.
-        status: HTTP status, if the kind has one.
-        error: Id of an error.
-        description: Text of an error.
-        body: Body of ``text``, ``html`` and ``json``.
-        retry_after: Seconds, a text that is sent as it is, or ``date+N`` for an
-            HTTP date N seconds ahead.
-        seconds: Of ``delay``, ``hang``, ``drip``.
-        size: Octets of ``cut``, ``huge``, ``gzip_bomb``, ``long_header`` (``bytes``).
-        location: Of ``redirect``.
+        steps: The key ``step``; empty: any.
+        start: The key ``from``, seconds since the simulator's start.
+        size: The key ``bytes``, octets.
     """
 
     kind: str
@@ -108,14 +93,7 @@ class Fault:
     def matches(
         self, step: str, method: str, homey: tuple[str, int] | tuple[()], elapsed: float
     ) -> bool:
-        """Return whether a request is one that the fault is meant for.
-
-        Args:
-            step: Name of the request.
-            method: ``GET`` ...
-            homey: Cloudid and number of the Homey that is addressed, or nothing.
-            elapsed: Seconds since the simulator's start.
-        """
+        """Return whether a request, described as in ``ActiveFaults.apply``, is affected."""
         return (
             (not self.steps or step in self.steps)
             and self.method in {None, method}
