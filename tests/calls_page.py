@@ -9,10 +9,10 @@ from homey_tokend.catalogue import Endpoint
 PAGE = Path(__file__).parents[1] / "docs" / "calls.md"
 
 HEAD = """\
-# What can be called
+# Calls
 
-This page is written by `python -m tests.calls_page` from the catalogue in `homey_tokend/catalogue`; a test holds it.
-`tests/foreign/run` holds the catalogue against the specification files in the vendor's npm package homey-api.
+`python -m tests.calls_page` writes this page from the catalogue; a test compares them.
+`tests/foreign/run` compares the catalogue with the specification files in the vendor's npm package homey-api.
 
 ```sh
 homey-tokend call devices
@@ -20,16 +20,16 @@ homey-tokend call set-capability 9a7c... onoff true
 homey-tokend call GET /api/manager/zones/zone
 ```
 
-Every path can be called by method and path as well, and over the socket below `/homeys/NAME` ([api.md](api.md)).
-Values in the body are JSON where they are JSON (`true`, `0.5`, `"text"`), else text: `call set-variable <id> '"7"'` sets a text, `call set-variable <id> 7` a number.
-A value of the wrong type is refused by the Homey, and `call` prints its words.
+Every path can also be called by method and path, and over the socket below `/homeys/NAME` ([api.md](api.md)).
+A value that is valid JSON (`true`, `0.5`, `"text"`) is sent as JSON, any other as text: `call set-variable <id> '"7"'` sets a text, `call set-variable <id> 7` a number.
+A Homey rejects a value of the wrong type, and `call` prints its message.
 
-- **changes**: it changes something; with **asks** it asks a person first, or takes `--yes`.
-- **scope**: what the session must have; a parent covers its children (`homey.device` has `homey.device.readonly`).
-- **Homeys**: which have it: Homey Pro *2016 to 2019*, Homey Pro of *2023 and later*, the Homey in the *cloud* (Bridge).
+- **changes**: it changes something; with **asks** it asks for confirmation first, unless `--yes` is given.
+- **scope**: what the session must have; a parent covers its children (`homey.device` includes `homey.device.readonly`).
+- **Homeys**: which models have it: Homey Pro *2016 to 2019*, Homey Pro of *2023 and later*, the Homey in the *cloud* (Bridge).
 
-The list that the well-known guide gives is covered whole.
-Where it writes another path than what answers, that is said: the path here is the right one.
+The list of the well-known guide is covered completely.
+Where the guide has a path that does not answer, this is noted: the path here is the right one.
 A slash at the end makes no difference.
 
 """

@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """\
 # The command line
 
-This page is written by `python -m tests.cli_page` from what `--help` says; a test holds it.
+`python -m tests.cli_page` writes this page from the output of `--help`; a test compares them.
 
 """
 
@@ -19,21 +19,21 @@ TAIL = f"""\
 
 | status | meaning |
 |---|---|
-| {exits.OK} | all is well |
+| {exits.OK} | success |
 | {exits.USAGE} | wrong usage, or an unknown Homey |
 | {exits.UNREACHABLE} | the daemon or the Homey is not reachable |
-| {exits.CANNOT_CREATE} | the socket, the lock or the state cannot be made, or another daemon runs |
+| {exits.CANNOT_CREATE} | the socket, the lock or the state cannot be created, or another daemon is running |
 | {exits.CANNOT_WRITE} | the output cannot be written |
-| {exits.TRY_LATER} | no valid token now, try later |
-| {exits.REFUSED} | credentials or consent refused, or access denied: a person is needed |
-| {exits.CONFIGURATION} | bad configuration |
+| {exits.TRY_LATER} | no valid token now, try again later |
+| {exits.REFUSED} | credentials or consent rejected, or access denied: a person is needed |
+| {exits.CONFIGURATION} | invalid configuration |
 | {exits.INTERRUPTED} | ended by Ctrl-C |
-| {exits.BROKEN_PIPE} | the reader of the output went away |
+| {exits.BROKEN_PIPE} | the reader of the output closed it |
 | {exits.TERMINATED} | `once` or `check` ended by SIGTERM; the daemon ends with 0 |
 
-Of several Homeys the worst counts.
+With several Homeys, the worst one decides.
 
-## Where the socket is looked for
+## Location of the socket
 
 1. `--socket PATH`, and nowhere else.
 2. `$HOMEY_TOKEND_SOCKET`, and nowhere else.
