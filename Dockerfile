@@ -17,7 +17,7 @@ LABEL org.opencontainers.image.title="homey-tokend" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /opt/homey-tokend /opt/homey-tokend
-# Folders that any uid can use (--user); the daemon's own files in them are for its user alone.
+# Directories that any uid can use (--user); the daemon's files in them are private to its user.
 RUN groupadd --gid 10001 homey-tokend \
     && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir / --shell /usr/sbin/nologin homey-tokend \
     && install -d -o 10001 -g 10001 -m 0777 /run/homey-tokend /var/lib/homey-tokend
@@ -27,7 +27,7 @@ VOLUME ["/var/lib/homey-tokend"]
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=2 \
     CMD ["homey-tokend", "health"]
-# As the first process of a container the daemon has no default for SIGTERM: it is held back
+# The first process of a container has no default action for SIGTERM: the signal stays blocked
 # until the daemon can take it, so that a stop right after the start is not lost.
 ENTRYPOINT ["env", "--block-signal=TERM", "homey-tokend"]
 CMD ["run"]

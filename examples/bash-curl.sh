@@ -3,11 +3,11 @@
 set -euo pipefail
 socket=${HOMEY_TOKEND_SOCKET:-/run/homey-tokend/homey-tokend.sock}
 
-# -f: without a token curl ends with an error, and so does this script.
+# -f: without a token curl exits with an error, and so does this script.
 answer=$(curl -fsS --unix-socket "$socket" 'http://localhost/token?format=json&min_ttl=60')
 token=$(jq -r .access_token <<<"$answer")
 url=$(jq -r .url <<<"$answer")
 
-# The header goes through a pipe: arguments can be seen by everybody on the machine.
+# The header is passed through a pipe: arguments are visible to everybody on the machine.
 printf 'Authorization: Bearer %s\n' "$token" |
     curl -fsS -H @- "$url/api/manager/devices/device" | jq -r '.[].name'

@@ -1,5 +1,5 @@
 #!/bin/sh
-# POSIX sh without curl: homey-tokend has the token, and makes calls itself.
+# POSIX sh without curl: homey-tokend prints the token, and makes calls itself.
 set -eu
 
 token=$(homey-tokend token --min-ttl 10m)

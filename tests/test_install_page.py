@@ -38,9 +38,9 @@ def test_no_command_stands_outside_of_the_blocks() -> None:
 
 
 def test_the_units_share_one_sandbox() -> None:
-    """What stands below the mark in both services is alike."""
+    """Both services have the same text below the mark."""
     daemon, once = (
-        (ROOT / "systemd" / name).read_text(encoding="utf-8").split("# From here on alike")[1]
+        (ROOT / "systemd" / name).read_text(encoding="utf-8").split("# From here on the same")[1]
         for name in ("homey-tokend.service", "homey-tokend-once.service")
     )
 

@@ -17,7 +17,7 @@ from tests.examples.stage import EXAMPLES, PATIENCE, Stage, Wrong, daemon, free_
 
 RULES = "prometheus.rules.yml"
 #: What is raised where a password is refused and there never was a token.
-REFUSED = {"HomeyTokenMissing", "HomeySignInRefused", "HomeyRefreshFails"}
+REFUSED = {"HomeyTokenMissing", "HomeySignInRejected", "HomeyRefreshFails"}
 
 
 def rules(on: Stage) -> None:
