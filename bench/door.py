@@ -27,11 +27,13 @@ from aiohttp import web
 
 from bench.common import Figure, median, paired, pin, report
 from bench.socket_reads import Desk, connected
-from homey_tokend.api import Api, Server, SocketPlace
-from homey_tokend.api.forward import Forwarder
-from homey_tokend.api.upstream import Upstream
-from homey_tokend.clock import SystemClock
-from homey_tokend.memory import settle
+from homey_tokend.proxy.forwarder import Forwarder
+from homey_tokend.proxy.upstream import Upstream
+from homey_tokend.runtime.clock import SystemClock
+from homey_tokend.runtime.memory import settle
+from homey_tokend.server.app import Api
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
 
 THROUGHPUT, MEMORY_MIB = 0.7, 8.0
 CALLERS = 3

@@ -28,13 +28,14 @@ from pathlib import Path
 
 from bench.common import Figure, median, percentile, pin, report
 from bench.socket_reads import ASK, Desk, connected, reads
-from homey_tokend.api import Api, Server, SocketPlace, raise_open_files
-from homey_tokend.api.bulletin import Bulletin
-from homey_tokend.api.gatekeeper import Gatekeeper
-from homey_tokend.api.guests import Crowd, room_for
-from homey_tokend.api.routes import no_web_page
-from homey_tokend.api.watching import Watched
-from homey_tokend.happenings import Recovered
+from homey_tokend.core.events import Recovered
+from homey_tokend.server.access import Gatekeeper
+from homey_tokend.server.app import Api, no_web_page
+from homey_tokend.server.connections import Crowd, room_for
+from homey_tokend.server.event_buffer import Bulletin
+from homey_tokend.server.monitoring import Watched
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace, raise_open_files
 
 P99_MS, CPU_PERCENT, GONE_S, EVENT_S, NEW_S = 1.0, 2.0, 65.0, 1.0, 2.0
 HALVES, DEAF = 200, 50

@@ -30,10 +30,12 @@ from bench.common import Figure, median, paired, percentile, pin, report
 from bench.door import memory
 from bench.processes import folder
 from bench.socket_reads import Desk, connected, rate
-from homey_tokend.api import Api, Server, SocketPlace
-from homey_tokend.api.bulletin import Bulletin
-from homey_tokend.api.watching import Watched
-from homey_tokend.happenings import Renewed
+from homey_tokend.core.events import Renewed
+from homey_tokend.server.app import Api
+from homey_tokend.server.event_buffer import Bulletin
+from homey_tokend.server.monitoring import Watched
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
 
 LISTENERS, DEAF = 1000, 50
 WITHIN_S, RATE, MEMORY_MIB = 1.0, 0.9, 8.0

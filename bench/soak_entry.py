@@ -7,8 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-from homey_tokend import daemon, entry
-from homey_tokend.schedule import Timetable
+from homey_tokend import daemon
+from homey_tokend.cli import main
+from homey_tokend.runtime.scheduler import Timetable
 
 COUNTS = Path(os.environ["SOAK_COUNTS"])
 
@@ -27,4 +28,4 @@ class Counted(Timetable):
 
 if __name__ == "__main__":
     vars(daemon).update(Timetable=Counted)
-    sys.exit(entry.main())
+    sys.exit(main.main())

@@ -23,10 +23,13 @@ from pathlib import Path
 from aiohttp import web
 
 from bench.common import Figure, median, paired, percentile, pin, report
-from homey_tokend.api import Api, Server, SocketPlace
-from homey_tokend.api.gatekeeper import Gatekeeper
-from homey_tokend.api.routes import no_web_page
-from homey_tokend.model import Health, Refreshed, Secret, Token, View
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.status import Health, Refreshed, View
+from homey_tokend.core.tokens import Token
+from homey_tokend.server.access import Gatekeeper
+from homey_tokend.server.app import Api, no_web_page
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
 
 P99_MS, P999_MS, RATE = 1.0, 5.0, 0.8
 HANGING = 50

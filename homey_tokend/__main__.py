@@ -2,6 +2,6 @@
 
 import sys
 
-from homey_tokend.entry import main
+from homey_tokend.cli.main import main
 
 sys.exit(main())

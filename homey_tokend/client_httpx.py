@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
-from homey_tokend.client_auth import Bearers
+from homey_tokend.client.auth import Bearers
 
 
 class HomeyAuth(httpx.Auth):

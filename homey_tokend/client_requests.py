@@ -9,7 +9,7 @@ from typing import Any
 import requests
 from requests.auth import AuthBase
 
-from homey_tokend.client_auth import Bearers
+from homey_tokend.client.auth import Bearers
 
 
 class HomeyAuth(AuthBase):

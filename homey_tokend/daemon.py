@@ -14,27 +14,28 @@ from typing import Any, TypeVar
 import structlog
 
 from homey_tokend import __version__
-from homey_tokend.activation import overruled
-from homey_tokend.api.aside import aside
-from homey_tokend.api.bulletin import Bulletin
-from homey_tokend.api.called import counted
-from homey_tokend.api.counts import Counts, Level
-from homey_tokend.api.forward import Forwarder
-from homey_tokend.api.gatekeeper import Gatekeeper, rules_of
-from homey_tokend.api.guests import Crowd, room_for
-from homey_tokend.api.listen import raise_open_files
-from homey_tokend.api.routes import Api, no_web_page
-from homey_tokend.api.upstream import Upstream
-from homey_tokend.api.watching import Watched
-from homey_tokend.assembly import Parts, World
+from homey_tokend.build import Parts, World
 from homey_tokend.config import Config, LogConfig
-from homey_tokend.doors import Doors
-from homey_tokend.fleet import Fleet
-from homey_tokend.happenings import Happened
-from homey_tokend.model import Health, Request, Response
-from homey_tokend.notify import Notifier
+from homey_tokend.core.events import Happened
+from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.status import Health
+from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.proxy.forwarder import Forwarder
+from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.reload import Reload
-from homey_tokend.schedule import HEARTBEAT, Beat, Timetable
+from homey_tokend.runtime.aside import aside
+from homey_tokend.runtime.scheduler import HEARTBEAT, Beat, Timetable
+from homey_tokend.runtime.systemd_notify import Notifier
+from homey_tokend.runtime.systemd_sockets import overruled
+from homey_tokend.server.access import Gatekeeper, rules_of
+from homey_tokend.server.app import Api, no_web_page
+from homey_tokend.server.call_metrics import counted
+from homey_tokend.server.connections import Crowd, room_for
+from homey_tokend.server.event_buffer import Bulletin
+from homey_tokend.server.listeners import Doors
+from homey_tokend.server.metrics import Counts, Level
+from homey_tokend.server.monitoring import Watched
+from homey_tokend.server.unix_socket import raise_open_files
 
 log = structlog.get_logger()
 T = TypeVar("T")

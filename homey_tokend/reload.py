@@ -5,12 +5,12 @@ from functools import partial
 
 import structlog
 
-from homey_tokend.assembly import Parts
+from homey_tokend.build import Parts
 from homey_tokend.config import Config
-from homey_tokend.differences import between
-from homey_tokend.errors import ConfigurationInvalid
-from homey_tokend.fleet import Fleet
-from homey_tokend.ports import Schedule
+from homey_tokend.config.diff import between
+from homey_tokend.core.errors import ConfigurationInvalid
+from homey_tokend.core.ports import Schedule
+from homey_tokend.keeper.supervisor import Fleet
 
 log = structlog.get_logger()
 

@@ -47,9 +47,10 @@ def loaded(code: str) -> set[str]:
         "import homey_tokend.client",
         """
 sys.argv = ["homey-tokend", "token", "home", "--wait", "5", "--socket", "/nowhere"]
-from homey_tokend import entry, talk
-talk.connect = None
-try: entry.main()
+from homey_tokend.cli import main
+from homey_tokend.client import transport
+transport.connect = None
+try: main.main()
 except TypeError: pass
 """,
     ],
@@ -72,17 +73,20 @@ def test_the_package_imports_nothing() -> None:
 def test_help_imports_no_command() -> None:
     """The list of commands needs no command's file, and no server."""
     new = loaded(
-        "sys.argv = ['homey-tokend', '--help']\nfrom homey_tokend import entry\nentry.main()"
+        "sys.argv = ['homey-tokend', '--help']\nfrom homey_tokend.cli import main\nmain.main()"
     )
 
-    assert {name for name in new if name.startswith("homey_tokend.commands")} == set()
+    assert {name for name in new if name.startswith("homey_tokend.cli.")} == {
+        "homey_tokend.cli.main",
+        "homey_tokend.cli.parser",
+    }
     assert {"aiohttp", "asyncio", "structlog"} & new == set()
 
 
 @pytest.mark.slow
 def test_the_daemon_loads_no_metrics_library() -> None:
     """The metrics library is loaded at the first scrape: who does not scrape does not pay."""
-    new = loaded("import homey_tokend.commands.run")
+    new = loaded("import homey_tokend.cli.run")
 
-    assert "homey_tokend.api.counts" in new
+    assert "homey_tokend.server.metrics" in new
     assert {name for name in new if name.startswith("prometheus_client")} == set()

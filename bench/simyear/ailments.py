@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from homey_tokend.errors import Unreachable
-from homey_tokend.model import Request, Step
+from homey_tokend.core.errors import Unreachable
+from homey_tokend.core.http_types import Request, Step
 
 if TYPE_CHECKING:
     from bench.simyear.cloud import Cloud

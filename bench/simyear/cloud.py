@@ -13,9 +13,10 @@ import structlog
 
 from bench.simyear.ailments import AILMENTS, Trouble
 from bench.simyear.loop import BEGIN, YearClock
-from homey_tokend import totp
-from homey_tokend.errors import Unreachable
-from homey_tokend.model import Request, Response, Secret, Step
+from homey_tokend.core import totp
+from homey_tokend.core.errors import Unreachable
+from homey_tokend.core.http_types import Request, Response, Step
+from homey_tokend.core.secret import Secret
 
 log = structlog.get_logger()
 ACCOUNTS, API, HUB = "accounts.test", "api.test", "hub.test"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from homey_tokend.ports import Clock
+from homey_tokend.core.ports import Clock
 
 #: After how many turns at one instant is it a spin?
 STILL_MOST = 5000

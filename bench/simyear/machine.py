@@ -10,18 +10,19 @@ import structlog
 
 from bench.simyear.cloud import ACCOUNTS, API, CERTIFICATE, CLOUDID, HUB, LIFE, ONE_TIME, Cloud
 from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
-from homey_tokend.accounts import Accounts
-from homey_tokend.clock import SteadyClock
-from homey_tokend.decisions import Plan
-from homey_tokend.digests import Digests
-from homey_tokend.errors import StateUnusable
-from homey_tokend.fleet import Fleet
-from homey_tokend.hands import Hands
-from homey_tokend.keeper import Keeper
-from homey_tokend.ledger import Ledger
-from homey_tokend.model import Credentials, Endpoints, Secret
-from homey_tokend.refresher import Homey, Refresher, Tools
+from homey_tokend.core.decision import Plan
+from homey_tokend.core.errors import StateUnusable
+from homey_tokend.core.http_types import Endpoints
+from homey_tokend.core.secret import Credentials, Secret
+from homey_tokend.credentials.digests import Digests
+from homey_tokend.keeper.accounts import Accounts
+from homey_tokend.keeper.dependencies import Hands
+from homey_tokend.keeper.keeper import Keeper
+from homey_tokend.keeper.sign_in import Homey, Refresher, Tools
+from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.sinks.logic_variable import LogicVariableSink
+from homey_tokend.storage.store import Ledger
 
 log = structlog.get_logger()
 NAME = "home"

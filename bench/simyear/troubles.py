@@ -24,7 +24,7 @@ from bench.simyear.ailments import Trouble
 from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Cloud
 from bench.simyear.loop import BEGIN
 from bench.simyear.machine import NAME, Machine
-from homey_tokend.model import Step
+from homey_tokend.core.http_types import Step
 
 log = structlog.get_logger()
 YEAR_DAYS, DAY_S, HOUR = 365, 86400.0, 3600.0

@@ -8,13 +8,7 @@ be; ``sinks``, ``homeys``, ``refresh``, ``daemon`` and ``document`` name the key
 in, ``schema`` is for editors.
 """
 
-from homey_tokend.config.daemon import (
-    AllowConfig,
-    HttpConfig,
-    LogConfig,
-    SocketConfig,
-    StateConfig,
-)
+from homey_tokend.config.daemon import AllowConfig, HttpConfig, LogConfig, SocketConfig, StateConfig
 from homey_tokend.config.environment import from_environment
 from homey_tokend.config.homeys import HomeyConfig
 from homey_tokend.config.refresh import RefreshConfig, RetryConfig

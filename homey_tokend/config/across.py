@@ -18,8 +18,8 @@ from homey_tokend.config.sinks import (
     SinkConfig,
 )
 from homey_tokend.config.whole import Defaults
-from homey_tokend.errors import Fault
-from homey_tokend.model import SecretRef
+from homey_tokend.core.errors import Fault
+from homey_tokend.core.secret import SecretRef
 
 Sink = LogicVariableConfig | FileSinkConfig | ExecSinkConfig
 _SINK: TypeAdapter[Sink] = TypeAdapter(SinkConfig)

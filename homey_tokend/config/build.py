@@ -12,7 +12,7 @@ import yaml
 from homey_tokend.config.decode import refused
 from homey_tokend.config.nodes import ListNode, MapNode, Mark, Node, ScalarNode, Text
 from homey_tokend.config.paths import KeyPath, dotted
-from homey_tokend.errors import Fault
+from homey_tokend.core.errors import Fault
 
 #: How deep may lists and mappings stand in each other? The deepest real key is at 6.
 MOST_DEPTH = 32

@@ -11,7 +11,7 @@ from homey_tokend.config.faults import MOST, found
 from homey_tokend.config.nodes import MapNode, Node, place, plain
 from homey_tokend.config.paths import KeyPath, dotted
 from homey_tokend.config.whole import Config, Defaults, assemble
-from homey_tokend.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigurationInvalid, Fault
 
 
 def checked(

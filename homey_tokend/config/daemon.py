@@ -15,10 +15,7 @@ from homey_tokend.config.fields import (
     StatePath,
     Url,
 )
-from homey_tokend.config.readers import (
-    choice,
-    leaf,
-)
+from homey_tokend.config.readers import choice, leaf
 from homey_tokend.config.sections import LIST_OR_EMPTY, MAPPING_OR_EMPTY, MAPPING_OR_NONE, Section
 
 

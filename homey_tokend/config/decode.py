@@ -4,7 +4,7 @@ import codecs
 import re
 
 from homey_tokend.config.nodes import NOWHERE, Mark
-from homey_tokend.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigurationInvalid, Fault
 
 #: How large may a configuration be? A hundred Homeys fit into a twentieth of it.
 MOST_BYTES = 1024 * 1024

@@ -13,10 +13,7 @@ from homey_tokend.config.daemon import (
     StateConfig,
 )
 from homey_tokend.config.homeys import HomeyDocument
-from homey_tokend.config.readers import (
-    leaf,
-    text,
-)
+from homey_tokend.config.readers import leaf, text
 from homey_tokend.config.refresh import RefreshConfig, RetryConfig
 from homey_tokend.config.sections import HOMEYS, MAPPING, MAPPING_OR_EMPTY, STATE_MAPPING, Section
 from homey_tokend.config.sinks import ExecSinkConfig, FileSinkConfig, LogicVariableConfig

@@ -1,6 +1,6 @@
 """Spans of time as people write them: a number of seconds, or ``500ms``, ``30s``, ``15m``.
 
-Not ``homey_tokend.durations``, which the client loads and which therefore imports
+Not ``homey_tokend.core.timefmt``, which the client loads and which therefore imports
 nothing: a file may also have numbers as JSON and YAML write them, such as ``1.5e3``.
 """
 

@@ -14,8 +14,8 @@ from homey_tokend.config.paths import SECRETS
 from homey_tokend.config.readers import absolute
 from homey_tokend.config.secrets import bare
 from homey_tokend.config.whole import Config, Defaults
-from homey_tokend.errors import ConfigurationInvalid, Fault
-from homey_tokend.model import SecretRef, SecretSource
+from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.secret import SecretRef, SecretSource
 
 SOURCE = "environment"
 _NAME = "home"

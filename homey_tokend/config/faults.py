@@ -11,7 +11,7 @@ from homey_tokend.config.nodes import Node, place
 from homey_tokend.config.paths import KeyPath, dotted, showable
 from homey_tokend.config.sections import Section
 from homey_tokend.config.words import FAULT
-from homey_tokend.errors import Fault
+from homey_tokend.core.errors import Fault
 
 #: Beyond these many a file is not a configuration file, and nobody reads on.
 MOST = 100

@@ -4,14 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
-from homey_tokend.config.fields import (
-    WRITTEN,
-    HomeyUrl,
-)
-from homey_tokend.config.readers import (
-    leaf,
-    text,
-)
+from homey_tokend.config.fields import WRITTEN, HomeyUrl
+from homey_tokend.config.readers import leaf, text
 from homey_tokend.config.secrets import SecretField, TotpField
 from homey_tokend.config.sections import LIST_OR_EMPTY, Section
 from homey_tokend.config.sinks import SinkConfig

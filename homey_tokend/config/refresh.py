@@ -6,16 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from homey_tokend.config.durations import LONGEST, written
-from homey_tokend.config.fields import (
-    duration_schema,
-    share_schema,
-)
-from homey_tokend.config.readers import (
-    choice,
-    leaf,
-    share,
-    spans,
-)
+from homey_tokend.config.fields import duration_schema, share_schema
+from homey_tokend.config.readers import choice, leaf, share, spans
 from homey_tokend.config.sections import MAPPING_OR_EMPTY, Section
 from homey_tokend.config.words import wrong
 

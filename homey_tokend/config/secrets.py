@@ -10,20 +10,12 @@ from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from homey_tokend import totp
-from homey_tokend.config.fields import (
-    ARGV_SCHEMA,
-    PATH_SCHEMA,
-    WRITTEN,
-    Schema,
-)
+from homey_tokend.config.fields import ARGV_SCHEMA, PATH_SCHEMA, WRITTEN, Schema
 from homey_tokend.config.nodes import Text
-from homey_tokend.config.readers import (
-    absolute,
-    argv,
-)
+from homey_tokend.config.readers import absolute, argv
 from homey_tokend.config.words import kind, wrong
-from homey_tokend.model import Secret, SecretRef, SecretSource
+from homey_tokend.core import totp
+from homey_tokend.core.secret import Secret, SecretRef, SecretSource
 
 _ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 #: systemd takes any plain file name (systemd.exec(5), LoadCredential=).

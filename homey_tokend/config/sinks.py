@@ -14,21 +14,9 @@ from pydantic import (
     field_validator,
 )
 
-from homey_tokend.config.fields import (
-    WRITTEN,
-    Argv,
-    FilePath,
-    Flag,
-    Mode,
-    duration_schema,
-)
+from homey_tokend.config.fields import WRITTEN, Argv, FilePath, Flag, Mode, duration_schema
 from homey_tokend.config.nodes import Text
-from homey_tokend.config.readers import (
-    choice,
-    leaf,
-    spans,
-    text,
-)
+from homey_tokend.config.readers import choice, leaf, spans, text
 from homey_tokend.config.sections import MAPPING, Section
 from homey_tokend.config.words import kind, wrong
 

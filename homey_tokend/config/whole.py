@@ -11,8 +11,9 @@ from homey_tokend.config.document import Document
 from homey_tokend.config.homeys import HomeyConfig, HomeyDocument
 from homey_tokend.config.paths import SECRETS, KeyPath
 from homey_tokend.config.refresh import RefreshConfig
-from homey_tokend.errors import Fault
-from homey_tokend.model import Endpoints, SecretRef
+from homey_tokend.core.errors import Fault
+from homey_tokend.core.http_types import Endpoints
+from homey_tokend.core.secret import SecretRef
 
 
 @dataclass(frozen=True, slots=True)

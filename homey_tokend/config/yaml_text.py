@@ -16,7 +16,7 @@ import yaml
 from homey_tokend.config.build import Builder
 from homey_tokend.config.decode import refused
 from homey_tokend.config.nodes import Mark, Node, ScalarNode
-from homey_tokend.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigurationInvalid, Fault
 
 #: PyYAML's problems (scanner.py, parser.py of 6.0), by how they begin, in our words.
 _PROBLEMS = (

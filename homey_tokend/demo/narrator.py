@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from homey_tokend.model import Request, Response
+from homey_tokend.core.http_types import Request, Response
 
 #: How wide is the first word of a line?
 _NAME = 10

@@ -10,13 +10,13 @@ from typing import Any
 
 import structlog
 
-from homey_tokend.assembly import World
+from homey_tokend.build import World
 from homey_tokend.config import Config, Defaults, parse
+from homey_tokend.core.ports import Clock
+from homey_tokend.core.secret import Secret
 from homey_tokend.daemon import Daemon, heed_signals
 from homey_tokend.demo.narrator import Narrator
-from homey_tokend.fleet import Fleet
-from homey_tokend.model import Secret
-from homey_tokend.ports import Clock
+from homey_tokend.keeper.supervisor import Fleet
 from homey_tokend.simulator import Settings, Simulator
 
 #: How long does a token of the pretend Homey live?

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
-from homey_tokend.happenings import Failed, Recovered
-from homey_tokend.model import Delivered, Delivery
-from homey_tokend.ports import Notice
-from homey_tokend.sinks.command import GRACE, Command, Environ
-from homey_tokend.sinks.document import document, instant, json_line
+from homey_tokend.core.events import Failed, Recovered
+from homey_tokend.core.ports import Notice
+from homey_tokend.core.tokens import Delivered, Delivery
+from homey_tokend.runtime.command import GRACE, Command, Environ
+from homey_tokend.sinks.payload import document, instant, json_line
 
 
 class ExecSink:

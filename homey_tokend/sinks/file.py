@@ -11,11 +11,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
-from homey_tokend.errors import SinkFailed, SinkRefused
-from homey_tokend.model import Delivered, Delivery
-from homey_tokend.private import reason_of, remedy_for, sweep, unwatched, write_private
-from homey_tokend.sinks.document import document, env_lines, json_line
-from homey_tokend.threads import Threads, Turns
+from homey_tokend.core.errors import SinkFailed, SinkRefused
+from homey_tokend.core.tokens import Delivered, Delivery
+from homey_tokend.runtime.workers import Threads, Turns
+from homey_tokend.sinks.payload import document, env_lines, json_line
+from homey_tokend.storage.atomic import reason_of, remedy_for, sweep, unwatched, write_private
 
 Format = Literal["raw", "env", "json"]
 P = ParamSpec("P")

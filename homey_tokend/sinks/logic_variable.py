@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from homey_tokend.model import Delivered, Delivery, Token
-from homey_tokend.ports import Transport
-from homey_tokend.sinks.document import instant
-from homey_tokend.sinks.variable import TextVariable
+from homey_tokend.core.ports import Transport
+from homey_tokend.core.tokens import Delivered, Delivery, Token
+from homey_tokend.sinks.payload import instant
+from homey_tokend.sinks.text_variable import TextVariable
 
 #: What is remembered of the variable that tells the end begins with this.
 _END = "expires_"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from homey_tokend.config import Defaults, parse
-from homey_tokend.errors import ConfigurationInvalid
+from homey_tokend.core.errors import ConfigurationInvalid
 from tests.config.texts import HOMEY, below_home, read, told
 
 

@@ -13,8 +13,9 @@ from homey_tokend.config import (
     from_environment,
 )
 from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES
-from homey_tokend.errors import ConfigurationInvalid, Fault
-from homey_tokend.model import Endpoints, SecretRef, SecretSource
+from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.http_types import Endpoints
+from homey_tokend.core.secret import SecretRef, SecretSource
 from tests.config.texts import CANARY, HOMEY, read
 
 FULL = {

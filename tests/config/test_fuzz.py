@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homey_tokend.config import Config
-from homey_tokend.errors import ConfigurationInvalid
+from homey_tokend.core.errors import ConfigurationInvalid
 from tests.config.test_schema import GOOD, VALUES, with_value
 from tests.config.texts import HOMEY, read
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from homey_tokend.config import schema
 from homey_tokend.config.document import SHAPES
-from homey_tokend.errors import ConfigurationInvalid
+from homey_tokend.core.errors import ConfigurationInvalid
 from tests.config.texts import read
 
 GOOD: dict[str, Any] = {

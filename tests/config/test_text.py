@@ -21,7 +21,8 @@ from homey_tokend.config import (
     StateConfig,
     parse,
 )
-from homey_tokend.model import Endpoints, Secret, SecretRef, SecretSource
+from homey_tokend.core.http_types import Endpoints
+from homey_tokend.core.secret import Secret, SecretRef, SecretSource
 from tests.config.texts import CANARY, HOMEY, below_home, read
 
 

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from homey_tokend.model import Secret
+from homey_tokend.core.secret import Secret
 from tests.config.texts import CANARY, HOMEY, NEXT, below_home, faults, read, told
 
 TOO_MANY = "there are more than 20000 values, aliases counted as what they name"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from homey_tokend.config import Config, Defaults, parse
-from homey_tokend.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigurationInvalid, Fault
 
 #: Planted wherever a secret can stand; it must turn up in no message.
 CANARY = "canary-5f3a-Hunter2"

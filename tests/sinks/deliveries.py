@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from homey_tokend.model import Delivery, Secret, Token
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.tokens import Delivery, Token
 
 CANARY = "0a1b2c3d-canary:4e5f6a7b-token:" + "c0ffee" * 12
 ISSUED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

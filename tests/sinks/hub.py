@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from homey_tokend.model import Repeat, Request, Response, Step
+from homey_tokend.core.http_types import Repeat, Request, Response, Step
 
 _AT = datetime(2026, 1, 2, tzinfo=UTC)
 

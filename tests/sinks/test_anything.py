@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.errors import TokendError
-from homey_tokend.model import Request, Response
+from homey_tokend.core.errors import TokendError
+from homey_tokend.core.http_types import Request, Response
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 from tests.sinks.deliveries import CANARY, delivery
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.errors import SinkFailed, SinkRefused
-from homey_tokend.sinks.command import scrubbed
+from homey_tokend.core.errors import SinkFailed, SinkRefused
+from homey_tokend.runtime.command import scrubbed
+from homey_tokend.runtime.command_redact import without
 from homey_tokend.sinks.exec import ExecSink
-from homey_tokend.sinks.redact import without
 from tests.sinks.deliveries import CANARY, URL, delivery
 
 pytestmark = pytest.mark.slow

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.errors import SinkFailed, SinkRefused
-from homey_tokend.model import Delivery
+from homey_tokend.core.errors import SinkFailed, SinkRefused
+from homey_tokend.core.tokens import Delivery
+from homey_tokend.runtime.workers import Threads
 from homey_tokend.sinks.file import FileSink, Format
-from homey_tokend.threads import Threads
 from tests.sinks.deliveries import CANARY, URL, delivery
 
 NASTY = """a"b'c$d`e\\f!g#h;i&j*k~l(m)n<o>p|q"""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from homey_tokend.errors import (
+from homey_tokend.core.errors import (
     BearerRefused,
     Garbled,
     HomeyOffline,
@@ -16,7 +16,7 @@ from homey_tokend.errors import (
     Throttled,
     TokendError,
 )
-from homey_tokend.model import Response
+from homey_tokend.core.http_types import Response
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 from tests.sinks.deliveries import CANARY, URL, delivery
 from tests.sinks.hub import FakeHub, answer

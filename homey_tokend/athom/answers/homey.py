@@ -1,0 +1,55 @@
+"""What a Homey answers: login and session (``docs/wire.md`` A6, C)."""
+
+from datetime import UTC, datetime
+
+from homey_tokend.athom.answers.common import changed, json_of_success, opaque, raise_for_trouble
+from homey_tokend.core.http_types import Response, Step
+from homey_tokend.core.secret import Secret
+
+#: How long may a bearer be? docs/wire.md C: 114 today, and opaque.
+_BEARER_LIMIT = 4096
+
+
+def homey_login_of(response: Response) -> Secret | None:
+    """The answer of POST users/login: the bearer, or None where it is refused (401, 403).
+
+    Raises:
+        ProtocolChanged: no JSON string.
+        Transient: the Homey or the cloud before it is in trouble.
+    """
+    step = Step.HOMEY_LOGIN
+    raise_for_trouble(step, response)
+    if response.status in {401, 403}:
+        return None
+    found = json_of_success(step, response, "unknown answer to the Homey login")
+    return opaque(step, response, found, "bearer", _BEARER_LIMIT)
+
+
+def session_of(response: Response) -> tuple[datetime | None, datetime | None] | None:
+    """``createdAt`` and ``expiresAt`` as the Homey tells them; None where it refuses the bearer.
+
+    Either may be None: the V3 schema has neither (``docs/wire.md`` C).
+
+    Raises:
+        ProtocolChanged: neither an object nor a refusal.
+        Transient: the Homey or the cloud before it is in trouble.
+    """
+    step = Step.SESSION
+    raise_for_trouble(step, response)
+    if response.status == 401:
+        return None
+    found = json_of_success(step, response, "unknown answer about the session")
+    if not isinstance(found, dict):
+        raise changed(step, response, "the answer is no JSON object")
+    return _instant(found.get("createdAt")), _instant(found.get("expiresAt"))
+
+
+def _instant(value: object) -> datetime | None:
+    """An ISO 8601 instant with a zone, within what a session can have."""
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

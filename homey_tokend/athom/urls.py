@@ -1,0 +1,84 @@
+"""Which base URL a Homey is called at, and which one is not acceptable. Pure.
+
+Credentials and tokens go to the configured endpoints, to an explicit ``url``
+and to the address that ``/user/me`` names, and nowhere else.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
+
+from homey_tokend.core.http_types import Endpoints
+
+_URL = re.compile(r"[!-~]+")
+#: Names and addresses as they are, IPv6 too: no percent-encoding, no backslash.
+_HOST = re.compile(r"[a-z0-9._:-]{1,253}")
+#: A cloudid is 24 hex digits today; codes and access tokens, of 40, are not taken for one.
+_CLOUDID = re.compile(r"[0-9A-Za-z-]{1,36}")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One Homey as the exchange needs it.
+
+    ``explicit_url`` is the configured one (None: ``auto``), ``remembered_url`` what
+    ``/user/me`` named last. ``lifetime`` is assumed where Homey tells no expiry.
+    """
+
+    endpoints: Endpoints
+    cloudid: str
+    explicit_url: str | None
+    remembered_url: str | None
+    lifetime: timedelta
+
+
+def is_cloudid(text: str) -> bool:
+    """Whether a text can be a Homey's cloudid."""
+    return bool(_CLOUDID.fullmatch(text))
+
+
+def fallback_url(site: Site) -> str:
+    """The address without asking: explicit, else remembered, else the endpoint."""
+    if site.explicit_url:
+        return site.explicit_url
+    if site.remembered_url and acceptable(site.remembered_url, site.endpoints):
+        return site.remembered_url
+    return site.endpoints.homey.replace("{cloudid}", quote(site.cloudid, safe=""))
+
+
+def acceptable(url: str, endpoints: Endpoints) -> str | None:
+    """A discovered URL made ready for use, or None where no token may go there.
+
+    https only; plain http only where ``endpoints.api`` is http on loopback, as
+    with a simulator. No userinfo, query or fragment; the last slash is dropped.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or len(url) > 2048 or not _URL.fullmatch(url):
+        return None
+    if not _HOST.fullmatch(host) or parts.username is not None or "?" in url or "#" in url:
+        return None
+    if parts.scheme == "https" or (parts.scheme == "http" and simulated(endpoints)):
+        return url.rstrip("/")
+    return None
+
+
+def simulated(endpoints: Endpoints) -> bool:
+    """Whether the cloud is a pretended one: http on loopback."""
+    parts = urlsplit(endpoints.api)
+    return parts.scheme == "http" and is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine (RFC 6761, 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,52 @@
+"""``homey-tokend status``: what is held, until when, what comes next, what went wrong."""
+
+import argparse
+import json
+
+from homey_tokend import client, exit_codes
+from homey_tokend.cli.main import put
+from homey_tokend.core import status_text
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("homey", nargs="?", metavar="NAME", help="only this Homey")
+    parser.add_argument("--json", action="store_true", help="the daemon's document, as JSON")
+    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
+    parser.epilog = (
+        "It ends with 0 when every Homey shown holds a valid token, with 77 when one is\n"
+        "refused, else with 75.\n\n"
+        "examples:\n"
+        "  homey-tokend status\n"
+        "  homey-tokend status home --json | jq .token.expires_at\n"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the status.
+
+    Raises:
+        ClientError: The daemon cannot be asked.
+    """
+    document = client.status(args.homey, socket=args.socket)
+    homeys = [document] if args.homey else _members(document)
+    if args.json:
+        put(json.dumps(document, indent=2) + "\n")
+    else:
+        put("\n".join(status_text.told(homey) for homey in homeys))
+    return max(map(_exit_status, homeys), default=exit_codes.OK)
+
+
+def _members(document: dict[str, object]) -> list[dict[str, object]]:
+    homeys = document.get("homeys")
+    values = homeys.values() if isinstance(homeys, dict) else ()
+    return [homey for homey in values if isinstance(homey, dict)]
+
+
+def _exit_status(homey: dict[str, object]) -> int:
+    token = homey.get("token")
+    if isinstance(token, dict) and token.get("valid") is True:
+        return exit_codes.OK
+    trouble = homey.get("trouble")
+    kind = str(trouble.get("kind", "")) if isinstance(trouble, dict) else ""
+    return exit_codes.REFUSED if kind.endswith("refused") else exit_codes.TRY_LATER

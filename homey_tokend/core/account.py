@@ -1,0 +1,182 @@
+"""What is known of one account: refusals, sign-ins spent, one-time steps used. Pure.
+
+An account is an accounts endpoint and an e-mail address; several Homeys may
+share it. A refusal belongs to the *values* that were refused (a digest of e-mail,
+password and one-time secret): with other values the next try is free at once.
+One method per event; an illegal event raises and changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from homey_tokend.core.errors import IllegalEvent
+from homey_tokend.core.status import Trouble
+
+#: When is a refused sign-in tried again by itself? Then daily (docs/why.md, lock-out).
+LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+#: How many sign-ins may be refused within a day before the account is left alone for the rest
+#: of it, whatever values were sent? As many as the ladder spends on one set of values.
+REFUSED_A_DAY = 4
+#: How many tries may a person force within a day while the account is refused?
+FORCED_A_DAY = 2
+_DAY = timedelta(days=1)
+#: How many one-time steps are remembered? Eight minutes of them: a clock set back is covered.
+_STEPS = 16
+_DIGESTS = 8
+_SIGN_INS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A person is needed: what was refused, how often, when last.
+
+    ``digest`` names the values that were refused, without telling them.
+    """
+
+    digest: str
+    trouble: Trouble
+
+    @property
+    def until(self) -> datetime:
+        """When the next automatic try is due."""
+        return self.trouble.at + LADDER[min(self.trouble.count, len(LADDER)) - 1]
+
+    def moved(self, by: timedelta) -> "Refusal":
+        """The same with a clock that was set by ``by``."""
+        return replace(self, trouble=replace(self.trouble, at=self.trouble.at + by))
+
+    def not_after(self, now: datetime) -> "Refusal":
+        """One from a clock that was ahead counts as one of ``now``."""
+        return self.moved(min(timedelta(0), now - self.trouble.at))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """One account; ``sign_ins`` are the instants at which a password went out.
+
+    ``refused_at`` are the newest refusals since the account last took anything,
+    of whatever values.
+    """
+
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    refused_at: tuple[datetime, ...] = ()
+    sign_ins: tuple[datetime, ...] = ()
+    one_time_steps: tuple[int, ...] = ()
+    forced: tuple[datetime, ...] = ()
+
+    # --- questions ---
+
+    def refusal(self, digest: str) -> Refusal | None:
+        """The refusal of these values, if they were refused."""
+        return self.refusals.get(digest)
+
+    def refused_until(self, digest: str) -> datetime | None:
+        """Until when refused values are not tried again by themselves; None for other values.
+
+        The ladder is theirs, the most of a day is the account's: neither two wrong
+        passwords nor one that is corrected wrongly cost more than one does.
+        """
+        refusal = self.refusal(digest)
+        if refusal is None:
+            return None
+        if len(self.refused_at) < REFUSED_A_DAY:
+            return refusal.until
+        return max(refusal.until, self.refused_at[-REFUSED_A_DAY] + _DAY)
+
+    def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
+        """The counted sign-ins after an instant, oldest first."""
+        return tuple(sorted(at for at in self.sign_ins if at > since))
+
+    def may_force_at(self, now: datetime) -> datetime:
+        """When a person may force the next try: ``now``, or when the oldest is a day old."""
+        recent = [at for at in self.forced if at > now - _DAY]
+        return now if len(recent) < FORCED_A_DAY else recent[-FORCED_A_DAY] + _DAY
+
+    # --- events ---
+
+    def signing_in(self, at: datetime, one_time_step: int | None) -> "AccountState":
+        """A password is about to go out; kept before it does.
+
+        Raises:
+            IllegalEvent: this one-time step was used already.
+        """
+        if one_time_step is not None and one_time_step in self.one_time_steps:
+            raise IllegalEvent("a one-time step is never used twice")
+        steps = (
+            self.one_time_steps if one_time_step is None else (*self.one_time_steps, one_time_step)
+        )
+        return replace(
+            self,
+            sign_ins=(*(one for one in self.sign_ins if one > at - 2 * _DAY), at)[-_SIGN_INS:],
+            one_time_steps=steps[-_STEPS:],
+        )
+
+    def not_judged(self) -> "AccountState":
+        """The newest sign-in got no judgement (no answer, 5xx): it does not count.
+
+        An account has one under way at a time, so it needs no name; its instant
+        may have been moved since it began.
+        """
+        if not self.sign_ins:
+            raise IllegalEvent("no sign-in was begun")
+        return replace(self, sign_ins=self.sign_ins[:-1])
+
+    def refused(self, digest: str, trouble: Trouble) -> "AccountState":
+        """The login refused these values; the count goes on where they were refused before."""
+        before = self.refusals.get(digest)
+        count = before.trouble.count + 1 if before else 1
+        others = [one for key, one in self.refusals.items() if key != digest]
+        others.sort(key=lambda one: one.trouble.at)
+        kept = [*others[-(_DIGESTS - 1) :], Refusal(digest, replace(trouble, count=count))]
+        return replace(
+            self,
+            refusals={one.digest: one for one in kept},
+            refused_at=(*self.refused_at, trouble.at)[-REFUSED_A_DAY:],
+        )
+
+    def accepted(self, digest: str) -> "AccountState":
+        """The login took these values."""
+        return replace(
+            self,
+            refusals={key: one for key, one in self.refusals.items() if key != digest},
+            refused_at=(),
+        )
+
+    def was_forced(self, at: datetime) -> "AccountState":
+        """A person forced a try while the account was refused."""
+        return replace(self, forced=(*self.forced, at)[-FORCED_A_DAY:])
+
+    def shifted(self, by: timedelta) -> "AccountState":
+        """The wall clock was set by ``by``: every instant moves with it."""
+        return AccountState(
+            refusals={key: one.moved(by) for key, one in self.refusals.items()},
+            refused_at=tuple(at + by for at in self.refused_at),
+            sign_ins=tuple(at + by for at in self.sign_ins),
+            one_time_steps=self.one_time_steps,
+            forced=tuple(at + by for at in self.forced),
+        )
+
+    def not_after(self, now: datetime) -> "AccountState":
+        """Instants from a clock that was ahead, moved back until none is: no wait grows by them.
+
+        They keep their distances, so that days of sign-ins do not become sign-ins of now
+        where it is our clock that is behind (a boot without a clock that runs on).
+        """
+        known = [*self.sign_ins, *self.forced, *self.refused_at]
+        known += [one.trouble.at for one in self.refusals.values()]
+        ahead = max(known, default=now) - now
+
+        def back(at: datetime) -> datetime:
+            return at - ahead if at > now else at
+
+        return AccountState(
+            refusals={
+                key: Refusal(key, replace(one.trouble, at=back(one.trouble.at)))
+                for key, one in self.refusals.items()
+            },
+            refused_at=tuple(sorted(map(back, self.refused_at))),
+            sign_ins=tuple(sorted(map(back, self.sign_ins))),
+            one_time_steps=self.one_time_steps,
+            forced=tuple(sorted(map(back, self.forced))),
+        )

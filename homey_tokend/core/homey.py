@@ -1,0 +1,307 @@
+"""What is known of one Homey. Pure: one method per event, each returns a new state.
+
+Whatever changes the knowledge stands in this file, and for its sinks in
+``sink_state``. An illegal event raises ``IllegalEvent`` and changes nothing. Chance
+comes in as a drawn number, so that a decision on a state can be repeated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from homey_tokend.core.account import Refusal
+from homey_tokend.core.errors import (
+    IllegalEvent,
+    ProtocolChanged,
+    Refused,
+    StaleSignIn,
+    TokendError,
+)
+from homey_tokend.core.failure import Failure, failure_of, moved, trouble_of
+from homey_tokend.core.sink import SinkState
+from homey_tokend.core.status import Trouble
+from homey_tokend.core.tokens import Bearer, Delivered, Token
+
+#: How far may an issue lie ahead of our clock before the token is "from the future"?
+FUTURE_TOLERANCE = timedelta(minutes=5)
+#: How far may two ends lie apart and be the same? Date headers have whole seconds.
+SAME_END = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody asked for a newer token; void after ``until``.
+
+    ``forced``: a person did, and the next attempt does not wait for spacing.
+    """
+
+    until: datetime
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HomeyState:
+    """One Homey.
+
+    ``generation`` is the highest ever given; ``fraction`` the part of the token's
+    life after which it is renewed, drawn once a token. ``minted_here``: the
+    token's instants were measured with the clock as it runs now, so they move
+    when it is set. ``revoked``: the Homey refused the held token. ``cloudid`` names the
+    Homey that all this is known of; empty: as it was before that was written down.
+    ``refreshes`` counts successes since the state began.
+    """
+
+    name: str
+    generation: int = 0
+    token: Token | None = None
+    fraction: float = 0.5
+    minted_here: bool = False
+    revoked: bool = False
+    proved_at: datetime | None = None
+    asked_at: datetime | None = None
+    unanswered: int = 0
+    url: str | None = None
+    account: str = ""
+    cloudid: str = ""
+    attempted_at: datetime | None = None
+    failure: Failure | None = None
+    refusal: Refusal | None = None
+    wish: Wish | None = None
+    refreshes: int = 0
+    sinks: Mapping[str, SinkState] = field(default_factory=dict)
+
+    # --- questions ---
+
+    def usable(self, now: datetime) -> Token | None:
+        """The held token if it may be served at ``now``: not expired, revoked or from the future."""
+        token = self.token
+        if token is None or self.revoked or not token.valid(now) or self.from_the_future(now):
+            return None
+        return token
+
+    def from_the_future(self, now: datetime) -> bool:
+        """Whether the held token was issued after ``now``: one of the two clocks lied."""
+        return self.token is not None and self.token.issued_at > now + FUTURE_TOLERANCE
+
+    def sink(self, target: str) -> SinkState:
+        """What is known of a sink; nothing yet for a new one."""
+        return self.sinks.get(target, SinkState())
+
+    # --- a refresh ---
+
+    def asked(self, until: datetime, *, forced: bool, at: datetime) -> "HomeyState":
+        """Somebody wants a newer token; of two wishes that stand, the longer and stronger."""
+        if self.wish is not None and at < self.wish.until:
+            until, forced = max(until, self.wish.until), forced or self.wish.forced
+        return replace(self, wish=Wish(until, forced))
+
+    def attempted(self, at: datetime) -> "HomeyState":
+        """An attempt begins; a forced wish is spent by it."""
+        wish = replace(self.wish, forced=False) if self.wish else None
+        return replace(self, attempted_at=at, wish=wish)
+
+    def renewed(self, bearer: Bearer, *, since: int, at: datetime, fraction: float) -> "HomeyState":
+        """A new bearer: it gets the next generation.
+
+        Args:
+            bearer: What the flow returned.
+            since: The generation that was held when the attempt began.
+            at: Now.
+            fraction: The part of its life after which it is renewed.
+
+        Raises:
+            IllegalEvent: a newer generation came meanwhile: the result is stale.
+        """
+        if since != self.generation:
+            raise IllegalEvent("a newer generation is held: this result is stale")
+        token = Token(
+            value=bearer.value,
+            generation=self.generation + 1,
+            url=bearer.url,
+            issued_at=bearer.issued_at,
+            expires_at=bearer.expires_at,
+            expiry_told=bearer.expiry_told,
+        )
+        return replace(
+            self,
+            generation=token.generation,
+            token=token,
+            fraction=fraction,
+            minted_here=True,
+            revoked=False,
+            proved_at=at if bearer.proved else None,
+            asked_at=at,
+            unanswered=0,
+            url=bearer.discovered_url or self.url,
+            failure=None,
+            refusal=None,
+            wish=None,
+            refreshes=self.refreshes + 1,
+        )
+
+    def failed(self, error: TokendError, *, at: datetime, draw: float) -> "HomeyState":
+        """An attempt failed; the held token, if any, stays.
+
+        A sign-in that is not taken twice in a row at the same step is no
+        accident of time any more (``docs/wire.md``, sorting table: consent 403).
+        """
+        before = self.failure.trouble if self.failure else None
+        count = before.count + 1 if before else 1
+        if isinstance(error, StaleSignIn) and before and _same(before, error):
+            error = ProtocolChanged(
+                f"{error.message}, again and again", step=error.step, status=error.status
+            )
+        failure = failure_of(error, at=at, count=count, draw=draw)
+        return replace(self, failure=failure)
+
+    def refused(self, error: Refused, *, digest: str, at: datetime, draw: float) -> "HomeyState":
+        """This Homey's client, consent or login is refused: a person is needed."""
+        before = self.refusal if self.refusal and self.refusal.digest == digest else None
+        count = before.trouble.count + 1 if before else 1
+        refusal = Refusal(digest, trouble_of(error, at, count))
+        return replace(self.failed(error, at=at, draw=draw), refusal=refusal)
+
+    def of_account(self, key: str) -> "HomeyState":
+        """The sign-in values name this account."""
+        return replace(self, account=key)
+
+    def of_homey(self, cloudid: str) -> "HomeyState":
+        """The configuration names this Homey: of another one only the generation is kept.
+
+        Its token, and the address it was reached at, must not pass for this one's.
+        """
+        if self.cloudid in {"", cloudid}:
+            return replace(self, cloudid=cloudid)
+        return HomeyState(
+            self.name,
+            generation=self.generation,
+            account=self.account,
+            cloudid=cloudid,
+            refreshes=self.refreshes,
+        )
+
+    def reached_at(self, url: str) -> "HomeyState":
+        """The Homey is called at this address from now on; its sessions know no address."""
+        return replace(self, token=replace(self.token, url=url)) if self.token else self
+
+    # --- the proof ---
+
+    def proved(self, generation: int, at: datetime, expires_at: datetime | None) -> "HomeyState":
+        """The Homey takes the held token (until ``expires_at``, where it tells).
+
+        An end that is really another one goes to the sinks, too; within ``SAME_END`` the
+        known one stays, so that it does not wander with each proof.
+        """
+        token, sinks = self._held(generation), self.sinks
+        if expires_at is not None and expires_at > token.issued_at:
+            if abs(expires_at - token.expires_at) > SAME_END:
+                token = replace(token, expires_at=expires_at)
+                sinks = {key: one.outdated(generation) for key, one in sinks.items()}
+            token = replace(token, expiry_told=True)
+        return replace(self, token=token, proved_at=at, asked_at=at, unanswered=0, sinks=sinks)
+
+    def not_answered(self, generation: int, at: datetime) -> "HomeyState":
+        """The Homey could not be asked: that says nothing of the token."""
+        self._held(generation)
+        return replace(self, asked_at=at, unanswered=self.unanswered + 1)
+
+    def was_revoked(self, generation: int, at: datetime) -> "HomeyState":
+        """The Homey refuses the held token: it is served no more."""
+        self._held(generation)
+        return replace(self, revoked=True, asked_at=at)
+
+    def doubted(self, generation: int) -> "HomeyState":
+        """A sink was refused with 401: the Homey is asked at once."""
+        self._held(generation)
+        return replace(self, proved_at=None, asked_at=None, unanswered=0)
+
+    # --- sinks ---
+
+    def delivered(
+        self, target: str, generation: int, delivered: Delivered, at: datetime
+    ) -> "HomeyState":
+        """A sink has this generation now; never an older one than it had."""
+        return self._with_sink(target, self.sink(target).delivered(generation, delivered, at))
+
+    def undelivered(
+        self, target: str, generation: int, error: TokendError, *, at: datetime, draw: float
+    ) -> "HomeyState":
+        """A sink did not take this generation."""
+        sink = self.sink(target).undelivered(generation, error, at=at, draw=draw)
+        return self._with_sink(target, sink)
+
+    def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
+        """A sink was looked at, and holds this generation."""
+        return self._with_sink(target, self.sink(target).checked(generation, at))
+
+    def not_seen(self, target: str, generation: int, at: datetime) -> "HomeyState":
+        """A sink could not be looked at: that says nothing of what it holds."""
+        return self._with_sink(target, self.sink(target).not_seen(generation, at))
+
+    def drifted(self, target: str, generation: int) -> "HomeyState":
+        """A sink that had this generation holds something else: it lacks the token again."""
+        return self._with_sink(target, self.sink(target).drifted(generation))
+
+    def outdated(self, target: str, generation: int) -> "HomeyState":
+        """A sink was told an end of this generation that is right no more: it lacks it again."""
+        return self._with_sink(target, self.sink(target).outdated(generation))
+
+    # --- clocks and restarts ---
+
+    def put_in_place(self) -> "HomeyState":
+        """A keeper begins with this: what its sinks hold is to be seen."""
+        return replace(self, sinks={key: one.put_in_place() for key, one in self.sinks.items()})
+
+    def shifted(self, by: timedelta) -> "HomeyState":
+        """The wall clock was set by ``by``, by our count of seconds that no setting moves.
+
+        A token measured with this very clock moves exactly. One from before the
+        start was measured with a clock that nobody vouches for: it moves only
+        to an earlier end.
+        """
+        token = self.token
+        if token is not None and (self.minted_here or by < timedelta(0)):
+            token = replace(token, issued_at=token.issued_at + by, expires_at=token.expires_at + by)
+        return replace(
+            self,
+            token=token,
+            proved_at=moved(self.proved_at, by),
+            asked_at=moved(self.asked_at, by),
+            attempted_at=moved(self.attempted_at, by),
+            failure=self.failure.moved(by) if self.failure else None,
+            refusal=self.refusal.moved(by) if self.refusal else None,
+            wish=replace(self.wish, until=self.wish.until + by) if self.wish else None,
+            sinks={target: sink.shifted(by) for target, sink in self.sinks.items()},
+        )
+
+    def loaded(self, now: datetime) -> "HomeyState":
+        """The state as it came from the disk: nothing under way, no wait from a clock ahead.
+
+        The token counts as unproved: whether and how long it is good is asked anew,
+        since nobody knows what the clock was worth when it was written down.
+        """
+        return replace(
+            self,
+            minted_here=False,
+            wish=None,
+            proved_at=None,
+            asked_at=None,
+            unanswered=0,
+            failure=self.failure.not_after(now) if self.failure else None,
+            refusal=self.refusal.not_after(now) if self.refusal else None,
+            sinks={target: sink.loaded(now) for target, sink in self.sinks.items()},
+        )
+
+    def _held(self, generation: int) -> Token:
+        if self.token is None or self.token.generation != generation:
+            raise IllegalEvent("this says something of a token that is not held")
+        return self.token
+
+    def _with_sink(self, target: str, sink: SinkState) -> "HomeyState":
+        return replace(self, sinks={**self.sinks, target: sink})
+
+
+def _same(before: Trouble, error: StaleSignIn) -> bool:
+    """Whether the failure before was of this kind and step, or has become a change of it."""
+    kinds = {StaleSignIn.kind, ProtocolChanged.kind}
+    return before.kind in kinds and before.step == error.step

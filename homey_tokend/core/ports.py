@@ -1,0 +1,130 @@
+"""The seams, on one page: what the core asks of the world around it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from homey_tokend.core.events import Failed, Recovered, Renewed
+from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.secret import Credentials
+from homey_tokend.core.status import Refreshed, View
+from homey_tokend.core.tokens import Delivered, Delivery, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """How refreshing goes, and the token that is held and valid, if there is one."""
+
+    happened: Renewed | Failed | Recovered
+    token: Token | None
+
+
+class Clock(Protocol):
+    """Time and chance.
+
+    ``now`` is aware UTC. ``monotonic`` and ``elapsed`` count seconds and are never
+    set; ``elapsed`` alone goes on during suspend. ``draw`` is in [0, 1).
+    """
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def elapsed(self) -> float: ...
+    def draw(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Schedule(Protocol):
+    """Wakes somebody at an instant: one appointment a name, the newest counts."""
+
+    def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None: ...
+    def forget(self, name: str) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends one request and returns its answer, whatever the status.
+
+    Raises:
+        Unreachable: no answer came within the tries and the time allowed.
+        ProtocolChanged: an answer beyond every bound (too large, a redirect elsewhere).
+    """
+
+    async def send(self, request: Request) -> Response: ...
+
+
+class CredentialSource(Protocol):
+    """Reads the sign-in values of one Homey anew.
+
+    Raises:
+        SecretUnavailable: one of them cannot be had.
+    """
+
+    async def read(self) -> Credentials: ...
+
+
+class Sink(Protocol):
+    """A place where each fresh token is written.
+
+    ``target`` names it, is unique within a Homey and safe to log. Raises
+    Transient, SinkFailed (tried again) or Refused (a person is needed).
+    """
+
+    @property
+    def target(self) -> str: ...
+    async def write(self, delivery: Delivery) -> Delivered: ...
+
+
+@runtime_checkable
+class CheckableSink(Sink, Protocol):
+    """A sink that can be looked at without writing.
+
+    ``check`` tells whether it still holds the delivery's token; what cannot be
+    seen counts as yes. Raises like ``write``.
+    """
+
+    async def check(self, delivery: Delivery) -> bool: ...
+
+
+class Listener(Protocol):
+    """Somebody outside who is told how refreshing goes, apart from getting the token.
+
+    ``news`` is what it would tell, for comparing: the same twice in a row is told
+    once, "" is nothing. ``hear`` tells it. Raises like a sink's ``write``.
+    """
+
+    @property
+    def target(self) -> str: ...
+    def news(self, notice: Notice) -> str: ...
+    async def hear(self, notice: Notice) -> None: ...
+
+
+class Store(Protocol):
+    """Keeps one blob across restarts, whole or not at all.
+
+    Raises:
+        StateUnusable: it cannot be read or written.
+    """
+
+    async def load(self) -> bytes | None: ...
+    async def save(self, blob: bytes) -> None: ...
+    async def set_aside(self) -> str: ...
+
+
+class Desk(Protocol):
+    """What the doors may ask of the keepers. An unknown name is a KeyError.
+
+    ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with
+    ``min_ttl`` left, starting or joining one refresh, and returns the newest
+    view either way. ``refresh`` joins the refresh under way or starts one.
+    ``refuted`` is told that a Homey refused this generation: it is proved at
+    once, and refreshed if it is dead; returns the newest view within ``wait``.
+    ``alive`` tells whether loop and schedule turn.
+    """
+
+    def names(self) -> Sequence[str]: ...
+    def view(self, name: str) -> View: ...
+    def now(self) -> datetime: ...
+    def alive(self) -> bool: ...
+    async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View: ...
+    async def refresh(self, name: str, wait: timedelta) -> Refreshed: ...
+    async def refuted(self, name: str, generation: int, wait: timedelta) -> View: ...

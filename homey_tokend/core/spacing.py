@@ -1,0 +1,41 @@
+"""How far apart attempts are after failures. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from homey_tokend.core.decision import Gate, Plan
+from homey_tokend.core.errors import ProtocolChanged
+from homey_tokend.core.failure import Failure
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.http_types import Step
+from homey_tokend.core.lifetime import in_must_window
+
+#: How far apart may attempts be when a token must be renewed?
+MUST_GAP = timedelta(seconds=60)
+#: How long do we wait at most because a server asks us to? With time left, and without.
+RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(minutes=10)
+#: After an unknown answer to a password: it was sent, so no quick second try.
+UNKNOWN_LOGIN_GAP = timedelta(minutes=15)
+
+
+def after_failure(state: HomeyState, now: datetime, plan: Plan) -> Iterator[Gate]:
+    """Our own spacing after the last failure, and what the server asked for."""
+    failure = state.failure
+    if failure is None:
+        return
+    at, kind = failure.trouble.at, failure.trouble.kind
+    must = in_must_window(state, now)
+    if kind == ProtocolChanged.kind and failure.trouble.step == Step.LOGIN:
+        yield Gate(at + UNKNOWN_LOGIN_GAP, "an unknown answer to the password")
+    elif not kind.endswith("_refused"):
+        gap = backoff(failure, plan.retry_first, plan.retry_most)
+        yield Gate(at + (min(gap, MUST_GAP) if must else gap), "spacing after a failure")
+    if failure.not_before is not None:
+        most = RETRY_AFTER_MUST if must else RETRY_AFTER_MOST
+        yield Gate(min(failure.not_before, at + most), "the server asked to wait")
+
+
+def backoff(failure: Failure, first: timedelta, most: timedelta) -> timedelta:
+    """Exponential with full jitter: the failure's own draw of min(most, first * 2^(n-1))."""
+    doublings = min(failure.trouble.count - 1, 32)
+    return min(most, first * (1 << doublings)) * failure.draw

@@ -1,0 +1,86 @@
+"""What the doors show of one Homey."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from homey_tokend.core.tokens import Token
+
+
+class Health(enum.StrEnum):
+    """How a Homey's keeping stands, for status, metrics and people."""
+
+    #: A valid token is held and nothing is wrong.
+    OK = "ok"
+    #: No token yet, the first attempt is under way.
+    STARTING = "starting"
+    #: A valid token is held, and something failed: a refresh, the proof or a sink.
+    TROUBLED = "troubled"
+    #: A valid token is held that ends soon (the must-renew window), and refreshing fails.
+    DEGRADED = "degraded"
+    #: No valid token is held.
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The last failure as it is shown: our own words, nothing secret."""
+
+    at: datetime
+    kind: str
+    step: str
+    message: str
+    remedy: str
+    status: int | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SinkView:
+    """One sink as status shows it."""
+
+    target: str
+    generation: int | None
+    delivered_at: datetime | None
+    trouble: Trouble | None
+    retry_at: datetime | None
+    drifts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the doors may show of one Homey: an immutable snapshot.
+
+    ``next_at`` and ``next_why`` are policy's words on what is waited for.
+    ``dies_at`` is the outage forecast: when the held token ends if nothing gets better.
+    ``refusing_until`` is set while sign-ins are held back after a refusal.
+    """
+
+    name: str
+    health: Health
+    url: str
+    token: Token | None
+    proved_at: datetime | None
+    refreshing: bool
+    renew_at: datetime | None
+    next_at: datetime | None
+    next_why: str
+    trouble: Trouble | None
+    dies_at: datetime | None
+    refusing_until: datetime | None
+    refreshes: int
+    sinks: tuple[SinkView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The answer to a person's ``refresh``.
+
+    ``done``: a newer token than at the time of asking is held. ``too_soon``: nothing was
+    started; ask again at this instant. Neither: it is still under way or has failed
+    (``view.trouble`` tells).
+    """
+
+    view: View
+    done: bool
+    too_soon: datetime | None = None

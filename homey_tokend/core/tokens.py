@@ -1,0 +1,97 @@
+"""What each step of the way to a token gives, and the token on its way to a sink."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from homey_tokend.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class UserToken:
+    """What the login gives: good for the consent pages only. Lives in memory."""
+
+    value: Secret
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the code is exchanged for: the cloud's access token. Lives in memory.
+
+    ``skew`` is the server's clock minus ours, where a trusted answer told it.
+    """
+
+    access_token: Secret
+    expires_at: datetime
+    refresh_token: Secret | None = None
+    skew: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What the Homey login gives, before the state has numbered it.
+
+    ``expiry_told``: Homey named the expiry, else it was assumed.
+    ``proved``: the Homey took it at ``sessions/session/me``.
+    ``discovered_url``: the address that ``/user/me`` named, where it was asked.
+    """
+
+    value: Secret
+    url: str
+    issued_at: datetime
+    expires_at: datetime
+    expiry_told: bool
+    proved: bool
+    discovered_url: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer that the state has numbered: what is stored, served and delivered.
+
+    ``generation`` only ever grows; a token is good for ``url`` (a Homey's base
+    URL without a last slash) until ``expires_at``.
+    """
+
+    value: Secret
+    generation: int
+    url: str
+    issued_at: datetime
+    expires_at: datetime
+    expiry_told: bool = True
+
+    @property
+    def life(self) -> timedelta:
+        """From issue to expiry."""
+        return self.expires_at - self.issued_at
+
+    def left(self, now: datetime) -> timedelta:
+        """What remains at ``now``; negative after expiry."""
+        return self.expires_at - now
+
+    def valid(self, now: datetime) -> bool:
+        """Whether it may still be served at ``now``."""
+        return now < self.expires_at
+
+    def fingerprint(self) -> str:
+        """Eight hex digits that tell it from others, safe to log."""
+        return self.value.fingerprint()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A token on its way to a sink, with what that sink remembered last time."""
+
+    homey: str
+    token: Token
+    memory: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A sink's success: a few words for the log, and what to remember."""
+
+    detail: str = ""
+    memory: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,47 @@
+"""Names for sign-in values that tell them apart and give none of them away.
+
+scrypt (RFC 7914), since a password could be guessed from a fast digest in a
+stolen state file. It takes some 50 ms: call it on a thread.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from homey_tokend.core.secret import Credentials
+
+_N, _R, _P = 2**14, 8, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Three names, each of more values than the one before.
+
+    ``account``: endpoint and e-mail. ``password``: all values of the login.
+    ``site``: all values of the whole sign-in.
+    """
+
+    account: str
+    password: str
+    site: str
+
+
+def digests(who: Credentials, accounts_url: str, salt: str) -> Digests:
+    """The three digests of one Homey's sign-in values, 32 hex digits each.
+
+    Letters of an e-mail address that differ in case only name the same account: it must
+    not get a budget for each way to write it.
+    """
+    account = f"{accounts_url}\0{who.email.reveal().casefold()}"
+    one_time = who.totp_secret.reveal() if who.totp_secret else ""
+    password = f"{account}\0{who.email.reveal()}\0{who.password.reveal()}\0{one_time}"
+    site = (
+        f"{password}\0{who.client_id}\0{who.client_secret.reveal()}"
+        f"\0{who.redirect_url}\0{who.cloudid}"
+    )
+    return Digests(*(_scrypt(text, salt) for text in (account, password, site)))
+
+
+def _scrypt(text: str, salt: str) -> str:
+    return hashlib.scrypt(
+        text.encode(), salt=salt.encode(), n=_N, r=_R, p=_P, dklen=16, maxmem=64 * 2**20
+    ).hex()

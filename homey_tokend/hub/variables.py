@@ -1,0 +1,154 @@
+"""Logic variables over the Homey web API: three requests, and what their answers mean.
+
+Source: ``docs/wire.md``, section D and the last rows of the sorting table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from homey_tokend.athom.answers import json_of, raise_for_trouble
+from homey_tokend.core.errors import BearerRefused, Garbled, SinkFailed, SinkRefused
+from homey_tokend.core.http_types import Repeat, Request, Response, Step
+from homey_tokend.core.ports import Transport
+from homey_tokend.core.tokens import Token
+
+_PATH = "/api/manager/logic/variable"
+#: How long may an id be? A uuid has 36 characters; beyond this it is no id.
+_ID_LIMIT = 200
+
+
+def good_id(value: object) -> bool:
+    """Whether a value can stand as one segment of a path."""
+    return (
+        isinstance(value, str)
+        and 1 <= len(value) <= _ID_LIMIT
+        and value.isprintable()
+        and "/" not in value
+        and value not in {".", ".."}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A logic variable as the Homey tells it; only the id is sure to be well-formed."""
+
+    id: str
+    name: object
+    type: object
+    value: object
+
+
+class Hub:
+    """The logic variables of one Homey, asked for with one token.
+
+    Every method raises, besides what it names:
+        Transient: the Homey, or what stands before it, is in trouble.
+        BearerRefused: 401.
+        SinkRefused: 403 and other refusals.
+        SinkFailed: an answer that none of these is.
+    """
+
+    def __init__(self, transport: Transport, token: Token) -> None:
+        self._transport = transport
+        self._token = token
+        self._base = token.url + _PATH
+
+    async def put(self, variable_id: str, value: str, *, slash: bool) -> Variable | None:
+        """Set a variable; the variable after that, or None at 404.
+
+        A Homey answers 200 to a body that it does not understand and changes
+        nothing: the value that comes back is the proof.
+        """
+        url = f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
+        response = await self._send("PUT", url, {"value": value})
+        if response.status == 404:
+            return None
+        return _one(self._success(response), variable_id)
+
+    async def get(self, variable_id: str, *, slash: bool) -> Variable | None:
+        """One variable, or None at 404."""
+        url = f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
+        response = await self._send("GET", url)
+        return None if response.status == 404 else _one(self._success(response), variable_id)
+
+    async def variables(self) -> Sequence[Variable]:
+        """All variables; entries of another shape are left out."""
+        found = self._success(await self._send("GET", self._base))
+        if isinstance(found, dict):
+            entries = [_variable(key, entry) for key, entry in found.items()]
+        elif isinstance(found, list):
+            entries = [_variable(None, entry) for entry in found]
+        else:
+            raise _not_a_variable("neither an object nor a list of variables")
+        return [entry for entry in entries if entry is not None]
+
+    async def create(self, name: str, value: str) -> Variable:
+        """Make a text variable of this value. Sent once: it is never doubled."""
+        body = {"name": name, "type": "string", "value": value}
+        found = self._success(await self._send("POST", self._base, body, repeat=Repeat.UNSENT))
+        return _one(found, None)
+
+    async def _send(
+        self, method: str, url: str, body: object = None, *, repeat: Repeat = Repeat.SAFE
+    ) -> Response:
+        request = Request(
+            Step.VARIABLE, method, url, json=body, bearer=self._token.value, repeat=repeat
+        )
+        response = await self._transport.send(request)
+        raise_for_trouble(Step.VARIABLE, response)
+        return response
+
+    def _success(self, response: Response) -> object:
+        if 200 <= response.status < 300:
+            return json_of(Step.VARIABLE, response)
+        raise _refusal(response.status)
+
+
+def _variable(key: object, entry: object) -> Variable | None:
+    """A variable of an entry; its own id counts, else the key it stands under."""
+    if not isinstance(entry, dict):
+        return None
+    found = entry.get("id", key)
+    if not isinstance(found, str) or not good_id(found):
+        return None
+    return Variable(found, entry.get("name"), entry.get("type"), entry.get("value"))
+
+
+def _one(found: object, variable_id: str | None) -> Variable:
+    variable = _variable(variable_id, found)
+    if variable is None:
+        raise _not_a_variable("no variable")
+    return variable
+
+
+def _not_a_variable(what: str) -> Garbled:
+    return Garbled(f"variable: the Homey answers with {what}", step=Step.VARIABLE, status=200)
+
+
+def _refusal(status: int) -> BearerRefused | SinkRefused | SinkFailed:
+    """What an answer beyond 2xx means that is no trouble of the host's."""
+    if status == 401:
+        return BearerRefused(
+            "the Homey does not take the bearer (401)", step=Step.VARIABLE, status=status
+        )
+    if status == 403:
+        return SinkRefused(
+            "the bearer may not write logic variables (403)",
+            step=Step.VARIABLE,
+            status=status,
+            remedy="The API client needs the scope homey.logic, or homey, which covers it.",
+        )
+    if 400 <= status < 500 and status != 404:
+        return SinkRefused(
+            f"the Homey refuses the request about the variable ({status})",
+            step=Step.VARIABLE,
+            status=status,
+            remedy="Is the variable a text variable?",
+        )
+    return SinkFailed(
+        f"unknown answer about logic variables ({status})",
+        step=Step.VARIABLE,
+        status=status,
+        remedy="Does the address lead to a Homey?",
+    )

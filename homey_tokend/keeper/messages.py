@@ -1,0 +1,77 @@
+"""What a keeper is told: by those who ask, by the heartbeat, and by its own errands."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from homey_tokend.core.decision import Gate
+from homey_tokend.core.errors import TokendError
+from homey_tokend.core.tokens import Bearer, Delivered
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody wants a token newer than ``than`` before ``until``; a person's ask is forced."""
+
+    until: datetime
+    forced: bool
+    than: int
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """A Homey refused this generation when a caller of the door used it."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The wall clock was set by ``by``."""
+
+    by: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesRead:
+    """The sign-in values were read anew."""
+
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An attempt to renew has ended; it began when ``since`` was the newest generation."""
+
+    since: int
+    result: Bearer | Gate | TokendError
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """The Homey was asked whether it takes this generation, and until when."""
+
+    generation: int
+    result: tuple[bool, datetime | None] | TokendError
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A sink was given this generation."""
+
+    target: str
+    generation: int
+    result: Delivered | TokendError
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A sink was looked at: does it still hold this generation?"""
+
+    target: str
+    generation: int
+    in_place: bool | TokendError
+
+
+#: What an errand for the token brings back.
+Result = Attempted | Proved | Written | Looked
+Event = Asked | Doubted | ClockSet | ValuesRead | Result

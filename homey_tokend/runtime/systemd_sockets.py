@@ -1,0 +1,104 @@
+"""Sockets that systemd holds for the daemon (sd_listen_fds(3)): no connection is lost in a restart."""
+
+import grp
+import os
+import socket
+import stat
+from collections.abc import Iterator, MutableMapping, Sequence
+from pathlib import Path
+
+from homey_tokend.config import SocketConfig
+from homey_tokend.core.errors import CannotServe
+
+#: The first descriptor that is passed on (SD_LISTEN_FDS_START).
+FIRST = 3
+_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+
+
+def inherited(environ: MutableMapping[str, str], first: int = FIRST) -> tuple[socket.socket, ...]:
+    """Take over the sockets that were passed to this process.
+
+    Args:
+        environ: The environment; the variables are taken out, they are not for children.
+        first: The first descriptor.
+
+    Returns:
+        The listening sockets; none where nothing was passed, or it was for another process.
+
+    Raises:
+        CannotServe: One of them is no listening unix stream socket.
+    """
+    pid, count, names = (environ.pop(name, "") for name in _VARIABLES)
+    if pid != str(os.getpid()) or not (count.isascii() and count.isdigit()):
+        return ()
+    descriptors = range(first, first + int(count))
+    for descriptor in descriptors:
+        _close_on_exec(descriptor)
+    named = [*names.split(":"), *("" for _ in descriptors)]
+    return tuple(
+        _checked(descriptor, name or str(descriptor))
+        for descriptor, name in zip(descriptors, named, strict=False)
+    )
+
+
+def overruled(config: SocketConfig, socks: Sequence[socket.socket]) -> Iterator[tuple[str, str]]:
+    """What the configuration says of the socket, and the socket unit says otherwise.
+
+    Args:
+        config: The section ``socket``.
+        socks: The sockets that systemd holds.
+
+    Yields:
+        The key, and what is in force.
+    """
+    written = config.model_fields_set
+    for sock in socks:
+        path = Path(sock.getsockname())
+        if "path" in written and path != config.path:
+            yield "socket.path", str(path)
+        try:
+            found = path.stat()
+        except OSError:  # removed, or in another root: nothing to compare with
+            continue
+        if "mode" in written and stat.S_IMODE(found.st_mode) != config.mode:
+            yield "socket.mode", f"{stat.S_IMODE(found.st_mode):04o}"
+        if config.group is not None and config.group not in _names(found.st_gid):
+            yield "socket.group", _names(found.st_gid)[-1]
+
+
+def _close_on_exec(descriptor: int) -> None:
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError as error:
+        raise CannotServe(
+            f"LISTEN_FDS promises the descriptor {descriptor}, and it is not open",
+            remedy="Start the daemon by its socket unit, or without LISTEN_FDS.",
+        ) from error
+
+
+def _checked(descriptor: int, name: str) -> socket.socket:
+    remedy = "Use ListenStream= with a path in the socket unit, and Accept=no."
+    try:
+        sock = socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise CannotServe(f"what was passed as {name} is no socket", remedy=remedy) from error
+    if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
+        sock.close()
+        raise CannotServe(f"the socket {name} is no unix stream socket", remedy=remedy)
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        sock.close()
+        raise CannotServe(f"the socket {name} does not listen", remedy=remedy)
+    address = sock.getsockname()
+    if not isinstance(address, str) or not address:
+        sock.close()
+        # An abstract name has no file mode: every process of the machine could connect.
+        raise CannotServe(f"the socket {name} has no path", remedy=remedy)
+    sock.setblocking(False)
+    return sock
+
+
+def _names(group: int) -> tuple[str, ...]:
+    try:
+        return str(group), grp.getgrgid(group).gr_name
+    except KeyError:
+        return (str(group),)

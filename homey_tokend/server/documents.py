@@ -1,0 +1,101 @@
+"""The JSON documents of the API: pure, and but for one of them without a token."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from homey_tokend.core.status import Health, SinkView, Trouble, View
+from homey_tokend.core.tokens import Token
+
+#: From well to worst: the whole is as well as the worst of its parts.
+_ORDER = (Health.OK, Health.STARTING, Health.TROUBLED, Health.DEGRADED, Health.DOWN)
+
+
+def instant(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC, whole seconds (rounded down), or None for none."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_left(token: Token, now: datetime) -> int:
+    """Whole seconds of life left, rounded down, never negative."""
+    return max(0, int(token.left(now).total_seconds()))
+
+
+def token_document(name: str, token: Token, now: datetime) -> dict[str, object]:
+    """The token with all that is known of it, in OAuth's terms (RFC 6749, 5.1)."""
+    return {
+        "access_token": token.value.reveal(),
+        "token_type": "Bearer",
+        "expires_in": seconds_left(token, now),
+        "expires_at": instant(token.expires_at),
+        "issued_at": instant(token.issued_at),
+        "generation": token.generation,
+        "homey": name,
+        "url": token.url,
+    }
+
+
+def status_document(views: Sequence[View], now: datetime, version: str) -> dict[str, object]:
+    """All Homeys, and the worst health of them."""
+    homeys = {view.name: homey_document(view, now) for view in views}
+    worst = max((view.health for view in views), key=_ORDER.index, default=Health.OK)
+    return {"version": version, "now": instant(now), "health": str(worst), "homeys": homeys}
+
+
+def homey_document(view: View, now: datetime) -> dict[str, object]:
+    """One Homey: what is held, what is waited for, and what went wrong."""
+    return {
+        "name": view.name,
+        "now": instant(now),
+        "health": str(view.health),
+        "url": view.url,
+        "token": None if view.token is None else _held(view, view.token, now),
+        "refreshing": view.refreshing,
+        "refreshes": view.refreshes,
+        "renew_at": instant(view.renew_at),
+        "next_at": instant(view.next_at),
+        "next_why": view.next_why,
+        "dies_at": instant(view.dies_at),
+        "refusing_until": instant(view.refusing_until),
+        "trouble": _trouble(view.trouble),
+        "sinks": [_sink(sink) for sink in view.sinks],
+    }
+
+
+def _held(view: View, token: Token, now: datetime) -> dict[str, object]:
+    return {
+        "fingerprint": token.fingerprint(),
+        "generation": token.generation,
+        "valid": token.valid(now),
+        "expires_in": seconds_left(token, now),
+        "expires_at": instant(token.expires_at),
+        "expiry_told": token.expiry_told,
+        "issued_at": instant(token.issued_at),
+        "proved_at": instant(view.proved_at),
+    }
+
+
+def _trouble(trouble: Trouble | None) -> dict[str, object] | None:
+    if trouble is None:
+        return None
+    return {
+        "at": instant(trouble.at),
+        "kind": trouble.kind,
+        "step": trouble.step,
+        "message": trouble.message,
+        "remedy": trouble.remedy,
+        "status": trouble.status,
+        "count": trouble.count,
+    }
+
+
+def _sink(sink: SinkView) -> dict[str, object]:
+    return {
+        "target": sink.target,
+        "generation": sink.generation,
+        "delivered_at": instant(sink.delivered_at),
+        "trouble": _trouble(sink.trouble),
+        "retry_at": instant(sink.retry_at),
+        "drifts": sink.drifts,
+    }

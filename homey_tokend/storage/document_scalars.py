@@ -1,0 +1,81 @@
+"""Single values of the stored JSON, each believed only as far as it can be what it should.
+
+All raise TypeError or ValueError for anything else.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from homey_tokend.core.secret import Secret
+
+#: What a token is made of, wherever it comes from: nothing that breaks a header or a line.
+_SENDABLE = re.compile("[!-~]+")
+#: Instants further off cannot be moved by a clock's correction without overflow.
+_EARLIEST, _LATEST = 1900, 9000
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+def mapping(value: Any) -> Json:
+    """An object."""
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+def sequence(value: Any) -> list[Any]:
+    """A list, not beyond all bounds."""
+    if not isinstance(value, list) or len(value) > 1000:
+        raise TypeError
+    return value
+
+
+def text(value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise TypeError
+    # Half a surrogate pair, as JSON may hold it, can be neither shown nor hashed.
+    return value.encode(errors="replace").decode()
+
+
+def secret(value: Any) -> Secret:
+    """What could be sent as a token."""
+    if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
+        raise TypeError
+    return Secret(value)
+
+
+def number(value: Any) -> int:
+    """A whole number from 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+        raise TypeError
+    return value
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def share(value: Any) -> float:
+    """A number from 0 to 1."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise TypeError
+    return float(value)
+
+
+def instant(value: Any) -> datetime:
+    """An instant with a zone, within bounds."""
+    at = datetime.fromisoformat(text(value))
+    if at.tzinfo is None or not _EARLIEST <= at.year <= _LATEST:
+        raise ValueError
+    return at
+
+
+def maybe(read: Callable[[Any], T], value: Any) -> T | None:
+    """What ``read`` makes of it, or None for null."""
+    return None if value is None else read(value)

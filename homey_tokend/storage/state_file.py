@@ -1,0 +1,226 @@
+"""The state file and the lock against a second daemon, both private files."""
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from homey_tokend.core.errors import AlreadyRunning, StateUnusable
+from homey_tokend.runtime.workers import Threads, Turns
+from homey_tokend.storage.atomic import (
+    folder_of,
+    names_in,
+    reason_of,
+    remedy_for,
+    sweep,
+    sync_folder,
+    unwatched,
+    write_private,
+)
+
+__all__ = ["FileStore", "Lock", "NullStore", "Threads", "write_private"]
+
+#: How large may a state be? Some KiB a Homey today; beyond this it is not ours.
+STATE_LIMIT = 4 * 1024 * 1024
+#: How many damaged states are kept for a person to look at? A crash loop must not fill the disk.
+_DAMAGED_KEPT = 3
+
+
+class FileStore:
+    """Keeps the state in one private file (``ports.Store``).
+
+    Saves take turns, and the newest wins: one that waits behind another writes
+    what was asked for last, and those behind it find their work done.
+
+    Args:
+        path: The state file. Its folder is made, for the daemon's user alone,
+            where it is missing. A symbolic link is read through, but replaced
+            by the file when it is written.
+        threads: Where the blocking work runs.
+        at: The hook of ``write_private``.
+    """
+
+    def __init__(
+        self, path: Path, threads: Threads, *, at: Callable[[str], None] = unwatched
+    ) -> None:
+        self._path = path
+        self._turns = Turns(threads)
+        self._at = at
+        self._newest = (0, b"")
+        self._written = 0
+
+    async def load(self) -> bytes | None:
+        """The stored blob; None where there is none. Sweeps what killed runs left.
+
+        Raises:
+            StateUnusable: it cannot be read, is no plain file or is over ``STATE_LIMIT``.
+        """
+        return await self._turns.run(self._load)
+
+    async def save(self, blob: bytes) -> None:
+        """Store a blob, durably: on return it, or a newer one, is on the disk.
+
+        Raises:
+            StateUnusable: it cannot be written; what was stored before still is.
+        """
+        number = self._newest[0] + 1
+        self._newest = (number, blob)
+        await self._turns.run(self._save, number)
+
+    async def set_aside(self) -> str:
+        """Rename the file to ``<name>.damaged-<number>`` and return the new path.
+
+        The newest three are kept; the number grows. "" where there is no file.
+
+        Raises:
+            StateUnusable: it cannot be renamed.
+        """
+        return await self._turns.run(self._set_aside)
+
+    def _load(self) -> bytes | None:
+        sweep(self._path)
+        try:
+            blob = _read_bounded(self._path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unusable("read", error) from error
+        if blob is None or len(blob) > STATE_LIMIT:
+            raise StateUnusable(
+                f"the state {self._path} is no plain file of at most {STATE_LIMIT} bytes",
+                remedy="Move it away; the daemon signs in anew.",
+            )
+        return blob
+
+    def _save(self, number: int) -> None:
+        if number <= self._written:
+            return
+        number, blob = self._newest
+        if len(blob) > STATE_LIMIT:
+            raise StateUnusable(f"the state is over {STATE_LIMIT} bytes and was not written")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(self._path, blob, at=self._at)
+        except OSError as error:
+            raise self._unusable("write", error) from error
+        self._written = number
+
+    def _set_aside(self) -> str:
+        try:
+            with folder_of(self._path) as folder:
+                name = _next_damaged(self._path.name, folder)
+                os.rename(self._path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+                sync_folder(folder)
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise self._unusable("set aside", error) from error
+        return str(self._path.with_name(name))
+
+    def _unusable(self, act: str, error: OSError) -> StateUnusable:
+        return StateUnusable(
+            f"cannot {act} the state {self._path}: {reason_of(error)}", remedy=remedy_for(error)
+        )
+
+
+def _read_bounded(path: Path) -> bytes | None:
+    """At most one byte more than ``STATE_LIMIT``; None where it is no plain file.
+
+    O_NONBLOCK: a FIFO in the place must not hold up the start.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        return file.read(STATE_LIMIT + 1)
+
+
+def _next_damaged(name: str, folder: int) -> str:
+    """A free name for a damaged state; removes all but the newest few of the old ones."""
+    form = re.compile(rf"{re.escape(name)}\.damaged-([0-9]{{1,9}})")
+    numbers = sorted(int(found[1]) for found in map(form.fullmatch, names_in(folder)) if found)
+    for number in numbers[: max(0, len(numbers) - _DAMAGED_KEPT + 1)]:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{name}.damaged-{number}", dir_fd=folder)
+    return f"{name}.damaged-{numbers[-1] + 1 if numbers else 1}"
+
+
+class NullStore:
+    """Keeps nothing across restarts: ``state.path: null`` (``ports.Store``)."""
+
+    async def load(self) -> bytes | None:
+        """Nothing."""
+        return None
+
+    async def save(self, blob: bytes) -> None:
+        """Forget it."""
+
+    async def set_aside(self) -> str:
+        """Nothing to set aside."""
+        return ""
+
+
+class Lock:
+    """The lock against a second daemon: held as long as this process lives.
+
+    The kernel frees it however the process ends, so that no stale lock remains;
+    the file stays, for removing it would let two daemons lock two files. Blocks
+    for a few system calls: take it before the loop runs, or on ``Threads``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock and write our process id into the file.
+
+        Raises:
+            AlreadyRunning: another process holds it; its id is named where it is known.
+            StateUnusable: the lock file cannot be made.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(self._path, flags, 0o600)
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            _lock_and_sign(fd)
+        except BlockingIOError:
+            holder = _holder(fd)
+            os.close(fd)
+            raise AlreadyRunning(
+                f"another daemon is running{holder}",
+                remedy=f"Stop it first; it holds the lock {self._path}.",
+            ) from None
+        except OSError as error:
+            os.close(fd)
+            raise self._unusable(error) from error
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens where it is not held."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _unusable(self, error: OSError) -> StateUnusable:
+        remedy = f"{remedy_for(error)} The key is state.path."
+        return StateUnusable(f"cannot lock {self._path}: {reason_of(error)}", remedy=remedy.strip())
+
+
+def _lock_and_sign(fd: int) -> None:
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.ftruncate(fd, 0)
+    # Who holds it is a courtesy: a full disk must not keep a good token from being served.
+    with contextlib.suppress(OSError):
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+
+
+def _holder(fd: int) -> str:
+    text = os.pread(fd, 32, 0).strip()
+    return f" (process {text.decode()})" if re.fullmatch(rb"[0-9]{1,10}", text) else ""

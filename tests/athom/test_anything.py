@@ -1,0 +1,165 @@
+"""Whatever a server answers, only a value or a failure of the tree comes out."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homey_tokend import athom
+from homey_tokend.athom import answers
+from homey_tokend.core.errors import TokendError
+from homey_tokend.core.http_types import Conversation, Response, Step
+from homey_tokend.core.secret import Secret
+from tests.athom.scenes import (
+    AT,
+    BEARER,
+    CLOUDID,
+    GRANT,
+    NOON,
+    REDIRECT,
+    SITE,
+    USER,
+    WHO,
+    form,
+    shown,
+)
+
+WORDS = st.sampled_from(
+    [
+        "error",
+        "error_description",
+        "code",
+        "token",
+        "access_token",
+        "refresh_token",
+        "expires_in",
+        "homeys",
+        "_id",
+        "id",
+        "name",
+        "remoteUrl",
+        "createdAt",
+        "expiresAt",
+        "invalid_grant",
+        "invalid_client",
+        "access_denied",
+        "mesh_node_offline",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "2026-03-02T12:00:00Z",
+        "https://h.example",
+    ]
+) | st.sampled_from([CLOUDID, BEARER])
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | WORDS
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(), inner, max_size=6)
+    ),
+    max_leaves=12,
+)
+BODIES = st.one_of(
+    st.binary(max_size=300),
+    VALUES.map(lambda value: json.dumps(value).encode()),
+    st.builds(lambda text: form(text).encode(errors="replace"), st.text()),
+    st.sampled_from(
+        [b"[" * 100_000, b"mesh_node_offline" + b"[" * 100_000, b"9" * 5000, b"<![x[", b"\xff\xfe"]
+    ),
+)
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(["location", "retry-after", "date", "set-cookie"]),
+        st.text()
+        | st.sampled_from(
+            [
+                "Fri, 31 Dec 9999 23:59:59 GMT",
+                "Mon, 01 Jan 0001 00:00:00 GMT",
+                "Sun, 01 Mar 2026 12:00:00 GMT",
+                f"{REDIRECT}?code=abc",
+                f"{REDIRECT}?error=access_denied&error_description=%FF%00",
+                "http://[",
+                "_csrf=x",
+            ]
+        )
+        | st.builds(f"{REDIRECT}?{{}}".format, st.text()),
+    ),
+    max_size=4,
+).map(tuple)
+STATUSES = st.sampled_from([200, 201, 204, 302, 400, 401, 403, 404, 429, 500]) | st.integers(
+    100, 999
+)
+STAMPS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001  aware here
+    lambda at: at.replace(tzinfo=NOON.tzinfo)
+)
+ANSWERS = st.builds(
+    lambda status, headers, body, at, took, trusted: Response(
+        status, headers, body, at, at + took, trusted
+    ),
+    STATUSES,
+    HEADERS,
+    BODIES,
+    STAMPS,
+    st.timedeltas(timedelta(seconds=-5), timedelta(seconds=60)),
+    st.booleans(),
+)
+HIDE = (Secret("hunter2"),)
+
+SORTERS: dict[str, Callable[[Response], object]] = {
+    "login": lambda response: answers.user_token_of(response, HIDE),
+    "redirect": lambda response: answers.redirected_code(Step.CONSENT, response, REDIRECT, HIDE),
+    "authorise": lambda response: answers.raise_for_consent(Step.AUTHORISE, response, HIDE),
+    "consent": lambda response: answers.raise_for_consent(Step.CONSENT, response, HIDE),
+    "token": lambda response: answers.grant_of(response, HIDE),
+    "delegation": lambda response: answers.delegation_of(response, HIDE),
+    "homey_login": answers.homey_login_of,
+    "session": answers.session_of,
+    "user": lambda response: answers.homeys_of(response, HIDE),
+    "said": lambda response: answers.said(response, HIDE),
+    "skew": answers.skew_of,
+    "retry-after": answers.retry_after_of,
+}
+CONVERSATIONS: dict[str, Callable[[], Conversation[Any]]] = {
+    "log_in": lambda: athom.log_in(WHO, AT, one_time_code="123456"),
+    "consent": lambda: athom.consent(WHO, AT, USER),
+    "offered": lambda: athom.offered(WHO, AT, USER),
+    "homeys": lambda: athom.homeys(GRANT, AT),
+    "renew_grant": lambda: athom.renew_grant(WHO, AT, Secret("old")),
+    "exchange": lambda: athom.exchange(GRANT, SITE),
+    "prove": lambda: athom.prove("https://h.example", Secret("x"), issued_at=NOON),
+}
+
+
+@settings(deadline=None, max_examples=40)
+@pytest.mark.parametrize("sorter", SORTERS)
+@given(response=ANSWERS)
+def test_any_answer_is_sorted(sorter: str, response: Response) -> None:
+    """By each function of ``answers``; what is told of it is short and printable."""
+    try:
+        SORTERS[sorter](response)
+    except TokendError as error:
+        text = shown(error).replace("\n", "")
+
+        assert text.isprintable()
+        assert len(text) < 2000
+
+
+@settings(deadline=None, max_examples=40)
+@pytest.mark.parametrize("name", CONVERSATIONS)
+@given(replies=st.lists(ANSWERS, min_size=1, max_size=8))
+def test_any_conversation_ends(name: str, replies: list[Response]) -> None:
+    """With a value or a failure of the tree, after a handful of requests."""
+    conversation = CONVERSATIONS[name]()
+    next(conversation)
+    ended = False
+    with contextlib.suppress(StopIteration, TokendError):
+        for count in range(12):
+            ended = True
+            conversation.send(replies[count % len(replies)])
+            ended = False
+
+    assert ended

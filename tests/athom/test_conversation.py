@@ -1,0 +1,143 @@
+"""Walking a conversation over a transport."""
+
+import asyncio
+from collections.abc import Generator
+
+import pytest
+
+from homey_tokend.athom.run import walk
+from homey_tokend.core.errors import ServerTrouble, TokendError, Unreachable
+from homey_tokend.core.http_types import Request, Response, Step
+from tests.athom.scenes import answer
+
+FIRST = Request(Step.LOGIN, "POST", "https://one.example")
+SECOND = Request(Step.TOKEN, "POST", "https://two.example")
+LOST = Unreachable("no route", sent=False)
+
+
+class Scripted:
+    """A transport that gives what it is told to, and keeps what was sent."""
+
+    def __init__(self, *replies: Response | Exception | None) -> None:
+        self.replies = list(replies)
+        self.sent: list[Request] = []
+        #: Set once an answer is waited for that never comes.
+        self.silent = asyncio.Event()
+
+    async def send(self, request: Request) -> Response:
+        self.sent.append(request)
+        reply = self.replies.pop(0)
+        if reply is None:
+            self.silent.set()
+            await asyncio.get_running_loop().create_future()
+        if isinstance(reply, Exception):
+            raise reply
+        assert reply is not None
+        return reply
+
+
+class Talk:
+    """Two requests; ``events`` tells what became of the conversation."""
+
+    def __init__(self, *, forgives: bool = False) -> None:
+        self.events: list[object] = []
+        self.forgives = forgives
+
+    def __call__(self) -> Generator[Request, Response, str]:
+        try:
+            try:
+                self.events.append((yield FIRST).status)
+            except TokendError as error:
+                self.events.append(error)
+                if not self.forgives:
+                    raise
+            self.events.append((yield SECOND).status)
+        except GeneratorExit:
+            self.events.append("closed")
+            raise
+        return "done"
+
+
+async def test_answers_are_sent_in_and_the_value_comes_out() -> None:
+    """In order, and everybody who listens hears of each."""
+    talk, transport = Talk(), Scripted(answer(201), answer(202))
+    heard: list[tuple[Request, int]] = []
+
+    def listen(request: Request, response: Response) -> None:
+        heard.append((request, response.status))
+
+    assert "done" == await walk(talk(), transport, listen)
+    assert [201, 202] == talk.events
+    assert [FIRST, SECOND] == transport.sent
+    assert [(FIRST, 201), (SECOND, 202)] == heard
+
+
+async def test_nobody_needs_to_listen() -> None:
+    """``heard`` may be left out."""
+    assert "done" == await walk(Talk()(), Scripted(answer(), answer()))
+
+
+async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
+    """The conversation goes on without that answer; nothing was heard of it."""
+    talk = Talk(forgives=True)
+    heard: list[Request] = []
+    value = await walk(talk(), Scripted(LOST, answer(202)), lambda sent, _: heard.append(sent))
+
+    assert "done" == value
+    assert [LOST, 202] == talk.events
+    assert [SECOND] == heard
+
+
+async def test_a_failure_that_is_not_forgiven_comes_out_as_it_is() -> None:
+    """The very same exception."""
+    with pytest.raises(Unreachable) as raised:
+        await walk(Talk()(), Scripted(LOST))
+
+    assert LOST is raised.value
+
+
+async def test_a_failure_of_the_conversation_itself_comes_out() -> None:
+    """It is not the transport's."""
+
+    def refuse() -> Generator[Request, Response, None]:
+        yield FIRST
+        raise ServerTrouble("no", step="login")
+
+    with pytest.raises(ServerTrouble, match="no"):
+        await walk(refuse(), Scripted(answer()))
+
+
+async def test_a_forgiven_failure_may_be_the_end() -> None:
+    """A conversation that returns upon a failure has its value taken."""
+
+    def settle_for_less() -> Generator[Request, Response, str]:
+        try:
+            yield FIRST
+        except Unreachable:
+            return "less"
+        return "all"
+
+    assert "less" == await walk(settle_for_less(), Scripted(LOST))
+
+
+async def test_a_cancelled_walk_closes_its_conversation() -> None:
+    """At once, not when the garbage is collected."""
+    talk, transport = Talk(), Scripted(None)
+    walking = asyncio.create_task(walk(talk(), transport))
+    await transport.silent.wait()
+    walking.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await walking
+
+    assert ["closed"] == talk.events
+
+
+async def test_a_bug_in_the_transport_closes_the_conversation_too() -> None:
+    """It is no failure that a conversation could answer, and is not thrown in."""
+    talk = Talk()
+
+    with pytest.raises(ZeroDivisionError):
+        await walk(talk(), Scripted(ZeroDivisionError()))
+
+    assert ["closed"] == talk.events

@@ -1,0 +1,168 @@
+"""Where the exchange looks for the Homey, and what it says of one that refuses."""
+
+from dataclasses import replace
+
+import pytest
+
+from homey_tokend import athom
+from homey_tokend.core.errors import (
+    HomeyOffline,
+    HomeyRefused,
+    StaleSignIn,
+    TokendError,
+    Unreachable,
+)
+from homey_tokend.core.http_types import Response
+from tests.athom.scenes import (
+    ACCESS,
+    CLOUDID,
+    DELEGATED,
+    GRANT,
+    HOMEY_TAKES,
+    SESSION,
+    SITE,
+    answer,
+    as_json,
+    failure,
+    play,
+)
+
+AUTO = replace(SITE, explicit_url=None)
+DEFAULT = f"https://{CLOUDID}.connect.example"
+LOST = Unreachable("no route", sent=False)
+
+
+def lists(**homey: object) -> Response:
+    return as_json(200, {"homeys": [{"_id": CLOUDID, "name": "Home", **homey}]})
+
+
+def test_a_cloudid_of_nobody_is_told_as_such() -> None:
+    """The cloud answers as for a Homey that is off; the account knows better."""
+    offline = as_json(404, {"error": "mesh_node_offline"})
+    others = as_json(200, {"homeys": [{"_id": "a1", "name": "Hut"}]})
+    error = failure(athom.exchange(GRANT, AUTO), others, DELEGATED, offline)
+
+    assert isinstance(error, HomeyOffline)
+    assert "the account does not list this cloudid" in error.message
+    assert "The account's Homeys are: a1 (Hut). Correct cloudid." in error.remedy
+    assert "switched on" in error.remedy
+
+
+def test_a_homey_that_is_off_is_told_as_such() -> None:
+    """One that the account lists is just off."""
+    offline = as_json(404, {"error": "mesh_node_offline"})
+    error = failure(athom.exchange(GRANT, AUTO), lists(), DELEGATED, offline)
+
+    assert isinstance(error, HomeyOffline)
+    assert "cloudid" not in error.message + error.remedy
+
+
+def test_an_automatic_address_is_asked_for_and_remembered() -> None:
+    """``/user/me`` with the access token; its ``remoteUrl`` without the last slash."""
+    played = play(
+        athom.exchange(GRANT, AUTO),
+        lists(remoteUrl="https://hub-7.example/"),
+        DELEGATED,
+        HOMEY_TAKES,
+        SESSION,
+    )
+    user = played.requests[0]
+
+    assert ("user", "GET", "https://api.example/user/me", GRANT.access_token) == (
+        user.step,
+        user.method,
+        user.url,
+        user.bearer,
+    )
+    assert "https://hub-7.example/api/manager/users/login" == played.requests[2].url
+    assert ("https://hub-7.example", "https://hub-7.example", "") == (
+        played.value.url,
+        played.value.discovered_url,
+        played.value.note,
+    )
+
+
+@pytest.mark.parametrize("remembered", [None, "https://old.example"])
+@pytest.mark.parametrize(
+    ("reply", "note"),
+    [
+        (as_json(200, {"homeys": []}), "the account does not list this cloudid"),
+        (lists(), "the account names no usable address"),
+        (lists(remoteUrl=None), "the account names no usable address"),
+        (lists(remoteUrl=5), "the account names no usable address"),
+        (lists(remoteUrl="http://hub.example"), "the account names no usable address"),
+        (lists(remoteUrl="https://a:b@hub.example"), "the account names no usable address"),
+        (lists(remoteUrl="ftp://hub.example"), "the account names no usable address"),
+        (answer(403, "{}"), "address not asked for: protocol_changed"),
+        (answer(500), "address not asked for: server_trouble"),
+        (answer(429), "address not asked for: throttled"),
+        (answer(200, "<html>"), "address not asked for: garbled"),
+        (as_json(200, {"homeys": {}}), "address not asked for: protocol_changed"),
+        (LOST, "address not asked for: unreachable"),
+    ],
+)
+def test_without_a_usable_address_the_known_one_is_used(
+    reply: Response | TokendError, note: str, remembered: str | None
+) -> None:
+    """What was remembered, else the endpoint; the note says why."""
+    site = replace(AUTO, remembered_url=remembered)
+    played = play(athom.exchange(GRANT, site), reply, DELEGATED, HOMEY_TAKES, SESSION)
+
+    assert (remembered or DEFAULT, None, note) == (
+        played.value.url,
+        played.value.discovered_url,
+        played.value.note,
+    )
+
+
+def test_a_stale_access_token_ends_the_search() -> None:
+    """With 401 for ``/user/me`` the delegation would be refused as well."""
+    assert StaleSignIn is type(failure(athom.exchange(GRANT, AUTO), answer(401)))
+
+
+OTHERS = as_json(
+    200,
+    {
+        "homeys": [
+            {"_id": "5a00000000000000000000aa", "name": "Beach\x1b[31m house"},
+            {"id": "5a00000000000000000000bb", "name": 7},
+            {"_id": ACCESS, "name": "a token instead of an id"},
+            {"_id": "x\ny", "name": "no id"},
+            {"_id": 5},
+            "nothing",
+        ]
+    },
+)
+
+
+def test_a_homey_that_refuses_twice_names_the_others() -> None:
+    """Two delegations, two logins; then the account's Homeys, as far as they can be shown."""
+    conversation = athom.exchange(GRANT, SITE)
+    played = play(conversation, DELEGATED, answer(401), DELEGATED, answer(403), OTHERS)
+
+    assert ["delegation", "homey_login", "delegation", "homey_login", "user"] == played.steps
+    assert played.error is not None
+    assert (HomeyRefused, "homey_login") == (type(played.error), played.error.step)
+    assert (
+        "The account's Homeys are: 5a00000000000000000000aa (Beach [31m house),"
+        " 5a00000000000000000000bb (). Correct cloudid."
+    ) == played.error.remedy
+
+
+@pytest.mark.parametrize("reply", [LOST, answer(401), answer(200, "<html>"), answer(500)])
+def test_a_refusal_stands_without_the_others(reply: Response | TokendError) -> None:
+    """That the account cannot be asked changes nothing about the refusal."""
+    refused = (DELEGATED, answer(401)) * 2
+    error = failure(athom.exchange(GRANT, SITE), *refused, reply)
+
+    assert HomeyRefused is type(error)
+    assert error.remedy.startswith("Check cloudid")
+
+
+def test_a_refusal_says_why_the_address_was_a_guess() -> None:
+    """With ``url: auto`` the note on the search belongs to the sentence."""
+    nothing = as_json(200, {"homeys": []})
+    refused = (DELEGATED, answer(401)) * 2
+    error = failure(athom.exchange(GRANT, AUTO), nothing, *refused, nothing)
+
+    assert "does not list this cloudid" in error.message

@@ -1,0 +1,225 @@
+"""Authorise and consent: form, cookie, and whether a redirect leads to ourselves."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from homey_tokend import athom
+from homey_tokend.core.errors import ClientRefused, ConsentRefused, ProtocolChanged
+from homey_tokend.core.http_types import Repeat
+from tests.athom.scenes import (
+    AT,
+    CLOUDID,
+    CODE,
+    CODE_REDIRECT,
+    GRANTED,
+    PAGE,
+    REDIRECT,
+    USER,
+    WHO,
+    answer,
+    as_json,
+    failure,
+    form,
+    play,
+    redirect,
+)
+
+QUERY = (
+    ("client_id", "client-id"),
+    ("redirect_uri", REDIRECT),
+    ("response_type", "code"),
+    ("user_token", "header.user.token"),
+)
+
+
+def test_the_form_is_fetched_sent_back_and_the_code_used_at_once() -> None:
+    """Authorise, consent and token, each with exactly what wire.md A2 to A4 name."""
+    played = play(athom.consent(WHO, AT, USER), PAGE, CODE_REDIRECT, GRANTED)
+    authorise, consent, token = played.requests
+
+    assert ("authorise", "GET", "https://accounts.example/oauth2/authorise") == (
+        authorise.step,
+        authorise.method,
+        authorise.url,
+    )
+    assert (QUERY, None, None, Repeat.SAFE, True) == (
+        authorise.query,
+        authorise.form,
+        authorise.json,
+        authorise.repeat,
+        authorise.follow,
+    )
+    assert ("consent", "POST", "https://accounts.example/authorise") == (
+        consent.step,
+        consent.method,
+        consent.url,
+    )
+    assert (
+        ("resource", f"resource.homey.{CLOUDID}"),
+        ("_csrf", "tok-en_1"),
+        ("allow", "Allow"),
+    ) == consent.form
+    assert (QUERY, {"Cookie": "_csrf=s3cr3t"}) == (consent.query, dict(consent.headers))
+    assert (Repeat.UNSENT, False, None) == (consent.repeat, consent.follow, consent.bearer)
+    assert ("token", "POST", "https://api.example/oauth2/token") == (
+        token.step,
+        token.method,
+        token.url,
+    )
+    assert (
+        ("client_id", "client-id"),
+        ("client_secret", "client secret+/"),
+        ("grant_type", "authorization_code"),
+        ("code", CODE),
+    ) == token.form
+    assert ((), {}, None, Repeat.UNSENT, False, timedelta(0)) == (
+        token.query,
+        dict(token.headers),
+        token.bearer,
+        token.repeat,
+        token.follow,
+        token.after,
+    )
+
+
+def test_no_cookie_header_is_sent_where_none_was_set() -> None:
+    """An empty Cookie header would be a thing that no browser sends."""
+    played = play(athom.consent(WHO, AT, USER), answer(200, form()), CODE_REDIRECT, GRANTED)
+
+    assert {} == dict(played.requests[1].headers)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "location"),
+    [
+        (REDIRECT, f"{REDIRECT}?code={CODE}"),
+        (REDIRECT, f"{REDIRECT}?code={CODE}&state=abc"),
+        (REDIRECT, f"{REDIRECT}?state=abc&code={CODE}"),
+        (REDIRECT, f"{REDIRECT}/?code={CODE}#_=_"),
+        (REDIRECT, f"HTTP://LocalHost/callback?code={CODE}"),
+        ("http://localhost", f"http://localhost?code={CODE}"),
+        ("http://localhost", f"http://localhost/?code={CODE}"),
+        ("http://localhost/", f"http://localhost?code={CODE}"),
+        ("http://localhost:8080/x", f"http://localhost:8080/x?code={CODE}"),
+        ("http://LOCALHOST/x", f"http://localhost/x?code={CODE}"),
+        ("http://localhost/x?a=b", f"http://localhost/x?a=b?code={CODE}"),
+        ("http://localhost/x?a=b", f"http://localhost/x?a=b&code={CODE}"),
+        ("http://[::1]:99/x", f"http://[::1]:99/x?code={CODE}"),
+        ("myapp://done/here", f"myapp://done/here?code={CODE}"),
+    ],
+)
+def test_a_redirect_to_ourselves_carries_the_code(wanted: str, location: str) -> None:
+    """With path, port, query of its own and an echoed state; the host in whatever case."""
+    who = replace(WHO, redirect_url=wanted)
+
+    at_once = play(athom.consent(who, AT, USER), redirect(location), GRANTED)
+    by_form = play(athom.consent(who, AT, USER), PAGE, redirect(location), GRANTED)
+
+    assert ["authorise", "token"] == at_once.steps
+    assert ["authorise", "consent", "token"] == by_form.steps
+    for played in (at_once, by_form):
+        assert ("code", CODE) == (played.requests[-1].form or ())[-1]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        f"http://evil.example/callback?code={CODE}",
+        f"http://localhost@evil.example/callback?code={CODE}",
+        f"http://x@localhost/callback?code={CODE}",
+        f"http://localhost:x@evil/callback?code={CODE}",
+        f"http://localhost.evil.example/callback?code={CODE}",
+        f"http://localhost\\@evil.example/callback?code={CODE}",
+        f"http://localhost:8080/callback?code={CODE}",
+        f"http://localhost:99999999/callback?code={CODE}",
+        f"https://localhost/callback?code={CODE}",
+        f"http://localhost/other?code={CODE}",
+        f"http://localhost/callback/deeper?code={CODE}",
+        f"http://localhost/CALLBACK?code={CODE}",
+        f"/callback?code={CODE}",
+        f"//localhost/callback?code={CODE}",
+        f"http://[localhost/callback?code={CODE}",
+        f"{REDIRECT}?{'a=b&' * 60}code={CODE}",
+        f"javascript:alert(1)?code={CODE}",
+        "",
+    ],
+)
+def test_a_redirect_elsewhere_gives_no_code(location: str) -> None:
+    """Foreign hosts, userinfo tricks, other ports, paths and schemes, relative ones."""
+    for replies in ([redirect(location)], [PAGE, redirect(location)]):
+        error = failure(athom.consent(WHO, AT, USER), *replies)
+
+        assert ProtocolChanged is type(error)
+        assert ("authorise", "consent")[len(replies) - 1] == error.step
+        assert CODE not in str(error)
+
+
+@pytest.mark.parametrize("status", [300, 301, 303, 304, 307, 308])
+def test_a_redirect_without_a_place_gives_no_code(status: int) -> None:
+    """No Location at all."""
+    error = failure(athom.consent(WHO, AT, USER), answer(status))
+
+    assert (ProtocolChanged, status) == (type(error), error.status)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?state=x", "?code=", "?code=a%20b", f"?code={'x' * 4097}", "?code=%00", "?code=%C3%BC"],
+    ids=["nothing", "state", "empty", "blank", "too long", "NUL", "not ASCII"],
+)
+def test_a_redirect_to_ourselves_without_a_code_is_a_changed_protocol(query: str) -> None:
+    """The place is right, and what belongs there is missing."""
+    error = failure(athom.consent(WHO, AT, USER), redirect(f"{REDIRECT}{query}"))
+
+    assert ProtocolChanged is type(error)
+    assert "no code" in error.message
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            "error=access_denied&error_description=The user denied access&code=400",
+            ConsentRefused,
+        ),
+        ("code=400&error=access_denied", ConsentRefused),
+        ("error=invalid_scope&error_description=What?code=400", ProtocolChanged),
+        ("error=&error_description=x&code=400", ProtocolChanged),
+        ("error&code=400", ProtocolChanged),
+    ],
+)
+def test_an_error_is_looked_at_before_the_code(query: str, expected: type[Exception]) -> None:
+    """An error redirect carries ``code=400``, which is a status and no code (section 0)."""
+    error = failure(athom.consent(WHO, AT, USER), PAGE, redirect(f"{REDIRECT}?{query}"))
+
+    assert expected is type(error)
+
+
+def test_a_denied_consent_says_what_the_server_said() -> None:
+    """Its words stand in the message, its remedy names the cloudid."""
+    location = f"{REDIRECT}?error=access_denied&error_description=The+user+denied+it&code=400"
+    error = failure(athom.consent(WHO, AT, USER), PAGE, redirect(location))
+
+    assert "access_denied: The user denied it" in error.message
+    assert "cloudid" in error.remedy
+
+
+def test_a_refused_client_is_named_with_the_field() -> None:
+    """The description may be an object of field to text (A1)."""
+    page = as_json(400, {"error_description": {"client_id": "Invalid value"}})
+    error = failure(athom.consent(WHO, AT, USER), page)
+
+    assert ClientRefused is type(error)
+    assert "client_id Invalid value" in error.message
+    assert "redirect_url" in error.remedy
+
+
+def test_signing_in_is_logging_in_and_consenting_in_one() -> None:
+    """The user token of the login is what the consent pages get."""
+    login = as_json(200, {"token": "header.user.token"})
+    played = play(athom.sign_in(WHO, AT), login, PAGE, CODE_REDIRECT, GRANTED)
+
+    assert ["login", "authorise", "consent", "token"] == played.steps
+    assert QUERY == played.requests[1].query

@@ -1,0 +1,149 @@
+"""The exchange: delegation, Homey login and the proof of the bearer."""
+
+from datetime import timedelta
+
+import pytest
+
+from homey_tokend import athom
+from homey_tokend.core.errors import BearerDiscarded, ProtocolChanged, TokendError, Unreachable
+from homey_tokend.core.http_types import Repeat, Response
+from homey_tokend.core.secret import Secret
+from tests.athom.scenes import (
+    BEARER,
+    DELEGATED,
+    GRANT,
+    HOMEY_TAKES,
+    HUB,
+    NOON,
+    SESSION,
+    SITE,
+    answer,
+    as_json,
+    failure,
+    play,
+)
+
+LOST = Unreachable("no route", sent=False)
+DAY = timedelta(hours=24)
+
+
+def test_the_exchange_asks_for_three_things_and_no_password() -> None:
+    """Delegation with the access token, login without any, session with the bearer."""
+    played = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, SESSION)
+    delegation, login, session = played.requests
+
+    assert ("delegation", "POST", "https://api.example/delegation/token") == (
+        delegation.step,
+        delegation.method,
+        delegation.url,
+    )
+    assert ((("audience", "homey"),), {}, None) == (
+        delegation.query,
+        delegation.json,
+        delegation.form,
+    )
+    assert delegation.bearer == GRANT.access_token
+    assert ("homey_login", "POST", f"{HUB}/api/manager/users/login") == (
+        login.step,
+        login.method,
+        login.url,
+    )
+    assert ({"token": "header.delegation.token"}, (), None, None) == (
+        login.json,
+        login.query,
+        login.form,
+        login.bearer,
+    )
+    assert ("session", "GET", f"{HUB}/api/manager/sessions/session/me") == (
+        session.step,
+        session.method,
+        session.url,
+    )
+    assert (Secret(BEARER), None, None) == (session.bearer, session.json, session.form)
+    for sent in played.requests:
+        assert (Repeat.SAFE, False, {}) == (sent.repeat, sent.follow, dict(sent.headers))
+
+
+def test_the_bearer_counts_from_before_its_login() -> None:
+    """Homey gave it some time between sending and receiving: the earlier counts."""
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, SESSION).value
+
+    assert (BEARER, HUB, NOON) == (bearer.value.reveal(), bearer.url, bearer.issued_at)
+    assert (NOON + DAY, False, True) == (bearer.expires_at, bearer.expiry_told, bearer.proved)
+    assert (None, "") == (bearer.discovered_url, bearer.note)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "a b", "a\nb", "ü", "x" * 4097, None, 5, ["x"], {"token": "x"}, True],
+    ids=[
+        "empty",
+        "blank",
+        "newline",
+        "not ASCII",
+        "4097 long",
+        "null",
+        "number",
+        "list",
+        "object",
+        "bool",
+    ],
+)
+def test_what_cannot_be_a_bearer_is_a_changed_protocol(value: object) -> None:
+    """Also for the delegation token, whose bound is wider."""
+    error = failure(athom.exchange(GRANT, SITE), DELEGATED, as_json(200, value))
+
+    assert (ProtocolChanged, "homey_login") == (type(error), error.step)
+    if value != "x" * 4097:
+        error = failure(athom.exchange(GRANT, SITE), as_json(200, value))
+
+        assert (ProtocolChanged, "delegation") == (type(error), error.step)
+
+
+def test_a_bearer_of_4096_characters_is_taken() -> None:
+    """The bound itself is inside."""
+    long = as_json(200, "x" * 4096)
+
+    assert 4096 == len(
+        play(athom.exchange(GRANT, SITE), DELEGATED, long, SESSION).value.value.reveal()
+    )
+
+
+def test_a_401_is_asked_again_after_one_and_three_seconds() -> None:
+    """A new session may take a moment; then the bearer is discarded."""
+    no = answer(401)
+    conversation = athom.exchange(GRANT, SITE)
+    played = play(conversation, DELEGATED, HOMEY_TAKES, no, no, no)
+
+    assert BearerDiscarded is type(played.error)
+    assert [0, 1, 3] == [sent.after.total_seconds() for sent in played.requests[2:]]
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_a_late_yes_is_a_yes(refusals: int) -> None:
+    """The second and third question count as the first."""
+    replies = [answer(401)] * refusals
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, *replies, SESSION).value
+
+    assert bearer.proved
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (LOST, "unreachable"),
+        (answer(502), "server_trouble"),
+        (answer(200, "<html>"), "garbled"),
+        (answer(200, "[]"), "protocol_changed"),
+        (answer(403, "{}"), "protocol_changed"),
+        (answer(200, '"mesh_node_offline"'), "homey_offline"),
+    ],
+)
+def test_a_homey_that_cannot_be_asked_holds_nothing_back(
+    reply: Response | TokendError, kind: str
+) -> None:
+    """The bearer is handed out unproved, its life assumed."""
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
+
+    assert (False, False, NOON + DAY) == (bearer.proved, bearer.expiry_told, bearer.expires_at)
+    assert f"not proved: {kind}" == bearer.note

@@ -1,0 +1,140 @@
+"""How long a bearer lives by our clock: what Homey tells, moved by what Date tells."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homey_tokend import athom
+from homey_tokend.core.http_types import Response
+from tests.athom.scenes import (
+    DELEGATED,
+    GRANT,
+    HOMEY_TAKES,
+    NOON,
+    SITE,
+    TOOK,
+    answer,
+    as_json,
+    dated,
+    play,
+)
+
+DAY = timedelta(hours=24)
+
+
+def session(created: datetime | None, expires: object) -> Response:
+    told = expires.isoformat() if isinstance(expires, datetime) else expires
+    told_created = created.isoformat() if created else None
+    return as_json(200, {"createdAt": told_created, "expiresAt": told})
+
+
+HOUR = timedelta(hours=1)
+NEAR = NOON + timedelta(seconds=1)
+EXPIRIES = {
+    "with a trusted Date our clock is corrected": (
+        dated(session(NOON + HOUR, NOON + HOUR + DAY), NOON + HOUR),
+        NOON + DAY - timedelta(seconds=1),
+    ),
+    "a Homey whose clock is ahead of the Date ends its session by its own": (
+        dated(session(NOON + HOUR, NOON + HOUR + DAY), NOON),
+        NOON + DAY,
+    ),
+    "a right clock is left alone": (dated(session(NOON, NOON + DAY), NOON), NOON + DAY),
+    "without a Date the told length counts from our own issue": (
+        session(NOON + HOUR, NOON + HOUR + DAY),
+        NOON + DAY,
+    ),
+    "a Date that came in plain text is not believed": (
+        dated(session(NOON + HOUR, NOON + HOUR + DAY), NOON + HOUR, trusted=False),
+        NOON + DAY,
+    ),
+    "without createdAt the instant stands as it is": (session(None, NOON + HOUR), NOON + HOUR),
+    "another zone is the same instant": (
+        session(None, "2026-03-01T14:00:00+01:00"),
+        NOON + HOUR,
+    ),
+    "Z is UTC": (session(None, "2026-03-01T13:00:00.000Z"), NOON + HOUR),
+    "in the past it is not believed": (session(None, NOON - HOUR), None),
+    "at this very moment it is not believed": (session(None, NOON + TOOK), None),
+    "within ten years it is believed": (
+        session(None, NOON + timedelta(days=3660)),
+        NOON + timedelta(days=3660),
+    ),
+    "beyond ten years it is not believed": (session(None, NOON + timedelta(days=3661)), None),
+    "not told it is assumed": (session(NOON, None), None),
+    "without a zone it is no instant": (session(None, "2026-03-01T13:00:00"), None),
+    "a number is no instant": (session(None, 1772370000), None),
+    "words are no instant": (session(None, "tomorrow"), None),
+    "an endless text is no instant": (session(None, "2026-03-01T13:00:00Z" + " " * 99), None),
+    "the end of time is not believed": (
+        dated(session(None, "9999-12-31T23:59:59+00:00"), NOON - HOUR),
+        None,
+    ),
+    "the beginning of time is not believed": (
+        dated(session(None, "0001-01-01T00:00:00+00:00"), NOON + HOUR),
+        None,
+    ),
+    "beyond the beginning of time there is nothing": (
+        session(None, "0001-01-01T00:00:00+14:00"),
+        None,
+    ),
+    "from the beginning to the end of time is no life": (
+        as_json(
+            200,
+            {
+                "createdAt": "0001-01-01T00:00:00+00:00",
+                "expiresAt": "9999-12-31T00:00:00+00:00",
+            },
+        ),
+        None,
+    ),
+    "a session that ends before it began is not believed": (session(NOON, NOON - DAY), None),
+}
+
+
+@pytest.mark.parametrize("what", EXPIRIES)
+def test_the_expiry_is_what_homey_tells_by_our_clock(what: str) -> None:
+    """Told and possible, it counts; else the configured life is assumed."""
+    reply, expected = EXPIRIES[what]
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
+
+    assert (expected or NOON + DAY) == bearer.expires_at
+    assert (expected is not None, True) == (bearer.expiry_told, bearer.proved)
+
+
+def test_the_skew_of_the_grant_counts_where_the_session_tells_none() -> None:
+    """A Homey over plain http gives no trusted Date; the cloud did."""
+    grant = replace(GRANT, skew=HOUR)
+    reply = session(None, NOON + HOUR + DAY)
+    bearer = play(athom.exchange(grant, SITE), DELEGATED, HOMEY_TAKES, reply).value
+
+    assert NOON + DAY == bearer.expires_at
+
+
+@settings(deadline=None)
+@given(
+    skew=st.timedeltas(timedelta(days=-300), timedelta(days=300)),
+    there=st.timedeltas(timedelta(0), timedelta(seconds=15)),
+    back=st.timedeltas(timedelta(0), timedelta(seconds=15)),
+    start=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001  aware below
+)
+def test_a_told_bearer_never_outlives_its_session_by_a_second(
+    skew: timedelta, there: timedelta, back: timedelta, start: datetime
+) -> None:
+    """For any skew of our clock and any time on the way, with a trusted Date.
+
+    Too early it ends by no more than the answer took and the second that Date rounds off.
+    """
+    sent_at = start.replace(tzinfo=NOON.tzinfo)
+    at_server = sent_at + skew + there
+    body = session(None, at_server + DAY).body
+    reply = dated(answer(200, body, sent_at=sent_at, took=there + back), at_server)
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
+    truth = sent_at + there + DAY
+
+    assert bearer.expiry_told
+    assert bearer.expires_at - truth < timedelta(seconds=1)
+    assert truth - bearer.expires_at <= timedelta(seconds=1) + there + back

@@ -1,0 +1,135 @@
+"""POST /login: what is sent, and what is made of the answer."""
+
+from datetime import timedelta
+
+import pytest
+
+from homey_tokend import athom
+from homey_tokend.core.errors import AccountRefused, ProtocolChanged
+from homey_tokend.core.http_types import Repeat, Response
+from tests.athom.scenes import AT, LOGGED_IN, NOON, TOOK, WHO, answer, as_json, failure, play
+
+
+def test_the_password_goes_out_once_raw_and_as_a_form() -> None:
+    """Encoding is the transport's; an empty one-time code is sent along (A1)."""
+    played = play(athom.log_in(WHO, AT), LOGGED_IN)
+    (sent,) = played.requests
+
+    assert ("login", "POST", "https://accounts.example/login") == (
+        sent.step,
+        sent.method,
+        sent.url,
+    )
+    assert (
+        ("email", "ann.o+nymous@example.org"),
+        ("password", "pa&ss=wö rd%21"),
+        ("otptoken", ""),
+    ) == sent.form
+    assert ((), None, {}, None) == (sent.query, sent.json, dict(sent.headers), sent.bearer)
+    assert (Repeat.UNSENT, False, timedelta(0)) == (sent.repeat, sent.follow, sent.after)
+
+
+def test_a_one_time_code_goes_along() -> None:
+    """The code is an argument: the flow reads no clock."""
+    played = play(athom.log_in(WHO, AT, one_time_code="123456"), LOGGED_IN)
+
+    assert ("otptoken", "123456") in (played.requests[0].form or ())
+
+
+def test_the_user_token_is_stamped_with_its_arrival() -> None:
+    """It is as old as the answer that brought it."""
+    user = play(athom.log_in(WHO, AT), LOGGED_IN).value
+
+    assert ("header.user.token", NOON + TOOK) == (user.value.reveal(), user.issued_at)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (as_json(401, {"error": "The provided password is not correct"}), "the password"),
+        (as_json(404, {"error": "No resource exists on this endpoint"}), "no such e-mail"),
+        (as_json(401, {"code": 401}), "one-time code"),
+        (as_json(400, {"error_description": {"otptoken": "Invalid value"}}), "one-time code"),
+        (as_json(400, {"error": "Two-factor authentication is on"}), "one-time code"),
+        (as_json(400, {"error": "network of footprints"}), "refuses the sign-in"),
+        (as_json(403, {"error": "blocked"}), "refuses the sign-in (“blocked”)"),
+        (as_json(401, "The provided password is not correct"), "refuses the password"),
+        (as_json(401, ["otp required"]), "one-time code"),
+        (
+            as_json(
+                401,
+                {
+                    "error": "invalid_otp",
+                    "error_description": "The provided one-time password is not correct",
+                },
+            ),
+            "one-time code",
+        ),
+    ],
+    ids=[
+        "password",
+        "e-mail",
+        "code 401",
+        "otp field",
+        "two factors",
+        "none of them",
+        "unknown",
+        "a bare string",
+        "a list",
+        "a one-time password",
+    ],
+)
+def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None:
+    """Text chooses the sentence, never the class."""
+    error = failure(athom.log_in(WHO, AT), reply)
+
+    assert AccountRefused is type(error)
+    assert words in error.message
+    assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "remedy"),
+    [
+        ("The provided password is not correct", "Athom refuses the password", "Correct the pass"),
+        ("No resource exists on this endpoint", "knows no such e-mail", "Correct the e-mail"),
+        ("otp required", "wants a one-time code", "Set totp_secret"),
+        ("gone", "unknown answer (status 404)", "Athom may have changed"),
+        ("<p>The password is not correct", "unknown answer (status 404)", "Athom may have changed"),
+        ("[" * 100_000, "unknown answer (status 404)", "Athom may have changed"),
+    ],
+    ids=["password", "e-mail", "one-time code", "other words", "a page", "deep JSON"],
+)
+def test_known_words_in_an_unknown_form_are_told(body: str, words: str, remedy: str) -> None:
+    """The class is by the form, a changed protocol; the sentence is by the words."""
+    error = failure(athom.log_in(WHO, AT), answer(404, body))
+
+    assert ProtocolChanged is type(error)
+    assert words in error.message
+    assert error.remedy.startswith(remedy)
+    assert error.remedy.endswith("look for a newer homey-tokend.")
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "with blank", "new\nline", "ümlaut", "x" * 16385, None, 5, ["x"], True],
+    ids=["empty", "blank", "newline", "not ASCII", "too long", "null", "number", "list", "bool"],
+)
+def test_what_cannot_be_a_token_is_a_changed_protocol(token: object) -> None:
+    """1 to 16,384 printable ASCII characters without blanks; else nothing is believed."""
+    error = failure(athom.log_in(WHO, AT), as_json(200, {"token": token}))
+
+    assert ProtocolChanged is type(error)
+    assert ("login", 200) == (error.step, error.status)
+
+
+def test_the_longest_token_is_taken() -> None:
+    """The bound itself is inside."""
+    user = play(athom.log_in(WHO, AT), as_json(200, {"token": "x" * 16384})).value
+
+    assert 16384 == len(user.value.reveal())
+
+
+def test_an_answer_that_is_no_object_has_no_token() -> None:
+    """A bare string is what other steps give, not this one."""
+    assert ProtocolChanged is type(failure(athom.log_in(WHO, AT), answer(200, '"abc"')))

@@ -1,0 +1,158 @@
+"""POST /oauth2/token: what a grant is made of, for a code and for a refresh token."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from homey_tokend import athom
+from homey_tokend.athom.answers import grant_of
+from homey_tokend.core.errors import ClientRefused, ProtocolChanged, StaleSignIn
+from homey_tokend.core.http_types import Repeat
+from homey_tokend.core.secret import Secret
+from tests.athom.scenes import (
+    ACCESS,
+    AT,
+    GRANTED,
+    NOON,
+    REFRESH,
+    TOOK,
+    WHO,
+    answer,
+    as_json,
+    dated,
+    failure,
+    play,
+)
+
+
+def test_a_grant_is_renewed_by_its_refresh_token() -> None:
+    """grant_type, refresh token and the client's credentials, as a form."""
+    played = play(athom.renew_grant(WHO, AT, Secret("old")), GRANTED)
+    (sent,) = played.requests
+
+    assert (
+        ("client_id", "client-id"),
+        ("client_secret", "client secret+/"),
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "old"),
+    ) == sent.form
+    assert ("token", "POST", "https://api.example/oauth2/token", Repeat.UNSENT) == (
+        sent.step,
+        sent.method,
+        sent.url,
+        sent.repeat,
+    )
+    assert Secret(REFRESH) == played.value.refresh_token
+
+
+def grant_with(**fields: object) -> str:
+    return json.dumps({"token_type": "bearer", "access_token": ACCESS, **fields})
+
+
+HALF_AN_HOUR = 1800
+YEAR = 366 * 86400
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("3660", 3660),
+        ('"3660"', 3660),
+        ("3660.5", 3660.5),
+        ("0", 0),
+        (str(YEAR), YEAR),
+        (str(YEAR + 1), HALF_AN_HOUR),
+        ("-1", HALF_AN_HOUR),
+        ('"-5"', HALF_AN_HOUR),
+        ("1e400", HALF_AN_HOUR),
+        ("1" + "0" * 400, HALF_AN_HOUR),
+        ("NaN", HALF_AN_HOUR),
+        ('"nan"', HALF_AN_HOUR),
+        ('"Infinity"', HALF_AN_HOUR),
+        ("true", HALF_AN_HOUR),
+        ("false", HALF_AN_HOUR),
+        ("null", HALF_AN_HOUR),
+        ('"soon"', HALF_AN_HOUR),
+        ('""', HALF_AN_HOUR),
+        ("[3660]", HALF_AN_HOUR),
+        ("{}", HALF_AN_HOUR),
+    ],
+)
+def test_the_life_of_a_grant_is_a_number_or_text_within_a_year(told: str, seconds: float) -> None:
+    """Anything else is taken as half an hour, which is less than was ever seen."""
+    body = f'{{"access_token": "{ACCESS}", "expires_in": {told}}}'
+
+    assert NOON + TOOK + timedelta(seconds=seconds) == grant_of(answer(200, body), ()).expires_at
+
+
+def test_a_life_that_is_not_told_is_half_an_hour() -> None:
+    """RFC 6749 makes expires_in optional."""
+    grant = grant_of(answer(200, grant_with()), ())
+
+    assert NOON + TOOK + timedelta(minutes=30) == grant.expires_at
+
+
+def test_a_grant_knows_the_skew_that_its_answer_told() -> None:
+    """The Date header of a trusted answer, and of no other."""
+    at_server = NOON + timedelta(hours=1)
+
+    assert timedelta(hours=1, seconds=1) == grant_of(dated(GRANTED, at_server), ()).skew
+    assert grant_of(dated(GRANTED, at_server, trusted=False), ()).skew is None
+
+
+@pytest.mark.parametrize("refresh", [None, "", 0, False, [], "absent"])
+def test_a_grant_without_a_refresh_token_has_none(refresh: object) -> None:
+    """The old one stays in a renewed grant (A4: rotation)."""
+    body = grant_with() if refresh == "absent" else grant_with(refresh_token=refresh)
+    renewed = play(athom.renew_grant(WHO, AT, Secret("old")), answer(200, body)).value
+
+    assert grant_of(answer(200, body), ()).refresh_token is None
+    assert Secret("old") == renewed.refresh_token
+
+
+@pytest.mark.parametrize("refresh", [5, True, ["x"], "a b", "x" * 16385])
+def test_a_refresh_token_that_cannot_be_one_is_a_changed_protocol(refresh: object) -> None:
+    """Better none kept than nonsense kept."""
+    reply = answer(200, grant_with(refresh_token=refresh))
+
+    assert ProtocolChanged is type(failure(athom.renew_grant(WHO, AT, Secret("old")), reply))
+
+
+@pytest.mark.parametrize("body", ["[]", '"text"', "null", "{}", '{"access_token": 5}'])
+def test_a_success_without_an_access_token_is_a_changed_protocol(body: str) -> None:
+    """JSON it is, and not what belongs there."""
+    error = failure(athom.renew_grant(WHO, AT, Secret("old")), answer(200, body))
+
+    assert (ProtocolChanged, "token", 200) == (type(error), error.step, error.status)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, {"error": "invalid_client"}, ClientRefused),
+        (401, {"error": "invalid_client"}, ClientRefused),
+        (400, {"error": "invalid_grant"}, StaleSignIn),
+        (400, {"error": "invalid_request"}, ProtocolChanged),
+        (400, {"error": ["invalid_grant"]}, ProtocolChanged),
+        (400, {"code": 400}, ProtocolChanged),
+        (400, ["invalid_grant"], ProtocolChanged),
+        (401, {"error": "invalid_token"}, ProtocolChanged),
+        (302, {}, ProtocolChanged),
+        (201, {"access_token": ACCESS}, ProtocolChanged),
+    ],
+)
+def test_what_is_no_success_goes_by_its_error_id(
+    status: int, body: object, expected: type[Exception]
+) -> None:
+    """Not by its status: invalid_client is 400 here and 401 elsewhere (section 0)."""
+    error = failure(athom.renew_grant(WHO, AT, Secret("old")), as_json(status, body))
+
+    assert (expected, status) == (type(error), error.status)
+
+
+def test_an_error_without_json_is_a_changed_protocol() -> None:
+    """As every answer that no known server gives."""
+    error = failure(athom.renew_grant(WHO, AT, Secret("old")), answer(400, "<h1>Bad</h1>"))
+
+    assert ProtocolChanged is type(error)

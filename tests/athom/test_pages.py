@@ -1,0 +1,184 @@
+"""The consent page: the form's token among decoys, the cookies, and linear time."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homey_tokend.athom.consent_page import cookies_of, csrf_of, homeys_of
+
+FIELD = '<input name="_csrf" value="good">'
+DECOY = '<input name="_csrf" value="decoy">'
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<input type="hidden" name="_csrf" value="good">',
+        '<input value="good" type=hidden name="_csrf"/>',
+        "<INPUT NAME='_csrf' VALUE='good'>",
+        "<input name=_csrf value=good>",
+        "<input\n\tname = _csrf\n value = 'good' hidden />",
+        '<input/name="_csrf"/value="good"/>',
+        '<input name="_csrf" name="x" value="good" value="bad">',
+        "<input name=_csrf value=go&#111;&#x64;>",
+        '<input name="&#95;csrf" value="good">',
+        f'<meta name="_csrf" content="decoy" value="decoy">{FIELD}',
+        f"<!-- {DECOY} -->{FIELD}",
+        f"<!-->{FIELD}<!-- -->",
+        f"<script>var form = '{DECOY}';</script>{FIELD}",
+        f"<SCRIPT>'{DECOY}'</script x>{FIELD}",
+        f"<style>{DECOY}</styles></style>{FIELD}",
+        f"<textarea>{DECOY}</textarea><title>{DECOY}</title>{FIELD}",
+        f"<template>{DECOY}<template>{DECOY}</template>{DECOY}</template>{FIELD}",
+        f"</template>{FIELD}",
+        f'<a title="{DECOY.replace(chr(34), chr(39))}">{FIELD}</a>',
+        f"<a title='{DECOY}'>{FIELD}</a>",
+        f"<p it's>{FIELD}",
+        f"<!DOCTYPE html><?xml {DECOY}{FIELD}",
+        f"<![foo[ x ]]>{FIELD}",
+        f"</>< a>a < b{FIELD}",
+        f'<input name="csrf" value="x"><input value="y"><input name="_csrf">{FIELD}',
+        f'<input name="_csrf" value="">{FIELD}',
+        f'<form>{FIELD}</form><form><input name="_csrf" value="second"></form>',
+        f'<input name="_csrf" value="{"x" * 4097}">{FIELD}',
+        f'<input name="_csrf" value="x" {"y" * 16384}>{FIELD}',
+        f"<input = value {FIELD}>{FIELD}",
+    ],
+)
+def test_the_field_is_found(page: str) -> None:
+    """In any order, quoting and case, among whatever looks like it."""
+    assert "good" == csrf_of(f"<html><body>{page}</body></html>".encode())
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "plain text",
+        "<html></html>",
+        '<meta name="_csrf" content="x" value="x">',
+        f"<!-- {FIELD}",
+        f"<!-- {FIELD} --!>",
+        f"<script>{FIELD}",
+        f"<template>{FIELD}",
+        '<input name="_csrf" value="x"',
+        '<input name="_csrf" value="x',
+        '<inputs name="_csrf" value="x">',
+        '</input name="_csrf" value="x">',
+        '<input name="_CSRF" value="x">',
+        '<input data-name="_csrf" value="x">',
+        "<!doctype",
+    ],
+)
+def test_a_page_without_the_field_has_none(page: str) -> None:
+    """What is never closed, commented out or otherwise named is no field."""
+    assert csrf_of(page.encode()) is None
+
+
+@pytest.mark.parametrize("token", ["HyMIxlAx-xdoe64dpEyRdp6ny5kvKFJKKxL0", "-_-_", "é&<\"'>"])
+def test_the_value_is_taken_whole(token: str) -> None:
+    """csurf's alphabet has - and _, and entities stand for what they mean."""
+    escaped = token.replace("&", "&amp;").replace('"', "&quot;")
+
+    assert token == csrf_of(f'<input name="_csrf" value="{escaped}">'.encode())
+
+
+def test_a_page_in_another_encoding_still_has_its_field() -> None:
+    """Only the text around it suffers."""
+    assert "good" == csrf_of("<p>Zustimmung für Müller</p>".encode("latin-1") + FIELD.encode())
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<", "<!", "<a ", "<!--", "<a a=", "<a a='", '<a a="', "</", "</a ", "<![CDATA[", "<?", "&",
+        "&#", "<script>", "<script></", "<a/", "<input ", "<input a ", "<input name=_csrf value=''>",
+        "<template>", "<a a='' ", "<!-- --", "<title></titl", "\x00", "<a\n", "<a a = ",
+    ],
+)  # fmt: skip
+def test_a_mebibyte_of_anything_is_read_in_no_time(piece: str) -> None:
+    """The loop stands still meanwhile: html.parser needs hours for some of these."""
+    page = (piece * (2**20 // len(piece) + 1)).encode()
+    began = time.process_time()
+
+    assert csrf_of(page) is None
+    assert time.process_time() - began < 10
+
+
+@settings(deadline=None)
+@given(st.binary() | st.text(alphabet="<>!-/ ='\"&#;a_csrfinputvaluenametemplate").map(str.encode))
+def test_any_page_has_a_field_or_none(page: bytes) -> None:
+    """Nothing else comes out, and a value is never empty or endless."""
+    found = csrf_of(page)
+
+    assert found is None or 1 <= len(found) <= 4096
+
+
+# --- cookies ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([], ""),
+        (["_csrf=abc; Path=/; HttpOnly; Secure"], "_csrf=abc"),
+        (["a=1", "b=2; Domain=x"], "a=1; b=2"),
+        (["a=1", "b=2", "a=3"], "a=3; b=2"),
+        (["a=b=c"], "a=b=c"),
+        ([' a = "q" '], 'a="q"'),
+        (["a="], "a="),
+        (["noequals", "=noname", "sp ace=1", "a=b c", "a=\r\nX: y", "ü=1", "a=ü", "c=3"], "c=3"),
+        ([f"a={'x' * 4097}", f"{'n' * 257}=1"], ""),
+        ([f"c{number}=1" for number in range(25)], "; ".join(f"c{n}=1" for n in range(20))),
+    ],
+)
+def test_cookies_go_back_as_they_came(headers: list[str], expected: str) -> None:
+    """Without attributes; broken ones are passed over, at most twenty are carried."""
+    assert expected == cookies_of(headers)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text()))
+def test_no_cookie_breaks_out_of_its_header(headers: list[str]) -> None:
+    """One line of printable ASCII, whatever was set."""
+    line = cookies_of(headers)
+
+    assert line.isascii()
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("page", "offered"),
+    [
+        ("", ()),
+        (FIELD, ()),
+        (
+            (
+                '<select name=resource><option value="resource.homey.a1">Home</option>'
+                "<option selected value=resource.homey.b2>Hut</option></select>"
+            ),
+            ("a1", "b2"),
+        ),
+        ('<input type=radio name="resource" value="resource.homey.a1">', ("a1",)),
+        ('<input value="resource.homey.a1"><input value="resource.homey.a1">', ("a1",)),
+        ('<!-- <input value="resource.homey.a1"> -->', ()),
+        ("<template><option value=resource.homey.a1></template>", ()),
+        ('<option value="resource.homey.">', ()),
+        ('<option value="resource.homey.a/b">', ()),
+        (f'<option value="resource.homey.{"a" * 37}">', ()),
+        ('<option value="xresource.homey.a1">', ()),
+        ('<a href="resource.homey.a1">', ()),
+    ],
+)
+def test_the_homeys_offered(page: str, offered: tuple[str, ...]) -> None:
+    """What the form lets a person pick, once each and in order."""
+    assert offered == homeys_of(page.encode())
+
+
+def test_a_hundred_homeys_are_enough() -> None:
+    """A page without end offers a hundred."""
+    page = "".join(f'<option value="resource.homey.{number}">' for number in range(5000))
+
+    assert 100 == len(homeys_of(page.encode()))

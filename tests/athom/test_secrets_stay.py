@@ -1,0 +1,185 @@
+"""Canaries echoed by a hostile server: none of them stands in any failure's text."""
+
+import html
+import json
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import product
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from homey_tokend import athom
+from homey_tokend.core.errors import TokendError
+from homey_tokend.core.http_types import Conversation, Response
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.tokens import Grant, UserToken
+from tests.athom.scenes import (
+    AT,
+    CODE_REDIRECT,
+    DELEGATED,
+    LOGGED_IN,
+    NOON,
+    PAGE,
+    REDIRECT,
+    SITE,
+    WHO,
+    answer,
+    play,
+    redirect,
+    shown,
+)
+
+#: Short and odd, so that they are known rather than guessed by their look.
+PASSWORD, CLIENT, USER, CODE = "cnry1&Pä s", "cnry2 %3", "cnry3.u+t", "cnry4~c"
+ACCESS, DELEGATION, BEARER, REFRESH, OTP = "cnry5/a", "cnry6.d", "cnry7:b", "cnry8=r", "739154"
+#: A secret that could be taken for a cloudid.
+REFRESH_ID = "cnry9"
+CANARIES = (PASSWORD, CLIENT, USER, CODE, ACCESS, DELEGATION, BEARER, REFRESH, OTP)
+
+who = replace(WHO, password=Secret(PASSWORD), client_secret=Secret(CLIENT))
+user = UserToken(Secret(USER), NOON)
+grant = Grant(Secret(ACCESS), NOON, Secret(REFRESH))
+by_code = redirect(f"{REDIRECT}?code={CODE}")
+delegated = answer(200, json.dumps(DELEGATION))
+taken = answer(200, json.dumps(BEARER))
+
+#: Where it happens: the conversation, what comes before, and what may be echoed there.
+Start = Callable[[], Conversation[object]]
+PLACES: dict[str, tuple[Start, tuple[Response, ...], tuple[str, ...]]] = {
+    "login": (lambda: athom.log_in(who, AT, one_time_code=OTP), (), (PASSWORD, CLIENT, OTP)),
+    "authorise": (lambda: athom.consent(who, AT, user), (), (PASSWORD, CLIENT, USER)),
+    "consent": (lambda: athom.consent(who, AT, user), (PAGE,), (PASSWORD, CLIENT, USER)),
+    "token": (
+        lambda: athom.consent(who, AT, user),
+        (by_code,),
+        (PASSWORD, CLIENT, USER, CODE),
+    ),
+    "refresh": (
+        lambda: athom.renew_grant(who, AT, Secret(REFRESH)),
+        (),
+        (PASSWORD, CLIENT, REFRESH),
+    ),
+    "delegation": (
+        lambda: athom.exchange(grant, SITE, (Secret(PASSWORD),)),
+        (),
+        (ACCESS, PASSWORD),
+    ),
+    "homey_login": (lambda: athom.exchange(grant, SITE), (delegated,), (ACCESS, DELEGATION)),
+}
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "percent-encoded": lambda text: quote(text, safe=""),
+    "form-encoded": quote_plus,
+    "JSON-escaped": lambda text: json.dumps(text)[1:-1],
+    "HTML-escaped": html.escape,
+    "percent-encoded twice": lambda text: quote(quote(text, safe=""), safe=""),
+}
+
+
+def bodies(text: str) -> list[str]:
+    """What a hostile server may make of it."""
+    return [
+        json.dumps({"error": "invalid_client", "error_description": f"bad {text}!"}),
+        json.dumps({"error": text, "error_description": {"field": text, text: "invalid"}}),
+        json.dumps({"error": "invalid_request", "error_description": {"a": {"b": text}}}),
+        json.dumps({"error": "x" * 3980 + " " + text}),
+        json.dumps(text),
+        text,
+    ]
+
+
+def everything(error: TokendError) -> str:
+    """All that is shown, and what a traceback says of the error and what led to it."""
+    told = traceback.format_exception_only(error)
+    return shown(error) + "".join(told)
+
+
+def outcome(
+    conversation: Conversation[object], before: Sequence[Response], last: Response
+) -> TokendError | None:
+    """How it fails after ``last``; None where it goes on or succeeds."""
+    next(conversation)
+    try:
+        for reply in (*before, last):
+            conversation.send(reply)
+    except TokendError as error:
+        return error
+    except StopIteration:
+        pass
+    return None
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("place", PLACES)
+def test_no_echo_reaches_a_failures_text(place: str, spelling: str) -> None:
+    """Every secret that the server was sent, in every spelling, with every status."""
+    start, before, known = PLACES[place]
+    failures = 0
+    for canary in known:
+        spelt = SPELLINGS[spelling](canary)
+        for body, status in product(bodies(spelt), (200, 400, 404, 429)):
+            error = outcome(start(), before, answer(status, body))
+            if error is not None:
+                failures += 1
+                text = everything(error)
+                assert spelt not in text
+                assert canary[:5] not in text
+
+    assert failures > 5
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("name", ["error", "error_description"])
+def test_no_echo_in_a_redirect_reaches_a_failures_text(name: str, spelling: str) -> None:
+    """The accounts server knows password and user token by then."""
+    for canary in (PASSWORD, CLIENT, USER):
+        for kind in ("access_denied", "other"):
+            text = quote(SPELLINGS[spelling](canary), safe="")
+            place = f"{REDIRECT}?error={kind}&{name}={text}&code=400"
+            error = play(athom.consent(who, AT, user), PAGE, redirect(place)).error
+
+            assert error is not None
+            assert canary[:5] not in everything(error)
+
+
+def test_no_echo_in_the_list_of_homeys_reaches_a_refusal() -> None:
+    """Neither as a name nor as an id."""
+    homeys = [
+        {"_id": "5a01", "name": f"is {ACCESS} {PASSWORD}"},
+        {"_id": ACCESS, "name": "x"},
+        {"_id": f"x{REFRESH_ID}", "name": "x"},
+    ]
+    listed = answer(200, json.dumps({"homeys": homeys}))
+    refused = (delegated, answer(401)) * 2
+    hide = (Secret(PASSWORD), Secret(REFRESH_ID), Secret(""))
+    error = play(athom.exchange(grant, SITE, hide), *refused, listed).error
+
+    assert error is not None
+    assert "Homeys are: 5a01 (is … …)." in error.remedy
+    assert ACCESS[:5] not in everything(error)
+
+
+def test_a_refused_bearer_is_not_named() -> None:
+    """Nor is anything else of what led to it."""
+    no = answer(401, json.dumps({"error": BEARER}))
+    error = play(athom.exchange(grant, SITE), delegated, taken, no, no, no).error
+
+    assert error is not None
+    assert not [one for one in CANARIES if one in everything(error)]
+
+
+def test_values_show_no_canary_either() -> None:
+    """What a whole conversation returns can be printed."""
+    signed_in = play(
+        athom.sign_in(WHO, AT),
+        LOGGED_IN,
+        PAGE,
+        CODE_REDIRECT,
+        answer(200, json.dumps({"access_token": ACCESS, "refresh_token": REFRESH})),
+    )
+    exchanged = play(athom.exchange(grant, SITE), DELEGATED, taken, answer(500))
+    text = repr((signed_in, exchanged))
+
+    assert not [one for one in CANARIES if one in text]

@@ -1,0 +1,313 @@
+"""The sorting table of docs/wire.md, read from that page and shown row by row."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homey_tokend import athom
+from homey_tokend.core.errors import (
+    AccountRefused,
+    BearerDiscarded,
+    ClientRefused,
+    ConsentRefused,
+    Garbled,
+    HomeyOffline,
+    HomeyRefused,
+    ProtocolChanged,
+    Refused,
+    ServerTrouble,
+    StaleSignIn,
+    Throttled,
+    TokendError,
+    Transient,
+    Unreachable,
+)
+from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.tokens import Bearer, Grant
+from tests.athom.scenes import (
+    AT,
+    CODE_REDIRECT,
+    DELEGATED,
+    GRANT,
+    GRANTED,
+    HOMEY_TAKES,
+    LOGGED_IN,
+    PAGE,
+    REDIRECT,
+    REFRESH,
+    SITE,
+    WHO,
+    answer,
+    as_json,
+    play,
+    redirect,
+    table_rows,
+)
+
+_PAGE = Path(__file__, "../../../docs/wire.md").resolve().read_text(encoding="utf-8")
+_ROWS = [row for row in table_rows(_PAGE) if row[0] != "variable"]  # tests/sinks has these
+
+
+def _sign_in() -> Generator[Request, Response, Grant]:
+    return athom.sign_in(WHO, AT)
+
+
+def _renew() -> Generator[Request, Response, Grant]:
+    return athom.renew_grant(WHO, AT, Secret(REFRESH))
+
+
+def _exchange() -> Generator[Request, Response, Bearer]:
+    return athom.exchange(GRANT, SITE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One sentence of the table: in ``step``, after ``before``, ``replies`` mean ``expected``."""
+
+    row: str
+    replies: tuple[Response | TokendError, ...]
+    expected: type[TokendError] | None
+    status: int | None = None
+    start: Callable[[], Generator[Request, Response, Any]] = _sign_in
+
+
+_BEFORE: dict[str, tuple[Response, ...]] = {
+    "login": (),
+    "authorise": (LOGGED_IN,),
+    "consent": (LOGGED_IN, PAGE),
+    "token": (LOGGED_IN, PAGE, CODE_REDIRECT),
+    "delegation": (),
+    "homey_login": (DELEGATED,),
+    "session": (DELEGATED, HOMEY_TAKES),
+}
+_INVALID_GRANT = as_json(400, {"code": 400, "error": "invalid_grant"})
+_DENIED = redirect(f"{REDIRECT}?error=access_denied&error_description=The user denied&code=400")
+
+CASES = {
+    "login: 4xx with JSON refuses the account": Case(
+        "4xx with JSON",
+        (as_json(401, {"error": "The provided password is not correct"}),),
+        AccountRefused,
+        401,
+    ),
+    "login: 404 with JSON refuses the account": Case(
+        "4xx with JSON", (as_json(404, {}),), AccountRefused, 404
+    ),
+    "login: 4xx without JSON is a changed protocol": Case(
+        "4xx without JSON;", (answer(403, "<h1>No</h1>"),), ProtocolChanged, 403
+    ),
+    "login: 4xx with a bare JSON string refuses the account": Case(
+        "4xx with JSON", (as_json(400, "no"),), AccountRefused, 400
+    ),
+    "login: 200 without a token is a changed protocol": Case(
+        "4xx without JSON;", (as_json(200, {"jwt": "x"}),), ProtocolChanged, 200
+    ),
+    "login: a token that is no text is a changed protocol": Case(
+        "4xx without JSON;", (as_json(200, {"token": {"x": "y"}}),), ProtocolChanged, 200
+    ),
+    "login: 201 with JSON is a changed protocol": Case(
+        "4xx without JSON;", (as_json(201, {"token": "x"}),), ProtocolChanged, 201
+    ),
+    "login: a redirect is a changed protocol": Case(
+        "4xx without JSON;", (redirect("https://elsewhere.example"),), ProtocolChanged, 302
+    ),
+    "authorise: 302 with a code needs no form": Case(
+        "302 to the redirect_uri", (CODE_REDIRECT, GRANTED), None
+    ),
+    "authorise: 400 JSON refuses the client": Case(
+        "400 JSON",
+        (as_json(400, {"error_description": {"client_id": "Invalid value"}}),),
+        ClientRefused,
+        400,
+    ),
+    "authorise: 401 means to sign in anew": Case(
+        "401", (as_json(401, {"error": "invalid_token"}),), StaleSignIn, 401
+    ),
+    "authorise: 200 without a form is a changed protocol": Case(
+        "200 without the form", (answer(200, "<p>Welcome</p>"),), ProtocolChanged, 200
+    ),
+    "authorise: 403 is a changed protocol": Case(
+        "200 without the form", (answer(403, "no"),), ProtocolChanged, 403
+    ),
+    "consent: access_denied refuses the consent": Case(
+        "302 with `error=access_denied`", (_DENIED,), ConsentRefused, 302
+    ),
+    "consent: 403 means the whole flow once more": Case(
+        "403 (csurf)", (answer(403, "invalid csrf token"),), StaleSignIn, 403
+    ),
+    "consent: another error is a changed protocol": Case(
+        "302 with another `error`",
+        (redirect(f"{REDIRECT}?error=server_error&code=503"),),
+        ProtocolChanged,
+        302,
+    ),
+    "consent: 200 is a changed protocol": Case(
+        "302 with another `error`", (PAGE,), ProtocolChanged, 200
+    ),
+    "token: invalid_client refuses the client": Case(
+        "400 `invalid_client`", (as_json(400, {"error": "invalid_client"}),), ClientRefused, 400
+    ),
+    "token: invalid_grant for a code means the whole flow once more": Case(
+        "400 `invalid_grant` for a code", (_INVALID_GRANT,), StaleSignIn, 400
+    ),
+    "token: invalid_grant for a refresh token means the full flow": Case(
+        "400 `invalid_grant` for a refresh token", (_INVALID_GRANT,), StaleSignIn, 400, _renew
+    ),
+    "delegation: 401 means to sign in anew": Case(
+        "401", (as_json(401, {"error": "invalid_token"}),), StaleSignIn, 401, _exchange
+    ),
+    "homey_login: 401 and 403 mean once more, then a refusal": Case(
+        "401, 403",
+        (answer(401), DELEGATED, answer(403), as_json(200, {"homeys": []})),
+        HomeyRefused,
+        None,
+        _exchange,
+    ),
+    "homey_login: 403 once is forgiven": Case(
+        "401, 403",
+        (answer(403), DELEGATED, HOMEY_TAKES, as_json(200, {})),
+        None,
+        None,
+        _exchange,
+    ),
+    "session: 401 three times discards the token": Case(
+        "401", (answer(401), answer(401), answer(401)), BearerDiscarded, None, _exchange
+    ),
+    "session: a Homey that is not reachable holds nothing back": Case(
+        "not reachable", (Unreachable("no route", sent=False),), None, None, _exchange
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_row_of_the_table_means_what_it_says(name: str) -> None:
+    """The class, the step's name and the status are those of the row."""
+    case, step = CASES[name], name.partition(":")[0]
+
+    played = play(case.start(), *(_BEFORE[step] if case.start != _renew else ()), *case.replies)
+
+    assert case.expected == (played.error and type(played.error))
+    if played.error is not None:
+        assert step == played.error.step
+        assert case.status == played.error.status
+
+
+def test_no_row_of_the_page_is_without_a_case() -> None:
+    """A row that is added or reworded wants its case here; every case names a row."""
+    named = {(name.partition(":")[0], case.row) for name, case in CASES.items()}
+    shown = {(s, a) for s, a, _ in _ROWS if any(s == n and a.startswith(r) for n, r in named)}
+    stray = {(n, r) for n, r in named if not any(s == n and a.startswith(r) for s, a, _ in _ROWS)}
+
+    assert {(step, text) for step, text, _ in _ROWS if step != "any"} == shown
+    assert set() == stray
+
+
+def test_the_page_calls_each_failure_by_its_family() -> None:
+    """Where the page says transient, refused or protocol changed, the class is of that family."""
+    families = {"transient": Transient, "refused": Refused, "protocol changed": ProtocolChanged}
+    checked = 0
+    for name, case in CASES.items():
+        step = name.partition(":")[0]
+        means = next(m for s, a, m in _ROWS if s == step and a.startswith(case.row))
+        first = next((word for word in families if means.startswith(word)), None)
+        if first is not None and case.expected is not None:
+            assert issubclass(case.expected, families[first]), name
+            checked += 1
+
+    assert checked > 15
+
+
+# --- the first row: what means the same at every step -------------------------
+
+_EVERYWHERE: dict[str, tuple[Response, type[TokendError]]] = {
+    "408": (answer(408), ServerTrouble),
+    "425": (answer(425), ServerTrouble),
+    "429": (answer(429), Throttled),
+    "500 with JSON": (as_json(500, {"error": "server_error"}), ServerTrouble),
+    "502 with HTML": (answer(502, "<h1>Bad gateway</h1>"), ServerTrouble),
+    "503": (answer(503), ServerTrouble),
+    "599": (answer(599), ServerTrouble),
+    "mesh_node_offline with 200": (answer(200, '"mesh_node_offline"'), HomeyOffline),
+    "mesh_node_offline as an error with 200": (
+        as_json(200, {"error": "mesh_node_offline"}),
+        HomeyOffline,
+    ),
+    "mesh_node_offline with 404": (
+        as_json(404, {"error": {"id": "mesh_node_offline"}}),
+        HomeyOffline,
+    ),
+    "mesh_node_offline with 429": (answer(429, "mesh_node_offline"), HomeyOffline),
+    "mesh_node_offline in deep JSON": (
+        answer(200, '["mesh_node_offline",' + "[" * 100_000),
+        HomeyOffline,
+    ),
+}
+_NO_JSON = {
+    "HTML with 200": answer(200, "<html>Please log in to the WLAN</html>"),
+    "nothing with 200": answer(200),
+    "nothing with 204": answer(204),
+    "HTML with 203": answer(203, "<html>"),
+    "cut JSON": answer(200, '{"token": "abc'),
+    "bytes that are no text": answer(200, b"\xff\xfe\x00\x80"),
+    "JSON nested without end": answer(200, "[" * 100_000),
+    "a number of 5,000 digits": answer(200, "9" * 5000),
+}
+_STARTS: dict[str, Callable[[], Generator[Request, Response, Any]]] = {
+    step: _sign_in if index < 4 else _exchange for index, step in enumerate(_BEFORE)
+}
+
+
+def test_the_page_has_all_that_is_the_same_everywhere_in_one_transient_row() -> None:
+    """The row names each of the answers shown below."""
+    row = next(row for row in _ROWS if row[0] == "any")
+
+    assert row[2].startswith("transient")
+    for word in ("408", "425", "429", "5xx", "HTML", "cut JSON", "mesh_node_offline"):
+        assert word in row[1]
+
+
+@pytest.mark.parametrize("what", _EVERYWHERE)
+@pytest.mark.parametrize("step", [step for step in _BEFORE if step != "session"])
+def test_trouble_is_transient_at_every_step(step: str, what: str) -> None:
+    """The same class everywhere, with the step's own name and the status."""
+    reply, expected = _EVERYWHERE[what]
+
+    played = play(_STARTS[step](), *_BEFORE[step], reply)
+
+    assert expected is type(played.error)
+    assert played.error is not None
+    assert (step, reply.status) == (played.error.step, played.error.status)
+
+
+@pytest.mark.parametrize("what", _NO_JSON)
+@pytest.mark.parametrize("step", ["login", "token", "delegation", "homey_login"])
+def test_a_success_without_json_is_garbled(step: str, what: str) -> None:
+    """A captive portal or a cut answer is no change of the protocol."""
+    played = play(_STARTS[step](), *_BEFORE[step], _NO_JSON[what])
+
+    assert Garbled is type(played.error)
+    assert played.error is not None
+    assert step == played.error.step
+
+
+@pytest.mark.parametrize("what", [*_EVERYWHERE, *_NO_JSON])
+def test_no_trouble_at_the_session_holds_a_bearer_back(what: str) -> None:
+    """The bearer is published unproved, whatever is amiss when it is proved."""
+    reply = _EVERYWHERE[what][0] if what in _EVERYWHERE else _NO_JSON[what]
+
+    bearer = play(_exchange(), *_BEFORE["session"], reply).value
+
+    assert not bearer.proved
+    assert bearer.note.startswith("not proved: ")
+
+
+@pytest.mark.parametrize("step", [step for step in _BEFORE if step != "session"])
+def test_what_the_transport_could_not_send_goes_through(step: str) -> None:
+    """Network, DNS, TLS and time-outs are the transport's failures, as they are."""
+    lost = Unreachable("no route to host", step=step, sent=False)
+
+    assert lost is play(_STARTS[step](), *_BEFORE[step], lost).error

@@ -1,0 +1,165 @@
+"""Where the first configuration goes, and that it is written whole or not at all."""
+
+import grp
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homey_tokend import exit_codes
+from homey_tokend.cli.setup import destination
+from homey_tokend.cli.setup.destination import FirstPlace
+from homey_tokend.client.transport import ClientError
+from homey_tokend.config import locate
+
+SECRETS = {"password": "pw", "client_secret": "cs"}
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine's own folder, somewhere else."""
+    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc" / "config.yaml")
+    return tmp_path / "etc"
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path / "home")}
+
+
+def test_as_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line counts before the environment; a relative path becomes an absolute one."""
+    monkeypatch.chdir(tmp_path)
+    told = {"HOMEY_TOKEND_CONFIG": "/elsewhere/b.yaml"}
+
+    assert destination.first_place("a.yaml", told) == FirstPlace(
+        tmp_path / "a.yaml", tmp_path, unit=False
+    )
+    assert Path("/elsewhere/b.yaml") == destination.first_place(None, told).config
+
+
+def test_for_one_person(tmp_path: Path, system: Path) -> None:
+    """Where the machine's folder is not there, the person's own is made."""
+    place = destination.first_place(None, environ(tmp_path))
+    place.must_be_free()
+    written = place.write("text", SECRETS)
+
+    own = tmp_path / "home/.config/homey-tokend"
+    assert [own / "password", own / "client-secret", own / "config.yaml"] == written
+    assert ["pw\n", "cs\n", "text"] == [path.read_text() for path in written]
+    assert [0o600] * 3 == [mode(path) for path in written]
+    assert 0o700 == mode(own)
+    assert not system.exists()
+
+
+def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a folder of credentials the secrets go there, and the unit's group may read the rest."""
+    group = grp.struct_group(("homey-tokend", "x", os.getgid(), []))
+    monkeypatch.setattr(grp, "getgrnam", {"homey-tokend": group}.__getitem__)
+    (system / "credentials").mkdir(parents=True)
+    place = destination.first_place(None, environ(tmp_path))
+    written = place.write("text", SECRETS)
+
+    assert [
+        system / "credentials/password",
+        system / "credentials/client_secret",
+        system / "config.yaml",
+    ] == written
+    assert [0o600, 0o600, 0o640] == [mode(path) for path in written]
+    assert ("homey_password", "homey_totp_secret") == (
+        place.secret("password"),
+        place.secret("totp_secret"),
+    )
+
+
+def test_one_that_would_be_read(tmp_path: Path, system: Path) -> None:
+    """A configuration in any of the places is not shadowed by a second one."""
+    system.mkdir()
+    (system / "config.yaml").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ClientError, match="is there already") as caught:
+        destination.first_place(None, environ(tmp_path))
+
+    assert exit_codes.CANNOT_CREATE == caught.value.exit_status
+
+
+@pytest.mark.parametrize("parent", ["file/x", "file"])
+def test_no_folder(tmp_path: Path, parent: str) -> None:
+    """A file where a folder is needed is told before anything is asked."""
+    (tmp_path / "file").touch()
+    config = tmp_path / parent / "config.yaml"
+    with pytest.raises(ClientError, match="nothing can be written in") as caught:
+        FirstPlace(config, config.parent, unit=False).must_be_free()
+
+    assert exit_codes.CANNOT_CREATE == caught.value.exit_status
+
+
+def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be looked at is told as such, and its path."""
+
+    def denied(self: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    place = FirstPlace(tmp_path / "x/y/config.yaml", tmp_path / "x/y", unit=False)
+    for name in ("lstat", "stat"):
+        monkeypatch.setattr(Path, name, denied)
+    with pytest.raises(ClientError, match=f"nothing can be written in {tmp_path}/x/y"):
+        place.must_be_free()
+
+
+@pytest.mark.parametrize("name", ["password", "client-secret", "totp-secret"])
+def test_a_name_that_a_secret_needs(tmp_path: Path, name: str) -> None:
+    """The configuration is not written over a secret."""
+    with pytest.raises(ClientError, match="is where a secret goes"):
+        FirstPlace(tmp_path / name, tmp_path, unit=False).must_be_free()
+
+
+@pytest.mark.parametrize("path", ["a\nb/config.yaml", "a\udce9/config.yaml"])
+def test_a_path_that_cannot_be_written(tmp_path: Path, path: str) -> None:
+    """A path that YAML would not give back is refused before anything is asked."""
+    with pytest.raises(ClientError, match="cannot be written in it"):
+        destination.first_place(str(tmp_path / path), {})
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "password", "totp-secret"])
+def test_what_came_meanwhile_stays(tmp_path: Path, name: str) -> None:
+    """What appears while a person types is not written over either."""
+    place = FirstPlace(tmp_path / "config.yaml", tmp_path, unit=False)
+    place.must_be_free()
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ClientError, match="is there already"):
+        place.write("text", SECRETS)
+
+    assert [name] == [path.name for path in tmp_path.iterdir()]
+    assert "mine" == (tmp_path / name).read_text()
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """The configuration cannot be written: the secrets are gone again."""
+    folder = tmp_path / "secrets"
+    config = tmp_path / "absent" / "config.yaml"
+    with pytest.raises(ClientError, match="cannot be written: no such file") as caught:
+        FirstPlace(config, folder, unit=True).write("text", SECRETS)
+
+    assert exit_codes.CANNOT_CREATE == caught.value.exit_status
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """What another one has just made is not taken for ours: it stays, and ours goes."""
+    place = FirstPlace(tmp_path / "config.yaml", tmp_path, unit=False)
+
+    class Meanwhile(dict[str, str]):
+        def items(self) -> Any:
+            (tmp_path / "config.yaml").write_text("another's")
+            return super().items()
+
+    with pytest.raises(ClientError, match="cannot be written: file exists"):
+        place.write("ours", Meanwhile(SECRETS))
+
+    assert ["config.yaml"] == [path.name for path in tmp_path.iterdir()]
+    assert "another's" == (tmp_path / "config.yaml").read_text()

@@ -1,0 +1,61 @@
+"""The first configuration: whatever is answered stands in it as it was."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homey_tokend.cli.setup.draft import FirstSetup
+from homey_tokend.config import Defaults, LogicVariableConfig, parse
+from homey_tokend.core.secret import Secret, SecretRef, SecretSource
+
+PRINTABLE = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=40)
+SECRETS: dict[str, Path | str] = {
+    "password": Path("/etc/x/it's a password"),
+    "client_secret": "homey_client_secret",
+}
+
+
+@given(email=PRINTABLE, client_id=PRINTABLE, name=PRINTABLE, variable=PRINTABLE)
+def test_it_is_read_back(email: str, client_id: str, name: str, variable: str) -> None:
+    """Quotes, colons, hashes, braces: nothing is taken for YAML."""
+    made = FirstSetup(
+        email=email,
+        client_id=client_id,
+        redirect_url="http://localhost",
+        secrets=SECRETS,
+        cloudid="c0ffee",
+        called=name,
+        variable=variable,
+    )
+    config = parse(made.text().encode(), "config.yaml", defaults=Defaults(), environ={})
+    (homey,) = config.homeys.values()
+    (sink,) = homey.sinks
+
+    told = (homey.email.plain, homey.client_id.plain, homey.cloudid)
+    assert (Secret(email), Secret(client_id), "c0ffee") == told
+    assert SecretRef(SecretSource.FILE, argument="/etc/x/it's a password") == homey.password
+    assert SecretRef(SecretSource.CREDENTIAL, argument="homey_client_secret") == homey.client_secret
+    assert isinstance(sink, LogicVariableConfig)
+    assert (variable, True) == (sink.name, sink.create)
+    assert homey.totp_secret is None
+
+
+@pytest.mark.parametrize("one_time", [None, "homey_totp_secret"])
+def test_what_may_be_absent(one_time: str | None) -> None:
+    """No variable, no name, no endpoints of its own: none of them is written."""
+    more: dict[str, Path | str] = {"totp_secret": one_time} if one_time else {}
+    made = FirstSetup(
+        email="a@example.com",
+        client_id="i",
+        redirect_url="http://localhost",
+        secrets=SECRETS | more,
+        cloudid="c0ffee",
+    )
+    config = parse(made.text().encode(), "config.yaml", defaults=Defaults(), environ={})
+    (homey,) = config.homeys.values()
+
+    assert () == tuple(homey.sinks)
+    assert bool(one_time) is (homey.totp_secret is not None)
+    assert "https://api.athom.com" == config.endpoints.api

@@ -1,0 +1,341 @@
+"""``homey-tokend call``: what it prints, what it asks, and what it ends with."""
+
+import io
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from homey_tokend import client, exit_codes, hub
+from homey_tokend.cli import main
+from homey_tokend.client.transport import Answer
+from homey_tokend.core.status import View
+from homey_tokend.simulator import Settings, Switches
+from tests.support.desk import view
+from tests.support.doors import saying
+from tests.support.homeys import Home, inhabited
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _no_log_between() -> None:
+    """The daemon of these tests is a thread: its log would stand in the command's output."""
+    structlog.configure(processors=[_dropped])
+
+
+def _dropped(_logger: object, _method: str, _event: object) -> str:
+    raise structlog.DropEvent
+
+
+@pytest.fixture
+def socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ht"))
+    monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(folder / "d.sock"))
+    yield folder / "d.sock"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def home(socket: Path) -> Iterator[Home]:
+    with inhabited(socket) as made:
+        yield made
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def ran(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["homey-tokend", *words])
+        capsys.readouterr()
+        status = main.main()
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return ran
+
+
+class Terminal(io.TextIOWrapper):
+    """A terminal that a person may sit at, with what they type."""
+
+    def __init__(self, typed: str = "") -> None:
+        super().__init__(io.BytesIO(typed.encode()), encoding="utf-8", write_through=True)
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def shown(self) -> str:
+        raw = self.buffer
+        assert isinstance(raw, io.BytesIO)
+        return raw.getvalue().decode()
+
+
+def test_devices(home: Home, run: Run) -> None:
+    """By name, and by method and path: the Homey's JSON as it came."""
+    by_name = run("call", "devices")
+    by_path = run("call", "get", "/api/manager/devices/device", "--homey", "home")
+    names = [one["name"] for one in json.loads(by_name[1]).values()]
+
+    assert (exit_codes.OK, "") == (by_name[0], by_name[2])
+    assert by_name == by_path
+    assert ["Lamp", "Thermometer"] == names
+    assert [("GET", "/devices/device")] * 2 == home.asked
+
+
+@pytest.mark.parametrize(
+    "name",
+    [one.name for one in hub.ENDPOINTS if not one.arguments and one.method == "GET"],
+)
+def test_every_list(socket: Path, run: Run, name: str) -> None:
+    """Every call without arguments is answered by a Homey that has it."""
+    known = hub.find(name)
+    assert known is not None
+    version = 2 if hub.PRO_2019 in known.homeys else 3
+    with inhabited(socket, Settings(switches=Switches(api_version=version))):
+        status, out, _ = run("call", name)
+
+    if known.homeys:
+        assert exit_codes.OK == status
+        json.loads(out)
+    else:
+        assert exit_codes.USAGE == status
+
+
+def test_setting_a_capability(home: Home, run: Run) -> None:
+    """A lamp is switched and dimmed; the Homey's echo is printed."""
+    lamp = home.id_of("Lamp")
+    found = [
+        run("call", "set-capability", lamp, "onoff", "true"),
+        run("call", "set-capability", lamp, "dim", "0.25"),
+        run("call", "off", lamp),
+    ]
+
+    assert [(exit_codes.OK, "")] * 3 == [(one[0], one[2]) for one in found]
+    assert [{"value": True}, {"value": 0.25}, {"value": False}] == [
+        one.json for one in home.simulator.requests
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("set-capability", "LAMP", "onoff", "on"), exit_codes.USAGE, "400: Invalid value"),
+        (("set-capability", "LAMP", "dim", "7"), exit_codes.USAGE, "400: Value out of range"),
+        (("set-capability", "LAMP", "colour", "1"), exit_codes.USAGE, "404: Capability not found"),
+        (("set-capability", "none", "onoff", "true"), exit_codes.USAGE, "404: Device not found"),
+        (("capability", "LAMP", "onoff"), exit_codes.USAGE, "missing_api_method"),
+        (("GET", "/api/nothing"), exit_codes.USAGE, "homey-tokend call --list"),
+        (("GET", "/api/../token"), exit_codes.USAGE, "may not climb"),
+        (("GET", "/token"), exit_codes.USAGE, "begins with /api/"),
+        (("GET", "/api/a b"), exit_codes.USAGE, "percent-encoded"),
+        (("GET", "/api/x\r\nX: y"), exit_codes.USAGE, "percent-encoded"),
+        (("GET",), exit_codes.USAGE, "one path is expected"),
+        (("GET", "/api/x", "y"), exit_codes.USAGE, "one path is expected"),
+        ((), exit_codes.USAGE, "call --list"),
+        (("devicesx",), exit_codes.USAGE, "did you mean devices?"),
+        (("xyzzy",), exit_codes.USAGE, "unknown: xyzzy"),
+        (("device",), exit_codes.USAGE, "expected: device <id>"),
+        (("devices", "-d", "1"), exit_codes.USAGE, "-d goes with METHOD PATH"),
+        (("PUT", "/api/x", "-d", "on"), exit_codes.USAGE, "no JSON"),
+        (("PUT", "/api/x", "-d", "NaN"), exit_codes.USAGE, "no JSON"),
+        (("PUT", "/api/x", "-d", '{"value": -Infinity}'), exit_codes.USAGE, "no JSON"),
+        (("PUT", "/api/x", "-d", '{"value": 1e999}'), exit_codes.USAGE, "too large a"),
+        (("PUT", "/api/x", "-d", "[" * 60_000), exit_codes.USAGE, "too deep"),
+        (("set-variable", "x", "1e999"), exit_codes.USAGE, "too large"),
+        (("PUT", "/api/x", "-d", "@/nowhere"), exit_codes.USAGE, "cannot be read"),
+        (("devices", "--homey", "nope"), exit_codes.USAGE, "known: home"),
+        (("reboot",), exit_codes.USAGE, "Give --yes."),
+        (("POST", "/api/manager/zwave/COMMAND/", "-d", "{}"), exit_codes.USAGE, "Give --yes."),
+    ],
+)
+def test_wrong_calls(home: Home, run: Run, words: tuple[str, ...], status: int, told: str) -> None:
+    """What is wrong is told in plain words, by us or by the Homey, and nothing is printed."""
+    lamp = home.id_of("Lamp")
+    got = run("call", *(lamp if word == "LAMP" else word for word in words))
+
+    assert (status, "") == got[:2]
+    assert told in got[2]
+    assert home.desk.views["home"].token is not None
+    assert all(bearer not in got[2] for bearer in _bearers(home))
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ({"kind": "status", "status": 403}, exit_codes.REFUSED),
+        ({"kind": "missing_scopes"}, exit_codes.REFUSED),
+        ({"kind": "status", "status": 401}, exit_codes.REFUSED),
+        ({"kind": "too_many_requests", "retry_after": "60"}, exit_codes.TRY_LATER),
+        ({"kind": "status", "status": 500}, exit_codes.UNREACHABLE),
+        ({"kind": "status", "status": 422}, exit_codes.USAGE),
+        ({"kind": "redirect"}, exit_codes.UNREACHABLE),
+        ({"kind": "reset"}, exit_codes.UNREACHABLE),
+        ({"kind": "mesh_node_offline", "status": 503}, exit_codes.UNREACHABLE),
+        ({"kind": "cut"}, exit_codes.UNREACHABLE),
+    ],
+)
+def test_exit_statuses(home: Home, run: Run, fault: dict[str, object], status: int) -> None:
+    """What a Homey answers decides how the command ends."""
+    home.simulator.add_fault(step="devices", **fault)
+    got = run("call", "devices")
+
+    assert (status, "") == got[:2]
+    assert got[2].startswith("homey-tokend: ")
+
+
+def test_no_token_now(home: Home, run: Run) -> None:
+    """Where the daemon has no token the status is 75, as for `token`."""
+    (bearer,) = _bearers(home)
+    home.desk.views.clear()
+    home.desk.views["home"] = home_without_token()
+    got = run("call", "devices")
+
+    assert (exit_codes.TRY_LATER, "") == got[:2]
+    assert bearer not in got[2]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_whose_refusal_it_is(home: Home, run: Run, method: str) -> None:
+    """What the daemon refuses is not put into the Homey's mouth, also where no body says so."""
+    got = run("call", method, "/api//x")
+
+    assert (exit_codes.USAGE, "", []) == (*got[:2], home.asked)
+    assert "the Homey" not in got[2]
+
+
+def test_several_homeys(home: Home, run: Run) -> None:
+    """With several Homeys one must be named."""
+    home.desk.views["hut"] = view("hut")
+    got = run("call", "devices")
+
+    assert exit_codes.USAGE == got[0]
+    assert "name one: home, hut" in got[2]
+
+
+def test_no_daemon(socket: Path, run: Run) -> None:
+    """No daemon is 69, with what to do."""
+    assert not socket.exists()
+    got = run("call", "devices")
+
+    assert exit_codes.UNREACHABLE == got[0]
+    assert "Is the daemon running?" in got[2]
+
+
+def test_bodies(home: Home, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """-d takes the body itself, a file, or standard input."""
+    path = f"/api/manager/logic/variable/{home.id_of('visitors')}"
+    (tmp_path / "body").write_text('{"value": 2}')
+    stdin = Terminal('{"value": 3}')
+    monkeypatch.setattr(sys, "stdin", stdin)
+    got = [
+        run("call", "PUT", path, "-d", body)
+        for body in ('{"value": 1}', f"@{tmp_path / 'body'}", "-")
+    ]
+
+    assert [1, 2, 3] == [json.loads(one[1])["value"] for one in got]
+
+
+def test_dangerous(home: Home, run: Run) -> None:
+    """With --yes nobody is asked; the Homey gets it."""
+    got = [run("call", "reboot", "--yes")[0], run("call", "-y", "zwave-heal", "5")[0]]
+
+    assert [exit_codes.OK] * 2 == got
+    assert [("POST", "/system/reboot"), ("POST", "/zwave/command")] == home.asked
+    assert {"command": "heal", "opts": {"nodeId": 5}} == home.simulator.requests[-1].json
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "asked"),
+    [
+        ("y\n", exit_codes.OK, 1),
+        ("no\n", exit_codes.USAGE, 0),
+        ("\n", exit_codes.USAGE, 0),
+        ("", exit_codes.USAGE, 0),
+    ],
+)
+def test_asking_first(
+    home: Home, run: Run, monkeypatch: pytest.MonkeyPatch, typed: str, status: int, asked: int
+) -> None:
+    """On a terminal a person is asked, and only yes is yes."""
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    monkeypatch.setattr(sys, "stderr", shown)
+
+    assert status == run("call", "reboot")[0]
+    assert asked == len(home.asked)
+    assert "POST /api/manager/system/reboot can disturb the whole home." in shown.shown
+
+
+def test_on_a_terminal(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal a list is a table, a thing is indented, and --json is as it came."""
+    shown = []
+    for words in (("variables",), ("variable", home.id_of("visitors")), ("variables", "--json")):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stdout", terminal)
+        run("call", *words)
+        shown.append(terminal.shown)
+
+    assert shown[0].startswith("id ")
+    assert "  accesstoken  string" in shown[0]
+    assert '{\n  "id": ' in shown[1]
+    assert shown[2].startswith('{"')
+
+
+def test_what_is_no_json(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that are no JSON never reach a terminal; elsewhere they are printed as they came."""
+    home.simulator.add_fault(step="devices", kind="text", status=200, body="\x1b[2Jno")
+    plain = run("call", "devices")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    got = run("call", "devices")
+
+    assert (exit_codes.OK, "\x1b[2Jno") == plain[:2]
+    assert (exit_codes.OK, "") == (got[0], terminal.shown)
+    assert "no JSON: 6 bytes" in got[2]
+
+
+def test_the_list(run: Run) -> None:
+    """--list has every name, without a daemon."""
+    status, out, _ = run("call", "--list")
+
+    assert exit_codes.OK == status
+    assert all(one.usage in out for one in hub.ENDPOINTS)
+    assert "  ! reboot" in out
+    assert "all alarms (2016 to 2019, 2023 and later)\n" in out
+    assert "one value of a device (2023 and later, cloud)\n" in out
+    assert "all reminders (none known)\n" in out
+    assert "all devices, with their values\n" in out
+
+
+def test_an_impostor(socket: Path, run: Run) -> None:
+    """Whatever answers on the socket is told in printable words."""
+    body = b'{"error": {"a": "b\\u001b"}}'
+    answer = b"HTTP/1.1 400 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with saying(socket, answer):
+        got = run("call", "devices", "--homey", "home")
+
+    assert exit_codes.USAGE == got[0]
+    assert '{"a": "b\\u001b"}' in got[2]
+
+
+def test_from_python(home: Home) -> None:
+    """The same from Python, with the Homey's status."""
+    got = client.forward("PUT", "/api/manager/logic/variable/none", b'{"value": 1}', homey="home")
+
+    assert isinstance(got, Answer)
+    assert 404 == got.status
+    assert 1 == len(home.asked)
+
+
+def _bearers(home: Home) -> list[str]:
+    (homey,) = home.simulator.state.homeys.values()
+    return list(homey.sessions)
+
+
+def home_without_token() -> View:
+    return view("home")

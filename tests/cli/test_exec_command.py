@@ -1,0 +1,222 @@
+"""``homey-tokend exec``: the command takes our place, with a token in its environment."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from homey_tokend import exit_codes
+from tests.support.desk import CANARY, FakeDesk, refused, token, view
+from tests.support.doors import saying, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+
+PROGRAM = (sys.executable, "-m", "homey_tokend", "exec")
+
+
+@pytest.fixture
+def socket() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ht"))
+    yield folder / "d.sock"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def desk(socket: Path) -> Iterator[FakeDesk]:
+    made = FakeDesk(view("home", token()))
+    with serving(made, socket):
+        yield made
+
+
+def begun(socket: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603  our own program
+        [*PROGRAM, *words],
+        env={**os.environ, "HOMEY_TOKEND_SOCKET": str(socket)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def done(socket: Path, *words: str) -> tuple[int, str, str]:
+    process = begun(socket, *words)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_environment(socket: Path) -> None:
+    """The command has token, address and end in its environment, beside all that was there."""
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    status, out, err = done(socket, "--homey", "home", "--", sys.executable, "-c", code)
+    environ = json.loads(out)
+
+    assert (exit_codes.OK, "") == (status, err)
+    assert CANARY == environ["HOMEY_TOKEN"]
+    assert "https://abc.connect.athom.com" == environ["HOMEY_URL"]
+    assert "2026-03-02T12:00:00Z" == environ["HOMEY_TOKEN_EXPIRES_AT"]
+    assert os.environ["PATH"] == environ["PATH"]
+
+
+@pytest.mark.usefixtures("desk")
+def test_arguments(socket: Path) -> None:
+    """Arguments arrive as they are, dashes and all; a plain command needs no dashes before it."""
+    assert "--homey -- -x\n" == done(socket, "--", "echo", "--homey", "--", "-x")[1]
+    assert "a b\n" == done(socket, "echo", "a b")[1]
+
+
+def test_several_homeys(desk: FakeDesk, socket: Path) -> None:
+    """With several Homeys one must be named, and the hint says how; what is named is run with."""
+    desk.views["hut"] = view("hut", token())
+    status, out, err = done(socket, "--", "echo", "run")
+
+    assert (exit_codes.USAGE, "") == (status, out)
+    assert "name one: home, hut" in err
+    assert "With --homey NAME." in err
+    assert (exit_codes.OK, "run\n") == done(socket, "--homey", "hut", "--", "echo", "run")[:2]
+
+
+def test_wishes(desk: FakeDesk, socket: Path) -> None:
+    """Wishes for the token are passed on."""
+    status, _, _ = done(socket, "--min-ttl", "25h", "--wait", "1", "--", "true")
+
+    assert exit_codes.OK == status
+    assert [(25, 1)] == [
+        (ttl.total_seconds() / 3600, wait.total_seconds()) for _, ttl, wait in desk.asked
+    ]
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("number", [0, 1, 7, 255])
+def test_exit_status(socket: Path, number: int) -> None:
+    """The command's exit status is ours."""
+    assert number == done(socket, "--", "sh", "-c", f"exit {number}")[0]
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
+def test_signals(socket: Path, number: signal.Signals) -> None:
+    """A signal reaches the command, which ends of it; none is left ignored or blocked."""
+    process = begun(socket, "--", "sh", "-c", "echo ready; exec sleep 30")
+    assert process.stdout is not None
+    ready = process.stdout.readline()
+    process.send_signal(number)
+    process.communicate(timeout=10)
+
+    assert "ready\n" == ready
+    assert -number == process.returncode
+
+
+@pytest.mark.usefixtures("desk")
+def test_no_such_command(socket: Path) -> None:
+    """What is not there ends with 127, by name or by path, as in a shell."""
+    for name in ("no-such-command-here", "/nowhere/at/all"):
+        status, out, err = done(socket, "--", name)
+
+        assert (127, "") == (status, out)
+        assert f"homey-tokend: {name}: there is no such command\n" == err
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_cannot_be_executed(socket: Path) -> None:
+    """What is there and cannot be executed ends with 126, and the words say why."""
+    place = socket.parent / "script"
+    place.write_text("echo hello\n")
+    plain = done(socket, "--", str(place))
+    place.chmod(0o755)
+    headless = done(socket, "--", str(place))
+    folder = done(socket, "--", str(socket.parent))
+
+    assert [126, 126, 126] == [each[0] for each in (plain, headless, folder)]
+    assert "permission denied\nIs it a file, and executable?" in plain[2]
+    assert "#!/bin/sh" in headless[2]
+    assert "permission denied" in folder[2]
+
+
+@pytest.mark.usefixtures("desk")
+def test_no_interpreter(socket: Path) -> None:
+    """A script whose interpreter is missing is not called missing itself."""
+    place = socket.parent / "script"
+    place.write_text("#!/nowhere/interpreter\n")
+    place.chmod(0o755)
+    status, _, err = done(socket, "--", str(place))
+
+    assert 127 == status
+    assert "Is the interpreter there" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "a command is expected"),
+        (("--",), "a command is expected"),
+        (("--", ""), "a command is expected"),
+        (("echo", "--", "x"), "'echo' stands before --"),
+        (("--homey",), "expected one argument"),
+    ],
+)
+def test_wrong_usage(socket: Path, words: tuple[str, ...], told: str) -> None:
+    """Wrong usage ends with 64, before the daemon is asked, and says what is right."""
+    status, out, err = done(socket, *words)
+
+    assert (exit_codes.USAGE, "") == (status, out)
+    assert told in err
+    assert "homey-tokend exec" in err
+
+
+def test_without_a_token(desk: FakeDesk, socket: Path) -> None:
+    """Without a token the command is not run: unknown Homey, none now, refused."""
+    unknown = done(socket, "--homey", "nope", "--", "echo", "ran")
+    desk.views["home"] = view()
+    later = done(socket, "--", "echo", "ran")
+    desk.views["home"] = view(trouble=refused())
+    never = done(socket, "--", "echo", "ran")
+
+    assert [exit_codes.USAGE, exit_codes.TRY_LATER, exit_codes.REFUSED] == [
+        unknown[0],
+        later[0],
+        never[0],
+    ]
+    assert ["", "", ""] == [unknown[1], later[1], never[1]]
+
+
+def test_no_daemon(socket: Path) -> None:
+    """Where no daemon runs the command is not run, and the path tried is told."""
+    status, out, err = done(socket, "--", "echo", "ran")
+
+    assert (exit_codes.UNREACHABLE, "") == (status, out)
+    assert str(socket) in err
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"access_token": 5, "url": "x", "expires_at": "y"}',
+        b'{"access_token": "a\\u0000b", "url": "x", "expires_at": "y"}',
+    ],
+)
+def test_an_impostor(socket: Path, body: bytes) -> None:
+    """What is no token document runs nothing."""
+    with saying(socket, b"HTTP/1.1 200 OK\r\n\r\n" + body):
+        status, out, err = done(socket, "--", "echo", "ran")
+
+    assert (exit_codes.UNREACHABLE, "") == (status, out)
+    assert "no token document" in err
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_token_is_not_told(socket: Path) -> None:
+    """No message shows the token, whatever fails after it is had."""
+    said = [done(socket, "--", name)[2] for name in ("/nowhere", str(socket.parent), "/dev/null")]
+
+    assert all(said)
+    assert not any(CANARY in each for each in said)

@@ -1,0 +1,64 @@
+"""The manual pages say what --help and the configuration say."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from homey_tokend.cli import parser
+from homey_tokend.config.document import SHAPES
+from tests.support.cli_page import commands
+from tests.support.man_pages import FOLDER, pages
+
+
+@pytest.mark.parametrize("name", ["homey-tokend.1", "homey-tokend.yaml.5"])
+def test_the_pages_are_as_generated(name: str) -> None:
+    """Written anew they would be the same: else run python -m tests.support.man_pages."""
+    assert pages()[name] == (FOLDER / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("columns", ["20", "400"])
+def test_the_terminal_changes_nothing(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Help and pages are alike on a narrow and on a wide terminal."""
+    monkeypatch.setenv("COLUMNS", "88")
+    before = pages(), parser.parser_of("token").format_help()
+    monkeypatch.setenv("COLUMNS", columns)
+
+    assert before == (pages(), parser.parser_of("token").format_help())
+
+
+def test_nothing_is_left_out() -> None:
+    """Each command, each option, each section and each key has its place."""
+    made = pages()
+    first = made["homey-tokend.1"].replace("\\-", "-")
+    fifth = made["homey-tokend.yaml.5"].replace("\\-", "-")
+    options = {
+        option
+        for name in commands()
+        for action in parser.parser_of(name)._actions
+        for option in action.option_strings
+        if option not in {"-h", "--help"}
+    }
+
+    assert [] == [name for name in commands() if f".SS {name}\n" not in first]
+    assert [] == sorted(option for option in options if option not in first)
+    assert [] == [
+        key
+        for model in SHAPES.values()
+        for key in model.model_fields
+        if key != "type" and f".B {key}\n" not in fifth
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["homey-tokend.1", "homey-tokend.yaml.5"])
+def test_roff_has_no_complaint(name: str) -> None:
+    """Where groff is at hand, it sets the page without a word."""
+    groff = shutil.which("groff")
+    if groff is None:
+        pytest.skip("no groff here")
+    ended = subprocess.run(  # noqa: S603  a program of the machine on our own file
+        [groff, "-man", "-Tutf8", "-ww", FOLDER / name], capture_output=True, text=True, check=True
+    )
+
+    assert ended.stderr == ""

@@ -1,0 +1,363 @@
+"""The client: where it looks, what it understands, and what it makes of a no."""
+
+import errno
+import grp
+import json
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from homey_tokend import client, exit_codes
+from homey_tokend.client import ClientError, errors, transport
+from homey_tokend.core.status import Refreshed
+from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+from tests.support.doors import saying, serving
+
+ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to root")
+#: A group that this user may give a socket to, other than root's.
+GROUP = os.getegid() or 50
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ht"))
+    yield folder / "d.sock"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def desk(path: Path) -> Iterator[FakeDesk]:
+    made = FakeDesk(view("home", token()))
+    with serving(made, path):
+        yield made
+
+
+def test_token(desk: FakeDesk, path: Path) -> None:
+    """A token comes without a newline, with the wishes passed on."""
+    plain = client.token(socket=str(path))
+    named = client.token("home", min_ttl="25h", wait=2, socket=str(path))
+
+    assert (plain, named) == (CANARY, CANARY)
+    assert desk.asked == [("home", timedelta(hours=25), timedelta(seconds=2))]
+
+
+def test_status(desk: FakeDesk, path: Path) -> None:
+    """The status comes as a document, of all Homeys or of one."""
+    assert list(desk.views) == list(client.status(socket=str(path))["homeys"])  # type: ignore[call-overload]  # JSON
+    assert client.status("home", socket=str(path))["health"] == "ok"
+
+
+def test_refresh(desk: FakeDesk, path: Path) -> None:
+    """A refresh answers with the Homey's document."""
+    desk.renewed["home"] = view("home", token(generation=8))
+
+    assert client.refresh("home", wait="5s", socket=str(path))["refreshed"] is True
+    assert desk.asked == [("home", timedelta(0), timedelta(seconds=5))]
+
+
+def error_of(path: Path, homey: str | None = None, **wishes: str) -> ClientError:
+    with pytest.raises(ClientError) as caught:
+        client.token(homey, socket=str(path), **wishes)
+    return caught.value
+
+
+def test_unknown_homey(desk: FakeDesk, path: Path) -> None:
+    """An unknown name is wrong usage; odd ones reach the daemon whole."""
+    error = error_of(path, "no/pe ä?")
+
+    assert (error.exit_status, error.problem["homeys"]) == (exit_codes.USAGE, list(desk.views))
+    assert "'no/pe ä?'" in error.message
+
+
+def test_several(desk: FakeDesk, path: Path) -> None:
+    """With several Homeys and none named it is wrong usage, and they are listed."""
+    desk.views["hut"] = view("hut")
+    error = error_of(path)
+
+    assert error.exit_status == exit_codes.USAGE
+    assert "home, hut" in error.message
+
+
+@pytest.mark.parametrize("name", ["min_ttl", "wait"])
+def test_bad_duration(desk: FakeDesk, path: Path, name: str) -> None:
+    """A bad duration is wrong usage."""
+    error = error_of(path, **{name: "soon"})
+
+    assert error.exit_status == exit_codes.USAGE
+    assert error.message.startswith(f"{name}: a duration is expected")
+    assert error.message.endswith("; not 'soon'")
+    assert desk.asked == []
+
+
+def test_no_token(desk: FakeDesk, path: Path) -> None:
+    """No token now may be tried later; a refusal needs a person, and the remedy is told."""
+    desk.views["home"] = view(next_at=NOW + timedelta(seconds=42))
+    later = error_of(path)
+    desk.views["home"] = view(trouble=refused())
+    never = error_of(path)
+
+    assert (later.exit_status, later.hint) == (exit_codes.TRY_LATER, "The next try is in 42 s.")
+    assert (never.exit_status, never.hint) == (exit_codes.REFUSED, "Correct it.")
+
+
+def test_too_soon(desk: FakeDesk, path: Path) -> None:
+    """A refresh too soon says when it may be asked for."""
+    desk.refreshed = Refreshed(view("home", token()), done=False, too_soon=NOW + timedelta(0, 30))
+    with pytest.raises(ClientError, match="in 30 s at the earliest") as caught:
+        client.refresh("home", socket=str(path))
+
+    assert caught.value.exit_status == exit_codes.TRY_LATER
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", b"abc"),
+        (b"HTTP/1.0 200 OK\r\n\r\nabc", b"abc"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+        (b"HTTP/1.1 200\r\ncontent-length: 3\r\n\r\nabcdef", b"abc"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2;x=y\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+            b"abc",
+        ),
+    ],
+)
+def test_bodies(path: Path, answer: bytes, body: bytes) -> None:
+    """A body is read by its length, by chunks, or to the end."""
+    with saying(path, answer) as requests:
+        found = client.request("GET", "/x", socket=str(path)).body
+
+    assert found == body
+    assert requests == [b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"]
+
+
+def test_many_chunks() -> None:
+    """A body of very many chunks is put together in one pass: else this takes minutes."""
+    count, head = 300_000, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    found = transport.parsed(
+        head + b"40\r\n%s\r\n" % (b"x" * 64) * count + b"0\r\n\r\n", bare=False
+    )
+
+    assert b"x" * 64 * count == found.body
+
+
+def test_post_and_head(path: Path) -> None:
+    """A POST says that it has no body; an answer to HEAD has none, whatever length it names."""
+    with saying(path, b"HTTP/1.1 200 OK\r\n\r\n") as requests:
+        client.request("POST", "/x", socket=str(path))
+    path.unlink()
+    with saying(path, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"):
+        bare = client.request("HEAD", "/x", socket=str(path)).body
+
+    assert b"Content-Length: 0\r\n" in requests[0]
+    assert bare == b""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nab",
+        b"HTTP/1.1 500 Internal Server Error\r\n\r\noops",
+        b"HTTP/1.1 799 Odd\r\n\r\n[]",
+        b"HTTP/1.1 302 Found\r\n\r\n",
+    ],
+)
+def test_what_is_not_understood(path: Path, answer: bytes) -> None:
+    """What is no whole answer counts as not reachable."""
+    with saying(path, answer):
+        error = error_of(path)
+
+    assert error.exit_status == exit_codes.UNREACHABLE
+
+
+@pytest.mark.parametrize("body", [b"oops", b"[]"])
+def test_no_document(path: Path, body: bytes) -> None:
+    """A status that is no JSON object counts as not reachable."""
+    with (
+        saying(path, b"HTTP/1.1 200 OK\r\n\r\n" + body),
+        pytest.raises(ClientError, match="the answer is no JSON") as caught,
+    ):
+        client.status(socket=str(path))
+
+    assert caught.value.exit_status == exit_codes.UNREACHABLE
+
+
+def test_too_large(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer without end is left."""
+    monkeypatch.setattr(transport, "_LARGEST", 100_000)
+    with saying(path, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000):
+        error = error_of(path)
+
+    assert error.message == "the answer is too large"
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n\r\nab"])
+def test_a_daemon_that_hangs(path: Path, answer: bytes) -> None:
+    """A daemon that does not end its answer is left at the deadline."""
+    with (
+        saying(path, answer, hold=True),
+        pytest.raises(ClientError, match=r"did not answer within 0\.5 s") as caught,
+    ):
+        client.request("GET", "/token", socket=str(path), timeout=0.5)
+
+    assert caught.value.exit_status == exit_codes.UNREACHABLE
+
+
+def test_a_full_queue(path: Path) -> None:
+    """A daemon too busy to take anybody is knocked at until the deadline."""
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(str(path))
+        busy.listen(0)
+        first.connect(str(path))
+        with pytest.raises(ClientError, match="it did not answer") as caught:
+            client.request("GET", "/token", socket=str(path), timeout=0.5)
+
+    assert caught.value.exit_status == exit_codes.UNREACHABLE
+
+
+def test_a_broken_connection(path: Path) -> None:
+    """A connection that breaks counts as not reachable."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def turn() -> None:
+            breaking, _ = listening.accept()
+            with breaking:  # closed with a request that nobody took: the kernel resets it
+                breaking.recv(1, socket.MSG_PEEK)
+
+        thread = threading.Thread(target=turn)
+        thread.start()
+        error = error_of(path)
+        thread.join(40)
+
+    assert (error.exit_status, error.message) == (
+        exit_codes.UNREACHABLE,
+        "the connection broke: Connection reset by peer",
+    )
+
+
+def test_nobody_there(path: Path) -> None:
+    """Where nobody serves, the paths tried and what to do are told."""
+    missing = error_of(path)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    dead = error_of(path)
+
+    assert (missing.exit_status, dead.exit_status) == (
+        exit_codes.UNREACHABLE,
+        exit_codes.UNREACHABLE,
+    )
+    assert f"{path}: No such file" in missing.message
+    assert "a socket that nobody serves" in dead.message
+    assert "systemctl status homey-tokend" in dead.hint
+    assert dead.hint.endswith("or start it: homey-tokend run")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 200])
+def test_impossible_paths(name: str) -> None:
+    """A path that cannot be a socket's is told, not raised."""
+    error = error_of(Path("/tmp") / name)
+
+    assert error.exit_status == exit_codes.UNREACHABLE
+
+
+def a_socket(path: Path, mode: int, gid: int) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+    os.chown(path, -1, gid)
+    path.chmod(mode)
+
+
+def refused_at(path: Path) -> ClientError:
+    """What a person is told whom the kernel did not let in there."""
+    return errors.unreachable([(str(path), PermissionError(errno.EACCES, "Permission denied"))])
+
+
+def test_not_permitted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not enter is told which group may."""
+    a_socket(path, 0o660, gid=GROUP)
+    name = grp.getgrgid(GROUP).gr_name
+    group = refused_at(path)
+    monkeypatch.setattr(grp, "getgrgid", {}.__getitem__)  # a group without a name
+    number = refused_at(path)
+    hidden = refused_at(path / "x")
+
+    assert f"It is open to the group {name}: sudo usermod -aG {name} $USER" in group.hint
+    assert f"It is open to the group {GROUP}: " in number.hint
+    assert hidden.hint == "Ask for access to the socket's folder."
+    assert group.exit_status == exit_codes.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("mode", "gid"), [(0o600, GROUP), pytest.param(0o660, 0, marks=ROOT_NEEDED)]
+)
+def test_no_group_may_enter(path: Path, mode: int, gid: int) -> None:
+    """Nobody is told to join root's group, nor one that does not help: the keys are named."""
+    a_socket(path, mode, gid)
+
+    assert "No group may enter: socket.group and socket.mode" in refused_at(path).hint
+
+
+def test_no_socket_at_all(path: Path) -> None:
+    """A file is not made a socket by a group."""
+    path.touch()
+
+    assert "It is no socket. Name the daemon's: --socket" in refused_at(path).hint
+
+
+def test_peer_refused() -> None:
+    """A daemon that does not let us in is a refusal."""
+    error = errors.failure(client.Answer(403, {}, json.dumps({"detail": "no\x1b[31m"}).encode()))
+
+    assert (error.exit_status, error.message) == (exit_codes.REFUSED, "no[31m")
+
+
+def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A named socket is the only one; else the usual folders, in their order."""
+    bare = transport.candidates()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/a:/run/b")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    usual = transport.candidates()
+    monkeypatch.setenv("HOMEY_TOKEND_SOCKET", "/x.sock")
+
+    assert bare == ["/run/homey-tokend/homey-tokend.sock"]
+    assert usual == [
+        "/run/a/homey-tokend.sock",
+        "/run/b/homey-tokend.sock",
+        "/run/homey-tokend/homey-tokend.sock",
+        "/run/user/1000/homey-tokend/homey-tokend.sock",
+    ]
+    assert transport.candidates() == ["/x.sock"]
+    assert transport.candidates("/y.sock") == ["/y.sock"]
+
+
+def test_the_first_that_serves(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """A dead socket on the way to a live one is passed by."""
+    live = path.parent / "homey-tokend"
+    live.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(path.parent))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(path.parent))
+    with serving(FakeDesk(view("home", token())), live / "homey-tokend.sock"):
+        found = client.token()
+
+    assert found == CANARY

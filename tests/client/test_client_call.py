@@ -1,0 +1,93 @@
+"""The client's call: JSON in, JSON out, through the daemon's door."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from homey_tokend import client, exit_codes
+from homey_tokend.client import ClientError
+from tests.support.doors import saying
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ht"))
+    yield folder / "d.sock"
+    shutil.rmtree(folder)
+
+
+def answer(status: int, body: bytes) -> bytes:
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+def test_json(path: Path) -> None:
+    """A value is sent as JSON, and the answer is read."""
+    with saying(path, answer(200, b'{"value": true}')) as requests:
+        got = client.call("PUT", "/api/x?y=1", {"value": True}, homey="home", socket=str(path))
+
+    assert {"value": True} == got
+    assert requests[0].startswith(b"PUT /homeys/home/api/x?y=1 HTTP/1.1\r\n")
+    assert requests[0].endswith(b'Content-Length: 15\r\n\r\n{"value": true}')
+
+
+def test_no_body(path: Path) -> None:
+    """Nothing is sent where nothing is given; an empty answer is None."""
+    with saying(path, answer(200, b"")) as requests:
+        got = client.call("GET", "/api/x", homey="home", socket=str(path))
+
+    assert got is None
+    assert requests[0].endswith(b"Connection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, exit_codes.USAGE),
+        (403, exit_codes.REFUSED),
+        (429, exit_codes.TRY_LATER),
+        (500, exit_codes.UNREACHABLE),
+    ],
+)
+def test_a_no_of_the_homey(path: Path, status: int, expected: int) -> None:
+    """A Homey's no is an error, with its words and what trying again is good for."""
+    with (
+        saying(path, answer(status, b'{"error": "not so"}')),
+        pytest.raises(ClientError, match=f"the Homey answered {status}: not so") as caught,
+    ):
+        client.call("GET", "/api/x", homey="home", socket=str(path))
+
+    assert expected == caught.value.exit_status
+    assert {"error": "not so"} == caught.value.problem
+
+
+@pytest.mark.parametrize("body", ['{{"error": "no session {}"}}', "no session {}"])
+def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
+    """A Homey that repeats the bearer is told without it; an id stays readable."""
+    parts = ("0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11", "4bd78b595c3a0f3d3bc6eb98" * 2)
+    bearer = f"{parts[0]}:{parts[0]}:{parts[1][:40]}"
+    said = body.format(f"{bearer} of {parts[0]}").encode()
+    with (
+        saying(path, answer(401, said)),
+        pytest.raises(ClientError, match=f"no session … of {parts[0]}") as caught,
+    ):
+        client.call("GET", "/api/x", homey="home", socket=str(path))
+
+    assert bearer not in caught.value.message
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[" * 60_000])
+@pytest.mark.parametrize(("status", "told"), [(200, "is no JSON"), (400, "answered 400: [<[]")])
+def test_no_json(path: Path, body: bytes, status: int, told: str) -> None:
+    """An answer that is no JSON is told."""
+    with saying(path, answer(status, body)), pytest.raises(ClientError, match=told):
+        client.call("GET", "/api/x", homey="home", socket=str(path))
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}])
+def test_what_json_cannot_say(path: Path, value: object) -> None:
+    """What JSON cannot say is not sent."""
+    with pytest.raises((TypeError, ValueError)):
+        client.call("PUT", "/api/x", value, homey="home", socket=str(path))

@@ -1,0 +1,205 @@
+"""The client's events: read as the standard says, gone on with after a break, and left when odd."""
+
+import contextlib
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from homey_tokend import client, exit_codes
+from homey_tokend.client import ClientError, events
+from homey_tokend.client.events import Event
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+CHUNKED = HEAD[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="ht"))
+    yield folder / "d.sock"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses are short here."""
+    monkeypatch.setattr(events, "_PAUSE_FIRST_S", 0.01)
+    monkeypatch.setattr(events, "_PAUSE_MOST_S", 0.02)
+
+
+@contextlib.contextmanager
+def saying(path: Path, answers: Sequence[bytes | Sequence[bytes]]) -> Iterator[list[bytes]]:
+    """A server that gives each connection the next answer, in pieces, and closes it."""
+    requests: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen(8)
+
+        def turn() -> None:
+            for answer in answers:
+                connection, _ = listening.accept()
+                with connection, contextlib.suppress(OSError):
+                    requests.append(connection.recv(65536))
+                    for piece in [answer] if isinstance(answer, bytes) else answer:
+                        connection.sendall(piece)
+            path.unlink()
+            listening.close()
+
+        thread = threading.Thread(target=turn, daemon=True)
+        thread.start()
+        yield requests
+        for _ in answers:  # whoever was not come for
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as last:
+                last.connect(str(path))
+        thread.join(40)
+
+
+def event(number: int, kind: str = "token") -> bytes:
+    return b'id: b-%d\nevent: %s\ndata: {"generation": %d}\n\n' % (number, kind.encode(), number)
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def events_at(path: Path, **wishes: object) -> Iterator[Event]:
+    return client.events(socket=str(path), **wishes)  # type: ignore[arg-type]  # as a test gives them
+
+
+def test_events(path: Path) -> None:
+    """Events come with id, type and document, whatever the pieces; comments are nothing."""
+    body = b": hello\n\n" + event(1) + b"retry: 5\nid: b-2\r\ndata:{\ndata: }\n\n"
+    for body_pieces in ([HEAD + body], [HEAD, *[body[at : at + 1] for at in range(len(body))]]):
+        with saying(path, [body_pieces]) as requests:
+            first, second = islice(events_at(path, patience=0), 2)
+
+        assert ("b-1", "token", {"generation": 1}) == (first.id, first.type, first.data)
+        assert ("b-2", "message", {}) == (second.id, second.type, second.data)
+        assert requests[0].startswith(b"GET /events HTTP/1.1\r\n")
+        assert b"Last-Event-ID" not in requests[0]
+        assert "b-1" in repr(first)
+
+
+def test_chunks(path: Path) -> None:
+    """An event may be spread over chunks, and chunks over pieces."""
+    whole = CHUNKED + chunk(event(1)[:9]) + chunk(event(1)[9:] + event(2)) + b"0\r\n\r\n"
+    with saying(path, [[whole[at : at + 3] for at in range(0, len(whole), 3)]]):
+        ids = [each.id for each in islice(events_at(path), 2)]
+
+    assert ["b-1", "b-2"] == ids
+
+
+def test_going_on(path: Path) -> None:
+    """After a break it goes on behind the last event, for as often as the daemon comes back."""
+    answers = [
+        HEAD + event(3),
+        b"",
+        HEAD[:20],
+        b"HTTP/1.1 503 Service Unavailable\r\n\r\n",
+        CHUNKED + chunk(event(4)) + b"0\r\n\r\n",
+        CHUNKED + chunk(event(5)) + b"5\r\nab",
+        HEAD + event(9, "reset"),
+    ]
+    with saying(path, answers) as requests:
+        told = [each.id for each in islice(events_at(path, last_id="b-2", patience=10), 4)]
+
+    assert ["b-3", "b-4", "b-5", "b-9"] == told
+    asked = [request.partition(b"Last-Event-ID: ")[2].partition(b"\r")[0] for request in requests]
+    assert [b"b-2", b"b-3", b"b-3", b"b-3", b"b-3", b"b-4", b"b-5"] == asked
+
+
+def test_a_daemon_that_stays_away(path: Path) -> None:
+    """A daemon that does not come back within the patience is not reachable."""
+    with saying(path, [HEAD + event(1)]):
+        coming = events_at(path, patience=0.1)
+        first = next(coming)
+        with pytest.raises(ClientError) as caught:
+            next(coming)
+
+    assert "b-1" == first.id
+    assert exit_codes.UNREACHABLE == caught.value.exit_status
+
+
+def test_no_daemon(path: Path) -> None:
+    """Where nobody serves from the start, it says so at once."""
+    with pytest.raises(ClientError, match="the daemon is not reachable") as caught:
+        next(events_at(path))
+
+    assert exit_codes.UNREACHABLE == caught.value.exit_status
+
+
+def test_a_no(path: Path) -> None:
+    """A refusal is told with the daemon's words and is not tried again."""
+    no = b'HTTP/1.1 404 Not Found\r\n\r\n{"detail": "no Homey is named b/c"}'
+    with (
+        saying(path, [no]) as requests,
+        pytest.raises(ClientError, match="no Homey is named b/c") as caught,
+    ):
+        next(events_at(path, homey="b/c"))
+
+    assert exit_codes.USAGE == caught.value.exit_status
+    assert requests[0].startswith(b"GET /events?homey=b%2Fc HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\n\r\nhello", "no stream of events"),
+        (HEAD + b"data: oops\n\n", "no JSON object"),
+        (HEAD + b"data: []\n\n", "no JSON object"),
+        (HEAD + b"data: \xff\n\n", "no JSON object"),
+        (CHUNKED + b"zz\r\n", "garbled"),
+        (CHUNKED + b"-5\r\nab", "too large"),
+        (CHUNKED + b"fffffff\r\nab", "too large"),
+        (HEAD + b"x" * 300_000, "too long"),
+        (HEAD + (b"data: " + b"x" * 100_000 + b"\n") * 4, "too large"),
+        (b"x" * 300_000, "too long"),
+    ],
+)
+def test_garbage(path: Path, answer: bytes, told: str) -> None:
+    """What is no event, or beyond every bound, ends the iterator with a plain word."""
+    with saying(path, [answer]), pytest.raises(ClientError, match=told) as caught:
+        next(events_at(path))
+
+    assert exit_codes.UNREACHABLE == caught.value.exit_status
+
+
+def test_silence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that is silent for too long is asked anew."""
+    monkeypatch.setattr(events, "_SILENCE_S", 0.05)
+    answers = [HEAD + event(1), HEAD + event(2)]
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen(8)
+        held = []
+
+        def turn() -> None:
+            for answer in answers:
+                connection, _ = listening.accept()
+                connection.sendall(answer)
+                held.append(connection)
+
+        thread = threading.Thread(target=turn)
+        thread.start()
+        ids = [each.id for each in islice(events_at(path), 2)]
+        thread.join(40)
+        for connection in held:
+            connection.close()
+
+    assert ["b-1", "b-2"] == ids
+
+
+@pytest.mark.parametrize("odd", ["a\r\nX: y", "ä", "\0"])
+def test_an_odd_id(path: Path, odd: str) -> None:
+    """An id that no event has is refused, and not sent."""
+    with pytest.raises(ClientError, match="not an event's id") as caught:
+        next(events_at(path, last_id=odd))
+
+    assert exit_codes.USAGE == caught.value.exit_status

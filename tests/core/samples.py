@@ -1,0 +1,107 @@
+"""Small, whole values that the tests of the pure part start from."""
+
+from datetime import datetime, timedelta
+
+from homey_tokend.core.account import AccountState
+from homey_tokend.core.decision import Decision, Facts, Plan
+from homey_tokend.core.errors import (
+    AccountRefused,
+    ClientRefused,
+    ProtocolChanged,
+    ServerTrouble,
+    TokendError,
+)
+from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.policy import decide
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.tokens import Bearer
+from tests.support.clock import NOON
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+#: The digests of the sign-in values in use, and others.
+LOGIN, SITE, OTHER = "login", "site", "other"
+#: What the doors and the keeper know while nothing is under way.
+IDLE = Facts(account_digest=LOGIN, site_digest=SITE)
+PLAN = Plan()
+NOBODY = AccountState()
+
+DOWN = ServerTrouble("the host answered 503", step="login", status=503)
+WRONG_PASSWORD = AccountRefused("Athom refuses the password", step="login", status=400)
+WRONG_CLIENT = ClientRefused("the client is refused", step="token", status=400)
+UNKNOWN_LOGIN = ProtocolChanged("the login gave an unknown answer", step="login", status=418)
+
+
+def bearer(
+    *, at: datetime = NOON, life: timedelta = DAY, proved: bool = True, text: str = "bearer"
+) -> Bearer:
+    """What a flow returned at ``at``."""
+    return Bearer(
+        value=Secret(text),
+        url="https://hub.example",
+        issued_at=at,
+        expires_at=at + life,
+        expiry_told=True,
+        proved=proved,
+    )
+
+
+def holding(
+    *,
+    at: datetime = NOON,
+    life: timedelta = DAY,
+    fraction: float = 0.5,
+    proved: bool = True,
+    state: HomeyState | None = None,
+) -> HomeyState:
+    """A Homey that got a token at ``at``: half its life is 12 h, its must window the last hour."""
+    state = state or HomeyState("home")
+    return state.renewed(
+        bearer(at=at, life=life, proved=proved), since=state.generation, at=at, fraction=fraction
+    )
+
+
+def failing(
+    state: HomeyState,
+    error: TokendError = DOWN,
+    *,
+    at: datetime = NOON,
+    times: int = 1,
+    draw: float = 1.0,
+) -> HomeyState:
+    """The state after ``times`` failures in a row, the last at ``at``."""
+    for _ in range(times):
+        state = state.failed(error, at=at, draw=draw)
+    return state
+
+
+def refused_account(
+    *, at: datetime = NOON, times: int = 1, digest: str = LOGIN, state: AccountState = NOBODY
+) -> AccountState:
+    """An account whose values were refused ``times`` times, the last at ``at``."""
+    for _ in range(times):
+        state = state.refused(digest, trouble_of(WRONG_PASSWORD, at))
+    return state
+
+
+def signed_in(*instants: datetime, state: AccountState = NOBODY) -> AccountState:
+    """An account to which passwords went out at these instants."""
+    for at in instants:
+        state = state.signing_in(at, None)
+    return state
+
+
+def decided(
+    state: HomeyState,
+    now: datetime = NOON,
+    *,
+    account: AccountState = NOBODY,
+    facts: Facts = IDLE,
+    plan: Plan = PLAN,
+) -> Decision:
+    """What policy says."""
+    return decide(state, account, facts, now, plan)

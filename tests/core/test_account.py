@@ -1,0 +1,198 @@
+"""An account: what was refused, the passwords that went out, the one-time steps used."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from homey_tokend.core.account import AccountState, Refusal
+from homey_tokend.core.errors import IllegalEvent
+from homey_tokend.core.failure import trouble_of
+from tests.core.samples import (
+    DAY,
+    HOUR,
+    LOGIN,
+    MINUTE,
+    NOBODY,
+    OTHER,
+    SECOND,
+    WRONG_PASSWORD,
+    refused_account,
+    signed_in,
+)
+from tests.support.clock import NOON
+
+LATER = NOON + HOUR
+
+
+# --- passwords and one-time steps --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        pytest.param(
+            NOBODY.signing_in(NOON, 7),
+            lambda state: state.signing_in(LATER, 7),
+            id="a one-time step that was used",
+        ),
+        pytest.param(
+            NOBODY.signing_in(NOON, 7).not_judged(),
+            lambda state: state.signing_in(LATER, 7),
+            id="a one-time step that was used and not judged",
+        ),
+        pytest.param(
+            NOBODY, lambda state: state.not_judged(), id="a refund where no password went out"
+        ),
+    ],
+)
+def test_is_illegal_and_changes_nothing(
+    state: AccountState, event: Callable[[AccountState], AccountState]
+) -> None:
+    before = replace(state)
+
+    with pytest.raises(IllegalEvent):
+        event(state)
+
+    assert before == state
+
+
+def test_a_password_that_goes_out_is_counted_with_its_one_time_step() -> None:
+    state = NOBODY.signing_in(NOON, 7).signing_in(LATER, None)
+
+    assert AccountState(sign_ins=(NOON, LATER), one_time_steps=(7,)) == state
+
+
+def test_a_password_that_was_not_judged_does_not_count() -> None:
+    assert signed_in(NOON) == signed_in(NOON, LATER).not_judged()
+
+
+def test_a_refund_finds_its_sign_in_when_the_clock_was_set_meanwhile() -> None:
+    assert signed_in(NOON - DAY) == signed_in(NOON, LATER).shifted(-DAY).not_judged()
+
+
+def test_the_sign_ins_since_an_instant_are_told_oldest_first() -> None:
+    state = signed_in(LATER, NOON, NOON - SECOND, NOON + SECOND)
+
+    assert (NOON + SECOND, LATER) == state.sign_ins_since(NOON)
+
+
+def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
+    state = NOBODY
+    for n in range(500):
+        state = state.signing_in(NOON + n * SECOND, n)
+
+    assert 200 == len(state.sign_ins)
+    assert NOON + 499 * SECOND == state.sign_ins[-1]
+    assert tuple(range(484, 500)) == state.one_time_steps
+
+
+# --- refusals ----------------------------------------------------------------------
+
+
+def test_refusals_of_the_same_values_are_counted() -> None:
+    state = refused_account(times=2).refused(LOGIN, trouble_of(WRONG_PASSWORD, LATER))
+
+    expected = Refusal(LOGIN, trouble_of(WRONG_PASSWORD, LATER, 3))
+    assert expected == state.refusal(LOGIN)
+
+
+def test_refusals_of_other_values_are_another_count() -> None:
+    state = refused_account(times=2, state=refused_account(digest=OTHER))
+
+    first, second = state.refusal(LOGIN), state.refusal(OTHER)
+    assert (2, 1) == (first and first.trouble.count, second and second.trouble.count)
+
+
+def test_values_that_were_never_refused_are_free() -> None:
+    assert refused_account().refusal(OTHER) is None
+
+
+def test_accepted_values_are_free_and_others_are_not() -> None:
+    state = refused_account(digest=OTHER, state=refused_account()).accepted(LOGIN)
+
+    assert {OTHER} == set(state.refusals)
+    assert (None, NOON + 15 * MINUTE) == (state.refused_until(LOGIN), state.refused_until(OTHER))
+
+
+def test_two_wrong_passwords_cost_an_account_no_more_than_one() -> None:
+    state = refused_account(times=2)
+    state = refused_account(digest=OTHER, at=NOON + MINUTE, times=2, state=state)
+
+    assert [NOON + DAY] * 2 == [state.refused_until(digest) for digest in (LOGIN, OTHER)]
+
+
+def test_a_password_that_is_corrected_wrongly_goes_on_where_the_other_left_off() -> None:
+    state = refused_account(times=3)
+    tried = []
+    for _ in range(3):
+        at = state.refused_until(OTHER) or NOON + HOUR
+        tried.append(at - NOON)
+        state = refused_account(digest=OTHER, at=at, state=state)
+
+    assert [HOUR, DAY, DAY + HOUR] == tried
+
+
+def test_what_an_account_takes_ends_the_count_of_its_day() -> None:
+    state = refused_account(times=3).accepted(LOGIN)
+
+    assert NOON + HOUR + 15 * MINUTE == refused_account(at=NOON + HOUR, state=state).refused_until(
+        LOGIN
+    )
+
+
+def test_the_values_refused_last_are_remembered_eight_at_most() -> None:
+    state = NOBODY
+    for n in range(12):
+        state = refused_account(digest=f"values {n}", at=NOON + n * MINUTE, state=state)
+    state = refused_account(digest="values 5", at=NOON + DAY, state=state)
+
+    assert {f"values {n}" for n in range(5, 12)} | {"values 4"} == set(state.refusals)
+    assert 2 == state.refusals["values 5"].trouble.count
+
+
+# --- force ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("forced", "free_in"),
+    [
+        pytest.param([], timedelta(0), id="at once the first time"),
+        pytest.param([-HOUR], timedelta(0), id="at once the second time"),
+        pytest.param([-3 * HOUR, -HOUR], 21 * HOUR, id="a day after the first, the third time"),
+        pytest.param([-DAY, -HOUR], timedelta(0), id="at once when the first is a day old"),
+        pytest.param(
+            [-5 * HOUR, -3 * HOUR, -HOUR], 21 * HOUR, id="a day after the last but one, ever after"
+        ),
+    ],
+)
+def test_a_person_may_force_a_try(forced: list[timedelta], free_in: timedelta) -> None:
+    state = NOBODY
+    for ago in forced:
+        state = state.was_forced(NOON + ago)
+
+    assert NOON + free_in == state.may_force_at(NOON)
+
+
+# --- clocks ----------------------------------------------------------------------------
+
+KNOWN = refused_account(state=NOBODY.signing_in(NOON, 7)).was_forced(NOON)
+
+
+def test_when_the_clock_is_set_every_instant_moves_with_it() -> None:
+    expected = refused_account(at=LATER, state=NOBODY.signing_in(LATER, 7)).was_forced(LATER)
+
+    assert expected == KNOWN.shifted(HOUR)
+    assert KNOWN == KNOWN.shifted(HOUR).shifted(-HOUR)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        pytest.param(timedelta(0), id="the past stays as it is"),
+        pytest.param(300 * DAY, id="what a clock ahead wrote down is cut to now"),
+    ],
+)
+def test_no_wait_grows_by_a_clock_ahead(behind: timedelta) -> None:
+    assert KNOWN == KNOWN.shifted(behind).not_after(NOON)

@@ -1,0 +1,127 @@
+"""The tree of failures: as drawn, and stable for whoever reads its names."""
+
+import importlib
+import pkgutil
+import re
+
+import homey_tokend
+from homey_tokend.core import errors
+from homey_tokend.core.errors import (
+    ConfigurationInvalid,
+    Fault,
+    TokendError,
+    Transient,
+    Unreachable,
+)
+
+KINDS = {
+    "AccountRefused": "account_refused",
+    "AlreadyRunning": "already_running",
+    "BearerDiscarded": "bearer_discarded",
+    "BearerRefused": "bearer_refused",
+    "CannotServe": "cannot_serve",
+    "ClientRefused": "client_refused",
+    "ConfigurationInvalid": "configuration_invalid",
+    "ConsentRefused": "consent_refused",
+    "Garbled": "garbled",
+    "HomeyOffline": "homey_offline",
+    "HomeyRefused": "homey_refused",
+    "IllegalEvent": "illegal_event",
+    "ProtocolChanged": "protocol_changed",
+    "Refused": "refused",
+    "SecretUnavailable": "secret_unavailable",
+    "ServerTrouble": "server_trouble",
+    "SinkFailed": "sink_failed",
+    "SinkRefused": "sink_refused",
+    "StaleSignIn": "stale_sign_in",
+    "StateUnusable": "state_unusable",
+    "Throttled": "throttled",
+    "TokendError": "failed",
+    "Transient": "transient",
+    "Unreachable": "unreachable",
+}
+
+
+def tree(cls: type[TokendError], parent: str = "") -> dict[str, str]:
+    """Each class of the tree with its parent."""
+    found = {cls.__name__: parent}
+    for sub in cls.__subclasses__():
+        if sub.__module__ == errors.__name__:
+            found |= tree(sub, cls.__name__)
+    return found
+
+
+def drawn(text: str) -> dict[str, str]:
+    """Each class of a drawn tree with its parent."""
+    found: dict[str, str] = {}
+    path: list[str] = []
+    for branch, name in re.findall(r"^    ([│ ├└─]*)([A-Z]\w+)", text, re.MULTILINE):
+        del path[len(branch) // 4 :]
+        found[name] = path[-1] if path else ""
+        path.append(name)
+    return found
+
+
+def test_the_drawn_tree_is_the_tree() -> None:
+    """Each class under its parent, none too many, none missing."""
+    assert tree(TokendError) == drawn(errors.__doc__ or "")
+
+
+def test_kinds_are_unique_and_stay_as_they_are() -> None:
+    """They stand in logs, status documents, metrics and the tests of others."""
+    kinds = {name: getattr(errors, name).kind for name in tree(TokendError)}
+
+    assert KINDS == kinds
+    assert len(set(kinds.values())) == len(kinds)
+
+
+def test_no_other_module_adds_a_kind() -> None:
+    """A subclass elsewhere is a variant of one that is in the tree, and is called like it."""
+    for module in pkgutil.walk_packages(homey_tokend.__path__, "homey_tokend."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    strangers, ahead = [], [TokendError]
+    while ahead:
+        ahead += (found := ahead.pop()).__subclasses__()
+        if found.__module__ != errors.__name__ and found.__module__.startswith("homey_tokend"):
+            strangers.append(found)
+
+    assert set() == {one.kind for one in strangers} - set(KINDS.values())
+
+
+def test_a_failure_holds_what_happened_where_and_what_to_do() -> None:
+    """Its text is the message alone."""
+    error = Transient("it broke", step="login", remedy="Mend it.", status=500)
+
+    assert ("it broke", "it broke", "login", "Mend it.", 500, None) == (
+        str(error),
+        error.message,
+        error.step,
+        error.remedy,
+        error.status,
+        error.retry_after,
+    )
+    assert ("", "", None) == (
+        TokendError("x").step,
+        TokendError("x").remedy,
+        TokendError("x").status,
+    )
+    assert Unreachable("x", sent=True).sent
+
+
+def test_a_fault_says_place_key_message_and_remedy() -> None:
+    """Without the parts that it does not have."""
+    whole = Fault("a.yaml", 3, 7, "homeys.x", "unknown key", "Did you mean y?")
+
+    assert "a.yaml:3:7: homeys.x: unknown key. Did you mean y?" == str(whole)
+    assert "environment: HOMEY_X: bad." == str(Fault("environment", 0, 0, "HOMEY_X", "bad", ""))
+    assert "a.yaml:1:1: bad." == str(Fault("a.yaml", 1, 1, "", "bad", ""))
+
+
+def test_all_faults_of_a_configuration_are_told_in_their_order() -> None:
+    """By place, however they were found."""
+    second, first = Fault("a", 9, 1, "k", "m", ""), Fault("a", 2, 1, "k", "m", "")
+    error = ConfigurationInvalid([second, first])
+
+    assert (first, second) == error.faults
+    assert "a:2:1: k: m.\na:9:1: k: m." == str(error)

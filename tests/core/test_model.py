@@ -1,0 +1,150 @@
+"""The values: secrets that show themselves nowhere, tokens that can count, answers' headers."""
+
+import copy
+import json
+import pickle
+import pprint
+import traceback
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, asdict, replace
+from datetime import timedelta
+from types import MappingProxyType
+
+import pytest
+
+from homey_tokend.core.http_types import Request, Response, Step
+from homey_tokend.core.secret import Credentials, Secret, SecretRef, SecretSource
+from homey_tokend.core.tokens import Bearer, Delivery, Grant, Token, UserToken
+from tests.athom.scenes import NOON, WHO, answer
+
+CANARY = "canary-7f3a"
+HIDDEN = Secret(CANARY)
+TOKEN = Token(HIDDEN, 3, "https://h.example", NOON, NOON + timedelta(hours=24))
+
+HOLDERS: dict[str, object] = {
+    "itself": HIDDEN,
+    "a list": [HIDDEN],
+    "a dictionary": {HIDDEN: HIDDEN},
+    "a reference": SecretRef(SecretSource.PLAIN, plain=HIDDEN),
+    "credentials": Credentials(HIDDEN, HIDDEN, "id", HIDDEN, "http://x", "5a", HIDDEN),
+    "a request": Request(
+        Step.TOKEN,
+        "GET",
+        f"https://x/{CANARY}",
+        query=(("q", CANARY),),
+        form=(("f", CANARY),),
+        json={"j": CANARY},
+        headers={"Cookie": CANARY},
+        bearer=HIDDEN,
+    ),
+    "an answer": Response(200, (("set-cookie", CANARY),), CANARY.encode(), NOON, NOON),
+    "a user token": UserToken(HIDDEN, NOON),
+    "a grant": Grant(HIDDEN, NOON, HIDDEN),
+    "a bearer": Bearer(HIDDEN, "https://x", NOON, NOON, expiry_told=True, proved=True, note="fine"),
+    "a token": TOKEN,
+    "a delivery": Delivery("home", TOKEN),
+}
+PRINTERS: dict[str, Callable[[object], str]] = {
+    "repr": repr,
+    "str": str,
+    "format": format,
+    "an f-string": lambda value: f"{value} {value!r} {value!s} {value!a}",
+    "percent": lambda value: "%s %r" % (value, value),  # noqa: UP031  that is what is shown
+    "str.format": "{0} {0!r}".format,
+    "pprint": pprint.pformat,
+    "an exception": lambda value: "".join(traceback.format_exception(ValueError(value))),
+    "JSON by str": lambda value: json.dumps(str(value), default=str),
+}
+
+
+@pytest.mark.parametrize("printer", PRINTERS)
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_secret_prints_nowhere(holder: str, printer: str) -> None:
+    """By whatever way of printing, in whatever holds it."""
+    assert CANARY not in PRINTERS[printer](HOLDERS[holder])
+
+
+@pytest.mark.parametrize(
+    "carry",
+    [pickle.dumps, copy.copy, copy.deepcopy, lambda one: asdict(UserToken(one, NOON)), json.dumps],
+    ids=["pickle", "copy", "deepcopy", "asdict", "json"],
+)
+def test_a_secret_is_not_carried_away(carry: Callable[[Secret], object]) -> None:
+    """Neither copied nor written by anything that takes values apart."""
+    with pytest.raises(TypeError) as raised:
+        carry(HIDDEN)
+
+    assert CANARY not in "".join(traceback.format_exception(raised.value)).split("TypeError")[-1]
+
+
+def test_a_format_with_a_width_shows_nothing_either() -> None:
+    """It is refused, as with any object."""
+    with pytest.raises(TypeError):
+        f"{HIDDEN:>40}"
+
+
+def test_a_secret_is_revealed_by_its_name_only() -> None:
+    """One method, that can be searched for; no attributes can be hung on."""
+    assert CANARY == HIDDEN.reveal()
+    assert not hasattr(HIDDEN, "__dict__")
+
+
+def test_secrets_are_equal_by_their_text() -> None:
+    """Also as keys; never equal to the bare text."""
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert 1 == len({Secret("a"), Secret("a")})
+    assert Secret("ü\ud800") == Secret("ü\ud800")
+
+
+def test_an_empty_secret_is_false() -> None:
+    """As an empty text is."""
+    assert not Secret("")
+    assert Secret("0")
+
+
+def test_a_fingerprint_tells_tokens_apart() -> None:
+    """Eight hex digits of SHA-256, of any text."""
+    assert "ba7816bf" == Secret("abc").fingerprint()
+    assert 8 == len(Secret("\udcff").fingerprint())
+    assert HIDDEN.fingerprint() == TOKEN.fingerprint()
+
+
+def test_values_are_frozen() -> None:
+    """Who wants another makes another."""
+    with pytest.raises(FrozenInstanceError):
+        TOKEN.generation = 4  # type: ignore[misc]  # that is what is shown
+    with pytest.raises(FrozenInstanceError):
+        WHO.client_id = "x"  # type: ignore[misc]  # that is what is shown
+
+    assert 4 == replace(TOKEN, generation=4).generation
+
+
+def test_a_token_counts_its_life() -> None:
+    """From issue to expiry; at the very end it is no longer good."""
+    end = NOON + timedelta(hours=24)
+    moment = timedelta(microseconds=1)
+
+    assert timedelta(hours=24) == TOKEN.life
+    assert timedelta(hours=23) == TOKEN.left(NOON + timedelta(hours=1))
+    assert timedelta(hours=-1) == TOKEN.left(end + timedelta(hours=1))
+    assert TOKEN.valid(end - moment)
+    assert not TOKEN.valid(end)
+
+
+def test_headers_are_found_by_name_in_their_order() -> None:
+    """The first, or all; none where there is none."""
+    response = answer(200, b"", ("set-cookie", "a=1"), ("date", "x"), ("set-cookie", "b=2"))
+
+    assert "a=1" == response.header("set-cookie")
+    assert ("a=1", "b=2") == response.all_headers("set-cookie")
+    assert (None, ()) == (response.header("location"), response.all_headers("location"))
+
+
+def test_the_headers_of_a_plain_request_cannot_be_changed() -> None:
+    """The empty mapping is shared by all of them."""
+    headers = Request(Step.USER, "GET", "https://x").headers
+
+    assert isinstance(headers, MappingProxyType)
+    assert 0 == len(headers)

@@ -1,0 +1,139 @@
+"""What holds of every decision, whatever has happened before."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from homey_tokend.core.decision import Blocked, Check, Decision, Deliver, Renew, Verify, Wait
+from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.policy import decide
+from homey_tokend.core.status_view import view_of
+from tests.core.samples import WRONG_CLIENT, WRONG_PASSWORD
+from tests.core.strategies import Scene, scenes
+
+#: Histories take long to build; each property is tried on many of them over time.
+some = settings(max_examples=40)
+
+
+def decision(scene: Scene, now: datetime | None = None) -> Decision:
+    return decide(scene.state, scene.account, scene.facts, now or scene.now, scene.plan)
+
+
+@some
+@given(scenes())
+def test_decide_never_raises_and_a_view_can_always_be_shown(scene: Scene) -> None:
+    view = view_of(scene.state, scene.account, scene.facts, scene.now, scene.plan, "url")
+
+    assert isinstance(decision(scene), Renew | Deliver | Verify | Check | Wait | Blocked)
+    assert view.token == scene.state.usable(scene.now)
+
+
+@some
+@given(scenes())
+def test_a_refresh_is_never_begun_while_one_is_under_way(scene: Scene) -> None:
+    under_way = replace(scene, facts=replace(scene.facts, renewing=True))
+
+    assert not isinstance(decision(under_way), Renew | Blocked)
+
+
+@some
+@given(scenes(), st.integers(1, 9), st.floats(0, 0.999), st.booleans())
+def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
+    scene: Scene, times: int, share: float, whole: bool
+) -> None:
+    facts = replace(scene.facts, password_needed=True)
+    state, account, at = scene.state, scene.account, scene.now
+    for _ in range(times):
+        if whole:
+            state = state.refused(WRONG_CLIENT, digest=facts.site_digest, at=at, draw=0.0)
+        else:
+            account = account.refused(facts.account_digest, trouble_of(WRONG_PASSWORD, at))
+    refusal = state.refusal if whole else account.refusal(facts.account_digest)
+    assert refusal is not None
+    later = replace(scene, state=state, account=account, facts=facts)
+    now = at + (refusal.until - at) * share
+    assume(not (state.wish and state.wish.forced and now < state.wish.until))
+
+    assert not isinstance(decision(later, now), Renew)
+
+
+@some
+@given(scenes())
+def test_only_a_token_that_may_be_served_is_written_proved_or_looked_for(scene: Scene) -> None:
+    assume(scene.state.usable(scene.now) is None)
+
+    assert not isinstance(decision(scene), Deliver | Verify | Check)
+
+
+@some
+@given(scenes(holding=True))
+def test_a_new_token_goes_to_all_sinks_that_are_free(scene: Scene) -> None:
+    fresh = replace(scene, facts=replace(scene.facts, renewing=True))
+    free = tuple(one for one in scene.plan.sinks if one not in scene.facts.delivering)
+
+    made = decision(fresh)
+
+    assert free == (made.targets if isinstance(made, Deliver) else ())
+
+
+@some
+@given(scenes())
+def test_what_is_waited_for_lies_ahead(scene: Scene) -> None:
+    made = decision(scene)
+    assume(isinstance(made, Wait | Blocked))
+
+    assert isinstance(made, Wait | Blocked)
+    assert made.wake is None or made.wake > scene.now
+    assert made.until is None or made.until > scene.now
+
+
+@some
+@given(scenes(steady=True), st.floats(0, 1, exclude_min=True, exclude_max=True))
+def test_before_the_wake_up_time_alone_changes_nothing(scene: Scene, share: float) -> None:
+    made = decision(scene)
+    assume(isinstance(made, Wait | Blocked))
+
+    assert isinstance(made, Wait | Blocked)
+    rest = (made.wake or scene.now + timedelta(days=400)) - scene.now
+    inside = min(rest * share, rest - timedelta(microseconds=1))
+    later = decision(scene, scene.now + inside)
+    assert type(made) is type(later)
+    if isinstance(later, Wait | Blocked):
+        assert made.wake == later.wake
+
+
+@some
+@given(scenes(), st.floats(0, 1, exclude_min=True, exclude_max=True))
+def test_before_the_wake_up_nothing_is_to_be_done_even_by_a_clock_that_lied(
+    scene: Scene, share: float
+) -> None:
+    made = decision(scene)
+    assume(isinstance(made, Wait | Blocked))
+
+    assert isinstance(made, Wait | Blocked)
+    rest = (made.wake or scene.now + timedelta(days=400)) - scene.now
+    inside = min(rest * share, rest - timedelta(microseconds=1))
+    assert isinstance(decision(scene, scene.now + inside), Wait | Blocked)
+
+
+@some
+@given(scenes())
+def test_while_something_is_to_be_done_there_is_an_end_to_it(scene: Scene) -> None:
+    """Each act turns a fact, so that a keeper which acts at once comes to rest."""
+    made = decision(scene)
+    for _ in range(6):
+        facts = scene.facts
+        match made:
+            case Renew():
+                facts = replace(facts, renewing=True)
+            case Deliver(targets) | Check(targets):
+                facts = replace(facts, delivering=facts.delivering | set(targets))
+            case Verify():
+                facts = replace(facts, verifying=True)
+            case Wait() | Blocked():
+                return
+        scene = replace(scene, facts=facts)
+        made = decision(scene)
+    raise AssertionError(made)

@@ -1,0 +1,151 @@
+"""How far apart are attempts after failures, and what may a server ask for?"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from homey_tokend.core.decision import Plan, Wait
+from homey_tokend.core.errors import ServerTrouble, TokendError
+from homey_tokend.core.failure import Failure
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.http_types import Step
+from homey_tokend.core.spacing import backoff
+from tests.core.samples import DAY, HOUR, MINUTE, SECOND, UNKNOWN_LOGIN, decided, failing, holding
+from tests.support.clock import NOON
+
+EMPTY = HomeyState("home")
+HELD = holding()
+#: No proof comes between: what is asked here is the refresh alone.
+PROVED = Plan(verify_every=None)
+
+
+def throttled(after: timedelta | datetime) -> TokendError:
+    return ServerTrouble("wait", step=Step.TOKEN, status=503, retry_after=after)
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "until", "why"),
+    [
+        pytest.param(
+            failing(HELD, at=NOON + 12 * HOUR, times=9),
+            NOON + 12 * HOUR,
+            NOON + 12 * HOUR + timedelta(seconds=256),
+            "spacing after a failure",
+            id="rotate fails, old token still good: the spacing doubles",
+        ),
+        pytest.param(
+            failing(HELD, at=NOON + 12 * HOUR, times=10),
+            NOON + 12 * HOUR,
+            NOON + 12 * HOUR + 5 * MINUTE,
+            "spacing after a failure",
+            id="the spacing grows to its maximum",
+        ),
+        pytest.param(
+            failing(HELD, at=NOON + 12 * HOUR, times=10, draw=0.25),
+            NOON + 12 * HOUR,
+            NOON + 12 * HOUR + timedelta(seconds=75),
+            "spacing after a failure",
+            id="the spacing is the stored draw of it",
+        ),
+        pytest.param(
+            failing(HELD, at=NOON + 23 * HOUR, times=10),
+            NOON + 23 * HOUR,
+            NOON + 23 * HOUR + MINUTE,
+            "spacing after a failure",
+            id="in the last hour attempts are at most a minute apart",
+        ),
+        pytest.param(
+            failing(EMPTY, times=10),
+            NOON,
+            NOON + MINUTE,
+            "spacing after a failure",
+            id="without a token attempts are at most a minute apart",
+        ),
+        pytest.param(
+            failing(HELD.was_revoked(1, NOON), times=10),
+            NOON,
+            NOON + MINUTE,
+            "the Homey refuses the held token",
+            id="a token that is revoked while young is replaced when it is no more",
+        ),
+        pytest.param(
+            failing(EMPTY, UNKNOWN_LOGIN),
+            NOON,
+            NOON + 15 * MINUTE,
+            "an unknown answer to the password",
+            id="an unknown answer to a password: a quarter of an hour, even without a token",
+        ),
+        pytest.param(
+            failing(EMPTY.asked(NOON, forced=True, at=NOON - MINUTE), times=3),
+            NOON,
+            NOON + timedelta(seconds=4),
+            "spacing after a failure",
+            id="a person's wish passes nothing from its end on",
+        ),
+        pytest.param(
+            failing(HELD.asked(NOON + MINUTE, forced=True, at=NOON).attempted(NOON), times=3),
+            NOON,
+            NOON + timedelta(seconds=4),
+            "spacing after a failure",
+            id="a person's wish passes the spacing once",
+        ),
+        pytest.param(
+            failing(HELD, throttled(20 * MINUTE), at=NOON + 12 * HOUR),
+            NOON + 12 * HOUR,
+            NOON + 12 * HOUR + 20 * MINUTE,
+            "the server asked to wait",
+            id="Retry-After is a lower bound",
+        ),
+        pytest.param(
+            failing(HELD, throttled(NOON + 13 * HOUR), at=NOON + 12 * HOUR),
+            NOON + 12 * HOUR,
+            NOON + 13 * HOUR,
+            "the server asked to wait",
+            id="Retry-After may be an instant",
+        ),
+        pytest.param(
+            failing(HELD, throttled(3 * DAY), at=NOON + 12 * HOUR),
+            NOON + 12 * HOUR,
+            NOON + 13 * HOUR,
+            "the server asked to wait",
+            id="Retry-After holds an hour at most",
+        ),
+        pytest.param(
+            failing(HELD, throttled(3 * DAY), at=NOON + 23 * HOUR),
+            NOON + 23 * HOUR,
+            NOON + 23 * HOUR + 10 * MINUTE,
+            "the server asked to wait",
+            id="Retry-After holds ten minutes at most in the last hour",
+        ),
+        pytest.param(
+            failing(EMPTY, throttled(3 * DAY)),
+            NOON,
+            NOON + 10 * MINUTE,
+            "the server asked to wait",
+            id="Retry-After holds ten minutes at most without a token",
+        ),
+        pytest.param(
+            failing(HELD, throttled(NOON - DAY), at=NOON + 12 * HOUR, times=3),
+            NOON + 12 * HOUR,
+            NOON + 12 * HOUR + timedelta(seconds=4),
+            "spacing after a failure",
+            id="a Retry-After in the past asks for nothing",
+        ),
+    ],
+)
+def test_the_next_attempt_waits(
+    state: HomeyState, now: datetime, until: datetime, why: str
+) -> None:
+    decision = decided(state, now, plan=PROVED)
+
+    assert isinstance(decision, Wait)
+    assert (until, why) == (decision.until, decision.why)
+
+
+def test_no_count_of_failures_is_too_large_for_the_spacing() -> None:
+    failure = failing(EMPTY).failure
+
+    assert failure is not None
+    many = Failure(replace(failure.trouble, count=10**15), 1.0)
+    assert 5 * MINUTE == backoff(many, SECOND, 5 * MINUTE)

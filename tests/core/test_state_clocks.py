@@ -1,0 +1,273 @@
+"""A Homey's state: proofs, sinks, clocks that are set, and restarts."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homey_tokend.core.decision import Plan, Verify
+from homey_tokend.core.errors import ServerTrouble, SinkFailed, SinkRefused
+from homey_tokend.core.failure import Failure
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.sink import SinkState
+from homey_tokend.core.tokens import Delivered
+from tests.core.samples import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    SITE,
+    WRONG_CLIENT,
+    decided,
+    failing,
+    holding,
+)
+from tests.core.strategies import jumps, stored_homeys
+from tests.support.clock import NOON
+
+HELD = holding()
+LATER = NOON + HOUR
+FULL = SinkFailed("the disk is full")
+YEARS = timedelta(days=3000)
+
+
+def sink_failure(state: HomeyState) -> Failure:
+    failure = state.sink("file").failure
+    assert failure is not None
+    return failure
+
+
+# --- the proof -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "expires_at"),
+    [
+        pytest.param(None, NOON + DAY, id="stays, if the Homey tells none"),
+        pytest.param(NOON + 2 * DAY, NOON + 2 * DAY, id="is what the Homey tells"),
+        pytest.param(NOON + MINUTE, NOON + MINUTE, id="may come nearer"),
+        pytest.param(NOON, NOON + DAY, id="never lies before the issue"),
+        pytest.param(NOON + DAY + 2 * SECOND, NOON + DAY, id="does not wander to later"),
+        pytest.param(NOON + DAY - 2 * SECOND, NOON + DAY, id="does not wander to sooner"),
+    ],
+)
+def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: datetime) -> None:
+    state = HELD.not_answered(1, NOON).proved(1, LATER, told)
+
+    assert state.token is not None
+    assert expires_at == state.token.expires_at
+    assert (LATER, LATER, 0) == (state.proved_at, state.asked_at, state.unanswered)
+
+
+def test_another_end_of_the_token_goes_to_the_sinks_that_have_it() -> None:
+    memory = Delivered(memory={"id": "7"})
+    before = HELD.delivered("old", 1, memory, NOON)
+    state = holding(state=before).delivered("new", 2, memory, NOON)
+
+    same = state.proved(2, LATER, NOON + DAY + SECOND)
+    other = state.proved(2, LATER, NOON + 2 * DAY)
+
+    assert state.sinks == same.sinks
+    assert state.sink("old") == other.sink("old")
+    assert replace(state.sink("new"), generation=None) == other.sink("new")
+
+
+def test_a_sink_that_was_told_an_end_of_before_lacks_the_token() -> None:
+    state = HELD.delivered("file", 1, Delivered(), NOON)
+
+    assert state.outdated("file", 1).sink("file").generation is None
+    assert state == state.outdated("file", 2)
+
+
+def test_a_told_end_is_marked_as_told() -> None:
+    assumed = replace(HELD, token=replace(HELD.token, expiry_told=False))  # type: ignore[type-var]  # the plugin and replace()
+
+    assert assumed.proved(1, LATER, None).token == assumed.token
+    assert HELD.token == assumed.proved(1, LATER, NOON + DAY).token
+
+
+def test_a_homey_that_does_not_answer_says_nothing_of_the_token() -> None:
+    state = HELD.not_answered(1, LATER).not_answered(1, LATER)
+
+    assert replace(HELD, asked_at=LATER, unanswered=2) == state
+
+
+def test_a_revoked_token_is_remembered_as_such() -> None:
+    assert replace(HELD, revoked=True, asked_at=LATER) == HELD.was_revoked(1, LATER)
+
+
+def test_a_doubted_token_counts_as_never_proved() -> None:
+    state = HELD.not_answered(1, LATER).doubted(1)
+
+    assert replace(HELD, proved_at=None, asked_at=None) == state
+
+
+# --- sinks -----------------------------------------------------------------------
+
+
+def test_a_delivery_ends_a_sinks_trouble_and_keeps_what_it_remembers() -> None:
+    failed = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5)
+    state = failed.delivered("file", 1, Delivered(memory={"id": "7"}), LATER)
+
+    assert SinkState(generation=1, delivered_at=LATER, memory={"id": "7"}) == state.sink("file")
+
+
+def test_a_failed_sink_keeps_what_it_has() -> None:
+    before = HELD.delivered("file", 1, Delivered(memory={"id": "7"}), NOON)
+    state = holding(state=before).undelivered("file", 2, FULL, at=LATER, draw=0.5)
+
+    sink = state.sink("file")
+    assert (1, 2, {"id": "7"}) == (sink.generation, sink.failed_generation, sink.memory)
+    assert not sink.refused
+
+
+def test_a_sink_may_get_the_same_token_again() -> None:
+    once = HELD.delivered("file", 1, Delivered(), NOON)
+
+    assert LATER == once.delivered("file", 1, Delivered(), LATER).sink("file").delivered_at
+
+
+def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
+    twice = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5).undelivered(
+        "file", 1, SinkRefused("403"), at=NOON, draw=0.5
+    )
+    newer = holding(state=twice).undelivered("file", 2, FULL, at=NOON, draw=0.5)
+
+    assert (2, True) == (sink_failure(twice).trouble.count, twice.sink("file").refused)
+    assert (1, False) == (sink_failure(newer).trouble.count, newer.sink("file").refused)
+
+
+def test_each_sink_stands_for_itself() -> None:
+    state = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5)
+
+    assert SinkState() == state.delivered("exec", 1, Delivered(), NOON).sink("other")
+    assert state.sink("file") == state.delivered("exec", 1, Delivered(), NOON).sink("file")
+
+
+# --- a clock that is set ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "moves"),
+    [
+        pytest.param(HELD, HOUR, True, id="measured by this clock: moves forwards"),
+        pytest.param(HELD, -HOUR, True, id="measured by this clock: moves backwards"),
+        pytest.param(HELD.loaded(NOON), HOUR, False, id="from the disk: gets no later end"),
+        pytest.param(HELD.loaded(NOON), -HOUR, True, id="from the disk: gets an earlier end"),
+    ],
+)
+def test_when_the_clock_is_set_a_token(state: HomeyState, by: timedelta, moves: bool) -> None:
+    token, moved = state.token, state.shifted(by).token
+
+    assert token is not None
+    assert moved is not None
+    assert (token.expires_at + by if moves else token.expires_at) == moved.expires_at
+    assert token.life == moved.life
+
+
+def test_when_the_clock_is_set_every_wait_moves_with_it() -> None:
+    state = (
+        failing(HELD, ServerTrouble("wait", step="login", retry_after=MINUTE))
+        .asked(LATER, forced=True, at=NOON)
+        .undelivered("file", 1, FULL, at=NOON, draw=0.5)
+    )
+    refused = state.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5).attempted(NOON)
+
+    for before in (state, refused):
+        moved = before.shifted(HOUR)
+        assert decided(before).__class__ is decided(moved, LATER).__class__
+        assert moved.shifted(-HOUR) == before
+    assert NOON + HOUR + MINUTE == getattr(state.shifted(HOUR).failure, "not_before", None)
+
+
+def test_a_homey_of_which_nothing_is_known_has_nothing_to_move() -> None:
+    assert HomeyState("home") == HomeyState("home").shifted(HOUR)
+
+
+@settings(max_examples=50)
+@given(stored_homeys("home"), jumps, jumps, st.booleans())
+def test_a_clock_set_twice_is_a_clock_set_once(
+    state: HomeyState, first: timedelta, second: timedelta, minted_here: bool
+) -> None:
+    state = replace(state, minted_here=minted_here)
+    both = state.shifted(first).shifted(second)
+    at_once = state.shifted(first + second)
+
+    if minted_here or max(first, second) < timedelta(0):
+        assert at_once == both
+    elif state.token is not None and both.token is not None and at_once.token is not None:
+        assert both.token.expires_at <= state.token.expires_at
+        assert both.token.expires_at <= at_once.token.expires_at
+
+
+# --- restarts ----------------------------------------------------------------------
+
+
+def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
+    state = HELD.not_answered(1, LATER).asked(LATER, forced=True, at=NOON)
+
+    assert replace(HELD, minted_here=False, asked_at=None, proved_at=None) == state.loaded(LATER)
+
+
+def test_failures_of_the_past_count_on_after_a_restart() -> None:
+    state = failing(HELD).refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
+    state = state.undelivered("file", 1, FULL, at=NOON, draw=0.5)
+
+    loaded = state.loaded(NOON)
+
+    assert (state.failure, state.refusal, state.sinks) == (
+        loaded.failure,
+        loaded.refusal,
+        loaded.sinks,
+    )
+
+
+def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
+    ahead = NOON + YEARS
+    error = ServerTrouble("wait", step="login", retry_after=MINUTE)
+    state = (
+        HELD.refused(WRONG_CLIENT, digest=SITE, at=ahead, draw=0.5)
+        .undelivered("file", 1, error, at=ahead, draw=0.5)
+        .proved(1, ahead, None)
+    )
+    again = failing(state, error, at=ahead).loaded(NOON)
+
+    assert again.failure is not None
+    assert again.refusal is not None
+    assert (NOON, NOON + MINUTE) == (again.failure.trouble.at, again.failure.not_before)
+    assert NOON + 15 * MINUTE == again.refusal.until
+    assert NOON == sink_failure(again).trouble.at
+    assert NOON + MINUTE == sink_failure(again).not_before
+
+
+def test_a_delivery_by_a_clock_ahead_counts_as_one_of_now() -> None:
+    state = HELD.delivered("file", 1, Delivered(), NOON + YEARS).loaded(NOON)
+
+    assert NOON == state.sink("file").delivered_at
+
+
+def test_a_token_from_the_disk_is_proved_anew() -> None:
+    state = HELD.proved(1, NOON, None).loaded(LATER)
+
+    assert state.proved_at is None
+    assert Verify() == decided(state, LATER, plan=Plan(verify_every=None))
+
+
+def test_one_instant_ahead_does_not_move_the_others() -> None:
+    state = HELD.refused(WRONG_CLIENT, digest=SITE, at=NOON - HOUR, draw=0.5)
+    state = failing(state, at=NOON + YEARS).loaded(NOON)
+
+    assert state.refusal is not None
+    assert NOON - 45 * MINUTE == state.refusal.until
+
+
+@settings(max_examples=50)
+@given(stored_homeys("home"), st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1)))  # noqa: DTZ001  given a zone below
+def test_any_stored_state_is_loaded_by_any_clock(state: HomeyState, now: datetime) -> None:
+    here = now.replace(tzinfo=UTC)
+    loaded = state.loaded(here)
+
+    known = [loaded.failure, loaded.refusal, *(one.failure for one in loaded.sinks.values())]
+    assert all(one.trouble.at <= here for one in known if one)

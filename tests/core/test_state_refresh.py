@@ -1,0 +1,285 @@
+"""A Homey's state, event by event: wishes, attempts, new tokens, failures and refusals."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from homey_tokend.core.account import Refusal
+from homey_tokend.core.errors import (
+    IllegalEvent,
+    ProtocolChanged,
+    SecretUnavailable,
+    ServerTrouble,
+    StaleSignIn,
+    TokendError,
+    Unreachable,
+)
+from homey_tokend.core.failure import asked_to_wait
+from homey_tokend.core.homey import HomeyState, Wish
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.sink import SinkState
+from homey_tokend.core.status import Trouble
+from homey_tokend.core.tokens import Delivered, Token
+from tests.core.samples import (
+    DAY,
+    DOWN,
+    HOUR,
+    MINUTE,
+    OTHER,
+    SITE,
+    WRONG_CLIENT,
+    bearer,
+    failing,
+    holding,
+)
+from tests.support.clock import NOON
+
+EMPTY = HomeyState("home")
+HELD = holding()
+LATER = NOON + HOUR
+
+
+def stale(step: str = "consent") -> StaleSignIn:
+    return StaleSignIn("not taken", step=step, status=403)
+
+
+# --- what cannot have happened -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(
+            lambda state: state.renewed(bearer(), since=0, at=LATER, fraction=0.5),
+            id="a bearer of an attempt that began before the held token",
+        ),
+        pytest.param(lambda state: state.proved(0, LATER, None), id="a proof of an older token"),
+        pytest.param(lambda state: state.not_answered(2, LATER), id="silence about another token"),
+        pytest.param(lambda state: state.was_revoked(0, LATER), id="a refusal of an older token"),
+        pytest.param(lambda state: state.doubted(0), id="a doubt of an older token"),
+        pytest.param(
+            lambda state: state.delivered("file", 0, Delivered(), LATER),
+            id="an older token in a sink than the one it has",
+        ),
+    ],
+)
+def test_is_illegal_and_changes_nothing(event: Callable[[HomeyState], HomeyState]) -> None:
+    state = HELD.delivered("file", 1, Delivered(memory={"id": "7"}), NOON)
+    before = replace(state)
+
+    with pytest.raises(IllegalEvent):
+        event(state)
+
+    assert before == state
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(lambda state: state.proved(0, NOON, None), id="proved"),
+        pytest.param(lambda state: state.not_answered(0, NOON), id="not answered for"),
+        pytest.param(lambda state: state.was_revoked(0, NOON), id="revoked"),
+        pytest.param(lambda state: state.doubted(0), id="doubted"),
+    ],
+)
+def test_without_a_token_none_can_be(event: Callable[[HomeyState], HomeyState]) -> None:
+    with pytest.raises(IllegalEvent, match="not held"):
+        event(EMPTY)
+
+
+# --- wishes and attempts --------------------------------------------------------------
+
+
+def test_of_two_wishes_that_stand_the_longer_and_stronger_counts() -> None:
+    once = EMPTY.asked(LATER, forced=True, at=NOON)
+    twice = once.asked(NOON + MINUTE, forced=False, at=NOON)
+
+    assert Wish(LATER, forced=True) == twice.wish
+    assert Wish(NOON + DAY, forced=True) == once.asked(NOON + DAY, forced=False, at=NOON).wish
+
+
+def test_a_wish_that_has_lapsed_lends_nothing_to_the_next() -> None:
+    lapsed = EMPTY.asked(NOON, forced=True, at=NOON - MINUTE)
+
+    assert Wish(LATER) == lapsed.asked(LATER, forced=False, at=NOON).wish
+
+
+def test_an_attempt_spends_the_force_of_a_wish_and_not_the_wish() -> None:
+    asked = EMPTY.asked(LATER, forced=True, at=NOON)
+
+    assert replace(EMPTY, attempted_at=NOON) == EMPTY.attempted(NOON)
+    assert replace(EMPTY, attempted_at=NOON, wish=Wish(LATER)) == asked.attempted(NOON)
+
+
+# --- a new token ------------------------------------------------------------------------
+
+
+def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
+    troubled = HELD.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5).was_revoked(1, NOON)
+    wanted = troubled.asked(NOON + DAY, forced=True, at=NOON).not_answered(1, NOON)
+
+    state = wanted.renewed(bearer(text="new", at=NOON), since=1, at=LATER, fraction=0.4)
+
+    token = Token(Secret("new"), 2, "https://hub.example", NOON, NOON + DAY)
+    assert state == HomeyState(
+        "home",
+        generation=2,
+        token=token,
+        fraction=0.4,
+        minted_here=True,
+        proved_at=LATER,
+        asked_at=LATER,
+        refreshes=2,
+    )
+
+
+def test_an_unproved_bearer_is_held_unproved() -> None:
+    state = EMPTY.renewed(bearer(proved=False), since=0, at=LATER, fraction=0.5)
+
+    assert (None, LATER) == (state.proved_at, state.asked_at)
+
+
+def test_a_discovered_address_is_kept_until_another_is_discovered() -> None:
+    found = replace(bearer(), discovered_url="https://there.example")
+
+    first = EMPTY.renewed(found, since=0, at=NOON, fraction=0.5)
+    second = first.renewed(bearer(), since=1, at=NOON, fraction=0.5)
+
+    assert "https://there.example" == first.url == second.url
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "usable"),
+    [
+        pytest.param(HELD, NOON, True, id="from its issue on"),
+        pytest.param(HELD, NOON + DAY - timedelta(microseconds=1), True, id="to its last moment"),
+        pytest.param(HELD, NOON + DAY, False, id="not at its end"),
+        pytest.param(HELD.was_revoked(1, NOON), NOON, False, id="not once revoked"),
+        pytest.param(HELD, NOON - 5 * MINUTE, True, id="by a clock five minutes behind"),
+        pytest.param(HELD, NOON - 6 * MINUTE, False, id="not by a clock further behind"),
+        pytest.param(EMPTY, NOON, False, id="not without one"),
+        pytest.param(failing(HELD, times=99), LATER, True, id="however often refreshing fails"),
+    ],
+)
+def test_the_held_token_may_be_served(state: HomeyState, now: datetime, usable: bool) -> None:
+    assert (state.token if usable else None) == state.usable(now)
+
+
+# --- failures and refusals ----------------------------------------------------------------
+
+
+def test_a_failure_keeps_the_token_and_is_counted_with_those_before_it() -> None:
+    state = failing(HELD, DOWN, times=2).failed(
+        Unreachable("no answer", step="token", remedy="Check the network.", sent=True),
+        at=LATER,
+        draw=0.25,
+    )
+
+    assert HELD.token == state.token
+    assert state.failure is not None
+    assert 0.25 == state.failure.draw
+    assert state.failure.trouble == Trouble(
+        LATER, "unreachable", "token", "no answer", "Check the network.", None, 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "kind"),
+    [
+        pytest.param([stale()], "stale_sign_in", id="once: an accident of time"),
+        pytest.param([stale(), stale()], "protocol_changed", id="twice at one step: a change"),
+        pytest.param([stale()] * 3, "protocol_changed", id="three times: still a change"),
+        pytest.param([stale("token"), stale()], "stale_sign_in", id="at two steps: two accidents"),
+        pytest.param(
+            [ServerTrouble("unwell", step="consent"), stale()],
+            "stale_sign_in",
+            id="after another failure of that step: the first accident",
+        ),
+        pytest.param(
+            [stale(), SecretUnavailable("no file"), stale()],
+            "stale_sign_in",
+            id="not in a row: two accidents",
+        ),
+        pytest.param(
+            [ProtocolChanged("what", step="consent"), stale()],
+            "protocol_changed",
+            id="after an unknown answer of that step: a change",
+        ),
+    ],
+)
+def test_a_sign_in_that_is_not_taken(errors: list[TokendError], kind: str) -> None:
+    state = EMPTY
+    for error in errors:
+        state = state.failed(error, at=NOON, draw=0.5)
+
+    assert state.failure is not None
+    assert (kind, len(errors)) == (state.failure.trouble.kind, state.failure.trouble.count)
+    assert 403 == state.failure.trouble.status
+
+
+def test_refusals_of_the_same_values_are_counted_whatever_came_between() -> None:
+    once = EMPTY.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
+    state = failing(once, DOWN).refused(WRONG_CLIENT, digest=SITE, at=LATER, draw=0.5)
+
+    trouble = Trouble(LATER, "client_refused", "token", WRONG_CLIENT.message, "", 400, 2)
+    assert Refusal(SITE, trouble) == state.refusal
+    assert state.failure is not None
+    assert 3 == state.failure.trouble.count
+
+
+def test_refusals_of_other_values_begin_anew() -> None:
+    once = EMPTY.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
+    state = once.refused(WRONG_CLIENT, digest=OTHER, at=LATER, draw=0.5)
+
+    assert state.refusal is not None
+    assert (OTHER, 1) == (state.refusal.digest, state.refusal.trouble.count)
+
+
+def test_the_account_of_the_sign_in_values_is_remembered() -> None:
+    assert "key" == EMPTY.of_account("key").account
+
+
+@pytest.mark.parametrize(
+    ("wanted", "until"),
+    [
+        pytest.param(None, None, id="nothing where none came"),
+        pytest.param(MINUTE, NOON + MINUTE, id="a span counts from the failure"),
+        pytest.param(LATER, LATER, id="an instant is taken as it is"),
+        pytest.param(NOON - DAY, NOON, id="a past instant is now"),
+        pytest.param(99999 * DAY, NOON + 366 * DAY, id="a span of ages is cut to a year"),
+        pytest.param(
+            datetime.max.replace(tzinfo=UTC), NOON + 366 * DAY, id="an instant ages away, too"
+        ),
+        pytest.param(datetime.min.replace(tzinfo=UTC), NOON, id="one ages ago is now"),
+    ],
+)
+def test_retry_after(wanted: timedelta | datetime | None, until: datetime | None) -> None:
+    error = ServerTrouble("wait", retry_after=wanted)
+
+    assert until == asked_to_wait(error, NOON)
+
+
+def test_only_transient_failures_ask_to_wait() -> None:
+    assert asked_to_wait(SecretUnavailable("no file"), NOON) is None
+
+
+def test_a_sink_that_is_new_knows_nothing() -> None:
+    assert SinkState() == EMPTY.sink("file")
+
+
+def test_of_another_homey_only_the_generation_is_kept() -> None:
+    state = HELD.of_homey("this")
+
+    assert replace(HELD, cloudid="this") == state == state.of_homey("this")
+    other = state.of_homey("other")
+    assert ("other", HELD.generation, None) == (other.cloudid, other.generation, other.token)
+
+
+def test_another_address_of_the_same_homey_leaves_its_token() -> None:
+    state = HELD.reached_at("https://hub.local")
+
+    assert HELD.token is not None
+    assert replace(HELD.token, url="https://hub.local") == state.token
+    assert EMPTY == EMPTY.reached_at("https://hub.local")

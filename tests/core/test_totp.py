@@ -1,0 +1,110 @@
+"""One-time codes: the vectors of the RFCs, and secrets as people type them."""
+
+import base64
+import traceback
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homey_tokend.core import totp
+from homey_tokend.core.secret import Secret
+
+KEY = Secret(base64.b32encode(b"12345678901234567890").decode())
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    list(
+        enumerate(
+            [
+                "755224",
+                "287082",
+                "359152",
+                "969429",
+                "338314",
+                "254676",
+                "287922",
+                "162583",
+                "399871",
+                "520489",
+            ]
+        )
+    ),
+)
+def test_the_vectors_of_rfc_4226(step: int, expected: str) -> None:
+    """Appendix D: counters 0 to 9."""
+    assert expected == totp.code(KEY, step)
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (59, "287082"),
+        (1111111109, "081804"),
+        (1111111111, "050471"),
+        (1234567890, "005924"),
+        (2000000000, "279037"),
+        (20000000000, "353130"),
+    ],
+)
+def test_the_vectors_of_rfc_6238(second: int, expected: str) -> None:
+    """Appendix B, SHA-1, the last six of its eight digits; leading noughts stay."""
+    now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+
+    assert expected == totp.code(KEY, totp.step_of(now))
+
+
+def test_a_step_is_thirty_seconds_of_any_zone() -> None:
+    """It begins at whole half minutes UTC."""
+    now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    assert totp.step_of(now) == totp.step_of(now + timedelta(seconds=29.999))
+    assert totp.step_of(now) + 1 == totp.step_of(now + timedelta(seconds=30))
+    assert totp.step_of(now) - 1 == totp.step_of(now - timedelta(microseconds=1))
+    assert totp.step_of(now) == totp.step_of(datetime.fromisoformat("2026-03-01T13:00:00+01:00"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "JBSWY3DPEHPK3PXP",
+        "jbswy3dpehpk3pxp",
+        "JBSW Y3DP EHPK 3PXP",
+        " jbsw-y3dp-ehpk-3pxp\n",
+        "JBSWY3DPEHPK3PXP======",
+    ],
+)
+def test_a_secret_may_be_typed_in_any_way(text: str) -> None:
+    """Lower case, blanks, dashes, padding or none; 80 bits are enough."""
+    assert totp.code(Secret("JBSWY3DPEHPK3PXP"), 1) == totp.code(Secret(text), 1)
+
+
+def test_missing_padding_is_made_up() -> None:
+    """Most sites leave it out."""
+    assert totp.code(Secret("GEZDGNBVGY3TQOI="), 7) == totp.code(Secret("GEZDGNBVGY3TQOI"), 7)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " - ", "===", "CANARY01", "CANARY!", "ÜCANARY", "A", "CANARYCAN", "CAN=ARY"]
+)
+def test_what_is_no_base32_is_refused_without_showing_it(text: str) -> None:
+    """Neither in the message nor anywhere in the traceback."""
+    with pytest.raises(ValueError, match=r"^the one-time secret is no base32$") as raised:
+        totp.code(Secret(text), 1)
+
+    trace = "".join(traceback.format_exception(raised.value)).split("Error: ", 1)[1]
+    assert "CANARY" not in trace
+
+
+@settings(deadline=None)
+@given(st.text(), st.integers(-(2**40), 2**40))
+def test_any_text_gives_six_digits_or_a_valueerror(text: str, step: int) -> None:
+    """Nothing else comes out."""
+    try:
+        code = totp.code(Secret(text), step)
+    except ValueError:
+        return
+
+    assert (6, True) == (len(code), code.isdigit())

@@ -1,0 +1,167 @@
+"""What the doors may show of one Homey."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from homey_tokend.core.account import AccountState
+from homey_tokend.core.decision import Facts, Plan
+from homey_tokend.core.errors import SinkFailed, SinkRefused
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.status import Health, SinkView, View
+from homey_tokend.core.status_view import view_of
+from homey_tokend.core.tokens import Delivered
+from tests.core.samples import (
+    DAY,
+    HOUR,
+    IDLE,
+    MINUTE,
+    NOBODY,
+    SECOND,
+    WRONG_PASSWORD,
+    failing,
+    holding,
+    refused_account,
+    signed_in,
+)
+from tests.support.clock import NOON
+
+EMPTY = HomeyState("home")
+HELD = holding()
+SINKS = Plan(sinks=("file",))
+FULL = SinkFailed("the disk is full")
+UNWRITTEN = HELD.undelivered("file", 1, FULL, at=NOON, draw=1.0)
+LATE = NOON + 23 * HOUR
+
+
+def seen(
+    state: HomeyState,
+    now: datetime = NOON,
+    *,
+    account: AccountState = NOBODY,
+    facts: Facts = IDLE,
+) -> View:
+    return view_of(state, account, facts, now, SINKS, "https://configured.example")
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "health"),
+    [
+        pytest.param(EMPTY, NOON, Health.STARTING, id="before the first attempt: starting"),
+        pytest.param(failing(EMPTY), NOON, Health.DOWN, id="no token, and it fails: down"),
+        pytest.param(HELD, NOON, Health.OK, id="a token and no trouble: ok"),
+        pytest.param(HELD, LATE, Health.OK, id="a token that ends soon and no trouble: ok"),
+        pytest.param(failing(HELD), NOON, Health.TROUBLED, id="a refresh failed: troubled"),
+        pytest.param(UNWRITTEN, NOON, Health.TROUBLED, id="a sink failed: troubled"),
+        pytest.param(
+            UNWRITTEN.delivered("file", 1, Delivered(), NOON), NOON, Health.OK, id="it works: ok"
+        ),
+        pytest.param(
+            HELD.undelivered("gone", 1, FULL, at=NOON, draw=0.5),
+            NOON,
+            Health.OK,
+            id="a sink that is configured no more failed once: ok",
+        ),
+        pytest.param(
+            failing(HELD), LATE, Health.DEGRADED, id="a refresh failed and the token ends soon"
+        ),
+        pytest.param(HELD, NOON + DAY, Health.DOWN, id="the token has expired: down"),
+        pytest.param(HELD.was_revoked(1, NOON), NOON, Health.DOWN, id="the token is revoked: down"),
+        pytest.param(HELD, NOON - HOUR, Health.DOWN, id="the token is from the future: down"),
+    ],
+)
+def test_health_is(state: HomeyState, now: datetime, health: Health) -> None:
+    assert health == seen(state, now).health
+
+
+def test_a_good_token_is_shown_with_the_address_it_is_good_for() -> None:
+    view = seen(HELD.proved(1, NOON + MINUTE, None), NOON + HOUR)
+
+    assert (HELD.token, "https://hub.example") == (view.token, view.url)
+    assert (NOON + MINUTE, NOON + 12 * HOUR, 1) == (view.proved_at, view.renew_at, view.refreshes)
+    assert (NOON + 12 * HOUR, "the token is good until then") == (view.next_at, view.next_why)
+    assert (None, None, None) == (view.trouble, view.dies_at, view.refusing_until)
+    assert not view.refreshing
+
+
+@pytest.mark.parametrize(
+    ("state", "now"),
+    [
+        pytest.param(HELD, NOON + DAY, id="has expired"),
+        pytest.param(HELD.was_revoked(1, NOON), NOON, id="is revoked"),
+        pytest.param(HELD, NOON - HOUR, id="is from the future"),
+        pytest.param(EMPTY, NOON, id="is not there"),
+    ],
+)
+def test_no_token_is_shown_that(state: HomeyState, now: datetime) -> None:
+    view = seen(failing(state), now)
+
+    assert (None, None, None) == (view.token, view.renew_at, view.dies_at)
+    assert "https://configured.example" == view.url
+
+
+def test_while_a_refresh_is_under_way_none_is_announced() -> None:
+    view = seen(HELD, facts=replace(IDLE, renewing=True))
+
+    assert view.refreshing
+    assert (None, "a refresh is under way") == (view.next_at, view.next_why)
+
+
+def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
+    view = seen(failing(HELD, at=LATE, times=3), LATE)
+
+    assert HELD.token is not None
+    assert HELD.token.expires_at == view.dies_at
+    assert (LATE + 4 * SECOND, "spacing after a failure") == (view.next_at, view.next_why)
+    assert view.trouble is not None
+    assert ("server_trouble", 3) == (view.trouble.kind, view.trouble.count)
+
+
+@pytest.mark.parametrize(
+    ("account", "until"),
+    [
+        pytest.param(refused_account(), NOON + 15 * MINUTE, id="by a refusal"),
+        pytest.param(signed_in(*[NOON] * 12), NOON + 12 * HOUR, id="by the budget"),
+        pytest.param(NOBODY, None, id="by nothing"),
+    ],
+)
+def test_it_is_told_until_when_sign_ins_are_held_back(
+    account: AccountState, until: datetime | None
+) -> None:
+    assert until == seen(failing(EMPTY, WRONG_PASSWORD), account=account).refusing_until
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "retry_at"),
+    [
+        pytest.param(UNWRITTEN, NOON, NOON + SECOND, id="by its own spacing"),
+        pytest.param(
+            HELD.undelivered("file", 1, SinkRefused("403"), at=NOON, draw=0.5),
+            NOON,
+            NOON + MINUTE,
+            id="slowly, if a person is needed",
+        ),
+        pytest.param(holding(state=UNWRITTEN), NOON, NOON, id="at once with a newer token"),
+        pytest.param(UNWRITTEN, NOON + DAY, None, id="not while no token is good"),
+    ],
+)
+def test_a_failed_sink_is_tried_again(
+    state: HomeyState, now: datetime, retry_at: datetime | None
+) -> None:
+    (sink,) = seen(state, now).sinks
+
+    assert retry_at == sink.retry_at
+    assert sink.trouble is not None
+
+
+def test_a_sink_shows_what_it_has() -> None:
+    (sink,) = seen(HELD.delivered("file", 1, Delivered(), NOON)).sinks
+
+    assert SinkView("file", 1, NOON, None, None) == sink
+
+
+def test_a_sink_that_was_never_written_to_is_shown_too() -> None:
+    (sink,) = seen(EMPTY, NOON + timedelta(days=3)).sinks
+
+    assert SinkView("file", None, None, None, None) == sink

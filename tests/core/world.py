@@ -1,0 +1,139 @@
+"""A pretend keeper in a pretend world: it lives from one wake-up to the next, without waiting.
+
+Time jumps to each instant that policy names, so months take milliseconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from homey_tokend.core.account import AccountState
+from homey_tokend.core.attempts import may_sign_in
+from homey_tokend.core.decision import Blocked, Check, Deliver, Facts, Plan, Renew, Verify, Wait
+from homey_tokend.core.errors import (
+    AccountRefused,
+    ProtocolChanged,
+    Refused,
+    TokendError,
+    Transient,
+)
+from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.http_types import Step
+from homey_tokend.core.policy import decide
+from homey_tokend.core.tokens import Delivered
+from homey_tokend.core.totp import step_of
+from tests.core.samples import IDLE, bearer
+from tests.support.clock import NOON
+
+#: How long does each attempt take?
+_TAKES = timedelta(milliseconds=200)
+
+
+@dataclass
+class World:
+    """One Homey, and what the servers answer.
+
+    ``answer`` gives an error or None for a sign-in at an instant; ``draw`` the
+    chance. What happened is in ``tried`` (every attempt) and ``passwords``.
+    """
+
+    answer: Callable[[datetime], TokendError | None]
+    plan: Plan = field(default_factory=Plan)
+    state: HomeyState = field(default_factory=lambda: HomeyState("home"))
+    account: AccountState = field(default_factory=AccountState)
+    facts: Facts = IDLE
+    draw: Callable[[], float] = lambda: 0.5
+    life: timedelta = timedelta(hours=24)
+    now: datetime = NOON
+    tried: list[datetime] = field(default_factory=list)
+    passwords: list[datetime] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    renewed: list[datetime] = field(default_factory=list)
+    held: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+    def live(self, until: datetime) -> None:
+        """Go on until an instant; a busy loop is an error."""
+        acts = 0
+        while self.now < until:
+            decision = decide(self.state, self.account, self.facts, self.now, self.plan)
+            if isinstance(decision, Wait | Blocked):
+                assert decision.wake is not None
+                assert decision.wake > self.now
+                self.now, acts = min(decision.wake, until), 0
+                continue
+            acts += 1
+            assert acts < 20, (decision, self.now)
+            self._act(decision)
+
+    def _act(self, decision: Renew | Deliver | Verify | Check) -> None:
+        match decision:
+            case Renew():
+                self._attempt()
+            case Deliver(targets):
+                for target in targets:
+                    self.state = self.state.delivered(
+                        target, self.state.generation, Delivered(), self.now
+                    )
+            case Check(targets):
+                for target in targets:
+                    self.state = self.state.checked(target, self.state.generation, self.now)
+            case Verify():
+                self.state = self.state.proved(self.state.generation, self.now, None)
+
+    def _attempt(self) -> None:
+        self.tried.append(self.now)
+        forced = self.state.wish is not None and self.state.wish.forced
+        self.state = self.state.attempted(self.now)
+        facts = replace(self.facts, forced=forced)
+        gate = may_sign_in(self.state, self.account, facts, self.now, self.plan)
+        assert gate is None, "decide saw it coming"
+        step = step_of(self.now) if self.plan.one_time else None
+        if step is not None:
+            self.codes.append(step)
+        began = self.now
+        self.account = self.account.signing_in(began, step)
+        self.passwords.append(began)
+        error = self.answer(began)
+        self.now += _TAKES
+        if error is None:
+            self._succeed()
+        else:
+            self._fail(error)
+
+    def _succeed(self) -> None:
+        self.account = self.account.accepted(self.facts.account_digest)
+        self.state = self.state.renewed(
+            bearer(at=self.now, life=self.life),
+            since=self.state.generation,
+            at=self.now,
+            fraction=self.plan.fraction(self.draw()),
+        )
+        self.renewed.append(self.now)
+        self.held.append((self.now, self.now + self.life))
+
+    def _fail(self, error: TokendError) -> None:
+        facts, at, draw = self.facts, self.now, self.draw()
+        if isinstance(error, Transient) and error.step == Step.LOGIN:
+            self.account = self.account.not_judged()
+        if isinstance(error, AccountRefused):
+            self.account = self.account.refused(facts.account_digest, trouble_of(error, at))
+        elif not isinstance(error, ProtocolChanged):
+            self.account = self.account.accepted(facts.account_digest)
+        if isinstance(error, Refused) and not isinstance(error, AccountRefused):
+            self.state = self.state.refused(error, digest=facts.site_digest, at=at, draw=draw)
+        else:
+            self.state = self.state.failed(error, at=at, draw=draw)
+
+
+def gaps(instants: list[datetime]) -> list[timedelta]:
+    """The spans between one instant and the next."""
+    return [after - before for before, after in pairwise(instants)]
+
+
+def most_within(span: timedelta, instants: list[datetime]) -> int:
+    """The largest number of instants within any span of this length, its end left out."""
+    return max(
+        (sum(start <= at < start + span for at in instants) for start in instants), default=0
+    )

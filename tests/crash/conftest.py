@@ -1,5 +1,0 @@
-"""Pretend clouds and daemons, as the tests of processes have them."""
-
-from tests.processes.conftest import _clouds, clouds, daemons
-
-__all__ = ["_clouds", "clouds", "daemons"]

@@ -1,0 +1,94 @@
+"""The files of secrets, looked at from outside by ``check``."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from homey_tokend import exit_codes
+from homey_tokend.cli import main
+from homey_tokend.config import Config
+from homey_tokend.credentials import checks
+from tests.config.texts import read
+
+TEXT = """\
+homeys:
+  home: &home
+    email: you@example.com
+    password: {{file: {path}}}
+    client_id: id
+    client_secret: secret
+    cloudid: cloudid
+  hut: {{<<: *home, cloudid: other}}
+"""
+PLACE = "config.yaml:4:15 homeys.home.password: "
+
+
+def naming(path: object) -> Config:
+    return read(TEXT.format(path=path))
+
+
+def private(path: Path, content: str = "a password") -> Path:
+    path.write_text(content, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def test_a_good_file_is_not_mentioned(tmp_path: Path) -> None:
+    """Private and with something in it."""
+    assert [] == checks.doubts(naming(private(tmp_path / "p")))
+
+
+def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
+    """However many Homeys share the file."""
+    missing, empty, open_ = (tmp_path / name for name in ("missing", "empty", "open"))
+    private(empty, "")
+    private(open_).chmod(0o644)
+
+    (told,) = checks.doubts(naming(missing))
+    assert told.startswith(f"{PLACE}the file {missing} cannot be read: no such file or directory.")
+    assert told.endswith(" Write the value into it, or correct the path.")
+    assert [f"{PLACE}the file {empty} is empty. Write the value into it."] == (
+        checks.doubts(naming(empty))
+    )
+    (told,) = checks.doubts(naming(open_))
+    assert told.startswith(f"{PLACE}the file {open_} can be read by everybody on this machine.")
+    assert told.endswith(f" Take the right away (chmod o-r {open_}).")
+
+
+@pytest.mark.parametrize("path", ["/tmp", "/dev/null"])
+def test_what_is_no_file_is_told(path: str) -> None:
+    """A folder, a device."""
+    assert [f"{PLACE}{path} is not a plain file. Name one, or use {{command: …}}."] == (
+        checks.doubts(naming(path))
+    )
+
+
+def test_what_may_not_be_looked_at_is_no_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon's user may see it."""
+
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    config = naming(tmp_path / "missing")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", denied)
+        found = checks.doubts(config)
+
+    assert [] == found
+
+
+def test_check_tells_and_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warning is not a fault: where the daemon runs, the file may be there."""
+    file = private(tmp_path / "config.yaml", TEXT.format(path=tmp_path / "missing"))
+    monkeypatch.setattr(sys, "argv", ["homey-tokend", "check", "-c", str(file)])
+    status = main.main()
+    told = capsys.readouterr()
+
+    assert status == exit_codes.OK
+    assert f"{file}: right; 2 Homey(s): home, hut\n" == told.out
+    assert f"warning: {file}:4:15 homeys.home.password: the file {tmp_path}/missing" in told.err

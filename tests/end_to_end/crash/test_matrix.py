@@ -1,0 +1,135 @@
+"""Killed at any point of a refresh, the daemon comes back to its token or to a clean new try."""
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from homey_tokend.simulator import Simulator
+from homey_tokend.storage.document import from_json
+from tests.end_to_end.processes.cloud import Clouds, sign_ins, until
+from tests.end_to_end.processes.daemons import Daemon, Daemons, Section, configuration, write
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+PROGRAM = (sys.executable, str(Path(__file__).with_name("entry.py")))
+STEPS = (
+    "login",
+    "authorise",
+    "consent",
+    "token",
+    "user",
+    "delegation",
+    "homey_login",
+    "session",
+    "variable",
+)
+#: A write of the state passes five points: opened, written, synced, renamed, folder_synced.
+POINTS = 5
+#: Writes of a first refresh: the password is about to go out; the token; the sink has it.
+WRITES = 3
+#: A try after a spent password is spaced by a part of half of this: not for a test to wait for.
+QUICK: dict[str, Section] = {
+    "refresh": {"lifetime": "1m"},
+    "homey": {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]},
+}
+
+
+@dataclass(frozen=True)
+class After:
+    """What was found after a kill and a new start."""
+
+    killed: bool
+    whole: bool
+    tokens: tuple[str, str]
+    left_over: list[str]
+    sign_ins: int
+    complaints: list[str]
+
+    @property
+    def well(self) -> bool:
+        served, written = self.tokens
+        return (
+            self.killed
+            and self.whole
+            and bool(served)
+            and served == written
+            and not self.left_over
+            and self.sign_ins <= 2
+            and not self.complaints
+        )
+
+
+def _alone(daemons: Daemons, cloud: Simulator, die_at: str) -> Daemon:
+    folder = daemons.folder()
+    write(folder, configuration(cloud, folder, **QUICK))
+    words = ("--config", str(folder / "config.yaml"))
+    return daemons.run(folder, *words, environ={"DIE_AT": die_at}, program=PROGRAM)
+
+
+def _after(daemons: Daemons, cloud: Simulator, dead: Daemon) -> After:
+    """Start anew where one was killed, and look."""
+    killed = dead.ended() == -signal.SIGKILL
+    whole = not dead.state.exists() or bool(from_json(dead.state.read_bytes()))
+    daemon = daemons.start(cloud, folder=dead.folder, **QUICK).up()
+    served = daemon.token()
+    homey, name = cloud.description()["cloudid"], "accesstoken"
+    until(lambda: cloud.get_variable(name, homey) == served, "the variable has the token")
+    daemon.end()
+    bad = ("internal.error", "state.set_aside", "state.unwritable")
+    return After(
+        killed,
+        whole,
+        (served, str(cloud.get_variable(name, homey))),
+        [each.name for each in dead.folder.glob(".*")],
+        sign_ins(cloud),
+        [event["event"] for event in daemon.events() if event["event"] in bad],
+    )
+
+
+def _matrix(points: Sequence[str], play: Callable[[str], After]) -> dict[str, After]:
+    """Play them side by side; what did not go well."""
+    with ThreadPoolExecutor(6) as pool:
+        found = dict(zip(points, pool.map(play, points), strict=True))
+    return {point: after for point, after in found.items() if not after.well}
+
+
+def test_disk(clouds: Clouds, daemons: Daemons) -> None:
+    """At each open, write, fsync and rename of the state: whole file, one extra sign-in at most."""
+
+    def play(point: str) -> After:
+        cloud = clouds.start()
+        return _after(daemons, cloud, _alone(daemons, cloud, point))
+
+    assert {} == _matrix([f"disk:{number}" for number in range(1, WRITES * POINTS + 1)], play)
+
+
+def test_answered(clouds: Clouds, daemons: Daemons) -> None:
+    """After each answer, when nothing is made of it yet."""
+
+    def play(point: str) -> After:
+        cloud = clouds.start()
+        return _after(daemons, cloud, _alone(daemons, cloud, point))
+
+    assert {} == _matrix([f"answered:{step}" for step in STEPS if step != "user"], play)
+
+
+def test_unanswered(clouds: Clouds, daemons: Daemons) -> None:
+    """When a request was carried out by the cloud, and the answer is not there yet."""
+
+    def play(step: str) -> After:
+        cloud = clouds.start()
+        cloud.add_fault(step=step, kind="hang", carried_out=True)
+        folder = daemons.folder()
+        daemon = daemons.start(cloud, folder=folder, **QUICK)
+        until(lambda: cloud.seen(step), f"{step} is asked")
+        daemon.send(signal.SIGKILL)
+        daemon.ended()
+        cloud.clear_faults()
+        return _after(daemons, cloud, daemon)
+
+    assert {} == _matrix([step for step in STEPS if step != "user"], play)

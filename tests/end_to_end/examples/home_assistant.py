@@ -1,0 +1,80 @@
+"""Home Assistant's snippets: commands are run, addresses asked, templates rendered by Jinja."""
+
+import json
+import shlex
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+from tests.end_to_end.examples.stage import EXAMPLES, Stage, Wrong, daemon, until
+
+
+def document() -> Any:
+    """The example, as Home Assistant reads it."""
+    return yaml.safe_load((EXAMPLES / "home-assistant.yaml").read_text(encoding="utf-8"))
+
+
+def rendered(on: Stage, template: str, variables: dict[str, object]) -> str:
+    """A template with these variables."""
+    environment = on.tools.jinja().Environment(autoescape=False)
+    return str(environment.from_string(template).render(variables))
+
+
+def valued(on: Stage, template: str, text: str) -> str:
+    """A ``value_template`` over an answer: ``value_json`` is there where it is JSON."""
+    try:
+        return rendered(on, template, {"value": text, "value_json": json.loads(text)})
+    except json.JSONDecodeError:
+        return rendered(on, template, {"value": text})
+
+
+def command_line(on: Stage) -> None:
+    """Each sensor's command ends well, and its template makes a value of what it prints."""
+    values = {
+        entry["sensor"]["name"]: valued(
+            on, entry["sensor"]["value_template"], on.run("sh", "-c", entry["sensor"]["command"])
+        )
+        for entry in document()["command_line"]
+    }
+    if values["Homey devices"] != "2":
+        raise Wrong(f"two devices were expected: {values}")
+    if datetime.fromisoformat(values["Homey token ends"]).tzinfo is None:
+        raise Wrong(f"an instant with its zone was expected: {values}")
+
+
+def rest(on: Stage) -> None:
+    """The REST sensor says ON while a token is held, and OFF by a daemon that has none."""
+    for entry in document()["rest"]:
+        states = [asked(on, entry), asked(without_token(on), entry, running=False)]
+        if states != [["ON"], ["OFF"]]:
+            raise Wrong(f"ON, then OFF was expected: {states}")
+
+
+def without_token(on: Stage) -> Stage:
+    """The stage for a daemon whose cloud is away."""
+    folder = on.folder / "dark"
+    folder.mkdir()
+    told = {**on.told, **dict.fromkeys(("accounts", "api", "homey"), "http://127.0.0.1:9")}
+    return Stage(folder, told, on.tools)
+
+
+def asked(on: Stage, entry: Any, *, running: bool = True) -> list[str]:
+    """The states of an entry's sensors; Home Assistant reads an answer whatever its status."""
+    if not running:
+        with daemon(on, on.folder / "run.log"):
+            return asked(on, entry)
+    text = str(until(lambda: on.ended("curl", "-sS", on.url(entry["resource"])).stdout))
+    return [valued(on, sensor["value_template"], text) for sensor in entry["binary_sensor"]]
+
+
+def shell_command(on: Stage) -> None:
+    """A lamp is switched on and off: as with all templates, without a shell."""
+    devices = json.loads(on.run("homey-tokend", "call", "devices"))
+    lamp = next(key for key, one in devices.items() if "onoff" in one["capabilities"])
+    template = document()["shell_command"]["homey_lamp"]
+    for wanted in (True, False):
+        on.run(*shlex.split(rendered(on, template, {"device": lamp, "on": wanted})))
+        told = json.loads(on.run("homey-tokend", "call", "device", lamp))
+        if told["capabilitiesObj"]["onoff"]["value"] is not wanted:
+            raise Wrong(f"the lamp is not {wanted}")

@@ -1,0 +1,45 @@
+"""Node-RED's flow: imported into a Node-RED, which runs it."""
+
+import json
+import subprocess
+
+from tests.end_to_end.examples.stage import EXAMPLES, PATIENCE, Stage, Wrong, free_port, until
+
+SETTINGS = """module.exports = {
+  uiHost: '127.0.0.1', uiPort: %d, disableEditor: true, flowFile: 'flows.json',
+  credentialSecret: false, diagnostics: { enabled: false }, telemetry: { enabled: false },
+  logging: { console: { level: 'info', metrics: false, audit: false } },
+}
+"""
+
+
+def flow(on: Stage) -> None:
+    """The flow begins by itself, calls the Homey, and shows the names of its devices."""
+    folder = on.folder / "node-red"
+    folder.mkdir()
+    (folder / "settings.js").write_text(SETTINGS % free_port(), encoding="utf-8")
+    (folder / "flows.json").write_text(json.dumps(loud()), encoding="utf-8")
+    log = folder / "log"
+    command = [str(on.tools.node_red()), "--userDir", str(folder)]
+    with log.open("w") as out:
+        process = subprocess.Popen(  # noqa: S603  fixed words
+            command, env=on.environ, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        until(lambda: "[debug:" in log.read_text(encoding="utf-8") or process.poll() is not None)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+    told = log.read_text(encoding="utf-8")
+    if "[ 'Lamp', 'Thermometer' ]" not in told:
+        raise Wrong(f"Node-RED said: {told[-2000:]}")
+
+
+def loud() -> list[dict[str, object]]:
+    """The example's nodes, what goes to the editor's sidebar told on the console as well."""
+    nodes = json.loads((EXAMPLES / "node-red.json").read_text(encoding="utf-8"))
+    ids = {node["id"] for node in nodes}
+    wired = {to for node in nodes for wires in node.get("wires", ()) for to in wires}
+    if not wired <= ids or len(ids) != len(nodes):
+        raise Wrong("a wire leads nowhere")
+    return [node | ({"console": True} if node["type"] == "debug" else {}) for node in nodes]

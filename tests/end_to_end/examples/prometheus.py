@@ -1,0 +1,140 @@
+"""Prometheus: promtool takes the files and tries the rules; a real one scrapes the daemon."""
+
+import contextlib
+import json
+import re
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.end_to_end.examples.stage import (
+    EXAMPLES,
+    PATIENCE,
+    Stage,
+    Wrong,
+    daemon,
+    free_port,
+    until,
+)
+
+RULES = "prometheus.rules.yml"
+#: What is raised where a password is refused and there never was a token.
+REFUSED = {"HomeyTokenMissing", "HomeySignInRejected", "HomeyRefreshFails"}
+
+
+def rules(on: Stage) -> None:
+    """Configuration, rules and their own tests hold; every metric they name is the daemon's."""
+    promtool = str(on.tools.prometheus("promtool"))
+    on.run(promtool, "check", "config", str(EXAMPLES / "prometheus.yml"))
+    on.run(promtool, "test", "rules", str(EXAMPLES / "prometheus.test.yml"))
+    on.run("homey-tokend", "call", "devices")
+    metrics = on.run("curl", "-fsS", on.url("http://127.0.0.1:9464/metrics"))
+    named = set(re.findall(r"\bhomey_tokend_\w+", (EXAMPLES / RULES).read_text(encoding="utf-8")))
+    if missing := sorted(name for name in named if f"\n{name}{{" not in metrics.replace(" ", "{")):
+        raise Wrong(f"the daemon has no metric {', '.join(missing)}")
+    linted = subprocess.run(  # noqa: S603  fixed words
+        [promtool, "check", "metrics"], input=metrics, capture_output=True, text=True, check=False
+    )
+    if linted.returncode:
+        raise Wrong(f"promtool about the metrics: {linted.stderr}")
+
+
+def scrape(on: Stage) -> None:
+    """A Prometheus with the example's configuration has the daemon's metrics, and no alert."""
+    with prometheus(on) as address:
+        until(lambda: values(address, "homey_tokend_token_valid") == [1.0])
+        up = values(address, 'up{job="homey-tokend"}')
+        left = values(address, "homey_tokend_token_remaining_seconds")
+        alerts = asked(address, "/api/v1/alerts")["alerts"]
+        health = [
+            (rule["name"], rule["lastError"])
+            for group in asked(address, "/api/v1/rules")["groups"]
+            for rule in group["rules"]
+            if rule["health"] == "err"
+        ]
+    if (up, alerts, health) != ([1.0], [], []) or not left[0] > 0:
+        raise Wrong(f"up {up}, seconds left {left}, alerts {alerts}, broken rules {health}")
+
+
+def alerts(on: Stage) -> None:
+    """Where the password is refused, those alerts are raised that are meant for it, in no time."""
+    folder = on.folder / "refused"
+    folder.mkdir()
+    refused = Stage(folder, {**on.told, "password": "not-this-one"}, on.tools)
+    with daemon(refused, folder / "run.log"), prometheus(refused, patient=False) as address:
+        until(lambda: raised(address) >= REFUSED)
+        names = raised(address)
+        about = {
+            alert["labels"].get("homey") for alert in asked(address, "/api/v1/alerts")["alerts"]
+        }
+    if (names, about) != (REFUSED, {"home"}):
+        raise Wrong(f"alerts {names} about {about}")
+
+
+def raised(address: str) -> set[str]:
+    """The names of all alerts; none while Prometheus is not up."""
+    with contextlib.suppress(urllib.error.URLError):
+        return {
+            alert["labels"]["alertname"] for alert in asked(address, "/api/v1/alerts")["alerts"]
+        }
+    return set()
+
+
+@contextlib.contextmanager
+def prometheus(on: Stage, *, patient: bool = True) -> Iterator[str]:
+    """A Prometheus that scrapes the daemon twice a second; its address.
+
+    One that is not patient raises every alert at once, whatever its ``for``.
+    """
+    folder, port = on.folder / "prometheus", free_port()
+    folder.mkdir()
+    rules = (EXAMPLES / RULES).read_text(encoding="utf-8")
+    if not patient:
+        rules = re.sub(r"^( +for:) .*$", r"\1 0s", rules, flags=re.MULTILINE)
+    (folder / RULES).write_text(rules, encoding="utf-8")
+    command = [
+        str(on.tools.prometheus("prometheus")),
+        f"--config.file={quick(on, folder)}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603  fixed words
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def quick(on: Stage, folder: Path) -> Path:
+    """The example's configuration with this daemon's port, and in a hurry."""
+    document = yaml.safe_load((EXAMPLES / "prometheus.yml").read_text(encoding="utf-8"))
+    document["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
+    for targets in (
+        static for job in document["scrape_configs"] for static in job["static_configs"]
+    ):
+        targets["targets"] = [on.url(target) for target in targets["targets"]]
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+def values(address: str, query: str) -> list[float]:
+    """The values of a query; none while Prometheus is not up."""
+    with contextlib.suppress(urllib.error.URLError):
+        got = asked(address, f"/api/v1/query?{urllib.parse.urlencode({'query': query})}")
+        return [float(one["value"][1]) for one in got["result"]]
+    return []
+
+
+def asked(address: str, path: str) -> Any:
+    """What Prometheus' API says."""
+    with urllib.request.urlopen(f"{address}{path}", timeout=PATIENCE) as answer:
+        return json.load(answer)["data"]

@@ -1,0 +1,279 @@
+"""The daemon and its commands as processes, and one request over a socket."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from homey_tokend.simulator import Simulator
+from tests.end_to_end.processes.cloud import PATIENCE_S, until
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = (sys.executable, "-m", "homey_tokend")
+#: A daemon that is told to end must have done so within this.
+END_WITHIN_S = 5.0
+
+Section = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer, read whole."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode().strip()
+
+
+class _Local(http.client.HTTPConnection):
+    """HTTP over a unix socket, by the standard library alone."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=PATIENCE_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE_S)
+        self.sock.connect(str(self._path))
+
+
+def ask(at: Path | str, path: str, method: str = "GET") -> Answer:
+    """One request to a unix socket, or to ``host:port``."""
+    made = _Local(at) if isinstance(at, Path) else http.client.HTTPConnection(at, timeout=10)
+    try:
+        made.request(method, path)
+        got = made.getresponse()
+        headers = {name.lower(): value for name, value in got.getheaders()}
+        return Answer(got.status, headers, got.read())
+    finally:
+        made.close()
+
+
+@dataclass
+class Daemon:
+    """``homey-tokend run`` as a process, with a folder of its own."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+    socket: Path = field(init=False)
+    state: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.socket = self.folder / "d.sock"
+        self.state = self.folder / "state.json"
+
+    def up(self) -> Self:
+        """Wait until the socket answers."""
+        until(self._answers, f"the daemon answers; it says: {self.said()[-2000:]!r}")
+        return self
+
+    def _answers(self) -> bool:
+        status = self.process.poll()
+        assert status is None, f"ended with {status}: {self.said()[-2000:]!r}"
+        with suppress(OSError):
+            return self.get("/healthz").status == 200
+        return False
+
+    def get(self, path: str) -> Answer:
+        return ask(self.socket, path)
+
+    def post(self, path: str) -> Answer:
+        return ask(self.socket, path, "POST")
+
+    def token(self) -> str:
+        """The token, once there is one."""
+        return str(until(lambda: self._token() or None, f"a token; {self.said()[-2000:]!r}"))
+
+    def _token(self) -> str:
+        answer = self.get("/token")
+        return answer.text if answer.status == 200 else ""
+
+    def status(self, name: str = "home") -> Any:
+        return self.get(f"/homeys/{name}").json
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ended(self, within_s: float = PATIENCE_S) -> int:
+        """The exit status; a negative one is a signal."""
+        return self.process.wait(within_s)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Tell it to end; the exit status, and the seconds it took."""
+        begun = time.monotonic()
+        self.send(number)
+        return self.ended(), time.monotonic() - begun
+
+    @property
+    def out(self) -> bytes:
+        return (self.folder / "out").read_bytes()
+
+    @property
+    def err(self) -> bytes:
+        return (self.folder / "err").read_bytes()
+
+    def said(self) -> str:
+        return self.err.decode("utf-8", "replace")
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log, line by line; the last one may still be under way."""
+        lines = self.said().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line[-1] == "\n"]
+
+
+class Daemons:
+    """Starts daemons; none outlives it, and their folders go with them."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def folder(self) -> Path:
+        """A folder with a path short enough for a socket in it."""
+        made = tempfile.mkdtemp(prefix="ht")
+        self._stack.callback(shutil.rmtree, made, ignore_errors=True)
+        return Path(made)
+
+    def start(
+        self,
+        cloud: Simulator,
+        *,
+        folder: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        **sections: Section,
+    ) -> Daemon:
+        """A daemon against a cloud; ``up`` waits until it serves."""
+        place = folder or self.folder()
+        write(place, configuration(cloud, place, **sections))
+        return self.run(place, "--config", str(place / "config.yaml"), environ=environ)
+
+    def run(
+        self,
+        folder: Path,
+        *words: str,
+        environ: Mapping[str, str] | None = None,
+        program: Sequence[str] = PROGRAM,
+        **how: Any,
+    ) -> Daemon:
+        """A daemon with these words, its output in files of the folder."""
+        with (folder / "out").open("ab") as out, (folder / "err").open("ab") as err:
+            streams: dict[str, Any] = {
+                "stdin": subprocess.DEVNULL,
+                "stdout": out,
+                "stderr": err,
+            } | how
+            process = subprocess.Popen(  # noqa: S603  our own program
+                [*program, "run", *words], cwd=ROOT, env=environment(environ), **streams
+            )
+        self._stack.callback(_reap, process)
+        return Daemon(folder, process)
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a child gets: ours, with its home somewhere else, and more."""
+    return {**os.environ, "HOME": "/nonexistent", **(more or {})}
+
+
+def configuration(cloud: Simulator, folder: Path, **sections: Section) -> dict[str, Any]:
+    """What a person would write for this cloud; sections are laid over it."""
+    told = cloud.description()
+    homeys = {
+        ("home" if number == 1 else f"home-{number}"): {
+            "email": told["email"],
+            "password": told["password"],
+            "client_id": told["clientId"],
+            "client_secret": told["clientSecret"],
+            "redirect_url": told["redirectUri"],
+            "cloudid": homey["cloudid"],
+        }
+        | ({"totp_secret": told["totpSecret"]} if "totpSecret" in told else {})
+        | sections.get("homey", {})
+        for number, homey in enumerate(told["homeys"], 1)
+    }
+    document: dict[str, Any] = {
+        "homeys": homeys,
+        "refresh": {"retry": {"first": "50ms", "max": "100ms"}},
+        "socket": {"path": str(folder / "d.sock")},
+        "state": {"path": str(folder / "state.json")},
+        "log": {"level": "debug", "format": "json"},
+        "endpoints": {key: told[key] for key in ("accounts", "api", "homey")},
+    }
+    for name, section in sections.items():
+        if name != "homey":
+            document[name] = document.get(name, {}) | section
+    return document
+
+
+def write(folder: Path, document: Mapping[str, Any]) -> Path:
+    """The configuration file, readable for its owner alone; JSON is YAML."""
+    path = folder / "config.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a command."""
+
+    status: int
+    out: str
+    err: str
+
+
+def command(
+    *words: str, environ: Mapping[str, str] | None = None, answers: Sequence[str] = ()
+) -> Done:
+    """Run one command to its end; ``answers`` are the lines that it can read."""
+    done = subprocess.run(  # noqa: S603  our own program
+        [*PROGRAM, *words],
+        cwd=ROOT,
+        env=environment(environ),
+        input="".join(f"{line}\n" for line in answers),
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE_S,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def together(*lines: Sequence[str]) -> list[Done]:
+    """Run several commands side by side; what came of each, in their order."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda words: command(*words), lines))

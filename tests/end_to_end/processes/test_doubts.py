@@ -1,0 +1,40 @@
+"""What is doubtful about a set-up is told at the start, and stops nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.processes.cloud import Clouds, until
+from tests.end_to_end.processes.daemons import Daemons, configuration, write
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_told_at_the_start(clouds: Clouds, daemons: Daemons) -> None:
+    """Files open to everybody, an ignored variable, a sink that cannot write: each with its remedy."""
+    cloud, folder = clouds.start(), daemons.folder()
+    secret = folder / "password"
+    secret.write_text(cloud.description()["password"], encoding="utf-8")
+    secret.chmod(0o644)
+    good, bad = folder / "token", folder / "missing" / "token"
+    homey = {
+        "password": {"file": str(secret)},
+        "sinks": [{"type": "file", "path": str(path)} for path in (good, bad)],
+    }
+    path = write(folder, configuration(cloud, folder, homey=homey))
+    path.chmod(0o644)
+    daemon = daemons.run(folder, "-c", str(path), environ={"HOMEY_EMAIL": "ignored@example.com"})
+    token = daemon.up().token()
+    until(lambda: good.exists() and "sink.failed" in daemon.said(), "both sinks were tried")
+    status, _ = daemon.end()
+    told = {each["event"]: each for each in daemon.events()}
+    doubts = [e["fault"] for e in daemon.events() if e["event"] == "configuration.doubtful"]
+
+    assert token == Path(good).read_text(encoding="utf-8").strip()
+    assert 0 == status
+    assert any("HOMEY_EMAIL: is set in the environment and ignored" in each for each in doubts)
+    assert any("chmod o-r" in each and "client_secret" in each for each in doubts)
+    assert str(secret) == told["secret.world_readable"]["path"]
+    assert "homeys.home.password" == told["secret.world_readable"]["key"]
+    assert f"file:{bad}" == told["sink.unusable"]["sink"]
+    assert "Create the folder" in told["sink.unusable"]["remedy"]

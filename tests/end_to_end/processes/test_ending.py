@@ -1,0 +1,179 @@
+"""The daemon's end: in good order within five seconds, whatever hangs."""
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from homey_tokend.simulator import Simulator
+from tests.end_to_end.processes.cloud import Clouds, met, until
+from tests.end_to_end.processes.daemons import END_WITHIN_S, Daemon, Daemons
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+STEPS = (
+    "login",
+    "authorise",
+    "consent",
+    "token",
+    "user",
+    "delegation",
+    "homey_login",
+    "session",
+    "variable",
+)
+VARIABLE = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
+
+
+def script(folder: Path, text: str) -> str:
+    """An executable shell script."""
+    path = folder / "sink"
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o700)
+    return str(path)
+
+
+def runs(process: int) -> bool:
+    """Whether a process is there, and not only as a zombie."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def numbers(folder: Path) -> list[int]:
+    """The process numbers that a script wrote down; empty until it has."""
+    try:
+        text = (folder / "pids").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [int(each) for each in text.split()] if text.endswith("\n") else []
+
+
+def left(daemon: Daemon) -> list[str]:
+    """What is in the daemon's folder after its end."""
+    return sorted(path.name for path in daemon.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("number", "steps"),
+    [(signal.SIGTERM, STEPS), (signal.SIGINT, ("login", "homey_login", "variable"))],
+)
+def test_amid_each_step(
+    clouds: Clouds, daemons: Daemons, number: signal.Signals, steps: tuple[str, ...]
+) -> None:
+    """Amid any step it ends with 0 within 5 s, and leaves a whole state and no socket."""
+    pairs: list[tuple[str, Simulator, Daemon]] = []
+    for step in steps:
+        cloud = clouds.start()
+        cloud.add_fault(step=step, kind="hang")
+        pairs.append((step, cloud, daemons.start(cloud, homey=VARIABLE)))
+    for step, cloud, daemon in pairs:
+        until(partial(met, cloud, step, "hang"), f"{step} hangs")
+        daemon.up()
+    ends = {step: daemon.end(number) for step, _, daemon in pairs}
+
+    assert dict.fromkeys(steps, 0) == {step: status for step, (status, _) in ends.items()}
+    assert [step for step, (_, took) in ends.items() if took > END_WITHIN_S] == []
+    for _, _, daemon in pairs:
+        assert ["config.yaml", "d.sock.lock", "err", "out", "state.json", "state.json.lock"] == (
+            left(daemon)
+        )
+        assert json.loads(daemon.state.read_bytes())
+        assert stat.S_IMODE(daemon.state.stat().st_mode) == 0o600
+        assert daemon.out == b""
+        assert daemon.events()[-1]["event"] == "daemon.stopped"
+
+
+def test_amid_an_exec_sink(clouds: Clouds, daemons: Daemons) -> None:
+    """A command that hangs, deaf to SIGTERM, is gone with its children when the daemon is."""
+    folder = daemons.folder()
+    text = f'trap "" TERM; sleep 300 & echo $$ $! > {folder}/pids; wait; sleep 300'
+    sink = {"sinks": [{"type": "exec", "command": [script(folder, text)]}]}
+    daemon = daemons.start(clouds.start(), folder=folder, homey=sink)
+    children = until(lambda: numbers(folder))
+    status, took = daemon.end()
+
+    assert status == 0
+    assert took < END_WITHIN_S
+    until(lambda: not any(map(runs, children)), "the children are gone", 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal(clouds: Clouds, daemons: Daemons, number: signal.Signals) -> None:
+    """A second signal does not wait for the client that the first one gives a moment."""
+    cloud = clouds.start()
+    cloud.add_fault(kind="hang")
+    daemon = daemons.start(cloud).up()
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.connect(str(daemon.socket))
+        waiting.sendall(b"GET /token?wait=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(partial(met, cloud, "login", "hang"), "it waits for the login")
+        daemon.send(number)
+        until(lambda: b"signal.received" in daemon.err, "the first signal is heard")
+        daemon.send(number)
+        status = daemon.ended()
+
+    assert {signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 130}[number] == status
+
+
+#: Holds a file against whoever opens it (fcntl(2), leases), deaf to the kernel's reminder: so
+#: hangs a file on a dead mount.
+LEASE = """
+import fcntl, os, signal, sys, time
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+held = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR, 0o600)
+fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_amid_a_start_that_hangs(clouds: Clouds, daemons: Daemons) -> None:
+    """A file of the start hangs: a stop is heard all the same, within 5 s."""
+    folder = daemons.folder()
+    lock = folder / "d.sock.lock"
+    with subprocess.Popen(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", LEASE, str(lock)], stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        inode = f":{lock.stat().st_ino} "
+        daemon = daemons.start(clouds.start(), folder=folder)
+
+        def hangs() -> bool:
+            lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+            return any("BREAKING" in line and inode in line for line in lines)
+
+        until(hangs, "the start hangs")
+        status, took = daemon.end()
+        holder.kill()
+
+    assert status == 0
+    assert took < END_WITHIN_S
+
+
+def test_amid_two_commands(clouds: Clouds, daemons: Daemons) -> None:
+    """One has the token, the other was told of trouble, both are deaf: their waits do not add up."""
+    folder = daemons.folder()
+    cloud = clouds.start()
+    cloud.add_fault(step="login", kind="status", status=503, times=1)
+    text = f'trap "" TERM; echo $$ >> {folder}/pids; while :; do sleep 1; done'
+    command = script(folder, text)
+    sinks = [
+        {"type": "exec", "command": [command], "on": ["token"]},
+        {"type": "exec", "command": [command, "trouble"], "on": ["error"]},
+    ]
+    daemon = daemons.start(cloud, folder=folder, homey={"sinks": sinks})
+    until(lambda: len(numbers(folder)) == len(sinks), "both run")
+    status, took = daemon.end()
+
+    assert status == 0
+    assert took < 3.8

@@ -1,0 +1,62 @@
+"""SIGHUP to a real daemon: what the file says anew is in force, and no token is lost by it."""
+
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.processes.cloud import Clouds, sign_ins, until
+from tests.end_to_end.processes.daemons import Daemon, Daemons, ask, configuration, write
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def reload(daemon: Daemon, document: dict[str, Any], told: str) -> None:
+    """Write this, and wait until the daemon says what came of it."""
+    write(daemon.folder, document)
+    seen = daemon.said().count(told)
+    daemon.send(signal.SIGHUP)
+    until(lambda: daemon.said().count(told) > seen, told)
+
+
+def served(at: Path | str, path: str) -> int:
+    """The status of an answer; 0 where nobody is there."""
+    try:
+        return ask(at, path).status
+    except OSError:
+        return 0
+
+
+def test_a_new_file(clouds: Clouds, daemons: Daemons) -> None:
+    """Socket, TCP door and log follow the file; a faulty one changes nothing; the token stays."""
+    cloud = clouds.start()
+    daemon = daemons.start(cloud).up()
+    token = daemon.token()
+    document: dict[str, Any] = configuration(cloud, daemon.folder)
+    reload(daemon, document | {"loq": {}}, "reload.refused")
+    kept = daemon.get("/token").text
+
+    moved = daemon.folder / "moved.sock"
+    document["socket"] = {"path": str(moved), "mode": "0600"}
+    document["http"] = {"listen": "127.0.0.1:0"}
+    document["log"] = {"level": "info", "format": "journal"}
+    reload(daemon, document, "http.opened")
+    (port,) = re.findall(r"^<6>http\.opened .*\bport=(\d+)", daemon.said(), re.MULTILINE)
+    doors = [served(at, "/healthz") for at in (daemon.socket, moved, f"127.0.0.1:{port}")]
+    token_there = ask(moved, "/token").text
+    never_there = served(f"127.0.0.1:{port}", "/token")
+
+    document["http"] = {"listen": None}
+    reload(daemon, document, "<6>reload.done")
+    until(lambda: served(f"127.0.0.1:{port}", "/healthz") == 0, "the TCP door is closed")
+    status, _ = daemon.end()
+
+    assert [0, 200, 200] == doors
+    assert (token, token) == (kept, token_there)
+    assert 404 == never_there
+    assert "is not a known key. Did you mean log?" in daemon.said()
+    assert 1 == sign_ins(cloud)
+    assert 0 == status
+    assert not moved.exists()

@@ -1,0 +1,111 @@
+"""With the configuration's own endpoints: the real hosts' names, answered in this process.
+
+No server of ours can stand at these names, so here, and only here, aiohttp's own answers are
+taken from aioresponses; everything above it is the daemon's.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from aioresponses import aioresponses
+
+from homey_tokend import athom
+from homey_tokend.athom.run import walk
+from homey_tokend.athom.urls import Site
+from homey_tokend.core.errors import HomeyRefused
+from homey_tokend.core.http_types import Endpoints
+from homey_tokend.core.tokens import Bearer
+from homey_tokend.http.transport import HttpTransport
+from tests.athom.scenes import ACCESS, BEARER, CLOUDID, CODE, REDIRECT, REFRESH, WHO, form
+
+ACCOUNTS, API = "https://accounts.athom.com", "https://api.athom.com"
+HOMEY = f"https://{CLOUDID}.connect.athom.com"
+#: What the account names for this Homey: another host, of a Homey Pro of 2023.
+REMOTE = f"https://{CLOUDID}.homey.athom-prod-euwest1-001.homeypro.net"
+CONSENT = f"client_id=client-id&redirect_uri={REDIRECT}&response_type=code&user_token=jwt"
+
+
+@pytest.fixture
+def web() -> Iterator[aioresponses]:
+    with aioresponses() as made:
+        yield made
+
+
+def cloud(web: aioresponses, remote: str | None) -> None:
+    """The answers of a good day, as docs/wire.md has them."""
+    page = {"Set-Cookie": "_csrf=s3cr3t; Path=/", "Content-Type": "text/html; charset=utf-8"}
+    found = {"Location": f"{REDIRECT}?code={CODE}"}
+    grant = {
+        "token_type": "bearer",
+        "access_token": ACCESS,
+        "expires_in": "3660",
+        "refresh_token": REFRESH,
+    }
+    web.post(f"{ACCOUNTS}/login", payload={"token": "jwt"})
+    onwards = {"Location": f"/authorise?{CONSENT}"}
+    web.get(f"{ACCOUNTS}/oauth2/authorise?{CONSENT}", status=302, headers=onwards)
+    web.get(f"{ACCOUNTS}/authorise?{CONSENT}", body=form(), headers=page)
+    web.post(f"{ACCOUNTS}/authorise?{CONSENT}", status=302, headers=found)
+    web.post(f"{API}/oauth2/token", payload=grant)
+    web.get(f"{API}/user/me", payload={"homeys": [{"_id": CLOUDID, "remoteUrl": remote}]})
+    web.post(f"{API}/delegation/token?audience=homey", payload="delegation.jwt")
+
+
+async def bearer(transport: HttpTransport) -> Bearer:
+    grant = await walk(athom.sign_in(WHO, Endpoints()), transport)
+    site = Site(Endpoints(), CLOUDID, None, None, timedelta(hours=24))
+    return await walk(athom.exchange(grant, site), transport)
+
+
+def asked(web: aioresponses) -> list[tuple[str, str]]:
+    """What went out, in its order, without the queries."""
+    return [(method, str(url.with_query(None))) for method, url in web.requests]
+
+
+@pytest.mark.parametrize(
+    ("remote", "hub"),
+    [(None, HOMEY), (REMOTE, REMOTE)],
+    ids=["the usual address", "the account's address"],
+)
+async def test_the_whole_way(
+    transport: HttpTransport, web: aioresponses, remote: str | None, hub: str
+) -> None:
+    """Athom's two hosts and the Homey's are asked, each over https, and nobody else."""
+    cloud(web, remote)
+    web.post(f"{hub}/api/manager/users/login", payload=BEARER)
+    web.get(f"{hub}/api/manager/sessions/session/me", payload={"type": "OAUTH"})
+    got = await bearer(transport)
+
+    assert (BEARER, hub, True) == (got.value.reveal(), got.url, got.proved)
+    assert asked(web) == [
+        ("POST", f"{ACCOUNTS}/login"),
+        ("GET", f"{ACCOUNTS}/oauth2/authorise"),
+        ("GET", f"{ACCOUNTS}/authorise"),
+        ("POST", f"{ACCOUNTS}/authorise"),
+        ("POST", f"{API}/oauth2/token"),
+        ("GET", f"{API}/user/me"),
+        ("POST", f"{API}/delegation/token"),
+        ("POST", f"{hub}/api/manager/users/login"),
+        ("GET", f"{hub}/api/manager/sessions/session/me"),
+    ]
+    assert all(
+        call.kwargs["allow_redirects"] is False for calls in web.requests.values() for call in calls
+    )
+
+
+async def test_a_homey_that_does_not_take_the_delegation(
+    transport: HttpTransport, web: aioresponses
+) -> None:
+    """It is asked once more with another one, then refused; and the host is named to a person."""
+    cloud(web, None)
+    web.post(f"{API}/delegation/token?audience=homey", payload="delegation.jwt")
+    web.post(f"{HOMEY}/api/manager/users/login", status=401, repeat=True)
+    web.get(f"{API}/user/me", payload={"homeys": []})
+    with pytest.raises(HomeyRefused) as caught:
+        await bearer(transport)
+
+    assert caught.value.remedy
+    calls = {str(url.with_query(None)): len(made) for (_, url), made in web.requests.items()}
+    assert 2 == calls[f"{HOMEY}/api/manager/users/login"]
+    assert 1 == calls[f"{ACCOUNTS}/login"]

@@ -1,0 +1,388 @@
+"""Every failure below the transport is an ``Unreachable`` in plain words, and nothing else."""
+
+import asyncio
+import errno
+import socket
+import ssl
+import traceback
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import http_exceptions
+from aiohttp.client_reqrep import ConnectionKey
+from yarl import URL
+
+from homey_tokend.core.errors import Transient, Unreachable
+from homey_tokend.core.http_types import Request, Step
+from homey_tokend.core.secret import Secret
+from homey_tokend.http import errors
+from homey_tokend.http.errors import NoAnswer, address_of, explain
+from homey_tokend.http.proxy_env import ProxyUnusable
+from homey_tokend.http.transport import _FOREIGN, HttpTransport
+from tests.http.conftest import Build
+from tests.http.servers import CANARY, Answer, Does, RawServer, Server, answer, free_port
+
+ADDRESS = "accounts.example.com:443"
+
+
+def descendants(base: type[BaseException]) -> Iterator[type[BaseException]]:
+    """A class and everything below it that aiohttp or the standard library defines."""
+    yield base
+    for child in base.__subclasses__():
+        if child.__module__.partition(".")[0] in {"aiohttp", "builtins", "socket", "ssl"}:
+            yield from descendants(child)
+
+
+FOREIGN = sorted(
+    {
+        *descendants(aiohttp.ClientError),
+        *descendants(http_exceptions.HttpProcessingError),
+        *descendants(OSError),
+        *descendants(UnicodeError),
+        ValueError,
+        ProxyUnusable,
+        asyncio.TimeoutError,
+    }
+    - {aiohttp.ClientError},
+    key=lambda kind: kind.__qualname__,
+)
+
+
+def blank(kind: type[BaseException]) -> BaseException:
+    """An error of a kind, made without its constructor: those differ between versions."""
+    if kind is ProxyUnusable:
+        return ProxyUnusable("https_proxy", "is odd")
+    error = kind.__new__(kind)
+    error.args = (f"https://accounts.example.com/?user_token={CANARY}",)
+    return error
+
+
+@pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__qualname__)
+def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
+    """Each class that may arise below is caught, and says more than that it failed."""
+    words = explain(blank(kind), ADDRESS)
+
+    assert issubclass(kind, _FOREIGN)
+    assert f"the request to {ADDRESS} failed" != words
+    assert CANARY not in words
+
+
+def test_an_unknown_class_has_words_too() -> None:
+    """What a later aiohttp may add is told as a failed request."""
+    assert explain(aiohttp.ClientError(CANARY), ADDRESS) == f"the request to {ADDRESS} failed"
+
+
+def test_no_words_are_left_over() -> None:
+    """Each entry of the table is a class that exists."""
+    known = {ancestor.__name__ for kind in FOREIGN for ancestor in kind.__mro__}
+
+    assert set(errors._WORDS) <= known
+
+
+KEY = ConnectionKey("accounts.example.com", 443, True, True, None, None, None)
+
+
+def certificate(code: int) -> aiohttp.ClientConnectorCertificateError:
+    inner = ssl.SSLCertVerificationError(1, CANARY)
+    inner.verify_code = code
+    return aiohttp.ClientConnectorCertificateError(KEY, inner)
+
+
+def connector(number: int) -> aiohttp.ClientConnectorError:
+    return aiohttp.ClientConnectorError(KEY, OSError(number, CANARY))
+
+
+def tls(reason: str) -> aiohttp.ClientConnectorSSLError:
+    inner = ssl.SSLError(1, CANARY)
+    inner.reason = reason
+    return aiohttp.ClientConnectorSSLError(KEY, inner)
+
+
+def proxy_answer(status: int) -> aiohttp.ClientHttpProxyError:
+    info: Any = SimpleNamespace(real_url=URL("http://h"))
+    return aiohttp.ClientHttpProxyError(info, (), status=status, message=CANARY)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (certificate(9), "not yet valid; the clock of this machine may be wrong"),
+        (certificate(10), "expired, or the clock of this machine is wrong"),
+        (certificate(18), "self-signed"),
+        (certificate(19), "authority that this machine does not know"),
+        (certificate(20), "authority that this machine does not know"),
+        (certificate(62), "for another name"),
+        (certificate(77), "OpenSSL code 77"),
+        (tls("WRONG_VERSION_NUMBER"), f"TLS with {ADDRESS} failed: wrong version number"),
+        (tls(CANARY), f"TLS with {ADDRESS} failed"),
+        (connector(errno.ECONNREFUSED), "nobody listens there (connection refused)"),
+        (connector(errno.ENETUNREACH), "no way to that network"),
+        (connector(errno.EHOSTUNREACH), "no way to that host"),
+        (connector(errno.ENOBUFS), "No buffer space available"),
+        (connector(0), "the connection was broken off"),
+        (
+            aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_AGAIN, CANARY)),
+            "could not be looked up now (DNS, temporary failure)",
+        ),
+        (
+            aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_NONAME, CANARY)),
+            f"the name of {ADDRESS} was not found (DNS)",
+        ),
+        (
+            aiohttp.ClientConnectorError(KEY, socket.gaierror(socket.EAI_NONAME, CANARY)),
+            "was not found (DNS)",
+        ),
+        (
+            aiohttp.ClientConnectorSSLError(KEY, ssl.SSLCertVerificationError(1, CANARY)),
+            "could not be verified",
+        ),
+        (
+            aiohttp.ClientProxyConnectionError(KEY, OSError(errno.ECONNREFUSED, CANARY)),
+            "no connection to the proxy on the way to accounts.example.com:443: nobody listens",
+        ),
+        (
+            aiohttp.ClientProxyConnectionError(KEY, socket.gaierror(socket.EAI_NONAME, CANARY)),
+            "its name was not found",
+        ),
+        (proxy_answer(407), "other credentials"),
+        (proxy_answer(403), f"the proxy refuses the way to {ADDRESS} (status 403)"),
+    ],
+)
+def test_the_cause_is_told_in_plain_words(error: BaseException, expected: str) -> None:
+    """What is wrong, and where a person can do something about it."""
+    words = explain(error, ADDRESS)
+
+    assert expected in words
+    assert CANARY not in words
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://user:pass@accounts.example.com/p?q#f", "accounts.example.com:443"),
+        ("http://[::1]:8080/p", "[::1]:8080"),
+        ("/no/host", "the address"),
+        ("http://[broken", "the address"),
+    ],
+)
+def test_an_address_is_host_and_port(url: str, expected: str) -> None:
+    """No user, path, query or fragment is shown."""
+    assert address_of(url) == expected
+
+
+async def fail(transport: HttpTransport, url: str, **more: Any) -> NoAnswer:
+    """Sends a request full of secrets that must not come out of its failure."""
+    request = Request(
+        Step.LOGIN,
+        "POST",
+        url,
+        query=(("user_token", CANARY),),
+        form=(("password", CANARY),),
+        bearer=Secret(CANARY),
+        **more,
+    )
+    with pytest.raises(Unreachable) as caught:
+        await transport.send(request)
+    error = caught.value
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.__dict__)
+
+    assert isinstance(error, NoAnswer)
+    assert isinstance(error, Transient)
+    assert error.step == "login"
+    assert CANARY not in shown
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    return error
+
+
+async def test_nobody_listens(transport: HttpTransport) -> None:
+    """A refused connection never left."""
+    port = free_port()
+    error = await fail(transport, f"http://127.0.0.1:{port}")
+
+    assert str(error) == (
+        f"no connection to 127.0.0.1:{port}: nobody listens there (connection refused)"
+    )
+    assert not error.sent
+    assert error.cause == "ClientConnectorError"
+
+
+@pytest.mark.parametrize(
+    ("does", "expected"),
+    [
+        (Does.RESET, "reset"),
+        (Does.CLOSE, "closed the connection without an answer"),
+        (answer(200, b"{}").replace(b": 2", b": 9"), "cut off"),
+        (b"\x16\x03\x01\x02\x00 not HTTP", "not HTTP"),
+    ],
+)
+async def test_broken_answers_may_have_been_acted_upon(
+    transport: HttpTransport, does: Answer, expected: str
+) -> None:
+    """Once the request is out, a failure counts as sent."""
+    async with RawServer(does) as server:
+        error = await fail(transport, server.url)
+
+    assert expected in str(error)
+    assert error.sent
+    assert len(server.requests) == 3
+
+
+async def test_silence_ends_with_the_time_out(build: Build) -> None:
+    """A server that says nothing is given up, after it may have been reached."""
+    async with RawServer(Does.HANG) as server:
+        error = await fail(build(timeout=0.3), server.url)
+
+    assert str(error) == f"{server.address} did not answer in time"
+    assert error.sent
+
+
+async def test_a_body_that_trickles_ends_with_the_time_out(build: Build) -> None:
+    """The time-out bounds reading too."""
+
+    class Trickle(Server):
+        async def serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while not writer.is_closing():
+                writer.write(b"x")
+                await asyncio.sleep(0.01)
+
+    async with Trickle() as server:
+        error = await fail(build(timeout=0.4), f"http://127.0.0.1:{server.port}")
+
+    assert error.sent
+    assert "in time" in str(error)
+
+
+async def test_a_handshake_that_hangs_never_left(build: Build) -> None:
+    """A server that accepts and keeps silent in TLS has not been sent anything."""
+    async with RawServer(Does.HANG) as server:
+        error = await fail(build(timeout=0.3), server.url.replace("http", "https"))
+
+    assert not error.sent
+    assert "in time" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(socket.EAI_NONAME, "was not found (DNS)"), (socket.EAI_AGAIN, "temporary failure")],
+)
+async def test_names_that_cannot_be_looked_up(build: Build, number: int, expected: str) -> None:
+    """Not found and not now are told apart, and nothing left."""
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(number, CANARY)
+
+    error = await fail(build(look_up=look_up), "http://accounts.example.com")
+
+    assert expected in str(error)
+    assert "accounts.example.com:80" in str(error)
+    assert not error.sent
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "nonsense",
+        "http://[broken",
+        "ftp://127.0.0.1/",
+        "http://127.0.0.1:99999/",
+        "http://" + "ä" * 70 + ".example",
+        "http://user:password@127.0.0.1/",
+    ],
+)
+async def test_urls_that_are_none(transport: HttpTransport, url: str) -> None:
+    """A URL that cannot be used fails like everything else, and leaves nothing."""
+    error = await fail(transport, url)
+
+    assert not error.sent
+    assert "password" not in str(error)
+
+
+@pytest.mark.parametrize("headers", [{"X-Evil": "a\r\nX-More: b"}, {"X-Evil\r\n": "a"}])
+async def test_headers_that_are_none(transport: HttpTransport, headers: dict[str, str]) -> None:
+    """No line break smuggles a header in."""
+    async with RawServer(answer()) as server:
+        error = await fail(transport, server.url, headers=headers)
+
+    assert not [head for head in server.requests if b"X-More" in head]
+    assert "cannot" in str(error)
+
+
+async def test_text_that_has_no_bytes(transport: HttpTransport) -> None:
+    """Half a surrogate in a password is told without the password."""
+    request = Request(Step.LOGIN, "POST", "http://127.0.0.1:1", form=(("p", CANARY + "\udc80"),))
+    with pytest.raises(Unreachable, match="holds text that cannot be sent") as caught:
+        await transport.send(request)
+
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_closed_transport_sends_nothing(transport: HttpTransport) -> None:
+    """After ``close`` there is no answer, before as after the first request."""
+    async with RawServer(answer()) as server:
+        await transport.send(Request(Step.LOGIN, "GET", server.url))
+        await transport.close()
+        error = await fail(transport, server.url)
+
+    assert len(server.requests) == 1
+    assert not error.sent
+
+
+async def test_close_breaks_off_what_is_under_way(transport: HttpTransport) -> None:
+    """A request under way ends with the transport."""
+    async with RawServer(Does.HANG) as server:
+        task = asyncio.create_task(fail(transport, server.url))
+        async with asyncio.timeout(40):
+            while not server.requests:  # noqa: ASYNC110  the server is no code of ours to wake us
+                await asyncio.sleep(0.001)
+        await transport.close()
+        error = await task
+
+    assert "connection" in str(error)
+
+
+async def test_a_cancelled_request_is_cancelled(transport: HttpTransport) -> None:
+    """Cancellation is not a failure that is repeated."""
+    async with RawServer(Does.HANG) as server:
+        task = asyncio.create_task(transport.send(Request(Step.USER, "GET", server.url)))
+        async with asyncio.timeout(40):
+            while not server.requests:  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert len(server.requests) == 1
+
+
+async def test_a_proxy_whose_name_is_not_known(build: Build) -> None:
+    """It is the proxy that is told, not the host behind it."""
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, CANARY)
+
+    made = build({"https_proxy": "http://proxi.example:3128"}, look_up=look_up)
+    error = await fail(made, "https://accounts.example.com")
+
+    assert str(error) == (
+        "no connection to the proxy on the way to accounts.example.com:443: its name was not found"
+    )
+    assert not error.sent
+
+
+async def test_a_bug_is_not_hidden(build: Build) -> None:
+    """An error that belongs to no failure of the world stays what it is."""
+
+    class BugError(Exception):
+        pass
+
+    def bug(*_: object, **__: object) -> list[Any]:
+        raise BugError
+
+    with pytest.raises(BugError):
+        await build(look_up=bug).send(Request(Step.LOGIN, "GET", "http://accounts.example.com"))

@@ -1,0 +1,114 @@
+"""Redirects: three, of the same origin, for those who allow it, cookies along."""
+
+import pytest
+
+from homey_tokend.core.errors import ProtocolChanged
+from homey_tokend.core.http_types import Request, Response, Step
+from homey_tokend.http.transport import HttpTransport
+from tests.http.servers import CANARY, RawServer, answer
+
+
+def redirect(location: str, *headers: str, status: int = 302) -> bytes:
+    return answer(status, b"", f"Location: {location}", *headers)
+
+
+async def follow(transport: HttpTransport, server: RawServer, path: str = "/a") -> Response:
+    request = Request(Step.AUTHORISE, "GET", server.url + path, follow=True)
+    return await transport.send(request)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_of_the_same_origin_is_followed(
+    transport: HttpTransport, status: int
+) -> None:
+    """The last answer of the way is returned."""
+    async with RawServer(redirect("/b?x=1", status=status), answer(200, b"form")) as server:
+        response = await follow(transport, server)
+
+    assert (response.status, response.body) == (200, b"form")
+    assert server.head().startswith("GET /b?x=1 HTTP/1.1")
+
+
+async def test_cookies_travel_along_and_reach_the_flow(transport: HttpTransport) -> None:
+    """Each hop carries what was set before; the answer holds what any hop has set."""
+    async with RawServer(
+        redirect("/b", "Set-Cookie: a=1; Path=/; HttpOnly", "Set-Cookie: sess=old"),
+        redirect("/c", "Set-Cookie: sess=new; Secure"),
+        answer(200, b"form", "Set-Cookie: _csrf=x-_y; Path=/"),
+    ) as server:
+        url = server.url + "/a"
+        request = Request(Step.AUTHORISE, "GET", url, headers={"Cookie": "own=0"}, follow=True)
+        response = await transport.send(request)
+
+    assert "Cookie: own=0\r\n" in server.head(0) + "\r\n"
+    assert "Cookie: own=0; a=1; sess=old\r\n" in server.head(1) + "\r\n"
+    assert "Cookie: own=0; a=1; sess=new\r\n" in server.head(2) + "\r\n"
+    assert response.all_headers("set-cookie") == (
+        "a=1; Path=/; HttpOnly",
+        "sess=old",
+        "sess=new; Secure",
+        "_csrf=x-_y; Path=/",
+    )
+
+
+async def test_a_location_stays_as_it_is_written(transport: HttpTransport) -> None:
+    """No percent sign of a Location is undone or added."""
+    target = "/b?redirect_uri=http%3A%2F%2Flocalhost&t=%7E~%2B+&u=%C3%A4"
+    async with RawServer(redirect(target), answer()) as server:
+        await follow(transport, server)
+
+    assert server.head().startswith(f"GET {target} HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://localhost?code=" + "a" * 40,
+        "http://localhost/?code=1",
+        "https://127.0.0.1/",
+        "//elsewhere.example/",
+        "http://127.0.0.1:1/",
+        "mailto:a@example.com",
+        "http://[nonsense",
+        "https://[]@",
+        "//]:[é@",
+        "http://127.0.0.1:port/",
+    ],
+)
+async def test_a_redirect_elsewhere_is_returned(transport: HttpTransport, location: str) -> None:
+    """Another host, scheme or port is never visited: the code would go along."""
+    async with RawServer(redirect(location), answer(200, b"wrong")) as server:
+        response = await follow(transport, server)
+
+    assert (302, location) == (response.status, response.header("location"))
+    assert len(server.requests) == 1
+
+
+async def test_nothing_is_followed_unasked(transport: HttpTransport) -> None:
+    """Without ``follow``, and for a POST, a redirect is an answer like any other."""
+    async with RawServer(redirect("/b")) as server:
+        got = await transport.send(Request(Step.TOKEN, "GET", server.url))
+        posted = await transport.send(Request(Step.CONSENT, "POST", server.url, follow=True))
+
+    assert (got.status, posted.status) == (302, 302)
+    assert len(server.requests) == 2
+
+
+async def test_other_answers_with_a_location_are_answers(transport: HttpTransport) -> None:
+    """A 201 names where the new thing is, and a 302 without Location leads nowhere."""
+    async with RawServer(answer(201, b"", "Location: /b"), answer(302)) as server:
+        created = await follow(transport, server)
+        nowhere = await follow(transport, server)
+
+    assert (created.status, nowhere.status) == (201, 302)
+
+
+async def test_the_fourth_redirect_is_one_too_many(transport: HttpTransport) -> None:
+    """A server that redirects without end is told as what it is, without the URL."""
+    async with RawServer(redirect(f"/again?user_token={CANARY}")) as server:
+        with pytest.raises(ProtocolChanged, match="more than 3 times") as caught:
+            await follow(transport, server)
+
+    assert len(server.requests) == 4
+    assert CANARY not in str(caught.value)
+    assert caught.value.step == "authorise"

@@ -1,0 +1,205 @@
+"""Which way a request goes, and what a proxy gets to know."""
+
+import base64
+import ssl
+from typing import Any
+from urllib import request as urllib_request
+
+import pytest
+import trustme
+from yarl import URL
+
+from homey_tokend.core.errors import Unreachable
+from homey_tokend.core.http_types import Repeat, Request, Step
+from homey_tokend.core.secret import Secret
+from homey_tokend.http.proxy_env import Proxies, ProxyUnusable
+from tests.http.conftest import Build
+from tests.http.servers import CANARY, ConnectProxy, RawServer, answer, free_port, server_tls
+
+CLOUD = URL("https://accounts.example.com/login")
+
+ENVIRONMENTS = [
+    {},
+    {"HTTPS_PROXY": "http://upper:1"},
+    {"https_proxy": "http://lower:1"},
+    {"HTTPS_PROXY": "http://upper:1", "https_proxy": "http://lower:1"},
+    {"HTTPS_PROXY": "http://upper:1", "https_proxy": ""},
+    {"Https_Proxy": "http://mixed:1"},
+    {"HTTPS_PROXY": "proxy:3128"},
+    {"HTTP_PROXY": "http://upper:1"},
+    {"HTTP_PROXY": "http://upper:1", "REQUEST_METHOD": "GET"},
+    {"http_proxy": "http://lower:1", "REQUEST_METHOD": "GET"},
+    *(
+        {"https_proxy": "http://p:1", "http_proxy": "http://p:1", "no_proxy": value}
+        for value in (
+            "*",
+            "example.com",
+            ".example.com",
+            "accounts.example.com",
+            "accounts.example.com:443",
+            "accounts.example.com:80",
+            "ACCOUNTS.example.COM, other",
+            "ample.com",
+            "other,,",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
+def test_the_rules_are_urllibs(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
+    """For any environment, the choice is the one that the standard library makes."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    target = URL("https://accounts.example.com/")
+    proxies = urllib_request.getproxies()
+    text = proxies.get(target.scheme)
+    bypass: Any = vars(urllib_request)["proxy_bypass_environment"]  # typeshed does not know it
+    if bypass(f"{target.host}:{target.port}", proxies):
+        text = None
+    found = Proxies(environ).of(target)
+
+    assert (text and text.removeprefix("http://")) == (found and found.url.authority)
+
+
+@pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
+def test_no_proxy_reads_plain_http(environ: dict[str, str]) -> None:
+    """What is not encrypted is told to no proxy, wherever it leads."""
+    assert Proxies(environ | {"all_proxy": "http://p:1"}).of(URL("http://a.example/")) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://localhost:8080/",
+        "https://127.0.0.1:8080/",
+        "https://[::1]:8080/",
+        "https://192.168.1.5/",
+        "https://10.0.0.5/",
+        "https://169.254.3.4/",
+        "https://[fe80::1]/",
+        "https://homey/",
+        "https://homey-5a8d4ca6eb9f7a2c9d6ccf6d.local",
+        "https://192-168-1-5.homey.homeylocal.com/",
+    ],
+)
+def test_the_house_is_reached_without_a_proxy(url: str) -> None:
+    """A Homey or a simulator in the local network is no proxy's business."""
+    environ = {"http_proxy": "http://p:1", "https_proxy": "http://p:1", "all_proxy": "http://p:1"}
+
+    assert Proxies(environ).of(URL(url)) is None
+
+
+def test_all_proxy_is_the_fallback() -> None:
+    """ALL_PROXY counts where the scheme has no proxy of its own."""
+    fallback = Proxies({"ALL_PROXY": "http://all:1"}).of(CLOUD)
+    own = Proxies({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://own:1"}).of(CLOUD)
+
+    assert fallback is not None
+    assert own is not None
+    assert (fallback.url.host, own.url.host) == ("all", "own")
+
+
+def test_credentials_leave_the_url() -> None:
+    """User and password become a header that shows up in no text of the proxy."""
+    proxy = Proxies({"https_proxy": f"https://us%40er:p%3A%20{CANARY}@proxy:8443"}).of(CLOUD)
+
+    assert proxy is not None
+    assert str(proxy.url) == "https://proxy:8443"
+    assert CANARY not in repr(proxy)
+    _, _, basic = proxy.headers["Proxy-Authorization"].partition(" ")
+    assert base64.b64decode(basic).decode() == f"us@er:p: {CANARY}"
+
+
+def test_a_user_without_a_password() -> None:
+    """A user alone has an empty password."""
+    proxy = Proxies({"https_proxy": "http://user@proxy:1"}).of(CLOUD)
+
+    assert proxy is not None
+    assert proxy.headers == {"Proxy-Authorization": "Basic dXNlcjo="}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("socks5://p:1", "neither an http:// nor an https://"),
+        (f"http://user:{CANARY}@p:port", "is not a URL"),
+        (f"http://user:{CANARY}@", "names no host"),
+        ("http://[broken", "is not a URL"),
+    ],
+)
+async def test_an_unusable_proxy_is_not_gone_around(
+    build: Build, value: str, expected: str
+) -> None:
+    """Who demands a proxy does not want a direct connection; the variable is named."""
+    with pytest.raises(ProxyUnusable, match=expected):
+        Proxies({"HTTPS_PROXY": value}).of(CLOUD)
+    with pytest.raises(Unreachable, match=f"https_proxy .*{expected}") as caught:
+        await build({"HTTPS_PROXY": value}).send(Request(Step.LOGIN, "GET", str(CLOUD)))
+
+    assert not caught.value.sent
+    assert CANARY not in str(caught.value)
+
+
+REQUEST: dict[str, Any] = {
+    "query": (("user_token", CANARY),),
+    "bearer": Secret(CANARY),
+    "repeat": Repeat.UNSENT,
+}
+
+
+async def test_https_goes_through_a_tunnel(
+    build: Build, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    """The proxy learns host and port, its own credentials, and nothing of the request."""
+    tls = server_tls(authority.issue_cert("accounts.example.com"))
+    async with ConnectProxy(authorization="Basic dXNlcjpwYXNz") as proxy:
+        environ = {"HTTPS_PROXY": f"http://user:pass@127.0.0.1:{proxy.port}"}
+        async with RawServer(answer(200, b"far"), tls=tls) as server:
+            url = f"https://accounts.example.com:{server.port}/login"
+            transport = build(environ, ssl_context=trusting)
+            response = await transport.send(Request(Step.LOGIN, "GET", url, **REQUEST))
+
+    assert (response.body, response.trusted) == (b"far", True)
+    assert proxy.heads[0].startswith(f"CONNECT accounts.example.com:{server.port} HTTP/1.1\r\n")
+    assert CANARY not in "".join(proxy.heads)
+    assert "proxy-authorization" not in server.head().lower()
+
+
+@pytest.mark.parametrize(
+    ("refuses", "expected"), [(407, "other credentials"), (503, r"refuses .* \(status 503\)")]
+)
+async def test_a_proxy_that_refuses_is_told(build: Build, refuses: int, expected: str) -> None:
+    """Nothing left, the proxy is named as the cause, and not its password."""
+    async with ConnectProxy(refuses=refuses) as proxy:
+        environ = {"HTTPS_PROXY": f"http://user:{CANARY}@127.0.0.1:{proxy.port}"}
+        with pytest.raises(Unreachable, match=expected) as caught:
+            await build(environ).send(Request(Step.LOGIN, "GET", str(CLOUD), **REQUEST))
+
+    assert len(proxy.heads) == 3
+    assert not caught.value.sent
+    assert CANARY not in str(caught.value)
+
+
+async def test_a_tunnel_to_a_stranger_is_refused(build: Build, trusting: ssl.SSLContext) -> None:
+    """TLS is verified through the tunnel too: a proxy that listens in is found out."""
+    tls = server_tls(trustme.CA().issue_cert("accounts.example.com"))
+    async with ConnectProxy() as proxy:
+        environ = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+        async with RawServer(answer(), tls=tls) as server:
+            url = f"https://accounts.example.com:{server.port}/login"
+            with pytest.raises(Unreachable, match="could not be verified") as caught:
+                await build(environ, ssl_context=trusting).send(
+                    Request(Step.LOGIN, "GET", url, **REQUEST)
+                )
+
+    assert not caught.value.sent
+
+
+async def test_a_proxy_that_is_not_there_is_told(build: Build) -> None:
+    """Nobody listens at the proxy's address."""
+    environ = {"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
+    with pytest.raises(Unreachable, match="no connection to the proxy on the way to") as caught:
+        await build(environ).send(Request(Step.LOGIN, "GET", str(CLOUD), **REQUEST))
+
+    assert not caught.value.sent

@@ -1,0 +1,120 @@
+"""Who is sent again: three tries, thirty seconds in all, and never what spends something twice."""
+
+import pytest
+import structlog
+
+from homey_tokend.core.errors import Unreachable
+from homey_tokend.core.http_types import Repeat, Request, Step
+from homey_tokend.http.transport import HttpTransport, _Trip
+from tests.http.conftest import Build
+from tests.http.servers import CANARY, Answer, Does, RawServer, answer, free_port
+from tests.support.clock import FakeClock
+
+
+@pytest.mark.parametrize("does", [Does.RESET, Does.CLOSE])
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_a_safe_request_is_tried_three_times(
+    transport: HttpTransport, clock: FakeClock, method: str, does: Answer
+) -> None:
+    """The third try's answer counts; the waits double, jittered."""
+    clock.draws = [0.0, 1.0]
+    async with RawServer(does, does, answer(200, b"late")) as server:
+        response = await transport.send(Request(Step.SESSION, method, server.url))
+
+    assert response.body == b"late"
+    assert len(server.requests) == 3
+    assert clock.slept == [0.5, 2.0]
+
+
+async def test_there_is_no_fourth_try(transport: HttpTransport) -> None:
+    """After three tries the last failure is raised."""
+    async with RawServer(Does.CLOSE) as server:
+        with pytest.raises(Unreachable):
+            await transport.send(Request(Step.SESSION, "GET", server.url))
+
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("does", [Does.RESET, Does.CLOSE, answer().replace(b": 0", b": 9")])
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_what_spends_something_leaves_once(
+    transport: HttpTransport, method: str, does: Answer
+) -> None:
+    """Neither we nor aiohttp send a password or a code again once it may have arrived."""
+    async with RawServer(does) as server:
+        with pytest.raises(Unreachable):
+            await transport.send(
+                Request(Step.LOGIN, method, server.url, form=(("a", "b"),), repeat=Repeat.UNSENT)
+            )
+
+    assert len(server.requests) == 1
+
+
+async def test_what_never_left_is_tried_again(transport: HttpTransport, clock: FakeClock) -> None:
+    """A refused connection spent nothing: three tries, even of a login."""
+    request = Request(Step.LOGIN, "POST", f"http://127.0.0.1:{free_port()}", repeat=Repeat.UNSENT)
+    with pytest.raises(Unreachable):
+        await transport.send(request)
+
+    assert len(clock.slept) == 2
+
+
+async def test_tries_end_after_thirty_seconds(build: Build) -> None:
+    """What has used up the time is not tried again, and no wait leads beyond it."""
+
+    class Slow(FakeClock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            self._move(28.6)
+
+    slow = Slow(instant=True)
+    transport = build()
+    transport._clock = slow
+    async with RawServer(Does.CLOSE) as server:
+        with pytest.raises(Unreachable):
+            await transport.send(Request(Step.SESSION, "GET", server.url))
+
+    assert len(server.requests) == 2
+    assert slow.slept == [0.75]
+
+
+async def test_a_later_try_has_what_is_left_of_the_time(build: Build, clock: FakeClock) -> None:
+    """No try outlives the thirty seconds, nor its own time-out."""
+    transport = build(timeout=20)
+    trips = []
+
+    async def walk(_: object, trip: object) -> None:
+        trips.append(round(trip.until - clock.monotonic()))  # type: ignore[attr-defined]  # our own
+        clock._move(15)
+        raise ConnectionResetError
+
+    transport._walk = walk  # type: ignore[method-assign, assignment]  # only its times matter
+    with pytest.raises(Unreachable):
+        await transport.send(Request(Step.SESSION, "GET", "http://127.0.0.1:1"))
+
+    assert trips == [20, 14]
+
+
+async def test_a_long_time_out_bounds_all_tries(build: Build, clock: FakeClock) -> None:
+    """Who allows a request two minutes gets one of two minutes."""
+    transport = build(timeout=120)
+    trip = transport._time_left(_Trip(clock.monotonic() + 120))
+
+    assert (trip.total, trip.sock_connect) == (120, 10)
+
+
+async def test_repetitions_are_told_without_secrets(
+    transport: HttpTransport, log_lines: list[structlog.types.EventDict]
+) -> None:
+    """The debug log tells step, address and cause of each repetition, and no URL."""
+    async with RawServer(Does.CLOSE, answer()) as server:
+        await transport.send(
+            Request(Step.AUTHORISE, "GET", server.url, query=(("user_token", CANARY),))
+        )
+    repeated, answered = log_lines
+
+    assert (repeated["event"], repeated["log_level"]) == ("request.repeated", "debug")
+    assert (repeated["step"], repeated["attempt"]) == ("authorise", 1)
+    assert repeated["cause"] == "ServerDisconnectedError"
+    assert (answered["event"], answered["status"]) == ("request.answered", 200)
+    assert CANARY not in repr(log_lines)

@@ -1,0 +1,115 @@
+"""Look-ups on threads of their own."""
+
+import asyncio
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from homey_tokend.http.resolver import _AT_ONCE, OwnThreadsResolver
+from tests.support.clock import settle
+
+
+async def test_loopback_is_found() -> None:
+    """The system's own look-up answers."""
+    results = await OwnThreadsResolver().resolve("localhost", 80)
+
+    assert {"127.0.0.1", "::1"} >= {result["host"] for result in results}
+    assert {80} == {result["port"] for result in results}
+
+
+async def test_a_link_local_address_keeps_its_interface() -> None:
+    """An address of the link is of no use without the interface."""
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        v6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "")
+        return [
+            (*v6, ("fe80::1", 80, 0, 2)),
+            (*v6, ("fe80::1%lo", 80, 0, 1)),
+            (*v6, ("2001:db8::1", 80, 0, 0)),
+        ]
+
+    results = await OwnThreadsResolver(look_up).resolve("homey.local", 80)
+
+    assert [result["host"] for result in results] == ["fe80::1%2", "fe80::1%lo", "2001:db8::1"]
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "x"), UnicodeError("x")])
+async def test_failures_are_handed_on(error: Exception) -> None:
+    """What the look-up raises is raised to who asked."""
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        raise error
+
+    with pytest.raises(type(error)):
+        await OwnThreadsResolver(look_up).resolve("nowhere.example")
+
+
+async def test_hanging_look_ups_hold_up_nobody() -> None:
+    """Sixteen may hang; the next is told to come later; the default pool stays free."""
+    free = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[Any]:
+        free.wait(10)
+        return []
+
+    resolver = OwnThreadsResolver(hang)
+    tasks = [asyncio.create_task(resolver.resolve("slow.example")) for _ in range(_AT_ONCE)]
+    await settle()
+    with pytest.raises(socket.gaierror) as caught:
+        await resolver.resolve("one.more.example")
+    async with asyncio.timeout(40):
+        await asyncio.to_thread(lambda: None)
+    tasks[0].cancel()
+    await settle()
+    free.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert caught.value.errno == socket.EAI_AGAIN
+    assert results[1:] == [[]] * (_AT_ONCE - 1)
+    assert await resolver.resolve("again.example") == []
+    await resolver.close()
+
+
+def test_a_look_up_that_outlives_the_loop_is_harmless() -> None:
+    """The daemon may end while a look-up hangs."""
+    free, done = threading.Event(), threading.Event()
+
+    def hang(*_: object, **__: object) -> list[Any]:
+        free.wait(10)
+        done.set()
+        return []
+
+    async def ask() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await OwnThreadsResolver(hang).resolve("slow.example")
+
+    asyncio.run(ask())
+    threads = [thread for thread in threading.enumerate() if thread.name == "look-up"]
+    free.set()
+    for thread in threads:
+        thread.join(1)
+
+    assert done.is_set()
+
+
+async def test_without_a_thread_it_is_told_to_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started it cannot be told now, and no place is used up by that."""
+
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        return []
+
+    resolver = OwnThreadsResolver(look_up)
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", none_left)
+        for _ in range(_AT_ONCE + 1):
+            with pytest.raises(socket.gaierror) as caught:
+                await resolver.resolve("cloud.example")
+            assert caught.value.errno == socket.EAI_AGAIN
+
+    assert await resolver.resolve("cloud.example") == []

@@ -1,0 +1,128 @@
+"""TLS is verified, and a wrong clock is told as what it may be."""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trustme
+
+from homey_tokend.core.errors import Unreachable
+from homey_tokend.core.http_types import Request, Step
+from homey_tokend.http.transport import HttpTransport
+from tests.http.conftest import Build
+from tests.http.servers import CANARY, RawServer, Server, answer, server_tls
+from tests.support.clock import FakeClock
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+
+
+async def refusal(transport: HttpTransport, server: RawServer) -> Unreachable:
+    request = Request(Step.LOGIN, "POST", server.url, form=(("password", CANARY),))
+    with pytest.raises(Unreachable) as caught:
+        await transport.send(request)
+
+    assert CANARY not in str(caught.value)
+    assert not caught.value.sent
+    assert not server.requests
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "not_before", "not_after", "expected"),
+    [
+        ("127.0.0.1", NOW - 2 * DAY, NOW - DAY, "has expired, or the clock of this machine"),
+        ("127.0.0.1", NOW + DAY, NOW + 2 * DAY, "not yet valid; the clock of this machine"),
+        ("127.0.0.2", None, None, "for another address"),
+        ("localhost", None, None, "for another"),
+    ],
+)
+async def test_a_wrong_certificate_is_refused(
+    build: Build,
+    authority: trustme.CA,
+    trusting: ssl.SSLContext,
+    name: str,
+    not_before: datetime | None,
+    not_after: datetime | None,
+    expected: str,
+) -> None:
+    """Nothing is sent, and the reason is told."""
+    certificate = authority.issue_cert(name, not_before=not_before, not_after=not_after)
+    async with RawServer(answer(), tls=server_tls(certificate)) as server:
+        error = await refusal(build(ssl_context=trusting), server)
+
+    assert expected in str(error)
+    assert server.address in str(error)
+
+
+async def test_an_unknown_authority_is_refused(build: Build) -> None:
+    """The system's authorities do not vouch for a stranger."""
+    transport = build(own_context=True)
+    tls = server_tls(trustme.CA().issue_cert("127.0.0.1"))
+    async with RawServer(answer(), tls=tls) as server:
+        error = await refusal(transport, server)
+
+    assert "authority" in str(error) or "self-signed" in str(error)
+
+
+async def test_old_tls_is_refused(
+    build: Build, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    """Nothing below TLS 1.2 is spoken."""
+    transport = build(ssl_context=trusting)
+    tls = server_tls(authority.issue_cert("127.0.0.1"))
+    tls.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        tls.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        tls.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with RawServer(answer(), tls=tls) as server:
+        error = await refusal(transport, server)
+
+    assert ssl.TLSVersion.TLSv1_2 == trusting.minimum_version
+    assert "broken off" in str(error) or "TLS with" in str(error)
+
+
+async def test_plain_http_on_a_tls_port_is_told(transport: HttpTransport) -> None:
+    """Something that answers, but not in TLS."""
+
+    class Blurt(Server):
+        async def serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with Blurt() as server:
+        with pytest.raises(Unreachable, match="TLS with") as caught:
+            await transport.send(Request(Step.LOGIN, "GET", f"https://127.0.0.1:{server.port}"))
+
+    assert not caught.value.sent
+
+
+def test_an_unverifying_context_is_refused() -> None:
+    """There is no way to switch the verification off."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    with pytest.raises(ValueError, match="must verify"):
+        HttpTransport(
+            FakeClock(),
+            timeout=timedelta(seconds=1),
+            environ={},
+            user_agent="x",
+            ssl_context=context,
+        )
+
+
+async def test_ssl_cert_file_is_honoured(
+    build: Build,
+    authority: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An authority in ``SSL_CERT_FILE`` is trusted."""
+    with authority.cert_pem.tempfile() as path:
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+        transport = build(own_context=True)
+    tls = server_tls(authority.issue_cert("127.0.0.1"))
+    async with RawServer(answer(), tls=tls) as server:
+        response = await transport.send(Request(Step.LOGIN, "GET", server.url))
+
+    assert response.status == 200

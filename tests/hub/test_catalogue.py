@@ -1,0 +1,157 @@
+"""The catalogue of calls, the page of it, and how words become a request."""
+
+import json
+
+import pytest
+
+from homey_tokend import hub
+from homey_tokend.cli import call_arguments, table
+from homey_tokend.hub import ENDPOINTS, Endpoint
+from tests.support.calls_page import PAGE, page
+
+
+def endpoint(name: str) -> Endpoint:
+    found = hub.find(name)
+    assert found is not None
+    return found
+
+
+def test_the_page() -> None:
+    """docs/calls.md is what the catalogue says; ``python -m tests.support.calls_page`` writes it anew."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_names_are_unique() -> None:
+    """No name means two things, and every path begins with /api/."""
+    assert len({one.name for one in ENDPOINTS}) == len(ENDPOINTS)
+    assert all(one.path.startswith("/api/manager/") for one in ENDPOINTS)
+
+
+def test_headings() -> None:
+    """Every endpoint stands under one heading, and none is lost."""
+    grouped = [one for _, ones in hub.groups() for one in ones]
+
+    assert sorted(map(id, ENDPOINTS)) == sorted(map(id, grouped))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("device", "device"), ("devicesx", "devices"), ("xyzzy", None)]
+)
+def test_nearest(name: str, near: str | None) -> None:
+    """An unknown name brings the nearest one, if any is near."""
+    assert near == hub.nearest(name)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "dangerous"),
+    [
+        ("POST", "/api/manager/system/reboot", True),
+        ("post", "/api/manager/System/reboot/?x=1", True),
+        ("POST", "/api/manager/system/%72eboot", True),
+        ("POST", "/api/manager/system/reboot-ota", True),
+        ("POST", "/api/manager/zwave/command/", True),
+        ("GET", "/api/manager/system/reboot", False),
+        ("POST", "/api/manager/flow/flow/1/trigger", False),
+    ],
+)
+def test_danger(method: str, path: str, *, dangerous: bool) -> None:
+    """What is dangerous by name is dangerous by path, however it is written."""
+    assert dangerous is hub.is_dangerous(method, path)
+
+
+def test_dangerous_endpoints() -> None:
+    """The catalogue and the paths agree about what is dangerous."""
+    assert [one.dangerous for one in ENDPOINTS] == [
+        hub.is_dangerous(one.method, one.path) for one in ENDPOINTS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "body"),
+    [
+        (["devices"], "devices/device", None),
+        (["device", "a b:c"], "devices/device/a%20b%3Ac", None),
+        (
+            ["set-capability", "d", "onoff", "true"],
+            "devices/device/d/capability/onoff",
+            {"value": True},
+        ),
+        (
+            ["set-capability", "d", "dim", "0.5"],
+            "devices/device/d/capability/dim",
+            {"value": 0.5},
+        ),
+        (["set-variable", "v", "on"], "logic/variable/v", {"value": "on"}),
+        (["set-variable", "v", '"7"'], "logic/variable/v", {"value": "7"}),
+        (["set-variable", "v", "NaN"], "logic/variable/v", {"value": "NaN"}),
+        (["set-variable", "v", ""], "logic/variable/v", {"value": ""}),
+        (["set-variable", "v", "{id}"], "logic/variable/v", {"value": "{id}"}),
+        (["on", "d"], "devices/device/d/capability/onoff", {"value": True}),
+        (["reboot"], "system/reboot", None),
+        (["zwave-command", "x"], "zwave/command", {"command": "x"}),
+        (["zwave-command", "x", '{"a":1}'], "zwave/command", {"command": "x", "opts": {"a": 1}}),
+        (["zwave-heal", "5"], "zwave/command", {"command": "heal", "opts": {"nodeId": 5}}),
+        (["zwave-test", "5"], "zwave/command", {"command": "sendData", "opts": "5,0x20,0x00"}),
+    ],
+)
+def test_filled(words: list[str], path: str, body: object) -> None:
+    """Arguments go into the path as one segment each, and into the body as what they mean."""
+    found = call_arguments.filled(endpoint(words[0]), words[1:])
+
+    assert f"/api/manager/{path}" == found[0]
+    assert body == (None if found[1] is None else json.loads(found[1]))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["device"],
+        ["device", ""],
+        ["device", ".."],
+        ["device", "a/b"],
+        ["devices", "x"],
+        ["set-capability", "d", "onoff"],
+        ["zwave-command", "x", "y", "z"],
+    ],
+)
+def test_wrong_words(words: list[str]) -> None:
+    """Too few, too many, and words that would change the path are told with what is expected."""
+    with pytest.raises(call_arguments.Wrong, match=r"expected: |cannot be a part of a path"):
+        call_arguments.filled(endpoint(words[0]), words[1:])
+
+
+@pytest.mark.parametrize(
+    "value", ["1e999", "-1e999", "[1e999]", "[" * 60_000, "[" * 60_000 + "]" * 60_000]
+)
+def test_values_that_cannot_be_sent(value: str) -> None:
+    """A number that is beyond all, and what is nested without end, is told in plain words."""
+    with pytest.raises(call_arguments.Wrong, match=r"too large a number|nested too deep"):
+        call_arguments.filled(endpoint("set-variable"), ["v", value])
+
+
+def test_tables() -> None:
+    """A list of things, or things by their id, is a table; names come first, nothing moves a cursor."""
+    things = {
+        "a": {"zone": "z", "name": "Lamp\x1b[2J", "id": "a", "tags": [1], "on": True},
+        "b": {"id": "b", "name": "x" * 50, "zone": None, "on": False, "tags": []},
+    }
+    expected = (
+        "id  name                                      zone  on\n"
+        "a   Lamp [2J                                  z     true\n"
+        f"b   {'x' * 39}…  -     false\n"
+    )
+
+    assert expected == table.table(things)
+    assert expected == table.table(list(things.values()))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, 1, "a", [], {}, [1], {"a": 1}, {"value": {"latitude": 1}}, {"a": {"id": "b"}}),
+        *([[]], [{}], [{"a": {"b": 1}}, {"a": {"b": 2}}]),
+    ],
+)
+def test_no_tables(value: object) -> None:
+    """What is no list of things is no table."""
+    assert table.table(value) is None

@@ -1,0 +1,35 @@
+"""Real keepers over a simulator, with a clock and a schedule that the test moves."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homey_tokend.simulator import Switches
+from tests.keeper.household import Household, cheap_digests, inhabited
+
+Begin = Callable[..., Awaitable[Household]]
+
+
+@pytest.fixture(autouse=True)
+def _cheap_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+    cheap_digests(monkeypatch)
+
+
+@pytest.fixture
+async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
+    """A function that makes a household: settings and switches of the simulator as keywords."""
+    async with AsyncExitStack() as stack:
+
+        async def make(switches: Switches | None = None, **settings: Any) -> Household:
+            return await stack.enter_async_context(inhabited(tmp_path, switches, **settings))
+
+        yield make
+
+
+@pytest.fixture
+async def household(begin: Begin) -> Household:
+    """One Homey, nothing started yet."""
+    return await begin()

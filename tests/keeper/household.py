@@ -1,0 +1,291 @@
+"""A simulator, and real keepers over it; a test moves the clock and keeps the appointments."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from homey_tokend.build import Parts, World
+from homey_tokend.config import (
+    Config,
+    Defaults,
+    ExecSinkConfig,
+    FileSinkConfig,
+    LogicVariableConfig,
+    parse,
+)
+from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.ports import Sink, Store
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.status import View
+from homey_tokend.core.tokens import Token
+from homey_tokend.credentials import digests
+from homey_tokend.http.transport import HttpTransport
+from homey_tokend.keeper.keeper import Keeper
+from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.simulator import Settings, Simulator, Switches
+from tests.support.clock import NOON, FakeClock
+from tests.support.schedule import FakeSchedule
+
+#: The real cost of a digest is three times 50 ms a start; what it is good for is tested elsewhere.
+CHEAP_SCRYPT = 2
+_TLS = ssl.create_default_context()
+TOTP_SECRET = "GEZDGNBVGY3TQOJQ"
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+Json = dict[str, Any]
+
+
+class Furnished(Parts):
+    """The parts, with stand-ins where a test wants a store or a sink that misbehaves.
+
+    Args:
+        config: The configuration.
+        world: What is outside.
+        store: Instead of the state file.
+        sinks: Instead of file sinks, by the name of the file.
+    """
+
+    def __init__(
+        self, config: Config, world: World, store: Store | None, sinks: Mapping[str, Sink]
+    ) -> None:
+        self._stand_in, self._stand_ins = store, sinks
+        super().__init__(config, world)
+
+    def _store(self) -> Store:
+        return self._stand_in or super()._store()
+
+    def _new_transport(self) -> HttpTransport:
+        # The authorities take 20 ms to read, and no request here is over TLS.
+        return HttpTransport(
+            self._world.clock,
+            timeout=self.config.refresh.timeout,
+            environ={},
+            user_agent="homey-tokend/test",
+            ssl_context=_TLS,
+        )
+
+    def sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:
+        if isinstance(sink, FileSinkConfig) and sink.path.name in self._stand_ins:
+            return self._stand_ins[sink.path.name]
+        return super().sink(sink)
+
+
+class Household:
+    """A simulator and a fleet that keeps its tokens."""
+
+    def __init__(self, folder: Path, simulator: Simulator, clock: FakeClock) -> None:
+        self.folder = folder
+        self.simulator = simulator
+        self.clock = clock
+        self.schedule = FakeSchedule(clock)
+        self.fleet: Fleet
+        self.parts: Parts
+        self.run: asyncio.Task[None] | None = None
+        self.password = folder / "password"
+        self.state = folder / "state.json"
+        #: Stand-ins for what the configuration names: see ``Furnished``.
+        self.store: Store | None = None
+        self.sinks: dict[str, Sink] = {}
+        #: Called with the parts before they are put to work.
+        self.look_at: Callable[[Parts], object] = lambda _parts: None
+        self.environ: dict[str, str] = {}
+        #: Every secret that the log was told to hide.
+        self.hidden: list[Secret] = []
+        self.heard: Callable[[str, Request, Response], None] = lambda *_: None
+
+    # --- the configuration ---
+
+    def document(self, *sinks: Json, **refresh: object) -> Json:
+        """The configuration as a test may change it before ``start``.
+
+        Args:
+            sinks: Of the first Homey.
+            refresh: Keys of the section ``refresh``, instead of those that keep a test quick.
+        """
+        told = self.simulator.description()
+        names = [f"home{number or ''}" for number in range(len(told["homeys"]))]
+        shared = {
+            "email": told["email"],
+            "password": {"file": str(self.password)},
+            "client_id": told["clientId"],
+            "client_secret": told["clientSecret"],
+            "redirect_url": told["redirectUri"],
+        }
+        document: Json = {
+            "homeys": {
+                name: {**shared, "cloudid": homey["cloudid"]}
+                for name, homey in zip(names, told["homeys"], strict=True)
+            },
+            "refresh": {
+                "jitter": 0,
+                "verify_every": 0,
+                "retry": {"first": "2s", "max": "5m"},
+                **refresh,
+            },
+            "state": {"path": str(self.state)},
+            "socket": {"path": str(self.folder / "s.sock")},
+            "endpoints": {key: told[key] for key in ("accounts", "api", "homey")},
+        }
+        document["homeys"]["home"]["sinks"] = list(sinks)
+        return document
+
+    def furnish(self, document: Json | None = None) -> Parts:
+        """The parts, as the daemon builds them."""
+        if not self.password.exists():
+            self.set_password(self.simulator.description()["password"])
+        config = self.config(document)
+        world = World(self.clock, environ=self.environ, hide=self.hidden.append, heard=self.heard)
+        return Furnished(config, world, self.store, self.sinks)
+
+    def config(self, document: Json | None = None) -> Config:
+        """The configuration that a document makes."""
+        text = yaml.safe_dump(document or self.document())
+        return parse(text.encode(), "config.yaml", defaults=Defaults(), environ=self.environ)
+
+    def set_password(self, password: str) -> None:
+        """Write the password file, as a person does."""
+        self.password.write_text(password + "\n")
+        self.password.chmod(0o600)
+
+    # --- its life ---
+
+    async def begin(self, document: Json | None = None) -> None:
+        """Start keeping; come back at once."""
+        self.parts = self.furnish(document)
+        self.look_at(self.parts)
+        self.fleet = await self.parts.fleet(self.schedule, lambda: True)
+        self.run = asyncio.create_task(self.fleet.run())
+
+    async def start(self, document: Json | None = None) -> None:
+        """Start keeping, and wait until everything that is due has been tried."""
+        await self.begin(document)
+        await self.quiet()
+
+    async def stop(self) -> None:
+        """Stop keeping, as SIGTERM does."""
+        if self.run is not None:
+            self.run.cancel()
+            await asyncio.gather(self.run, return_exceptions=True)
+            await self.parts.close()
+            self.run = None
+
+    async def restart(self, document: Json | None = None) -> None:
+        """Stop, and start anew over what was kept."""
+        await self.stop()
+        await self.start(document)
+
+    # --- time ---
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """Let real requests travel until something has come true."""
+        async with asyncio.timeout(40):
+            while not true():  # noqa: ASYNC110  what is waited for travels over sockets
+                await asyncio.sleep(0.002)
+
+    async def quiet(self) -> None:
+        """Until nothing is under way and every keeper waits for the schedule."""
+        await asyncio.sleep(0)
+        await self.until(
+            lambda: all(
+                keeper.settled.is_set() and not keeper._wake.is_set()
+                for keeper in self.keepers.values()
+            )
+        )
+
+    async def wait(self, span: timedelta) -> None:
+        """Let time pass, keeping every appointment in it."""
+        end = self.clock.now() + span
+        while (at := self.schedule.next()) is not None and at <= end:
+            self.skip(at - self.clock.now())
+            self.schedule.ring_due()
+            await self.quiet()
+        self.skip(end - self.clock.now())
+        await self.quiet()
+
+    async def until_renewal(self, name: str = "home") -> None:
+        """Let time pass until the held token should be renewed, and that was tried."""
+        renew_at = self.view(name).renew_at
+        assert renew_at is not None
+        await self.wait(renew_at - self.now)
+
+    def skip(self, span: timedelta) -> None:
+        """Let time pass and keep no appointment."""
+        self.clock._move(max(0.0, span.total_seconds()))
+
+    async def beat(self) -> None:
+        """A heartbeat, as the daemon has it: who is late by the wall clock is woken first."""
+        self.schedule.ring_due()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await self.fleet.beat()
+        await self.quiet()
+
+    # --- what is to be seen ---
+
+    @property
+    def keepers(self) -> dict[str, Keeper]:
+        """The keepers by name."""
+        return self.fleet._keepers
+
+    def view(self, name: str = "home") -> View:
+        """The newest snapshot of a Homey."""
+        return self.fleet.view(name)
+
+    def token(self, name: str = "home") -> Token:
+        """The token that is served; there must be one."""
+        token = self.view(name).token
+        assert token is not None
+        return token
+
+    def trouble(self, name: str = "home") -> str:
+        """Kind and step of the last failure, "" where there is none."""
+        trouble = self.view(name).trouble
+        return f"{trouble.kind} {trouble.step}".strip() if trouble else ""
+
+    def steps(self) -> list[str]:
+        """What was asked since the last look."""
+        steps = self.simulator.steps()
+        self.simulator.requests.clear()
+        return steps
+
+    def sign_ins(self) -> int:
+        """How many passwords the cloud has seen since the last look at ``steps``."""
+        return self.simulator.steps().count("login")
+
+    @property
+    def now(self) -> datetime:
+        """The daemon's wall clock."""
+        return self.clock.now()
+
+
+@asynccontextmanager
+async def inhabited(
+    folder: Path, switches: Switches | None = None, **settings: Any
+) -> AsyncIterator[Household]:
+    """A household over a new simulator, whose clock is right whatever the daemon's is set to."""
+    # Its debug mode writes a traceback down with every callback: half of the time these tests take.
+    asyncio.get_running_loop().set_debug(False)
+    clock = FakeClock(instant=True)
+    began = clock.elapsed()
+
+    def true_time() -> float:
+        return NOON.timestamp() + clock.elapsed() - began
+
+    simulator = Simulator(Settings(switches=switches or Switches(), **settings), now=true_time)
+    async with simulator:
+        household = Household(folder, simulator, clock)
+        try:
+            yield household
+        finally:
+            await household.stop()
+
+
+def cheap_digests(monkeypatch: Any) -> None:
+    """Make scrypt cheap: its cost is a constant, and not what is tested here."""
+    monkeypatch.setattr(digests, "_N", CHEAP_SCRYPT)

@@ -1,0 +1,21 @@
+"""From the very moment at which a set clock is adopted, readers are told of the new time."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tests.keeper.household import DAY, HOUR, Household
+
+
+@pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR, 2 * DAY])
+async def test_what_is_shown_moves_at_once(household: Household, by: timedelta) -> None:
+    """A keeper that waits for the disk, or for its turn, withholds and prolongs nothing."""
+    await household.start()
+    household.clock.set_wall(by)
+    beat = asyncio.create_task(household.fleet.beat())
+    await asyncio.sleep(0)
+    token, now = household.token(), household.fleet.now()
+    await beat
+
+    assert 24 * HOUR == token.left(now)

@@ -1,0 +1,199 @@
+"""Whatever befalls a machine, in any order: the judge of the simulated year finds nothing broken.
+
+The world is that of ``bench/year.py``: a cloud in memory, and a loop that jumps over the waiting.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from bench.simyear.ailments import Trouble
+from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB
+from bench.simyear.judge import REFUSED_A_DAY
+from bench.simyear.machine import NAME
+from bench.simyear.play import Year
+from homey_tokend.core.status import Health
+
+MINUTE, HOUR = 60.0, 3600.0
+SPANS = st.sampled_from([0.01, 0.5, 5.0, MINUTE, 20 * MINUTE, 2 * HOUR, 11 * HOUR, 25 * HOUR])
+SHORT = st.sampled_from([0.01, 0.5, 30.0, 20 * MINUTE])
+
+
+class Life(RuleBasedStateMachine):
+    """A machine, its cloud and its people."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.year = Year(seed=1, days=1)
+        self.machine, self.cloud, self.judge = self.year.machine, self.year.cloud, self.year.judge
+        self.generation = 0
+        asyncio.set_event_loop(self.year.loop)
+        self.run(self.machine.start())
+
+    def run(self, work: Coroutine[Any, Any, object]) -> None:
+        self.year.loop.run_until_complete(work)
+
+    def teardown(self) -> None:
+        self.run(self.machine.kill())
+        self.year.loop.close()
+        asyncio.set_event_loop(None)
+
+    async def _pass(self, seconds: float) -> None:
+        """Time passes; a reader looks again and again."""
+        end = self.year.loop.time() + seconds
+        while (left := end - self.year.loop.time()) > 0:
+            await asyncio.sleep(min(left, self.year._until_next_look()))
+            self.judge.look()
+            if self.year._refusing():
+                await self.machine.beat()
+
+    # --- what may happen ---
+
+    @rule(seconds=SPANS)
+    def time_passes(self, seconds: float) -> None:
+        self.run(self._pass(seconds))
+
+    @rule(
+        hosts=st.sampled_from([HOSTS, (ACCOUNTS,), (API,), (HUB,)]),
+        kind=st.sampled_from(["down", "hang", "reset", "portal", "offline", "503"]),
+        seconds=SPANS,
+    )
+    def host_falls_ill(self, hosts: tuple[str, ...], kind: str, seconds: float) -> None:
+        until = self.cloud.clock.truth() + timedelta(seconds=seconds)
+        for host in hosts:
+            self.cloud.fall_ill(Trouble(host, kind, until))
+
+    @rule(host=st.sampled_from(HOSTS), wait=st.sampled_from(["", "30", "7200", "soon", "9" * 11]))
+    def host_is_busy(self, host: str, wait: str) -> None:
+        until = self.cloud.clock.truth() + timedelta(minutes=10)
+        self.cloud.fall_ill(Trouble(host, "busy", until, wait))
+
+    @rule()
+    def sessions_are_revoked(self) -> None:
+        self.run(self.year.troubles.revoke())
+
+    @rule(hours=st.sampled_from([-20, -5, 5, 20]))
+    def clock_is_set(self, hours: int) -> None:
+        self.machine.set_clock(timedelta(hours=hours))
+        self.run(self.machine.beat())
+
+    @rule()
+    def clock_is_right_again(self) -> None:
+        self.machine.set_clock(timedelta(0))
+        self.run(self.machine.beat())
+
+    @rule(hours=st.integers(1, 30))
+    def machine_sleeps(self, hours: int) -> None:
+        self.machine.suspend(timedelta(hours=hours))
+        self.run(self.machine.beat())
+
+    @precondition(lambda self: self.cloud.clock.error == timedelta(0))
+    @rule(seconds=SHORT)
+    def process_is_killed(self, seconds: float) -> None:
+        self.run(self.machine.kill())
+        self.run(self._pass(seconds))
+        self.run(self.machine.start())
+
+    @rule()
+    def password_is_changed(self) -> None:
+        if self.machine.password == self.cloud.password:
+            self.cloud.password = f"right-{self.year.loop.time()}"
+
+    @rule()
+    def password_is_corrected(self) -> None:
+        self.machine.correct_password()
+        self.run(self.machine.beat())
+
+    @rule(full=st.booleans())
+    def disk_is_full(self, full: bool) -> None:
+        self.machine.disk.full = full
+
+    @rule()
+    def person_changes_the_variable(self) -> None:
+        self.run(self.year.troubles.variable_changed())
+
+    @rule()
+    def person_asks(self) -> None:
+        self.run(self.year.troubles.person_refreshes_it())
+
+    @rule(hours=st.sampled_from([1, 12, 20, 30]), wait=st.integers(0, 30))
+    def somebody_asks(self, hours: int, wait: int) -> None:
+        assert self.machine.fleet is not None
+        asked = self.machine.fleet.token_for(NAME, timedelta(hours=hours), timedelta(seconds=wait))
+        self.run(asked)
+
+    # --- what is always so ---
+
+    @invariant()
+    def nothing_is_broken(self) -> None:
+        """No token past its end, none withheld, none older than before, none missed."""
+        self.judge.look()
+
+        assert [] == self.judge.broken + self.machine.bugs
+        assert self.judge.refused_a_day() <= REFUSED_A_DAY
+
+    @invariant()
+    def generation_never_goes_back(self) -> None:
+        assert self.machine.keeper is not None
+        generation = self.machine.keeper.state.generation
+
+        assert generation >= self.generation or self.machine._forgot
+        self.generation = generation
+
+    @invariant()
+    def view_agrees_with_itself(self) -> None:
+        assert self.machine.keeper is not None
+        view, state = self.machine.keeper.view, self.machine.keeper.state
+
+        assert (view.token is None) == (view.health in {Health.STARTING, Health.DOWN})
+        assert view.token is None or view.token.generation <= state.generation
+        assert all((each.generation or 0) <= state.generation for each in view.sinks)
+        assert view.refreshing == (view.next_at is None)
+
+    @invariant()
+    def at_rest_when_idle(self) -> None:
+        """Whoever has nothing to do has an appointment, and does not spin until then."""
+        keeper = self.machine.keeper
+        assert keeper is not None
+        if keeper.settled.is_set() and not keeper._wake.is_set():
+            assert NAME in self.machine.schedule._appointments
+
+
+@pytest.mark.timeout(180)
+def test_life() -> None:
+    """Outages, renewals, restarts, set clocks, people and full disks in any order."""
+    run_state_machine_as_test(
+        Life,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_a_sleep_amid_a_refresh() -> None:
+    """What a machine could not do while it slept is not held against it."""
+    life = Life()
+    life.somebody_asks(hours=1, wait=2)
+    life.machine_sleeps(hours=1)
+    life.nothing_is_broken()
+    life.time_passes(HOUR)
+    life.nothing_is_broken()
+    held = life.machine.served()
+    life.teardown()
+
+    assert held is not None

@@ -1,0 +1,67 @@
+"""Trouble at every step: the old token is served, and only what must be is repeated."""
+
+from typing import Any
+
+import pytest
+
+from homey_tokend.core.status import Health
+from tests.keeper.household import MINUTE, Household
+
+#: What hosts and networks do, as keys of a simulator's fault.
+TROUBLES: dict[str, dict[str, Any]] = {
+    "503": {"kind": "status", "status": 503},
+    "a captive portal": {"kind": "html"},
+    "a reset": {"kind": "reset"},
+    "a reset after the fact": {"kind": "reset", "carried_out": True},
+    "a hang": {"kind": "hang", "seconds": 0.02},
+    "a cut answer": {"kind": "cut"},
+    "429": {"kind": "too_many_requests", "retry_after": 100},
+}
+#: From which step on is the flow walked again after a failure at this one?
+RESUMED = {
+    "login": "login",
+    "authorise": "authorise",
+    "consent": "authorise",
+    "token": "authorise",
+    "delegation": "user",
+    "homey_login": "user",
+}
+FLOW = ["login", "authorise", "authorise", "consent", "token", "user"]
+FLOW += ["delegation", "homey_login", "session"]
+
+
+def codes_of(household: Household) -> list[str]:
+    """The authorization codes that went out."""
+    forms = [entry.form for entry in household.simulator.seen("token")]
+    return [form["code"] for form in forms if "code" in form]
+
+
+@pytest.mark.parametrize("step", RESUMED)
+async def test_trouble_at_a_step_costs_only_what_comes_after(
+    household: Household, step: str
+) -> None:
+    """Whatever kind of trouble: the old token is served, then the flow goes on from there."""
+    await household.start()
+    for name, trouble in TROUBLES.items():
+        household.steps()
+        before = household.token()
+        household.simulator.add_fault(step=step, **trouble)
+        await household.until_renewal()
+
+        assert before == household.token(), name
+        assert household.trouble().endswith(f" {step}"), name
+        assert household.view().health is Health.TROUBLED, name
+        assert household.view().dies_at == before.expires_at, name
+        assert household.sign_ins() == 1, name
+
+        codes = codes_of(household)
+        household.simulator.clear_faults()
+        household.steps()
+        await household.wait(6 * MINUTE)
+        codes += codes_of(household)
+
+        assert household.token().generation == before.generation + 1, name
+        assert household.simulator.accepts(household.token().value.reveal()), name
+        assert household.steps() == FLOW[FLOW.index(RESUMED[step]) :], name
+        assert household.trouble() == "", name
+        assert len(codes) == len(set(codes)), name

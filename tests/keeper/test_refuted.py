@@ -1,0 +1,110 @@
+"""A caller of the door says that the Homey refuses the token: it is proved, and replaced if dead."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from homey_tokend.core.status import View
+from tests.keeper.household import HOUR, MINUTE, Household
+from tests.support.clock import settle
+
+WAIT = timedelta(seconds=30)
+
+
+async def refuted(household: Household, generation: int = 1) -> View:
+    """Say so and let the time pass that a proof and a sign-in take."""
+    told = asyncio.create_task(household.fleet.refuted("home", generation, WAIT))
+    await settle()
+    for _ in range(5):
+        await household.wait(timedelta(seconds=2))
+        if told.done():
+            break
+    return await told
+
+
+@pytest.fixture
+async def started(household: Household) -> Household:
+    """A Homey whose token is a minute old and never proved by itself."""
+    await household.start()
+    await household.wait(MINUTE)
+    household.steps()
+    return household
+
+
+async def test_a_dead_token_is_replaced(started: Household) -> None:
+    """The session was ended by somebody: one proof, one sign-in, and a newer token."""
+    started.simulator.revoke_sessions()
+    view = await refuted(started)
+
+    assert view.token is not None
+    assert 2 == view.token.generation
+    assert "login" in started.steps()
+    assert started.simulator.accepts(view.token.value.reveal())
+
+
+async def test_a_good_token_stays(started: Household) -> None:
+    """A 401 that meant something else costs one request and no password."""
+    view = await refuted(started)
+
+    assert view.token is not None
+    assert (1, ["session"]) == (view.token.generation, started.steps())
+
+
+async def test_a_proof_is_believed_for_a_while(started: Household) -> None:
+    """Who meets a 401 in a loop does not have the token proved each time; later it is again."""
+    for _ in range(5):
+        await refuted(started)
+    soon = started.steps()
+    await started.wait(MINUTE)
+    await refuted(started)
+
+    assert (["session"], ["session"]) == (soon, started.steps())
+
+
+async def test_a_proof_is_not_believed_for_longer_by_a_clock_set_back(started: Household) -> None:
+    """The half minute is one by the clock that nobody sets."""
+    await refuted(started)
+    started.clock.set_wall(-10 * HOUR)
+    await started.beat()
+    started.simulator.revoke_sessions()
+    await started.wait(MINUTE)
+    view = await refuted(started)
+
+    assert view.token is not None
+    assert view.token.generation == 2
+
+
+async def test_many_at_once(started: Household) -> None:
+    """Any number of callers share one proof and one sign-in."""
+    started.simulator.revoke_sessions()
+    views = await asyncio.gather(*(refuted(started) for _ in range(5)))
+
+    assert [2] * 5 == [view.token.generation for view in views if view.token]
+    assert 1 == started.steps().count("login")
+
+
+async def test_an_old_token(started: Household) -> None:
+    """Who speaks of a token that was replaced meanwhile gets the newer one, and proves nothing."""
+    started.simulator.revoke_sessions()
+    await refuted(started)
+    started.steps()
+    view = await refuted(started, generation=1)
+
+    assert view.token is not None
+    assert (2, []) == (view.token.generation, started.steps())
+
+
+async def test_a_homey_that_does_not_answer(started: Household) -> None:
+    """A proof that gets no answer says nothing of the token: it stays, and nobody waits on."""
+    started.simulator.add_fault(step="session", kind="status", status=503)
+    view = await refuted(started)
+
+    assert view.token is not None
+    assert 1 == view.token.generation
+    assert "login" not in started.steps()
+
+    started.simulator.clear_faults()
+    await refuted(started)
+
+    assert ["session"] == started.steps()

@@ -1,0 +1,166 @@
+"""No secret of a run is in any event, view or message, whatever the cloud does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import LogCapture
+
+from homey_tokend.core.secret import Secret
+from homey_tokend.simulator import Simulator
+from homey_tokend.simulator.totp import code_at
+from tests.keeper.conftest import Begin
+from tests.keeper.household import DAY, TOTP_SECRET, Household
+
+BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
+PASSWORD = "k3ep-th1s-to-y0urself"
+#: How many ways ``nasty`` knows.
+KINDS = 11
+
+
+def secrets_of(simulator: Simulator) -> set[str]:
+    """Every secret that the cloud was sent or has given out so far."""
+    state = simulator.state
+    stores = (
+        state.user_tokens,
+        state.codes,
+        state.access_tokens,
+        state.refresh_tokens,
+        state.delegation_tokens,
+    )
+    found = {token for store in stores for token in store}
+    found |= {bearer for homey in state.homeys.values() for bearer in homey.sessions}
+    for entry in simulator.requests:
+        found |= {value for key, value in entry.form.items() if key in {"otptoken", "code"}}
+        found |= set(entry.cookies.values())
+        found.add(entry.form.get("_csrf", ""))
+    found |= {simulator.settings.client_secret, PASSWORD, TOTP_SECRET}
+    return {secret for secret in found if len(secret) >= 6}
+
+
+def nasty(simulator: Simulator, step: str) -> Iterator[dict[str, Any]]:
+    """Answers that say everything they know, and other ways to fail.
+
+    Of one-time codes only the login knows any: the one that is good now.
+    """
+    known = {secret for secret in secrets_of(simulator) if len(secret) > 6}
+    if step == "login":
+        known.add(code_at(TOTP_SECRET, int(simulator.state.now() // 30)))
+    words = " ".join(sorted(known, key=len))
+    told = {"error": words[:90], "description": f"{PASSWORD} {words}"}
+    yield {"kind": "status", "status": 400, **told}
+    yield {"kind": "status", "status": 401, **told}
+    yield {"kind": "status", "status": 503, **told}
+    yield {"kind": "text", "status": 418, "body": words}
+    yield {"kind": "html", "body": f"<p>{words}</p>"}
+    yield {"kind": "json", "body": {"token": words, "access_token": words, "homeys": words}}
+    yield {"kind": "error_redirect", **told}
+    yield {"kind": "redirect", "location": f"https://{PASSWORD}.example/?token={words[-200:]}"}
+    yield {"kind": "reset"}
+    yield {"kind": "cut"}
+    yield {"kind": "long_header"}
+
+
+@pytest.fixture
+def logs() -> LogCapture:
+    """Everything that is logged, tracebacks rendered, before any redaction."""
+    capture = LogCapture()
+    structlog.configure(processors=[structlog.processors.format_exc_info, capture])
+    return capture
+
+
+def written(household: Household) -> str:
+    """All that doors and people can see of a Homey, but for the token itself."""
+    view = household.view()
+    return f"{view!r} {view} {household.keepers['home'].state!r} {household.parts.config!r}"
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["login", "authorise", "consent", "token", "user", "delegation", "homey_login", "session"],
+)
+async def test_whatever_a_step_answers_no_secret_is_told(
+    begin: Begin, logs: LogCapture, step: str
+) -> None:
+    """The host repeats in its answers every secret that there is; not one gets any further."""
+    household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=5)
+    document = household.document(BY_NAME, method="refresh_token")
+    document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
+    await household.start(document)
+    seen = [written(household)]
+    for kind in range(KINDS):
+        household.skip(DAY)
+        fault = tuple(nasty(household.simulator, step))[kind]
+        household.simulator.add_fault(step=step, **fault)
+        household.simulator.revoke_access()
+        await household.beat()
+        seen.append(written(household))
+        household.simulator.clear_faults()
+    texts = [str(entry) for entry in logs.entries] + seen
+    told = {
+        secret
+        for secret in secrets_of(household.simulator)
+        if any(secret in text for text in texts)
+    }
+
+    assert set() == told
+    assert len(logs.entries) > 30
+
+
+async def test_sinks_tell_no_secret(begin: Begin, logs: LogCapture) -> None:
+    """A Homey that repeats the token in its answers about variables: not in any event."""
+    household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=6)
+    document = household.document(BY_NAME)
+    document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
+    await household.start(document)
+    seen = []
+    for kind in range(KINDS):
+        household.skip(DAY)
+        fault = tuple(nasty(household.simulator, "variable"))[kind]
+        household.simulator.add_fault(step="variable", **fault)
+        await household.beat()
+        seen.append(written(household))
+        household.simulator.clear_faults()
+    texts = [str(entry) for entry in logs.entries] + seen
+    told = {s for s in secrets_of(household.simulator) if any(s in text for text in texts)}
+
+    assert set() == told
+    assert "sink.failed" in [entry["event"] for entry in logs.entries]
+
+
+async def test_secrets_are_hidden_before_they_can_be_logged(begin: Begin) -> None:
+    """The log is told of each secret that stays in memory, so that it can look for them."""
+    household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET)
+    document = household.document(method="refresh_token")
+    document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
+    await household.start(document)
+    state = household.simulator.state
+    kept = [PASSWORD, TOTP_SECRET, household.simulator.settings.client_secret]
+    kept += [household.simulator.seen("login")[0].form["otptoken"]]
+    for store in (state.user_tokens, state.access_tokens, state.refresh_tokens):
+        kept += list(store)
+    kept.append(household.token().value.reveal())
+
+    assert {Secret(secret) for secret in kept} <= set(household.hidden)
+
+    household.hidden.clear()
+    await household.restart(document)
+
+    assert {household.token().value} <= set(household.hidden)
+
+    await household.until_renewal()
+    household.hidden.clear()
+    await household.until_renewal()
+
+    # The sign-in values anew with each attempt: of many secrets the log knows the youngest.
+    assert {Secret(PASSWORD), Secret(TOTP_SECRET)} <= set(household.hidden)
+
+
+async def test_the_log_of_a_day_is_short(household: Household, logs: LogCapture) -> None:
+    """Nothing is said at info or above but what happened: two renewals, two deliveries."""
+    await household.start(household.document(BY_NAME, verify_every="6h"))
+    await household.wait(DAY)
+    told = [entry["event"] for entry in logs.entries if entry["log_level"] != "debug"]
+
+    assert ["token.renewed", "sink.delivered"] * 3 == told

@@ -1,0 +1,73 @@
+"""Header fields: what goes to the Homey, and what comes back."""
+
+import pytest
+from multidict import CIMultiDict
+
+from homey_tokend.proxy.headers import to_send, to_tell
+from homey_tokend.server.problems import Problem
+from tests.support.desk import CANARY
+
+HOPS = [
+    ("Keep-Alive", "1"),
+    ("Proxy-Authorization", "Basic x"),
+    ("Proxy-Connection", "keep-alive"),
+    ("TE", "trailers"),
+    ("Trailer", "X"),
+    ("Transfer-Encoding", "chunked"),
+    ("Upgrade", "h2c"),
+    ("HTTP2-Settings", "x"),
+]
+
+
+def test_what_is_sent() -> None:
+    """The caller's own fields go on, in order and repeated; ours replace what is not theirs."""
+    mine = [("Accept", "a"), ("X-Twice", "1"), ("x-twice", "2"), ("User-Agent", "curl")]
+    theirs = [
+        ("Host", "evil"),
+        ("authorization", "Bearer mine"),
+        ("Cookie", "a=b"),
+        ("Content-Length", "5"),
+        ("Expect", "100-continue"),
+        ("Via", "1.1 x"),
+        ("Connection", "close, X-Gone"),
+        ("connection", "x-also"),
+        ("X-Gone", "1"),
+        ("X-Also", "1"),
+    ]
+    sent = to_send(CIMultiDict(mine + theirs + HOPS), CANARY, 7)
+
+    assert [
+        *mine,
+        ("Authorization", f"Bearer {CANARY}"),
+        ("Via", "1.1 homey-tokend"),
+        ("Content-Length", "7"),
+    ] == list(sent.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("X", "a\r\nY: b"), ("X", "a\nb"), ("X", "a\0"), ("X", "\udcff"), ("X Y", "a"), ("X", "\x7f")],
+)
+def test_values_that_could_end_early(name: str, value: str) -> None:
+    """Control characters and bytes that are no text are 400, and told without the value."""
+    with pytest.raises(Problem) as caught:
+        to_send(CIMultiDict([(name, value)]), CANARY)
+
+    assert (400, "bad-header") == (caught.value.status, caught.value.name)
+
+
+def test_what_is_told() -> None:
+    """Fields of the connection and cookies stay here, a length beside a coding as well."""
+    passing = [("Content-Type", "a"), ("X", "1"), ("x", "2"), ("Location", "/y")]
+    gone = [("Set-Cookie", "a=b"), ("Connection", "X-Gone"), ("X-Gone", "1"), *HOPS]
+    told, hidden = to_tell(CIMultiDict([*passing, *gone, ("Content-Length", "5")]), CANARY)
+
+    assert (passing, 0) == (list(told.items()), hidden)
+
+
+def test_the_token_is_not_told() -> None:
+    """A header in which the token stands, or garbage, is left out and counted."""
+    bad = [("Location", f"https://x/?t={CANARY}"), (f"X-{CANARY}", "1"), ("Y", "a\udcff")]
+    told, hidden = to_tell(CIMultiDict([("Content-Length", "5"), *bad]), CANARY)
+
+    assert ([("Content-Length", "5")], 3) == (list(told.items()), hidden)

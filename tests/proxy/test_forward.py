@@ -1,0 +1,364 @@
+"""The forwarding door, from a caller's bytes to a Homey's and back."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from homey_tokend.proxy.body import KEPT_MOST
+from homey_tokend.server.app import Api
+from homey_tokend.server.problems import Problem
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
+from tests.support.desk import CANARY, view
+from tests.support.door import OK, Door, Heard, Hub, as_chunks, opened, reply_of, with_length
+
+
+@pytest.fixture
+async def door(socket_path: Path) -> AsyncIterator[Door]:
+    async with opened(socket_path) as made:
+        yield made
+
+
+async def test_a_call(door: Door) -> None:
+    """The Homey is asked at its url with the bearer, and its answer comes back."""
+    answer = await door.ask("/homeys/home/api/manager/zones/zone?a=%2F&b=~", fields="Accept: x\r\n")
+    (heard,) = door.hub.heard
+
+    assert (200, b"ok") == (answer.status, answer.body)
+    assert "GET /homey/c0ffee/api/manager/zones/zone?a=%2F&b=~ HTTP/1.1" == heard.line
+    assert [f"Bearer {CANARY}"] == heard.all("Authorization")
+    assert [door.hub.url.split("/")[2]] == heard.all("Host")
+    assert {"Host", "Accept", "Authorization", "Via"} == {name for name, _ in heard.fields}
+
+
+async def test_escapes_go_on_as_they_came(door: Door) -> None:
+    """No escape is folded, made or written differently on the way."""
+    await door.ask("/homeys/home/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E")
+
+    assert "/homey/c0ffee/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E" == door.hub.heard[0].target
+
+
+async def test_callers_do_not_bring_their_own_bearer(door: Door) -> None:
+    """Authorization, cookies and what Connection names are not passed on."""
+    await door.ask(
+        fields="authorization: Bearer mine\r\nCookie: a=b\r\nX-Gone: 1\r\nConnection: x-gone\r\n"
+    )
+    (heard,) = door.hub.heard
+
+    assert [f"Bearer {CANARY}"] == heard.all("Authorization")
+    assert [] == heard.all("Cookie") + heard.all("X-Gone") + heard.all("Connection")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_methods(door: Door, method: str) -> None:
+    """Every method but those that show or tunnel is passed on, with its body."""
+    body = b"" if method in {"GET", "HEAD"} else b'{"value": true}'
+    door.hub.answers = [with_length(b"" if method == "HEAD" else b"ok")]
+    answer = await door.ask(method=method, body=body, fields="Content-Type: application/json\r\n")
+    (heard,) = door.hub.heard
+
+    assert (200, method, body) == (answer.status, heard.line.split(" ")[0], heard.body)
+    assert ["application/json"] == heard.all("Content-Type")
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW"])
+async def test_other_methods(door: Door, method: str) -> None:
+    """TRACE would show the bearer, CONNECT would tunnel: they never reach the Homey."""
+    answer = await door.ask(method=method)
+
+    assert answer.status in {400, 404, 405}
+    assert [] == door.hub.heard
+
+
+async def test_head_keeps_the_length(door: Door) -> None:
+    """A HEAD's length is the Homey's; no body follows."""
+    door.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
+    answer = await door.ask(method="HEAD")
+
+    assert (200, "5", b"") == (answer.status, answer.fields["content-length"], answer.body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        (with_length(b'{"error":"x"}', status="400 Bad"), 400, b'{"error":"x"}'),
+        (with_length(b"no", status="403 No"), 403, b"no"),
+        (with_length(b"no", status="500 No"), 500, b"no"),
+        (with_length(b"", "Location: http://evil.test/", status="302 Found"), 302, b""),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", 304, b""),
+        (with_length(b"odd", status="299 Odd"), 299, b"odd"),
+        (b"HTTP/1.1 103 Early\r\nX: 1\r\n\r\n" + OK, 200, b"ok"),
+    ],
+)
+async def test_answers_pass(door: Door, answer: bytes, status: int, body: bytes) -> None:
+    """Whatever the Homey answers is the caller's, redirects included: nobody follows them here."""
+    door.hub.answers = [answer]
+    got = await door.ask()
+
+    assert (status, body, 1) == (got.status, got.body, len(door.hub.heard))
+
+
+async def test_coded_bodies_pass_as_they_are(door: Door) -> None:
+    """Compressed bytes are the caller's to unpack."""
+    packed = gzip.compress(b"hello" * 100)
+    door.hub.answers = [with_length(packed, "Content-Encoding: gzip", "Content-Type: text/x")]
+    got = await door.ask(fields="Accept-Encoding: gzip\r\n")
+
+    assert (packed, "gzip", "text/x") == (
+        got.body,
+        got.fields["content-encoding"],
+        got.fields["content-type"],
+    )
+    assert ["gzip"] == door.hub.heard[0].all("Accept-Encoding")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "odd"])
+async def test_coded_bodies_of_callers_go_on_as_they_are(door: Door, coding: str) -> None:
+    """What a caller has packed the Homey unpacks, whatever it is packed with."""
+    packed = gzip.compress(b'{"value": true}' * 100)
+    got = await door.ask(method="PUT", body=packed, fields=f"Content-Encoding: {coding}\r\n")
+    heard = door.hub.heard[0] if door.hub.heard else Heard("", [])
+
+    assert (200, packed) == (got.status, heard.body)
+    assert ([coding], [str(len(packed))]) == (
+        heard.all("Content-Encoding"),
+        heard.all("Content-Length"),
+    )
+
+
+async def test_chunks_pass(door: Door) -> None:
+    """An answer without a length comes in chunks, and ends properly."""
+    door.hub.answers = [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + as_chunks(b"one", b"two", b"")
+    ]
+    got = await door.ask()
+
+    assert b"onetwo" == unchunked(got.body)
+
+
+async def test_cookies_and_echoes_are_dropped(door: Door) -> None:
+    """No cookie of the shared session and no header with the token reaches the caller."""
+    door.hub.answers = [
+        with_length(b"ok", "Set-Cookie: a=b", f"X-Echo: Bearer {CANARY}", "Keep-Alive: x", "X: 1")
+    ]
+    got = await door.ask()
+
+    assert {"content-length", "x", "date", "server", "content-type", "connection"} >= set(
+        got.fields
+    )
+    assert "1" == got.fields["x"]
+
+
+async def test_a_reason_with_the_token(door: Door) -> None:
+    """The status line's words are ours."""
+    door.hub.answers = [with_length(b"no", status=f"400 {CANARY}")]
+
+    assert b"HTTP/1.1 400 Bad Request" == (await door.ask()).raw.splitlines()[0]
+
+
+@pytest.mark.parametrize("size", [0, 1, KEPT_MOST, KEPT_MOST + 1, 3_000_000])
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_bodies(door: Door, size: int, *, chunked: bool) -> None:
+    """Bodies of any size arrive whole, kept or streamed, with a length where one was told."""
+    body = bytes(range(256)) * (size // 256 + 1)
+    body = body[:size]
+    if chunked:
+        parts = [body[at : at + 50_000] for at in range(0, size, 50_000)]
+        head = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+        got = await door.say(head + b"Transfer-Encoding: chunked\r\n\r\n" + as_chunks(*parts, b""))
+    else:
+        got = await door.ask(method="POST", body=body)
+    (heard,) = door.hub.heard
+
+    assert (200, body) == (got.status, heard.body)
+    assert bool(heard.all("Transfer-Encoding")) is (chunked and size > KEPT_MOST)
+
+
+async def test_expectations_are_met_here(door: Door) -> None:
+    """curl waits for 100 Continue before a long body: it gets one from the daemon."""
+    head = "Content-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    reader, writer = await door.send(
+        f"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n{head}".encode()
+    )
+    first = await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"abc")
+    got = reply_of(await reader.read())
+    writer.close()
+
+    assert b"HTTP/1.1 100 Continue\r\n\r\n" == first
+    assert (200, b"abc", []) == (
+        got.status,
+        door.hub.heard[0].body,
+        door.hub.heard[0].all("Expect"),
+    )
+
+
+async def test_pieces_come_at_once(door: Door) -> None:
+    """A piece of an answer is passed on when it comes, not when all is there."""
+    going_on = asyncio.Event()
+
+    async def turn(
+        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none")
+        await going_on.wait()
+        writer.write(b"two")
+
+    door.hub.turn = turn
+    reader, writer = await door.send(
+        b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    )
+    first = await reader.readuntil(b"one")
+    going_on.set()
+    rest = await reader.read()
+    writer.close()
+
+    assert first.endswith(b"\r\n\r\none")
+    assert b"two" == rest
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/homeys/home/api/../../token",
+        "/homeys/home/api/%2e%2e/%2e%2e/token",
+        "/homeys/home/api//x",
+        "/homeys/home/api/a%2fb",
+        "/homeys/home/api/a%5cb",
+        "/homeys/home/api/a%00",
+        "/homeys/home/%61pi/x",
+        "http://localhost/homeys/home/api/x",
+        "http://evil.test/homeys/home/api/x",
+    ],
+)
+async def test_path_tricks(door: Door, target: str) -> None:
+    """No trick leaves /api/: the Homey is not even asked."""
+    got = await door.ask(target)
+
+    assert got.status in {400, 404}
+    assert [] == door.hub.heard
+    assert CANARY.encode() not in got.raw
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "name"),
+    [
+        ("Origin: http://evil.test\r\n", 403, "web-page"),
+        ("Referer: http://evil.test/\r\n", 403, "web-page"),
+        ("Connection: Upgrade\r\nUpgrade: websocket\r\n", 501, "no-upgrade"),
+        ("Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n", 501, "no-upgrade"),
+        ("X: a\xff\r\n", 400, "bad-header"),
+    ],
+)
+async def test_refusals(door: Door, fields: str, status: int, name: str) -> None:
+    """Web pages, upgrades and headers that are no text are refused in plain words."""
+    got = await door.ask(fields=fields)
+
+    assert (status, f"urn:homey-tokend:problem:{name}") == (
+        got.status,
+        json.loads(got.body)["type"],
+    )
+    assert [] == door.hub.heard
+
+
+async def test_a_websocket(door: Door) -> None:
+    """A whole handshake is refused with what to do instead, and nobody speaks anything but HTTP."""
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    got = await door.ask(fields=f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}")
+
+    assert (501, []) == (got.status, door.hub.heard)
+    assert "take the token and connect to the Homey's own url" in got.body.decode()
+    assert "upgrade" not in got.fields
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_offer_of_http_2(door: Door, method: str) -> None:
+    """curl --http2 offers h2c, which is passed over: the answer comes, the Homey hears no offer."""
+    offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    got = await door.ask(method=method, fields=offer, body=b"{}" if method == "POST" else b"")
+    (heard,) = door.hub.heard
+
+    assert (200, b"ok") == (got.status, got.body)
+    assert [] == heard.all("Upgrade") + heard.all("HTTP2-Settings") + heard.all("Connection")
+
+
+async def test_gates_of_its_own(door: Door, folder: Path) -> None:
+    """The door can be open to more people than the token is, and to fewer."""
+
+    def shut(_request: web.Request) -> Problem:
+        return Problem(403, "shut", "not you", kind="shut")
+
+    async def well(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text="well")
+
+    found = []
+    for gates, call_gates in (((shut,), ()), ((), (shut,)), ((shut,), None)):
+        api = Api(door.desk, version="1", gates=gates, forward=well, call_gates=call_gates)
+        server = Server(api)
+        await server.start(SocketPlace(folder / "e.sock"))
+        other = replace(door, path=folder / "e.sock")
+        found.append([(await other.ask(path)).status for path in ("/status", "/homeys/home/api/x")])
+        await server.stop()
+
+    assert [[403, 200], [200, 403], [403, 403]] == found
+
+
+async def test_unknown_homey(door: Door) -> None:
+    """An unknown Homey is 404, and the known ones are told."""
+    got = await door.ask("/homeys/nope/api/x")
+
+    assert (404, ["home"]) == (got.status, json.loads(got.body)["homeys"])
+
+
+async def test_no_token(door: Door) -> None:
+    """Where no valid token is held, one is waited for; if none comes it is 503 with the reason."""
+    door.desk.views["home"] = view("home")
+    got = await door.ask()
+
+    assert (503, "no_token") == (got.status, json.loads(got.body)["kind"])
+    assert "Retry-After".lower() in got.fields
+    assert 1 == len(door.desk.asked)
+
+
+async def test_a_token_that_comes(door: Door) -> None:
+    """A refresh under way is waited for, and its token is used."""
+    door.desk.renewed = {"home": door.hold()}
+    door.desk.views["home"] = view("home", refreshing=True)
+
+    assert 200 == (await door.ask()).status
+    assert [f"Bearer {CANARY}"] == door.hub.heard[0].all("Authorization")
+
+
+async def test_connections_are_kept(door: Door) -> None:
+    """Two calls after one another share one connection to the Homey."""
+    seen: list[object] = []
+
+    async def turn(
+        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        seen.append(writer.get_extra_info("peername"))
+        writer.write(OK)
+
+    door.hub.turn = turn
+    await door.ask()
+    await door.ask()
+
+    assert 2 == len(seen)
+    assert seen[0] == seen[1]
+
+
+def unchunked(body: bytes) -> bytes:
+    parts = []
+    while body:
+        line, _, body = body.partition(b"\r\n")
+        size = int(line, 16)
+        parts.append(body[:size])
+        body = body[size + 2 :]
+    return b"".join(parts)

@@ -1,0 +1,116 @@
+"""The forwarding door before those who never come to an end, and those who break their lines."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.desk import CANARY
+from tests.support.door import PATIENT, Door, Heard, Hub, opened, reply_of
+
+POST = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture
+async def door(socket_path: Path) -> AsyncIterator[Door]:
+    async with opened(socket_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def hasty(socket_path: Path) -> AsyncIterator[Door]:
+    """A door that lets a call last half a second, however much is said meanwhile."""
+    async with opened(socket_path, replace(PATIENT, whole=timedelta(milliseconds=500))) as made:
+        yield made
+
+
+async def dripped(door: Door, begin: bytes, drop: bytes) -> bytes:
+    """All that the door says to a caller who sends a drop now and then, until it closes."""
+    reader, writer = await door.send(begin)
+
+    async def drip() -> None:
+        with suppress(OSError):
+            while True:
+                writer.write(drop)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    dripping = asyncio.create_task(drip())
+    raw = await asyncio.wait_for(reader.readuntil(b"}"), 40)
+    dripping.cancel()
+    await asyncio.gather(dripping, return_exceptions=True)
+    writer.close()
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("framing", "drop"),
+    [(b"Content-Length: 60000\r\n\r\n", b"a"), (CHUNKED, b"1\r\na\r\n")],
+)
+async def test_a_short_body_without_end(hasty: Door, framing: bytes, drop: bytes) -> None:
+    """Who sends a byte now and then is told 408 in the end; the Homey hears nothing of it."""
+    got = reply_of(await dripped(hasty, POST + framing, drop))
+
+    assert (408, "urn:homey-tokend:problem:stalled-body") == (
+        got.status,
+        json.loads(got.body)["type"],
+    )
+    assert "did not end within 0.5 s" in got.body.decode()
+    assert [] == hasty.hub.heard
+
+
+async def test_a_long_body_without_end(hasty: Door) -> None:
+    """A body that goes on to the Homey ends with the time of the call, for both sides."""
+    begin = POST + CHUNKED + b"11170\r\n" + b"a" * 70_000 + b"\r\n"
+    got = reply_of(await dripped(hasty, begin, b"1\r\na\r\n"))
+    await asyncio.wait_for(hasty.hub.left.wait(), 40)
+
+    assert 504 == got.status
+    assert CANARY.encode() not in got.raw
+
+
+async def test_header_lines_without_end(door: Door) -> None:
+    """A Homey that sends short header lines for ever is cut off after some megabytes at most."""
+    sent = 0
+
+    async def turn(
+        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while sent < 100_000_000:
+            writer.write(b"X: aaaaaaaa\r\n" * 1000)
+            await writer.drain()
+            sent += 13_000
+
+    door.hub.turn = turn
+    got = await door.ask()
+
+    assert (502, "unreachable") == (got.status, json.loads(got.body)["kind"])
+    assert sent < 20_000_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X: a\rb",
+        b"X: a\nY: b",
+        b"X: a\r\n b",
+        b"X: \rAuthorization: Bearer mine",
+        b"X\r: a",
+        b"X: a\0b",
+    ],
+)
+async def test_broken_lines(door: Door, line: bytes) -> None:
+    """CR, LF, NUL and folded lines in a header are 400: the Homey is not even asked."""
+    got = await door.say(POST + line + b"\r\n\r\n")
+
+    assert 400 == got.status
+    assert [] == door.hub.heard
+    assert CANARY.encode() not in got.raw

@@ -1,0 +1,321 @@
+"""The forwarding door when the Homey, the network or the caller misbehaves."""
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.desk import CANARY
+from tests.support.door import HASTY, OK, PATIENT, Door, Heard, Hub, Reply, opened, with_length
+
+GET = b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+POST = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+
+
+@pytest.fixture
+async def door(socket_path: Path) -> AsyncIterator[Door]:
+    async with opened(socket_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def hasty(socket_path: Path) -> AsyncIterator[Door]:
+    """A door that bears no silence longer than 0.3 s."""
+    async with opened(socket_path, HASTY) as made:
+        yield made
+
+
+def problem(got: Reply) -> tuple[int, str]:
+    assert CANARY.encode() not in got.raw
+    assert "application/problem+json" == got.fields["content-type"]
+    return got.status, json.loads(got.body)["type"].rpartition(":")[2]
+
+
+async def silent(_hub: Hub, _heard: Heard, reader: asyncio.StreamReader, _w: object) -> None:
+    """Takes the request and says nothing, until the other side leaves."""
+    if not await reader.read(1):
+        raise ConnectionResetError
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"!",
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 40_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 4000 + b"\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_answers_that_are_none(door: Door, answer: bytes) -> None:
+    """What is no HTTP, or beyond all bounds, is 502 in plain words."""
+    door.hub.answers = [answer]
+
+    assert (502, "unreachable") == problem(await door.ask())
+
+
+async def test_headers_without_end(door: Door) -> None:
+    """A Homey that sends headers for ever is cut off after a few kilobytes."""
+    sent = 0
+
+    async def turn(
+        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+        while sent < 100_000_000:
+            writer.write(b"a" * 10_000)
+            await writer.drain()
+            sent += 10_000
+
+    door.hub.turn = turn
+
+    assert (502, "unreachable") == problem(await door.ask())
+    assert sent < 20_000_000
+
+
+async def test_nobody_listens(door: Door) -> None:
+    """A Homey that is gone is 502 with the address and the cause."""
+    door.hub.url = "http://127.0.0.1:9/homey/x"
+    door.hold()
+    got = await door.ask()
+
+    assert (502, "unreachable") == problem(got)
+    assert "home: no connection to 127.0.0.1:9: nobody listens there" in got.body.decode()
+
+
+async def test_no_first_byte(hasty: Door) -> None:
+    """A Homey that says nothing is 504 once the patience is over, and is left."""
+    hasty.hub.turn = silent
+    got = await hasty.ask()
+    await asyncio.wait_for(hasty.hub.left.wait(), 40)
+
+    assert (504, "too-late") == problem(got)
+
+
+async def test_no_first_byte_of_the_body(hasty: Door) -> None:
+    """As long as nothing was passed on, a body that never comes is told as a problem, too."""
+    hasty.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
+
+    assert (504, "too-late") == problem(await hasty.ask())
+
+
+async def test_a_body_that_stops(hasty: Door) -> None:
+    """A body that stops halfway cuts the caller off before its end."""
+    hasty.hub.answers = [with_length(b"abcde")[:-2]]
+    got = await hasty.ask()
+
+    assert (200, "5", b"abc") == (got.status, got.fields["content-length"], got.body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc",
+    ],
+)
+async def test_a_reset_amid_the_body(door: Door, answer: bytes) -> None:
+    """A reset amid the body cuts the caller off: no proper end follows."""
+
+    async def turn(
+        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(answer)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SO_LINGER: close with a reset
+        writer.close()
+        raise ConnectionResetError
+
+    door.hub.turn = turn
+    got = await door.ask()
+
+    assert 200 == got.status
+    assert b"abc" in got.body
+    assert not got.raw.endswith(b"0\r\n\r\n")
+
+
+async def test_a_call_without_end(socket_path: Path) -> None:
+    """An answer that drips for ever is cut when the whole time is over."""
+
+    async def turn(
+        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"1\r\na\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with opened(socket_path, replace(PATIENT, whole=timedelta(milliseconds=800))) as door:
+        door.hub.turn = turn
+        got = await door.ask()
+        door.hub.turn = silent
+        late = await door.ask()
+
+    assert 200 == got.status
+    assert not got.raw.endswith(b"0\r\n\r\n")
+    assert (504, "too-late") == problem(late)
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"])
+async def test_the_caller_leaves(door: Door, begun: bytes) -> None:
+    """Who leaves ends the call to the Homey, before the answer and amid it."""
+    said = asyncio.Event()
+
+    async def turn(
+        hub: Hub, heard: Heard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(begun)
+        said.set()
+        await silent(hub, heard, reader, writer)
+
+    door.hub.turn = turn
+    _, writer = await door.send(GET)
+    await asyncio.wait_for(said.wait(), 40)
+    writer.close()
+
+    # Long before the door itself loses patience.
+    await asyncio.wait_for(door.hub.left.wait(), 10)
+
+
+async def test_callers_who_leave_give_up_their_turn(door: Door) -> None:
+    """Three who wait for a refresh and leave do not stand in the way of the fourth."""
+    door.hub.answers = [with_length(b"no", status="401 No")]
+    door.desk.hang = asyncio.Event()
+    callers = [await door.send(GET) for _ in range(3)]
+    await door.desk.asked_for(3)
+    for _, writer in callers:
+        writer.close()
+    door.hub.answers = [OK]
+
+    assert 200 == (await door.ask()).status
+
+
+async def test_a_body_that_never_comes(hasty: Door) -> None:
+    """A short body that is announced and not sent is 408; the Homey hears nothing of it."""
+    got = await hasty.say(POST + b"Content-Length: 10\r\n\r\nabc")
+
+    assert (408, "stalled-body") == problem(got)
+    assert [] == hasty.hub.heard
+
+
+async def test_a_long_body_that_stops(hasty: Door) -> None:
+    """A long body that stops is 408, and the Homey is left with the half of it."""
+    got = await hasty.say(POST + b"Content-Length: 1000000\r\n\r\n" + b"a" * 100_000)
+
+    assert (408, "stalled-body") == problem(got)
+    await asyncio.wait_for(hasty.hub.left.wait(), 40)
+
+
+@pytest.mark.parametrize("before", [b"", b"11170\r\n" + b"a" * 70_000 + b"\r\n"])
+async def test_broken_framing(door: Door, before: bytes) -> None:
+    """Chunks that are none are 400, be it at once or amid the streaming."""
+    got = await door.say(POST + b"Transfer-Encoding: chunked\r\n\r\n" + before + b"zz\r\n")
+
+    assert 400 == got.status
+    assert CANARY.encode() not in got.raw
+
+
+async def test_a_homey_that_takes_no_body(hasty: Door) -> None:
+    """A Homey that does not read the body is left after the patience, not waited for."""
+
+    async def turn(_h: Hub, _heard: Heard, _r: object, _w: object) -> None:
+        await asyncio.Event().wait()
+
+    hasty.hub.turn, hasty.hub.reads_body = turn, False
+    reader, writer = await asyncio.open_unix_connection(hasty.path)
+    writer.write(POST + b"Content-Length: 100000000\r\n\r\n")
+
+    async def push() -> None:
+        for _ in range(1000):
+            writer.write(b"a" * 100_000)
+            await writer.drain()
+
+    pushing = asyncio.create_task(push())
+    status = await asyncio.wait_for(reader.readline(), 40)
+    pushing.cancel()
+    await asyncio.gather(pushing, return_exceptions=True)
+    writer.close()
+
+    assert status.startswith(b"HTTP/1.1 504 ")
+
+
+async def test_an_early_answer(door: Door) -> None:
+    """A Homey that answers before it has the whole body is heard."""
+    door.hub.reads_body = False
+    door.hub.answers = [with_length(b"big", status="413 Big")]
+    got = await door.say(POST + b"Content-Length: 100000\r\n\r\n" + b"a" * 99_000)
+
+    assert (413, b"big") == (got.status, got.body)
+
+
+async def test_an_answer_that_begins_early(door: Door) -> None:
+    """A Homey may begin its answer amid a long body: the rest of the body still reaches it."""
+
+    async def turn(
+        _h: Hub, heard: Heard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        heard.body = await reader.readexactly(200_000)
+        writer.write(b"ok")
+
+    door.hub.turn, door.hub.reads_body = turn, False
+    reader, writer = await door.send(POST + b"Content-Length: 200000\r\n\r\n" + b"a" * 100_000)
+    await asyncio.sleep(0.05)
+    writer.write(b"a" * 100_000)
+    async with asyncio.timeout(40):
+        raw = await reader.readuntil(b"\r\n\r\nok")
+    writer.close()
+
+    assert raw.startswith(b"HTTP/1.1 200 ")
+    assert 200_000 == len(door.hub.heard[0].body)
+
+
+async def test_three_at_once(hasty: Door) -> None:
+    """A Homey meets three calls at a time; who finds no turn in time is told so."""
+    hasty.hub.turn = silent
+    asked = [asyncio.create_task(hasty.ask()) for _ in range(5)]
+    got = await asyncio.gather(*asked)
+    names = sorted(problem(one) for one in got)
+
+    assert {(503, "busy"), (504, "too-late")} >= set(names)
+    assert 3 <= len(hasty.hub.heard) <= 5
+    assert (504, "too-late") in names
+
+
+async def test_one_homey_does_not_hold_up_another(door: Door) -> None:
+    """While one Homey is busy the cached token, and other Homeys, are served."""
+    door.hub.turn = silent
+    asked = [asyncio.create_task(door.ask()) for _ in range(4)]
+    await door.hub.arrived.wait()
+    got = await door.ask("/homeys/home")
+    waiting = [one for one in asked if not one.done()]
+    door.hub.turn = None
+    await door.hub.close()
+    await asyncio.gather(*asked)
+
+    assert (200, asked) == (got.status, waiting)
+
+
+async def test_the_homey_is_well_again(door: Door) -> None:
+    """After trouble of every kind the next call goes through: no turn is lost."""
+    door.hub.hangs_up = True
+    for answer in (b"!", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", b"junk\r\n\r\n"):
+        door.hub.answers = [answer]
+        for _ in range(2):
+            await door.ask()
+    door.hub.answers, door.hub.hangs_up = [OK], False
+
+    assert [200] * 4 == [(await door.ask()).status for _ in range(4)]

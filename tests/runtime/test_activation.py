@@ -1,0 +1,146 @@
+"""Sockets passed by systemd: taken over, checked, not passed on."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from homey_tokend.config.daemon import SocketConfig
+from homey_tokend.core.errors import CannotServe
+from homey_tokend.runtime.systemd_sockets import inherited, overruled
+
+PLACE = Path("/run/homey-tokend/homey-tokend.sock")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ht") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def listening(folder: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(folder / "a.sock"))
+        sock.listen()
+        yield sock
+
+
+def passed(**changes: str) -> dict[str, str]:
+    """The environment that says that one descriptor was passed to this process."""
+    return {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "HOME": "/"} | changes
+
+
+def test_a_listening_socket_is_taken_over(listening: socket.socket, folder: Path) -> None:
+    """It is the very socket, closed on exec, and the variables are gone."""
+    first = os.dup(listening.fileno())
+    os.set_inheritable(first, True)
+    environ = passed(LISTEN_FDNAMES="door")
+    (sock,) = inherited(environ, first)
+    with sock:
+        assert str(folder / "a.sock") == sock.getsockname()
+        assert os.get_inheritable(sock.fileno()) is False
+    assert {"HOME": "/"} == environ
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "many"},
+        {"LISTEN_PID": str(os.getpid())},
+    ],
+    ids=["nothing", "for another process", "no number", "no count"],
+)
+def test_nothing_is_taken_that_was_not_passed(environ: dict[str, str]) -> None:
+    """Variables for another process, or broken ones, mean no socket; they go all the same."""
+    assert () == inherited(environ)
+    assert {} == environ
+
+
+def test_what_cannot_serve_is_named(folder: Path) -> None:
+    """A closed descriptor, a file, and a socket of any kind that is not wanted: each is told."""
+    told = {}
+    silent = socket.socket(socket.AF_UNIX)
+    datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    tcp = socket.socket(socket.AF_INET)
+    abstract = socket.socket(socket.AF_UNIX)
+    abstract.bind(f"\0{folder}")
+    abstract.listen()
+    file = os.open(folder / "f", os.O_CREAT | os.O_RDWR)
+    closed = os.dup(file)
+    os.close(closed)
+    cases = {"closed": closed, "file": file}
+    cases |= {"silent": silent.detach(), "datagram": datagram.detach(), "tcp": tcp.detach()}
+    cases |= {"abstract": abstract.detach()}
+    for name, descriptor in cases.items():
+        with pytest.raises(CannotServe) as caught:
+            inherited(passed(LISTEN_FDNAMES="door"), descriptor)
+        told[name] = caught.value.message
+        with suppress(OSError):
+            os.close(descriptor)
+
+    assert {
+        "closed": f"LISTEN_FDS promises the descriptor {closed}, and it is not open",
+        "file": "what was passed as door is no socket",
+        "silent": "the socket door does not listen",
+        "datagram": "the socket door is no unix stream socket",
+        "tcp": "the socket door is no unix stream socket",
+        "abstract": "the socket door has no path",
+    } == told
+
+
+def test_the_unit_wins_and_says_so(folder: Path, listening: socket.socket) -> None:
+    """Path, mode and group that the file wants otherwise are named with what is in force."""
+    path = folder / "a.sock"
+    path.chmod(0o600)
+    wanted = SocketConfig.model_construct(
+        _fields_set={"path", "mode", "group"}, path=PLACE, mode=0o660, group="nobody-at-all"
+    )
+
+    assert {
+        "socket.path": str(path),
+        "socket.mode": "0600",
+        "socket.group": path.group(),
+    } == dict(overruled(wanted, [listening]))
+
+
+def test_what_the_file_does_not_say_is_no_matter(folder: Path, listening: socket.socket) -> None:
+    """Defaults are no wishes; nor can a socket be compared whose file is gone."""
+    (folder / "a.sock").chmod(0o600)
+
+    assert [] == list(overruled(SocketConfig(), [listening]))
+    (folder / "a.sock").unlink()
+    wanted = SocketConfig.model_construct(
+        _fields_set={"path", "mode"}, path=folder / "a.sock", mode=0o660
+    )
+    assert [] == list(overruled(wanted, [listening]))
+
+
+@pytest.mark.slow
+def test_a_child_inherits_nothing(listening: socket.socket) -> None:
+    """Neither descriptor nor variables reach a process that the daemon starts."""
+    program = (
+        "import os, subprocess, sys; os.dup2(int(sys.argv[1]), 3);"
+        "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='d');"
+        "from homey_tokend.runtime.systemd_sockets import inherited; inherited(os.environ);"
+        'look = \'import os; print(os.environ.get("LISTEN_FDS"), os.path.exists("/proc/self/fd/3"))\';'
+        "subprocess.run([sys.executable, '-c', look], close_fds=False)"
+    )
+    descriptor = str(listening.fileno())
+    ended = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", program, descriptor],
+        pass_fds=[listening.fileno()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ended.stdout == "None False\n"

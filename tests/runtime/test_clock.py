@@ -1,0 +1,131 @@
+"""The real clock keeps what ``ports.Clock`` promises, and the fake one behaves as told."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from homey_tokend.core.ports import Clock
+from homey_tokend.runtime.clock import SystemClock
+from tests.support.clock import NOON, FakeClock, settle
+
+
+def test_both_clocks_are_clocks() -> None:
+    """The real clock and the fake one fit the seam (mypy checks the assignment)."""
+    clocks: list[Clock] = [SystemClock(), FakeClock()]
+
+    assert len(clocks) == 2
+
+
+def test_now_is_aware_utc() -> None:
+    """The wall clock gives this moment, aware and in UTC."""
+    before = datetime.now(UTC)
+    now = SystemClock().now()
+
+    assert timedelta(0) == now.utcoffset()
+    assert before <= now <= datetime.now(UTC)
+
+
+def test_monotonic_never_goes_back() -> None:
+    """The monotonic clock counts on."""
+    clock = SystemClock()
+    readings = [clock.monotonic() for _ in range(100)]
+
+    assert sorted(readings) == readings
+
+
+def test_monotonic_is_the_loops_clock() -> None:
+    """Waits of the event loop can be compared with the monotonic clock."""
+
+    async def difference() -> float:
+        return abs(asyncio.get_running_loop().time() - SystemClock().monotonic())
+
+    assert asyncio.run(difference()) < 0.1
+
+
+def test_elapsed_never_goes_back_nor_behind_the_monotonic_clock() -> None:
+    """The clock that goes on during suspend is ahead by what was slept through."""
+    clock = SystemClock()
+    readings = [clock.elapsed() for _ in range(100)]
+
+    assert sorted(readings) == readings
+    assert clock.elapsed() - clock.monotonic() > -0.1
+
+
+def test_draw_is_within_the_unit_interval_and_varies() -> None:
+    """Chance is in [0, 1) and is not one number."""
+    clock = SystemClock()
+    drawn = {clock.draw() for _ in range(200)}
+
+    assert all(0 <= number < 1 for number in drawn)
+    assert len(drawn) > 100
+
+
+async def test_sleep_waits_about_as_long_as_asked() -> None:
+    """A sleep of 20 ms takes at least that long."""
+    clock = SystemClock()
+    start = clock.monotonic()
+    await clock.sleep(0.02)
+
+    assert clock.monotonic() - start >= 0.019
+
+
+async def test_a_negative_sleep_is_no_sleep() -> None:
+    """An instant that has passed is not waited for."""
+    async with asyncio.timeout(0.2):
+        await SystemClock().sleep(-3600)
+
+
+async def test_fake_sleeper_wakes_at_its_own_instant() -> None:
+    """``advance`` passes through each sleeper's end, also of those that sleep again."""
+    clock = FakeClock()
+    woken: list[datetime] = []
+
+    async def sleeps_thrice() -> None:
+        for _ in range(3):
+            await clock.sleep(10)
+            woken.append(clock.now())
+
+    task = asyncio.create_task(sleeps_thrice())
+    await clock.until_waited_for()
+    await clock.advance(25)
+
+    assert [NOON + timedelta(seconds=10), NOON + timedelta(seconds=20)] == woken
+    assert NOON + timedelta(seconds=25) == clock.now()
+    assert clock.waiting == 1
+
+    await clock.advance(timedelta(seconds=5))
+    await task
+
+    assert clock.waiting == 0
+    assert clock.slept == [10, 10, 10]
+
+
+async def test_fake_cancelled_sleeper_is_forgotten() -> None:
+    """A cancelled sleep is no longer counted as waiting."""
+    clock = FakeClock()
+    task = asyncio.create_task(clock.sleep(5))
+    await clock.until_waited_for()
+    task.cancel()
+    await settle()
+
+    assert clock.waiting == 0
+
+
+async def test_fake_instant_clock_moves_itself() -> None:
+    """An instant clock records the sleep, moves on and returns at once."""
+    clock = FakeClock(instant=True, draws=[0.25])
+    await clock.sleep(90)
+
+    assert NOON + timedelta(seconds=90) == clock.now()
+    assert clock.monotonic() == 1090.0
+    assert [clock.draw(), clock.draw()] == [0.25, 0.5]
+
+
+def test_fake_wall_clock_can_be_set_apart() -> None:
+    """Setting the wall clock and suspending leave the monotonic clock alone."""
+    clock = FakeClock()
+    clock.set_wall(-timedelta(hours=2))
+    clock.suspend(timedelta(hours=9))
+
+    assert NOON + timedelta(hours=7) == clock.now()
+    assert clock.monotonic() == 1000.0
+    assert clock.elapsed() == 1000.0 + 9 * 3600

@@ -1,0 +1,62 @@
+"""The process keeps its memory to itself."""
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+from structlog.testing import capture_logs
+
+from homey_tokend.runtime import hardening
+
+REPORT = """
+import ctypes, json, resource, subprocess, time
+from homey_tokend.runtime import hardening
+hardening.harden()
+begun = time.monotonic()
+child = subprocess.run(["/bin/true"], close_fds=True)
+print(json.dumps({
+    "dumpable": ctypes.CDLL(None).prctl(3, 0, 0, 0, 0),
+    "core": resource.getrlimit(resource.RLIMIT_CORE),
+    "child": child.returncode,
+    "quick": time.monotonic() - begun < 5,
+}))
+"""
+
+
+@pytest.mark.slow
+def test_no_core_and_no_debugger() -> None:
+    """The process is not dumpable, writes no core, and can still run children."""
+    done = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-c", REPORT], capture_output=True, text=True, check=True
+    )
+
+    assert {"dumpable": 0, "core": [0, 0], "child": 0, "quick": True} == json.loads(done.stdout)
+
+
+def test_a_kernel_that_says_no_is_told_as_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What prctl(2) answers with -1 is no success: here it does not know the option."""
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(hardening, "_PR_SET_DUMPABLE", 1 << 20)
+    with capture_logs() as lines:
+        hardening.harden()
+
+    assert [("process.not_hardened", "OSError")] == [
+        (line["event"], line["reason"]) for line in lines
+    ]
+
+
+def test_a_failure_is_told_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not possible the daemon runs all the same."""
+
+    def denied(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(resource, "setrlimit", denied)
+    with capture_logs() as lines:
+        hardening.harden()
+
+    assert [("process.not_hardened", "debug")] == [
+        (line["event"], line["log_level"]) for line in lines
+    ]

@@ -1,0 +1,352 @@
+"""Events come out as lines, in three formats, without secrets and without forged lines."""
+
+import asyncio
+import io
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from homey_tokend.core.secret import Secret
+from homey_tokend.runtime.log import Format, Level, _Bridge, configure
+from homey_tokend.runtime.log_redact import MASK, Redactor
+from homey_tokend.runtime.log_writer import Outlet
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+CANARY = 'cAnArY-with "quotes" & ünïcode'
+
+Lines = Callable[[], list[str]]
+
+
+class Log:
+    """A configured log and what it has written."""
+
+    def __init__(self, format_: Format, level: Level = "debug", stream: Any = None) -> None:
+        self.stream = io.StringIO() if stream is None else stream
+        self.redactor = Redactor()
+        self.outlet: Outlet = configure(
+            level, format_, self.stream, {}, now=lambda: NOON, redactor=self.redactor
+        )
+        self.log = structlog.get_logger()
+
+    def text(self) -> str:
+        self.outlet.close(2)
+        written: str = self.stream.getvalue()
+        return written
+
+    def lines(self) -> list[str]:
+        return self.text().splitlines()
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in tuple(root.handlers):
+        if isinstance(handler, _Bridge):
+            root.removeHandler(handler)
+
+
+def test_json_lines() -> None:
+    """One object a line: when, how grave, what, then the fields as they were given."""
+    log = Log("json")
+    log.log.info("token.renewed", homey="home", generation=3)
+
+    assert log.text() == (
+        '{"timestamp": "2026-03-01T12:00:00.250Z", "level": "info", "event": "token.renewed",'
+        ' "homey": "home", "generation": 3}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("level", "prefix"),
+    [("debug", "<7>"), ("info", "<6>"), ("warning", "<4>"), ("error", "<3>"), ("critical", "<2>")],
+)
+def test_journal_lines(level: str, prefix: str) -> None:
+    """The journal's priority, the event and its fields; the journal knows the time."""
+    log = Log("journal")
+    getattr(log.log, level)("token.renewed", homey="home", why="half used", left=None, n=1.5)
+
+    assert log.lines() == [f'{prefix}token.renewed homey=home why="half used" left=null n=1.5']
+
+
+def test_console_lines() -> None:
+    """On a terminal: time, level, event, fields."""
+    log = Log("console")
+    log.log.warning("sink.failed", target="file:/run/t", empty="")
+
+    assert log.lines() == [
+        '2026-03-01T12:00:00.250Z warning  sink.failed target=file:/run/t empty=""'
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_terminal_has_colours_unless_told(environ: dict[str, str], coloured: bool) -> None:
+    """``auto`` on a terminal is the console; NO_COLOR is honoured."""
+    stream = Terminal()
+    outlet = configure("info", "auto", stream, environ, now=lambda: NOON)
+    structlog.get_logger().error("refresh.failed")
+    outlet.close(2)
+
+    assert coloured == ("\x1b[31m" in stream.getvalue())
+    assert "refresh.failed" in stream.getvalue()
+
+
+def test_auto_is_the_journal_only_where_the_stream_leads_there(tmp_path: Path) -> None:
+    """JOURNAL_STREAM is compared with the stream, for children inherit the variable."""
+    path = tmp_path / "log"
+    with path.open("w") as stream:
+        status = os.fstat(stream.fileno())
+        for value in (f"{status.st_dev}:{status.st_ino}", "1:2"):
+            outlet = configure("info", "auto", stream, {"JOURNAL_STREAM": value}, now=lambda: NOON)
+            structlog.get_logger().info("daemon.started")
+            outlet.close(2)
+    first, second = path.read_text().splitlines()
+
+    assert first == "<6>daemon.started"
+    assert json.loads(second)["event"] == "daemon.started"
+
+
+class Strange:
+    """A stream that is hardly one."""
+
+    def write(self, _: str) -> None:
+        raise ValueError("closed")
+
+    def isatty(self) -> bool:
+        raise ValueError("closed")
+
+    def fileno(self) -> int:
+        raise ValueError("closed")
+
+
+def test_a_closed_stream_kills_nobody() -> None:
+    """A daemon whose stderr is gone goes on."""
+    log = Log("auto", stream=Strange())
+    log.log.info("daemon.started")
+
+    assert log.outlet.close(2)
+
+
+def test_the_least_level_counts() -> None:
+    """What is below the level is not written."""
+    log = Log("journal", level="warning")
+    log.log.debug("request.answered")
+    log.log.info("token.renewed")
+    log.log.warning("sink.failed")
+
+    assert log.lines() == ["<4>sink.failed"]
+
+
+def test_values_of_all_kinds() -> None:
+    """Times in UTC, spans in seconds, sequences and mappings as JSON, the rest as text."""
+    log = Log("json")
+    log.log.info(
+        "odd.values",
+        at=NOON,
+        day=date(2026, 3, 1),
+        span=timedelta(minutes=1.5),
+        path=Path("/run"),
+        several={"a": (1, 2), "b": frozenset({3})},
+        value=Secret("never shown"),
+    )
+    fields = json.loads(log.text())
+
+    assert fields["at"] == "2026-03-01T12:00:00.250000Z"
+    assert (fields["day"], fields["span"], fields["path"]) == ("2026-03-01", 90.0, "/run")
+    assert fields["several"] == {"a": [1, 2], "b": [3]}
+    assert fields["value"] == "<secret>"
+
+
+@pytest.mark.parametrize("format_", ["json", "journal", "console"])
+def test_one_event_cannot_look_like_two(format_: Format) -> None:
+    """Newlines, escapes and other control characters of any value are escaped."""
+    evil = "a\n<0>daemon.hacked\r\x1b[2Jb\x9b\u2028c\x00"
+    log = Log(format_)
+    log.log.info("client.named", agent=evil, key=[evil])
+    log.log.error("internal.error", exc_info=RuntimeError(evil))
+    text = log.text()
+
+    assert not re.search(r"^(<\d>)?daemon\.hacked", text, re.MULTILINE)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028]", text)
+
+
+@pytest.mark.parametrize("format_", ["json", "journal", "console"])
+def test_tracebacks_have_no_locals_and_no_secrets(format_: Format) -> None:
+    """Where it happened and what was said, without what was in the variables."""
+    log = Log(format_)
+    log.redactor.add(Secret(CANARY))
+
+    def fail(password: str) -> None:
+        inner = password.upper()
+        raise RuntimeError(f"cannot send {password!r}" if inner else "")
+
+    try:
+        fail(CANARY)
+    except RuntimeError as error:
+        log.log.exception("internal.error")
+        log.log.error("internal.error", exc_info=error)
+        log.log.error("internal.error", exc_info=(type(error), error, error.__traceback__))
+    text = log.text()
+
+    assert text.count("RuntimeError: cannot send") == 3
+    assert text.count("in fail") == 3
+    assert "cAnArY" not in text
+    assert "CANARY-WITH" not in text
+    assert text.count(MASK) == 3
+
+
+def test_exc_info_without_an_exception() -> None:
+    """``exc_info=True`` where nothing is wrong adds nothing."""
+    log = Log("journal")
+    log.log.error("odd.call", exc_info=True)  # noqa: LOG014  what is tested
+
+    assert log.lines() == ["<3>odd.call"]
+
+
+@pytest.mark.parametrize("format_", ["json", "journal", "console"])
+def test_secrets_leave_fields_and_keys(format_: Format) -> None:
+    """By name, by value, nested, as part of text, and under odd keys."""
+    log = Log(format_)
+    log.redactor.add(Secret(CANARY))
+    log.redactor.add(Secret("s3cr"))
+    log.log.info(
+        "careless.line",
+        password="plain-by-name",
+        Authorization="x plain-by-name",
+        nested={"refresh_token": "plain-by-name", "list": [f"text {CANARY}", "s3cr"]},
+        url=f"http://h/?user_token={CANARY}",
+        reason=f"said {CANARY!r}, s3cr",
+        token=[],
+        generation=3,
+        **{f"key {CANARY}": 1},
+    )
+    text = log.text()
+
+    for hidden in ("cAnArY", "ünïcode", "plain-by-name", "s3cr"):
+        assert hidden not in text.replace("secret", "")
+    assert "generation" in text
+
+
+def test_the_event_keeps_its_name_though_a_password_is_like_it() -> None:
+    """A short password that is a word of an event's name does not change the name."""
+    log = Log("journal")
+    log.redactor.add(Secret("token"))
+    log.log.info("token.renewed", why="a token, expired")
+
+    assert log.lines() == [f'<6>token.renewed why="a {MASK}, expired"']
+
+
+def test_an_event_that_cannot_be_rendered_is_told() -> None:
+    """A field whose text raises costs its line, and not the daemon."""
+
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError(CANARY)
+
+    log = Log("journal")
+    log.log.info("broken.field", field=Broken())
+
+    assert log.lines() == ["<3>log.unrendered of=broken.field error=RuntimeError"]
+
+
+def test_long_values_are_cut() -> None:
+    """A field of a megabyte is no reason to write one."""
+    log = Log("journal")
+    log.log.info("long.field", field="x" * 1_000_000)
+    line = log.text()
+
+    assert len(line) < 9000
+    assert line.rstrip().endswith('… (cut)"')
+
+
+def test_libraries_are_bridged() -> None:
+    """What aiohttp or asyncio warn of goes the same way, secrets taken out; less is not written."""
+    log = Log("journal")
+    log.redactor.add(Secret(CANARY))
+    library = logging.getLogger("aiohttp.client")
+    library.info("not worth a line")
+    library.warning("odd %s", CANARY)
+    wrong = library.makeRecord("aiohttp", logging.ERROR, "", 0, "wrong %d", ("arguments",), None)
+    [bridge] = [each for each in logging.getLogger().handlers if isinstance(each, _Bridge)]
+    bridge.handle(wrong)
+    failure = RuntimeError("https://u:pw1@h/?code=" + "a" * 40)
+    logging.getLogger("asyncio").error("never retrieved", exc_info=failure)
+    lines = log.lines()
+
+    assert f'<4>library.warned library=aiohttp.client message="odd {MASK}"' in lines
+    assert '<3>library.warned library=aiohttp message="wrong %d"' in lines
+    assert f"<3>  | RuntimeError: https://{MASK}@h/?code={MASK}" in lines
+    assert "cAnArY" not in "".join(lines)
+    assert "not worth" not in "".join(lines)
+
+
+def test_to_configure_again_replaces() -> None:
+    """A second configuration takes over, the libraries' lines too, once."""
+    first = Log("journal")
+    second = Log("journal")
+    second.log.info("daemon.started")
+    logging.getLogger("asyncio").warning("slow")
+
+    assert first.lines() == []
+    assert second.lines() == [
+        "<6>daemon.started",
+        "<4>library.warned library=asyncio message=slow",
+    ]
+
+
+def test_loggers_made_before_are_configured_too() -> None:
+    """A module's logger, made when it was imported, writes where the daemon says."""
+    early = structlog.get_logger()
+    log = Log("journal")
+    early.info("daemon.started")
+
+    assert log.lines() == ["<6>daemon.started"]
+
+
+async def test_logging_from_the_loop_blocks_nobody() -> None:
+    """On the event loop, with a stream that nobody reads, a line costs no waiting."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        log = Log("json", stream=stream)
+        start = asyncio.get_running_loop().time()
+        for number in range(200):
+            log.log.info("request.answered", number=number, padding="x" * 1000)
+        took = asyncio.get_running_loop().time() - start
+        os.close(reading)
+        await asyncio.to_thread(log.outlet.close, 1)
+
+    assert took < 10
+
+
+def test_dropped_lines_are_told_as_an_event() -> None:
+    """The count of lost lines is an event like any other."""
+    log = Log("json")
+    told = json.loads(log.outlet._tell_dropped(7))
+    log.outlet.close(2)
+
+    assert (told["event"], told["level"], told["lines"]) == ("log.dropped", "warning", 7)
+
+
+def test_context_is_bound_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bound fields stand in every line, also on the real standard error stream."""
+    outlet = configure("info", "journal", sys.stderr, {}, now=lambda: NOON)
+    structlog.get_logger().bind(homey="home").info("token.renewed")
+    outlet.close(2)
+
+    assert capsys.readouterr().err == "<6>token.renewed homey=home\n"

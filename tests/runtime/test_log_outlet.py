@@ -1,0 +1,145 @@
+"""Lines are written by a thread: in order, never waited for, and lost only when counted."""
+
+import contextlib
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from homey_tokend.runtime.log_writer import Outlet
+
+
+def tell(count: int) -> str:
+    return f"dropped {count}"
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe; what is still open is closed behind the test."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        with contextlib.suppress(OSError):
+            os.close(end)
+
+
+def test_lines_come_in_order() -> None:
+    """Every line is written, each with a newline, before ``close`` returns."""
+    stream = io.StringIO()
+    outlet = Outlet(stream, tell)
+    for number in range(100):
+        outlet.write(f"line {number}")
+
+    assert outlet.close(40)
+    assert "".join(f"line {number}\n" for number in range(100)) == stream.getvalue()
+
+
+def test_close_twice_and_write_after() -> None:
+    """A closed outlet swallows, and closing it again is no fault."""
+    stream = io.StringIO()
+    outlet = Outlet(stream, tell)
+    outlet.write("last")
+    outlet.close(40)
+    outlet.write("too late")
+
+    assert outlet.close(40)
+    assert stream.getvalue() == "last\n"
+
+
+def test_a_full_pipe_holds_up_nobody(pipe: tuple[int, int]) -> None:
+    """With nobody reading, writing goes on; what is lost is counted and told."""
+    reading, writing = pipe
+    line = "x" * 1000
+    with os.fdopen(writing, "w") as stream:
+        outlet = Outlet(stream, tell, most_lines=10)
+        outlet.write("y" * 200_000)
+        while not outlet._lines.empty():
+            time.sleep(0.001)
+        for _ in range(500):
+            outlet.write(line)
+        assert not outlet.close(0.05)
+
+        received: list[bytes] = []
+
+        def drain() -> None:
+            while part := os.read(reading, 65536):
+                received.append(part)
+
+        reader = threading.Thread(target=drain)
+        reader.start()
+        assert outlet.close(40)
+    reader.join(40)
+    lines = b"".join(received).decode().splitlines()
+
+    assert ["y" * 200_000, "dropped 490", *[line] * 10] == lines
+
+
+def test_too_many_characters_are_too_many_lines(pipe: tuple[int, int]) -> None:
+    """A megabyte may wait, in however few lines."""
+    reading, writing = pipe
+    with os.fdopen(writing, "w") as stream:
+        outlet = Outlet(stream, tell)
+        for _ in range(30):
+            outlet.write("x" * 100_000)
+        received = bytearray()
+
+        def close() -> None:
+            outlet.close(40)
+            stream.close()
+
+        closer = threading.Thread(target=close)
+        closer.start()
+        while part := os.read(reading, 65536):
+            received += part
+        closer.join(40)
+
+    assert len(received) < 1_300_000
+    assert b"\ndropped " in received
+
+
+def test_a_pipe_that_does_not_block_is_written_whole(pipe: tuple[int, int]) -> None:
+    """Somebody else's O_NONBLOCK on our pipe loses nothing."""
+    reading, writing = pipe
+    os.set_blocking(writing, False)
+    with os.fdopen(writing, "w") as stream:
+        outlet = Outlet(stream, tell)
+        for _ in range(5):
+            outlet.write("x" * 100_000)
+        received = bytearray()
+        while len(received) < 500_005:
+            received += os.read(reading, 65536)
+        outlet.close(40)
+
+    assert received.count(b"\n") == 5
+
+
+def test_a_reader_that_went_away_kills_nobody(pipe: tuple[int, int]) -> None:
+    """EPIPE and EBADF swallow the lines, and the thread lives on."""
+    reading, writing = pipe
+    os.close(reading)
+    stream = os.fdopen(writing, "w")
+    outlet = Outlet(stream, tell)
+    outlet.write("nobody reads")
+    outlet.write("nobody reads this either")
+    closed_stream = io.StringIO()
+    closed_stream.close()
+    other = Outlet(closed_stream, tell)
+    other.write("closed")
+
+    assert outlet.close(40)
+    assert other.close(40)
+    stream.close()
+
+
+def test_any_text_is_written(pipe: tuple[int, int]) -> None:
+    """Half a surrogate in a file name does not end the log."""
+    reading, writing = pipe
+    with os.fdopen(writing, "w") as stream:
+        outlet = Outlet(stream, tell)
+        outlet.write("ä \udc80")
+        outlet.close(40)
+
+    assert os.read(reading, 100) == "ä ".encode() + b"\\udc80\n"

@@ -1,0 +1,90 @@
+"""What systemd is told, over a real datagram socket."""
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from homey_tokend.runtime.systemd_notify import Notifier
+
+BEAT = timedelta(seconds=30)
+
+
+@pytest.fixture
+def manager() -> Iterator[socket.socket]:
+    """The service manager's end."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ht") as folder,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
+    ):
+        sock.bind(str(Path(folder) / "n"))
+        sock.settimeout(2)
+        yield sock
+
+
+def test_each_state_is_one_datagram(manager: socket.socket) -> None:
+    """READY, STATUS, WATCHDOG and STOPPING are sent as sd_notify(3) writes them."""
+    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
+    notifier.ready()
+    notifier.status("home: token held\nuntil noon")
+    notifier.status("home: token held\nuntil noon")
+    notifier.alive()
+    notifier.stopping()
+
+    assert [
+        "READY=1",
+        "STATUS=home: token held until noon",
+        "WATCHDOG=1",
+        "STOPPING=1",
+    ] == [manager.recv(4096).decode() for _ in range(4)]
+
+
+def test_a_reload_tells_when_it_began(manager: socket.socket) -> None:
+    """MONOTONIC_USEC is CLOCK_MONOTONIC in microseconds, as Type=notify-reload wants it."""
+    before = time.monotonic_ns() // 1000
+    Notifier({"NOTIFY_SOCKET": manager.getsockname()}).reloading()
+    first, second = manager.recv(4096).decode().splitlines()
+
+    assert first == "RELOADING=1"
+    assert before <= int(second.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
+
+
+def test_an_abstract_socket_is_reached() -> None:
+    """A leading @ stands for a zero byte."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(f"\0ht-{os.getpid()}")
+        sock.settimeout(2)
+        Notifier({"NOTIFY_SOCKET": f"@ht-{os.getpid()}"}).ready()
+
+        assert sock.recv(100) == b"READY=1"
+
+
+@pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": "/nowhere/at/all"}])
+def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
+    """No socket, or a dead one, is no failure."""
+    Notifier(environ).ready()
+
+
+@pytest.mark.parametrize(
+    ("environ", "often"),
+    [
+        ({}, BEAT),
+        ({"WATCHDOG_USEC": "180000000"}, BEAT),
+        ({"WATCHDOG_USEC": "6000000"}, timedelta(seconds=2)),
+        ({"WATCHDOG_USEC": "6000000", "WATCHDOG_PID": str(os.getpid())}, timedelta(seconds=2)),
+        ({"WATCHDOG_USEC": "6000000", "WATCHDOG_PID": "1"}, BEAT),
+        ({"WATCHDOG_USEC": "0"}, BEAT),
+        ({"WATCHDOG_USEC": "soon"}, BEAT),
+    ],
+    ids=["none", "patient", "impatient", "ours", "another's", "zero", "no number"],
+)
+def test_the_watchdog_is_fed_thrice_within_its_patience(
+    environ: dict[str, str], often: timedelta
+) -> None:
+    """The heartbeat is shortened where the watchdog asks for more, and for no other process."""
+    assert often == Notifier(environ).often_enough(BEAT)

@@ -1,0 +1,247 @@
+"""Listeners to /events: they hear at once, resume, and cost nobody anything."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from homey_tokend.core.events import Happened, Recovered
+from homey_tokend.server.app import Api
+from homey_tokend.server.event_buffer import Bulletin
+from homey_tokend.server.monitoring import Watched
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
+from tests.support.desk import NOW, FakeDesk, token, view
+
+pytestmark = pytest.mark.usefixtures("served")
+
+ASK = b"GET /token?homey=home HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def event(homey: str = "home") -> Happened:
+    """Something that happened."""
+    return Recovered(homey, NOW, 1)
+
+
+@pytest.fixture
+def bulletin() -> Bulletin:
+    return Bulletin("boot")
+
+
+@pytest.fixture
+async def served(bulletin: Bulletin, socket_path: Path) -> AsyncIterator[Server]:
+    desk = FakeDesk(view("home", token()), view("cabin", token()))
+    api = Api(desk, version="1", watched=Watched(bulletin))
+    server = Server(api, idle=timedelta(milliseconds=200), grace=timedelta(minutes=5))
+    await server.start(SocketPlace(socket_path))
+    yield server
+    await server.stop()
+
+
+class Ear:
+    """A client that listens, and remembers all it heard."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.head = b""
+        self.heard = b""
+
+    @classmethod
+    async def listening(
+        cls, path: Path, query: str = "", last: str = "", method: str = "GET"
+    ) -> "Ear":
+        """Listens, and has heard the opening."""
+        ear = cls(*await asyncio.open_unix_connection(str(path)))
+        header = f"Last-Event-ID: {last}\r\n" if last else ""
+        ear.writer.write(f"{method} /events{query} HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
+        ear.head = await ear.reader.readuntil(b"\r\n\r\n")
+        if ear.head.startswith(b"HTTP/1.1 200") and method == "GET":
+            await ear.until(b"retry:")
+        return ear
+
+    async def until(self, word: bytes, times: int = 1) -> bytes:
+        """All that was heard, once this word came so often."""
+        async with asyncio.timeout(40):
+            while self.heard.count(word) < times:
+                more = await self.reader.read(65536)
+                if not more:
+                    raise EOFError(self.heard)
+                self.heard += more
+        return self.heard
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as made:
+        yield made
+
+
+async def ears(stack: AsyncExitStack, path: Path, count: int) -> list[Ear]:
+    """So many listeners, which leave at the end of the test."""
+    made = []
+    for _ in range(count):
+        ear = await Ear.listening(path)
+        stack.callback(ear.writer.close)
+        made.append(ear)
+    return made
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(40):
+        while not true():  # noqa: ASYNC110  the server has no bell for a test
+            await asyncio.sleep(0.01)
+
+
+async def test_an_event_is_heard(
+    socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack
+) -> None:
+    """A listener gets what happens after it came, as an event stream that nobody stores."""
+    bulletin.publish(event("cabin"))
+    (ear,) = await ears(stack, socket_path, 1)
+    bulletin.publish(event())
+    heard = await ear.until(b"data:")
+
+    assert b"text/event-stream" in ear.head
+    assert b"no-store" in ear.head
+    assert b'id: boot-2\nevent: recovered\ndata: {"homey": "home"' in heard
+    assert b"cabin" not in heard
+
+
+async def test_many_hear(socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack) -> None:
+    """An event reaches all listeners, and a reader of the token is served meanwhile."""
+    listeners = await ears(stack, socket_path, 50)
+    reader, writer = await asyncio.open_unix_connection(str(socket_path))
+    stack.callback(writer.close)
+    bulletin.publish(event())
+    writer.write(ASK)
+    answer = await reader.readuntil(b"\n")
+    heard = await asyncio.gather(*(ear.until(b"id: boot-1\n") for ear in listeners))
+
+    assert answer == b"HTTP/1.1 200 OK\r\n"
+    assert 50 == len(heard)
+
+
+async def test_only_the_homeys_asked_for(socket_path: Path, bulletin: Bulletin) -> None:
+    """?homey= leaves the others out; a Homey that is not known is 404."""
+    ear = await Ear.listening(socket_path, "?homey=cabin")
+    unknown = await Ear.listening(socket_path, "?homey=cabin&homey=nowhere")
+    for homey in ("home", "cabin", "home", "cabin"):
+        bulletin.publish(event(homey))
+    heard = await ear.until(b"boot-4")
+    ear.writer.close()
+    unknown.writer.close()
+
+    assert b"boot-2" in heard
+    assert b'"home"' not in heard
+    assert unknown.head.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_resuming(socket_path: Path, bulletin: Bulletin) -> None:
+    """Who comes back with its last id gets what was missed, in order and once."""
+    for _ in range(100):
+        bulletin.publish(event())
+    ear = await Ear.listening(socket_path, last="boot-60")
+    heard = await ear.until(b"boot-100\n")
+    bulletin.publish(event())
+    heard = await ear.until(b"boot-101\n")
+    ear.writer.close()
+
+    assert [f"id: boot-{number}".encode() for number in range(61, 102)] == [
+        line for line in heard.splitlines() if line.startswith(b"id:")
+    ]
+
+
+async def test_resuming_more_than_the_kernel_takes(socket_path: Path, bulletin: Bulletin) -> None:
+    """The rest follows as soon as the first part was read, not at the next event or comment."""
+    for _ in range(256):
+        bulletin.publish(event("x" * 2000))
+    ear = await Ear.listening(socket_path, last="boot-0")
+    async with asyncio.timeout(14):  # before the first comment, which is at 15 s
+        heard = await ear.until(b"boot-256\n")
+    ear.writer.close()
+
+    assert 256 == heard.count(b"event: recovered")
+
+
+@pytest.mark.parametrize("last", ["other-1", "boot-99", "boot-1", "garbage"])
+async def test_reset(socket_path: Path, bulletin: Bulletin, last: str) -> None:
+    """Who missed events, or comes from another run, is told to look at the status."""
+    for _ in range(300 if last == "boot-1" else 3):
+        bulletin.publish(event())
+    ear = await Ear.listening(socket_path, last=last)
+    await ear.until(b"event: reset")
+    bulletin.publish(event())
+    heard = await ear.until(f"id: boot-{bulletin.newest}\n".encode())
+    ear.writer.close()
+
+    assert heard.count(b"event: recovered") == 1
+
+
+async def test_a_silent_connection_is_kept_alive(bulletin: Bulletin, folder: Path) -> None:
+    """A comment comes where nothing else does, and a listener outlives the idle time."""
+    beat = timedelta(milliseconds=100)
+    api = Api(FakeDesk(view("home", token())), version="1", watched=Watched(bulletin, beat=beat))
+    server = Server(api, idle=timedelta(milliseconds=50), grace=timedelta(milliseconds=100))
+    await server.start(SocketPlace(folder / "e.sock"))
+    ear = await Ear.listening(folder / "e.sock")
+    heard = await ear.until(b": still here", 2)
+    ear.writer.close()
+    await server.stop()
+
+    assert b"event:" not in heard
+
+
+async def test_who_does_not_read_is_cut_off(
+    socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack
+) -> None:
+    """A listener that takes nothing is closed; another one does not notice, and hears all."""
+    deaf, other = await ears(stack, socket_path, 2)
+    deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a stream's transport reads
+    big = "x" * 200
+    with capture_logs() as lines:
+        for _ in range(500):
+            bulletin.publish(event(big))
+            if bulletin.newest % 50 == 0:
+                await other.until(f"boot-{bulletin.newest}\n".encode())
+        await until(
+            lambda: {"client.stuck", "listener.cut_off"} & {line["event"] for line in lines}
+        )
+
+    assert 1 == len(bulletin._ringers)
+    assert 500 == other.heard.count(b"event: recovered")
+
+
+async def test_leaving(socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack) -> None:
+    """A listener that leaves is forgotten at once."""
+    for ear in await ears(stack, socket_path, 5):
+        ear.writer.close()
+    await until(lambda: not bulletin._ringers)
+
+    assert [] == bulletin._ringers
+
+
+async def test_the_end_of_the_daemon_ends_the_stream(
+    served: Server, socket_path: Path, stack: AsyncExitStack
+) -> None:
+    """At the end a listener's stream is ended whole, without waiting for the grace."""
+    (ear,) = await ears(stack, socket_path, 1)
+    async with asyncio.timeout(40):
+        await served.stop()
+        rest = await ear.reader.read()
+
+    assert rest.endswith(b"0\r\n\r\n")
+
+
+async def test_head(socket_path: Path) -> None:
+    """HEAD tells what GET would be, and listens to nothing."""
+    ear = await Ear.listening(socket_path, method="HEAD")
+    ear.writer.close()
+
+    assert ear.head.startswith(b"HTTP/1.1 200 ")
+    assert b"text/event-stream" in ear.head

@@ -1,0 +1,172 @@
+"""The bulletin: what is posted, what can be resumed, and that no token is in it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from homey_tokend.core import events as happenings
+from homey_tokend.core.errors import BearerRefused, Unreachable
+from homey_tokend.core.events import Happened
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.tokens import Bearer, Delivered
+from homey_tokend.keeper.report import Herald
+from homey_tokend.server.event_buffer import Bulletin
+from tests.support.desk import CANARY, NOW, refused, token, view
+
+RENEWED = happenings.Renewed(
+    "home",
+    NOW,
+    generation=7,
+    fingerprint="9b1c64e0",
+    issued_at=NOW,
+    expires_at=NOW + timedelta(days=1),
+    proved=True,
+)
+
+
+def recovered(homey: str = "home") -> Happened:
+    """The smallest of all events."""
+    return happenings.Recovered(homey, NOW, 3)
+
+
+def posted(bulletin: Bulletin, after: int = 0) -> list[tuple[str, str, Any]]:
+    """Id, name and data of the events after this one."""
+    entries = bulletin.since(after)
+    assert entries is not None
+    return [parsed(entry.rendered) for entry in entries]
+
+
+def parsed(rendered: bytes) -> tuple[str, str, Any]:
+    """One event, as the standard reads it."""
+    lines = rendered.decode().split("\n")
+    assert lines[-2:] == ["", ""]
+    fields = dict(line.split(": ", 1) for line in lines[:-2])
+    return fields["id"], fields["event"], json.loads(fields["data"])
+
+
+def told(bulletin: Bulletin) -> Herald:
+    """A herald whose words reach the bulletin."""
+    return Herald("home", bulletin.publish)
+
+
+def test_a_renewal() -> None:
+    """A fresh token is told by fingerprint, generation and end."""
+    bulletin = Bulletin("boot")
+    bulletin.publish(RENEWED)
+
+    assert [
+        (
+            "boot-1",
+            "token",
+            {
+                "homey": "home",
+                "at": "2026-03-01T12:00:00Z",
+                "generation": 7,
+                "fingerprint": "9b1c64e0",
+                "issued_at": "2026-03-01T12:00:00Z",
+                "expires_at": "2026-03-02T12:00:00Z",
+            },
+        )
+    ] == posted(bulletin)
+
+
+def test_everything_that_is_told_and_nothing_secret() -> None:
+    """Whatever happens to a token becomes an event of one of four names, and none has the token."""
+    bulletin = Bulletin("boot")
+    herald, held = told(bulletin), token()
+    bearer = Bearer(Secret(CANARY), held.url, NOW, held.expires_at, expiry_told=True, proved=True)
+    herald.renewed(held, bearer, NOW)
+    herald.recovered(3, NOW)
+    herald.failed(Unreachable("no answer", sent=True), view("home", held), NOW, grave=False)
+    herald.failed(BearerRefused("no"), view("home", trouble=refused()), NOW, grave=True)
+    herald.revoked(7, NOW)
+    herald.delivered("file:/run/x", 7, Delivered("written"), NOW)
+    herald.undelivered("file:/run/x", 7, Unreachable("no answer", sent=True), NOW)
+    events = posted(bulletin)
+
+    assert ["token", "recovered", "error", "error", "error", "sink", "sink"] == [
+        name for _, name, _ in events
+    ]
+    assert [1, 3, 0] == [data["failures"] for _, name, data in events if name == "error"]
+    assert [True, False] == [data["delivered"] for _, name, data in events if name == "sink"]
+    assert CANARY not in str(events)
+
+
+def test_a_sign_in_is_no_news() -> None:
+    """That a password goes out is counted, and no event."""
+    bulletin = Bulletin("boot")
+    bulletin.publish(happenings.SignIn("home", NOW))
+
+    assert bulletin.newest == 0
+
+
+def test_an_event_is_one_line_of_data() -> None:
+    """A line feed in a message does not end the event."""
+    bulletin = Bulletin("boot")
+    told(bulletin).failed(Unreachable("a\n\nid: x\r\u2028", sent=True), view(), NOW, grave=False)
+
+    assert "a\n\nid: x\r\u2028" == posted(bulletin)[0][2]["message"]
+
+
+def test_the_last_ones_are_kept() -> None:
+    """Of 300 events the last 256 are there, and the others are known to be gone."""
+    bulletin = Bulletin("boot")
+    for _ in range(300):
+        bulletin.publish(recovered())
+    kept = bulletin.since(44)
+
+    assert kept is not None
+    assert list(range(45, 301)) == [entry.sequence for entry in kept]
+    assert bulletin.since(43) is None
+    assert [] == bulletin.since(300)
+
+
+@pytest.mark.parametrize(
+    ("last_event_id", "expected"),
+    [
+        ("boot-300", 300),
+        ("boot-44", 44),
+        ("boot-43", None),
+        ("boot-301", None),
+        ("other-300", None),
+        ("boot-", None),
+        ("-300", None),
+        ("boot--1", None),
+        ("boot-٣", None),
+        ("boot-" + "9" * 5000, None),
+        ("300", None),
+        ("boot-3e2", None),
+    ],
+)
+def test_resuming(last_event_id: str, expected: int | None) -> None:
+    """An id of this run whose followers are all there is resumed, and nothing else."""
+    bulletin = Bulletin("boot")
+    for _ in range(300):
+        bulletin.publish(recovered())
+
+    assert expected == bulletin.resumed(last_event_id)
+
+
+def test_a_reset_goes_on_from_here() -> None:
+    """Who missed events is told so, with the id that all later events follow."""
+    bulletin = Bulletin("boot")
+    bulletin.publish(recovered())
+    event_id, name, data = parsed(bulletin.reset())
+
+    assert ("boot-1", "reset") == (event_id, name)
+    assert "/status" in data["reason"]
+    assert 1 == bulletin.resumed(event_id)
+
+
+def test_bells() -> None:
+    """Who listens is rung after each event, until it listens no more."""
+    bulletin, rung = Bulletin("boot"), []
+    deaf = bulletin.listen(lambda: rung.append(bulletin.newest))
+    bulletin.publish(recovered())
+    bulletin.publish(recovered())
+    deaf()
+    bulletin.publish(recovered())
+
+    assert [1, 2] == rung

@@ -1,0 +1,324 @@
+"""socket.allow: who the kernel says is asking, who may, and how often each did."""
+
+import asyncio
+import errno
+import grp
+import os
+import pwd
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from homey_tokend.config import AllowConfig, SocketConfig
+from homey_tokend.server.access import Allowed, Gatekeeper, Rules, rules_of
+from homey_tokend.server.app import Api, no_web_page
+from homey_tokend.server.peer_credentials import Peer, peer_of
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
+from tests.support.desk import FakeDesk, token, view
+
+ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+NOBODY, STAFF = 65534, 50
+#: Becomes a user with groups, asks for paths, and tells the status of each answer. It changes
+#: after it has begun: another user may not be able to run this interpreter.
+CLIENT = """
+import http.client, os, socket, sys
+groups = [int(word) for word in sys.argv[2].split(",") if word]
+if groups:
+    os.setgroups(groups[1:]); os.setgid(groups[0]); os.setuid(65534)
+class Local(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(sys.argv[1])
+for path in sys.argv[3:]:
+    asking = Local("localhost", timeout=10)
+    asking.request("GET", path)
+    print(asking.getresponse().status)
+"""
+
+
+def peer(uid: int = 1000, *groups: int) -> Peer:
+    return Peer(4711, uid, frozenset(groups or (uid,)))
+
+
+def config(users: Sequence[str] = (), groups: Sequence[str] = (), **more: Any) -> SocketConfig:
+    allow = AllowConfig(users=tuple(users), groups=tuple(groups))
+    return SocketConfig(allow=allow, **more)
+
+
+def keeper(*, users: Sequence[str] = (), groups: Sequence[str] = ()) -> Gatekeeper:
+    return Gatekeeper(rules_of(config(users, groups)), always={0, 500})
+
+
+def test_nobody_named_lets_the_file_mode_decide() -> None:
+    """With empty lists whoever could connect may ask."""
+    gate = keeper()
+
+    assert gate.may_read(peer())
+    assert gate.may_call(peer())
+
+
+def test_users_and_groups_by_number() -> None:
+    """A user passes by its number, or by any of its groups; all others do not."""
+    gate = keeper(users=["1000"], groups=["50"])
+
+    assert gate.may_read(peer(1000))
+    assert gate.may_read(peer(1001, 1001, 50))
+    assert not gate.may_read(peer(1001))
+
+
+def test_root_and_the_daemons_own_user_always_may() -> None:
+    """Whatever the lists say."""
+    gate = keeper(users=["1000"])
+
+    assert [True, True, False] == [gate.may_read(peer(uid)) for uid in (0, 500, 501)]
+
+
+def test_names_are_looked_up() -> None:
+    """Names of users and groups are those of the system."""
+    user, group = pwd.getpwuid(NOBODY), grp.getgrgid(0)
+    rules = rules_of(config([user.pw_name], [group.gr_name]))
+
+    assert Allowed(anybody=False, uids=frozenset({NOBODY}), gids=frozenset({0})) == rules.readers
+
+
+def test_an_unknown_name_never_opens_the_door() -> None:
+    """It is told with what to do, stands for nobody, and the list does not count as empty."""
+    with capture_logs() as lines:
+        gate = keeper(users=["no-such-user"], groups=["no-such-group"])
+
+    assert [("socket.allow.users", "no-such-user"), ("socket.allow.groups", "no-such-group")] == [
+        (line["key"], line["name"]) for line in lines if line["event"] == "allow.unknown"
+    ]
+    assert all(line["remedy"] for line in lines)
+    assert not gate.may_read(peer())
+
+
+@pytest.mark.parametrize(
+    ("allow_api", "expected"),
+    [
+        (None, [True, False]),
+        (AllowConfig(users=("1001",)), [False, True]),
+        (AllowConfig(), [True, True]),
+    ],
+)
+def test_the_forwarding_door_has_a_list_of_its_own(
+    allow_api: AllowConfig | None, expected: list[bool]
+) -> None:
+    """By default it is that of the socket; it may be another one, and wider."""
+    gate = Gatekeeper(rules_of(config(["1000"], allow_api=allow_api)), always={0, 500})
+
+    assert expected == [gate.may_call(peer(uid)) for uid in (1000, 1001)]
+    assert not gate.may_read(peer(1001))
+
+
+async def test_the_peer_of_a_connection() -> None:
+    """Process, user and all groups are the kernel's; a TCP connection has no peer."""
+    pair = socket.socketpair()
+    writer = (await asyncio.open_connection(sock=pair[0]))[1]
+    found = peer_of(writer.transport)
+    pair[1].close()
+    writer.close()
+
+    assert Peer(os.getpid(), os.geteuid(), frozenset({os.getegid(), *os.getgroups()})) == found
+
+
+class Kernel(socket.socket):
+    """A unix socket of a kernel that does not know some options."""
+
+    unknown: frozenset[int] = frozenset()
+
+    def getsockopt(self, level: int, option: int, *size: int) -> Any:
+        if option in self.unknown:
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        return super().getsockopt(level, option, *size)
+
+
+@pytest.mark.parametrize("unknown", [socket.SO_PEERCRED, 59], ids=["SO_PEERCRED", "SO_PEERGROUPS"])
+async def test_a_kernel_that_does_not_tell_all(unknown: int) -> None:
+    """Without the process nobody vouches; without the other groups the primary one counts."""
+    pair = socket.socketpair()
+    kernel = Kernel(fileno=pair[0].detach())
+    kernel.unknown = frozenset({unknown})
+    transport = asyncio.BaseTransport({"socket": kernel})
+    found = peer_of(transport)
+    for each in (kernel, pair[1]):
+        each.close()
+
+    primary = Peer(os.getpid(), os.geteuid(), frozenset({os.getegid()}))
+    assert (None if unknown == socket.SO_PEERCRED else primary) == found
+
+
+async def test_no_peer_on_tcp() -> None:
+    """Nobody vouches for a TCP connection."""
+    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
+    writer = (await asyncio.open_connection(*server.sockets[0].getsockname()))[1]
+    found = peer_of(writer.transport)
+    writer.close()
+    server.close()
+
+    assert found is None
+
+
+# --- over the socket ---
+
+
+@pytest.fixture
+def gate() -> Gatekeeper:
+    return Gatekeeper()
+
+
+@pytest.fixture
+async def path(gate: Gatekeeper, folder: Path) -> AsyncIterator[Path]:
+    async def forward(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text="forwarded")
+
+    folder.chmod(0o755)
+    api = Api(
+        FakeDesk(view("home", token())),
+        version="1",
+        gates=(gate.readers_gate, no_web_page),
+        forward=forward,
+        call_gates=(gate.callers_gate, no_web_page),
+    )
+    server = Server(api)
+    await server.start(SocketPlace(folder / "d.sock", 0o666))
+    yield folder / "d.sock"
+    await server.stop()
+
+
+async def asked(path: Path, *paths: str, groups: Sequence[int] = ()) -> list[int]:
+    """The statuses that another process is answered; with groups it is nobody's."""
+
+    def run() -> list[int]:
+        begin = [sys.executable, "-I", "-S", "-c", CLIENT, str(path)]
+        words = [*begin, ",".join(map(str, groups)), *paths]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)  # noqa: S603  our own
+        return [int(word) for word in done.stdout.split()]
+
+    return await asyncio.to_thread(run)
+
+
+@ROOT_NEEDED
+async def test_another_user_is_refused(path: Path, gate: Gatekeeper) -> None:
+    """A user who is not named gets 403 at every route, is logged once with uid and pid, and counted."""
+    gate.rules = Rules(Allowed(anybody=False), Allowed(anybody=False))
+    with capture_logs() as lines:
+        statuses = await asked(path, "/token", "/status", "/healthz", "/x", groups=[NOBODY])
+        own = await asked(path, "/token")
+    told = [line for line in lines if line["event"] == "client.refused"]
+
+    assert [403] * 4 == statuses
+    assert [200] == own
+    assert [(NOBODY, 0)] == [(line["uid"], line["unsaid"]) for line in told]
+    assert told[0]["pid"] > 1
+    assert {str(NOBODY): 4, str(os.geteuid()): 1} == dict(gate.visits)
+    assert {str(NOBODY): 4} == dict(gate.refusals)
+
+
+@ROOT_NEEDED
+async def test_a_supplementary_group_lets_in(path: Path, gate: Gatekeeper) -> None:
+    """A user passes by a group that is not its primary one."""
+    gate.rules = Rules(Allowed(anybody=False, gids=frozenset({STAFF})))
+    inside = await asked(path, "/token", groups=[NOBODY, 4, STAFF])
+    outside = await asked(path, "/token", groups=[NOBODY, 4])
+
+    assert ([200], [403]) == (inside, outside)
+
+
+@ROOT_NEEDED
+async def test_who_may_call_may_not_read(path: Path, gate: Gatekeeper) -> None:
+    """The forwarding door may be open to who gets no token."""
+    gate.rules = Rules(Allowed(anybody=False), Allowed())
+    statuses = await asked(path, "/homeys/home/api/x", "/token", "/status", groups=[NOBODY])
+
+    assert [200, 403, 403] == statuses
+
+
+async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
+    """A connection that was let in is judged anew with each request."""
+    gate = Gatekeeper(always=())
+    server = Server(Api(FakeDesk(view("home", token())), version="1", gates=(gate.readers_gate,)))
+    await server.start(SocketPlace(path.with_name("e.sock")))
+    reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
+    lines = []
+    for rules in (Rules(), Rules(Allowed(anybody=False))):
+        gate.rules = rules
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines.append(head.partition(b"\r\n")[0])
+        await reader.readuntil(b"\n")
+    writer.close()
+    await server.stop()
+
+    assert [b"HTTP/1.1 200 OK", b"HTTP/1.1 403 Forbidden"] == lines
+
+
+async def test_who_is_refused_expects_in_vain(path: Path) -> None:
+    """Who may not ask is refused and counted, whatever else is wrong with the request."""
+    gate = Gatekeeper(Rules(Allowed(anybody=False)), always=())
+    server = Server(Api(FakeDesk(view("home", token())), version="1", gates=(gate.readers_gate,)))
+    await server.start(SocketPlace(path.with_name("e.sock")))
+    reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
+    writer.write(b"GET /token HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await server.stop()
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert {str(os.geteuid()): 1} == dict(gate.refusals)
+
+
+async def test_which_list_is_advised(folder: Path) -> None:
+    """Who may not call is not sent to the list that gives the token away, too."""
+
+    async def forward(_request: web.Request) -> web.StreamResponse:
+        raise AssertionError
+
+    gate = Gatekeeper(Rules(Allowed(anybody=False), Allowed(anybody=False)), always=())
+    gates, call_gates = (gate.readers_gate,), (gate.callers_gate,)
+    server = Server(
+        Api(FakeDesk(), version="1", gates=gates, forward=forward, call_gates=call_gates)
+    )
+    await server.start(SocketPlace(folder / "e.sock"))
+    remedies = []
+    connector = aiohttp.UnixConnector(str(folder / "e.sock"))
+    async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
+        for path in ("/token", "/homeys/home/api/x"):
+            async with session.get(path) as answer:
+                remedies.append((await answer.json(content_type=None))["remedy"])
+    await server.stop()
+
+    assert "to socket.allow, and reload." in remedies[0]
+    assert "to socket.allow_api (where that is not set, to socket.allow), and" in remedies[1]
+
+
+def test_refusals_are_logged_now_and_then() -> None:
+    """A user who asks again and again is told once a minute, with how often it was not told."""
+    seconds = [0.0]
+    gate = Gatekeeper(Rules(Allowed(anybody=False)), always=(), now=lambda: seconds[0])
+    with capture_logs() as lines:
+        for seconds[0] in (0, 1, 59, 61, 62):
+            gate.judged(peer(7), gate.may_read)
+        gate.judged(peer(8), gate.may_read)
+
+    assert [(7, 0), (7, 2), (8, 0)] == [(line["uid"], line["unsaid"]) for line in lines]
+
+
+def test_users_that_are_counted_are_few() -> None:
+    """After 64 users all further ones are counted as one, and the known ones as before."""
+    gate = Gatekeeper()
+    for uid in (*range(1000, 1100), 1000):
+        gate.judged(peer(uid), gate.may_read)
+
+    assert 65 == len(gate.visits)
+    assert 2 == gate.visits["1000"]
+    assert 36 == gate.visits["other"]

@@ -1,0 +1,190 @@
+"""How many may be connected, and who makes room: the one that was idle longest."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from homey_tokend.server import acceptor
+from homey_tokend.server.acceptor import Acceptor
+from homey_tokend.server.app import Api
+from homey_tokend.server.connections import MOST, Crowd, Guest, room_for
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
+from tests.support.desk import FakeDesk
+
+ASK = b"GET /token HTTP/1.1\r\nHost: x\r\n\r\n"
+WAIT = b"GET /token?min_ttl=3d HTTP/1.1\r\nHost: x\r\n\r\n"
+Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Dial = Callable[[], Awaitable[Wire]]
+
+
+@pytest.mark.parametrize(
+    ("open_files", "expected"),
+    [(524_288, MOST), (20_000, MOST), (1024, 768), (128, 64), (64, 32), (1, 1)],
+)
+def test_room(open_files: int, expected: int) -> None:
+    """Some of the open files are kept for the daemon itself, at most half of a low limit."""
+    assert expected == room_for(open_files)
+
+
+@pytest.fixture
+def turned_out() -> list[None]:
+    return []
+
+
+@pytest.fixture
+def crowd(turned_out: list[None]) -> Crowd:
+    return Crowd(3, lambda: turned_out.append(None))
+
+
+@pytest.fixture
+async def dial(desk: FakeDesk, crowd: Crowd, socket_path: Path) -> AsyncIterator[Dial]:
+    server = Server(Api(desk, version="1"), crowd=crowd)
+    await server.start(SocketPlace(socket_path))
+    writers = []
+
+    async def dialled() -> Wire:
+        wire = await asyncio.open_unix_connection(str(socket_path))
+        writers.append(wire[1])
+        return wire
+
+    yield dialled
+    for writer in writers:
+        writer.close()
+    await server.stop()
+
+
+async def ask(wire: Wire) -> bytes:
+    """The first line of an answer."""
+    wire[1].write(ASK)
+    head = await wire[0].readuntil(b"\r\n\r\n")
+    await wire[0].readuntil(b"\n")
+    return head.partition(b"\r\n")[0]
+
+
+async def gone(wire: Wire) -> bool:
+    """Whether the server has hung up, or does within a moment."""
+    try:
+        async with asyncio.timeout(0.2):
+            return await wire[0].read(1) == b""
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+async def test_who_was_idle_longest_makes_room(dial: Dial, turned_out: list[None]) -> None:
+    """A fourth client is served at once; the one whose last request is oldest is closed."""
+    wires = [await dial() for _ in range(3)]
+    for number in (1, 2, 0):
+        await ask(wires[number])
+    with capture_logs() as lines:
+        answer = await ask(await dial())
+
+    assert b"HTTP/1.1 200 OK" == answer
+    assert [False, True, False] == [await gone(wire) for wire in wires]
+    assert [("socket.full", 3)] == [(line["event"], line["most"]) for line in lines]
+    assert 1 == len(turned_out)
+
+
+async def test_dripping_makes_nobody_younger(dial: Dial) -> None:
+    """Who sends bytes that are no request goes before who asked and fell silent."""
+    dripping, silent, last = [await dial() for _ in range(3)]
+    for wire in (silent, last):
+        await ask(wire)
+    dripping[1].write(b"GET /to")
+    await asyncio.sleep(0.05)
+    await ask(await dial())
+
+    assert [True, False, False] == [await gone(wire) for wire in (dripping, silent, last)]
+
+
+async def test_who_is_served_stays(dial: Dial, desk: FakeDesk) -> None:
+    """A request under way is not idle, however long it takes."""
+    desk.hang = asyncio.Event()
+    waiting, idle, other = [await dial() for _ in range(3)]
+    waiting[1].write(WAIT)
+    await desk.asked_for(1)
+    for wire in (idle, other):
+        await ask(wire)
+    await ask(await dial())
+    desk.hang.set()
+    served = await waiting[0].readuntil(b"\r\n")
+
+    assert b"HTTP/1.1 200 OK\r\n" == served
+    assert await gone(idle)
+
+
+async def test_where_all_are_served_the_longest_makes_room(dial: Dial, desk: FakeDesk) -> None:
+    """A crowd of waiters does not keep a new client out."""
+    desk.hang = asyncio.Event()
+    wires = [await dial() for _ in range(3)]
+    for number, wire in enumerate(wires, 1):
+        wire[1].write(WAIT)
+        await desk.asked_for(number)
+    answer = await ask(await dial())
+
+    assert b"HTTP/1.1 200 OK" == answer
+    assert [True, False, False] == [await gone(wire) for wire in wires]
+
+
+async def test_who_leaves_makes_room(dial: Dial, crowd: Crowd, turned_out: list[None]) -> None:
+    """Clients that come and go leave nothing behind, idle or served."""
+    for _ in range(10):
+        wire = await dial()
+        await ask(wire)
+        wire[1].close()
+        await wire[1].wait_closed()
+    async with asyncio.timeout(40):
+        while len(crowd):  # noqa: ASYNC110  the server has no bell for a test
+            await asyncio.sleep(0.01)
+
+    assert [] == turned_out
+
+
+class Exhausted(socket.socket):
+    """A listening socket that has no file for its next client."""
+
+    failures = 1
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+async def test_no_file_left(
+    dial: Dial, crowd: Crowd, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At EMFILE the idle are closed, and the client that waits is served after a moment."""
+    monkeypatch.setattr(acceptor, "_PAUSE_S", 0.02)
+    idle = [await dial() for _ in range(2)]
+    for wire in idle:
+        await ask(wire)
+
+    async def answer(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text="\n")
+
+    listening = Exhausted(socket.AF_UNIX)
+    listening.bind(str(folder / "e.sock"))
+    listening.listen()
+    server = web.Server(answer)
+    taking = Acceptor(listening, lambda: Guest(server, crowd), crowd)
+    taking.start()
+    late = await asyncio.open_unix_connection(str(folder / "e.sock"))
+    async with asyncio.timeout(40):
+        served = await ask(late)
+    hung_up = [await gone(wire) for wire in idle]
+    taking.stop()
+    late[1].close()
+    await server.shutdown()
+
+    assert b"HTTP/1.1 200 OK" == served
+    assert [True, True] == hung_up

@@ -1,0 +1,158 @@
+"""The status page and the other routes of http.listen: to be looked at, nothing secret."""
+
+import re
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from html.parser import HTMLParser
+
+import pytest
+from aiohttp import ClientSession
+
+from homey_tokend.core.errors import TokendError
+from homey_tokend.core.status import Health, SinkView
+from homey_tokend.server.app import Api
+from homey_tokend.server.server import Server
+from homey_tokend.server.status_page import kind_in_words
+from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+
+EVIL = "<script>alert('x')</script>&\"'"
+
+
+@pytest.fixture
+async def tcp(desk: FakeDesk) -> AsyncIterator[ClientSession]:
+    server = Server(Api(desk, version="1.2.3"))
+    await server.start(http=("127.0.0.1", 0))
+    async with ClientSession(f"http://127.0.0.1:{server.http_port}") as session:
+        yield session
+    await server.stop()
+
+
+class Text(HTMLParser):
+    """What a person sees, and every tag."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        assert not [
+            name for name, _ in attrs if name in {"src", "href", "style"} or name[:2] == "on"
+        ]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data.strip())
+
+    @property
+    def seen(self) -> str:
+        return " ".join(filter(None, self.words))
+
+
+async def page(tcp: ClientSession) -> str:
+    async with tcp.get("/") as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def test_what_a_person_sees(tcp: ClientSession, desk: FakeDesk) -> None:
+    """Each Homey's health, until when, the next refresh, what went wrong and what to do, sinks."""
+    sinks = (
+        SinkView("file:/run/x", 7, NOW - timedelta(minutes=5), None, None),
+        SinkView("exec:y", None, None, refused(), None),
+    )
+    desk.views["home"] = view("home", token(), renew_at=NOW + timedelta(hours=12), sinks=sinks)
+    lost = view("cabin", trouble=refused(), next_at=NOW + timedelta(minutes=15))
+    desk.views["cabin"] = lost
+    desk.views["barn"] = replace(lost, name="barn", trouble=None, next_at=None, refreshing=True)
+    seen = Text(await page(tcp)).seen
+
+    for words in (
+        "home: ok",
+        "good until 2026-03-02 12:00:00 UTC (in 1 d)",
+        "next refresh 2026-03-02 00:00:00 UTC (in 12 h)",
+        "sink file:/run/x written 2026-03-01 11:55:00 UTC (5 min ago)",
+        "sink exec:y not written yet its last error the account refuses e-mail",
+        "cabin: down token none held next refresh 2026-03-01 12:15:00 UTC (in 15 min)",
+        "(2026-03-01 12:00:00 UTC (in 0 s), 3 times) what to do homey-tokend status tells",
+        "barn: down token none held next refresh under way",
+    ):
+        assert words in seen
+
+
+async def test_no_address_of_a_homey(tcp: ClientSession, desk: FakeDesk) -> None:
+    """What a failure says of itself names hosts; the page tells its kind and step instead."""
+    address = "abc.connect.athom.com"
+    trouble = replace(
+        refused(), kind="unreachable", message=f"{address}: no answer", remedy=f"Ask {address}."
+    )
+    sinks = (SinkView("exec:y", None, None, replace(trouble, kind="sink_failed"), None),)
+    desk.views["home"] = view("home", token(), trouble=trouble, sinks=sinks)
+    shown = await page(tcp)
+
+    assert address not in shown
+    assert "no answer came at login" in shown
+    assert "the sink failed at login" in shown
+
+
+def kinds(of: type[TokendError] = TokendError) -> set[str]:
+    """The kinds of a failure and of all below it."""
+    below = [one for one in of.__subclasses__() if one.__module__.startswith("homey_tokend.")]
+    return {of.kind}.union(*map(kinds, below))
+
+
+def test_words_of_all_kinds() -> None:
+    """Every kind of failure has words of its own on the page."""
+    told = [kind_in_words(kind) for kind in sorted(kinds())]
+
+    assert len(told) == len(set(told))
+    assert kind_in_words("of another version") == kind_in_words("failed")
+
+
+async def test_everything_is_escaped(tcp: ClientSession, desk: FakeDesk) -> None:
+    """No text of the outside becomes a tag, wherever it stands."""
+    trouble = replace(refused(), message=EVIL, remedy=EVIL, step=EVIL)
+    sinks = (SinkView(EVIL, None, None, trouble, None),)
+    desk.views["home"] = view(EVIL, token(), trouble=trouble, sinks=sinks, health=Health.TROUBLED)
+    shown = Text(await page(tcp))
+
+    assert "script" not in shown.tags
+    assert 4 <= shown.seen.count(EVIL)
+
+
+async def test_the_browser_is_told_to_load_nothing(tcp: ClientSession) -> None:
+    """The policy allows the page's own style by its hash, and nothing else; nothing is stored."""
+    async with tcp.get("/") as answer:
+        text, headers = await answer.text(), answer.headers
+    styles = re.findall("<style>(.*?)</style>", text, re.DOTALL)
+    digest = b64encode(sha256(styles[0].encode()).digest()).decode()
+
+    assert 1 == len(styles)
+    assert headers["Content-Security-Policy"].startswith(
+        f"default-src 'none'; style-src 'sha256-{digest}'; "
+    )
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "no-store" == headers["Cache-Control"]
+    assert "nosniff" == headers["X-Content-Type-Options"]
+    assert "text/html" == answer.content_type
+
+
+async def test_no_token_on_tcp(tcp: ClientSession) -> None:
+    """No route of the TCP port gives a token, an address of a Homey, or changes anything."""
+    texts = []
+    for path in ("/", "/metrics", "/healthz", "/readyz"):
+        async with tcp.get(path) as answer:
+            texts.append(await answer.text())
+            assert 200 == answer.status
+        async with tcp.post(path) as answer:
+            assert 405 == answer.status
+    for path in ("/token", "/status", "/events", "/homeys/home", "/homeys/home/token"):
+        async with tcp.get(path) as answer:
+            assert 404 == answer.status
+
+    assert CANARY not in "".join(texts)
+    assert "abc.connect.athom.com" not in "".join(texts)

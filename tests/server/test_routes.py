@@ -1,0 +1,279 @@
+"""Status, refresh, health, and what is refused."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from aiohttp import ClientSession
+from structlog.testing import capture_logs
+
+from homey_tokend.core.status import Health, Refreshed, SinkView
+from tests.server.test_tokens import problem
+from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+
+
+async def get(http: ClientSession, path: str) -> dict[str, object]:
+    """The JSON document at a path; it never holds a token."""
+    async with http.get(path) as answer:
+        body = await answer.text()
+
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert CANARY not in body
+
+    document: dict[str, object] = json.loads(body)
+    return document
+
+
+async def test_status(http: ClientSession, desk: FakeDesk) -> None:
+    """The status has every Homey and the worst health of them."""
+    desk.views["hut"] = view("hut", trouble=refused())
+    document = await get(http, "/status")
+    homeys = document["homeys"]
+
+    assert isinstance(homeys, dict)
+    assert list(homeys) == ["home", "hut"]
+    assert (
+        document["version"],
+        document["now"],
+        document["health"],
+    ) == ("1.2.3", "2026-03-01T12:00:00Z", "down")
+
+
+async def test_a_homey_that_is_well(http: ClientSession, desk: FakeDesk) -> None:
+    """A Homey's document tells what is held by its fingerprint, and what comes next."""
+    held = token()
+    sink = SinkView("file /run/t", 7, NOW, None, None)
+    desk.views["home"] = view(
+        "home", held, renew_at=NOW + timedelta(hours=11), next_why="renewal", sinks=(sink,)
+    )
+    document = await get(http, "/homeys/home")
+
+    assert {
+        "name": "home",
+        "now": "2026-03-01T12:00:00Z",
+        "health": "ok",
+        "url": "https://abc.connect.athom.com",
+        "token": {
+            "fingerprint": held.fingerprint(),
+            "generation": 7,
+            "valid": True,
+            "expires_in": 86400,
+            "expires_at": "2026-03-02T12:00:00Z",
+            "expiry_told": True,
+            "issued_at": "2026-03-01T11:00:00Z",
+            "proved_at": None,
+        },
+        "refreshing": False,
+        "refreshes": 1,
+        "renew_at": "2026-03-01T23:00:00Z",
+        "next_at": None,
+        "next_why": "renewal",
+        "dies_at": None,
+        "refusing_until": None,
+        "trouble": None,
+        "sinks": [
+            {
+                "target": "file /run/t",
+                "generation": 7,
+                "delivered_at": "2026-03-01T12:00:00Z",
+                "trouble": None,
+                "retry_at": None,
+                "drifts": 0,
+            }
+        ],
+    } == document
+
+
+async def test_a_homey_in_trouble(http: ClientSession, desk: FakeDesk) -> None:
+    """The last failure is told with step, remedy, status and how often it came."""
+    desk.views["home"] = view("home", token(timedelta(hours=-1)), trouble=refused())
+    document = await get(http, "/homeys/home")
+
+    assert document["trouble"] == {
+        "at": "2026-03-01T12:00:00Z",
+        "kind": "account_refused",
+        "step": "login",
+        "message": "the account refuses the password",
+        "remedy": "Correct it.",
+        "status": 401,
+        "count": 3,
+    }
+    assert isinstance(document["token"], dict)
+    assert (document["token"]["valid"], document["token"]["expires_in"]) == (False, 0)
+
+
+async def test_refresh_done(http: ClientSession, desk: FakeDesk) -> None:
+    """A refresh that is done answers 200 with the Homey's document, without the token."""
+    desk.renewed["home"] = view("home", token(generation=8))
+    async with http.post("/homeys/home/refresh?wait=5") as answer:
+        body = await answer.text()
+    document = json.loads(body)
+
+    assert (
+        answer.status,
+        document["refreshed"],
+        document["token"]["generation"],
+    ) == (200, True, 8)
+    assert [("home", timedelta(0), timedelta(seconds=5))] == desk.asked
+    assert CANARY not in body
+
+
+async def test_refresh_under_way(http: ClientSession, desk: FakeDesk) -> None:
+    """A refresh that does not end within the wait answers 202."""
+    desk.views["home"] = view("home", token(), refreshing=True)
+    async with http.post("/homeys/home/refresh?wait=0") as answer:
+        document = json.loads(await answer.read())
+
+    assert (answer.status, document["refreshed"]) == (202, False)
+
+
+async def test_refresh_too_soon(http: ClientSession, desk: FakeDesk) -> None:
+    """A refresh right after another is 429, with the seconds until it may be asked for."""
+    desk.refreshed = Refreshed(view("home", token()), done=False, too_soon=NOW + timedelta(0, 59.5))
+    async with http.post("/homeys/home/refresh") as answer:
+        document = await problem(answer, 429)
+
+    assert (answer.headers["Retry-After"], document["retry_after"]) == ("60", 60)
+
+
+async def test_refresh_failed(http: ClientSession, desk: FakeDesk) -> None:
+    """A refresh that failed is 503 with the failure, though the old token is still good."""
+    desk.views["home"] = view("home", token(), trouble=refused())
+    async with http.post("/homeys/home/refresh") as answer:
+        document = await problem(answer, 503)
+
+    assert (
+        document["kind"],
+        str(document["type"]).rpartition(":")[2],
+    ) == ("account_refused", "not-refreshed")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/homeys/nope/refresh", 404), ("/homeys/home/refresh?wait=-1", 400)],
+)
+async def test_refresh_refused(http: ClientSession, desk: FakeDesk, path: str, status: int) -> None:
+    """An unknown Homey or a bad wait starts nothing."""
+    async with http.post(path) as answer:
+        await problem(answer, status)
+
+    assert desk.asked == []
+
+
+async def test_health(http: ClientSession, desk: FakeDesk) -> None:
+    """Alive and ready are 200 with a word."""
+    async with http.get("/healthz") as healthz, http.get("/readyz") as readyz:
+        words = (await healthz.text(), await readyz.text())
+
+    assert words == ("ok\n", "ready\n")
+    desk.living = False
+    async with http.get("/healthz") as healthz:
+        await problem(healthz, 503)
+
+
+async def test_not_ready(http: ClientSession, desk: FakeDesk) -> None:
+    """Not ready names the Homeys that hold no valid token."""
+    desk.views["hut"] = view("hut", token(timedelta(0)), next_at=NOW + timedelta(seconds=60))
+    desk.views["attic"] = view("attic", next_at=NOW + timedelta(seconds=20))
+    async with http.get("/readyz") as answer:
+        document = await problem(answer, 503)
+
+    assert document["homeys"] == ["hut", "attic"]
+    assert answer.headers["Retry-After"] == "20"
+
+
+PATHS = ["/token", "/status", "/homeys/home", "/homeys/home/token", "/healthz", "/readyz", "/no"]
+
+
+@pytest.mark.parametrize("header", ["Origin", "Referer"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_web_page_drives_the_daemon(http: ClientSession, header: str, path: str) -> None:
+    """Whatever a browser sends is refused, on every path."""
+    async with http.get(path, headers={header: "http://localhost"}) as answer:
+        await problem(answer, 403)
+
+
+async def test_a_web_page_starts_no_refresh(http: ClientSession, desk: FakeDesk) -> None:
+    """A refused request does nothing."""
+    async with http.post("/homeys/home/refresh", headers={"Origin": "null"}) as answer:
+        await problem(answer, 403)
+
+    assert desk.asked == []
+
+
+async def test_any_host_will_do(http: ClientSession) -> None:
+    """Host is not looked at: only who may enter the socket comes this far."""
+    async with http.get("/token", headers={"Host": "whatever.example"}) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/tokens", "/homeys", "/homeys/a/b", "/token/", "//token"])
+async def test_unknown_path(http: ClientSession, path: str) -> None:
+    """An unknown path is a 404 problem."""
+    async with http.get(path) as answer:
+        document = await problem(answer, 404)
+
+    assert document["kind"] == "unknown_path"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("POST", "/token", "GET, HEAD"),
+        ("DELETE", "/homeys/home", "GET, HEAD"),
+        ("GET", "/homeys/home/refresh", "POST"),
+        ("PATCH", "/status", "GET, HEAD"),
+        ("OPTIONS", "/healthz", "GET, HEAD"),
+    ],
+)
+async def test_wrong_method(http: ClientSession, method: str, path: str, allow: str) -> None:
+    """A wrong method is 405, and Allow tells the right ones."""
+    async with http.request(method, path) as answer:
+        await problem(answer, 405)
+
+    assert allow == answer.headers["Allow"]
+
+
+async def test_no_homey_at_all(http: ClientSession, desk: FakeDesk) -> None:
+    """Without any Homey the status is well, and a token cannot be had."""
+    desk.views.clear()
+    document = await get(http, "/status")
+    async with http.get("/token") as answer:
+        await problem(answer, 400)
+
+    assert document["health"] == "ok"
+
+
+async def test_a_fault_of_ours_is_logged_and_answered(http: ClientSession, desk: FakeDesk) -> None:
+    """An unexpected error is 500 without its text, logged by its name, and ends nothing."""
+    desk.fault = RuntimeError("inside " + CANARY)
+    with capture_logs() as lines:
+        async with http.get("/homeys/home") as answer:
+            body = await answer.text()
+    desk.fault = None
+    async with http.get("/homeys/home") as again:
+        assert again.status == 200
+
+    assert answer.status == 500
+    assert CANARY not in body
+    assert [(one["event"], one["error"]) for one in lines] == [("request.failed", "RuntimeError")]
+
+
+@pytest.mark.parametrize("health", list(Health))
+async def test_health_words(http: ClientSession, desk: FakeDesk, health: Health) -> None:
+    """Every health is told by its name."""
+    desk.views["home"] = replace(desk.views["home"], health=health)
+    document = await get(http, "/status")
+
+    assert health.value == document["health"]
+
+
+@pytest.mark.parametrize("path", ["/token", "/nowhere"])
+async def test_an_expectation_that_cannot_be_met(http: ClientSession, path: str) -> None:
+    """What Expect asks for beyond 100-continue is refused as everything else is."""
+    async with http.get(path, headers={"Expect": "wonders"}) as answer:
+        told = await answer.json(content_type="application/problem+json")
+
+    assert (417, "unmet_expectation") == (answer.status, told["kind"])

@@ -1,0 +1,47 @@
+"""A crowd is woken a few at a time."""
+
+import asyncio
+
+from homey_tokend.server.waker import Waker
+
+
+async def turns(bells: list[asyncio.Event]) -> list[list[int]]:
+    """Which bells rang in each turn of the loop, until a turn in which none did."""
+    rung: list[list[int]] = []
+    while not rung or rung[-1]:
+        before = [bell.is_set() for bell in bells]
+        await asyncio.sleep(0)
+        after = [bell.is_set() for bell in bells]
+        rung.append([number for number in range(len(bells)) if after[number] > before[number]])
+    return rung[:-1]
+
+
+async def test_a_few_in_a_turn() -> None:
+    """No turn of the loop wakes more than the few that delay nobody; the first come first."""
+    bells = [asyncio.Event() for _ in range(20)]
+    Waker().ring(bells)
+
+    assert [[*range(8)], [*range(8, 16)], [*range(16, 20)]] == await turns(bells)
+
+
+async def test_rung_again_meanwhile() -> None:
+    """Who is to be rung anew before all were begins with the first one; no turn takes more."""
+    bells = [asyncio.Event() for _ in range(5)]
+    waker = Waker(at_once=2)
+    waker.ring(bells)
+    await asyncio.sleep(0)
+    bells[0].clear()
+    waker.ring(bells)
+
+    assert [[0], [2, 3], [4]] == await turns(bells)
+
+
+async def test_nobody() -> None:
+    """Where nobody is there nothing is done, and the next are woken as ever."""
+    waker = Waker()
+    waker.ring([])
+    await asyncio.sleep(0)
+    bells = [asyncio.Event()]
+    waker.ring(bells)
+
+    assert [[0]] == await turns(bells)

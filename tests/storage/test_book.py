@@ -1,0 +1,135 @@
+"""The Book: what is stored, and that it comes back as it was."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given, settings
+
+from homey_tokend.core.account import AccountState
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.tokens import Delivered
+from homey_tokend.storage.document import Book, from_json, to_json, with_accounts, with_homey
+from tests.core.samples import (
+    DOWN,
+    MINUTE,
+    SITE,
+    WRONG_CLIENT,
+    failing,
+    holding,
+    refused_account,
+    signed_in,
+)
+from tests.core.strategies import books
+from tests.support.clock import NOON
+
+STATE = (
+    failing(
+        holding().refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.25),
+        DOWN,
+    )
+    .undelivered("exec", 1, DOWN, at=NOON, draw=0.5)
+    .delivered("file", 1, Delivered(memory={"id": "7"}), NOON)
+    .of_account("key")
+)
+ACCOUNT = refused_account(state=signed_in(NOON)).signing_in(NOON, 7).was_forced(NOON)
+#: Every kind of thing that is stored, at least once.
+BOOK = Book("5a17", {"home": STATE.loaded(NOON)}, {"key": ACCOUNT}, {"home": Secret("refresh")})
+
+TROUBLE = {"at", "kind", "step", "message", "remedy", "status", "count"}
+FAILURE = {"trouble", "draw", "not_before"} | {f"trouble.{name}" for name in TROUBLE}
+REFUSAL = {"digest", "trouble"} | {f"trouble.{name}" for name in TROUBLE}
+#: What is written to the disk, by its place: adding to it is a decision.
+STORED = {
+    "": {"version", "salt", "homeys", "accounts", "refresh_tokens"},
+    "homeys": {
+        "generation",
+        "token",
+        "fraction",
+        "revoked",
+        "url",
+        "account",
+        "cloudid",
+        "attempted_at",
+        "failure",
+        "refusal",
+        "refreshes",
+        "sinks",
+    },
+    "homeys.token": {"value", "generation", "url", "issued_at", "expires_at", "expiry_told"},
+    "homeys.failure": FAILURE,
+    "homeys.refusal": REFUSAL,
+    "homeys.sinks": {
+        "generation",
+        "delivered_at",
+        "failure",
+        "failed_generation",
+        "refused",
+        "memory",
+        "drifts",
+    },
+    "homeys.sinks.failure": FAILURE,
+    "accounts": {"refusals", "refused_at", "sign_ins", "one_time_steps", "forced"},
+    "accounts.refusals": REFUSAL,
+}
+#: What of a Homey lives in memory only.
+IN_MEMORY = {"name", "minted_here", "proved_at", "asked_at", "unanswered", "wish"}
+
+
+def names(value: dict[str, Any]) -> set[str]:
+    """The keys of an object, those of its trouble too."""
+    return set(value) | {f"trouble.{name}" for name in value.get("trouble", ())}
+
+
+@settings(max_examples=50)
+@given(books())
+def test_a_book_comes_back_as_it_was_stored(book: Book) -> None:
+    assert book == from_json(to_json(book))
+
+
+def test_what_lives_in_memory_only_is_not_stored() -> None:
+    busy = STATE.asked(NOON + MINUTE, forced=True, at=NOON).not_answered(1, NOON)
+
+    assert replace(BOOK, homeys={"home": STATE.loaded(NOON)}) == from_json(
+        to_json(with_homey(BOOK, busy))
+    )
+
+
+def test_exactly_these_fields_are_stored() -> None:
+    document = json.loads(to_json(BOOK))
+    homey, account = document["homeys"]["home"], document["accounts"]["key"]
+    sink = homey["sinks"]["exec"]
+
+    assert STORED == {
+        "": names(document),
+        "homeys": names(homey),
+        "homeys.token": names(homey["token"]),
+        "homeys.failure": names(homey["failure"]),
+        "homeys.refusal": names(homey["refusal"]),
+        "homeys.sinks": names(sink),
+        "homeys.sinks.failure": names(sink["failure"]),
+        "accounts": names(account),
+        "accounts.refusals": names(account["refusals"][0]),
+    }
+
+
+def test_every_field_of_a_homey_and_an_account_is_stored_or_known_to_live_in_memory() -> None:
+    assert set(HomeyState.__dataclass_fields__) == STORED["homeys"] | IN_MEMORY
+    assert set(AccountState.__dataclass_fields__) == STORED["accounts"]
+
+
+def test_the_book_is_text_that_a_person_can_read() -> None:
+    text = to_json(BOOK).decode("ascii")
+
+    assert '"issued_at": "2026-03-01T12:00:00+00:00"' in text
+    assert text.endswith("}\n")
+
+
+def test_one_state_is_replaced_and_the_others_stay() -> None:
+    other = HomeyState("other")
+    book = with_accounts(with_homey(BOOK, other), {"another key": AccountState()})
+
+    assert {"home": STATE.loaded(NOON), "other": other} == book.homeys
+    assert {"key": ACCOUNT, "another key": AccountState()} == book.accounts
+    assert BOOK == with_accounts(with_homey(BOOK, BOOK.homeys["home"]), {"key": ACCOUNT})

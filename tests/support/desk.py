@@ -1,0 +1,113 @@
+"""A Desk that behaves: it holds views, hands out what a test put there, and can hang."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.status import Health, Refreshed, Trouble, View
+from homey_tokend.core.tokens import Token
+
+#: No answer but a token's may hold this.
+CANARY = "canary-4f7d2b91"
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+def token(
+    life: timedelta = timedelta(hours=24), *, generation: int = 7, value: str = CANARY
+) -> Token:
+    """A token issued an hour ago, good for ``life`` from now on."""
+    return Token(
+        Secret(value),
+        generation,
+        "https://abc.connect.athom.com",
+        NOW - timedelta(hours=1),
+        NOW + life,
+    )
+
+
+def view(name: str = "home", held: Token | None = None, **more: object) -> View:
+    """A view that is well where a token is held, and down where none is."""
+    plain = View(
+        name=name,
+        health=Health.DOWN if held is None else Health.OK,
+        url="https://abc.connect.athom.com",
+        token=held,
+        proved_at=None,
+        refreshing=False,
+        renew_at=None,
+        next_at=None,
+        next_why="",
+        trouble=None,
+        dies_at=None,
+        refusing_until=None,
+        refreshes=1,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]  # any field of the view
+
+
+def refused() -> Trouble:
+    """What a wrong password leaves behind."""
+    return Trouble(
+        NOW, "account_refused", "login", "the account refuses the password", "Correct it.", 401, 3
+    )
+
+
+class FakeDesk:
+    """Holds views; ``renewed`` are the ones that come when somebody waits for a token."""
+
+    def __init__(self, *views: View) -> None:
+        self.views = {one.name: one for one in views}
+        self.time = NOW
+        self.living = True
+        self.renewed: dict[str, View] = {}
+        self.refreshed: Refreshed | None = None
+        self.asked: list[tuple[str, timedelta, timedelta]] = []
+        self.refuted_with: list[tuple[str, int, timedelta]] = []
+        self.called = asyncio.Event()
+        self.hang: asyncio.Event | None = None
+        self.fault: Exception | None = None
+
+    def names(self) -> Sequence[str]:
+        return list(self.views)
+
+    def view(self, name: str) -> View:
+        if self.fault is not None:
+            raise self.fault
+        return self.views[name]
+
+    def now(self) -> datetime:
+        return self.time
+
+    def alive(self) -> bool:
+        return self.living
+
+    async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View:
+        self.asked.append((name, min_ttl, wait))
+        self.called.set()
+        if self.hang is not None:
+            await self.hang.wait()
+        self.views.update(self.renewed)
+        return self.views[name]
+
+    async def refresh(self, name: str, wait: timedelta) -> Refreshed:
+        self.asked.append((name, timedelta(0), wait))
+        if self.refreshed is not None:
+            return self.refreshed
+        self.views.update(self.renewed)
+        return Refreshed(self.views[name], done=name in self.renewed)
+
+    async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
+        self.refuted_with.append((name, generation, wait))
+        self.called.set()
+        if self.hang is not None:
+            await self.hang.wait()
+        self.views.update(self.renewed)
+        return self.views[name]
+
+    async def asked_for(self, count: int) -> None:
+        """Return when so many have asked for a token, or told that theirs is refused."""
+        while len(self.asked) + len(self.refuted_with) < count:
+            self.called.clear()
+            await self.called.wait()

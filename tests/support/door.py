@@ -1,0 +1,228 @@
+"""For tests of the forwarding door: a Homey that says any bytes, and a caller that sends any."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+from homey_tokend.core.status import View
+from homey_tokend.core.tokens import Token
+from homey_tokend.proxy.calls import Limits
+from homey_tokend.proxy.forwarder import Forwarder
+from homey_tokend.proxy.limiter import Line
+from homey_tokend.proxy.upstream import Upstream
+from homey_tokend.server.app import Api
+from homey_tokend.server.call_metrics import counted
+from homey_tokend.server.metrics import Counts
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
+from tests.support.clock import FakeClock
+from tests.support.desk import CANARY, FakeDesk, token, view
+
+#: Reading the authorities blocks for 20 ms; no request here is over TLS.
+TLS = ssl.create_default_context()
+#: Where nothing is to come too late, be the machine ever so busy.
+PATIENT = Limits(
+    connect=timedelta(seconds=20),
+    silence=timedelta(seconds=20),
+    whole=timedelta(seconds=30),
+    refresh=timedelta(seconds=20),
+    line=Line(wait=timedelta(seconds=20)),
+)
+#: Where silence is what is tested.
+HASTY = replace(
+    PATIENT,
+    silence=timedelta(milliseconds=300),
+    refresh=timedelta(milliseconds=300),
+    line=Line(wait=timedelta(milliseconds=300)),
+)
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@dataclass
+class Heard:
+    """One request as it reached the Homey."""
+
+    line: str
+    fields: list[tuple[str, str]]
+    body: bytes = b""
+
+    @property
+    def target(self) -> str:
+        return self.line.split(" ")[1]
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.fields if key.lower() == name.lower()]
+
+
+Turn = Callable[["Hub", Heard, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Hub:
+    """A Homey: ``answers`` in turn, the last one for ever; ``turn`` instead does what it likes."""
+
+    answers: list[bytes] = field(default_factory=lambda: [OK])
+    turn: Turn | None = None
+    reads_body: bool = True
+    hangs_up: bool = False
+    heard: list[Heard] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    url: str = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        with suppress(OSError, asyncio.IncompleteReadError, ValueError):
+            while True:
+                await self._one(reader, writer)
+        self.left.set()
+        writer.close()
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve in a task that ends with the hub."""
+        self.tasks.append(asyncio.create_task(self.serve(reader, writer)))
+
+    async def close(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        for writer in self.writers:
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        line, *lines = head.rstrip("\r\n").split("\r\n")
+        pairs = [(one.partition(":")[0], one.partition(":")[2].strip()) for one in lines]
+        heard = Heard(line, pairs)
+        self.heard.append(heard)
+        self.arrived.set()
+        if self.reads_body:
+            heard.body = await _body(heard, reader)
+        if self.turn is not None:
+            await self.turn(self, heard, reader, writer)
+            return
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        writer.write(answer)
+        await writer.drain()
+        if self.hangs_up or b"\r\n\r\n" not in answer:
+            raise ConnectionResetError
+
+
+async def _body(heard: Heard, reader: asyncio.StreamReader) -> bytes:
+    if heard.all("Transfer-Encoding"):
+        parts = []
+        while size := int(await reader.readline(), 16):
+            parts.append(await reader.readexactly(size))
+            await reader.readline()
+        await reader.readline()
+        return b"".join(parts)
+    (length,) = heard.all("Content-Length") or ["0"]
+    return await reader.readexactly(int(length))
+
+
+@dataclass
+class Reply:
+    """What the caller got: status, fields by lower-case name, body, and whether it was whole."""
+
+    status: int
+    fields: dict[str, str]
+    body: bytes
+    raw: bytes
+
+
+@dataclass
+class Door:
+    """The daemon's socket before one Homey."""
+
+    path: Path
+    desk: FakeDesk
+    hub: Hub
+    clock: FakeClock
+    counts: Counts = field(default_factory=Counts)
+
+    def hold(self, held: Token | None = None, **more: object) -> View:
+        """Put a token for the hub into the desk, and give the view."""
+        made = view("home", replace(held or token(), url=self.hub.url), **more)
+        self.desk.views["home"] = made
+        return made
+
+    async def send(self, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        writer.write(data)
+        await writer.drain()
+        return reader, writer
+
+    async def ask(
+        self,
+        target: str = "/homeys/home/api/x",
+        *,
+        method: str = "GET",
+        fields: str = "",
+        body: bytes = b"",
+    ) -> Reply:
+        """One request, everything that comes back until the daemon closes."""
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        head = f"{method} {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{length}{fields}\r\n"
+        return await self.say(head.encode("latin-1") + body)
+
+    async def say(self, data: bytes) -> Reply:
+        reader, writer = await self.send(data)
+        raw = b""
+        async with asyncio.timeout(40):
+            while (part := await reader.read(65536)) and not _whole(raw := raw + part):
+                pass
+        writer.close()
+        return reply_of(raw)
+
+
+def _whole(raw: bytes) -> bool:
+    """Whether all of an answer is there: the daemon may linger for the rest of a request's body."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
+    return bool(length) and len(body) == int(length)
+
+
+def reply_of(raw: bytes) -> Reply:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    line, *lines = head.decode("latin-1").split("\r\n")
+    fields = {one.partition(":")[0].lower(): one.partition(":")[2].strip() for one in lines}
+    assert CANARY.encode() not in head, "the token is in a header"
+    return Reply(int(line.split(" ")[1]), fields, body, raw)
+
+
+def as_chunks(*parts: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+def with_length(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
+    """An answer with these fields and this body."""
+    lines = "".join(f"{one}\r\n" for one in fields)
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body
+
+
+@asynccontextmanager
+async def opened(path: Path, limits: Limits = PATIENT) -> AsyncIterator[Door]:
+    """A door with a hub behind it."""
+    hub, clock = Hub(), FakeClock()
+    server = await asyncio.start_server(hub.take, "127.0.0.1", 0)
+    hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/homey/c0ffee"
+    door = Door(path, FakeDesk(), hub, clock)
+    door.hold()
+    upstream = Upstream({}, ssl_context=TLS)
+    forward = Forwarder(door.desk, upstream, clock, limits)
+    handler = counted(forward.answer, door.counts, clock)
+    api = Server(Api(door.desk, version="1", forward=handler))
+    await api.start(SocketPlace(path))
+    yield door
+    await api.stop()
+    await upstream.close()
+    await hub.close()
+    server.close()

@@ -1,0 +1,63 @@
+"""For tests of the client: the API over a FakeDesk in a thread, and a server that says anything."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from homey_tokend.server.app import Api
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
+from tests.support.desk import FakeDesk
+
+
+@contextlib.contextmanager
+def serving(desk: FakeDesk, path: Path) -> Iterator[None]:
+    """The real API on a socket, in a thread with a loop of its own."""
+    started, loop = threading.Event(), asyncio.new_event_loop()
+    server = Server(Api(desk, version="1.2.3"))
+
+    def turn() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(server.start(SocketPlace(path)))
+        started.set()
+        loop.run_forever()
+        loop.run_until_complete(server.stop())
+        loop.close()
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    started.wait(5)
+    yield
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(40)
+
+
+@contextlib.contextmanager
+def saying(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[bytes]]:
+    """A server that reads one request and says this; it keeps the connection where it shall hold."""
+    requests: list[bytes] = []
+    ended = threading.Event()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen(8)
+
+    def turn() -> None:
+        client, _ = listening.accept()
+        with client:
+            requests.append(client.recv(65536))
+            with contextlib.suppress(OSError):
+                client.sendall(answer)
+            if hold:
+                ended.wait(40)
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    yield requests
+    ended.set()
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as last:
+        last.connect(str(path))  # where nobody came: let the thread go
+    thread.join(40)
+    listening.close()

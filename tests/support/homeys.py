@@ -1,0 +1,82 @@
+"""For tests of ``call``: the door before a simulated Homey, in a thread with a loop of its own."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from homey_tokend.proxy.forwarder import Forwarder
+from homey_tokend.proxy.upstream import Upstream
+from homey_tokend.server.app import Api
+from homey_tokend.server.server import Server
+from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.simulator import Settings, Simulator
+from tests.support.clock import FakeClock
+from tests.support.desk import FakeDesk, token, view
+from tests.support.door import PATIENT, TLS
+
+
+class Home:
+    """A simulated Homey behind the daemon's socket; ``forget`` makes its bearer worthless."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.simulator = Simulator(settings)
+        self.desk = FakeDesk()
+
+    def sign_in(self) -> None:
+        """Hold a bearer that the Homey takes."""
+        (homey,) = self.simulator.state.homeys.values()
+        bearer = self.simulator.state.open_session(homey).bearer
+        held = replace(token(value=bearer), url=self.simulator.state.homey_url(homey.cloudid))
+        self.desk.views["home"] = view("home", held)
+
+    def id_of(self, name: str) -> str:
+        """The id of a device or variable by its name."""
+        (homey,) = self.simulator.state.homeys.values()
+        things = {**homey.devices, **homey.variables, **homey.zones}
+        return next(key for key, one in things.items() if one["name"] == name)
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Method and path of what reached the Homey."""
+        return [
+            (one.method, one.path.partition("/api/manager")[2]) for one in self.simulator.requests
+        ]
+
+
+@contextlib.contextmanager
+def inhabited(path: Path, settings: Settings | None = None) -> Iterator[Home]:
+    """A Homey that can be called over the socket at this path."""
+    home, loop, started = Home(settings or Settings()), asyncio.new_event_loop(), threading.Event()
+    upstream = Upstream({}, ssl_context=TLS)
+    forward = Forwarder(home.desk, upstream, FakeClock(instant=True), PATIENT)
+    server = Server(Api(home.desk, version="1", forward=forward.answer))
+
+    async def begin() -> None:
+        await home.simulator.start()
+        home.sign_in()
+        await server.start(SocketPlace(path))
+
+    async def end() -> None:
+        await server.stop()
+        await upstream.close()
+        await home.simulator.stop()
+
+    def turn() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(begin())
+        started.set()
+        loop.run_forever()
+        loop.run_until_complete(end())
+        loop.close()
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    assert started.wait(40)
+    try:
+        yield home
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(40)

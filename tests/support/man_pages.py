@@ -1,0 +1,170 @@
+"""Writes docs/man/ from what --help says and from the configuration's models.
+
+``python -m tests.support.man_pages``; a test holds the pages.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from homey_tokend.cli import parser as cli
+from homey_tokend.config import schema
+from homey_tokend.config.document import SHAPES
+from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES
+from tests.support.cli_page import TAIL, commands
+
+FOLDER = Path(__file__).parents[2] / "docs" / "man"
+
+#: Secrets have one schema with four alternatives; these places to read from are said once.
+_SECRETS = ("email", "password", "client_id", "client_secret", "totp_secret")
+
+_FILES = {
+    "/etc/homey-tokend/config.yaml": "The configuration: homey-tokend.yaml(5).",
+    "/etc/homey-tokend/credentials/": "The systemd service's secrets, one a file.",
+    "/run/homey-tokend/homey-tokend.sock": "The socket.",
+    "/var/lib/homey-tokend/state.json": "The held token, and what is known of failures.",
+}
+
+
+def pages() -> dict[str, str]:
+    """Each page by its file's name."""
+    return {"homey-tokend.1": command_page(), "homey-tokend.yaml.5": configuration_page()}
+
+
+def command_page() -> str:
+    """``homey-tokend(1)``."""
+    lines = [
+        *_title("HOMEY-TOKEND", 1),
+        ".SH NAME",
+        "homey-tokend \\- keeps a fresh Homey bearer token at hand",
+        ".SH SYNOPSIS",
+        ".B homey-tokend",
+        "COMMAND [OPTION ...]",
+        ".SH DESCRIPTION",
+        _plain(
+            "Signs in to an Athom account before the bearer token of the day ends, proves the new "
+            "token against the Homey, and hands it out on a unix socket, in a Homey logic "
+            "variable, in files and to commands. How it is configured: homey-tokend.yaml(5)."
+        ),
+        ".SH COMMANDS",
+    ]
+    for name in commands():
+        lines += _command(name, cli.parser_of(name))
+    lines += [".SH EXIT STATUS"]
+    for status, meaning in re.findall(r"^\| (\d+) \| (.*) \|$", TAIL, re.MULTILINE):
+        lines += [".TP", f".B {status}", _plain(meaning)]
+    lines += [".SH FILES"]
+    for path, meaning in _FILES.items():
+        lines += [".TP", f".I {_plain(path)}", _plain(meaning)]
+    return _ended([*lines, ".SH SEE ALSO", ".BR homey-tokend.yaml (5),", ".BR systemctl (1)"])
+
+
+def configuration_page() -> str:
+    """``homey-tokend.yaml(5)``."""
+    made = schema()
+    lines = [
+        *_title("HOMEY-TOKEND.YAML", 5),
+        ".SH NAME",
+        "homey-tokend.yaml \\- configuration of homey-tokend",
+        ".SH DESCRIPTION",
+        _plain(
+            "One YAML file, looked for at --config, $HOMEY_TOKEND_CONFIG, "
+            "$CONFIGURATION_DIRECTORY/config.yaml, /etc/homey-tokend/config.yaml and "
+            "~/.config/homey-tokend/config.yaml; without any, the environment. "
+            "A duration is a number of seconds, or has a unit: ms, s, m, h, d. "
+            "homey-tokend check tells all that is wrong with it."
+        ),
+        ".SH SECRETS",
+        _plain(f"{', '.join(_SECRETS)} are a text, or one of these:"),
+    ]
+    for source, meaning in _places(made["$defs"]["HomeyDocument"]["properties"]["password"]):
+        lines += [".TP", f".B {_plain(source)}", _plain(meaning)]
+    lines += [".SH KEYS"]
+    for path, model in SHAPES.items():
+        shape = made if not path else made["$defs"][model.__name__]
+        lines += _section(path, shape, made["$defs"])
+    lines += [".SH ENVIRONMENT", _plain("Without a file. Those of the Homey also as NAME_FILE.")]
+    for name, place in (*HOMEY_VARIABLES.items(), *DAEMON_VARIABLES.items()):
+        lines += [".TP", f".B {_plain(name)}", _plain(".".join(place))]
+    return _ended([*lines, ".SH SEE ALSO", ".BR homey-tokend (1)"])
+
+
+def _title(name: str, section: int) -> list[str]:
+    head = '.\\" Written by python -m tests.support.man_pages; a test holds it.'
+    return [head, f'.TH {name} {section} "" "homey-tokend" "Homey bearer tokens"']
+
+
+def _ended(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
+    yield f".SS {_plain(name)}"
+    yield _plain(parser.description or "")
+    yield ".PP"
+    yield f".B {_plain(usage)}"
+    formatter = parser._get_formatter()
+    for action in parser._actions:
+        if isinstance(action, argparse._HelpAction):
+            continue
+        yield from (".TP", f".B {_plain(formatter._format_action_invocation(action))}")
+        yield _plain(formatter._expand_help(action) if action.help else "")
+    if parser.epilog:
+        yield from (".PP", ".nf")
+        yield from (_plain(line) for line in parser.epilog.rstrip().splitlines())
+        yield ".fi"
+
+
+def _section(
+    path: tuple[str, ...], made: Mapping[str, Any], shapes: Mapping[str, Any]
+) -> Iterator[str]:
+    if path:
+        yield f".SS {_plain(_place(path))}"
+    yield _plain(str(made.get("description", "")))
+    required = made.get("required", ())
+    for key, value in made["properties"].items():
+        if key == "type" and path[-2:-1] == ("*",):
+            continue
+        yield from (".TP", f".B {_plain(key)}")
+        shape = shapes.get(value.get("$ref", "").rpartition("/")[2], {})
+        yield _plain(" ".join(_said({**shape, **value}, required=key in required)))
+
+
+def _said(value: Mapping[str, Any], *, required: bool) -> Iterator[str]:
+    yield str(value.get("description", ""))
+    if required:
+        yield "Must be there."
+    elif "default" in value and value["default"] not in ({}, []):
+        default = value["default"]
+        yield f"Default: {default if isinstance(default, str) else json.dumps(default)}."
+    if value.get("enum"):
+        yield f"One of: {', '.join(map(str, value['enum']))}."
+
+
+def _place(path: tuple[str, ...]) -> str:
+    """``homeys.NAME.sinks: type file``."""
+    if len(path) == 5:
+        return f"homeys.NAME.sinks, type: {path[-1]}"
+    return ".".join("NAME" if part == "*" else part for part in path)
+
+
+def _places(secret: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for choice in secret["anyOf"]:
+        for name, value in choice.get("properties", {}).items():
+            yield f"{{{name}: ...}}", value["description"]
+
+
+def _plain(text: str) -> str:
+    """Text for roff: no request, no escape, and dashes as they are typed."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "...")
+    return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, page in pages().items():
+        (FOLDER / name).write_text(page, encoding="utf-8")

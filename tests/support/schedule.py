@@ -1,0 +1,33 @@
+"""A schedule whose appointments a test keeps by moving a FakeClock."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from tests.support.clock import FakeClock
+
+
+class FakeSchedule:
+    """``ports.Schedule``: rings when the test says so, at the instants that were asked for."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.appointments: dict[str, tuple[datetime, Callable[[], None]]] = {}
+
+    def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
+        self.appointments[name] = (at, wake)
+
+    def forget(self, name: str) -> None:
+        self.appointments.pop(name, None)
+
+    def next(self) -> datetime | None:
+        """The first appointment, if there is one."""
+        return min((at for at, _ in self.appointments.values()), default=None)
+
+    def ring_due(self) -> int:
+        """Ring all whose time has come; how many they were."""
+        now = self._clock.now()
+        due = [(name, wake) for name, (at, wake) in self.appointments.items() if at <= now]
+        for name, wake in due:
+            del self.appointments[name]
+            wake()
+        return len(due)

@@ -1,0 +1,34 @@
+"""A sink that takes tokens as a test wants it to."""
+
+import asyncio
+
+from homey_tokend.core.tokens import Delivered, Delivery
+
+
+class FakeSink:
+    """``ports.Sink``: writes down what it is given; fails or hangs when it is told to.
+
+    Args:
+        target: Its name.
+    """
+
+    def __init__(self, target: str = "fake") -> None:
+        self.target = target
+        #: The deliveries that were begun, and the generations that were taken.
+        self.begun: list[Delivery] = []
+        self.taken: list[int] = []
+        #: Raised by the next writes, in turn.
+        self.failures: list[Exception] = []
+        #: Unset: a write waits until it is set.
+        self.free = asyncio.Event()
+        self.free.set()
+        self.memory: dict[str, str] = {}
+
+    async def write(self, delivery: Delivery) -> Delivered:
+        self.begun.append(delivery)
+        failure = self.failures.pop(0) if self.failures else None
+        await self.free.wait()
+        if failure is not None:
+            raise failure
+        self.taken.append(delivery.token.generation)
+        return Delivered("taken", {"writes": str(len(self.taken))})

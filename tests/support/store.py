@@ -1,0 +1,48 @@
+"""A state that is kept in memory, on a disk that can be full, hang or lie."""
+
+import asyncio
+
+from homey_tokend.core.errors import StateUnusable
+
+
+class FakeStore:
+    """``ports.Store``: what was saved last is what is loaded.
+
+    Args:
+        blob: What is there at the start.
+    """
+
+    def __init__(self, blob: bytes | None = None) -> None:
+        self.blob = blob
+        self.saves = 0
+        #: Why nothing can be written (or read, or moved), while it is set.
+        self.full = ""
+        self.unreadable = ""
+        self.unmovable = ""
+        #: Whether a save never comes back.
+        self.hangs = False
+        #: Raised by a save, in place of what a store may raise.
+        self.bug: Exception | None = None
+        self.aside: list[bytes | None] = []
+
+    async def load(self) -> bytes | None:
+        if self.unreadable:
+            raise StateUnusable(self.unreadable)
+        return self.blob
+
+    async def save(self, blob: bytes) -> None:
+        self.saves += 1
+        if self.bug is not None:
+            raise self.bug
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.full:
+            raise StateUnusable(self.full)
+        self.blob = blob
+
+    async def set_aside(self) -> str:
+        if self.unmovable:
+            raise StateUnusable(self.unmovable)
+        self.aside.append(self.blob)
+        self.blob = None
+        return "state.json.damaged-1"
