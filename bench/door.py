@@ -30,10 +30,10 @@ from bench.socket_reads import Desk, connected
 from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.runtime.clock import SystemClock
-from homey_tokend.runtime.memory import settle
+from homey_tokend.runtime.memory import freeze_objects
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 
 THROUGHPUT, MEMORY_MIB = 0.7, 8.0
 CALLERS = 3
@@ -93,8 +93,8 @@ async def serve_door(path: Path, port: int) -> None:
     desk.held = replace(desk.held, token=replace(token, url=f"http://127.0.0.1:{port}"))
     upstream = Upstream({}, ssl_context=ssl.create_default_context())
     forward = Forwarder(desk, upstream, SystemClock())
-    await Server(Api(desk, version="0", forward=forward.answer)).start(SocketPlace(path))
-    settle()  # as the daemon does once it is built
+    await Server(Api(desk, version="0", forward=forward.answer)).start(SocketOptions(path))
+    freeze_objects()  # as the daemon does once it is built
     await asyncio.Event().wait()
 
 

@@ -28,14 +28,14 @@ from pathlib import Path
 
 from bench.common import Figure, median, percentile, pin, report
 from bench.socket_reads import ASK, Desk, connected, reads
-from homey_tokend.core.events import Recovered
-from homey_tokend.server.access import Gatekeeper
-from homey_tokend.server.app import Api, no_web_page
-from homey_tokend.server.connections import Crowd, room_for
-from homey_tokend.server.event_buffer import Bulletin
-from homey_tokend.server.monitoring import Watched
+from homey_tokend.core.events import RefreshRecovered
+from homey_tokend.server.access import AccessControl
+from homey_tokend.server.app import Api, reject_browsers
+from homey_tokend.server.connections import Connections, connection_limit
+from homey_tokend.server.event_buffer import EventBuffer
+from homey_tokend.server.monitoring import Telemetry
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace, raise_open_files
+from homey_tokend.server.unix_socket import SocketOptions, raise_file_limit
 
 P99_MS, CPU_PERCENT, GONE_S, EVENT_S, NEW_S = 1.0, 2.0, 65.0, 1.0, 2.0
 HALVES, DEAF = 200, 50
@@ -46,14 +46,14 @@ LISTEN = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def serve(path: Path) -> None:
-    bulletin, gatekeeper = Bulletin("bench"), Gatekeeper()
-    gates = (gatekeeper.readers_gate, no_web_page)
-    api = Api(Desk(), version="0", gates=gates, watched=Watched(bulletin))
-    server = Server(api, crowd=Crowd(room_for(raise_open_files())))
-    await server.start(SocketPlace(path))
+    bulletin, gatekeeper = EventBuffer("bench"), AccessControl()
+    gates = (gatekeeper.readers_gate, reject_browsers)
+    api = Api(Desk(), version="0", gates=gates, watched=Telemetry(bulletin))
+    server = Server(api, crowd=Connections(connection_limit(raise_file_limit())))
+    await server.start(SocketOptions(path))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(
-        signal.SIGUSR1, lambda: bulletin.publish(Recovered("home", datetime.now(UTC), 1))
+        signal.SIGUSR1, lambda: bulletin.publish(RefreshRecovered("home", datetime.now(UTC), 1))
     )
     await asyncio.Event().wait()
 
@@ -210,7 +210,7 @@ def main() -> int:
     parser.add_argument("--reads", type=int, default=10_000)
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
-    raise_open_files()
+    raise_file_limit()
     pin(0)
     folder = Path(tempfile.mkdtemp(prefix="ht"))
     figures = full(folder / "f.sock")

@@ -30,12 +30,12 @@ from bench.common import Figure, median, paired, percentile, pin, report
 from bench.door import memory
 from bench.processes import folder
 from bench.socket_reads import Desk, connected, rate
-from homey_tokend.core.events import Renewed
+from homey_tokend.core.events import TokenRenewed
 from homey_tokend.server.app import Api
-from homey_tokend.server.event_buffer import Bulletin
-from homey_tokend.server.monitoring import Watched
+from homey_tokend.server.event_buffer import EventBuffer
+from homey_tokend.server.monitoring import Telemetry
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 
 LISTENERS, DEAF = 1000, 50
 WITHIN_S, RATE, MEMORY_MIB = 1.0, 0.9, 8.0
@@ -44,17 +44,17 @@ LISTEN = b"GET /events HTTP/1.1\r\nHost: h\r\n\r\n"
 MANY = 600
 
 
-def renewed() -> Renewed:
+def renewed() -> TokenRenewed:
     """A renewal; its fingerprint is the moment of its publication."""
     now = datetime.now(UTC)
     told = str(time.perf_counter_ns())
-    return Renewed("home", now, 1, told, now, now + timedelta(days=1), proved=True)
+    return TokenRenewed("home", now, 1, told, now, now + timedelta(days=1), proved=True)
 
 
 async def serve(path: Path, pipe: Connection) -> None:
     """The API; publishes a renewal for each word that comes through the pipe."""
-    bulletin = Bulletin("bench")
-    await Server(Api(Desk(), version="0", watched=Watched(bulletin))).start(SocketPlace(path))
+    bulletin = EventBuffer("bench")
+    await Server(Api(Desk(), version="0", watched=Telemetry(bulletin))).start(SocketOptions(path))
     ended = asyncio.Event()
 
     def told() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from homey_tokend import daemon
 from homey_tokend.cli import main
-from homey_tokend.runtime.scheduler import Timetable
+from homey_tokend.runtime.scheduler import JobScheduler
 
 COUNTS = Path(os.environ["SOAK_COUNTS"])
 
 
-class Counted(Timetable):
+class Counted(JobScheduler):
     def start(self) -> None:
         super().start()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._tell)

@@ -24,12 +24,12 @@ from aiohttp import web
 
 from bench.common import Figure, median, paired, percentile, pin, report
 from homey_tokend.core.secret import Secret
-from homey_tokend.core.status import Health, Refreshed, View
+from homey_tokend.core.status import Health, RefreshResult, View
 from homey_tokend.core.tokens import Token
-from homey_tokend.server.access import Gatekeeper
-from homey_tokend.server.app import Api, no_web_page
+from homey_tokend.server.access import AccessControl
+from homey_tokend.server.app import Api, reject_browsers
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 
 P99_MS, P999_MS, RATE = 1.0, 5.0, 0.8
 HANGING = 50
@@ -49,14 +49,14 @@ class Desk:
             health=Health.OK,
             url=held.url,
             token=held,
-            proved_at=now,
+            verified_at=now,
             refreshing=True,
             renew_at=now,
             next_at=now,
-            next_why="",
+            next_reason="",
             trouble=None,
-            dies_at=None,
-            refusing_until=None,
+            outage_at=None,
+            sign_in_blocked_until=None,
             refreshes=1,
         )
 
@@ -77,9 +77,9 @@ class Desk:
         await asyncio.sleep(wait.total_seconds())
         return self.view(name)
 
-    async def refresh(self, name: str, wait: timedelta) -> Refreshed:
+    async def refresh(self, name: str, wait: timedelta) -> RefreshResult:
         await asyncio.sleep(wait.total_seconds())
-        return Refreshed(self.view(name), done=False)
+        return RefreshResult(self.view(name), done=False)
 
     async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
         del generation, wait
@@ -87,8 +87,8 @@ class Desk:
 
 
 async def serve_api(path: Path) -> None:
-    gates = (Gatekeeper().readers_gate, no_web_page)
-    await Server(Api(Desk(), version="0", gates=gates)).start(SocketPlace(path))
+    gates = (AccessControl().readers_gate, reject_browsers)
+    await Server(Api(Desk(), version="0", gates=gates)).start(SocketOptions(path))
     await asyncio.Event().wait()
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 
 from homey_tokend import __version__
-from homey_tokend.athom.urls import Site, fallback_url, simulated
+from homey_tokend.athom.urls import HomeyTarget, fallback_url, is_simulated
 from homey_tokend.config import (
     Config,
     ExecSinkConfig,
@@ -22,26 +22,34 @@ from homey_tokend.config import (
 )
 from homey_tokend.config.diff import Differences
 from homey_tokend.core import events as happenings
-from homey_tokend.core.decision import BUDGET_SPAN_LEAST, Plan
+from homey_tokend.core.decision import BUDGET_SPAN_LEAST, RefreshSettings
 from homey_tokend.core.errors import TokendError
 from homey_tokend.core.http_types import Request, Response
-from homey_tokend.core.ports import CheckableSink, Clock, Listener, Schedule, Sink, Store, Transport
+from homey_tokend.core.ports import (
+    BlobStore,
+    CheckableSink,
+    Clock,
+    Notifier,
+    Scheduler,
+    Sink,
+    Transport,
+)
 from homey_tokend.core.secret import Secret, SecretRef, SecretSource
 from homey_tokend.credentials.reader import SecretReader
 from homey_tokend.http.transport import HttpTransport
 from homey_tokend.keeper.accounts import Accounts
-from homey_tokend.keeper.dependencies import Hands
+from homey_tokend.keeper.dependencies import Dependencies
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.sign_in import Homey, Refresher, Tools
-from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.keeper.sign_in import HomeySettings, Refresher, SignInDependencies
+from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.clock import SteadyClock
-from homey_tokend.runtime.workers import Threads
-from homey_tokend.sinks.exec import ExecListener, ExecSink
+from homey_tokend.runtime.workers import WorkerPool
+from homey_tokend.sinks.exec import ExecNotifier, ExecSink
 from homey_tokend.sinks.file import FileSink
 from homey_tokend.sinks.logic_variable import LogicVariableSink
-from homey_tokend.sinks.notifiers import StateVariable
-from homey_tokend.storage.state_file import FileStore, Lock, NullStore
-from homey_tokend.storage.store import Ledger
+from homey_tokend.sinks.notifiers import StateVariableNotifier
+from homey_tokend.storage.state_file import InstanceLock, NoStateFile, StateFile
+from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -52,7 +60,7 @@ def _unheard(_name: str, _request: Request, _response: Response) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Runtime:
     """What is outside of the daemon, and what tests and the demo put in its place.
 
     ``transport`` is used instead of HTTP where it is given; ``hide`` is told of
@@ -64,36 +72,36 @@ class World:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     hide: Callable[[Secret], None] = lambda _secret: None
     heard: Callable[[str, Request, Response], None] = _unheard
-    tell: happenings.Tell = happenings.nobody
+    tell: happenings.Emit = happenings.ignore_event
     transport: Transport | None = None
 
 
-class Parts:
+class Components:
     """Everything below the doors, ready to run.
 
     Build it before the event loop runs: the TLS context takes 20 ms to read.
     """
 
-    def __init__(self, config: Config, world: World) -> None:
+    def __init__(self, config: Config, world: Runtime) -> None:
         self.config = config
         self._wall = world.clock.now
         # Made once: whatever is set from here on, the heartbeat is told of.
         self._steady = SteadyClock.over(world.clock)
         self._world = world = replace(world, clock=self._steady)
-        self._state_threads = Threads()
+        self._state_threads = WorkerPool()
         # What takes long and writes no state: with many Homeys their digests, some 150 ms each,
         # would stand before it, and a disk that is well would be taken for one that hangs.
-        self._other_threads = Threads()
+        self._other_threads = WorkerPool()
         # Each file that a sink writes has one thread: a folder that hangs holds up nothing else,
         # and after a reload the new sink's write waits for one of the old that still hangs.
-        self._file_threads: dict[Path, Threads] = {}
+        self._file_threads: dict[Path, WorkerPool] = {}
         self._readers: dict[str, SecretReader] = {}
         self._proofs: set[asyncio.Task[None]] = set()
         self._retired: list[HttpTransport] = []
         self._retired_readers: list[SecretReader] = []
         self._http = self._new_transport()
         self.transport = world.transport or self._http
-        self.ledger = Ledger(self._store(), salt=lambda: secrets.token_hex(16), hide=world.hide)
+        self.ledger = StateStore(self._store(), salt=lambda: secrets.token_hex(16), hide=world.hide)
         self.accounts = Accounts(self.ledger)
         self.plans = {name: self._plan(homey) for name, homey in config.homeys.items()}
         self.refreshers = {name: self._refresher(homey) for name, homey in config.homeys.items()}
@@ -115,18 +123,18 @@ class Parts:
         """The clock that everything kept is measured with."""
         return self._steady
 
-    def lock(self) -> Lock | None:
+    def lock(self) -> InstanceLock | None:
         """The lock against a second daemon on the same state; None where none is kept."""
         path = self.config.state.path
-        return None if path is None else Lock(path.with_name(f"{path.name}.lock"))
+        return None if path is None else InstanceLock(path.with_name(f"{path.name}.lock"))
 
-    async def fleet(self, schedule: Schedule, alive: Callable[[], bool]) -> Fleet:
+    async def fleet(self, schedule: Scheduler, alive: Callable[[], bool]) -> Supervisor:
         """The keepers, over the state as it was kept."""
         await self.ledger.load(self._world.clock.now())
         keepers = {name: await self.keeper(name, schedule) for name in self.config.homeys}
-        return Fleet(keepers, self.accounts, self._world.clock, alive)
+        return Supervisor(keepers, self.accounts, self._world.clock, alive)
 
-    def plan(self, name: str, sinks: Mapping[str, Sink]) -> Plan:
+    def plan(self, name: str, sinks: Mapping[str, Sink]) -> RefreshSettings:
         """What the configuration says to policy about one Homey with these sinks."""
         checked = tuple(key for key, sink in sinks.items() if isinstance(sink, CheckableSink))
         return replace(self.plans[name], sinks=tuple(sinks), checked=checked)
@@ -135,9 +143,9 @@ class Parts:
         """Run what blocks on a thread that no state write waits for."""
         return await self._other_threads.run(act)
 
-    def site(self, homey: HomeyConfig, remembered: str | None = None) -> Site:
+    def site(self, homey: HomeyConfig, remembered: str | None = None) -> HomeyTarget:
         """Where a Homey is called."""
-        return Site(
+        return HomeyTarget(
             self.config.endpoints,
             homey.cloudid,
             homey.url,
@@ -185,7 +193,7 @@ class Parts:
             user_agent=f"homey-tokend/{__version__}",
         )
 
-    async def keeper(self, name: str, schedule: Schedule) -> Keeper:
+    async def keeper(self, name: str, schedule: Scheduler) -> Keeper:
         """A keeper for one Homey, over its state as it was kept."""
         homey = self.config.homeys[name]
         if self.config.refresh.method != "refresh_token" and self.ledger.refresh_token(name):
@@ -198,7 +206,7 @@ class Parts:
                 proof = asyncio.create_task(_prove(homey.name, sink), name=f"proof:{name}")
                 self._proofs.add(proof)
                 proof.add_done_callback(self._proofs.discard)
-        hands = Hands(
+        hands = Dependencies(
             clock=self._world.clock,
             schedule=schedule,
             transport=self.transport,
@@ -216,14 +224,14 @@ class Parts:
             hands=hands,
         )
 
-    def _store(self) -> Store:
+    def _store(self) -> BlobStore:
         path = self.config.state.path
-        return NullStore() if path is None else FileStore(path, self._state_threads)
+        return NoStateFile() if path is None else StateFile(path, self._state_threads)
 
-    def _plan(self, homey: HomeyConfig) -> Plan:
+    def _plan(self, homey: HomeyConfig) -> RefreshSettings:
         refresh = self.config.refresh
         same = [other for other in self.config.homeys.values() if other.email == homey.email]
-        return Plan(
+        return RefreshSettings(
             at=refresh.at,
             jitter=refresh.jitter,
             lifetime=refresh.lifetime,
@@ -233,13 +241,13 @@ class Parts:
             homeys=len(same),
             one_time=homey.totp_secret is not None,
             budget_span_least=(
-                timedelta(0) if simulated(self.config.endpoints) else BUDGET_SPAN_LEAST
+                timedelta(0) if is_simulated(self.config.endpoints) else BUDGET_SPAN_LEAST
             ),
         )
 
     def _refresher(self, homey: HomeyConfig) -> Refresher:
         world, refresh = self._world, self.config.refresh
-        tools = Tools(
+        tools = SignInDependencies(
             clock=world.clock,
             transport=self.transport,
             accounts=self.accounts,
@@ -250,7 +258,7 @@ class Parts:
             tell=world.tell,
             wall=self._wall,
         )
-        known = Homey(
+        known = HomeySettings(
             name=homey.name,
             endpoints=self.config.endpoints,
             cloudid=homey.cloudid,
@@ -278,7 +286,7 @@ class Parts:
                 )
             case FileSinkConfig():
                 if sink.path not in self._file_threads:
-                    self._file_threads[sink.path] = Threads(1)
+                    self._file_threads[sink.path] = WorkerPool(1)
                 threads = self._file_threads[sink.path]
                 return FileSink(sink.path, sink.mode, sink.format, threads)
             case ExecSinkConfig():
@@ -286,14 +294,14 @@ class Parts:
 
     def listeners(
         self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig
-    ) -> Iterator[Listener]:
+    ) -> Iterator[Notifier]:
         """Who is told of trouble, as a section of the configuration describes it."""
         match sink:
             case LogicVariableConfig(state_variable=str(name)):
-                yield StateVariable(self.transport, name=name, create=sink.create)
+                yield StateVariableNotifier(self.transport, name=name, create=sink.create)
             case ExecSinkConfig(on=on) if set(on) - {"token"}:
                 environ, events = self._harmless_environ, frozenset(on)
-                yield ExecListener(sink.command, sink.timeout, environ, events)
+                yield ExecNotifier(sink.command, sink.timeout, environ, events)
 
     def _harmless_environ(self) -> dict[str, str]:
         """The environment without the variables that hold configured secrets."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
-from homey_tokend.client.auth import Bearers
+from homey_tokend.client.auth import AuthHeaders
 
 
 class HomeyAuth(httpx.Auth):
@@ -34,7 +34,7 @@ class HomeyAuth(httpx.Auth):
         socket: str | None = None,
         hosts: tuple[str, ...] = (),
     ) -> None:
-        self._bearers = Bearers(homey, min_ttl, socket, hosts)
+        self._bearers = AuthHeaders(homey, min_ttl, socket, hosts)
 
     def sync_auth_flow(
         self, request: httpx.Request

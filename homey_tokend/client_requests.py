@@ -9,7 +9,7 @@ from typing import Any
 import requests
 from requests.auth import AuthBase
 
-from homey_tokend.client.auth import Bearers
+from homey_tokend.client.auth import AuthHeaders
 
 
 class HomeyAuth(AuthBase):
@@ -34,7 +34,7 @@ class HomeyAuth(AuthBase):
         socket: str | None = None,
         hosts: tuple[str, ...] = (),
     ) -> None:
-        self._bearers = Bearers(homey, min_ttl, socket, hosts)
+        self._bearers = AuthHeaders(homey, min_ttl, socket, hosts)
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the bearer, and listen for a 401."""

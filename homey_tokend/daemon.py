@@ -14,28 +14,28 @@ from typing import Any, TypeVar
 import structlog
 
 from homey_tokend import __version__
-from homey_tokend.build import Parts, World
+from homey_tokend.build import Components, Runtime
 from homey_tokend.config import Config, LogConfig
-from homey_tokend.core.events import Happened
+from homey_tokend.core.events import Event
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.status import Health
-from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
-from homey_tokend.reload import Reload
-from homey_tokend.runtime.aside import aside
-from homey_tokend.runtime.scheduler import HEARTBEAT, Beat, Timetable
-from homey_tokend.runtime.systemd_notify import Notifier
-from homey_tokend.runtime.systemd_sockets import overruled
-from homey_tokend.server.access import Gatekeeper, rules_of
-from homey_tokend.server.app import Api, no_web_page
-from homey_tokend.server.call_metrics import counted
-from homey_tokend.server.connections import Crowd, room_for
-from homey_tokend.server.event_buffer import Bulletin
-from homey_tokend.server.listeners import Doors
-from homey_tokend.server.metrics import Counts, Level
-from homey_tokend.server.monitoring import Watched
-from homey_tokend.server.unix_socket import raise_open_files
+from homey_tokend.reload import Reloader
+from homey_tokend.runtime.aside import run_in_thread
+from homey_tokend.runtime.scheduler import HEARTBEAT, Heartbeat, JobScheduler
+from homey_tokend.runtime.systemd_notify import SystemdNotifier
+from homey_tokend.runtime.systemd_sockets import overridden_keys
+from homey_tokend.server.access import AccessControl, resolve_rules
+from homey_tokend.server.app import Api, reject_browsers
+from homey_tokend.server.call_metrics import count_calls
+from homey_tokend.server.connections import Connections, connection_limit
+from homey_tokend.server.event_buffer import EventBuffer
+from homey_tokend.server.listeners import Listeners
+from homey_tokend.server.metrics import Gauge, Metrics
+from homey_tokend.server.monitoring import Telemetry
+from homey_tokend.server.unix_socket import raise_file_limit
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -47,9 +47,9 @@ OVERDUE = timedelta(seconds=60)
 class _Begun:
     """A daemon whose doors are open."""
 
-    fleet: Fleet
-    reload: Reload
-    doors: Doors
+    fleet: Supervisor
+    reload: Reloader
+    doors: Listeners
 
 
 class Daemon:
@@ -68,29 +68,29 @@ class Daemon:
     def __init__(
         self,
         config: Config,
-        world: World,
+        world: Runtime,
         *,
         load: Callable[[], Config] | None = None,
         set_log: Callable[[LogConfig], None] = lambda _log: None,
         prepared: Sequence[socket] = (),
     ) -> None:
         self.config = config
-        self._gatekeeper = Gatekeeper()
-        self._watched = Watched(
-            Bulletin(secrets.token_hex(4)),
-            Counts(),
+        self._gatekeeper = AccessControl()
+        self._watched = Telemetry(
+            EventBuffer(secrets.token_hex(4)),
+            Metrics(),
             self._gatekeeper.visits,
             self._gatekeeper.refusals,
         )
-        self._world = overheard(world, self._watched)
+        self._world = observed(world, self._watched)
         self._load = load or (lambda: config)
         self._set_log = set_log
         self._prepared = prepared
-        self._parts = Parts(config, self._world)
+        self._parts = Components(config, self._world)
         self._upstream = Upstream(world.environ)
-        self._notifier = Notifier(world.environ)
+        self._notifier = SystemdNotifier(world.environ)
         self._stop = asyncio.Event()
-        self._beats: asyncio.Queue[Beat] = asyncio.Queue()
+        self._beats: asyncio.Queue[Heartbeat] = asyncio.Queue()
         self._reload_wanted = asyncio.Event()
 
     def reload(self) -> None:
@@ -101,7 +101,7 @@ class Daemon:
         """End in good order; a second time changes nothing."""
         self._stop.set()
 
-    async def run(self, started: Callable[[Fleet], None] = lambda _fleet: None) -> None:
+    async def run(self, started: Callable[[Supervisor], None] = lambda _fleet: None) -> None:
         """Run until ``stop``.
 
         Args:
@@ -128,9 +128,9 @@ class Daemon:
         config = self.config
         lock = self._parts.lock()
         if lock is not None:
-            await aside(lock.acquire)
+            await run_in_thread(lock.acquire)
             stack.callback(lock.release)
-        timetable = Timetable(
+        timetable = JobScheduler(
             self._world.clock,
             steady=self._parts.clock,
             heartbeat=self._notifier.often_enough(HEARTBEAT),
@@ -143,7 +143,7 @@ class Daemon:
         doors = await self._doors(fleet)
         stack.push_async_callback(doors.close)
         await doors.open(config.socket, config.http, self._prepared)
-        return _Begun(fleet, Reload(self._parts, fleet, timetable, self._load), doors)
+        return _Begun(fleet, Reloader(self._parts, fleet, timetable, self._load), doors)
 
     async def _unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What the work returns; None where a stop comes first, however it hangs."""
@@ -157,40 +157,40 @@ class Daemon:
                 each.cancel()
             await asyncio.gather(task, told, return_exceptions=True)
 
-    async def _doors(self, fleet: Fleet) -> Doors:
+    async def _doors(self, fleet: Supervisor) -> Listeners:
         """The doors, with who may enter and how many."""
         await self._admit(self.config)
         counts = self._watched.counts
-        crowd = Crowd(room_for(raise_open_files()), counts.turned_out.add)
+        crowd = Connections(connection_limit(raise_file_limit()), counts.turned_out.add)
         about = "Connections that are open, of all doors."
-        counts.levels.append(Level("connections", about, lambda: len(crowd)))
+        counts.levels.append(Gauge("connections", about, lambda: len(crowd)))
         forwarder = Forwarder(fleet, self._upstream, self._world.clock)
         api = Api(
             fleet,
             version=__version__,
-            gates=(self._gatekeeper.readers_gate, no_web_page),
-            forward=counted(forwarder.answer, counts, self._world.clock),
-            call_gates=(self._gatekeeper.callers_gate, no_web_page),
+            gates=(self._gatekeeper.readers_gate, reject_browsers),
+            forward=count_calls(forwarder.answer, counts, self._world.clock),
+            call_gates=(self._gatekeeper.callers_gate, reject_browsers),
             watched=self._watched,
         )
-        return Doors(api, crowd)
+        return Listeners(api, crowd)
 
     async def _admit(self, config: Config) -> None:
         """Let in whom the configuration names; their names are looked up anew."""
-        self._gatekeeper.rules = await aside(partial(rules_of, config.socket))
+        self._gatekeeper.rules = await run_in_thread(partial(resolve_rules, config.socket))
 
     async def _serve(self, begun: _Begun) -> None:
         """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""
         await self._unless_told(self._work(begun.fleet, begun.reload, begun.doors))
 
-    async def _work(self, fleet: Fleet, reload: Reload, doors: Doors) -> None:
+    async def _work(self, fleet: Supervisor, reload: Reloader, doors: Listeners) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reloads(reload, doors), name="reloads")
             group.create_task(fleet.run(), name="fleet")
             group.create_task(self._heartbeats(fleet), name="heartbeats")
             group.create_task(self._first_status(fleet), name="first status")
 
-    async def _reloads(self, reload: Reload, doors: Doors) -> None:
+    async def _reloads(self, reload: Reloader, doors: Listeners) -> None:
         while True:
             await self._reload_wanted.wait()
             self._reload_wanted.clear()
@@ -205,7 +205,7 @@ class Daemon:
                 await doors.change_http(new.http)
             self._notifier.ready()
 
-    async def _heartbeats(self, fleet: Fleet) -> None:
+    async def _heartbeats(self, fleet: Supervisor) -> None:
         while True:
             await self._beats.get()
             await fleet.beat()
@@ -213,25 +213,25 @@ class Daemon:
                 self._notifier.alive()
             self._notifier.status(status_line(fleet))
 
-    async def _first_status(self, fleet: Fleet) -> None:
+    async def _first_status(self, fleet: Supervisor) -> None:
         await fleet.settled()
         self._notifier.status(status_line(fleet))
 
     def _where(self) -> str:
         """Where the socket is; of what the configuration says otherwise, a person is told."""
-        for key, in_force in overruled(self.config.socket, self._prepared):
-            log.warning("socket.overruled", key=key, in_force=in_force)
+        for key, in_force in overridden_keys(self.config.socket, self._prepared):
+            log.warning("socket.overridden", key=key, in_force=in_force)
         held = [str(sock.getsockname()) for sock in self._prepared]
         return ", ".join(held) or str(self.config.socket.path)
 
-    def _turns(self, timetable: Timetable) -> bool:
+    def _turns(self, timetable: JobScheduler) -> bool:
         return timetable.overdue(self._world.clock.now()) <= OVERDUE
 
 
-def overheard(world: World, watched: Watched) -> World:
+def observed(world: Runtime, watched: Telemetry) -> Runtime:
     """The world, with everything that happens in it also told to those who watch."""
 
-    def tell(happened: Happened) -> None:
+    def tell(happened: Event) -> None:
         watched.counts.happened(happened)
         watched.bulletin.publish(happened)
         world.tell(happened)
@@ -243,7 +243,7 @@ def overheard(world: World, watched: Watched) -> World:
     return replace(world, tell=tell, heard=heard)
 
 
-def status_line(fleet: Fleet) -> str:
+def status_line(fleet: Supervisor) -> str:
     """One line on all Homeys, for ``systemctl status``."""
     words = []
     for name in fleet.names():
@@ -254,7 +254,7 @@ def status_line(fleet: Fleet) -> str:
     return "; ".join(words)
 
 
-def heed_signals(daemon: Daemon) -> None:
+def install_signal_handlers(daemon: Daemon) -> None:
     """SIGHUP reloads; SIGTERM and SIGINT end in good order, a second one at once."""
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)

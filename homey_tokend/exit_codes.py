@@ -13,7 +13,7 @@ CANNOT_WRITE = 74
 #: No valid token now; trying later can help.
 TRY_LATER = 75
 #: Credentials or consent are refused, or access is denied: a person is needed.
-REFUSED = 77
+ACTION_NEEDED = 77
 #: The configuration is bad.
 CONFIGURATION = 78
 #: Ended by Ctrl-C, as shells count it (128 + SIGINT).
@@ -34,6 +34,6 @@ _KINDS = {
 }
 
 
-def of_kind(kind: str) -> int:
+def for_kind(kind: str) -> int:
     """The exit status for a failure by its ``errors.TokendError.kind``."""
-    return REFUSED if kind.endswith("refused") else _KINDS.get(kind, TRY_LATER)
+    return ACTION_NEEDED if kind.endswith("rejected") else _KINDS.get(kind, TRY_LATER)

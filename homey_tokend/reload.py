@@ -5,17 +5,17 @@ from functools import partial
 
 import structlog
 
-from homey_tokend.build import Parts
+from homey_tokend.build import Components
 from homey_tokend.config import Config
-from homey_tokend.config.diff import between
+from homey_tokend.config.diff import compare
 from homey_tokend.core.errors import ConfigurationInvalid
-from homey_tokend.core.ports import Schedule
-from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.core.ports import Scheduler
+from homey_tokend.keeper.supervisor import Supervisor
 
 log = structlog.get_logger()
 
 
-class Reload:
+class Reloader:
     """Reads the configuration anew and adopts it.
 
     Args:
@@ -26,7 +26,7 @@ class Reload:
     """
 
     def __init__(
-        self, parts: Parts, fleet: Fleet, schedule: Schedule, load: Callable[[], Config]
+        self, parts: Components, fleet: Supervisor, schedule: Scheduler, load: Callable[[], Config]
     ) -> None:
         self._parts = parts
         self._fleet = fleet
@@ -44,13 +44,13 @@ class Reload:
             new = await self._parts.run_blocking(self._load)
         except ConfigurationInvalid as error:
             for fault in error.faults:
-                log.error("reload.refused", fault=str(fault))
+                log.error("reload.rejected", fault=str(fault))
             return None
         await self._adopt(new)
         return new
 
     async def _adopt(self, new: Config) -> None:
-        differences = between(self._parts.config, new)
+        differences = compare(self._parts.config, new)
         await self._parts.adopt(new, differences)
         for name in differences.removed:
             await self._fleet.remove(name)
@@ -64,9 +64,9 @@ class Reload:
         self._fleet.order(tuple(new.homeys))
         await self._parts.retire()
         for fault in new.warnings:
-            log.warning("configuration.doubtful", fault=str(fault))
+            log.warning("configuration.warning", fault=str(fault))
         for key in differences.needs_restart:
-            log.warning("reload.needs_restart", key=key)
+            log.warning("reload.restart_required", key=key)
         log.info(
             "reload.done",
             added=list(differences.added),

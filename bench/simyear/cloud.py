@@ -225,7 +225,7 @@ class Cloud:
     def use_code(self, request: Request) -> None:
         """A one-time code is good for one sign-in; which step it is of, its clock tells."""
         code = dict(request.form or ())["otptoken"]
-        newest = totp.step_of(self.clock.now())
+        newest = totp.time_step(self.clock.now())
         step = next((one for one in (newest, newest - 1) if totp.code(ONE_TIME, one) == code), None)
         if step in self._steps and not self.forgiven("code"):
             self.complain(f"{self.clock.truth():%m-%d %H:%M:%S} a one-time code used twice")

@@ -138,7 +138,7 @@ class Judge:
 
     def _proved(self) -> bool:
         """Whether the served token is said to be proved; an unproved one may turn out dead."""
-        return self.machine.keeper is not None and self.machine.keeper.view.proved_at is not None
+        return self.machine.keeper is not None and self.machine.keeper.view.verified_at is not None
 
     def _replaced(self, session: Session) -> bool:
         """Whether a newer token took its place, which may have turned out dead since."""
@@ -179,8 +179,8 @@ class Judge:
         view = self.machine.keeper.view if self.machine.keeper else None
         if view is not None and view.trouble and view.token:
             session = self.cloud.sessions[view.token.value.reveal()]
-            dies_at = (view.dies_at or now + LIFE * 9) - self.cloud.clock.error
-            wrong = dies_at > session.expires_at + WITHHELD
+            outage_at = (view.outage_at or now + LIFE * 9) - self.cloud.clock.error
+            wrong = outage_at > session.expires_at + WITHHELD
             if wrong and not self.machine.excused(now - LIFE):
                 self._break(now, "nobody is told when the held token ends")
 
@@ -242,7 +242,7 @@ class Judge:
     def _peace(self, now: datetime) -> datetime:
         """Until when a budget holds sign-ins back: believed only where sign-ins were seen."""
         keeper = self.machine.keeper
-        until = keeper.view.refusing_until if keeper else None
+        until = keeper.view.sign_in_blocked_until if keeper else None
         if until is not None and self._sign_ins_known(now) >= BUDGET / 2:
             self._held_back_until = now + timedelta(microseconds=1)
         return self._held_back_until or self.machine.since

@@ -10,19 +10,19 @@ import structlog
 
 from bench.simyear.cloud import ACCOUNTS, API, CERTIFICATE, CLOUDID, HUB, LIFE, ONE_TIME, Cloud
 from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
-from homey_tokend.core.decision import Plan
+from homey_tokend.core.decision import RefreshSettings
 from homey_tokend.core.errors import StateUnusable
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.credentials.digests import Digests
 from homey_tokend.keeper.accounts import Accounts
-from homey_tokend.keeper.dependencies import Hands
+from homey_tokend.keeper.dependencies import Dependencies
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.sign_in import Homey, Refresher, Tools
-from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.keeper.sign_in import HomeySettings, Refresher, SignInDependencies
+from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.sinks.logic_variable import LogicVariableSink
-from homey_tokend.storage.store import Ledger
+from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
 NAME = "home"
@@ -108,7 +108,7 @@ class Machine:
         cloud.forgiven, cloud.excused = self.forgiven, self.excused
         cloud.stamp = self.now
         self.loop = loop
-        self.fleet: Fleet | None = None
+        self.fleet: Supervisor | None = None
         self.keeper: Keeper | None = None
         self.bugs: list[str] = []
         self._chance = chance
@@ -134,17 +134,19 @@ class Machine:
             return  # there is a lock against a second one
         log.info("befalls.start")
         mount = self._mount = _Mount(self.disk, self._chance, self.saved)
-        ledger = Ledger(mount, salt=lambda: "salt")
+        ledger = StateStore(mount, salt=lambda: "salt")
         clock = self.schedule.steady = SteadyClock.over(self.clock)
         await ledger.load(clock.now())
         accounts = Accounts(ledger)
-        tools = Tools(
+        tools = SignInDependencies(
             clock, self.cloud, accounts, ledger, _digest, lambda _secret: None, wall=self.clock.now
         )
-        refresher = Refresher(Homey(NAME, ENDPOINTS, CLOUDID, None, LIFE), self, tools)
+        refresher = Refresher(HomeySettings(NAME, ENDPOINTS, CLOUDID, None, LIFE), self, tools)
         sink = LogicVariableSink(self.cloud, name="accesstoken", variable_id=None, create=True)
-        hands = Hands(clock, self.schedule, self.cloud, accounts, ledger, {sink.target: sink})
-        plan = Plan(
+        hands = Dependencies(
+            clock, self.schedule, self.cloud, accounts, ledger, {sink.target: sink}
+        )
+        plan = RefreshSettings(
             verify_every=VERIFY,
             retry_most=timedelta(hours=1),
             sinks=(sink.target,),
@@ -152,7 +154,7 @@ class Machine:
             one_time=True,
         )
         self.keeper = Keeper(NAME, url=ENDPOINTS.homey, plan=plan, refresher=refresher, hands=hands)
-        self.fleet = Fleet({NAME: self.keeper}, accounts, clock, lambda: True)
+        self.fleet = Supervisor({NAME: self.keeper}, accounts, clock, lambda: True)
         self.since = self.started = self.clock.truth()
         self.began_wrong = self.clock.error != timedelta(0)
         self._run = asyncio.create_task(self.fleet.run())

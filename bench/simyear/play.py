@@ -100,7 +100,7 @@ class Year:
 
     def _refusing(self) -> bool:
         keeper = self.machine.keeper
-        return keeper is not None and keeper.view.refusing_until is not None
+        return keeper is not None and keeper.view.sign_in_blocked_until is not None
 
 
 async def _act(act: Act) -> None:

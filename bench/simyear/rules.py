@@ -296,8 +296,8 @@ MUTATIONS = (
     Mutation(
         "nobody is told when the held token ends",
         "views.py",
-        "dies_at=token.expires_at if token and trouble else None,",
-        "dies_at=None,",
+        "outage_at=token.expires_at if token and trouble else None,",
+        "outage_at=None,",
         "nobody is told when the held token ends",
     ),
 )

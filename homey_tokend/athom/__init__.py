@@ -17,12 +17,12 @@ Homeys there are, for a person who has not named one yet.
 """
 
 from homey_tokend.athom.exchange import exchange, homeys
-from homey_tokend.athom.proof import prove
+from homey_tokend.athom.proof import verify_bearer
 from homey_tokend.athom.sign_in import (
     consent,
     known_secrets,
     log_in,
-    offered,
+    offered_homeys,
     one_time_code,
     renew_grant,
     sign_in,
@@ -34,9 +34,9 @@ __all__ = [
     "homeys",
     "known_secrets",
     "log_in",
-    "offered",
+    "offered_homeys",
     "one_time_code",
-    "prove",
     "renew_grant",
     "sign_in",
+    "verify_bearer",
 ]

@@ -37,7 +37,7 @@ _TEXTS = {
 }
 
 
-def csrf_of(page: bytes) -> str | None:
+def find_csrf(page: bytes) -> str | None:
     """The hidden ``_csrf`` field of a consent page, in whatever attribute order.
 
     A ``<meta>`` of that name, comments, scripts and templates are decoys; of several
@@ -52,7 +52,7 @@ def csrf_of(page: bytes) -> str | None:
     return None
 
 
-def homeys_of(page: bytes) -> tuple[str, ...]:
+def find_offered_homeys(page: bytes) -> tuple[str, ...]:
     """The cloudids that a consent page offers, in its order (``docs/wire.md`` A2)."""
     fields = _fields(page.decode("utf-8", "replace"))
     found = (_HOMEY.fullmatch(attributes.get("value", "")) for _, attributes in fields)
@@ -98,7 +98,7 @@ def _attributes(text: str) -> dict[str, str]:
     return known
 
 
-def cookies_of(set_cookies: Iterable[str]) -> str:
+def cookie_header(set_cookies: Iterable[str]) -> str:
     """The Cookie header that answers these Set-Cookie headers (RFC 6265, 5.4).
 
     Attributes are dropped: the flow sends cookies only to the host that set them,

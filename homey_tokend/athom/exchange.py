@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from homey_tokend.athom import answers
-from homey_tokend.athom.proof import prove
-from homey_tokend.athom.urls import Site, acceptable, fallback_url, is_cloudid
+from homey_tokend.athom.proof import verify_bearer
+from homey_tokend.athom.urls import HomeyTarget, fallback_url, is_cloudid, usable_url
 from homey_tokend.core.errors import (
     BearerDiscarded,
     HomeyOffline,
-    HomeyRefused,
-    StaleSignIn,
+    HomeyRejected,
+    SignInExpired,
     TokendError,
 )
-from homey_tokend.core.http_types import Conversation, Endpoints, Request, Step
+from homey_tokend.core.http_types import Endpoints, Flow, Request, Step
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Bearer, Grant
 
@@ -32,7 +32,7 @@ class _Place:
     others: str = ""
 
 
-def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Conversation[Bearer]:
+def exchange(grant: Grant, site: HomeyTarget, hide: tuple[Secret, ...] = ()) -> Flow[Bearer]:
     """From the grant to a proved bearer: no password goes out here (A5, A6, C).
 
     ``hide`` has what no error may quote: the hosts of the cloud know more than they are sent.
@@ -40,8 +40,8 @@ def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Convers
     With ``url: auto`` the account's ``/user/me`` is asked first where the Homey is.
 
     Raises:
-        StaleSignIn: the access token is no longer taken.
-        HomeyRefused: the Homey refuses the delegation token, twice.
+        SignInExpired: the access token is no longer taken.
+        HomeyRejected: the Homey refuses the delegation token, twice.
         BearerDiscarded: the Homey does not take the bearer it gave.
         HomeyOffline, ProtocolChanged, Transient: see ``answers``.
     """
@@ -67,7 +67,7 @@ def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Convers
         url=place.url,
         issued_at=issued_at,
         expires_at=issued_at + site.lifetime,
-        expiry_told=False,
+        expiry_reported=False,
         proved=False,
         discovered_url=place.discovered,
         note=place.note,
@@ -77,22 +77,22 @@ def exchange(grant: Grant, site: Site, hide: tuple[Secret, ...] = ()) -> Convers
 
 def homeys(
     grant: Grant, at: Endpoints, hide: tuple[Secret, ...] = ()
-) -> Conversation[dict[str, tuple[str, str | None]]]:
+) -> Flow[dict[str, tuple[str, str | None]]]:
     """The account's Homeys: cloudid to name and address (``docs/wire.md`` E).
 
     Raises:
-        StaleSignIn, ProtocolChanged, Transient: see ``answers.homeys_of``.
+        SignInExpired, ProtocolChanged, Transient: see ``answers.homeys_of``.
     """
     response = yield Request(Step.USER, "GET", f"{at.api}/user/me", bearer=grant.access_token)
-    return answers.homeys_of(response, hide)
+    return answers.parse_homeys(response, hide)
 
 
-def _find(grant: Grant, site: Site, hide: tuple[Secret, ...]) -> Conversation[_Place]:
+def _find(grant: Grant, site: HomeyTarget, hide: tuple[Secret, ...]) -> Flow[_Place]:
     """Where ``/user/me`` says the Homey is; what is known otherwise where it does not say."""
     known = _Place(fallback_url(site))
     try:
         found = yield from homeys(grant, site.endpoints, hide)
-    except StaleSignIn:
+    except SignInExpired:
         raise
     except TokendError as error:
         return replace(known, note=f"address not asked for: {error.kind}")
@@ -100,15 +100,15 @@ def _find(grant: Grant, site: Site, hide: tuple[Secret, ...]) -> Conversation[_P
         others = _correct_cloudid(found, hide)
         return replace(known, note="the account does not list this cloudid", others=others)
     named = found[site.cloudid][1]
-    url = acceptable(named, site.endpoints) if named else None
+    url = usable_url(named, site.endpoints) if named else None
     if url is None:
         return replace(known, note="the account names no usable address")
     return _Place(url, discovered=url)
 
 
 def _log_in_at_homey(
-    grant: Grant, site: Site, url: str, hide: tuple[Secret, ...]
-) -> Conversation[tuple[Secret | None, datetime]]:
+    grant: Grant, site: HomeyTarget, url: str, hide: tuple[Secret, ...]
+) -> Flow[tuple[Secret | None, datetime]]:
     response = yield Request(
         Step.DELEGATION,
         "POST",
@@ -117,7 +117,7 @@ def _log_in_at_homey(
         json={},
         bearer=grant.access_token,
     )
-    delegation = answers.delegation_of(response, hide)
+    delegation = answers.parse_delegation(response, hide)
     response = yield Request(
         Step.HOMEY_LOGIN,
         "POST",
@@ -125,19 +125,19 @@ def _log_in_at_homey(
         json={"token": delegation.reveal()},
     )
     # The session began when the Homey answered, or up to a round trip before: take the earlier.
-    return answers.homey_login_of(response), response.sent_at
+    return answers.parse_homey_login(response), response.sent_at
 
 
 def _not_covered(
-    grant: Grant, site: Site, place: _Place, hide: tuple[Secret, ...]
-) -> Conversation[HomeyRefused]:
+    grant: Grant, site: HomeyTarget, place: _Place, hide: tuple[Secret, ...]
+) -> Flow[HomeyRejected]:
     """The refusal, naming the account's other Homeys where it tells them."""
     try:
         found = yield from homeys(grant, site.endpoints, hide)
     except TokendError:
         found = {}
     note = f" ({place.note})" if place.note else ""
-    return HomeyRefused(
+    return HomeyRejected(
         f"the Homey refuses the login: this consent does not cover it{note}",
         step=Step.HOMEY_LOGIN,
         remedy=_correct_cloudid(found, hide) or "Check cloudid; may this account use the Homey?",
@@ -156,9 +156,9 @@ def _is_cloudid(key: str, hide: tuple[Secret, ...]) -> bool:
     return is_cloudid(key) and not any(one and one.reveal() in key for one in hide)
 
 
-def _proved(draft: Bearer, skew: timedelta | None) -> Conversation[Bearer]:
+def _proved(draft: Bearer, skew: timedelta | None) -> Flow[Bearer]:
     try:
-        taken, expires_at = yield from prove(
+        taken, expires_at = yield from verify_bearer(
             draft.url, draft.value, issued_at=draft.issued_at, skew=skew
         )
     except TokendError as error:
@@ -170,4 +170,4 @@ def _proved(draft: Bearer, skew: timedelta | None) -> Conversation[Bearer]:
         )
     if expires_at is None:
         return replace(draft, proved=True)
-    return replace(draft, proved=True, expires_at=expires_at, expiry_told=True)
+    return replace(draft, proved=True, expires_at=expires_at, expiry_reported=True)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from homey_tokend.athom import answers
-from homey_tokend.core.http_types import Conversation, Request, Response, Step
+from homey_tokend.core.http_types import Flow, Request, Response, Step
 from homey_tokend.core.secret import Secret
 
 #: When is a new bearer asked about again after a 401? (``docs/wire.md``, sorting table)
@@ -12,9 +12,9 @@ _PROOF_PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))
 _LONGEST_LIFE = timedelta(days=3660)
 
 
-def prove(
+def verify_bearer(
     url: str, bearer: Secret, *, issued_at: datetime, skew: timedelta | None = None
-) -> Conversation[tuple[bool, datetime | None]]:
+) -> Flow[tuple[bool, datetime | None]]:
     """Ask the Homey whether it takes a bearer; a 401 is asked again after 1 s and 3 s.
 
     Args:
@@ -32,9 +32,9 @@ def prove(
     """
     for pause in _PROOF_PAUSES:
         response = yield _ask_session(url, bearer, after=pause)
-        session = answers.session_of(response)
+        session = answers.parse_session(response)
         if session is not None:
-            own = answers.skew_of(response)
+            own = answers.clock_skew(response)
             return True, _expiry(response, *session, issued_at, skew if own is None else own)
     return False, None
 

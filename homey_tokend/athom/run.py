@@ -4,18 +4,18 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from homey_tokend.core.errors import TokendError
-from homey_tokend.core.http_types import Conversation, Request, Response
+from homey_tokend.core.http_types import Flow, Request, Response
 from homey_tokend.core.ports import Transport
 
 T = TypeVar("T")
-Heard = Callable[[Request, Response], None]
+OnResponse = Callable[[Request, Response], None]
 
 
 def _unheard(_request: Request, _response: Response) -> None:
     """Nobody listens."""
 
 
-async def walk(conversation: Conversation[T], transport: Transport, heard: Heard = _unheard) -> T:
+async def run_flow(conversation: Flow[T], transport: Transport, heard: OnResponse = _unheard) -> T:
     """Send what the conversation yields, hand it the answers, return its value.
 
     A failure of the transport is thrown into the conversation, which may know

@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from homey_tokend.athom import answers
-from homey_tokend.athom.consent_page import cookies_of, csrf_of, homeys_of
+from homey_tokend.athom.consent_page import cookie_header, find_csrf, find_offered_homeys
 from homey_tokend.core import totp
 from homey_tokend.core.errors import SecretUnavailable
-from homey_tokend.core.http_types import Conversation, Endpoints, Repeat, Request, Response, Step
+from homey_tokend.core.http_types import Endpoints, Flow, Repeat, Request, Response, Step
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Grant, UserToken
 
 
-def sign_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Conversation[Grant]:
+def sign_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[Grant]:
     """From e-mail and password to a grant, all steps of the sign-in in one."""
     user = yield from log_in(who, at, one_time_code=one_time_code)
     return (yield from consent(who, at, user))
@@ -31,11 +31,11 @@ def one_time_code(secret: Secret, step: int) -> Secret:
         ) from None
 
 
-def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Conversation[UserToken]:
+def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[UserToken]:
     """POST /login, form-encoded (``docs/wire.md`` A1).
 
     Raises:
-        AccountRefused, ProtocolChanged, Transient: see ``answers.user_token_of``.
+        AccountRejected, ProtocolChanged, Transient: see ``answers.user_token_of``.
     """
     response = yield Request(
         Step.LOGIN,
@@ -48,48 +48,48 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Conve
         ),
         repeat=Repeat.UNSENT,
     )
-    return answers.user_token_of(response, (*known_secrets(who), Secret(one_time_code)))
+    return answers.parse_user_token(response, (*known_secrets(who), Secret(one_time_code)))
 
 
-def consent(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[Grant]:
+def consent(who: Credentials, at: Endpoints, user: UserToken) -> Flow[Grant]:
     """Authorise, consent and token: the code is used at once and never repeated (A2 to A4).
 
     Raises:
-        StaleSignIn: the user token, the form or the code is no longer taken.
-        ClientRefused, ConsentRefused: a person must change something.
+        SignInExpired: the user token, the form or the code is no longer taken.
+        ClientRejected, ConsentRejected: a person must change something.
         ProtocolChanged, Transient: see ``answers``.
     """
     code = yield from _code(who, at, user)
     response = yield _token_request(who, at, ("grant_type", "authorization_code"), ("code", code))
-    return answers.grant_of(response, (*known_secrets(who), user.value, Secret(code)))
+    return answers.parse_grant(response, (*known_secrets(who), user.value, Secret(code)))
 
 
-def offered(
+def offered_homeys(
     who: Credentials, at: Endpoints, user: UserToken
-) -> Conversation[tuple[str, ...] | None]:
+) -> Flow[tuple[str, ...] | None]:
     """The Homeys that the consent page offers to pick from; ``who.cloudid`` is not looked at.
 
     Returns:
         Their cloudids; None where nothing is to be picked (``docs/wire.md`` A2).
 
     Raises:
-        StaleSignIn, ClientRefused, ConsentRefused, ProtocolChanged, Transient: as ``consent``.
+        SignInExpired, ClientRejected, ConsentRejected, ProtocolChanged, Transient: as ``consent``.
     """
     hide = (*known_secrets(who), user.value)
     page = yield _page_request(at, _consent_query(who, user))
     answers.raise_for_consent(Step.AUTHORISE, _unless_redirect(page), hide)
-    return None if 300 <= page.status < 400 else homeys_of(page.body)
+    return None if 300 <= page.status < 400 else find_offered_homeys(page.body)
 
 
-def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Conversation[Grant]:
+def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Flow[Grant]:
     """A new grant by the OAuth refresh token (RFC 6749, 6; ``docs/wire.md`` A4).
 
     Returns:
         The grant; where the answer brings no new refresh token, the old one is in it.
 
     Raises:
-        StaleSignIn: the refresh token is not taken: the full flow is needed.
-        ClientRefused, ProtocolChanged, Transient: see ``answers.grant_of``.
+        SignInExpired: the refresh token is not taken: the full flow is needed.
+        ClientRejected, ProtocolChanged, Transient: see ``answers.grant_of``.
     """
     response = yield _token_request(
         who,
@@ -97,7 +97,7 @@ def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Conve
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh_token.reveal()),
     )
-    grant = answers.grant_of(response, (*known_secrets(who), refresh_token))
+    grant = answers.parse_grant(response, (*known_secrets(who), refresh_token))
     return grant if grant.refresh_token else replace(grant, refresh_token=refresh_token)
 
 
@@ -107,17 +107,17 @@ def known_secrets(who: Credentials) -> tuple[Secret, ...]:
     return (who.email, who.password, who.client_secret, *one_time)
 
 
-def _code(who: Credentials, at: Endpoints, user: UserToken) -> Conversation[str]:
+def _code(who: Credentials, at: Endpoints, user: UserToken) -> Flow[str]:
     hide = (*known_secrets(who), user.value)
     query = _consent_query(who, user)
     page = yield _page_request(at, query)
     answers.raise_for_consent(Step.AUTHORISE, _unless_redirect(page), hide)
     if 300 <= page.status < 400:
         return _redirected(Step.AUTHORISE, page, who.redirect_url, hide)
-    csrf = csrf_of(page.body)
+    csrf = find_csrf(page.body)
     if csrf is None:
         raise answers.no_form(page)
-    cookies = cookies_of(page.all_headers("set-cookie"))
+    cookies = cookie_header(page.all_headers("set-cookie"))
     answer = yield Request(
         Step.CONSENT,
         "POST",
@@ -156,7 +156,7 @@ def _unless_redirect(response: Response) -> Response:
 
 
 def _redirected(step: Step, response: Response, redirect_url: str, hide: tuple[Secret, ...]) -> str:
-    code = answers.redirected_code(step, response, redirect_url, hide)
+    code = answers.parse_redirect(step, response, redirect_url, hide)
     if code is None:
         raise answers.no_redirect(step, response)
     return code

@@ -20,7 +20,7 @@ _CLOUDID = re.compile(r"[0-9A-Za-z-]{1,36}")
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class HomeyTarget:
     """One Homey as the exchange needs it.
 
     ``explicit_url`` is the configured one (None: ``auto``), ``remembered_url`` what
@@ -39,16 +39,16 @@ def is_cloudid(text: str) -> bool:
     return bool(_CLOUDID.fullmatch(text))
 
 
-def fallback_url(site: Site) -> str:
+def fallback_url(site: HomeyTarget) -> str:
     """The address without asking: explicit, else remembered, else the endpoint."""
     if site.explicit_url:
         return site.explicit_url
-    if site.remembered_url and acceptable(site.remembered_url, site.endpoints):
+    if site.remembered_url and usable_url(site.remembered_url, site.endpoints):
         return site.remembered_url
     return site.endpoints.homey.replace("{cloudid}", quote(site.cloudid, safe=""))
 
 
-def acceptable(url: str, endpoints: Endpoints) -> str | None:
+def usable_url(url: str, endpoints: Endpoints) -> str | None:
     """A discovered URL made ready for use, or None where no token may go there.
 
     https only; plain http only where ``endpoints.api`` is http on loopback, as
@@ -63,12 +63,12 @@ def acceptable(url: str, endpoints: Endpoints) -> str | None:
         return None
     if not _HOST.fullmatch(host) or parts.username is not None or "?" in url or "#" in url:
         return None
-    if parts.scheme == "https" or (parts.scheme == "http" and simulated(endpoints)):
+    if parts.scheme == "https" or (parts.scheme == "http" and is_simulated(endpoints)):
         return url.rstrip("/")
     return None
 
 
-def simulated(endpoints: Endpoints) -> bool:
+def is_simulated(endpoints: Endpoints) -> bool:
     """Whether the cloud is a pretended one: http on loopback."""
     parts = urlsplit(endpoints.api)
     return parts.scheme == "http" and is_loopback(parts.hostname or "")

@@ -13,13 +13,13 @@ from typing import Any
 import structlog
 
 from homey_tokend import exit_codes
-from homey_tokend.build import World
+from homey_tokend.build import Runtime
 from homey_tokend.config import Config, LogConfig, locate
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.runtime import log as logs
 from homey_tokend.runtime.clock import SystemClock
 from homey_tokend.runtime.log_redact import Redactor
-from homey_tokend.runtime.log_writer import Outlet
+from homey_tokend.runtime.log_writer import LogWriter
 
 log = structlog.get_logger()
 #: How long may the last log lines take to be written when the process ends?
@@ -27,15 +27,15 @@ _LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class Session:
     """What a command runs with."""
 
     config: Config
-    world: World
+    world: Runtime
     set_log: Callable[[LogConfig], None]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def add_config_option(parser: argparse.ArgumentParser) -> None:
     """Declare ``--config``."""
     parser.add_argument(
         "-c", "--config", metavar="FILE", help="the configuration (default: see docs, looked for)"
@@ -43,31 +43,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def started(
+def session(
     args: argparse.Namespace,
     heard: Callable[[str, Request, Response], None] | None = None,
-) -> Iterator[Started]:
+) -> Iterator[Session]:
     """Load the configuration and set the log up; write the last lines at the end.
 
     Raises:
         ConfigurationInvalid: there is none, or it has faults.
     """
-    with speaking(locate.load(args.config, os.environ), heard) as begun:
+    with logging_session(locate.load(args.config, os.environ), heard) as begun:
         for fault in begun.config.warnings:
-            log.warning("configuration.doubtful", fault=str(fault))
+            log.warning("configuration.warning", fault=str(fault))
         yield begun
 
 
 @contextmanager
-def speaking(
+def logging_session(
     config: Config, heard: Callable[[str, Request, Response], None] | None = None
-) -> Iterator[Started]:
+) -> Iterator[Session]:
     """Set the log up as a configuration says; write the last lines at the end."""
     clock, redactor = SystemClock(), Redactor()
-    world = World(clock, environ=os.environ, hide=redactor.add)
+    world = Runtime(clock, environ=os.environ, hide=redactor.add)
     if heard is not None:
-        world = World(clock, environ=os.environ, hide=redactor.add, heard=heard)
-    outlets: list[Outlet] = []
+        world = Runtime(clock, environ=os.environ, hide=redactor.add, heard=heard)
+    outlets: list[LogWriter] = []
 
     def set_log(wanted: LogConfig) -> None:
         outlets.append(
@@ -85,7 +85,7 @@ def speaking(
 
     set_log(config.log)
     try:
-        yield Started(config, world, set_log)
+        yield Session(config, world, set_log)
     finally:
         # Together, whoever has stalled: each reload of the log leaves one behind.
         until = clock.monotonic() + _LAST_WORDS_S
@@ -93,7 +93,7 @@ def speaking(
             outlet.close(max(0.0, until - clock.monotonic()))
 
 
-def run_to_end(work: Coroutine[Any, Any, int]) -> int:
+def run_async(work: Coroutine[Any, Any, int]) -> int:
     """Run what ends by itself; SIGTERM ends it in good order before that, a second one at once.
 
     As after Ctrl-C, no command that was run for a secret or a sink stays behind.

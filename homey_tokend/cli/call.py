@@ -7,7 +7,7 @@ from pathlib import Path
 
 from homey_tokend import client, exit_codes, hub
 from homey_tokend.cli import call_arguments, table
-from homey_tokend.cli.main import put, put_bytes, tell
+from homey_tokend.cli.main import report, write, write_bytes
 from homey_tokend.client import errors
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -64,19 +64,19 @@ def run(args: argparse.Namespace) -> int:
         ClientError: No answer, or a refusal.
     """
     if args.list:
-        put(listed())
+        write(format_catalogue())
         return exit_codes.OK
     method, path, body, dangerous = _asked(args)
     if dangerous and not args.yes:
         _ask_first(f"{method} {path}")
     answer = client.forward(method, path, body, homey=args.homey, socket=args.socket)
     if not 200 <= answer.status < 300:
-        raise errors.of_homey(answer)
+        raise errors.homey_error(answer)
     _print(answer, plain=args.json or not sys.stdout or not sys.stdout.isatty())
     return exit_codes.OK
 
 
-def listed() -> str:
+def format_catalogue() -> str:
     """The catalogue, for ``--list``."""
     width = max(len(one.usage) for one in hub.ENDPOINTS)
     lines = []
@@ -111,8 +111,8 @@ def _asked(args: argparse.Namespace) -> tuple[str, str, bytes | None, bool]:
     if args.data is not None:
         raise client.ClientError("-d goes with METHOD PATH only", exit_codes.USAGE, endpoint.usage)
     try:
-        path, body = call_arguments.filled(endpoint, words[1:])
-    except call_arguments.Wrong as error:
+        path, body = call_arguments.build_call(endpoint, words[1:])
+    except call_arguments.InvalidArguments as error:
         raise client.ClientError(str(error), exit_codes.USAGE, _LIST) from None
     return endpoint.method, path, body, endpoint.dangerous
 
@@ -132,8 +132,8 @@ def _body(data: str | None) -> bytes | None:
             f"the body cannot be read: {error.strerror}", exit_codes.USAGE
         ) from error
     try:
-        call_arguments.read(body)
-    except call_arguments.Beyond as error:
+        call_arguments.parse_json(body)
+    except call_arguments.UnsupportedJson as error:
         raise client.ClientError(f"the body cannot be sent: {error}", exit_codes.USAGE) from None
     except ValueError:
         raise client.ClientError(
@@ -166,16 +166,16 @@ def _ask_first(what: str) -> None:
         raise client.ClientError("nothing was done", exit_codes.USAGE)
 
 
-def _print(answer: client.Answer, *, plain: bool) -> None:
+def _print(answer: client.Response, *, plain: bool) -> None:
     if plain:
-        put_bytes(answer.body)
+        write_bytes(answer.body)
         return
     try:
         value = json.loads(answer.body)
     except ValueError:
         size, kind = len(answer.body), answer.headers.get("content-type", "")
-        tell(
+        report(
             f"the answer is no JSON: {size} bytes of {kind!r}", "Send it to a file.", exit_codes.OK
         )
         return
-    put(table.table(value) or json.dumps(value, indent=2) + "\n")
+    write(table.table(value) or json.dumps(value, indent=2) + "\n")

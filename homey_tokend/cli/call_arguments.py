@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from homey_tokend.client import quoted
+from homey_tokend.client import quote
 from homey_tokend.hub import Endpoint
 
 #: How much of a number is told back?
@@ -14,15 +14,15 @@ _CUT = 40
 _WHOLE = re.compile(r"\{([a-z]+)\??\}")
 
 
-class Wrong(ValueError):
+class InvalidArguments(ValueError):
     """The words do not fit the endpoint; its text says what is expected."""
 
 
-class Beyond(ValueError):
+class UnsupportedJson(ValueError):
     """It looks like JSON, and cannot be read; its text says why."""
 
 
-def filled(endpoint: Endpoint, words: Sequence[str]) -> tuple[str, bytes | None]:
+def build_call(endpoint: Endpoint, words: Sequence[str]) -> tuple[str, bytes | None]:
     """The path and the JSON body of a call.
 
     Args:
@@ -40,7 +40,7 @@ def filled(endpoint: Endpoint, words: Sequence[str]) -> tuple[str, bytes | None]
     names = endpoint.arguments
     needed = sum(not name.endswith("?") for name in names)
     if not needed <= len(words) <= len(names):
-        raise Wrong(f"expected: {endpoint.usage}")
+        raise InvalidArguments(f"expected: {endpoint.usage}")
     given = {name.rstrip("?"): word for name, word in zip(names, words, strict=False)}
     path = _WHOLE.sub(lambda found: _segment(found[1], given[found[1]]), endpoint.path)
     if not endpoint.body:
@@ -48,21 +48,21 @@ def filled(endpoint: Endpoint, words: Sequence[str]) -> tuple[str, bytes | None]
     return path, json.dumps(_body(endpoint.body, given)).encode()
 
 
-def value_of(word: str) -> object:
+def parse_value(word: str) -> object:
     """What a word means in a body: JSON where it is JSON, else the text itself.
 
     Raises:
         Wrong: it is a number that is too large, or nested too deep.
     """
     try:
-        return read(word)
-    except Beyond as error:
-        raise Wrong(f"a value cannot be sent: {error}") from None
+        return parse_json(word)
+    except UnsupportedJson as error:
+        raise InvalidArguments(f"a value cannot be sent: {error}") from None
     except ValueError:
         return word
 
 
-def read(text: str | bytes) -> object:
+def parse_json(text: str | bytes) -> object:
     """What JSON says, and nothing that Python alone takes for JSON.
 
     Raises:
@@ -72,7 +72,7 @@ def read(text: str | bytes) -> object:
     try:
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError:
-        raise Beyond("it is nested too deep") from None
+        raise UnsupportedJson("it is nested too deep") from None
 
 
 def _no_constant(word: str) -> NoReturn:
@@ -84,14 +84,14 @@ def _finite(word: str) -> float:
     """Python would make Infinity of what is too large, and send that."""
     number = float(word)
     if math.isinf(number):
-        raise Beyond(f"{word[:_CUT]} is too large a number")
+        raise UnsupportedJson(f"{word[:_CUT]} is too large a number")
     return number
 
 
 def _segment(name: str, word: str) -> str:
     if word in {"", ".", ".."} or "/" in word:
-        raise Wrong(f"<{name}> is {word!r}, which cannot be a part of a path")
-    return quoted(word)
+        raise InvalidArguments(f"<{name}> is {word!r}, which cannot be a part of a path")
+    return quote(word)
 
 
 def _body(shape: Mapping[str, object], given: Mapping[str, str]) -> dict[str, object]:
@@ -110,5 +110,5 @@ def _value(shape: object, given: Mapping[str, str]) -> object:
         return shape
     whole = _WHOLE.fullmatch(shape)
     if whole:
-        return value_of(given[whole[1]])
+        return parse_value(given[whole[1]])
     return _WHOLE.sub(lambda found: given[found[1]], shape)

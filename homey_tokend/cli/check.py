@@ -6,17 +6,17 @@ import os
 import sys
 
 from homey_tokend import exit_codes
-from homey_tokend.build import Parts
+from homey_tokend.build import Components
 from homey_tokend.cli import bootstrap
-from homey_tokend.cli.main import put
-from homey_tokend.cli.online_check import Rehearsal, Teller
+from homey_tokend.cli.main import write
+from homey_tokend.cli.online_check import OnlineCheck, StepPrinter
 from homey_tokend.config import Config, locate, schema
 from homey_tokend.credentials import checks
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    bootstrap.configure(parser)
+    bootstrap.add_config_option(parser)
     parser.add_argument(
         "--online", action="store_true", help="sign in too, and tell each step; keeps no token"
     )
@@ -40,19 +40,19 @@ def run(args: argparse.Namespace) -> int:
         AlreadyRunning: ``--online`` while a daemon runs.
     """
     if args.schema:
-        put(json.dumps(schema(), indent=2) + "\n")
+        write(json.dumps(schema(), indent=2) + "\n")
         return exit_codes.OK
     if not args.online:
         return _told(locate.load(args.config, os.environ))
-    teller = Teller(lambda line: put(line + "\n"))
-    with bootstrap.started(args, teller.heard) as started:
-        parts = Parts(started.config, started.world)
-        return bootstrap.run_to_end(Rehearsal(parts, started.world.clock.now, teller).run())
+    teller = StepPrinter(lambda line: write(line + "\n"))
+    with bootstrap.session(args, teller.heard) as started:
+        parts = Components(started.config, started.world)
+        return bootstrap.run_async(OnlineCheck(parts, started.world.clock.now, teller).run())
 
 
 def _told(config: Config) -> int:
-    for doubt in (*config.warnings, *checks.doubts(config)):
+    for doubt in (*config.warnings, *checks.warnings(config)):
         sys.stderr.write(f"warning: {doubt}\n")
     names = ", ".join(config.homeys)
-    put(f"{config.source}: right; {len(config.homeys)} Homey(s): {names}\n")
+    write(f"{config.source}: right; {len(config.homeys)} Homey(s): {names}\n")
     return exit_codes.OK

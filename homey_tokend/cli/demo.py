@@ -5,8 +5,8 @@ import asyncio
 import os
 
 from homey_tokend import exit_codes
-from homey_tokend.cli.main import put
-from homey_tokend.demo.show import show
+from homey_tokend.cli.main import write
+from homey_tokend.demo.show import run_demo
 from homey_tokend.runtime.clock import SystemClock
 
 
@@ -24,9 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until Ctrl-C."""
-    asyncio.run(show(SystemClock(), _say, args.lasts))
+    asyncio.run(run_demo(SystemClock(), _say, args.lasts))
     return exit_codes.OK
 
 
 def _say(line: str) -> None:
-    put(line + os.linesep)
+    write(line + os.linesep)

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """
     command = _command(args)
     answer = _answer(args)
-    environ = os.environ | _variables(client.document(answer))
+    environ = os.environ | _variables(client.json_object(answer))
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -82,7 +82,7 @@ def _wrong(message: str) -> client.ClientError:
     return client.ClientError(message, exit_codes.USAGE, hint)
 
 
-def _answer(args: argparse.Namespace) -> client.Answer:
+def _answer(args: argparse.Namespace) -> client.Response:
     """The token as the daemon's document.
 
     Raises:
@@ -91,7 +91,7 @@ def _answer(args: argparse.Namespace) -> client.Answer:
     try:
         return client.ask_token(args.homey, args.min_ttl, args.wait, args.socket, as_json=True)
     except client.ClientError as error:
-        if error.problem.get("kind") == "which_homey":
+        if error.problem.get("kind") == "homey_required":
             error.hint = "With --homey NAME."
         raise
 

@@ -3,7 +3,7 @@
 import argparse
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.main import put
+from homey_tokend.cli.main import write
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,5 +22,5 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ClientError: The daemon cannot be asked, or a token is lacking.
     """
-    put(client.request("GET", "/readyz", socket=args.socket).body.decode("utf-8", "replace"))
+    write(client.request("GET", "/readyz", socket=args.socket).body.decode("utf-8", "replace"))
     return exit_codes.OK

@@ -37,9 +37,9 @@ def _main(words: list[str]) -> int:
         from homey_tokend.cli import token  # noqa: PLC0415  as above
 
         try:
-            status = token.fast(words[1:])
+            status = token.run_fast(words[1:])
         except client.ClientError as error:
-            return tell(error.message, error.hint, error.exit_status)
+            return report(error.message, error.hint, error.exit_status)
         if status is not None:
             return status
     _heed_early(words)
@@ -62,14 +62,14 @@ def _heed_early(words: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-def tell(message: str, hint: str, status: int) -> int:
+def report(message: str, hint: str, status: int) -> int:
     """Say on stderr what is wrong and what to do, and return the exit status."""
     tail = f"\n{hint}" if hint else ""
     sys.stderr.write(f"homey-tokend: {message}{tail}\n")
     return status
 
 
-def put(text: str) -> None:
+def write(text: str) -> None:
     """Write to stdout.
 
     Raises:
@@ -80,13 +80,13 @@ def put(text: str) -> None:
     sys.stdout.write(text)
 
 
-def put_bytes(data: bytes) -> None:
+def write_bytes(data: bytes) -> None:
     """Write to stdout as it is.
 
     Raises:
         OSError: It is closed, or takes no more.
     """
-    put("")
+    write("")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
 

@@ -2,14 +2,14 @@
 
 import argparse
 
-from homey_tokend.build import Parts
+from homey_tokend.build import Components
 from homey_tokend.cli import bootstrap
-from homey_tokend.cli.once_attempt import once
+from homey_tokend.cli.once_attempt import run_once
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    bootstrap.configure(parser)
+    bootstrap.add_config_option(parser)
     parser.add_argument(
         "--force", action="store_true", help="refresh all Homeys, due or not, within the spacing"
     )
@@ -28,6 +28,6 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationInvalid: there is none, or it has faults.
         AlreadyRunning: a daemon runs.
     """
-    with bootstrap.started(args) as started:
-        parts = Parts(started.config, started.world)
-        return bootstrap.run_to_end(once(parts, force=args.force))
+    with bootstrap.session(args) as started:
+        parts = Components(started.config, started.world)
+        return bootstrap.run_async(run_once(parts, force=args.force))

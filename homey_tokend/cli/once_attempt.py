@@ -10,19 +10,19 @@ from pathlib import Path
 import structlog
 
 from homey_tokend import exit_codes
-from homey_tokend.build import Parts
-from homey_tokend.core.attempts import REFUSALS
+from homey_tokend.build import Components
+from homey_tokend.core.attempts import REJECTIONS
 from homey_tokend.core.errors import AlreadyRunning
 from homey_tokend.core.status import Trouble, View
-from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.keeper.supervisor import Supervisor
 
 log = structlog.get_logger()
 #: How long may the whole round take, whatever hangs?
-ROUND_MOST = timedelta(minutes=10)
+ROUND_TIMEOUT = timedelta(minutes=10)
 _HINT = "Ask it instead: homey-tokend refresh"
 
 
-class Deaf:
+class NoScheduler:
     """A schedule that wakes nobody: one round is not repeated."""
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
@@ -32,7 +32,7 @@ class Deaf:
         """There is nothing to forget."""
 
 
-async def once(parts: Parts, *, force: bool) -> int:
+async def run_once(parts: Components, *, force: bool) -> int:
     """Do one round.
 
     Args:
@@ -69,30 +69,30 @@ def _no_daemon_at(path: Path) -> None:
             raise AlreadyRunning("another daemon is running: it answers on its socket")
 
 
-async def _round(parts: Parts, *, force: bool) -> int:
-    fleet = await parts.fleet(Deaf(), lambda: True)
+async def _round(parts: Components, *, force: bool) -> int:
+    fleet = await parts.fleet(NoScheduler(), lambda: True)
     run = asyncio.create_task(fleet.run(), name="fleet")
     work = asyncio.create_task(_work(fleet, force=force), name="round")
     try:
         await asyncio.wait(
             {run, work},
-            timeout=ROUND_MOST.total_seconds(),
+            timeout=ROUND_TIMEOUT.total_seconds(),
             return_when=asyncio.FIRST_COMPLETED,
         )
         if run.done():
             run.result()  # the keepers run until they are cancelled: this is a bug
         if not work.done():
-            log.error("once.not_finished", after_s=ROUND_MOST.total_seconds())
+            log.error("once.timed_out", after_s=ROUND_TIMEOUT.total_seconds())
             return exit_codes.TRY_LATER
         work.result()
     finally:
         run.cancel()
         work.cancel()
         await asyncio.gather(run, work, return_exceptions=True)
-    return max(status_of(fleet.view(name)) for name in fleet.names())
+    return max(exit_status_of(fleet.view(name)) for name in fleet.names())
 
 
-async def _work(fleet: Fleet, *, force: bool) -> None:
+async def _work(fleet: Supervisor, *, force: bool) -> None:
     before = {name: _tried(fleet.view(name)) for name in fleet.names()}
     await fleet.settled()
     if force:
@@ -105,23 +105,24 @@ def _tried(view: View) -> tuple[int, Trouble | None]:
     return view.refreshes, view.trouble
 
 
-async def _force(fleet: Fleet, before: Mapping[str, tuple[int, Trouble | None]]) -> None:
+async def _force(fleet: Supervisor, before: Mapping[str, tuple[int, Trouble | None]]) -> None:
     for name in fleet.names():
         if _tried(fleet.view(name)) != before[name]:
             continue  # it was due, and has just been tried
-        answer = await fleet.refresh(name, ROUND_MOST)
+        answer = await fleet.refresh(name, ROUND_TIMEOUT)
         if answer.too_soon is not None:
             log.warning("once.too_soon", homey=name, until=answer.too_soon.isoformat())
 
 
-def status_of(view: View) -> int:
+def exit_status_of(view: View) -> int:
     """The exit status that one Homey's round deserves: its trouble's, then its sinks' worst."""
     troubles = [view.trouble, *(sink.trouble for sink in view.sinks)]
     worst = max(
-        (exit_codes.of_kind(trouble.kind) for trouble in troubles if trouble), default=exit_codes.OK
+        (exit_codes.for_kind(trouble.kind) for trouble in troubles if trouble),
+        default=exit_codes.OK,
     )
     # A refusal that holds the next sign-in back may be another Homey's, or older than the trouble.
-    if view.refusing_until is not None and view.next_why in REFUSALS:
-        worst = max(worst, exit_codes.REFUSED)
+    if view.sign_in_blocked_until is not None and view.next_reason in REJECTIONS:
+        worst = max(worst, exit_codes.ACTION_NEEDED)
     # Why there is no token tells more than that there is none.
     return worst or (exit_codes.OK if view.token else exit_codes.TRY_LATER)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from homey_tokend import exit_codes
-from homey_tokend.build import Parts
+from homey_tokend.build import Components
 from homey_tokend.config import HomeyConfig
-from homey_tokend.core.decision import Facts, Gate
+from homey_tokend.core.decision import Activity, Constraint
 from homey_tokend.core.errors import TokendError
-from homey_tokend.core.homey import Wish
+from homey_tokend.core.homey import RefreshRequest
 from homey_tokend.core.http_types import Request, Response, Step
 from homey_tokend.core.tokens import Bearer, Token
 from homey_tokend.sinks.logic_variable import LogicVariableSink
@@ -24,7 +24,7 @@ _NAMES = max(len(step) for step in Step)
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
+class StepPrinter:
     """Tells a person line by line; ``say`` takes one."""
 
     say: Callable[[str], None]
@@ -40,12 +40,12 @@ class Teller:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class OnlineCheck:
     """Walks the flow of every Homey once and tells each step; ``now`` gives the time."""
 
-    parts: Parts
+    parts: Components
     now: Callable[[], datetime]
-    teller: Teller
+    teller: StepPrinter
 
     async def run(self) -> int:
         """Rehearse all Homeys, one after another.
@@ -72,13 +72,13 @@ class Rehearsal:
         self.teller.say(f"{homey.name}:")
         try:
             bearer = await self._sign_in(homey)
-            if isinstance(bearer, Gate):
+            if isinstance(bearer, Constraint):
                 self.teller.tell(
                     "held back", f"{bearer.why}, until {bearer.at:%Y-%m-%d %H:%M:%S} UTC"
                 )
                 return exit_codes.TRY_LATER
             life = bearer.expires_at - bearer.issued_at
-            told = "as Homey tells" if bearer.expiry_told else "assumed: Homey does not tell"
+            told = "as Homey tells" if bearer.expiry_reported else "assumed: Homey does not tell"
             self.teller.tell("token", f"good for {life} ({told}); address {bearer.url}")
             if bearer.note:
                 self.teller.tell("note", bearer.note)
@@ -88,17 +88,19 @@ class Rehearsal:
             [exit_codes.OK, *[await self._variable(one, bearer) for one in self._sinks(homey)]]
         )
 
-    async def _sign_in(self, homey: HomeyConfig) -> Bearer | Gate:
+    async def _sign_in(self, homey: HomeyConfig) -> Bearer | Constraint:
         refresher = self.parts.refreshers[homey.name]
         await refresher.read_values()
         state = self.parts.ledger.homey(homey.name).of_homey(homey.cloudid)
         account, now = self.parts.accounts.state(refresher.digests.account), self.now()
         if account.refusal(refresher.digests.password) is not None:
             if account.may_force_at(now) > now:
-                return Gate(account.may_force_at(now), "the account was refused and tried again")
+                return Constraint(
+                    account.may_force_at(now), "the account was refused and tried again"
+                )
             await self.parts.accounts.was_forced(refresher.digests.account, now)
-        state = replace(state, wish=Wish(now, forced=True))
-        return await refresher.attempt(state, Facts(forced=True), self.parts.plans[homey.name])
+        state = replace(state, wish=RefreshRequest(now, forced=True))
+        return await refresher.attempt(state, Activity(forced=True), self.parts.plans[homey.name])
 
     def _sinks(self, homey: HomeyConfig) -> list[LogicVariableSink]:
         made = (self.parts.sink(sink) for sink in homey.sinks)
@@ -118,4 +120,4 @@ class Rehearsal:
         self.teller.tell(name, f"FAILED: {message}")
         if error.remedy:
             self.teller.tell("", f"What to do: {error.remedy}")
-        return exit_codes.of_kind(error.kind)
+        return exit_codes.for_kind(error.kind)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from homey_tokend import __version__, exit_codes
-from homey_tokend.cli.main import tell
+from homey_tokend.cli.main import report
 from homey_tokend.client.transport import ClientError
 from homey_tokend.core import errors
 
@@ -36,7 +36,7 @@ COMMANDS = {
 _STATUSES: tuple[tuple[tuple[type[errors.TokendError], ...], int], ...] = (
     ((errors.ConfigurationInvalid, errors.SecretUnavailable), exit_codes.CONFIGURATION),
     ((errors.AlreadyRunning, errors.CannotServe, errors.StateUnusable), exit_codes.CANNOT_CREATE),
-    ((errors.Refused,), exit_codes.REFUSED),
+    ((errors.Rejected,), exit_codes.ACTION_NEEDED),
     ((errors.Unreachable, errors.HomeyOffline), exit_codes.UNREACHABLE),
 )
 
@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
             SystemExit: Always, with 64.
         """
         sys.stderr.write(self.format_usage())
-        sys.exit(tell(message, f"See: {self.prog} --help", exit_codes.USAGE))
+        sys.exit(report(message, f"See: {self.prog} --help", exit_codes.USAGE))
 
 
 def main(words: list[str]) -> int:
@@ -98,12 +98,12 @@ def main(words: list[str]) -> int:
     except SystemExit as ended:  # argparse's way to end after --help or a wrong usage
         return ended.code if isinstance(ended.code, int) else exit_codes.OK
     except ClientError as error:
-        return tell(error.message, error.hint, error.exit_status)
+        return report(error.message, error.hint, error.exit_status)
     except errors.TokendError as error:
-        return tell(error.message, error.remedy, exit_status(error))
+        return report(error.message, error.remedy, exit_status_of(error))
 
 
-def exit_status(error: errors.TokendError) -> int:
+def exit_status_of(error: errors.TokendError) -> int:
     """What a command ends with after a failure.
 
     Args:
@@ -120,7 +120,7 @@ def module_of(command: str) -> str:
     return f"homey_tokend.cli.{'setup.wizard' if command == 'init' else command}"
 
 
-def parser_of(name: str) -> Parser:
+def command_parser(name: str) -> Parser:
     """The parser of one command.
 
     Args:
@@ -134,7 +134,7 @@ def parser_of(name: str) -> Parser:
     return parser
 
 
-def overview() -> Parser:
+def program_parser() -> Parser:
     """The parser of the program itself: ``--version``, and a list of the commands."""
     parser = Parser("homey-tokend", "Keeps a fresh Homey bearer token at hand.")
     parser.usage = "homey-tokend [--version] [--help] COMMAND ..."
@@ -152,14 +152,14 @@ def _run(words: list[str]) -> int:
     name = words[0] if words else ""
     if name not in COMMANDS:
         return _without_command(words)
-    args = parser_of(name).parse_args(words[1:])
+    args = command_parser(name).parse_args(words[1:])
     args.words = words[1:]
     status = importlib.import_module(module_of(name)).run(args)
     return int(status)
 
 
 def _without_command(words: list[str]) -> int:
-    parser = overview()
+    parser = program_parser()
     # The help of a command that is not there is not that of the program.
     named = bool(words) and not words[0].startswith("-")
     rest = words if named else parser.parse_known_args(words)[1]

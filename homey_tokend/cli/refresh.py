@@ -3,7 +3,7 @@
 import argparse
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.main import put, tell
+from homey_tokend.cli.main import report, write
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +39,11 @@ def _refresh(name: str, wait: str | None, socket: str | None) -> int:
     try:
         document = client.refresh(name, wait=wait, socket=socket)
     except client.ClientError as error:
-        return tell(f"{name}: {error.message}", error.hint, error.exit_status)
+        return report(f"{name}: {error.message}", error.hint, error.exit_status)
     if document.get("refreshed") is not True:
         hint = f"See how it goes: homey-tokend status {name}"
-        return tell(f"{name}: still under way", hint, exit_codes.TRY_LATER)
+        return report(f"{name}: still under way", hint, exit_codes.TRY_LATER)
     token = document.get("token")
     held = token if isinstance(token, dict) else {}
-    put(f"{name}: {held.get('fingerprint')}, good until {held.get('expires_at')}\n")
+    write(f"{name}: {held.get('fingerprint')}, good until {held.get('expires_at')}\n")
     return exit_codes.OK

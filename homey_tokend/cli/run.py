@@ -10,7 +10,7 @@ import time
 from homey_tokend import exit_codes
 from homey_tokend.cli import bootstrap
 from homey_tokend.config import locate
-from homey_tokend.daemon import Daemon, heed_signals
+from homey_tokend.daemon import Daemon, install_signal_handlers
 from homey_tokend.runtime import hardening, memory, systemd_sockets
 
 #: How long may a write that is under way take after the end?
@@ -19,7 +19,7 @@ _PATIENCE_S = 2.0
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    bootstrap.configure(parser)
+    bootstrap.add_config_option(parser)
     parser.epilog = (
         "It stays up whatever Athom answers; SIGTERM and Ctrl-C end it in good order.\n\n"
         "example:\n  homey-tokend run -c /etc/homey-tokend/config.yaml\n"
@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationInvalid: there is none, or it has faults.
         AlreadyRunning, CannotServe, StateUnusable: it cannot start.
     """
-    memory.give_back()
-    prepared = systemd_sockets.inherited(os.environ)
-    with bootstrap.started(args) as started:
+    memory.limit_heap()
+    prepared = systemd_sockets.inherited_sockets(os.environ)
+    with bootstrap.session(args) as started:
         daemon = Daemon(
             started.config,
             started.world,
@@ -45,10 +45,10 @@ def run(args: argparse.Namespace) -> int:
         )
 
         async def serve() -> None:
-            heed_signals(daemon)
+            install_signal_handlers(daemon)
             await daemon.run(started=lambda _fleet: hardening.harden())
 
-        memory.settle()
+        memory.freeze_objects()
         asyncio.run(serve())
     _leave_hanging_threads_behind()
     return exit_codes.OK

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.main import put
+from homey_tokend.cli.main import write
 from homey_tokend.core import status_text
 
 
@@ -31,9 +31,9 @@ def run(args: argparse.Namespace) -> int:
     document = client.status(args.homey, socket=args.socket)
     homeys = [document] if args.homey else _members(document)
     if args.json:
-        put(json.dumps(document, indent=2) + "\n")
+        write(json.dumps(document, indent=2) + "\n")
     else:
-        put("\n".join(status_text.told(homey) for homey in homeys))
+        write("\n".join(status_text.format_homey(homey) for homey in homeys))
     return max(map(_exit_status, homeys), default=exit_codes.OK)
 
 
@@ -49,4 +49,4 @@ def _exit_status(homey: dict[str, object]) -> int:
         return exit_codes.OK
     trouble = homey.get("trouble")
     kind = str(trouble.get("kind", "")) if isinstance(trouble, dict) else ""
-    return exit_codes.REFUSED if kind.endswith("refused") else exit_codes.TRY_LATER
+    return exit_codes.ACTION_NEEDED if kind.endswith("rejected") else exit_codes.TRY_LATER

@@ -5,7 +5,7 @@ Parsed by hand, because argparse alone would cost more than the whole command;
 """
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.main import put
+from homey_tokend.cli.main import write
 
 TYPE_CHECKING = False  # known to type checkers by its name; typing itself costs too much here
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OPTIONS = {"--min-ttl": "min_ttl", "--wait": "wait", "--socket": "socket"}
 
 
-def fast(words: list[str]) -> int | None:
+def run_fast(words: list[str]) -> int | None:
     """Run the command without argparse.
 
     Args:
@@ -77,7 +77,7 @@ def _print(asked: dict[str, object]) -> int:
         text("socket"),
         as_json=asked.get("json") is True,
     )
-    put(answer.body.decode("utf-8", "replace"))
+    write(answer.body.decode("utf-8", "replace"))
     return exit_codes.OK
 
 

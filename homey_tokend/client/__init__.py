@@ -17,22 +17,22 @@ starts near the speed of Python itself.
 from homey_tokend import exit_codes
 from homey_tokend.client.transport import (
     DEADLINE_S,
-    Answer,
     ClientError,
+    Response,
     exchange,
     request,
-    unusable,
+    unusable_response,
 )
 
 TYPE_CHECKING = False  # known to type checkers by its name; typing itself costs too much here
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from homey_tokend.client.events import Event
+    from homey_tokend.client.event_stream import Event
 
 __all__ = [
-    "Answer",
     "ClientError",
+    "Response",
     "ask_token",
     "call",
     "events",
@@ -83,7 +83,7 @@ def ask_token(
     socket: str | None,
     *,
     as_json: bool = False,
-) -> Answer:
+) -> Response:
     """Ask for a token, as text or as the JSON document.
 
     Args:
@@ -96,9 +96,9 @@ def ask_token(
     Raises:
         ClientError: No token.
     """
-    path = "/token" if homey is None else f"/homeys/{quoted(homey)}/token"
+    path = "/token" if homey is None else f"/homeys/{quote(homey)}/token"
     pairs = (("min_ttl", min_ttl), ("wait", wait), ("format", "json" if as_json else None))
-    query = "&".join(f"{name}={quoted(str(value))}" for name, value in pairs if value is not None)
+    query = "&".join(f"{name}={quote(str(value))}" for name, value in pairs if value is not None)
     waits = min_ttl is not None or wait is not None
     return request(
         "GET",
@@ -121,8 +121,8 @@ def status(
     Raises:
         ClientError: No status.
     """
-    path = "/status" if homey is None else f"/homeys/{quoted(homey)}"
-    return document(request("GET", path, socket=socket))
+    path = "/status" if homey is None else f"/homeys/{quote(homey)}"
+    return json_object(request("GET", path, socket=socket))
 
 
 def refresh(
@@ -143,9 +143,9 @@ def refresh(
     Raises:
         ClientError: It failed or may not be done now.
     """
-    query = "" if wait is None else f"?wait={quoted(str(wait))}"
-    path = f"/homeys/{quoted(homey)}/refresh{query}"
-    return document(request("POST", path, socket=socket, timeout=DEADLINE_S + _wait_s(wait)))
+    query = "" if wait is None else f"?wait={quote(str(wait))}"
+    path = f"/homeys/{quote(homey)}/refresh{query}"
+    return json_object(request("POST", path, socket=socket, timeout=DEADLINE_S + _wait_s(wait)))
 
 
 def call(
@@ -178,13 +178,13 @@ def call(
     if not 200 <= answer.status < 300:
         from homey_tokend.client import errors  # noqa: PLC0415  only when it is needed
 
-        raise errors.of_homey(answer)
+        raise errors.homey_error(answer)
     if not answer.body:
         return None
     try:
         found: object = words.loads(answer.body)
     except (ValueError, RecursionError) as error:
-        raise unusable("the Homey's answer is no JSON") from error
+        raise unusable_response("the Homey's answer is no JSON") from error
     return found
 
 
@@ -195,7 +195,7 @@ def forward(
     *,
     homey: str | None = None,
     socket: str | None = None,
-) -> Answer:
+) -> Response:
     """Call a Homey's API through the daemon, and take the answer as it came.
 
     Args:
@@ -218,7 +218,7 @@ def forward(
     name = _only(socket) if homey is None else homey
     answer = exchange(
         method,
-        f"/homeys/{quoted(name)}{path}",
+        f"/homeys/{quote(name)}{path}",
         socket=socket,
         timeout=_CALL_S,
         body=body,
@@ -227,8 +227,8 @@ def forward(
     if answer.status >= 400:
         from homey_tokend.client import errors  # noqa: PLC0415  only when it is needed
 
-        if errors.is_our_own(answer):
-            raise errors.failure(answer)
+        if errors.is_daemon_problem(answer):
+            raise errors.daemon_error(answer)
     return answer
 
 
@@ -256,9 +256,9 @@ def events(
         ClientError: From the iterator: the daemon is not reachable, was away too long, or
             sent what is no event.
     """
-    from homey_tokend.client import events as stream  # noqa: PLC0415  a token needs none
+    from homey_tokend.client import event_stream as stream  # noqa: PLC0415  a token needs none
 
-    path = "/events" if homey is None else f"/events?homey={quoted(homey)}"
+    path = "/events" if homey is None else f"/events?homey={quote(homey)}"
     return stream.events(path, last_id, socket, patience)
 
 
@@ -279,7 +279,7 @@ def _only(socket: str | None) -> str:
     return names[0]
 
 
-def document(answer: Answer) -> dict[str, object]:
+def json_object(answer: Response) -> dict[str, object]:
     """An answer's JSON object.
 
     Raises:
@@ -290,13 +290,13 @@ def document(answer: Answer) -> dict[str, object]:
     try:
         found = json.loads(answer.body)
     except ValueError as error:
-        raise unusable("the answer is no JSON") from error
+        raise unusable_response("the answer is no JSON") from error
     if not isinstance(found, dict):
-        raise unusable("the answer is no JSON object")
+        raise unusable_response("the answer is no JSON object")
     return found
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Percent-encode for one part of a path or query (RFC 3986, 2.3)."""
     return "".join(
         char
@@ -312,6 +312,6 @@ def _wait_s(wait: str | float | None) -> float:
     from homey_tokend.core import timefmt  # noqa: PLC0415  most ask without a wait
 
     try:
-        return min(timefmt.seconds(str(wait)), _LONGEST_WAIT_S)
+        return min(timefmt.parse_seconds(str(wait)), _LONGEST_WAIT_S)
     except ValueError as error:
         raise ClientError(f"wait: {error}", exit_codes.USAGE) from error

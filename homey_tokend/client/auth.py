@@ -10,7 +10,7 @@ from homey_tokend import client, exit_codes
 from homey_tokend.client import ClientError
 
 
-class Bearers:
+class AuthHeaders:
     """The tokens of one Homey, from the daemon.
 
     Args:
@@ -74,4 +74,4 @@ class Bearers:
 
     def _told(self) -> dict[str, object]:
         answer = client.ask_token(self._homey, self._min_ttl, None, self._socket, as_json=True)
-        return client.document(answer)
+        return client.json_object(answer)

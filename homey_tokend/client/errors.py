@@ -12,7 +12,7 @@ import stat
 from http import HTTPStatus
 
 from homey_tokend import exit_codes
-from homey_tokend.client.transport import Answer, ClientError
+from homey_tokend.client.transport import ClientError, Response
 
 #: How much of the daemon's own words is told on.
 _CUT = 1000
@@ -27,7 +27,7 @@ _NO_METHOD = "missing_api_method"
 _OPAQUE = re.compile(r"[A-Za-z0-9_.:+=~-]{60,}")
 
 
-def failure(answer: Answer) -> ClientError:
+def daemon_error(answer: Response) -> ClientError:
     """What an answer other than 2xx means for a command.
 
     Args:
@@ -45,7 +45,7 @@ def failure(answer: Answer) -> ClientError:
     return ClientError(detail, _exit_status(answer.status, problem), hint, problem)
 
 
-def is_our_own(answer: Answer) -> bool:
+def is_daemon_problem(answer: Response) -> bool:
     """Whether an answer is the daemon's word, not the Homey's.
 
     Args:
@@ -58,7 +58,7 @@ def is_our_own(answer: Answer) -> bool:
     return told.startswith("application/problem+json") and ours
 
 
-def of_homey(answer: Answer) -> ClientError:
+def homey_error(answer: Response) -> ClientError:
     """What a Homey's refusal of a call means for a command.
 
     Args:
@@ -78,10 +78,10 @@ def of_homey(answer: Answer) -> ClientError:
         exit_status = exit_codes.USAGE
     elif status == 401:
         hint = "If the token is good (homey-tokend status), this path does not take it."
-        exit_status = exit_codes.REFUSED
+        exit_status = exit_codes.ACTION_NEEDED
     elif status == 403:
         hint = "The client's scopes or the account's role do not cover it."
-        exit_status = exit_codes.REFUSED
+        exit_status = exit_codes.ACTION_NEEDED
     elif status in {408, 425, 429}:
         exit_status = exit_codes.TRY_LATER
     else:
@@ -94,7 +94,7 @@ def _flat(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def unreachable(tried: list[tuple[str, Exception]]) -> ClientError:
+def unreachable_error(tried: list[tuple[str, Exception]]) -> ClientError:
     """No socket could be entered: which were tried, and what to do.
 
     Args:
@@ -113,14 +113,14 @@ def unreachable(tried: list[tuple[str, Exception]]) -> ClientError:
 def _exit_status(status: int, problem: dict[str, object]) -> int:
     if status in {400, 404, 405, 501}:
         return exit_codes.USAGE
-    if status == 403 or str(problem.get("kind", "")).endswith("refused"):
-        return exit_codes.REFUSED
+    if status == 403 or str(problem.get("kind", "")).endswith("rejected"):
+        return exit_codes.ACTION_NEEDED
     if status in {429, 503}:
         return exit_codes.TRY_LATER
     return exit_codes.UNREACHABLE
 
 
-def _problem(answer: Answer) -> dict[str, object]:
+def _problem(answer: Response) -> dict[str, object]:
     try:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):

@@ -49,7 +49,7 @@ class ClientError(Exception):
         self.problem = problem or {}
 
 
-class Answer:
+class Response:
     """An HTTP answer, whole.
 
     ``status`` is the HTTP status, ``headers`` has its names in lower case, ``body`` is bytes.
@@ -65,7 +65,7 @@ class Answer:
 
 def request(
     method: str, path: str, *, socket: str | None = None, timeout: float = DEADLINE_S
-) -> Answer:
+) -> Response:
     """Send one request and read its answer.
 
     Args:
@@ -83,9 +83,9 @@ def request(
     answer = exchange(method, path, socket=socket, timeout=timeout)
     if 200 <= answer.status < 300:
         return answer
-    from homey_tokend.client.errors import failure  # noqa: PLC0415  only when it is needed
+    from homey_tokend.client.errors import daemon_error  # noqa: PLC0415  only when it is needed
 
-    raise failure(answer)
+    raise daemon_error(answer)
 
 
 def exchange(
@@ -96,7 +96,7 @@ def exchange(
     timeout: float = DEADLINE_S,
     body: bytes | None = None,
     most: int | None = None,
-) -> Answer:
+) -> Response:
     """Send one request and read its answer, whatever its status.
 
     Args:
@@ -127,13 +127,13 @@ def exchange(
             "Is it well? See: journalctl -u homey-tokend",
         ) from None
     except OSError as error:
-        raise unusable(f"the connection broke: {error.strerror}") from error
+        raise unusable_response(f"the connection broke: {error.strerror}") from error
     finally:
         connection.close()
-    return parsed(raw, bare=method == "HEAD")
+    return parse_response(raw, bare=method == "HEAD")
 
 
-def candidates(named: str | None = None) -> list[str]:
+def socket_candidates(named: str | None = None) -> list[str]:
     """Where the socket is looked for, first the most wanted.
 
     Args:
@@ -159,7 +159,7 @@ def connect(named: str | None, until: float) -> _socket.socket:
         ClientError: None answers.
     """
     tried: list[tuple[str, Exception]] = []
-    for path in candidates(named):
+    for path in socket_candidates(named):
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
             _knock(connection, path, until)
@@ -168,9 +168,9 @@ def connect(named: str | None, until: float) -> _socket.socket:
             tried.append((path, error))
         else:
             return connection
-    from homey_tokend.client.errors import unreachable  # noqa: PLC0415  only when it is needed
+    from homey_tokend.client.errors import unreachable_error  # noqa: PLC0415  only when it is needed
 
-    raise unreachable(tried)
+    raise unreachable_error(tried)
 
 
 def _knock(connection: _socket.socket, path: str, until: float) -> None:
@@ -203,10 +203,10 @@ def _read(connection: _socket.socket, until: float, most: int) -> bytes:
         parts.append(part)
         size += len(part)
         if size > most:
-            raise unusable("the answer is too large")
+            raise unusable_response("the answer is too large")
 
 
-def parsed(raw: bytes, *, bare: bool) -> Answer:
+def parse_response(raw: bytes, *, bare: bool) -> Response:
     """Head and body of an answer (RFC 9112), by length, chunked, or to the end.
 
     Args:
@@ -221,12 +221,12 @@ def parsed(raw: bytes, *, bare: bool) -> Answer:
     version, _, rest = first.partition(" ")
     code = rest[:3]
     if not (gap and version in {"HTTP/1.1", "HTTP/1.0"} and code.isascii() and code.isdigit()):
-        raise unusable("the answer is no HTTP: is this the daemon's socket?")
+        raise unusable_response("the answer is no HTTP: is this the daemon's socket?")
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
-    return Answer(int(code), headers, b"" if bare else _body(headers, body))
+    return Response(int(code), headers, b"" if bare else _body(headers, body))
 
 
 def _body(headers: dict[str, str], body: bytes) -> bytes:
@@ -236,7 +236,7 @@ def _body(headers: dict[str, str], body: bytes) -> bytes:
     if length is None:
         return body
     if not (length.isascii() and length.isdigit()) or len(body) < int(length[:12]):
-        raise unusable("the answer was cut short")
+        raise unusable_response("the answer was cut short")
     return body[: int(length)]
 
 
@@ -249,16 +249,16 @@ def _unchunked(body: bytes) -> bytes:
         try:
             size = int(body[at:end].partition(b";")[0].strip(), 16)
         except ValueError:
-            raise unusable("the answer was cut short") from None
+            raise unusable_response("the answer was cut short") from None
         if size == 0:
             return b"".join(parts)
         at = end + 2
         if size < 0 or len(body) < at + size + 2:
-            raise unusable("the answer was cut short")
+            raise unusable_response("the answer was cut short")
         parts.append(body[at : at + size])
         at += size + 2
 
 
-def unusable(message: str) -> ClientError:
+def unusable_response(message: str) -> ClientError:
     """An answer that cannot be used counts as not reachable."""
     return ClientError(message, exit_codes.UNREACHABLE, "See: journalctl -u homey-tokend")

@@ -15,12 +15,12 @@ from homey_tokend.config.refresh import RefreshConfig, RetryConfig
 from homey_tokend.config.schema import schema
 from homey_tokend.config.sinks import ExecSinkConfig, FileSinkConfig, LogicVariableConfig
 from homey_tokend.config.text import parse
-from homey_tokend.config.whole import Config, Defaults
+from homey_tokend.config.whole import Config, DefaultPaths
 
 __all__ = [
     "AllowConfig",
     "Config",
-    "Defaults",
+    "DefaultPaths",
     "ExecSinkConfig",
     "FileSinkConfig",
     "HomeyConfig",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pydantic import TypeAdapter, ValidationError
 
-from homey_tokend.config.document import Document
-from homey_tokend.config.faults import at
+from homey_tokend.config.document import ConfigDocument
+from homey_tokend.config.faults import fault_at
 from homey_tokend.config.homeys import HomeyDocument
 from homey_tokend.config.nodes import Node, Plain, Text
 from homey_tokend.config.paths import SECRETS, KeyPath, dotted
@@ -17,15 +17,17 @@ from homey_tokend.config.sinks import (
     LogicVariableConfig,
     SinkConfig,
 )
-from homey_tokend.config.whole import Defaults
-from homey_tokend.core.errors import Fault
+from homey_tokend.config.whole import DefaultPaths
+from homey_tokend.core.errors import ConfigFault
 from homey_tokend.core.secret import SecretRef
 
 Sink = LogicVariableConfig | FileSinkConfig | ExecSinkConfig
 _SINK: TypeAdapter[Sink] = TypeAdapter(SinkConfig)
 
 
-def clashes(data: Plain, root: Node, source: str, defaults: Defaults, file: str) -> Iterator[Fault]:
+def conflicts(
+    data: Plain, root: Node, source: str, defaults: DefaultPaths, file: str
+) -> Iterator[ConfigFault]:
     """Two sinks with one target, and what would overwrite a file of the daemon.
 
     Works on what is written, not on the validated document, so that other faults do not
@@ -45,14 +47,16 @@ def clashes(data: Plain, root: Node, source: str, defaults: Defaults, file: str)
     for key, path, written in _own_places(data, defaults):
         own = taken.get(_norm(path))
         if own is not None and written:
-            yield at((key, "path"), root, source, f"would overwrite {own}", "Choose another path.")
+            yield fault_at(
+                (key, "path"), root, source, f"would overwrite {own}", "Choose another path."
+            )
         taken[_norm(path)] = f"the file of {key}.path"
         taken[_norm(f"{path}.lock")] = f"the lock of {key}.path"
     for place, cloudid, sink in _sinks(data):
         if isinstance(sink, FileSinkConfig):
             own = taken.get(_norm(str(sink.path)))
             if own is not None:
-                yield at(
+                yield fault_at(
                     (*place, "path"),
                     root,
                     source,
@@ -62,7 +66,7 @@ def clashes(data: Plain, root: Node, source: str, defaults: Defaults, file: str)
         scope = _scope(sink, place, cloudid)
         earlier = [first.setdefault((scope, target), place) for target in _targets(sink)]
         if others := [one for one in earlier if one != place]:
-            yield at(
+            yield fault_at(
                 place,
                 root,
                 source,
@@ -71,7 +75,7 @@ def clashes(data: Plain, root: Node, source: str, defaults: Defaults, file: str)
             )
 
 
-def doubts(document: Document, root: Node, source: str) -> Iterator[Fault]:
+def warnings(document: ConfigDocument, root: Node, source: str) -> Iterator[ConfigFault]:
     """What is allowed and most likely not meant.
 
     Args:
@@ -84,7 +88,7 @@ def doubts(document: Document, root: Node, source: str) -> Iterator[Fault]:
         *_open_doors(document),
         *_same_homey(document),
     ):
-        yield at(place, root, source, message, remedy)
+        yield fault_at(place, root, source, message, remedy)
 
 
 def _targets(sink: Sink) -> tuple[str, ...]:
@@ -134,7 +138,7 @@ def _secret_files(data: Plain) -> Iterator[tuple[str, str]]:
                 yield _norm(str(written["file"])), f"the file of {dotted(('homeys', name, key))}"
 
 
-def _own_places(data: Plain, defaults: Defaults) -> Iterator[tuple[str, str, bool]]:
+def _own_places(data: Plain, defaults: DefaultPaths) -> Iterator[tuple[str, str, bool]]:
     for key in ("socket", "state"):
         section = data.get(key) if isinstance(data, dict) else None
         path = section.get("path") if isinstance(section, dict) else None
@@ -148,7 +152,7 @@ def _own_places(data: Plain, defaults: Defaults) -> Iterator[tuple[str, str, boo
 _Doubt = tuple[KeyPath, str, str]
 
 
-def _open_files(document: Document) -> Iterator[_Doubt]:
+def _open_files(document: ConfigDocument) -> Iterator[_Doubt]:
     for name, homey in document.homeys.items():
         for index, sink in enumerate(homey.sinks):
             if isinstance(sink, FileSinkConfig) and sink.mode & 0o026:
@@ -160,7 +164,7 @@ def _open_files(document: Document) -> Iterator[_Doubt]:
                 )
 
 
-def _open_doors(document: Document) -> Iterator[_Doubt]:
+def _open_doors(document: ConfigDocument) -> Iterator[_Doubt]:
     socket, listen = document.socket, document.http.listen
     if socket.mode & 0o002 and not (socket.allow.users or socket.allow.groups):
         yield (
@@ -183,7 +187,7 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _same_homey(document: Document) -> Iterator[_Doubt]:
+def _same_homey(document: ConfigDocument) -> Iterator[_Doubt]:
     first: dict[object, str] = {}
     for name, homey in document.homeys.items():
         earlier = first.setdefault((homey.cloudid, _account(homey)), name)

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from homey_tokend.config.decode import refused
+from homey_tokend.config.decode import invalid
 from homey_tokend.config.nodes import ListNode, MapNode, Mark, Node, ScalarNode, Text
 from homey_tokend.config.paths import KeyPath, dotted
-from homey_tokend.core.errors import Fault
+from homey_tokend.core.errors import ConfigFault
 
 #: How deep may lists and mappings stand in each other? The deepest real key is at 6.
 MOST_DEPTH = 32
@@ -48,7 +48,7 @@ class Builder:
 
     def __init__(self, source: str) -> None:
         self.root: Node | None = None
-        self.faults: list[Fault] = []
+        self.faults: list[ConfigFault] = []
         self._source = source
         self._open: list[_Open] = []
         self._anchors: dict[str, Node | None] = {}
@@ -77,19 +77,19 @@ class Builder:
 
     def _document(self, _: yaml.DocumentStartEvent, mark: Mark) -> None:
         if self.root is not None:
-            raise refused(
+            raise invalid(
                 self._source, mark, "a second document starts here", "Keep one; take --- out."
             )
 
     def _alias(self, event: yaml.AliasEvent, mark: Mark) -> None:
         self._aliases += 1
         if self._aliases > MOST_ALIASES:
-            raise refused(
+            raise invalid(
                 self._source, mark, f"there are more than {MOST_ALIASES} aliases", "Use fewer."
             )
         if event.anchor not in self._anchors:
             # The name is not told: an unquoted password may well start with a star.
-            raise refused(
+            raise invalid(
                 self._source,
                 mark,
                 "a value starts with *, which names an alias, and no anchor has that name",
@@ -97,7 +97,7 @@ class Builder:
             )
         node = self._anchors[event.anchor]
         if node is None:
-            raise refused(
+            raise invalid(
                 self._source, mark, "an alias stands inside of what it names", "Take it out."
             )
         self._count(node.size, mark)
@@ -129,7 +129,7 @@ class Builder:
     def _start(self, opened: _Open, mark: Mark) -> None:
         self._count(1, mark)
         if len(self._open) >= MOST_DEPTH:
-            raise refused(
+            raise invalid(
                 self._source,
                 mark,
                 f"more than {MOST_DEPTH} lists and mappings stand in each other",
@@ -137,7 +137,7 @@ class Builder:
             )
         above = self._open[-1] if self._open else None
         if above is not None and isinstance(above.node, MapNode) and above.key is None:
-            raise refused(
+            raise invalid(
                 self._source,
                 mark,
                 "a list or a mapping stands where a key belongs",
@@ -171,7 +171,7 @@ class Builder:
 
     def _key(self, node: Node, mark: Mark) -> tuple[Mark, Text]:
         if not isinstance(node, ScalarNode):
-            raise refused(
+            raise invalid(
                 self._source, mark, "an alias of a list or mapping is a key", "Write a word."
             )
         return mark, node.text
@@ -228,7 +228,7 @@ class Builder:
     def _count(self, nodes: int, mark: Mark) -> None:
         self._nodes += nodes
         if self._nodes > MOST_NODES:
-            raise refused(
+            raise invalid(
                 self._source,
                 mark,
                 f"there are more than {MOST_NODES} values, aliases counted as what they name",
@@ -237,7 +237,7 @@ class Builder:
 
     def _fault(self, mark: Mark, message: str, remedy: str, *, key: str | None = None) -> None:
         name = dotted((*self._path(), key) if key is not None else self._path())
-        self.faults.append(Fault(self._source, mark.line, mark.column, name, message, remedy))
+        self.faults.append(ConfigFault(self._source, mark.line, mark.column, name, message, remedy))
 
     def _path(self) -> KeyPath:
         """Where the next value will stand."""

@@ -4,24 +4,24 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import ValidationError
 
-from homey_tokend.config.across import clashes, doubts
-from homey_tokend.config.decode import refused
-from homey_tokend.config.document import Document
-from homey_tokend.config.faults import MOST, found
+from homey_tokend.config.across import conflicts, warnings
+from homey_tokend.config.decode import invalid
+from homey_tokend.config.document import ConfigDocument
+from homey_tokend.config.faults import MOST, validation_faults
 from homey_tokend.config.nodes import MapNode, Node, place, plain
 from homey_tokend.config.paths import KeyPath, dotted
-from homey_tokend.config.whole import Config, Defaults, assemble
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.config.whole import Config, DefaultPaths, assemble
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
 
-def checked(
+def validate(
     root: Node,
     source: str,
     *,
-    defaults: Defaults,
+    defaults: DefaultPaths,
     path: str = "",
-    faults: Sequence[Fault] = (),
-    warn: Callable[[Document], Iterable[Fault]],
+    faults: Sequence[ConfigFault] = (),
+    warn: Callable[[ConfigDocument], Iterable[ConfigFault]],
 ) -> Config:
     """Validate a tree.
 
@@ -37,16 +37,16 @@ def checked(
         ConfigurationInvalid: It has faults: those given and all that are found here.
     """
     if not isinstance(root, MapNode):
-        raise refused(
+        raise invalid(
             source, root.mark, "there is no mapping at the top", "Start with the key homeys."
         )
     data = {key: plain(value) for key, (_, value) in root.entries.items() if not _free(key)}
-    every = [*faults, *clashes(data, root, source, defaults, path)]
+    every = [*faults, *conflicts(data, root, source, defaults, path)]
     document = None
     try:
-        document = Document.model_validate(data)
+        document = ConfigDocument.model_validate(data)
     except ValidationError as exc:
-        every += found(exc, root, source)
+        every += validation_faults(exc, root, source)
     if document is None or every:
         raise ConfigurationInvalid(_bounded(every, source)) from None
 
@@ -55,10 +55,8 @@ def checked(
         name = dotted(path)
         return f"{source}:{mark.line}:{mark.column} {name}" if mark.line else f"{source} {name}"
 
-    warnings = (*doubts(document, root, source), *warn(document))
-    return assemble(
-        document, defaults=defaults, place_of=place_of, warnings=warnings, source=source
-    )
+    found = (*warnings(document, root, source), *warn(document))
+    return assemble(document, defaults=defaults, place_of=place_of, warnings=found, source=source)
 
 
 def _free(key: str) -> bool:
@@ -66,8 +64,8 @@ def _free(key: str) -> bool:
     return key.startswith("x-")
 
 
-def _bounded(faults: Sequence[Fault], source: str) -> Sequence[Fault]:
+def _bounded(faults: Sequence[ConfigFault], source: str) -> Sequence[ConfigFault]:
     if len(faults) <= MOST:
         return faults
-    more = Fault(source, 0, 0, "", f"has more than {MOST} faults", "The first ones follow.")
+    more = ConfigFault(source, 0, 0, "", f"has more than {MOST} faults", "The first ones follow.")
     return [more, *sorted(faults)[:MOST]]

@@ -4,7 +4,7 @@ import codecs
 import re
 
 from homey_tokend.config.nodes import NOWHERE, Mark
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
 #: How large may a configuration be? A hundred Homeys fit into a twentieth of it.
 MOST_BYTES = 1024 * 1024
@@ -19,7 +19,7 @@ _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _AS_UTF8 = "Save it as UTF-8."
 
 
-def text_of(data: bytes, source: str) -> str:
+def decode(data: bytes, source: str) -> str:
     """The text of a file, without a byte order mark.
 
     Args:
@@ -30,26 +30,28 @@ def text_of(data: bytes, source: str) -> str:
         ConfigurationInvalid: It is empty, too large, binary or not UTF-8.
     """
     if len(data) > MOST_BYTES:
-        raise refused(source, NOWHERE, "is larger than 1 MiB", "Check that it is the right file.")
+        raise invalid(source, NOWHERE, "is larger than 1 MiB", "Check that it is the right file.")
     if data.startswith(_UTF16):
-        raise refused(source, NOWHERE, "is UTF-16", _AS_UTF8)
+        raise invalid(source, NOWHERE, "is UTF-16", _AS_UTF8)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         before = data[: exc.start].decode("utf-8-sig", "replace")
-        raise refused(source, mark_of(before, len(before)), "is not UTF-8 here", _AS_UTF8) from None
+        raise invalid(
+            source, position(before, len(before)), "is not UTF-8 here", _AS_UTF8
+        ) from None
     bad = _UNPRINTABLE.search(text)
     if bad is not None:
-        raise refused(
+        raise invalid(
             source,
-            mark_of(text, bad.start()),
+            position(text, bad.start()),
             f"holds the character U+{ord(bad[0]):04X}, as binary files do",
             "Check that it is the right file, or take the character out.",
         )
     return text
 
 
-def mark_of(text: str, index: int) -> Mark:
+def position(text: str, index: int) -> Mark:
     """The place of the character at ``index``."""
     line, start = 1, 0
     for end in _LINE_END.finditer(text, 0, index):
@@ -57,6 +59,6 @@ def mark_of(text: str, index: int) -> Mark:
     return Mark(line, index - start + 1)
 
 
-def refused(source: str, mark: Mark, message: str, remedy: str) -> ConfigurationInvalid:
+def invalid(source: str, mark: Mark, message: str, remedy: str) -> ConfigurationInvalid:
     """The one fault that makes all others moot."""
-    return ConfigurationInvalid([Fault(source, mark.line, mark.column, "", message, remedy)])
+    return ConfigurationInvalid([ConfigFault(source, mark.line, mark.column, "", message, remedy)])

@@ -26,7 +26,7 @@ class Differences:
     needs_restart: tuple[str, ...] = ()
 
 
-def between(old: Config, new: Config) -> Differences:
+def compare(old: Config, new: Config) -> Differences:
     """The differences, in the order of the new configuration."""
     rules_changed = (old.refresh, old.endpoints) != (new.refresh, new.endpoints)
     both = [name for name in new.homeys if name in old.homeys]

@@ -33,7 +33,7 @@ HomeyName = Annotated[
 ]
 
 
-class Document(Section):
+class ConfigDocument(Section):
     """The configuration of homey-tokend."""
 
     homeys: Annotated[dict[HomeyName, Annotated[HomeyDocument, MAPPING]], HOMEYS] = Field(
@@ -73,8 +73,8 @@ class Document(Section):
 
 
 #: Which model is where; ``*`` is any name or index, and sinks are told apart by type.
-SHAPES: dict[tuple[str, ...], type[Section]] = {
-    (): Document,
+SECTIONS: dict[tuple[str, ...], type[Section]] = {
+    (): ConfigDocument,
     ("homeys", "*"): HomeyDocument,
     ("homeys", "*", "sinks", "*", "logic_variable"): LogicVariableConfig,
     ("homeys", "*", "sinks", "*", "file"): FileSinkConfig,

@@ -33,7 +33,7 @@ def seconds(text: str) -> float | None:
     return float(match[1]) * _UNITS[match[2] or ""]
 
 
-def span(text: str) -> timedelta | None:
+def parse_span(text: str) -> timedelta | None:
     """The span that ``text`` names; None where it names none or one beyond all bounds."""
     found = seconds(text)
     if found is None or not math.isfinite(found) or found > LONGEST.total_seconds():
@@ -41,7 +41,7 @@ def span(text: str) -> timedelta | None:
     return timedelta(seconds=found)
 
 
-def written(value: timedelta) -> str:
+def format_span(value: timedelta) -> str:
     """The shortest way to write a span: ``24h``, ``90s``, ``500ms``."""
     whole = round(value.total_seconds() * 1000)
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import cast
 
-from homey_tokend.config.check import checked
-from homey_tokend.config.document import Document
+from homey_tokend.config.check import validate
+from homey_tokend.config.document import ConfigDocument
 from homey_tokend.config.nodes import NOWHERE, ListNode, MapNode, Node, ScalarNode, Text
 from homey_tokend.config.paths import SECRETS
 from homey_tokend.config.readers import absolute
 from homey_tokend.config.secrets import bare
-from homey_tokend.config.whole import Config, Defaults
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.config.whole import Config, DefaultPaths
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.secret import SecretRef, SecretSource
 
 SOURCE = "environment"
@@ -59,7 +59,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def from_environment(
-    environ: Mapping[str, str], *, defaults: Defaults, read_text: Callable[[str], str]
+    environ: Mapping[str, str], *, defaults: DefaultPaths, read_text: Callable[[str], str]
 ) -> Config | None:
     """The configuration that the environment alone gives.
 
@@ -82,11 +82,11 @@ def from_environment(
     reader = _Reader(environ, read_text)
     root = reader.tree()
     try:
-        config = checked(
+        config = validate(
             root,
             SOURCE,
             defaults=defaults,
-            warn=lambda _: unknown(environ),
+            warn=lambda _: unknown_variables(environ),
         )
     except ConfigurationInvalid as exc:
         told = {fault.key.removesuffix(_FILE) for fault in reader.faults}
@@ -98,7 +98,9 @@ def from_environment(
     return _with_places(config, reader.names)
 
 
-def ignored(document: Document, environ: Mapping[str, str], source: str) -> Iterator[Fault]:
+def ignored_variables(
+    document: ConfigDocument, environ: Mapping[str, str], source: str
+) -> Iterator[ConfigFault]:
     """The variables that a file makes idle, apart from those that the file itself names."""
     named = {
         ref.argument
@@ -108,7 +110,7 @@ def ignored(document: Document, environ: Mapping[str, str], source: str) -> Iter
     }
     for name in sorted(set(KNOWN) - named):
         if environ.get(name):
-            yield Fault(
+            yield ConfigFault(
                 source,
                 0,
                 0,
@@ -120,14 +122,14 @@ def ignored(document: Document, environ: Mapping[str, str], source: str) -> Iter
             )
 
 
-def unknown(environ: Mapping[str, str]) -> Iterator[Fault]:
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[ConfigFault]:
     """The variables that look like ours and are not: most likely misspelt."""
     for name in sorted(environ):
         if not name.startswith("HOMEY_") or name in _OTHERS or name in KNOWN:
             continue
         near = difflib.get_close_matches(name[:64], KNOWN, n=1, cutoff=_NEAR)
         if near:
-            yield Fault(
+            yield ConfigFault(
                 SOURCE, 0, 0, name[:64], "is not a known variable", f"Did you mean {near[0]}?"
             )
 
@@ -145,7 +147,7 @@ class _Reader:
     """Makes the tree that a file with the same meaning would give."""
 
     def __init__(self, environ: Mapping[str, str], read_text: Callable[[str], str]) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[ConfigFault] = []
         #: The variable that each secret comes from.
         self.names: dict[str, str] = {}
         self._environ = environ
@@ -202,7 +204,7 @@ class _Reader:
             return ""
 
     def _fault(self, name: str, message: str, remedy: str) -> None:
-        self.faults.append(Fault(SOURCE, 0, 0, name, message, remedy))
+        self.faults.append(ConfigFault(SOURCE, 0, 0, name, message, remedy))
 
 
 def _variable(text: str) -> MapNode:
@@ -233,7 +235,7 @@ def _put(root: MapNode, path: tuple[str, ...], value: Node) -> None:
 _NAMES = {".".join(path): name for name, path in {**HOMEY_VARIABLES, **DAEMON_VARIABLES}.items()}
 
 
-def _by_variable(fault: Fault) -> Fault:
+def _by_variable(fault: ConfigFault) -> ConfigFault:
     """The same fault under the name of its variable."""
     name = _NAMES.get(fault.key.partition("[")[0], fault.key)
     missing = fault.message == "is missing"

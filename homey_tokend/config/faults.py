@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from homey_tokend.config.document import SHAPES
+from homey_tokend.config.document import SECTIONS
 from homey_tokend.config.nodes import Node, place
 from homey_tokend.config.paths import KeyPath, dotted, showable
 from homey_tokend.config.sections import Section
 from homey_tokend.config.words import FAULT
-from homey_tokend.core.errors import Fault
+from homey_tokend.core.errors import ConfigFault
 
 #: Beyond these many a file is not a configuration file, and nobody reads on.
 MOST = 100
@@ -19,7 +19,7 @@ MOST = 100
 _SINKS = ("logic_variable", "file", "exec")
 
 
-def found(error: ValidationError, root: Node, source: str) -> list[Fault]:
+def validation_faults(error: ValidationError, root: Node, source: str) -> list[ConfigFault]:
     """The faults of a failed validation, at most ``MOST`` and one more, and no secret in them.
 
     Args:
@@ -31,20 +31,20 @@ def found(error: ValidationError, root: Node, source: str) -> list[Fault]:
     return [_fault(detail, root, source) for detail in details[: MOST + 1]]
 
 
-def at(path: KeyPath, root: Node, source: str, message: str, remedy: str) -> Fault:
+def fault_at(path: KeyPath, root: Node, source: str, message: str, remedy: str) -> ConfigFault:
     """A fault of the value at ``path``."""
     mark = place(root, path).value
-    return Fault(source, mark.line, mark.column, dotted(path), message, remedy)
+    return ConfigFault(source, mark.line, mark.column, dotted(path), message, remedy)
 
 
-def _fault(detail: ErrorDetails, root: Node, source: str) -> Fault:
+def _fault(detail: ErrorDetails, root: Node, source: str) -> ConfigFault:
     loc = detail["loc"]
     on_key = detail["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
     path = _path(loc)
     spot = place(root, path)
     mark = spot.key if on_key or detail["type"] == "missing" else spot.value
     message, remedy = _WORDS.get(detail["type"], _strange)(detail)
-    return Fault(source, mark.line, mark.column, dotted(path), message, remedy)
+    return ConfigFault(source, mark.line, mark.column, dotted(path), message, remedy)
 
 
 def _path(loc: KeyPath) -> KeyPath:
@@ -81,7 +81,7 @@ def _known(loc: KeyPath) -> Sequence[str]:
     """The keys that are known at ``loc``."""
     models = (
         model
-        for shape, model in SHAPES.items()
+        for shape, model in SECTIONS.items()
         if len(shape) == len(loc) and all(s in {"*", p} for s, p in zip(shape, loc, strict=True))
     )
     return tuple(next(models, Section).model_fields)

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from homey_tokend.config import Config, Defaults, from_environment, parse
+from homey_tokend.config import Config, DefaultPaths, from_environment, parse
 from homey_tokend.config.decode import MOST_BYTES
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.secret import SecretSource
 
 _NAME = "homey-tokend"
@@ -49,8 +49,8 @@ def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path |
     if named:
         _try(Path(named))
         return Path(named)
-    for path in places(environ, home):
-        if there(path):
+    for path in candidates(environ, home):
+        if exists(path):
             _try(path)
             return path
     return None
@@ -73,15 +73,17 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
         config = parse(
             text,
             str(found),
-            defaults=defaults(environ),
+            defaults=default_paths(environ),
             environ=environ,
             path=str(found.absolute()),
         )
         return _with_mode(config, mode)
-    config_or_none = from_environment(environ, defaults=defaults(environ), read_text=_read_text)
+    config_or_none = from_environment(
+        environ, defaults=default_paths(environ), read_text=_read_text
+    )
     if config_or_none is not None:
         return config_or_none
-    looked = ", ".join(map(str, places(environ, home)))
+    looked = ", ".join(map(str, candidates(environ, home)))
     raise _invalid(
         "configuration",
         f"there is none: looked for --config, $HOMEY_TOKEND_CONFIG, {looked} and HOMEY_EMAIL "
@@ -91,7 +93,7 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     )
 
 
-def defaults(environ: Mapping[str, str]) -> Defaults:
+def default_paths(environ: Mapping[str, str]) -> DefaultPaths:
     """Where socket and state are if the configuration does not say.
 
     Args:
@@ -105,10 +107,10 @@ def defaults(environ: Mapping[str, str]) -> Defaults:
     state = _systemd(environ, "STATE_DIRECTORY") or (
         _STATE if _writable(_STATE) else state_home / _NAME
     )
-    return Defaults(socket=run / f"{_NAME}.sock", state=state / "state.json")
+    return DefaultPaths(socket=run / f"{_NAME}.sock", state=state / "state.json")
 
 
-def places(environ: Mapping[str, str], home: Path | None = None) -> tuple[Path, ...]:
+def candidates(environ: Mapping[str, str], home: Path | None = None) -> tuple[Path, ...]:
     """Where a file is looked for that nobody names, in this order.
 
     Args:
@@ -147,7 +149,7 @@ def _writable(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
-def there(path: Path) -> bool:
+def exists(path: Path) -> bool:
     """Whether something is at ``path``; what cannot be looked at counts as there."""
     try:
         path.lstat()
@@ -225,7 +227,7 @@ def _with_mode(config: Config, mode: int) -> Config:
     ]
     if not plain or not stat.S_ISREG(mode) or not mode & stat.S_IROTH:
         return config
-    warning = Fault(
+    warning = ConfigFault(
         config.source,
         0,
         0,
@@ -237,4 +239,4 @@ def _with_mode(config: Config, mode: int) -> Config:
 
 
 def _invalid(source: str, message: str, remedy: str) -> ConfigurationInvalid:
-    return ConfigurationInvalid([Fault(source, 0, 0, "", message, remedy)])
+    return ConfigurationInvalid([ConfigFault(source, 0, 0, "", message, remedy)])

@@ -15,7 +15,7 @@ from pydantic import PlainValidator
 
 from homey_tokend.config import durations, urls
 from homey_tokend.config.nodes import Text
-from homey_tokend.config.words import between, kind, shown, wrong
+from homey_tokend.config.words import bounds_text, invalid_value, kind, quoted
 
 T = TypeVar("T")
 _LONGEST_TEXT = 4096
@@ -38,7 +38,9 @@ def leaf(read: Callable[[Text], T], *, nullable: bool = False) -> PlainValidator
             scalar = value if isinstance(value, Text) else Text(value)
             return None if nullable and scalar.null else read(scalar)
         if isinstance(value, dict | list):
-            raise wrong(f"is {kind(value)} where a single value belongs", "Write one value.")
+            raise invalid_value(
+                f"is {kind(value)} where a single value belongs", "Write one value."
+            )
         return value
 
     return PlainValidator(validate)
@@ -56,7 +58,7 @@ def text(what: str, pattern: str, remedy: str) -> Callable[[Text], str]:
 
     def read(value: Text) -> str:
         if whole.fullmatch(value) is None or len(value) > _LONGEST_TEXT:
-            raise wrong(f"{shown(value)} is not {what}" if value else "is empty", remedy)
+            raise invalid_value(f"{quoted(value)} is not {what}" if value else "is empty", remedy)
         return str(value)
 
     return read
@@ -67,7 +69,9 @@ def choice(*options: str) -> Callable[[Text], str]:
 
     def read(value: Text) -> str:
         if value not in options:
-            raise wrong(f"{shown(value)} is none of {', '.join(options)}", f"Write {options[0]}.")
+            raise invalid_value(
+                f"{quoted(value)} is none of {', '.join(options)}", f"Write {options[0]}."
+            )
         return str(value)
 
     return read
@@ -81,8 +85,8 @@ def share(*, zero: bool) -> Callable[[Text], float]:
         found = re.fullmatch(durations.NUMBER, value)
         number = float(value) if found else -1.0
         if not (0 <= number <= LARGEST_SHARE) or (number == 0 and not zero):
-            raise wrong(
-                f"{shown(value)} is not a number from {low} to {LARGEST_SHARE}",
+            raise invalid_value(
+                f"{quoted(value)} is not a number from {low} to {LARGEST_SHARE}",
                 "Write a share of the token's life such as 0.5.",
             )
         return number
@@ -92,15 +96,15 @@ def share(*, zero: bool) -> Callable[[Text], float]:
 
 def spans(least: timedelta, most: timedelta, *, zero: bool = False) -> Callable[[Text], Any]:
     """A reader of a duration within bounds; with ``zero``, 0 gives None."""
-    bounds = between(least, most)
+    bounds = bounds_text(least, most)
 
     def read(value: Text) -> timedelta | None:
-        found = durations.span(value)
+        found = durations.parse_span(value)
         if found is not None and zero and not found:
             return None
         if found is None or not least <= found <= most:
-            raise wrong(
-                f"{shown(value)} is not a duration {bounds}",
+            raise invalid_value(
+                f"{quoted(value)} is not a duration {bounds}",
                 f"Write seconds, or a number with ms, s, m, h or d, {bounds}"
                 f"{' or 0 to turn it off' if zero else ''}.",
             )
@@ -119,8 +123,8 @@ def mode(value: Text) -> int:
     """An octal file mode: ``"0640"``, ``0640``, ``0o640`` and ``640`` are the same."""
     match = _MODE.fullmatch(value)
     if match is None:
-        raise wrong(
-            f"{shown(value)} is not an octal file mode",
+        raise invalid_value(
+            f"{quoted(value)} is not an octal file mode",
             'Write three octal digits after a zero, such as "0640".',
         )
     return int(match[1], 8)
@@ -133,7 +137,7 @@ def flag(value: Text) -> bool:
     """True or false, in YAML's spellings."""
     found = FLAGS.get(value.lower())
     if found is None:
-        raise wrong(f"{shown(value)} is neither true nor false", "Write true or false.")
+        raise invalid_value(f"{quoted(value)} is neither true nor false", "Write true or false.")
     return found
 
 
@@ -152,8 +156,10 @@ def absolute(value: str) -> bool:
 def path(value: Text) -> Path:
     """The absolute path of a file."""
     if not absolute(value):
-        what = f"{shown(value)} is not the absolute path of a file" if value else "is empty"
-        raise wrong(what, "Write the whole path from / on; ~ and variables are not expanded.")
+        what = f"{quoted(value)} is not the absolute path of a file" if value else "is empty"
+        raise invalid_value(
+            what, "Write the whole path from / on; ~ and variables are not expanded."
+        )
     return Path(value)
 
 
@@ -161,7 +167,7 @@ def socket_path(value: Text) -> Path:
     """The absolute path of a unix socket, within what the kernel can hold."""
     found = path(value)
     if len(value.encode()) > _LONGEST_SOCKET:
-        raise wrong(
+        raise invalid_value(
             f"is longer than the {_LONGEST_SOCKET} bytes that a unix socket's path can have",
             "Choose a shorter path.",
         )
@@ -186,7 +192,7 @@ def homey_url(value: Text) -> str | None:
 def _base(value: Text, *, cloudid: bool) -> str:
     found = urls.base(value, cloudid=cloudid)
     if found is None:
-        raise wrong(
+        raise invalid_value(
             urls.complaint(value) if value else "is empty",
             "Write https://host, with a port and a path where needed, and nothing after it.",
         )
@@ -200,8 +206,8 @@ def listen(value: Text) -> tuple[str, int]:
     """``host:port``; an IPv6 address stands in brackets. Port 0 takes a free one."""
     match = re.fullmatch(LISTEN_PATTERN, value)
     if match is None or int(match[2]) > 65535:
-        raise wrong(
-            f"{shown(value)} is not host:port",
+        raise invalid_value(
+            f"{quoted(value)} is not host:port",
             "Write an address and a port, such as 127.0.0.1:9464.",
         )
     return match[1].strip("[]"), int(match[2])
@@ -209,7 +215,7 @@ def listen(value: Text) -> tuple[str, int]:
 
 def _member(value: object) -> str:
     if not isinstance(value, str):
-        raise wrong(f"is {kind(value)} where text belongs", "Write each word as an item.")
+        raise invalid_value(f"is {kind(value)} where text belongs", "Write each word as an item.")
     return str(value)
 
 
@@ -219,10 +225,12 @@ def argv(value: object) -> tuple[str, ...]:
         return value
     if not isinstance(value, list) or not value:
         what = "is an empty list" if value == [] else f"is {kind(value)} where a list belongs"
-        raise wrong(what, "Write the program and its arguments as a list: [/opt/bin/on-token].")
+        raise invalid_value(
+            what, "Write the program and its arguments as a list: [/opt/bin/on-token]."
+        )
     words = tuple(_member(item) for item in value)
     if not words[0] or ("/" in words[0] and not words[0].startswith("/")):
-        raise wrong(
+        raise invalid_value(
             "does not start with a program",
             "Write the program's absolute path first, or its bare name to find it on PATH.",
         )

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
-from homey_tokend.config.durations import LONGEST, written
+from homey_tokend.config.durations import LONGEST, format_span
 from homey_tokend.config.fields import duration_schema, share_schema
 from homey_tokend.config.readers import choice, leaf, share, spans
 from homey_tokend.config.sections import MAPPING_OR_EMPTY, Section
-from homey_tokend.config.words import wrong
+from homey_tokend.config.words import invalid_value
 
 # Why these bounds? Below them is a busy loop or a time-out that nothing can meet; beyond
 # them a setting means "never", and is most likely a slip.
@@ -42,8 +42,8 @@ class RetryConfig(Section):
     def _not_below_first(cls, value: timedelta, info: ValidationInfo) -> timedelta:
         first = info.data.get("first", value)
         if value < first:
-            raise wrong(
-                f"{written(value)} is below first, which is {written(first)}",
+            raise invalid_value(
+                f"{format_span(value)} is below first, which is {format_span(first)}",
                 "Make max the larger one.",
             )
         return value
@@ -109,7 +109,7 @@ class RefreshConfig(Section):
     def _below_at(cls, value: float, info: ValidationInfo) -> float:
         at = info.data.get("at")
         if at is not None and value >= at:
-            raise wrong(
+            raise invalid_value(
                 f"{value:g} is not below at, which is {at:g}", "Make jitter smaller than at."
             )
         return value

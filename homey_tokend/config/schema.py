@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from homey_tokend.config.document import Document
-from homey_tokend.config.durations import written
+from homey_tokend.config.document import ConfigDocument
+from homey_tokend.config.durations import format_span
 from homey_tokend.config.sections import Section
 
 
@@ -24,7 +24,7 @@ class _AsWritten(GenerateJsonSchema):
     def encode_default(self, dft: Any) -> Any:
         """A default for editors."""
         if isinstance(dft, timedelta):
-            return written(dft)
+            return format_span(dft)
         if isinstance(dft, Path):
             return str(dft)
         if isinstance(dft, Section):
@@ -37,7 +37,7 @@ class _AsWritten(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12), a fresh dict at each call."""
-    made = Document.model_json_schema(schema_generator=_AsWritten)
+    made = ConfigDocument.model_json_schema(schema_generator=_AsWritten)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **made,

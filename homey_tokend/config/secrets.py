@@ -13,7 +13,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from homey_tokend.config.fields import ARGV_SCHEMA, PATH_SCHEMA, WRITTEN, Schema
 from homey_tokend.config.nodes import Text
 from homey_tokend.config.readers import absolute, argv
-from homey_tokend.config.words import kind, wrong
+from homey_tokend.config.words import invalid_value, kind
 from homey_tokend.core import totp
 from homey_tokend.core.secret import Secret, SecretRef, SecretSource
 
@@ -38,14 +38,14 @@ def secret(value: object) -> SecretRef:
     if isinstance(value, Text):
         return _plain(value)
     if not isinstance(value, dict):
-        raise wrong(f"is {kind(value)} where text or a source belongs", _QUOTE)
+        raise invalid_value(f"is {kind(value)} where text or a source belongs", _QUOTE)
     if len(value) != 1:
         many = "names several sources" if value else "is an empty mapping"
-        raise wrong(many, f"Write exactly one of {_SOURCES}.")
+        raise invalid_value(many, f"Write exactly one of {_SOURCES}.")
     [(key, argument)] = value.items()
     reader = _READERS.get(key)
     if reader is None:
-        raise wrong("names a source that is not known", _QUOTE)
+        raise invalid_value("names a source that is not known", _QUOTE)
     return reader(argument)
 
 
@@ -54,8 +54,8 @@ def totp_secret(value: object) -> SecretRef | None:
     if value is None or (isinstance(value, Text) and value.null):
         return None
     found = secret(value)
-    if found.plain is not None and totp.normal(found.plain.reveal()) is None:
-        raise wrong(
+    if found.plain is not None and totp.normalize_secret(found.plain.reveal()) is None:
+        raise invalid_value(
             "is not base32 of at least 16 characters",
             "Copy the key that the account showed when two-factor authentication was set up.",
         )
@@ -65,13 +65,13 @@ def totp_secret(value: object) -> SecretRef | None:
 def _plain(value: Text) -> SecretRef:
     text = bare(value)
     if not text:
-        raise wrong("is empty", _USE)
+        raise invalid_value("is empty", _USE)
     return SecretRef(SecretSource.PLAIN, plain=Secret(text))
 
 
 def _file(value: object) -> SecretRef:
     if not isinstance(value, Text) or not absolute(value):
-        raise wrong(
+        raise invalid_value(
             "names a file without an absolute path",
             "Write {file: /an/absolute/path}; ~ and variables are not expanded.",
         )
@@ -81,7 +81,7 @@ def _file(value: object) -> SecretRef:
 def _named(source: SecretSource, pattern: str, what: str) -> Callable[[object], SecretRef]:
     def read(value: object) -> SecretRef:
         if not isinstance(value, Text) or re.fullmatch(pattern, value) is None:
-            raise wrong(
+            raise invalid_value(
                 f"gives no proper name of {what}",
                 f"Write {{{source}: NAME}} with the name of {what}, not with the secret itself.",
             )

@@ -8,7 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from homey_tokend.config.nodes import Text
-from homey_tokend.config.words import kind, wrong
+from homey_tokend.config.words import invalid_value, kind
 
 
 class Section(BaseModel):
@@ -38,10 +38,10 @@ class _Shape:
             if value.null and self._empty is not None:
                 return self._empty()
             if value.null:
-                raise wrong("is empty", self._remedy)
-            raise wrong(f"is a single value where {self._what} belongs", self._remedy)
+                raise invalid_value("is empty", self._remedy)
+            raise invalid_value(f"is a single value where {self._what} belongs", self._remedy)
         if isinstance(value, dict | list) and not isinstance(value, self._shape):
-            raise wrong(f"is {kind(value)} where {self._what} belongs", self._remedy)
+            raise invalid_value(f"is {kind(value)} where {self._what} belongs", self._remedy)
         return value
 
     def __get_pydantic_core_schema__(

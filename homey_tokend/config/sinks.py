@@ -18,7 +18,7 @@ from homey_tokend.config.fields import WRITTEN, Argv, FilePath, Flag, Mode, dura
 from homey_tokend.config.nodes import Text
 from homey_tokend.config.readers import choice, leaf, spans, text
 from homey_tokend.config.sections import MAPPING, Section
-from homey_tokend.config.words import kind, wrong
+from homey_tokend.config.words import invalid_value, kind
 
 _TIMEOUT = (timedelta(milliseconds=100), timedelta(minutes=10))
 
@@ -97,7 +97,9 @@ class LogicVariableConfig(_Sink):
     def _of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
         for other in ("name", "expires_variable"):
             if value is not None and other != info.field_name and value == info.data.get(other):
-                raise wrong(f"is the variable of {other}, too", "Give each a variable of its own.")
+                raise invalid_value(
+                    f"is the variable of {other}, too", "Give each a variable of its own."
+                )
         return value
 
     @field_validator("id")
@@ -107,16 +109,20 @@ class LogicVariableConfig(_Sink):
             return value
         named = info.data["name"] is not None
         if named and value is not None:
-            raise wrong("both id and name are given", "Keep one of them.")
+            raise invalid_value("both id and name are given", "Keep one of them.")
         if not named and value is None:
-            raise wrong("neither name nor id is given", "Write the variable's name or its id.")
+            raise invalid_value(
+                "neither name nor id is given", "Write the variable's name or its id."
+            )
         return value
 
     @field_validator("create")
     @classmethod
     def _by_name(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's way
         if value and info.data.get("id") is not None:
-            raise wrong("needs a name, and the variable has an id", "Write name, or drop create.")
+            raise invalid_value(
+                "needs a name, and the variable has an id", "Write name, or drop create."
+            )
         return value
 
     @property
@@ -170,12 +176,14 @@ def _occasions(value: object) -> tuple[str, ...]:
         return value
     if not isinstance(value, list) or not value:
         what = "is an empty list" if value == [] else f"is {kind(value)} where a list belongs"
-        raise wrong(what, "Write a list: [token, error, recovered].")
+        raise invalid_value(what, "Write a list: [token, error, recovered].")
     if not all(isinstance(each, Text) for each in value):
-        raise wrong("holds something else than words", "Write a list: [token, error, recovered].")
+        raise invalid_value(
+            "holds something else than words", "Write a list: [token, error, recovered]."
+        )
     found = tuple(_occasion(each) for each in value)
     if len(set(found)) < len(found):
-        raise wrong("names an occasion twice", "Write each once.")
+        raise invalid_value("names an occasion twice", "Write each once.")
     return found
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from homey_tokend.config.check import checked
-from homey_tokend.config.decode import text_of
-from homey_tokend.config.environment import ignored
-from homey_tokend.config.whole import Config, Defaults
+from homey_tokend.config.check import validate
+from homey_tokend.config.decode import decode
+from homey_tokend.config.environment import ignored_variables
+from homey_tokend.config.whole import Config, DefaultPaths
 from homey_tokend.config.yaml_text import tree
 
 
@@ -13,7 +13,7 @@ def parse(
     text: bytes,
     source: str,
     *,
-    defaults: Defaults,
+    defaults: DefaultPaths,
     environ: Mapping[str, str],
     path: str = "",
 ) -> Config:
@@ -30,12 +30,12 @@ def parse(
     Raises:
         ConfigurationInvalid: It has faults; all that can be found at once are in it.
     """
-    root, faults = tree(text_of(text, source), source)
-    return checked(
+    root, faults = tree(decode(text, source), source)
+    return validate(
         root,
         source,
         defaults=defaults,
         path=path,
         faults=faults,
-        warn=lambda document: ignored(document, environ, source),
+        warn=lambda document: ignored_variables(document, environ, source),
     )

@@ -7,17 +7,17 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from homey_tokend.config.daemon import HttpConfig, LogConfig, SocketConfig, StateConfig
-from homey_tokend.config.document import Document
+from homey_tokend.config.document import ConfigDocument
 from homey_tokend.config.homeys import HomeyConfig, HomeyDocument
 from homey_tokend.config.paths import SECRETS, KeyPath
 from homey_tokend.config.refresh import RefreshConfig
-from homey_tokend.core.errors import Fault
+from homey_tokend.core.errors import ConfigFault
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import SecretRef
 
 
 @dataclass(frozen=True, slots=True)
-class Defaults:
+class DefaultPaths:
     """What depends on the machine: where the socket and the state are by default."""
 
     socket: Path = Path("/run/homey-tokend/homey-tokend.sock")
@@ -39,7 +39,7 @@ class Config:
     state: StateConfig
     log: LogConfig
     endpoints: Endpoints
-    warnings: tuple[Fault, ...] = ()
+    warnings: tuple[ConfigFault, ...] = ()
     source: str = ""
 
 
@@ -48,11 +48,11 @@ PlaceOf = Callable[[KeyPath], str]
 
 
 def assemble(
-    document: Document,
+    document: ConfigDocument,
     *,
-    defaults: Defaults,
+    defaults: DefaultPaths,
     place_of: PlaceOf,
-    warnings: tuple[Fault, ...],
+    warnings: tuple[ConfigFault, ...],
     source: str,
 ) -> Config:
     """A Config of a valid document.

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pydantic_core import PydanticCustomError
 
-from homey_tokend.config.durations import written
+from homey_tokend.config.durations import format_span
 
 #: The type that all our refusals have: the only pydantic texts that reach a user are ours.
 FAULT = "fault"
@@ -15,7 +15,7 @@ _SHOWN = 40
 _SHOWABLE = re.compile(r"[\w .,:/+@%=\-]*", re.ASCII)
 
 
-def wrong(message: str, remedy: str) -> PydanticCustomError:
+def invalid_value(message: str, remedy: str) -> PydanticCustomError:
     """A refusal for a validator to raise.
 
     Args:
@@ -25,7 +25,7 @@ def wrong(message: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError(FAULT, "{message}", {"message": message, "remedy": remedy})
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """``text`` in quotes where it is short and printable, else only "this value".
 
     Only for keys that hold no secret.
@@ -46,6 +46,6 @@ def kind(value: object) -> str:
     return "a single value"
 
 
-def between(least: timedelta, most: timedelta) -> str:
+def bounds_text(least: timedelta, most: timedelta) -> str:
     """The bounds of a span in words."""
-    return f"from {written(least)} to {written(most)}"
+    return f"from {format_span(least)} to {format_span(most)}"

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 import yaml
 
 from homey_tokend.config.build import Builder
-from homey_tokend.config.decode import refused
+from homey_tokend.config.decode import invalid
 from homey_tokend.config.nodes import Mark, Node, ScalarNode
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
 #: PyYAML's problems (scanner.py, parser.py of 6.0), by how they begin, in our words.
 _PROBLEMS = (
@@ -43,7 +43,7 @@ _STARTS = {
 }
 
 
-def tree(text: str, source: str) -> tuple[Node, list[Fault]]:
+def tree(text: str, source: str) -> tuple[Node, list[ConfigFault]]:
     """The tree of a YAML text, and the faults that do not keep it from being one.
 
     Args:
@@ -62,7 +62,7 @@ def tree(text: str, source: str) -> tuple[Node, list[Fault]]:
         raise ConfigurationInvalid([*builder.faults, _syntax(exc, text, source)]) from None
     root = builder.root
     if root is None or (isinstance(root, ScalarNode) and root.text.null):
-        raise refused(source, Mark(1, 1), "is empty", "Start from config.example.yaml.")
+        raise invalid(source, Mark(1, 1), "is empty", "Start from config.example.yaml.")
     return root, builder.faults
 
 
@@ -79,7 +79,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
         loader.dispose()
 
 
-def _syntax(exc: yaml.YAMLError, text: str, source: str) -> Fault:
+def _syntax(exc: yaml.YAMLError, text: str, source: str) -> ConfigFault:
     mark = getattr(exc, "problem_mark", None)
     problem = getattr(exc, "problem", None) or ""
     line, column, index = (mark.line + 1, mark.column + 1, mark.index) if mark else (0, 0, -1)
@@ -91,4 +91,4 @@ def _syntax(exc: yaml.YAMLError, text: str, source: str) -> Fault:
         "is not YAML from here on",
         "Check quotes, brackets and indentation just before this place.",
     )
-    return Fault(source, line, column, "", message, remedy)
+    return ConfigFault(source, line, column, "", message, remedy)

@@ -14,10 +14,10 @@ from homey_tokend.core.errors import IllegalEvent
 from homey_tokend.core.status import Trouble
 
 #: When is a refused sign-in tried again by itself? Then daily (docs/why.md, lock-out).
-LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+RETRY_LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
 #: How many sign-ins may be refused within a day before the account is left alone for the rest
 #: of it, whatever values were sent? As many as the ladder spends on one set of values.
-REFUSED_A_DAY = 4
+REJECTED_A_DAY = 4
 #: How many tries may a person force within a day while the account is refused?
 FORCED_A_DAY = 2
 _DAY = timedelta(days=1)
@@ -28,7 +28,7 @@ _SIGN_INS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """A person is needed: what was refused, how often, when last.
 
     ``digest`` names the values that were refused, without telling them.
@@ -40,13 +40,13 @@ class Refusal:
     @property
     def until(self) -> datetime:
         """When the next automatic try is due."""
-        return self.trouble.at + LADDER[min(self.trouble.count, len(LADDER)) - 1]
+        return self.trouble.at + RETRY_LADDER[min(self.trouble.count, len(RETRY_LADDER)) - 1]
 
-    def moved(self, by: timedelta) -> "Refusal":
+    def moved(self, by: timedelta) -> "Rejection":
         """The same with a clock that was set by ``by``."""
         return replace(self, trouble=replace(self.trouble, at=self.trouble.at + by))
 
-    def not_after(self, now: datetime) -> "Refusal":
+    def not_after(self, now: datetime) -> "Rejection":
         """One from a clock that was ahead counts as one of ``now``."""
         return self.moved(min(timedelta(0), now - self.trouble.at))
 
@@ -59,7 +59,7 @@ class AccountState:
     of whatever values.
     """
 
-    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    refusals: Mapping[str, Rejection] = field(default_factory=dict)
     refused_at: tuple[datetime, ...] = ()
     sign_ins: tuple[datetime, ...] = ()
     one_time_steps: tuple[int, ...] = ()
@@ -67,7 +67,7 @@ class AccountState:
 
     # --- questions ---
 
-    def refusal(self, digest: str) -> Refusal | None:
+    def refusal(self, digest: str) -> Rejection | None:
         """The refusal of these values, if they were refused."""
         return self.refusals.get(digest)
 
@@ -80,9 +80,9 @@ class AccountState:
         refusal = self.refusal(digest)
         if refusal is None:
             return None
-        if len(self.refused_at) < REFUSED_A_DAY:
+        if len(self.refused_at) < REJECTED_A_DAY:
             return refusal.until
-        return max(refusal.until, self.refused_at[-REFUSED_A_DAY] + _DAY)
+        return max(refusal.until, self.refused_at[-REJECTED_A_DAY] + _DAY)
 
     def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
         """The counted sign-ins after an instant, oldest first."""
@@ -128,11 +128,11 @@ class AccountState:
         count = before.trouble.count + 1 if before else 1
         others = [one for key, one in self.refusals.items() if key != digest]
         others.sort(key=lambda one: one.trouble.at)
-        kept = [*others[-(_DIGESTS - 1) :], Refusal(digest, replace(trouble, count=count))]
+        kept = [*others[-(_DIGESTS - 1) :], Rejection(digest, replace(trouble, count=count))]
         return replace(
             self,
             refusals={one.digest: one for one in kept},
-            refused_at=(*self.refused_at, trouble.at)[-REFUSED_A_DAY:],
+            refused_at=(*self.refused_at, trouble.at)[-REJECTED_A_DAY:],
         )
 
     def accepted(self, digest: str) -> "AccountState":
@@ -172,7 +172,7 @@ class AccountState:
 
         return AccountState(
             refusals={
-                key: Refusal(key, replace(one.trouble, at=back(one.trouble.at)))
+                key: Rejection(key, replace(one.trouble, at=back(one.trouble.at)))
                 for key, one in self.refusals.items()
             },
             refused_at=tuple(sorted(map(back, self.refused_at))),

@@ -6,20 +6,20 @@ from datetime import datetime, timedelta
 
 from homey_tokend.core import budget, spacing
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.decision import Facts, Gate, Plan
+from homey_tokend.core.decision import Activity, Constraint, RefreshSettings
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.lifetime import should_renew_at, young_until
 
 #: How long does a gate that an attempt ran into hold at most? It keeps a decision that did not
 #: foresee it from running into it at once again; what closed it may be over at any time.
-CLOSED_MOST = timedelta(seconds=60)
+BLOCKED_MOST = timedelta(seconds=60)
 #: What a refusal is called where it holds an attempt back.
-REFUSALS = ("the account was refused", "the sign-in was refused")
+REJECTIONS = ("the account was refused", "the sign-in was refused")
 
 
 def next_attempt(
-    state: HomeyState, account: AccountState, facts: Facts, now: datetime, plan: Plan
-) -> Gate:
+    state: HomeyState, account: AccountState, facts: Activity, now: datetime, plan: RefreshSettings
+) -> Constraint:
     """When the next attempt to renew may begin, and what it waits for.
 
     The latest of: when it is due; the spacing after failures; the server's
@@ -34,51 +34,51 @@ def next_attempt(
         gates += _refusals(state, account, facts)
         gates += _closed(state, facts)
     if facts.password_needed:
-        gates += budget.passwords(state, account, now, plan)
-        gates += [] if forced else budget.sparing(state, account, now, plan)
+        gates += budget.password_constraints(state, account, now, plan)
+        gates += [] if forced else budget.spacing_constraints(state, account, now, plan)
     return max(gates, key=lambda gate: gate.at)
 
 
-def may_sign_in(
-    state: HomeyState, account: AccountState, facts: Facts, now: datetime, plan: Plan
-) -> Gate | None:
+def sign_in_constraint(
+    state: HomeyState, account: AccountState, facts: Activity, now: datetime, plan: RefreshSettings
+) -> Constraint | None:
     """Whether a password may go out now, asked once more with the values just read.
 
     Returns:
         None if it may, else the gate that is closed.
     """
-    gates = [*budget.passwords(state, account, now, plan)]
+    gates = [*budget.password_constraints(state, account, now, plan)]
     if not facts.forced:
         gates += _refusals(state, account, facts)
-        gates += budget.sparing(state, account, now, plan)
+        gates += budget.spacing_constraints(state, account, now, plan)
     return next((gate for gate in gates if gate.at > now), None)
 
 
-def refused(state: HomeyState, account: AccountState, facts: Facts, now: datetime) -> bool:
+def is_rejected(state: HomeyState, account: AccountState, facts: Activity, now: datetime) -> bool:
     """Whether a refusal holds the next attempt back: then a person's tries are counted."""
     return any(gate.at > now for gate in _refusals(state, account, facts))
 
 
-def _due(state: HomeyState, now: datetime) -> Gate:
+def _due(state: HomeyState, now: datetime) -> Constraint:
     token = state.usable(now)
     if state.token is not None and state.revoked and not state.from_the_future(now):
         # A Homey that refuses each token just after it has given it must not cost a password each.
-        return Gate(young_until(state.token), "the Homey refuses the held token")
+        return Constraint(young_until(state.token), "the Homey refuses the held token")
     if token is None:
-        return Gate(now, "no valid token")
+        return Constraint(now, "no valid token")
     if state.wish is not None and now < state.wish.until:
-        return Gate(now, "a newer token was asked for")
-    return Gate(should_renew_at(state, token), "the token is good until then")
+        return Constraint(now, "a newer token was asked for")
+    return Constraint(should_renew_at(state, token), "the token is good until then")
 
 
-def _refusals(state: HomeyState, account: AccountState, facts: Facts) -> Iterator[Gate]:
+def _refusals(state: HomeyState, account: AccountState, facts: Activity) -> Iterator[Constraint]:
     until = account.refused_until(facts.account_digest)
     if until is not None and facts.password_needed:
-        yield Gate(until, REFUSALS[0], held=True)
+        yield Constraint(until, REJECTIONS[0], held=True)
     if state.refusal is not None and state.refusal.digest == facts.site_digest:
-        yield Gate(state.refusal.until, REFUSALS[1], held=True)
+        yield Constraint(state.refusal.until, REJECTIONS[1], held=True)
 
 
-def _closed(state: HomeyState, facts: Facts) -> Iterator[Gate]:
+def _closed(state: HomeyState, facts: Activity) -> Iterator[Constraint]:
     if facts.closed is not None and state.attempted_at is not None and facts.password_needed:
-        yield replace(facts.closed, at=min(facts.closed.at, state.attempted_at + CLOSED_MOST))
+        yield replace(facts.closed, at=min(facts.closed.at, state.attempted_at + BLOCKED_MOST))

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.decision import Gate, Plan
+from homey_tokend.core.decision import Constraint, RefreshSettings
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.totp import STEP_S, step_of
+from homey_tokend.core.totp import STEP_S, time_step
 
 #: How many passwords may go out within half a token's life?
 BUDGET, BUDGET_EACH = 10, 2
@@ -14,22 +14,24 @@ BUDGET, BUDGET_EACH = 10, 2
 BUDGET_SPAN_MOST = timedelta(days=1)
 
 
-def passwords(
-    state: HomeyState, account: AccountState, now: datetime, plan: Plan
-) -> Iterator[Gate]:
+def password_constraints(
+    state: HomeyState, account: AccountState, now: datetime, plan: RefreshSettings
+) -> Iterator[Constraint]:
     """What no one passes: a spent budget, and a one-time step that was used already."""
     window, allowed = _budget(state, plan)
     spent = account.sign_ins_since(now - window)
     if len(spent) >= allowed:
-        yield Gate(spent[-allowed] + window, "the budget of sign-ins is spent", held=True)
-    if plan.one_time and step_of(now) in account.one_time_steps:
-        next_step = (step_of(now) + 1) * STEP_S
-        yield Gate(
+        yield Constraint(spent[-allowed] + window, "the budget of sign-ins is spent", held=True)
+    if plan.one_time and time_step(now) in account.one_time_steps:
+        next_step = (time_step(now) + 1) * STEP_S
+        yield Constraint(
             now + timedelta(seconds=next_step - now.timestamp()), "waiting for a new one-time code"
         )
 
 
-def sparing(state: HomeyState, account: AccountState, now: datetime, plan: Plan) -> Iterator[Gate]:
+def spacing_constraints(
+    state: HomeyState, account: AccountState, now: datetime, plan: RefreshSettings
+) -> Iterator[Constraint]:
     """The less of the budget is left, the longer the gap: doubling, up to the whole window.
 
     So it is never spent at once: better a password now and then than none for half a day.
@@ -39,10 +41,10 @@ def sparing(state: HomeyState, account: AccountState, now: datetime, plan: Plan)
     spent = account.sign_ins_since(now - window)
     if BUDGET_EACH * plan.homeys <= len(spent) < allowed:
         gap = window / (1 << min(allowed - len(spent), 64))
-        yield Gate(spent[-1] + gap, "the budget of sign-ins is used sparingly", held=True)
+        yield Constraint(spent[-1] + gap, "the budget of sign-ins is used sparingly", held=True)
 
 
-def _budget(state: HomeyState, plan: Plan) -> tuple[timedelta, int]:
+def _budget(state: HomeyState, plan: RefreshSettings) -> tuple[timedelta, int]:
     """The window, half a token's life within bounds, and what may be spent within it."""
     life = state.token.life if state.token else plan.lifetime
     span = min(max(life / 2, plan.budget_span_least), BUDGET_SPAN_MOST)

@@ -9,7 +9,7 @@ BUDGET_SPAN_LEAST = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RefreshSettings:
     """What the configuration says to policy.
 
     ``checked`` names the sinks that can be looked at. ``homeys`` counts the Homeys of
@@ -35,7 +35,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Constraint:
     """The earliest instant of the next attempt. ``held``: by a refusal or the budget."""
 
     at: datetime
@@ -44,7 +44,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Activity:
     """What lives in memory only: what is under way, and what the next attempt needs.
 
     ``password_needed``: no grant or user token is left from an earlier attempt.
@@ -59,7 +59,7 @@ class Facts:
     delivering: frozenset[str] = field(default_factory=frozenset)
     password_needed: bool = True
     forced: bool = False
-    closed: Gate | None = None
+    closed: Constraint | None = None
     account_digest: str = ""
     site_digest: str = ""
 

@@ -2,33 +2,33 @@
 
 from datetime import UTC, datetime, timedelta
 
-from homey_tokend.core.decision import Facts, Plan
+from homey_tokend.core.decision import Activity, RefreshSettings
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.spacing import RETRY_AFTER_MOST, backoff
 from homey_tokend.core.tokens import Token
 
 #: How soon is an unproved token asked about again? Doubling up to the usual rhythm.
-PROOF_FIRST, PROOF_MOST = timedelta(seconds=5), timedelta(minutes=15)
+VERIFY_FIRST, VERIFY_MOST = timedelta(seconds=5), timedelta(minutes=15)
 #: How soon is a sink tried again that a person must mend? Doubling up to an hour.
-MEND_FIRST, MEND_MOST = timedelta(minutes=1), timedelta(hours=1)
+REJECTED_FIRST, REJECTED_MOST = timedelta(minutes=1), timedelta(hours=1)
 #: How soon is a sink looked at again that could not be seen since its keeper began?
-LOOK_AGAIN = timedelta(minutes=15)
+CHECK_AGAIN = timedelta(minutes=15)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def proof_at(state: HomeyState, token: Token, plan: Plan) -> datetime:
+def verify_at(state: HomeyState, token: Token, plan: RefreshSettings) -> datetime:
     """When the Homey is asked (again) whether it takes the token."""
-    last = max(state.asked_at or token.issued_at, state.proved_at or token.issued_at)
-    if state.proved_at is not None:
+    last = max(state.asked_at or token.issued_at, state.verified_at or token.issued_at)
+    if state.verified_at is not None:
         return last + plan.verify_every if plan.verify_every else _NEVER
     if state.asked_at is None:
         return last
-    return last + min(PROOF_FIRST * (1 << min(state.unanswered, 16)), PROOF_MOST)
+    return last + min(VERIFY_FIRST * (1 << min(state.unanswered, 16)), VERIFY_MOST)
 
 
 def due_sinks(
-    state: HomeyState, token: Token, facts: Facts, now: datetime, plan: Plan
+    state: HomeyState, token: Token, facts: Activity, now: datetime, plan: RefreshSettings
 ) -> tuple[str, ...]:
     """The sinks to write to at ``now``."""
     return tuple(
@@ -41,7 +41,7 @@ def due_sinks(
 
 
 def due_checks(
-    state: HomeyState, token: Token, facts: Facts, now: datetime, plan: Plan
+    state: HomeyState, token: Token, facts: Activity, now: datetime, plan: RefreshSettings
 ) -> tuple[str, ...]:
     """The sinks to look at ``now``."""
     return tuple(
@@ -53,7 +53,7 @@ def due_checks(
     )
 
 
-def check_at(state: HomeyState, target: str, plan: Plan) -> datetime:
+def check_at(state: HomeyState, target: str, plan: RefreshSettings) -> datetime:
     """When a sink that has the token is looked at (again): in the rhythm of the proof.
 
     Whatever that is, once it is seen soon after its keeper began: a reboot may have emptied
@@ -61,7 +61,7 @@ def check_at(state: HomeyState, target: str, plan: Plan) -> datetime:
     """
     sink = state.sink(target)
     if sink.unsure:
-        pause = min(LOOK_AGAIN, plan.verify_every or LOOK_AGAIN)
+        pause = min(CHECK_AGAIN, plan.verify_every or CHECK_AGAIN)
         return sink.checked_at + pause if sink.checked_at else _LONG_AGO
     last = max((at for at in (sink.checked_at, sink.delivered_at) if at), default=None)
     if plan.verify_every is None or last is None:
@@ -70,7 +70,7 @@ def check_at(state: HomeyState, target: str, plan: Plan) -> datetime:
 
 
 def sink_due_at(
-    state: HomeyState, target: str, token: Token, now: datetime, plan: Plan
+    state: HomeyState, target: str, token: Token, now: datetime, plan: RefreshSettings
 ) -> datetime:
     """When a sink that lacks the token may be tried: at once, or after its own spacing."""
     sink = state.sink(target)
@@ -79,6 +79,6 @@ def sink_due_at(
         return now
     at = failure.trouble.at
     if sink.refused:
-        return at + min(MEND_FIRST * (1 << min(failure.trouble.count - 1, 16)), MEND_MOST)
+        return at + min(REJECTED_FIRST * (1 << min(failure.trouble.count - 1, 16)), REJECTED_MOST)
     asked = min(failure.not_before or at, at + RETRY_AFTER_MOST)
     return max(at + backoff(failure, plan.retry_first, plan.retry_most), asked)

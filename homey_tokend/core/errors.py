@@ -5,19 +5,19 @@
     TokendError
     ├── Transient              tried again by itself, spaced by policy
     │   ├── Unreachable        no answer: network, DNS, TLS, time-out, proxy
-    │   ├── ServerTrouble      408, 425, 5xx: the host answered, and is unwell
+    │   ├── ServerError        408, 425, 5xx: the host answered, and is unwell
     │   ├── Throttled          429
-    │   ├── Garbled            2xx, and not what belongs there (captive portal, cut body)
+    │   ├── InvalidResponse    2xx, and not what belongs there (captive portal, cut body)
     │   ├── HomeyOffline       the cloud cannot reach the Homey
-    │   ├── StaleSignIn        what an earlier step gave is no longer taken: sign in anew
+    │   ├── SignInExpired      what an earlier step gave is no longer taken: sign in anew
     │   └── BearerDiscarded    a new bearer that its own Homey does not take
-    ├── Refused                a person is needed
-    │   ├── AccountRefused     e-mail, password or one-time code
-    │   ├── ClientRefused      client id, client secret or redirect URL
-    │   ├── ConsentRefused     the consent was denied
-    │   ├── HomeyRefused       this consent does not cover the Homey
-    │   ├── BearerRefused      the Homey does not take the bearer (any more)
-    │   └── SinkRefused        one place the token is written to will not take it
+    ├── Rejected               a person is needed
+    │   ├── AccountRejected    e-mail, password or one-time code
+    │   ├── ClientRejected     client id, client secret or redirect URL
+    │   ├── ConsentRejected    the consent was denied
+    │   ├── HomeyRejected      this consent does not cover the Homey
+    │   ├── BearerRejected     the Homey does not take the bearer (any more)
+    │   └── SinkRejected       one place the token is written to will not take it
     ├── ProtocolChanged        an answer that no known server gives
     ├── SecretUnavailable      a secret's file, variable or command gives nothing
     ├── SinkFailed             a sink failed in a way that may pass
@@ -100,10 +100,10 @@ class Unreachable(Transient):
         self.sent = sent
 
 
-class ServerTrouble(Transient):
+class ServerError(Transient):
     """The host answered 408, 425 or 5xx."""
 
-    kind = "server_trouble"
+    kind = "server_error"
 
 
 class Throttled(Transient):
@@ -112,10 +112,10 @@ class Throttled(Transient):
     kind = "throttled"
 
 
-class Garbled(Transient):
+class InvalidResponse(Transient):
     """A 2xx with HTML or cut JSON where JSON belongs, as a captive portal gives."""
 
-    kind = "garbled"
+    kind = "invalid_response"
 
 
 class HomeyOffline(Transient):
@@ -124,10 +124,10 @@ class HomeyOffline(Transient):
     kind = "homey_offline"
 
 
-class StaleSignIn(Transient):
+class SignInExpired(Transient):
     """What an earlier step gave is no longer taken; the whole flow is needed."""
 
-    kind = "stale_sign_in"
+    kind = "sign_in_expired"
 
 
 class BearerDiscarded(Transient):
@@ -136,46 +136,46 @@ class BearerDiscarded(Transient):
     kind = "bearer_discarded"
 
 
-class Refused(TokendError):
+class Rejected(TokendError):
     """Trying again with the same values will not help: a person is needed."""
 
-    kind = "refused"
+    kind = "rejected"
 
 
-class AccountRefused(Refused):
+class AccountRejected(Rejected):
     """The login refuses e-mail, password or one-time code."""
 
-    kind = "account_refused"
+    kind = "account_rejected"
 
 
-class ClientRefused(Refused):
+class ClientRejected(Rejected):
     """Client id, client secret or redirect URL are refused."""
 
-    kind = "client_refused"
+    kind = "client_rejected"
 
 
-class ConsentRefused(Refused):
+class ConsentRejected(Rejected):
     """The consent was denied (``access_denied``)."""
 
-    kind = "consent_refused"
+    kind = "consent_rejected"
 
 
-class HomeyRefused(Refused):
+class HomeyRejected(Rejected):
     """The consent does not cover this Homey."""
 
-    kind = "homey_refused"
+    kind = "homey_rejected"
 
 
-class BearerRefused(Refused):
+class BearerRejected(Rejected):
     """The Homey answers 401 to the bearer: the session is gone."""
 
-    kind = "bearer_refused"
+    kind = "bearer_rejected"
 
 
-class SinkRefused(Refused):
+class SinkRejected(Rejected):
     """A sink will not take the token until a person changes something."""
 
-    kind = "sink_refused"
+    kind = "sink_rejected"
 
 
 class ProtocolChanged(TokendError):
@@ -221,7 +221,7 @@ class IllegalEvent(TokendError):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class ConfigFault:
     """One thing that is wrong with the configuration.
 
     ``line`` and ``column`` count from 1; 0 where the fault has no place in a file.
@@ -246,6 +246,6 @@ class ConfigurationInvalid(TokendError):
 
     kind = "configuration_invalid"
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[ConfigFault]) -> None:
         self.faults = tuple(sorted(faults))
         super().__init__("\n".join(map(str, self.faults)))

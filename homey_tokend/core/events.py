@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class SignIn:
+class SignInStarted:
     """A password is about to go out for this Homey."""
 
     homey: str
@@ -14,7 +14,7 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class TokenRenewed:
     """A fresh token is held and served; ``proved``: the Homey took it."""
 
     homey: str
@@ -27,10 +27,10 @@ class Renewed:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class RefreshFailed:
     """A refresh failed, for the ``failures``-th time in a row.
 
-    ``refused``: a person is needed. ``next_try`` and ``token_dies_at`` are None
+    ``refused``: a person is needed. ``next_try`` and ``outage_at`` are None
     where there is none.
     """
 
@@ -43,11 +43,11 @@ class Failed:
     refused: bool
     failures: int
     next_try: datetime | None
-    token_dies_at: datetime | None
+    outage_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class RefreshRecovered:
     """The first refresh that went well after so many that failed."""
 
     homey: str
@@ -56,7 +56,7 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
-class Revoked:
+class TokenRevoked:
     """The Homey takes the held token no longer: it was thrown away."""
 
     homey: str
@@ -65,7 +65,7 @@ class Revoked:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class TokenDelivered:
     """A sink has the token of this generation."""
 
     homey: str
@@ -75,7 +75,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Undelivered:
+class DeliveryFailed:
     """A sink did not take the token; ``refused``: a person is needed."""
 
     homey: str
@@ -88,9 +88,17 @@ class Undelivered:
     refused: bool
 
 
-Happened = SignIn | Renewed | Failed | Recovered | Revoked | Delivered | Undelivered
-Tell = Callable[[Happened], None]
+Event = (
+    SignInStarted
+    | TokenRenewed
+    | RefreshFailed
+    | RefreshRecovered
+    | TokenRevoked
+    | TokenDelivered
+    | DeliveryFailed
+)
+Emit = Callable[[Event], None]
 
 
-def nobody(_happened: Happened) -> None:
+def ignore_event(_happened: Event) -> None:
     """Nobody is told."""

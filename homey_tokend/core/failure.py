@@ -34,7 +34,7 @@ class Failure:
 
 def failure_of(error: TokendError, *, at: datetime, count: int, draw: float) -> Failure:
     """The ``count``-th failure in a row."""
-    return Failure(trouble_of(error, at, count), draw, asked_to_wait(error, at))
+    return Failure(trouble_of(error, at, count), draw, retry_after_until(error, at))
 
 
 def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
@@ -50,7 +50,7 @@ def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
     )
 
 
-def asked_to_wait(error: TokendError, at: datetime) -> datetime | None:
+def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
     """The instant that a Retry-After names, within a year; policy has caps of its own."""
     wanted = error.retry_after if isinstance(error, Transient) else None
     if wanted is None:

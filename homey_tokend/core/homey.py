@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from homey_tokend.core.account import Refusal
+from homey_tokend.core.account import Rejection
 from homey_tokend.core.errors import (
     IllegalEvent,
     ProtocolChanged,
-    Refused,
-    StaleSignIn,
+    Rejected,
+    SignInExpired,
     TokendError,
 )
 from homey_tokend.core.failure import Failure, failure_of, moved, trouble_of
 from homey_tokend.core.sink import SinkState
 from homey_tokend.core.status import Trouble
-from homey_tokend.core.tokens import Bearer, Delivered, Token
+from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
 
 #: How far may an issue lie ahead of our clock before the token is "from the future"?
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -29,7 +29,7 @@ SAME_END = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RefreshRequest:
     """Somebody asked for a newer token; void after ``until``.
 
     ``forced``: a person did, and the next attempt does not wait for spacing.
@@ -57,7 +57,7 @@ class HomeyState:
     fraction: float = 0.5
     minted_here: bool = False
     revoked: bool = False
-    proved_at: datetime | None = None
+    verified_at: datetime | None = None
     asked_at: datetime | None = None
     unanswered: int = 0
     url: str | None = None
@@ -65,8 +65,8 @@ class HomeyState:
     cloudid: str = ""
     attempted_at: datetime | None = None
     failure: Failure | None = None
-    refusal: Refusal | None = None
-    wish: Wish | None = None
+    refusal: Rejection | None = None
+    wish: RefreshRequest | None = None
     refreshes: int = 0
     sinks: Mapping[str, SinkState] = field(default_factory=dict)
 
@@ -93,7 +93,7 @@ class HomeyState:
         """Somebody wants a newer token; of two wishes that stand, the longer and stronger."""
         if self.wish is not None and at < self.wish.until:
             until, forced = max(until, self.wish.until), forced or self.wish.forced
-        return replace(self, wish=Wish(until, forced))
+        return replace(self, wish=RefreshRequest(until, forced))
 
     def attempted(self, at: datetime) -> "HomeyState":
         """An attempt begins; a forced wish is spent by it."""
@@ -120,7 +120,7 @@ class HomeyState:
             url=bearer.url,
             issued_at=bearer.issued_at,
             expires_at=bearer.expires_at,
-            expiry_told=bearer.expiry_told,
+            expiry_reported=bearer.expiry_reported,
         )
         return replace(
             self,
@@ -129,7 +129,7 @@ class HomeyState:
             fraction=fraction,
             minted_here=True,
             revoked=False,
-            proved_at=at if bearer.proved else None,
+            verified_at=at if bearer.proved else None,
             asked_at=at,
             unanswered=0,
             url=bearer.discovered_url or self.url,
@@ -147,18 +147,18 @@ class HomeyState:
         """
         before = self.failure.trouble if self.failure else None
         count = before.count + 1 if before else 1
-        if isinstance(error, StaleSignIn) and before and _same(before, error):
+        if isinstance(error, SignInExpired) and before and _same(before, error):
             error = ProtocolChanged(
                 f"{error.message}, again and again", step=error.step, status=error.status
             )
         failure = failure_of(error, at=at, count=count, draw=draw)
         return replace(self, failure=failure)
 
-    def refused(self, error: Refused, *, digest: str, at: datetime, draw: float) -> "HomeyState":
+    def refused(self, error: Rejected, *, digest: str, at: datetime, draw: float) -> "HomeyState":
         """This Homey's client, consent or login is refused: a person is needed."""
         before = self.refusal if self.refusal and self.refusal.digest == digest else None
         count = before.trouble.count + 1 if before else 1
-        refusal = Refusal(digest, trouble_of(error, at, count))
+        refusal = Rejection(digest, trouble_of(error, at, count))
         return replace(self.failed(error, at=at, draw=draw), refusal=refusal)
 
     def of_account(self, key: str) -> "HomeyState":
@@ -197,8 +197,8 @@ class HomeyState:
             if abs(expires_at - token.expires_at) > SAME_END:
                 token = replace(token, expires_at=expires_at)
                 sinks = {key: one.outdated(generation) for key, one in sinks.items()}
-            token = replace(token, expiry_told=True)
-        return replace(self, token=token, proved_at=at, asked_at=at, unanswered=0, sinks=sinks)
+            token = replace(token, expiry_reported=True)
+        return replace(self, token=token, verified_at=at, asked_at=at, unanswered=0, sinks=sinks)
 
     def not_answered(self, generation: int, at: datetime) -> "HomeyState":
         """The Homey could not be asked: that says nothing of the token."""
@@ -213,12 +213,12 @@ class HomeyState:
     def doubted(self, generation: int) -> "HomeyState":
         """A sink was refused with 401: the Homey is asked at once."""
         self._held(generation)
-        return replace(self, proved_at=None, asked_at=None, unanswered=0)
+        return replace(self, verified_at=None, asked_at=None, unanswered=0)
 
     # --- sinks ---
 
     def delivered(
-        self, target: str, generation: int, delivered: Delivered, at: datetime
+        self, target: str, generation: int, delivered: DeliveryResult, at: datetime
     ) -> "HomeyState":
         """A sink has this generation now; never an older one than it had."""
         return self._with_sink(target, self.sink(target).delivered(generation, delivered, at))
@@ -265,7 +265,7 @@ class HomeyState:
         return replace(
             self,
             token=token,
-            proved_at=moved(self.proved_at, by),
+            verified_at=moved(self.verified_at, by),
             asked_at=moved(self.asked_at, by),
             attempted_at=moved(self.attempted_at, by),
             failure=self.failure.moved(by) if self.failure else None,
@@ -284,7 +284,7 @@ class HomeyState:
             self,
             minted_here=False,
             wish=None,
-            proved_at=None,
+            verified_at=None,
             asked_at=None,
             unanswered=0,
             failure=self.failure.not_after(now) if self.failure else None,
@@ -301,7 +301,7 @@ class HomeyState:
         return replace(self, sinks={**self.sinks, target: sink})
 
 
-def _same(before: Trouble, error: StaleSignIn) -> bool:
+def _same(before: Trouble, error: SignInExpired) -> bool:
     """Whether the failure before was of this kind and step, or has become a change of it."""
-    kinds = {StaleSignIn.kind, ProtocolChanged.kind}
+    kinds = {SignInExpired.kind, ProtocolChanged.kind}
     return before.kind in kinds and before.step == error.step

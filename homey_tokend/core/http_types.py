@@ -95,4 +95,4 @@ class Response:
 
 #: A conversation yields Requests, is sent Responses and returns a value; failures of the
 #: transport are thrown into it.
-Conversation = Generator[Request, Response, T]
+Flow = Generator[Request, Response, T]

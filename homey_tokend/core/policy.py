@@ -12,13 +12,13 @@ from homey_tokend.core import deliveries
 from homey_tokend.core.account import AccountState
 from homey_tokend.core.attempts import next_attempt
 from homey_tokend.core.decision import (
+    Activity,
     Blocked,
     Check,
+    Constraint,
     Decision,
     Deliver,
-    Facts,
-    Gate,
-    Plan,
+    RefreshSettings,
     Renew,
     Verify,
     Wait,
@@ -29,7 +29,7 @@ from homey_tokend.core.tokens import Token
 
 
 def decide(
-    state: HomeyState, account: AccountState, facts: Facts, now: datetime, plan: Plan
+    state: HomeyState, account: AccountState, facts: Activity, now: datetime, plan: RefreshSettings
 ) -> Decision:
     """What to do next.
 
@@ -48,7 +48,7 @@ def decide(
     usable = state.usable(now)
     if usable and (targets := deliveries.due_sinks(state, usable, facts, now, plan)):
         return Deliver(targets)
-    if usable and not facts.verifying and deliveries.proof_at(state, usable, plan) <= now:
+    if usable and not facts.verifying and deliveries.verify_at(state, usable, plan) <= now:
         return Verify()
     if usable and (targets := deliveries.due_checks(state, usable, facts, now, plan)):
         return Check(targets)
@@ -59,7 +59,7 @@ def decide(
 
 
 def _instants(
-    state: HomeyState, facts: Facts, gate: Gate, now: datetime, plan: Plan
+    state: HomeyState, facts: Activity, gate: Constraint, now: datetime, plan: RefreshSettings
 ) -> Iterator[datetime]:
     """Everything that may change the decision by the passing of time alone."""
     if not facts.renewing:
@@ -74,12 +74,12 @@ def _instants(
     yield must_renew_at(token)
     yield token.expires_at
     if not facts.verifying:
-        yield deliveries.proof_at(state, token, plan)
+        yield deliveries.verify_at(state, token, plan)
     yield from _sink_instants(state, token, facts, now, plan)
 
 
 def _sink_instants(
-    state: HomeyState, token: Token, facts: Facts, now: datetime, plan: Plan
+    state: HomeyState, token: Token, facts: Activity, now: datetime, plan: RefreshSettings
 ) -> Iterator[datetime]:
     for target in plan.sinks:
         if target in facts.delivering:

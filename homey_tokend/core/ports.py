@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from homey_tokend.core.events import Failed, Recovered, Renewed
+from homey_tokend.core.events import RefreshFailed, RefreshRecovered, TokenRenewed
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.secret import Credentials
-from homey_tokend.core.status import Refreshed, View
-from homey_tokend.core.tokens import Delivered, Delivery, Token
+from homey_tokend.core.status import RefreshResult, View
+from homey_tokend.core.tokens import Delivery, DeliveryResult, Token
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """How refreshing goes, and the token that is held and valid, if there is one."""
 
-    happened: Renewed | Failed | Recovered
+    happened: TokenRenewed | RefreshFailed | RefreshRecovered
     token: Token | None
 
 
@@ -34,7 +34,7 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-class Schedule(Protocol):
+class Scheduler(Protocol):
     """Wakes somebody at an instant: one appointment a name, the newest counts."""
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None: ...
@@ -71,7 +71,7 @@ class Sink(Protocol):
 
     @property
     def target(self) -> str: ...
-    async def write(self, delivery: Delivery) -> Delivered: ...
+    async def write(self, delivery: Delivery) -> DeliveryResult: ...
 
 
 @runtime_checkable
@@ -85,7 +85,7 @@ class CheckableSink(Sink, Protocol):
     async def check(self, delivery: Delivery) -> bool: ...
 
 
-class Listener(Protocol):
+class Notifier(Protocol):
     """Somebody outside who is told how refreshing goes, apart from getting the token.
 
     ``news`` is what it would tell, for comparing: the same twice in a row is told
@@ -94,11 +94,11 @@ class Listener(Protocol):
 
     @property
     def target(self) -> str: ...
-    def news(self, notice: Notice) -> str: ...
-    async def hear(self, notice: Notice) -> None: ...
+    def news(self, notice: Notification) -> str: ...
+    async def hear(self, notice: Notification) -> None: ...
 
 
-class Store(Protocol):
+class BlobStore(Protocol):
     """Keeps one blob across restarts, whole or not at all.
 
     Raises:
@@ -110,7 +110,7 @@ class Store(Protocol):
     async def set_aside(self) -> str: ...
 
 
-class Desk(Protocol):
+class TokenProvider(Protocol):
     """What the doors may ask of the keepers. An unknown name is a KeyError.
 
     ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with
@@ -126,5 +126,5 @@ class Desk(Protocol):
     def now(self) -> datetime: ...
     def alive(self) -> bool: ...
     async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View: ...
-    async def refresh(self, name: str, wait: timedelta) -> Refreshed: ...
+    async def refresh(self, name: str, wait: timedelta) -> RefreshResult: ...
     async def refuted(self, name: str, generation: int, wait: timedelta) -> View: ...

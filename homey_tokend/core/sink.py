@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from homey_tokend.core.errors import IllegalEvent, Refused, TokendError
+from homey_tokend.core.errors import IllegalEvent, Rejected, TokendError
 from homey_tokend.core.failure import Failure, failure_of, moved
-from homey_tokend.core.tokens import Delivered
+from homey_tokend.core.tokens import DeliveryResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class SinkState:
     unsure: bool = False
     drifts: int = 0
 
-    def delivered(self, generation: int, delivered: Delivered, at: datetime) -> "SinkState":
+    def delivered(self, generation: int, delivered: DeliveryResult, at: datetime) -> "SinkState":
         """It has this generation now; never an older one than it had."""
         if self.generation is not None and generation < self.generation:
             raise IllegalEvent("a sink never goes back to an older token")
@@ -49,7 +49,7 @@ class SinkState:
             self,
             failure=failure_of(error, at=at, count=count, draw=draw),
             failed_generation=generation,
-            refused=isinstance(error, Refused),
+            refused=isinstance(error, Rejected),
         )
 
     def put_in_place(self) -> "SinkState":

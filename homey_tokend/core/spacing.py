@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from homey_tokend.core.decision import Gate, Plan
+from homey_tokend.core.decision import Constraint, RefreshSettings
 from homey_tokend.core.errors import ProtocolChanged
 from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
@@ -18,7 +18,7 @@ RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(minutes=10)
 UNKNOWN_LOGIN_GAP = timedelta(minutes=15)
 
 
-def after_failure(state: HomeyState, now: datetime, plan: Plan) -> Iterator[Gate]:
+def after_failure(state: HomeyState, now: datetime, plan: RefreshSettings) -> Iterator[Constraint]:
     """Our own spacing after the last failure, and what the server asked for."""
     failure = state.failure
     if failure is None:
@@ -26,13 +26,13 @@ def after_failure(state: HomeyState, now: datetime, plan: Plan) -> Iterator[Gate
     at, kind = failure.trouble.at, failure.trouble.kind
     must = in_must_window(state, now)
     if kind == ProtocolChanged.kind and failure.trouble.step == Step.LOGIN:
-        yield Gate(at + UNKNOWN_LOGIN_GAP, "an unknown answer to the password")
-    elif not kind.endswith("_refused"):
+        yield Constraint(at + UNKNOWN_LOGIN_GAP, "an unknown answer to the password")
+    elif not kind.endswith("_rejected"):
         gap = backoff(failure, plan.retry_first, plan.retry_most)
-        yield Gate(at + (min(gap, MUST_GAP) if must else gap), "spacing after a failure")
+        yield Constraint(at + (min(gap, MUST_GAP) if must else gap), "spacing after a failure")
     if failure.not_before is not None:
         most = RETRY_AFTER_MUST if must else RETRY_AFTER_MOST
-        yield Gate(min(failure.not_before, at + most), "the server asked to wait")
+        yield Constraint(min(failure.not_before, at + most), "the server asked to wait")
 
 
 def backoff(failure: Failure, first: timedelta, most: timedelta) -> timedelta:

@@ -51,29 +51,29 @@ class SinkView:
 class View:
     """What the doors may show of one Homey: an immutable snapshot.
 
-    ``next_at`` and ``next_why`` are policy's words on what is waited for.
-    ``dies_at`` is the outage forecast: when the held token ends if nothing gets better.
-    ``refusing_until`` is set while sign-ins are held back after a refusal.
+    ``next_at`` and ``next_reason`` are policy's words on what is waited for.
+    ``outage_at`` is the outage forecast: when the held token ends if nothing gets better.
+    ``sign_in_blocked_until`` is set while sign-ins are held back after a refusal.
     """
 
     name: str
     health: Health
     url: str
     token: Token | None
-    proved_at: datetime | None
+    verified_at: datetime | None
     refreshing: bool
     renew_at: datetime | None
     next_at: datetime | None
-    next_why: str
+    next_reason: str
     trouble: Trouble | None
-    dies_at: datetime | None
-    refusing_until: datetime | None
+    outage_at: datetime | None
+    sign_in_blocked_until: datetime | None
     refreshes: int
     sinks: tuple[SinkView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
+class RefreshResult:
     """The answer to a person's ``refresh``.
 
     ``done``: a newer token than at the time of asking is held. ``too_soon``: nothing was

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 _Document = Mapping[str, object]
 
 
-def told(homey: _Document) -> str:
+def format_homey(homey: _Document) -> str:
     """Tell one Homey's status.
 
     Args:
@@ -20,14 +20,14 @@ def told(homey: _Document) -> str:
         ("token", _token(_part(homey, "token"), now)),
         ("refresh", _next(homey, now)),
         ("trouble", _trouble(_part(homey, "trouble"), now)),
-        ("ends", _when(homey.get("dies_at"), now) if homey.get("dies_at") else ""),
+        ("ends", _when(homey.get("outage_at"), now) if homey.get("outage_at") else ""),
         *(("sink", _sink(sink, now)) for sink in _list(homey.get("sinks"))),
     ]
     lines = [f"  {name:<9}{text}\n" for name, text in rows if text]
     return f"{homey.get('name')}: {homey.get('health')}  {homey.get('url')}\n" + "".join(lines)
 
 
-def span(length: timedelta) -> str:
+def rough_span(length: timedelta) -> str:
     """A length of time in its two largest units: ``11 h 32 min``."""
     left = int(abs(length).total_seconds())
     parts: list[str] = []
@@ -45,7 +45,7 @@ def _token(token: _Document | None, now: datetime | None) -> str:
         return "none held"
     name = f"{token.get('fingerprint')} (generation {token.get('generation')})"
     verb = "good until" if token.get("valid") else "ended"
-    assumed = "" if token.get("expiry_told", True) else " (assumed: Homey did not tell)"
+    assumed = "" if token.get("expiry_reported", True) else " (assumed: Homey did not tell)"
     return f"{name}, {verb} {_when(token.get('expires_at'), now)}{assumed}"
 
 
@@ -53,7 +53,7 @@ def _next(homey: _Document, now: datetime | None) -> str:
     if homey.get("refreshing"):
         return "under way"
     renew = _when(homey.get("renew_at"), now)
-    step, why = _when(homey.get("next_at"), now), homey.get("next_why")
+    step, why = _when(homey.get("next_at"), now), homey.get("next_reason")
     next_step = f"next step {step}" + (f": {why}" if why else "") if step else ""
     return "; ".join(filter(None, (renew, next_step)))
 
@@ -93,7 +93,7 @@ def _when(text: object, now: datetime | None) -> str:
         return local
     if abs(at - now) < timedelta(seconds=1):
         return f"{local} (now)"
-    away = span(at - now)
+    away = rough_span(at - now)
     return f"{local} (in {away})" if at >= now else f"{local} ({away} ago)"
 
 

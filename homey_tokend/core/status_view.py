@@ -4,7 +4,7 @@ from datetime import datetime
 
 from homey_tokend.core.account import AccountState
 from homey_tokend.core.attempts import next_attempt
-from homey_tokend.core.decision import Facts, Plan
+from homey_tokend.core.decision import Activity, RefreshSettings
 from homey_tokend.core.deliveries import sink_due_at
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.lifetime import in_must_window, should_renew_at
@@ -15,9 +15,9 @@ from homey_tokend.core.tokens import Token
 def view_of(
     state: HomeyState,
     account: AccountState,
-    facts: Facts,
+    facts: Activity,
     now: datetime,
-    plan: Plan,
+    plan: RefreshSettings,
     url: str,
 ) -> View:
     """The snapshot of a Homey at ``now``; a token that may not be served is not in it.
@@ -32,20 +32,20 @@ def view_of(
         health=_health(state, token, now, plan),
         url=token.url if token else url,
         token=token,
-        proved_at=state.proved_at,
+        verified_at=state.verified_at,
         refreshing=facts.renewing,
         renew_at=should_renew_at(state, token) if token else None,
         next_at=None if facts.renewing else gate.at,
-        next_why="a refresh is under way" if facts.renewing else gate.why,
+        next_reason="a refresh is under way" if facts.renewing else gate.why,
         trouble=trouble,
-        dies_at=token.expires_at if token and trouble else None,
-        refusing_until=gate.at if gate.held else None,
+        outage_at=token.expires_at if token and trouble else None,
+        sign_in_blocked_until=gate.at if gate.held else None,
         refreshes=state.refreshes,
         sinks=tuple(_sink(state, target, token, now, plan) for target in plan.sinks),
     )
 
 
-def _health(state: HomeyState, token: Token | None, now: datetime, plan: Plan) -> Health:
+def _health(state: HomeyState, token: Token | None, now: datetime, plan: RefreshSettings) -> Health:
     if token is None:
         first = state.failure is None and state.token is None
         return Health.STARTING if first else Health.DOWN
@@ -61,7 +61,7 @@ def _sink_trouble(state: HomeyState, target: str) -> Trouble | None:
 
 
 def _sink(
-    state: HomeyState, target: str, token: Token | None, now: datetime, plan: Plan
+    state: HomeyState, target: str, token: Token | None, now: datetime, plan: RefreshSettings
 ) -> SinkView:
     sink = state.sink(target)
     waiting = token is not None and sink.failure is not None

@@ -11,7 +11,7 @@ LONGEST_S = 366 * 86400.0
 _LONGEST_TEXT = 20
 
 
-def seconds(text: str) -> float:
+def parse_seconds(text: str) -> float:
     """Read a duration.
 
     Args:

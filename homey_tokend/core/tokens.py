@@ -32,7 +32,7 @@ class Grant:
 class Bearer:
     """What the Homey login gives, before the state has numbered it.
 
-    ``expiry_told``: Homey named the expiry, else it was assumed.
+    ``expiry_reported``: Homey named the expiry, else it was assumed.
     ``proved``: the Homey took it at ``sessions/session/me``.
     ``discovered_url``: the address that ``/user/me`` named, where it was asked.
     """
@@ -41,7 +41,7 @@ class Bearer:
     url: str
     issued_at: datetime
     expires_at: datetime
-    expiry_told: bool
+    expiry_reported: bool
     proved: bool
     discovered_url: str | None = None
     note: str = ""
@@ -60,7 +60,7 @@ class Token:
     url: str
     issued_at: datetime
     expires_at: datetime
-    expiry_told: bool = True
+    expiry_reported: bool = True
 
     @property
     def life(self) -> timedelta:
@@ -90,7 +90,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveryResult:
     """A sink's success: a few words for the log, and what to remember."""
 
     detail: str = ""

@@ -20,7 +20,7 @@ _DIGITS = 6
 _LEAST_BYTES = 10
 
 
-def normal(text: str) -> str | None:
+def normalize_secret(text: str) -> str | None:
     """The secret in RFC 4648 form: upper case, without blanks and dashes, padded.
 
     Args:
@@ -33,7 +33,7 @@ def normal(text: str) -> str | None:
     return padded if len(_key(padded)) >= _LEAST_BYTES else None
 
 
-def step_of(now: datetime) -> int:
+def time_step(now: datetime) -> int:
     """The number of the 30-second step that ``now`` (aware) lies in."""
     return int(now.timestamp()) // STEP_S
 

@@ -14,7 +14,7 @@ from homey_tokend.core.secret import SecretSource
 _KEYS = ("email", "password", "client_id", "client_secret", "totp_secret")
 
 
-def doubts(config: Config) -> list[str]:
+def warnings(config: Config) -> list[str]:
     """One line for each doubtful file, with the place that names it and what to do."""
     return [
         f"{place}: {words}" for path, place in _named(config).items() for words in _doubtful(path)

@@ -19,7 +19,7 @@ from homey_tokend.config.secrets import bare
 from homey_tokend.core import totp
 from homey_tokend.core.errors import SecretUnavailable
 from homey_tokend.core.secret import Credentials, Secret, SecretRef, SecretSource
-from homey_tokend.runtime.process import run
+from homey_tokend.runtime.process import run_command
 
 #: How long may reading all values of one Homey take? A person's password store that asks
 #: back is not meant; a slow disk or a keyring is.
@@ -171,7 +171,7 @@ class SecretReader:
 
     async def _command(self, argv: Sequence[str]) -> bytes:
         try:
-            output = await run(argv, self._environ, MOST_BYTES)
+            output = await run_command(argv, self._environ, MOST_BYTES)
         except OSError as exc:
             raise _No(
                 f"the command {argv[0]} cannot be started: {_reason(exc)}",
@@ -219,7 +219,7 @@ def _text(data: bytes, what: str) -> str:
 
 
 def _base32(text: str, what: str) -> str:
-    found = totp.normal(text)
+    found = totp.normalize_secret(text)
     if found is None:
         raise _No(
             f"{what} is not base32 of at least 16 characters",

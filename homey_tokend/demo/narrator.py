@@ -13,7 +13,7 @@ _NAME = 10
 
 
 @dataclass(slots=True)
-class Narrator:
+class EventPrinter:
     """Says what happens, each line with the seconds since the start.
 
     Args:
@@ -49,7 +49,7 @@ class Narrator:
         raise structlog.DropEvent
 
 
-def _renewed(narrator: Narrator, event: Mapping[str, Any]) -> None:
+def _renewed(narrator: EventPrinter, event: Mapping[str, Any]) -> None:
     until = str(event["expires_at"])[11:19]
     proof = "the Homey takes it" if event["proved"] else "not proved yet"
     narrator.line(
@@ -57,21 +57,21 @@ def _renewed(narrator: Narrator, event: Mapping[str, Any]) -> None:
     )
 
 
-def _delivered(narrator: Narrator, event: Mapping[str, Any]) -> None:
+def _delivered(narrator: EventPrinter, event: Mapping[str, Any]) -> None:
     narrator.line("variable", f"{event['sink']} written; read back: {narrator.read_back()}")
 
 
-def _failed(narrator: Narrator, event: Mapping[str, Any]) -> None:
-    held = event.get("token_dies_at")
+def _failed(narrator: EventPrinter, event: Mapping[str, Any]) -> None:
+    held = event.get("outage_at")
     rest = f"; the old token is served until {str(held)[11:19]} UTC" if held else ""
     narrator.line("trouble", f"{event['reason']}{rest}; next try {str(event['next_try'])[11:19]}")
 
 
-def _sink_failed(narrator: Narrator, event: Mapping[str, Any]) -> None:
+def _sink_failed(narrator: EventPrinter, event: Mapping[str, Any]) -> None:
     narrator.line("trouble", f"{event['sink']}: {event['reason']}")
 
 
-_TELLERS: Mapping[str, Callable[[Narrator, Mapping[str, Any]], None]] = {
+_TELLERS: Mapping[str, Callable[[EventPrinter, Mapping[str, Any]], None]] = {
     "token.renewed": _renewed,
     "refresh.failed": _failed,
     "sink.delivered": _delivered,

@@ -10,31 +10,31 @@ from typing import Any
 
 import structlog
 
-from homey_tokend.build import World
-from homey_tokend.config import Config, Defaults, parse
+from homey_tokend.build import Runtime
+from homey_tokend.config import Config, DefaultPaths, parse
 from homey_tokend.core.ports import Clock
 from homey_tokend.core.secret import Secret
-from homey_tokend.daemon import Daemon, heed_signals
-from homey_tokend.demo.narrator import Narrator
-from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.daemon import Daemon, install_signal_handlers
+from homey_tokend.demo.narrator import EventPrinter
+from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.simulator import Settings, Simulator
 
 #: How long does a token of the pretend Homey live?
-LIFE_S = 20.0
+TOKEN_LIFETIME_S = 20.0
 #: When does the scripted outage begin, and how long is it? Inside a token's second half.
 OUTAGE_AT_S, OUTAGE_S = 16.0, 9.0
 _HOMEY, _VARIABLE = "home", "accesstoken"
 
 
-async def show(clock: Clock, say: Callable[[str], None], lasts_s: float | None = None) -> None:
+async def run_demo(clock: Clock, say: Callable[[str], None], lasts_s: float | None = None) -> None:
     """Run the demo until Ctrl-C, or for ``lasts_s`` seconds.
 
     Everything lies in a folder of its own, which is removed at the end.
     """
     began = clock.monotonic()
     with tempfile.TemporaryDirectory(prefix="homey-demo-") as folder:
-        async with Simulator(Settings(session_lifetime=LIFE_S)) as simulator:
-            narrator = Narrator(
+        async with Simulator(Settings(session_lifetime=TOKEN_LIFETIME_S)) as simulator:
+            narrator = EventPrinter(
                 say,
                 lambda: clock.monotonic() - began,
                 lambda: Secret(str(simulator.get_variable(_VARIABLE))).fingerprint(),
@@ -43,9 +43,9 @@ async def show(clock: Clock, say: Callable[[str], None], lasts_s: float | None =
             told = simulator.description()
             config = _config(told, Path(folder))
             narrator.line("simulator", f"a pretend Athom cloud and one Homey: {told['api']}")
-            narrator.line("demo", f"a token lives {LIFE_S:.0f} s here; Ctrl-C ends it")
+            narrator.line("demo", f"a token lives {TOKEN_LIFETIME_S:.0f} s here; Ctrl-C ends it")
             daemon = await asyncio.to_thread(
-                Daemon, config, World(clock, environ={}, heard=narrator.heard)
+                Daemon, config, Runtime(clock, environ={}, heard=narrator.heard)
             )
             await _play(daemon, _Script(simulator, narrator, config, clock), lasts_s)
             narrator.line("demo", "ended; nothing is left behind")
@@ -70,11 +70,11 @@ def _config(told: dict[str, Any], folder: Path) -> Config:
         "state": {"path": str(folder / "state.json")},
         "endpoints": {key: told[key] for key in ("accounts", "api", "homey")},
     }
-    return parse(json.dumps(document).encode(), "demo", defaults=Defaults(), environ={})
+    return parse(json.dumps(document).encode(), "demo", defaults=DefaultPaths(), environ={})
 
 
 async def _play(daemon: Daemon, script: "_Script", lasts_s: float | None) -> None:
-    heed_signals(daemon)
+    install_signal_handlers(daemon)
     acts = asyncio.create_task(script.run(), name="script")
     try:
         with suppress(TimeoutError):
@@ -89,14 +89,14 @@ class _Script:
     """What happens to the pretend cloud, and when."""
 
     def __init__(
-        self, simulator: Simulator, narrator: Narrator, config: Config, clock: Clock
+        self, simulator: Simulator, narrator: EventPrinter, config: Config, clock: Clock
     ) -> None:
         self._simulator = simulator
         self._narrator = narrator
         self._clock = clock
         self._socket = config.socket.path
 
-    def started(self, _fleet: Fleet) -> None:
+    def started(self, _fleet: Supervisor) -> None:
         """The socket answers."""
         narrator = self._narrator
         narrator.line("daemon", f"serves on {self._socket}")

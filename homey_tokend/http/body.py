@@ -4,11 +4,11 @@ import zlib
 
 import aiohttp
 
-from homey_tokend.core.errors import Garbled
+from homey_tokend.core.errors import InvalidResponse
 
 #: How large may an answer be? The consent page is some tens of kilobytes, a Homey with
 #: thousands of variables some hundreds; a captive portal or a bomb is cut off here.
-MOST = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 
 #: zlib's "gzip or zlib, tell by the header".
 _GZIP_OR_ZLIB = 47
@@ -18,7 +18,7 @@ _RAW = -15
 
 
 async def read_body(
-    response: aiohttp.ClientResponse, address: str, *, step: str = "", most: int = MOST
+    response: aiohttp.ClientResponse, address: str, *, step: str = "", most: int = MAX_BODY_BYTES
 ) -> bytes:
     """The body, decoded.
 
@@ -40,10 +40,10 @@ async def read_body(
     if 200 <= response.status < 300:
         if body is None:
             text = f"the answer of {address} cannot be decoded"
-            raise Garbled(text, step=step, status=response.status)
+            raise InvalidResponse(text, step=step, status=response.status)
         if not whole:
             text = f"the answer of {address} is larger than {most} bytes"
-            raise Garbled(text, step=step, status=response.status)
+            raise InvalidResponse(text, step=step, status=response.status)
     return body or b""
 
 

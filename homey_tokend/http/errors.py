@@ -45,7 +45,7 @@ class NoAnswer(Unreachable):
         self.cause = cause
 
 
-def address_of(url: str | URL) -> str:
+def host_and_port(url: str | URL) -> str:
     """Host and port of a URL: all of it that may be shown.
 
     >>> address_of("https://accounts.example.com/login?user_token=t")
@@ -61,7 +61,7 @@ def address_of(url: str | URL) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def explain(error: BaseException, address: str) -> str:
+def describe_error(error: BaseException, address: str) -> str:
     """What happened, in plain words; the most specific class that is known decides."""
     for ancestor in type(error).__mro__:
         if words := _WORDS.get(ancestor.__name__):

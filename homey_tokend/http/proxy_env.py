@@ -40,7 +40,7 @@ class Proxy:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-class Proxies:
+class ProxySettings:
     """The proxies of an environment.
 
     As urllib does: any case, lower case wins, ``NO_PROXY`` holds suffixes or ``*``. As curl

@@ -9,7 +9,7 @@ from homey_tokend.core.http_types import Request, Response
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-def next_hop(request: Request, url: URL, response: Response) -> URL | None:
+def next_redirect(request: Request, url: URL, response: Response) -> URL | None:
     """Where a redirect leads that is to be followed, or None.
 
     Only a GET that allows it, and only within the origin: the redirect to the redirect

@@ -22,7 +22,7 @@ _AT_ONCE = 16
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
-class OwnThreadsResolver(AbstractResolver):
+class DaemonThreadResolver(AbstractResolver):
     """``getaddrinfo`` on a daemon thread each.
 
     Args:

@@ -26,10 +26,10 @@ from homey_tokend.core.errors import ProtocolChanged
 from homey_tokend.core.http_types import Repeat, Request, Response
 from homey_tokend.core.ports import Clock
 from homey_tokend.http.body import read_body
-from homey_tokend.http.errors import NoAnswer, address_of, explain
-from homey_tokend.http.proxy_env import Proxies
-from homey_tokend.http.redirects import merge_cookies, next_hop
-from homey_tokend.http.resolver import OwnThreadsResolver
+from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port
+from homey_tokend.http.proxy_env import ProxySettings
+from homey_tokend.http.redirects import merge_cookies, next_redirect
+from homey_tokend.http.resolver import DaemonThreadResolver
 
 #: How often, and within which time, is a request sent that found no answer? A hiccup of the
 #: network is over within seconds; whatever lasts longer is spaced by policy.
@@ -102,7 +102,7 @@ class HttpTransport:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._clock = clock
         self._timeout = timeout.total_seconds()
-        self._proxies = Proxies(environ)
+        self._proxies = ProxySettings(environ)
         self._headers = {**_HEADERS, "User-Agent": user_agent}
         self._ssl = context
         self._look_up = look_up
@@ -157,7 +157,7 @@ class HttpTransport:
             return await self._walk(request, trip)
         except _FOREIGN as error:
             failure = NoAnswer(
-                explain(error, address_of(request.url)),
+                describe_error(error, host_and_port(request.url)),
                 cause=type(error).__name__,
                 step=request.step,
                 sent=trip.sent,
@@ -173,7 +173,7 @@ class HttpTransport:
         cookies: tuple[tuple[str, str], ...] = ()
         for _ in range(_HOPS + 1):
             response = await self._exchange(request, url, headers, trip)
-            hop = next_hop(request, url, response)
+            hop = next_redirect(request, url, response)
             if hop is None:
                 return replace(response, headers=cookies + response.headers)
             new = response.all_headers("set-cookie")
@@ -181,7 +181,7 @@ class HttpTransport:
             headers = merge_cookies(headers, new)
             url = hop
         raise ProtocolChanged(
-            f"{address_of(url)} redirects more than {_HOPS} times", step=request.step
+            f"{host_and_port(url)} redirects more than {_HOPS} times", step=request.step
         )
 
     async def _exchange(
@@ -201,7 +201,7 @@ class HttpTransport:
             proxy_headers=proxy.headers if proxy else None,
             trace_request_ctx=trip,
         ) as answer:
-            body = await read_body(answer, address_of(url), step=request.step)
+            body = await read_body(answer, host_and_port(url), step=request.step)
             pairs = tuple(
                 (name.decode("latin-1").lower(), value.decode("utf-8", "replace"))
                 for name, value in answer.raw_headers
@@ -215,7 +215,10 @@ class HttpTransport:
                 trusted=url.scheme == "https",
             )
         log.debug(
-            "request.answered", step=request.step, address=address_of(url), status=response.status
+            "request.answered",
+            step=request.step,
+            address=host_and_port(url),
+            status=response.status,
         )
         return response
 
@@ -240,7 +243,7 @@ class HttpTransport:
             trace.on_request_headers_sent.append(_note_sent)
             connector = aiohttp.TCPConnector(
                 ssl=self._ssl,
-                resolver=OwnThreadsResolver(self._look_up),
+                resolver=DaemonThreadResolver(self._look_up),
                 force_close=True,
                 limit=_CONNECTIONS,
             )
@@ -274,7 +277,7 @@ def _tell_repetition(state: RetryCallState) -> None:
     # ``_may_repeat`` lets nothing else through.
     error = cast("NoAnswer", state.outcome and state.outcome.exception())
     log.debug(
-        "request.repeated",
+        "request.retried",
         step=error.step,
         reason=error.message,
         cause=error.cause,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from homey_tokend.athom.answers import json_of, raise_for_trouble
-from homey_tokend.core.errors import BearerRefused, Garbled, SinkFailed, SinkRefused
+from homey_tokend.athom.answers import parse_json, raise_for_common_failures
+from homey_tokend.core.errors import BearerRejected, InvalidResponse, SinkFailed, SinkRejected
 from homey_tokend.core.http_types import Repeat, Request, Response, Step
 from homey_tokend.core.ports import Transport
 from homey_tokend.core.tokens import Token
@@ -18,7 +18,7 @@ _PATH = "/api/manager/logic/variable"
 _ID_LIMIT = 200
 
 
-def good_id(value: object) -> bool:
+def is_valid_id(value: object) -> bool:
     """Whether a value can stand as one segment of a path."""
     return (
         isinstance(value, str)
@@ -39,13 +39,13 @@ class Variable:
     value: object
 
 
-class Hub:
+class VariablesApi:
     """The logic variables of one Homey, asked for with one token.
 
     Every method raises, besides what it names:
         Transient: the Homey, or what stands before it, is in trouble.
-        BearerRefused: 401.
-        SinkRefused: 403 and other refusals.
+        BearerRejected: 401.
+        SinkRejected: 403 and other refusals.
         SinkFailed: an answer that none of these is.
     """
 
@@ -96,12 +96,12 @@ class Hub:
             Step.VARIABLE, method, url, json=body, bearer=self._token.value, repeat=repeat
         )
         response = await self._transport.send(request)
-        raise_for_trouble(Step.VARIABLE, response)
+        raise_for_common_failures(Step.VARIABLE, response)
         return response
 
     def _success(self, response: Response) -> object:
         if 200 <= response.status < 300:
-            return json_of(Step.VARIABLE, response)
+            return parse_json(Step.VARIABLE, response)
         raise _refusal(response.status)
 
 
@@ -110,7 +110,7 @@ def _variable(key: object, entry: object) -> Variable | None:
     if not isinstance(entry, dict):
         return None
     found = entry.get("id", key)
-    if not isinstance(found, str) or not good_id(found):
+    if not isinstance(found, str) or not is_valid_id(found):
         return None
     return Variable(found, entry.get("name"), entry.get("type"), entry.get("value"))
 
@@ -122,25 +122,27 @@ def _one(found: object, variable_id: str | None) -> Variable:
     return variable
 
 
-def _not_a_variable(what: str) -> Garbled:
-    return Garbled(f"variable: the Homey answers with {what}", step=Step.VARIABLE, status=200)
+def _not_a_variable(what: str) -> InvalidResponse:
+    return InvalidResponse(
+        f"variable: the Homey answers with {what}", step=Step.VARIABLE, status=200
+    )
 
 
-def _refusal(status: int) -> BearerRefused | SinkRefused | SinkFailed:
+def _refusal(status: int) -> BearerRejected | SinkRejected | SinkFailed:
     """What an answer beyond 2xx means that is no trouble of the host's."""
     if status == 401:
-        return BearerRefused(
+        return BearerRejected(
             "the Homey does not take the bearer (401)", step=Step.VARIABLE, status=status
         )
     if status == 403:
-        return SinkRefused(
+        return SinkRejected(
             "the bearer may not write logic variables (403)",
             step=Step.VARIABLE,
             status=status,
             remedy="The API client needs the scope homey.logic, or homey, which covers it.",
         )
     if 400 <= status < 500 and status != 404:
-        return SinkRefused(
+        return SinkRejected(
             f"the Homey refuses the request about the variable ({status})",
             step=Step.VARIABLE,
             status=status,

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from homey_tokend.core.account import AccountState
 from homey_tokend.core.status import Trouble
-from homey_tokend.storage.store import Ledger
+from homey_tokend.storage.store import StateStore
 
 
 class Accounts:
     """The only writer of the AccountStates; keys are ``digests.Digests.account``."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: StateStore) -> None:
         self._ledger = ledger
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -57,7 +57,7 @@ class Accounts:
             await self._ledger.keep_accounts({key: one.shifted(by) for key, one in known.items()})
 
     async def catch_up(self) -> None:
-        """What could not be written down of the accounts, and all else: see ``Ledger.catch_up``."""
+        """What could not be written down of the accounts, and all else: see ``StateStore.catch_up``."""
         await self._ledger.catch_up()
 
     async def _keep(self, key: str, state: AccountState) -> None:

@@ -16,25 +16,25 @@ import structlog
 
 from homey_tokend.core import events, policy
 from homey_tokend.core.decision import (
+    Activity,
     Blocked,
     Check,
     Decision,
     Deliver,
-    Facts,
-    Plan,
+    RefreshSettings,
     Renew,
     Verify,
     Wait,
 )
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.ports import Notice, Sink
+from homey_tokend.core.ports import Notification, Sink
 from homey_tokend.core.status import View
-from homey_tokend.keeper.dependencies import Hands
-from homey_tokend.keeper.jobs import Errands
-from homey_tokend.keeper.messages import Asked, ClockSet, Event
-from homey_tokend.keeper.notifications import Notices
-from homey_tokend.keeper.outcomes import Record
-from homey_tokend.keeper.report import Herald, stamp
+from homey_tokend.keeper.dependencies import Dependencies
+from homey_tokend.keeper.jobs import Jobs
+from homey_tokend.keeper.messages import ClockChanged, Message, RefreshRequested
+from homey_tokend.keeper.notifications import Notifications
+from homey_tokend.keeper.outcomes import Outcomes
+from homey_tokend.keeper.report import Reporter, stamp
 from homey_tokend.keeper.sign_in import Refresher
 
 log = structlog.get_logger()
@@ -52,7 +52,13 @@ class Keeper:
     """
 
     def __init__(
-        self, name: str, *, url: str, plan: Plan, refresher: Refresher, hands: Hands
+        self,
+        name: str,
+        *,
+        url: str,
+        plan: RefreshSettings,
+        refresher: Refresher,
+        hands: Dependencies,
     ) -> None:
         self.name = name
         #: Set while nothing is due and nothing under way.
@@ -61,18 +67,18 @@ class Keeper:
         self.ended = False
         self._refresher = refresher
         self._hands = hands
-        self._notices = Notices(name, hands.listeners, self.ring)
-        self._record = Record(
+        self._notices = Notifications(name, hands.listeners, self.ring)
+        self._record = Outcomes(
             name,
             url=url,
             plan=plan,
             refresher=refresher,
             hands=hands,
-            herald=Herald(name, self._tell_on),
+            herald=Reporter(name, self._tell_on),
             publish=self._publish,
         )
-        self._errands = Errands(name, refresher, hands, self.post)
-        self._inbox: deque[Event] = deque()
+        self._errands = Jobs(name, refresher, hands, self.post)
+        self._inbox: deque[Message] = deque()
         self._wake = asyncio.Event()
         self._published = asyncio.Event()
         self._told = ""
@@ -96,11 +102,11 @@ class Keeper:
         return self._record.proofs
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> RefreshSettings:
         """What the configuration says to policy."""
         return self._record.plan
 
-    def follow(self, plan: Plan) -> None:
+    def follow(self, plan: RefreshSettings) -> None:
         """From now on the configuration says this."""
         self._record.plan = plan
 
@@ -110,7 +116,7 @@ class Keeper:
         return self._hands.sinks
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> Activity:
         """What is under way, with what the refresher holds."""
         return self._record.facts
 
@@ -119,7 +125,7 @@ class Keeper:
         """Whether a person has asked for a refresh that is still to begin."""
         wish, now = self._record.state.wish, self._hands.clock.now()
         return (wish is not None and wish.forced and now < wish.until) or any(
-            isinstance(one, Asked) and one.forced for one in self._inbox
+            isinstance(one, RefreshRequested) and one.forced for one in self._inbox
         )
 
     @property
@@ -127,7 +133,7 @@ class Keeper:
         """The account that the sign-in values name; empty while they are unknown."""
         return self._record.account_key
 
-    def post(self, event: Event) -> None:
+    def post(self, event: Message) -> None:
         """Hand the keeper an event; it is taken in turn."""
         self._inbox.append(event)
         self._wake.set()
@@ -143,11 +149,11 @@ class Keeper:
         """
         # Before what waits already: that is taken, and stamped, with the clock as it is now.
         waiting = [
-            replace(one, until=one.until + by) if isinstance(one, Asked) else one
+            replace(one, until=one.until + by) if isinstance(one, RefreshRequested) else one
             for one in self._inbox
         ]
-        first = sum(isinstance(one, ClockSet) for one in waiting)
-        self._inbox = deque([*waiting[:first], ClockSet(by), *waiting[first:]])
+        first = sum(isinstance(one, ClockChanged) for one in waiting)
+        self._inbox = deque([*waiting[:first], ClockChanged(by), *waiting[first:]])
         self._wake.set()
         if self.view.token is not None:
             shown = replace(self._record.state, token=self.view.token).shifted(by).token
@@ -156,7 +162,7 @@ class Keeper:
     @property
     def clock_sets(self) -> Sequence[timedelta]:
         """By how much the clock was set, each time, that is still to be taken."""
-        return [one.by for one in self._inbox if isinstance(one, ClockSet)]
+        return [one.by for one in self._inbox if isinstance(one, ClockChanged)]
 
     def inherit(self, clock_sets: Sequence[timedelta]) -> None:
         """Take over what the keeper of before was told of the clock and has not taken."""
@@ -208,12 +214,14 @@ class Keeper:
             self.ended = True
             self._published.set()
 
-    def _tell_on(self, happened: events.Happened) -> None:
+    def _tell_on(self, happened: events.Event) -> None:
         """To whoever listens within the daemon, and to the listeners outside."""
         self._hands.tell(happened)
-        if isinstance(happened, events.Renewed | events.Failed | events.Recovered):
+        if isinstance(
+            happened, events.TokenRenewed | events.RefreshFailed | events.RefreshRecovered
+        ):
             held = self._record.state.usable(self._hands.clock.now())
-            self._notices.take(Notice(happened, held))
+            self._notices.take(Notification(happened, held))
 
     def _tell_of_start(self) -> None:
         """What is held and well is told anew: whoever listens may remember an older trouble."""
@@ -221,7 +229,7 @@ class Keeper:
         state = self._record.state
         held = state.usable(now)
         if held is not None and state.failure is None:
-            self._notices.take(Notice(events.Recovered(self.name, now, 0), held))
+            self._notices.take(Notification(events.RefreshRecovered(self.name, now, 0), held))
 
     def _decide(self) -> Decision:
         record, now = self._record, self._hands.clock.now()
@@ -254,7 +262,7 @@ class Keeper:
     def _tell_when_blocked(self, decision: Wait | Blocked) -> None:
         told = decision.why if isinstance(decision, Blocked) else ""
         if told and told != self._told:
-            log.error("refresh.held_back", homey=self.name, why=told, until=stamp(decision.until))
+            log.error("refresh.waiting", homey=self.name, why=told, until=stamp(decision.until))
         self._told = told
 
     def _publish(self) -> None:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from homey_tokend.core.decision import Gate
+from homey_tokend.core.decision import Constraint
 from homey_tokend.core.errors import TokendError
-from homey_tokend.core.tokens import Bearer, Delivered
+from homey_tokend.core.tokens import Bearer, DeliveryResult
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RefreshRequested:
     """Somebody wants a token newer than ``than`` before ``until``; a person's ask is forced."""
 
     until: datetime
@@ -18,36 +18,36 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubted:
+class VerificationRequested:
     """A Homey refused this generation when a caller of the door used it."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
-class ClockSet:
+class ClockChanged:
     """The wall clock was set by ``by``."""
 
     by: timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class ValuesRead:
+class CredentialsRead:
     """The sign-in values were read anew."""
 
     changed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Attempted:
+class RefreshFinished:
     """An attempt to renew has ended; it began when ``since`` was the newest generation."""
 
     since: int
-    result: Bearer | Gate | TokendError
+    result: Bearer | Constraint | TokendError
 
 
 @dataclass(frozen=True, slots=True)
-class Proved:
+class VerificationFinished:
     """The Homey was asked whether it takes this generation, and until when."""
 
     generation: int
@@ -55,16 +55,16 @@ class Proved:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class DeliveryFinished:
     """A sink was given this generation."""
 
     target: str
     generation: int
-    result: Delivered | TokendError
+    result: DeliveryResult | TokendError
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class CheckFinished:
     """A sink was looked at: does it still hold this generation?"""
 
     target: str
@@ -73,5 +73,5 @@ class Looked:
 
 
 #: What an errand for the token brings back.
-Result = Attempted | Proved | Written | Looked
-Event = Asked | Doubted | ClockSet | ValuesRead | Result
+JobResult = RefreshFinished | VerificationFinished | DeliveryFinished | CheckFinished
+Message = RefreshRequested | VerificationRequested | ClockChanged | CredentialsRead | JobResult

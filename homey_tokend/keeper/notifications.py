@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from homey_tokend.core.errors import Refused, TokendError, Transient
-from homey_tokend.core.ports import Listener, Notice
+from homey_tokend.core.errors import Rejected, TokendError, Transient
+from homey_tokend.core.ports import Notification, Notifier
 
 log = structlog.get_logger()
 #: How long may one listener take? An exec sink has a shorter time of its own.
@@ -22,13 +22,13 @@ DEADLINE_S = 120.0
 class _Ear:
     """A listener with what it was told last, and what waits for it."""
 
-    listener: Listener
+    listener: Notifier
     told: str = ""
-    waiting: Notice | None = None
+    waiting: Notification | None = None
     task: asyncio.Task[None] | None = None
 
 
-class Notices:
+class Notifications:
     """One Homey's listeners.
 
     Args:
@@ -38,7 +38,7 @@ class Notices:
     """
 
     def __init__(
-        self, homey: str, listeners: Mapping[str, Listener], done: Callable[[], None]
+        self, homey: str, listeners: Mapping[str, Notifier], done: Callable[[], None]
     ) -> None:
         self._homey = homey
         self._ears = [_Ear(listener) for listener in listeners.values()]
@@ -49,7 +49,7 @@ class Notices:
         """Whether somebody is being told."""
         return any(ear.task is not None for ear in self._ears)
 
-    def take(self, notice: Notice) -> None:
+    def take(self, notice: Notification) -> None:
         """Tell everybody for whom this is news; come back at once."""
         for ear in self._ears:
             ear.waiting = notice
@@ -73,13 +73,13 @@ class Notices:
         elif not news:
             ear.told = ""
 
-    async def _tell(self, ear: _Ear, notice: Notice, news: str) -> None:
+    async def _tell(self, ear: _Ear, notice: Notification, news: str) -> None:
         ear.told = ""
         try:
             async with asyncio.timeout(DEADLINE_S):
                 await ear.listener.hear(notice)
             ear.told = news
-            log.info("notice.delivered", homey=self._homey, sink=ear.listener.target)
+            log.info("notification.delivered", homey=self._homey, sink=ear.listener.target)
         except TimeoutError:
             self._failed(ear, Transient(f"it took longer than {DEADLINE_S:.0f} s"))
         except TokendError as error:
@@ -92,8 +92,8 @@ class Notices:
         self._done()
 
     def _failed(self, ear: _Ear, error: TokendError) -> None:
-        (log.error if isinstance(error, Refused) else log.warning)(
-            "notice.failed",
+        (log.error if isinstance(error, Rejected) else log.warning)(
+            "notification.failed",
             homey=self._homey,
             sink=ear.listener.target,
             kind=error.kind,

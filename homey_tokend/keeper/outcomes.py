@@ -12,33 +12,33 @@ from datetime import timedelta
 import structlog
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.decision import Facts, Gate, Plan
+from homey_tokend.core.decision import Activity, Constraint, RefreshSettings
 from homey_tokend.core.errors import (
-    AccountRefused,
-    BearerRefused,
+    AccountRejected,
+    BearerRejected,
     IllegalEvent,
-    Refused,
+    Rejected,
     TokendError,
 )
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.lifetime import in_must_window
 from homey_tokend.core.status import View
 from homey_tokend.core.status_view import view_of
-from homey_tokend.core.tokens import Bearer, Delivered, Delivery, Token
-from homey_tokend.keeper.dependencies import Hands
+from homey_tokend.core.tokens import Bearer, Delivery, DeliveryResult, Token
+from homey_tokend.keeper.dependencies import Dependencies
 from homey_tokend.keeper.messages import (
-    Asked,
-    Attempted,
-    ClockSet,
-    Doubted,
-    Event,
-    Looked,
-    Proved,
-    Result,
-    ValuesRead,
-    Written,
+    CheckFinished,
+    ClockChanged,
+    CredentialsRead,
+    DeliveryFinished,
+    JobResult,
+    Message,
+    RefreshFinished,
+    RefreshRequested,
+    VerificationFinished,
+    VerificationRequested,
 )
-from homey_tokend.keeper.report import Herald
+from homey_tokend.keeper.report import Reporter
 from homey_tokend.keeper.sign_in import Refresher
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ log = structlog.get_logger()
 _SLACK = timedelta(seconds=2)
 
 
-class Record:
+class Outcomes:
     """One keeper's.
 
     Args:
@@ -65,10 +65,10 @@ class Record:
         homey: str,
         *,
         url: str,
-        plan: Plan,
+        plan: RefreshSettings,
         refresher: Refresher,
-        hands: Hands,
-        herald: Herald,
+        hands: Dependencies,
+        herald: Reporter,
         publish: Callable[[], None],
     ) -> None:
         self.plan = plan
@@ -86,7 +86,7 @@ class Record:
         state = hands.ledger.homey(homey).of_homey(refresher.cloudid).put_in_place()
         # A changed address is called at once: the old one may be the reason for the change.
         self._state = state.reached_at(refresher.configured_url or state.url or url)
-        self._facts = Facts()
+        self._facts = Activity()
         self._reading = False
         #: By how much the clock was set, each time, since the attempt under way began; and when
         #: that was, by a clock that is never set.
@@ -105,7 +105,7 @@ class Record:
         return self._state
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> Activity:
         """What is under way, with what the refresher holds."""
         return self._refresher.facts(self._clock.now(), self._facts)
 
@@ -143,7 +143,7 @@ class Record:
 
     # --- what begins ---
 
-    def renewal_begins(self, why: str) -> tuple[HomeyState, Facts, Plan]:
+    def renewal_begins(self, why: str) -> tuple[HomeyState, Activity, RefreshSettings]:
         """An attempt begins, knowing this much."""
         wish = self._state.wish
         forced = wish is not None and wish.forced
@@ -179,36 +179,36 @@ class Record:
 
     # --- what happened ---
 
-    async def take(self, event: Event) -> None:
+    async def take(self, event: Message) -> None:
         """Remember what happened; what says something of an older token is dropped."""
         try:
             match event:
-                case Asked(until, forced, than):
+                case RefreshRequested(until, forced, than):
                     now = self._clock.now()
                     if self._state.generation <= than:  # else one came meanwhile
                         self._state = self._state.asked(until, forced=forced, at=now)
-                case Doubted(generation):
+                case VerificationRequested(generation):
                     self._state = self._state.doubted(generation)
-                case ClockSet(by):
+                case ClockChanged(by):
                     self._sets.append(by)
                     self._set_amid_proof = True
                     await self._keep(self._state.shifted(by))
-                case ValuesRead(changed):
+                case CredentialsRead(changed):
                     self._values_read(changed=changed)
                 case _:
                     await self._take_result(event)
         except IllegalEvent as error:
             log.info("outcome.dropped", homey=self._homey, reason=error.message)
 
-    async def _take_result(self, event: Result) -> None:
+    async def _take_result(self, event: JobResult) -> None:
         match event:
-            case Attempted():
+            case RefreshFinished():
                 await self._attempted(event)
-            case Proved():
+            case VerificationFinished():
                 await self._proved(event)
-            case Written():
+            case DeliveryFinished():
                 await self._written(event)
-            case Looked():
+            case CheckFinished():
                 await self._looked(event)
 
     async def _keep(self, state: HomeyState) -> None:
@@ -220,11 +220,11 @@ class Record:
         self._reading = False
         if changed:
             self._facts = replace(self._facts, closed=None)
-            log.info("values.changed", homey=self._homey)
+            log.info("credentials.changed", homey=self._homey)
 
-    async def _attempted(self, event: Attempted) -> None:
+    async def _attempted(self, event: RefreshFinished) -> None:
         state, result = self._state.of_account(self.account_key), event.result
-        if isinstance(result, Gate):
+        if isinstance(result, Constraint):
             self._attempt_ends()
             self._facts = replace(self._facts, closed=result)
         elif isinstance(result, Bearer):
@@ -276,23 +276,23 @@ class Record:
 
     async def _failed(self, state: HomeyState, error: TokendError) -> None:
         clock = self._clock
-        if isinstance(error, Refused) and not isinstance(error, AccountRefused):
+        if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
             digest = self._refresher.digests.site
             state = state.refused(error, digest=digest, at=clock.now(), draw=clock.draw())
         else:
             state = state.failed(error, at=clock.now(), draw=clock.draw())
         await self._keep_attempt(state)
         now = clock.now()
-        grave = isinstance(error, Refused) or in_must_window(self._state, now)
+        grave = isinstance(error, Rejected) or in_must_window(self._state, now)
         self._herald.failed(error, self.view(), now, grave=grave)
 
-    async def _proved(self, event: Proved) -> None:
+    async def _proved(self, event: VerificationFinished) -> None:
         self._facts = replace(self._facts, verifying=False)
         self.proofs += 1
         now, generation = self._clock.now(), event.generation
         if isinstance(event.result, TokendError):
             self._state = self._state.not_answered(generation, now)
-            log.info("token.not_proved", homey=self._homey, reason=event.result.message)
+            log.info("token.not_verified", homey=self._homey, reason=event.result.message)
             return
         taken, expires_at = event.result
         if not taken:
@@ -310,13 +310,13 @@ class Record:
             await self._keep(state)
         if self._held().expires_at != before.expires_at:
             self._outdated = self._facts.delivering
-        log.debug("token.proved", homey=self._homey, generation=generation)
+        log.debug("token.verified", homey=self._homey, generation=generation)
 
-    async def _written(self, event: Written) -> None:
+    async def _written(self, event: DeliveryFinished) -> None:
         target, generation, result = event.target, event.generation, event.result
         self._facts = replace(self._facts, delivering=self._facts.delivering - {target})
         now = self._clock.now()
-        if isinstance(result, Delivered):
+        if isinstance(result, DeliveryResult):
             state = self._state.delivered(target, generation, result, now)
             if target in self._outdated:
                 state = state.outdated(target, generation)
@@ -326,12 +326,12 @@ class Record:
         draw = self._clock.draw()
         state = self._state.undelivered(target, generation, result, at=now, draw=draw)
         held = state.token is not None and state.token.generation == generation
-        if isinstance(result, BearerRefused) and held:
+        if isinstance(result, BearerRejected) and held:
             state = state.doubted(generation)
         await self._keep(state)
         self._herald.undelivered(target, generation, result, now)
 
-    async def _looked(self, event: Looked) -> None:
+    async def _looked(self, event: CheckFinished) -> None:
         target, generation = event.target, event.generation
         self._facts = replace(self._facts, delivering=self._facts.delivering - {target})
         if event.in_place is False:
@@ -344,6 +344,6 @@ class Record:
             return
         self._state = self._state.not_seen(target, generation, now)
         reason = event.in_place.message
-        log.info("sink.not_checked", homey=self._homey, sink=target, reason=reason)
-        if isinstance(event.in_place, BearerRefused):
+        log.info("sink.check_failed", homey=self._homey, sink=target, reason=reason)
+        if isinstance(event.in_place, BearerRejected):
             self._state = self._state.doubted(generation)

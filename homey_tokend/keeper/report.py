@@ -9,14 +9,14 @@ from datetime import datetime
 import structlog
 
 from homey_tokend.core import events
-from homey_tokend.core.errors import Refused, TokendError
+from homey_tokend.core.errors import Rejected, TokendError
 from homey_tokend.core.status import View
-from homey_tokend.core.tokens import Bearer, Delivered, Token
+from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
 
 log = structlog.get_logger()
 
 
-class Herald:
+class Reporter:
     """One Homey's.
 
     Args:
@@ -24,7 +24,7 @@ class Herald:
         tell: Who listens.
     """
 
-    def __init__(self, homey: str, tell: events.Tell) -> None:
+    def __init__(self, homey: str, tell: events.Emit) -> None:
         self._homey = homey
         self._tell = tell
 
@@ -40,7 +40,7 @@ class Herald:
             note=bearer.note,
         )
         self._tell(
-            events.Renewed(
+            events.TokenRenewed(
                 self._homey,
                 at,
                 generation=token.generation,
@@ -54,7 +54,7 @@ class Herald:
     def recovered(self, failures: int, at: datetime) -> None:
         """A refresh went well after so many that failed."""
         log.info("refresh.recovered", homey=self._homey, failures=failures)
-        self._tell(events.Recovered(self._homey, at, failures))
+        self._tell(events.RefreshRecovered(self._homey, at, failures))
 
     def failed(self, error: TokendError, view: View, at: datetime, *, grave: bool) -> None:
         """A refresh failed; ``view`` shows what comes of it.
@@ -75,29 +75,29 @@ class Herald:
             remedy=error.remedy,
             failures=failures,
             next_try=stamp(view.next_at),
-            token_dies_at=stamp(view.dies_at),
+            outage_at=stamp(view.outage_at),
         )
         self._tell(
-            events.Failed(
+            events.RefreshFailed(
                 self._homey,
                 at,
                 kind=error.kind,
                 step=str(error.step),
                 message=error.message,
                 remedy=error.remedy,
-                refused=isinstance(error, Refused),
+                refused=isinstance(error, Rejected),
                 failures=failures,
                 next_try=view.next_at,
-                token_dies_at=view.dies_at,
+                outage_at=view.outage_at,
             )
         )
 
     def revoked(self, generation: int, at: datetime) -> None:
         """The Homey takes the token no longer."""
         log.warning("token.revoked", homey=self._homey, generation=generation)
-        self._tell(events.Revoked(self._homey, at, generation))
+        self._tell(events.TokenRevoked(self._homey, at, generation))
 
-    def delivered(self, sink: str, generation: int, result: Delivered, at: datetime) -> None:
+    def delivered(self, sink: str, generation: int, result: DeliveryResult, at: datetime) -> None:
         """A sink has the token."""
         log.info(
             "sink.delivered",
@@ -106,11 +106,11 @@ class Herald:
             generation=generation,
             detail=result.detail,
         )
-        self._tell(events.Delivered(self._homey, at, sink, generation))
+        self._tell(events.TokenDelivered(self._homey, at, sink, generation))
 
     def undelivered(self, sink: str, generation: int, error: TokendError, at: datetime) -> None:
         """A sink did not take the token."""
-        refused = isinstance(error, Refused)
+        refused = isinstance(error, Rejected)
         (log.error if refused else log.warning)(
             "sink.failed",
             homey=self._homey,
@@ -121,7 +121,7 @@ class Herald:
             remedy=error.remedy,
         )
         self._tell(
-            events.Undelivered(
+            events.DeliveryFailed(
                 self._homey,
                 at,
                 sink,

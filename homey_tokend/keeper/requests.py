@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from homey_tokend.core import attempts
 from homey_tokend.core.errors import SecretUnavailable
-from homey_tokend.core.homey import HomeyState, Wish
+from homey_tokend.core.homey import HomeyState, RefreshRequest
 from homey_tokend.core.lifetime import young_span, young_until
 from homey_tokend.core.ports import Clock
-from homey_tokend.core.status import Refreshed, View
+from homey_tokend.core.status import RefreshResult, View
 from homey_tokend.keeper.accounts import Accounts
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.messages import Asked, Doubted
+from homey_tokend.keeper.messages import RefreshRequested, VerificationRequested
 
 #: How long does a wish stand at least, so that the attempt for it can begin?
 _WISH_LEAST = timedelta(seconds=10)
@@ -24,7 +24,7 @@ _PERSON_LEAST = timedelta(minutes=1)
 _CLEARED_S = 30.0
 
 
-class Reception:
+class RefreshRequests:
     """For one keeper; any number of askers share its refreshes."""
 
     def __init__(self, keeper: Keeper, accounts: Accounts, clock: Clock) -> None:
@@ -50,28 +50,30 @@ class Reception:
         if token is not None and (min_ttl > token.life or now < young_until(token)):
             return self._keeper.view
         self._keeper.post(
-            Asked(now + max(wait, _WISH_LEAST), forced=False, than=self._keeper.state.generation)
+            RefreshRequested(
+                now + max(wait, _WISH_LEAST), forced=False, than=self._keeper.state.generation
+            )
         )
         await self._wait(wait, lambda: self._enough(min_ttl, self._clock.now()), now + wait)
         return self._keeper.view
 
-    async def refresh(self, wait: timedelta) -> Refreshed:
+    async def refresh(self, wait: timedelta) -> RefreshResult:
         """A person asks: join the refresh under way, or start one where that is allowed."""
         keeper, now = self._keeper, self._clock.now()
         before, finished = keeper.state.generation, keeper.finished
         if not (keeper.facts.renewing or keeper.person_waits or self._forcing):
             free_at = self._free_at(now)
             if free_at > now:
-                return Refreshed(keeper.view, done=False, too_soon=free_at)
+                return RefreshResult(keeper.view, done=False, too_soon=free_at)
             if self._refused(now):
                 self._forcing = True  # who asks while that is written down joins
                 try:
                     await self._accounts.was_forced(keeper.account_key, now)
                 finally:
                     self._forcing = False
-            keeper.post(Asked(now + max(wait, _PERSON_LEAST), forced=True, than=before))
+            keeper.post(RefreshRequested(now + max(wait, _PERSON_LEAST), forced=True, than=before))
         await self._wait(wait, lambda: keeper.finished > finished, None)
-        return Refreshed(keeper.view, done=keeper.state.generation > before)
+        return RefreshResult(keeper.view, done=keeper.state.generation > before)
 
     async def refuted(self, generation: int, wait: timedelta) -> View:
         """A Homey refused this generation: prove it at once, and where it is dead await the next.
@@ -86,7 +88,7 @@ class Reception:
             return keeper.view
         before, proving = keeper.proofs, keeper.state.usable(now) is not None
         if proving:
-            keeper.post(Doubted(generation))
+            keeper.post(VerificationRequested(generation))
 
         def proved() -> bool:
             return not proving or keeper.proofs > before
@@ -98,7 +100,7 @@ class Reception:
             return good() or keeper.state.generation > generation
 
         await self._wait(wait, done, now + wait, patient=lambda: not proved())
-        if good() and keeper.state.generation == generation and keeper.state.proved_at:
+        if good() and keeper.state.generation == generation and keeper.state.verified_at:
             self._cleared = generation, self._clock.elapsed() + _CLEARED_S
         return keeper.view
 
@@ -115,7 +117,7 @@ class Reception:
     def _refused(self, now: datetime) -> bool:
         keeper = self._keeper
         account = self._accounts.state(keeper.account_key)
-        return attempts.refused(keeper.state, account, keeper.facts, now)
+        return attempts.is_rejected(keeper.state, account, keeper.facts, now)
 
     def _free_at(self, now: datetime) -> datetime:
         """When a person's refresh may start: not right after another, twice a day if refused."""
@@ -131,7 +133,9 @@ class Reception:
             free = max(free, state.attempted_at + young_span(life))
         if self._refused(now):
             free = max(free, account.may_force_at(now))
-        forced = replace(state, wish=Wish(datetime.max.replace(tzinfo=now.tzinfo), forced=True))
+        forced = replace(
+            state, wish=RefreshRequest(datetime.max.replace(tzinfo=now.tzinfo), forced=True)
+        )
         return max(free, attempts.next_attempt(forced, account, keeper.facts, now, keeper.plan).at)
 
     async def _wait(

@@ -14,29 +14,29 @@ from typing import TypeVar
 import structlog
 
 from homey_tokend import athom
-from homey_tokend.athom.run import walk
-from homey_tokend.athom.urls import Site
+from homey_tokend.athom.run import run_flow
+from homey_tokend.athom.urls import HomeyTarget
 from homey_tokend.core import attempts, events, totp
-from homey_tokend.core.decision import Facts, Gate, Plan
+from homey_tokend.core.decision import Activity, Constraint, RefreshSettings
 from homey_tokend.core.errors import (
-    AccountRefused,
-    ClientRefused,
-    HomeyRefused,
+    AccountRejected,
+    ClientRejected,
+    HomeyRejected,
     ProtocolChanged,
     SecretUnavailable,
-    StaleSignIn,
+    SignInExpired,
     Throttled,
     Transient,
 )
 from homey_tokend.core.failure import trouble_of
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.http_types import Conversation, Endpoints, Request, Response
+from homey_tokend.core.http_types import Endpoints, Flow, Request, Response
 from homey_tokend.core.ports import Clock, CredentialSource, Transport
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Bearer, Grant, UserToken
 from homey_tokend.credentials.digests import Digests, digests
 from homey_tokend.keeper.accounts import Accounts
-from homey_tokend.storage.store import Ledger
+from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -46,7 +46,7 @@ USER_TOKEN_KEPT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Homey:
+class HomeySettings:
     """What the configuration says of one Homey to the flow.
 
     ``watched``: its sign-in values may be read again and again (no command runs for them).
@@ -62,7 +62,7 @@ class Homey:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class SignInDependencies:
     """The hands that an attempt uses.
 
     ``run_blocking`` runs a slow function on a thread; ``hide`` is told of every
@@ -74,18 +74,20 @@ class Tools:
     clock: Clock
     transport: Transport
     accounts: Accounts
-    ledger: Ledger
+    ledger: StateStore
     run_blocking: Callable[..., Awaitable[Digests]]
     hide: Callable[[Secret], None]
     heard: Callable[[str, Request, Response], None] = lambda _name, _request, _response: None
-    tell: events.Tell = events.nobody
+    tell: events.Emit = events.ignore_event
     wall: Callable[[], datetime] | None = None
 
 
 class Refresher:
     """Makes attempts for one Homey; keeps user token and grant in memory between them."""
 
-    def __init__(self, homey: Homey, source: CredentialSource, tools: Tools) -> None:
+    def __init__(
+        self, homey: HomeySettings, source: CredentialSource, tools: SignInDependencies
+    ) -> None:
         self._homey = homey
         self._source = source
         self._tools = tools
@@ -109,7 +111,7 @@ class Refresher:
         """The address that the configuration names; None: it is found out."""
         return self._homey.url
 
-    def facts(self, now: datetime, facts: Facts) -> Facts:
+    def facts(self, now: datetime, facts: Activity) -> Activity:
         """The facts with what only this class knows filled in."""
         return replace(
             facts,
@@ -144,7 +146,9 @@ class Refresher:
         self._who, self._user, self._grant = who, None, None
         return not first
 
-    async def attempt(self, state: HomeyState, facts: Facts, plan: Plan) -> Bearer | Gate:
+    async def attempt(
+        self, state: HomeyState, facts: Activity, plan: RefreshSettings
+    ) -> Bearer | Constraint:
         """One attempt to get a new bearer.
 
         Returns:
@@ -160,14 +164,14 @@ class Refresher:
         if remembered is not None:
             try:
                 return await self._exchange(remembered, state)
-            except StaleSignIn:
+            except SignInExpired:
                 self._grant = None
         grant = await self._sign_in(state, facts, plan)
-        if isinstance(grant, Gate):
+        if isinstance(grant, Constraint):
             return grant
         try:
             return await self._exchange(grant, state)
-        except (StaleSignIn, HomeyRefused):
+        except (SignInExpired, HomeyRejected):
             # What it was renewed by opens nothing: only a consent given anew can.
             await self._strike_out_refresh_token()
             raise
@@ -176,11 +180,11 @@ class Refresher:
 
     async def _exchange(self, grant: Grant, state: HomeyState) -> Bearer:
         homey = self._homey
-        site = Site(homey.endpoints, homey.cloudid, homey.url, state.url, homey.lifetime)
+        site = HomeyTarget(homey.endpoints, homey.cloudid, homey.url, state.url, homey.lifetime)
         try:
             hide = athom.known_secrets(self._values())
             bearer = await self._walk(athom.exchange(grant, site, hide))
-        except (StaleSignIn, HomeyRefused):
+        except (SignInExpired, HomeyRejected):
             # A consent given anew may cover the Homey: the next try begins at the login.
             self._grant = None
             raise
@@ -190,13 +194,15 @@ class Refresher:
 
     # --- sign-in ---
 
-    async def _sign_in(self, state: HomeyState, facts: Facts, plan: Plan) -> Grant | Gate:
+    async def _sign_in(
+        self, state: HomeyState, facts: Activity, plan: RefreshSettings
+    ) -> Grant | Constraint:
         grant = await self._by_refresh_token()
         if grant is None:
             grant = await self._by_remembered_user()
         if grant is None:
             user = await self._log_in(state, facts, plan)
-            if isinstance(user, Gate):
+            if isinstance(user, Constraint):
                 return user
             self._user = user
             grant = await self._walk(athom.consent(self._values(), self._homey.endpoints, user))
@@ -209,7 +215,7 @@ class Refresher:
             return None
         try:
             return await self._walk(athom.renew_grant(self._values(), self._homey.endpoints, token))
-        except (StaleSignIn, ClientRefused, ProtocolChanged):
+        except (SignInExpired, ClientRejected, ProtocolChanged):
             # A client may be refused for this grant alone: the full flow tells what is meant.
             await self._strike_out_refresh_token()
             return None
@@ -220,26 +226,28 @@ class Refresher:
             return None
         try:
             return await self._walk(athom.consent(self._values(), self._homey.endpoints, user))
-        except (StaleSignIn, ClientRefused, ProtocolChanged):
+        except (SignInExpired, ClientRejected, ProtocolChanged):
             # Only a fresh user token makes such an answer mean what it says.
             self._user = None
             return None
 
-    async def _log_in(self, state: HomeyState, facts: Facts, plan: Plan) -> UserToken | Gate:
+    async def _log_in(
+        self, state: HomeyState, facts: Activity, plan: RefreshSettings
+    ) -> UserToken | Constraint:
         accounts, key = self._tools.accounts, self.digests.account
         async with accounts.lock(key):
             now = self._tools.clock.now()
-            gate = attempts.may_sign_in(
+            gate = attempts.sign_in_constraint(
                 state, accounts.state(key), self.facts(now, facts), now, plan
             )
             if gate is not None:
                 return gate
             who = self._values()
             wall = self._tools.wall() if self._tools.wall else now
-            step = totp.step_of(wall) if who.totp_secret else None
+            step = totp.time_step(wall) if who.totp_secret else None
             code = self._one_time_code(who.totp_secret, step)
             await accounts.signing_in(key, now, step)
-            self._tools.tell(events.SignIn(self._homey.name, now))
+            self._tools.tell(events.SignInStarted(self._homey.name, now))
             return await self._judged(key, code)
 
     async def _judged(self, key: str, code: str) -> UserToken:
@@ -249,7 +257,7 @@ class Refresher:
             user = await self._walk(
                 athom.log_in(self._values(), self._homey.endpoints, one_time_code=code)
             )
-        except AccountRefused as error:
+        except AccountRejected as error:
             trouble = trouble_of(error, self._tools.clock.now())
             await accounts.refused(key, digest, trouble)
             raise
@@ -283,7 +291,7 @@ class Refresher:
     async def _strike_out_refresh_token(self) -> None:
         """The full flow is needed; so it is, too, where no refresh token is kept."""
         if self._refresh_token() is not None:
-            log.warning("refresh_token.refused", homey=self._homey.name)
+            log.warning("refresh_token.rejected", homey=self._homey.name)
             await self._tools.ledger.keep_refresh_token(self._homey.name, None)
 
     def _living_grant(self, now: datetime) -> Grant | None:
@@ -304,8 +312,8 @@ class Refresher:
             raise SecretUnavailable("the sign-in values were not read")
         return self._who
 
-    async def _walk(self, conversation: Conversation[T]) -> T:
-        return await walk(conversation, self._tools.transport, self._heard)
+    async def _walk(self, conversation: Flow[T]) -> T:
+        return await run_flow(conversation, self._tools.transport, self._heard)
 
     def _heard(self, request: Request, response: Response) -> None:
         self._tools.heard(self._homey.name, request, response)

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 import structlog
 
 from homey_tokend.core.ports import Clock
-from homey_tokend.core.status import Refreshed, View
+from homey_tokend.core.status import RefreshResult, View
 from homey_tokend.keeper.accounts import Accounts
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.requests import Reception
+from homey_tokend.keeper.requests import RefreshRequests
 from homey_tokend.runtime.clock import SteadyClock
 
 log = structlog.get_logger()
 
 
-class Fleet:
+class Supervisor:
     """Runs the keepers; answers the doors.
 
     Args:
@@ -35,7 +35,7 @@ class Fleet:
     ) -> None:
         self._keepers = dict(keepers)
         self._receptions = {
-            name: Reception(keeper, accounts, clock) for name, keeper in keepers.items()
+            name: RefreshRequests(keeper, accounts, clock) for name, keeper in keepers.items()
         }
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
@@ -82,7 +82,7 @@ class Fleet:
         if name in self._keepers:
             keeper.inherit(self._keepers[name].clock_sets)
         self._keepers[name] = keeper
-        self._receptions[name] = Reception(keeper, self._accounts, self._clock)
+        self._receptions[name] = RefreshRequests(keeper, self._accounts, self._clock)
         self._begin(name)
 
     async def remove(self, name: str) -> None:
@@ -132,7 +132,7 @@ class Fleet:
                 keeper.clock_was_set(set_by)
             await self._accounts.shifted(set_by)
         for keeper in self._keepers.values():
-            if keeper.view.refusing_until is not None:
+            if keeper.view.sign_in_blocked_until is not None:
                 keeper.look_for_new_values()
             keeper.ring()
         # Last: a disk that hangs keeps the next beat waiting, and nobody else.
@@ -157,13 +157,13 @@ class Fleet:
         return self._alive()
 
     async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View:
-        """See ``Reception.token_for``; KeyError for an unknown Homey."""
+        """See ``RefreshRequests.token_for``; KeyError for an unknown Homey."""
         return await self._receptions[name].token_for(min_ttl, wait)
 
-    async def refresh(self, name: str, wait: timedelta) -> Refreshed:
-        """See ``Reception.refresh``; KeyError for an unknown Homey."""
+    async def refresh(self, name: str, wait: timedelta) -> RefreshResult:
+        """See ``RefreshRequests.refresh``; KeyError for an unknown Homey."""
         return await self._receptions[name].refresh(wait)
 
     async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
-        """See ``Reception.refuted``; KeyError for an unknown Homey."""
+        """See ``RefreshRequests.refuted``; KeyError for an unknown Homey."""
         return await self._receptions[name].refuted(generation, wait)

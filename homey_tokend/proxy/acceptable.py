@@ -10,19 +10,19 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _PASSED_OVER = frozenset({"", "h2c"})
 
 
-def check(request: web.Request) -> None:
+def check_request(request: web.Request) -> None:
     """Refuse what is not passed on.
 
     Raises:
-        Problem: 405 ``wrong-method``, or 501 ``no-upgrade``.
+        Problem: 405 ``method-not-allowed``, or 501 ``no-upgrade``.
     """
     if request.method not in METHODS:
         allow = ", ".join(METHODS)
         raise Problem(
             405,
-            "wrong-method",
+            "method-not-allowed",
             f"{request.method[:16]} is not forwarded; allowed: {allow}",
-            kind="wrong_method",
+            kind="method_not_allowed",
             more={"allow": allow},
         )
     if not _PASSED_OVER.issuperset(_upgrades(request)):

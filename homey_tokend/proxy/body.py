@@ -10,10 +10,10 @@ from aiohttp import web
 from homey_tokend.server.problems import Problem
 
 #: How long may a body be to be kept? Whatever a Homey is told by hand is below; pictures are not.
-KEPT_MOST = 64 * 1024
+MAX_BUFFERED = 64 * 1024
 
 
-class Body:
+class RequestBody:
     """One request's body.
 
     ``kept`` is all of it, or None where it streams: then it can be sent once only.
@@ -41,7 +41,7 @@ class Body:
             whole: How long all that is kept may take: a byte now and then is no silence.
 
         Raises:
-            Problem: 408 ``stalled-body``, or 400 ``bad-body``.
+            Problem: 408 ``body-timeout``, or 400 ``bad-body``.
         """
         body = cls(request, silence)
         if request.can_read_body:
@@ -49,16 +49,16 @@ class Body:
                 async with asyncio.timeout(whole.total_seconds()):
                     await body._read()
             except TimeoutError:
-                raise endless(whole.total_seconds()) from None
+                raise endless_body(whole.total_seconds()) from None
         return body
 
     async def _read(self) -> None:
-        if self.length is not None and self.length > KEPT_MOST:
+        if self.length is not None and self.length > MAX_BUFFERED:
             self.kept = None
             return
         parts: list[bytes] = []
         size = 0
-        while size <= KEPT_MOST:
+        while size <= MAX_BUFFERED:
             part = await self._next()
             if not part:
                 self.kept = b"".join(parts)
@@ -74,7 +74,7 @@ class Body:
             async with asyncio.timeout(self._silence_s):
                 return await self._content.readany()
         except TimeoutError:
-            problem = stalled(self._silence_s)
+            problem = stalled_body(self._silence_s)
         except Exception:  # noqa: BLE001  whatever aiohttp makes of broken framing: it is the caller's
             problem = bad_body()
         raise problem
@@ -103,23 +103,23 @@ class Body:
         return part
 
 
-def stalled(seconds: float) -> Problem:
+def stalled_body(seconds: float) -> Problem:
     """408: the caller announced a body and sent nothing for so long."""
     return Problem(
         408,
-        "stalled-body",
+        "body-timeout",
         f"the request's body did not come: nothing for {seconds:g} s",
-        kind="stalled_body",
+        kind="body_timeout",
     )
 
 
-def endless(seconds: float) -> Problem:
+def endless_body(seconds: float) -> Problem:
     """408: the caller sends a byte now and then, and comes to no end."""
     return Problem(
         408,
-        "stalled-body",
+        "body-timeout",
         f"the request's body did not end within {seconds:g} s",
-        kind="stalled_body",
+        kind="body_timeout",
     )
 
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import structlog
 from aiohttp import web
 
-from homey_tokend.http.errors import explain
-from homey_tokend.proxy.body import Body, bad_body, stalled
-from homey_tokend.proxy.limiter import Line
+from homey_tokend.http.errors import describe_error
+from homey_tokend.proxy.body import RequestBody, bad_body, stalled_body
+from homey_tokend.proxy.limiter import LimiterSettings
 from homey_tokend.server.problems import Problem
 
 _log = structlog.get_logger()
@@ -18,7 +18,7 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProxyLimits:
     """How long a call may take.
 
     Args:
@@ -35,17 +35,17 @@ class Limits:
     whole: timedelta = timedelta(minutes=15)
     refresh: timedelta = timedelta(seconds=30)
     again: timedelta = timedelta(seconds=10)
-    line: Line = field(default_factory=Line)
+    line: LimiterSettings = field(default_factory=LimiterSettings)
 
 
 @dataclass(slots=True)
-class Call:
+class ProxyCall:
     """One request as it goes to the Homey, once or again; ``response`` once ours has begun."""
 
     request: web.Request
     homey: str
     target: str
-    body: Body
+    body: RequestBody
     response: web.StreamResponse | None = None
 
     @property
@@ -54,26 +54,28 @@ class Call:
         return self.request.method in _IDEMPOTENT and self.body.kept is not None
 
 
-def too_late(homey: str, reason: str) -> Problem:
+def gateway_timeout(homey: str, reason: str) -> Problem:
     """504: no answer came in time."""
-    return Problem(504, "too-late", f"{homey}: {reason}", kind="too_late", more={"homey": homey})
+    return Problem(504, "timeout", f"{homey}: {reason}", kind="timeout", more={"homey": homey})
 
 
-def unreachable(homey: str, reason: str) -> Problem:
+def bad_gateway(homey: str, reason: str) -> Problem:
     """502: no answer came, or none that can be passed on."""
     return Problem(
         502, "unreachable", f"{homey}: {reason}", kind="unreachable", more={"homey": homey}
     )
 
 
-def no_answer(call: Call, error: BaseException, address: str, limits: Limits) -> Problem:
+def failed_call(
+    call: ProxyCall, error: BaseException, address: str, limits: ProxyLimits
+) -> Problem:
     """What an error amid a call is for the caller: the fault of one side, in plain words."""
     if call.body.broken:
         return bad_body()
     if isinstance(error, TimeoutError) and call.body.awaited:
-        return stalled(limits.silence.total_seconds())
-    reason = explain(error, address)
+        return stalled_body(limits.silence.total_seconds())
+    reason = describe_error(error, address)
     _log.info("call.failed", homey=call.homey, reason=reason, cause=type(error).__name__)
     if isinstance(error, TimeoutError):
-        return too_late(call.homey, reason)
-    return unreachable(call.homey, reason)
+        return gateway_timeout(call.homey, reason)
+    return bad_gateway(call.homey, reason)

@@ -11,17 +11,17 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from homey_tokend.core.ports import Clock, Desk
+from homey_tokend.core.ports import Clock, TokenProvider
 from homey_tokend.core.tokens import Token
-from homey_tokend.http.errors import address_of, explain
+from homey_tokend.http.errors import describe_error, host_and_port
 from homey_tokend.proxy import headers
-from homey_tokend.proxy.acceptable import check
-from homey_tokend.proxy.body import Body
-from homey_tokend.proxy.calls import Call, Limits, no_answer, too_late
-from homey_tokend.proxy.limiter import Turns
-from homey_tokend.proxy.retry import Attempts
-from homey_tokend.proxy.target import target_of
-from homey_tokend.proxy.tokens import Bearers
+from homey_tokend.proxy.acceptable import check_request
+from homey_tokend.proxy.body import RequestBody
+from homey_tokend.proxy.calls import ProxyCall, ProxyLimits, failed_call, gateway_timeout
+from homey_tokend.proxy.limiter import CallLimiter
+from homey_tokend.proxy.retry import RetryingSender
+from homey_tokend.proxy.target import request_target
+from homey_tokend.proxy.tokens import ProxyTokens
 from homey_tokend.proxy.upstream import FOREIGN, Upstream
 
 _log = structlog.get_logger()
@@ -38,13 +38,17 @@ class Forwarder:
     """
 
     def __init__(
-        self, desk: Desk, upstream: Upstream, clock: Clock, limits: Limits | None = None
+        self,
+        desk: TokenProvider,
+        upstream: Upstream,
+        clock: Clock,
+        limits: ProxyLimits | None = None,
     ) -> None:
-        self._limits = limits or Limits()
-        self._bearers = Bearers(desk, self._limits.refresh)
-        self._attempts = Attempts(desk, self._bearers, upstream, self._limits)
+        self._limits = limits or ProxyLimits()
+        self._bearers = ProxyTokens(desk, self._limits.refresh)
+        self._attempts = RetryingSender(desk, self._bearers, upstream, self._limits)
         self._clock = clock
-        self._turns: dict[str, Turns] = {}
+        self._turns: dict[str, CallLimiter] = {}
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Ask the Homey, and stream its answer.
@@ -63,17 +67,17 @@ class Forwarder:
         """
         name = request.match_info["name"]
         self._bearers.view(name)
-        target = target_of(request.raw_path, name)
-        check(request)
-        body = await Body.of(request, self._limits.silence, self._limits.whole)
-        call = Call(request, name, target, body)
+        target = request_target(request.raw_path, name)
+        check_request(request)
+        body = await RequestBody.of(request, self._limits.silence, self._limits.whole)
+        call = ProxyCall(request, name, target, body)
         turns = self._turns.get(name)
         if turns is None:
-            turns = self._turns[name] = Turns(self._limits.line, self._clock)
+            turns = self._turns[name] = CallLimiter(self._limits.line, self._clock)
         async with turns.turn(name):
             return await self._within(call, turns)
 
-    async def _within(self, call: Call, turns: Turns) -> web.StreamResponse:
+    async def _within(self, call: ProxyCall, turns: CallLimiter) -> web.StreamResponse:
         """The call, within its whole time."""
         begun = self._clock.monotonic()
         try:
@@ -81,8 +85,8 @@ class Forwarder:
                 response = await self._carried(call, turns)
         except TimeoutError as error:
             if call.response is None:
-                raise too_late(call.homey, "the call took too long") from None
-            self._cut(call, explain(error, "the Homey"))
+                raise gateway_timeout(call.homey, "the call took too long") from None
+            self._cut(call, describe_error(error, "the Homey"))
             return call.response
         _log.debug(
             "call.answered",
@@ -93,7 +97,7 @@ class Forwarder:
         )
         return response
 
-    async def _carried(self, call: Call, turns: Turns) -> web.StreamResponse:
+    async def _carried(self, call: ProxyCall, turns: CallLimiter) -> web.StreamResponse:
         token, answer = await self._attempts.final(call, turns)
         try:
             return await self._stream(call, answer, token)
@@ -101,33 +105,33 @@ class Forwarder:
             answer.close()
 
     async def _stream(
-        self, call: Call, answer: aiohttp.ClientResponse, token: Token
+        self, call: ProxyCall, answer: aiohttp.ClientResponse, token: Token
     ) -> web.StreamResponse:
         """Pass the answer on, piece by piece; the first is waited for, so that we can still say no."""
-        told, hidden = headers.to_tell(answer.headers, token.value.reveal())
+        told, hidden = headers.response_headers(answer.headers, token.value.reveal())
         if hidden:
             _log.warning("call.header_dropped", homey=call.homey, count=hidden)
         try:
             first = await answer.content.readany()
         except FOREIGN as error:
-            problem = no_answer(call, error, address_of(token.url), self._limits)
+            problem = failed_call(call, error, host_and_port(token.url), self._limits)
         else:
             call.response = web.StreamResponse(status=answer.status, headers=told)
             await call.response.prepare(call.request)
             try:
                 await _pass_on(first, answer.content, call.response)
             except FOREIGN as error:
-                self._cut(call, explain(error, address_of(token.url)))
+                self._cut(call, describe_error(error, host_and_port(token.url)))
             return call.response
         raise problem
 
     @staticmethod
-    def _cut(call: Call, reason: str) -> None:
+    def _cut(call: ProxyCall, reason: str) -> None:
         """Break our answer off where the Homey's broke off: the caller must not take it for whole."""
         transport = call.request.transport
         if transport is None or transport.is_closing():
             return  # the caller left
-        _log.info("call.cut", homey=call.homey, reason=reason)
+        _log.info("call.aborted", homey=call.homey, reason=reason)
         transport.close()
 
 

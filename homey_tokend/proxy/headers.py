@@ -35,7 +35,9 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def to_send(fields: Mapping[str, str], bearer: str, length: int | None = None) -> CIMultiDict[str]:
+def request_headers(
+    fields: Mapping[str, str], bearer: str, length: int | None = None
+) -> CIMultiDict[str]:
     """The fields for the Homey: the caller's without what is ours, and the bearer.
 
     Args:
@@ -55,7 +57,7 @@ def to_send(fields: Mapping[str, str], bearer: str, length: int | None = None) -
     return kept
 
 
-def to_tell(fields: Mapping[str, str], bearer: str) -> tuple[CIMultiDict[str], int]:
+def response_headers(fields: Mapping[str, str], bearer: str) -> tuple[CIMultiDict[str], int]:
     """The fields for the caller, and how many were left out because the token stood in them.
 
     Args:

@@ -19,7 +19,7 @@ _RETRY_S = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LimiterSettings:
     """How a Homey is spared.
 
     Args:
@@ -33,7 +33,7 @@ class Line:
     wait: timedelta = timedelta(seconds=30)
 
 
-class Turns:
+class CallLimiter:
     """The line before one Homey; first come, first served.
 
     Args:
@@ -41,7 +41,7 @@ class Turns:
         clock: Whose ``sleep`` a pause lasts.
     """
 
-    def __init__(self, line: Line, clock: Clock) -> None:
+    def __init__(self, line: LimiterSettings, clock: Clock) -> None:
         self._line = line
         self._clock = clock
         self._under_way = 0

@@ -7,21 +7,21 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from homey_tokend.core.ports import Desk
+from homey_tokend.core.ports import TokenProvider
 from homey_tokend.core.tokens import Token
-from homey_tokend.http.errors import address_of
+from homey_tokend.http.errors import host_and_port
 from homey_tokend.proxy import headers
-from homey_tokend.proxy.body import Body
-from homey_tokend.proxy.calls import Call, Limits, no_answer, unreachable
-from homey_tokend.proxy.limiter import Turns
-from homey_tokend.proxy.retry_after import waited_for
-from homey_tokend.proxy.tokens import Bearers
+from homey_tokend.proxy.body import RequestBody
+from homey_tokend.proxy.calls import ProxyCall, ProxyLimits, bad_gateway, failed_call
+from homey_tokend.proxy.limiter import CallLimiter
+from homey_tokend.proxy.retry_after import retry_after_delay
+from homey_tokend.proxy.tokens import ProxyTokens
 from homey_tokend.proxy.upstream import FOREIGN, Upstream
 
 _log = structlog.get_logger()
 
 
-class Attempts:
+class RetryingSender:
     """Asks Homeys.
 
     Args:
@@ -31,13 +31,17 @@ class Attempts:
         limits: How long it may take.
     """
 
-    def __init__(self, desk: Desk, bearers: Bearers, upstream: Upstream, limits: Limits) -> None:
+    def __init__(
+        self, desk: TokenProvider, bearers: ProxyTokens, upstream: Upstream, limits: ProxyLimits
+    ) -> None:
         self._desk = desk
         self._bearers = bearers
         self._upstream = upstream
         self._limits = limits
 
-    async def final(self, call: Call, turns: Turns) -> tuple[Token, aiohttp.ClientResponse]:
+    async def final(
+        self, call: ProxyCall, turns: CallLimiter
+    ) -> tuple[Token, aiohttp.ClientResponse]:
         """The answer that the caller gets, after at most one more try for 401 and one for 429.
 
         Raises:
@@ -61,23 +65,25 @@ class Attempts:
         return token, answer
 
     async def _before_again(
-        self, call: Call, answer: aiohttp.ClientResponse, token: Token, turns: Turns
+        self, call: ProxyCall, answer: aiohttp.ClientResponse, token: Token, turns: CallLimiter
     ) -> Token | None:
         """The token to try once more with, when the time for it has come; None: no second try."""
         if answer.status == 401:
             return await self._bearers.newer(call.homey, token, again=call.body.kept is not None)
-        wait = waited_for(answer.headers.get("Retry-After"), self._desk.now())
+        wait = retry_after_delay(answer.headers.get("Retry-After"), self._desk.now())
         if not call.may_wait or wait > self._limits.again:
             return None
-        _log.info("call.asked_to_wait", homey=call.homey, wait_s=round(wait.total_seconds(), 3))
+        _log.info("call.throttled", homey=call.homey, wait_s=round(wait.total_seconds(), 3))
         await turns.pause(wait.total_seconds())
         return await self._bearers.held(call.homey)
 
-    async def _ask(self, call: Call, token: Token) -> aiohttp.ClientResponse:
+    async def _ask(self, call: ProxyCall, token: Token) -> aiohttp.ClientResponse:
         """Send the call; a Problem where no answer comes."""
         limits, body, loop = self._limits, call.body, asyncio.get_running_loop()
         url = URL(token.url + call.target, encoded=True)
-        sent = headers.to_send(call.request.headers, token.value.reveal(), _told_length(body))
+        sent = headers.request_headers(
+            call.request.headers, token.value.reveal(), _told_length(body)
+        )
         over = False
         try:
             async with asyncio.timeout_at(
@@ -101,18 +107,18 @@ class Attempts:
                     silence=limits.silence,
                 )
         except FOREIGN as error:
-            problem = no_answer(call, error, address_of(url), limits)
+            problem = failed_call(call, error, host_and_port(url), limits)
         else:
             if answer.status >= 200:
                 return answer
             answer.close()
-            problem = unreachable(call.homey, "it answers with a protocol of its own")
+            problem = bad_gateway(call.homey, "it answers with a protocol of its own")
         finally:
             over = True
         # Raised out here, so that no foreign exception, URL and all, hangs on as its context.
         raise problem
 
 
-def _told_length(body: Body) -> int | None:
+def _told_length(body: RequestBody) -> int | None:
     """The length to send: none for a request without a body, or one whose end nobody knows."""
     return None if body.kept == b"" else body.length

@@ -9,7 +9,7 @@ UNTOLD = timedelta(seconds=1)
 _FAR = timedelta(days=1)
 
 
-def waited_for(text: str | None, now: datetime) -> timedelta:
+def retry_after_delay(text: str | None, now: datetime) -> timedelta:
     """The wait that a header asks for, at least nothing and at most a day.
 
     Args:

@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"(?:/[\w:~-]+)+/?", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def target_of(raw_path: str, homey: str) -> str:
+def request_target(raw_path: str, homey: str) -> str:
     """The path and query to ask the Homey for, exactly as they came.
 
     In this order refused: another form than ``/homeys/NAME/api/…`` (an absolute

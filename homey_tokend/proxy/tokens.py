@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import structlog
 
-from homey_tokend.core.ports import Desk
+from homey_tokend.core.ports import TokenProvider
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
 from homey_tokend.server import problems
@@ -12,7 +12,7 @@ from homey_tokend.server import problems
 _log = structlog.get_logger()
 
 
-class Bearers:
+class ProxyTokens:
     """Asks the desk for what a call needs.
 
     Args:
@@ -20,7 +20,7 @@ class Bearers:
         patience: How long a refresh may take, where the Homey refuses the token or none is held.
     """
 
-    def __init__(self, desk: Desk, patience: timedelta) -> None:
+    def __init__(self, desk: TokenProvider, patience: timedelta) -> None:
         self._desk = desk
         self._patience = patience
 
@@ -46,7 +46,7 @@ class Bearers:
             raise problems.no_token(view, self._desk.now())
         if newer.generation <= token.generation:
             return None
-        _log.info("call.repeated", homey=name, generation=newer.generation)
+        _log.info("call.retried", homey=name, generation=newer.generation)
         return newer
 
     async def held(self, name: str) -> Token:

@@ -13,8 +13,8 @@ from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
-from homey_tokend.http.proxy_env import Proxies
-from homey_tokend.http.resolver import OwnThreadsResolver
+from homey_tokend.http.proxy_env import ProxySettings
+from homey_tokend.http.resolver import DaemonThreadResolver
 
 #: What may come out of a call: of aiohttp, its parser, the system, and a URL that is none.
 FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
@@ -43,7 +43,7 @@ class Upstream:
     ) -> None:
         self._ssl = ssl_context or ssl.create_default_context()
         self._ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._proxies = Proxies(environ)
+        self._proxies = ProxySettings(environ)
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(
@@ -99,7 +99,7 @@ class Upstream:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 ssl=self._ssl,
-                resolver=OwnThreadsResolver(),
+                resolver=DaemonThreadResolver(),
                 limit=0,  # how many at once is a matter of turns.py
                 keepalive_timeout=_KEPT_S,
             )

@@ -8,7 +8,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-async def aside(act: Callable[[], _T]) -> _T:
+async def run_in_thread(act: Callable[[], _T]) -> _T:
     """Do what may block on a thread of its own: the loop's own may be full of look-ups."""
     with_thread = ThreadPoolExecutor(1, thread_name_prefix="socket")
     try:

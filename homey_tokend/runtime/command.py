@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Self, cast
 
-from homey_tokend.core.errors import SinkFailed, SinkRefused
+from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.secret import Secret
 from homey_tokend.runtime.command_redact import without
-from homey_tokend.runtime.inherited import inherited
+from homey_tokend.runtime.inherited import child_environ
 
 #: How much of a command's last words is shown.
 _SHOWN = 500
@@ -50,9 +50,9 @@ _REFUSALS = frozenset(
 Environ = Callable[[], Mapping[str, str]]
 
 
-def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
+def sink_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """An environment fit for children: nothing of ours, and PATH, LANG and HOME at least."""
-    return _DEFAULTS | inherited(environ)
+    return _DEFAULTS | child_environ(environ)
 
 
 class Command:
@@ -99,10 +99,10 @@ class Command:
             How it ended.
 
         Raises:
-            SinkRefused: it cannot be executed.
+            SinkRejected: it cannot be executed.
             SinkFailed: it ended with another status than 0, or had to be ended.
         """
-        async with _Run(self._argv, scrubbed(self._environ()), self._grace) as run:
+        async with _Run(self._argv, sink_environ(self._environ()), self._grace) as run:
             run.tell(line)
             try:
                 async with asyncio.timeout(self._timeout.total_seconds()):
@@ -229,12 +229,12 @@ async def _through(work: asyncio.Future[None]) -> None:
             await asyncio.wait([work])
 
 
-def _cannot_run(program: str, error: OSError | ValueError) -> SinkRefused | SinkFailed:
+def _cannot_run(program: str, error: OSError | ValueError) -> SinkRejected | SinkFailed:
     number = error.errno if isinstance(error, OSError) else errno.EINVAL
     message = f"{program} cannot be run: {os.strerror(number or errno.EIO).lower()}"
     if isinstance(error, OSError) and error.errno not in _REFUSALS:
         return SinkFailed(message)
-    return SinkRefused(
+    return SinkRejected(
         message,
         remedy="Is it there, with its interpreter, and executable for the daemon's user? "
         "The sandbox of the systemd unit closes most folders outside of /usr: "

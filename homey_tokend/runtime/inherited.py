@@ -14,6 +14,6 @@ _OURS = (
 )
 
 
-def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that a child may have."""
     return {name: value for name, value in environ.items() if not name.startswith(_OURS)}

@@ -19,14 +19,14 @@ import structlog
 from homey_tokend.runtime.log_journal import (
     TRACEBACK,
     Render,
-    as_console,
-    as_journal,
-    as_json,
-    plain,
-    traceback_of,
+    format_traceback,
+    render_console,
+    render_journal,
+    render_json,
+    to_plain,
 )
 from homey_tokend.runtime.log_redact import MASK, Redactor
-from homey_tokend.runtime.log_writer import Outlet
+from homey_tokend.runtime.log_writer import LogWriter
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 Format = Literal["auto", "console", "journal", "json"]
@@ -66,7 +66,7 @@ def configure(
     *,
     now: Callable[[], datetime],
     redactor: Redactor | None = None,
-) -> Outlet:
+) -> LogWriter:
     """Sets structlog and the standard library's logging up, for the whole process.
 
     Args:
@@ -82,7 +82,7 @@ def configure(
         The outlet: close it when the process ends, so that the last lines are written.
     """
     lines = _Lines(_render(format, stream, environ), now, redactor or Redactor())
-    outlet = Outlet(
+    outlet = LogWriter(
         stream,
         lambda count: lines.of("warning", {"event": "log.dropped", "lines": count}),
     )
@@ -112,7 +112,7 @@ class _Lines:
         try:
             line = self._render(self._complete(level, dict(event)))
         except Exception as error:  # noqa: BLE001  a field's own __str__ may raise anything
-            unrendered = {"event": "log.unrendered", "of": str(event.get("event"))}
+            unrendered = {"event": "log.render_failed", "of": str(event.get("event"))}
             line = self._render(
                 self._complete("error", unrendered | {"error": type(error).__name__})
             )
@@ -120,9 +120,9 @@ class _Lines:
 
     def _complete(self, level: str, event: dict[str, Any]) -> dict[str, Any]:
         exc_info = event.pop("exc_info", None)
-        text = traceback_of(exc_info, sys.exc_info) if exc_info else ""
+        text = format_traceback(exc_info, sys.exc_info) if exc_info else ""
         fields = {
-            key: value if key in _OWN_FIELDS else self._redact(key, plain(value))
+            key: value if key in _OWN_FIELDS else self._redact(key, to_plain(value))
             for key, value in event.items()
         }
         fields["level"] = level
@@ -148,14 +148,14 @@ class _Lines:
 class _Writer:
     """What structlog takes for a logger: every level is one method that writes."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: LogWriter) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = outlet.write
 
 
 class _Bridge(logging.Handler):
     """The standard library's log records as ``library.warned``."""
 
-    def __init__(self, lines: _Lines, outlet: Outlet) -> None:
+    def __init__(self, lines: _Lines, outlet: LogWriter) -> None:
         super().__init__(logging.WARNING)
         self._lines = lines
         self._outlet = outlet
@@ -189,8 +189,8 @@ def _render(format_: Format, stream: TextIO, environ: Mapping[str, str]) -> Rend
     if format_ == "auto":
         format_ = _chosen(stream, environ)
     if format_ == "console":
-        return partial(as_console, colours=_is_terminal(stream) and not environ.get("NO_COLOR"))
-    return as_journal if format_ == "journal" else as_json
+        return partial(render_console, colours=_is_terminal(stream) and not environ.get("NO_COLOR"))
+    return render_journal if format_ == "journal" else render_json
 
 
 def _chosen(stream: TextIO, environ: Mapping[str, str]) -> Format:

@@ -24,20 +24,20 @@ _LONGEST = 8192
 _FIRST = ("timestamp", "level", "event")
 
 
-def as_json(event: Event) -> str:
+def render_json(event: Event) -> str:
     """One JSON object, ASCII only: no control character of any alphabet gets through."""
     ordered = {key: event[key] for key in _FIRST if key in event} | dict(event)
-    return json.dumps({key: _cut(plain(value)) for key, value in ordered.items()})
+    return json.dumps({key: _cut(to_plain(value)) for key, value in ordered.items()})
 
 
-def as_journal(event: Event) -> str:
+def render_journal(event: Event) -> str:
     """``<6>token.renewed homey=home``; a traceback follows, each line with the priority."""
     prefix = f"<{_PRIORITIES.get(str(event.get('level')), 6)}>"
     lines = [_words(event), *_traceback_lines(event)]
     return "\n".join(prefix + line for line in lines)
 
 
-def as_console(event: Event, *, colours: bool = False) -> str:
+def render_console(event: Event, *, colours: bool = False) -> str:
     """Time, level, event, fields; a traceback follows, indented."""
     level = str(event.get("level", ""))
     shown = f"{level:8}"
@@ -47,7 +47,7 @@ def as_console(event: Event, *, colours: bool = False) -> str:
     return "\n".join([head, *_traceback_lines(event)])
 
 
-def plain(value: object) -> Any:
+def to_plain(value: object) -> Any:
     """A value that JSON knows, or its text."""
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -56,13 +56,13 @@ def plain(value: object) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(each) for each in value]
+        return [to_plain(each) for each in value]
     return str(value)
 
 
-def traceback_of(exc_info: object, current: Callable[[], Any]) -> str:
+def format_traceback(exc_info: object, current: Callable[[], Any]) -> str:
     """The traceback of ``exc_info`` (True, an exception or a triple), without any locals."""
     if isinstance(exc_info, BaseException):
         triple: Any = (type(exc_info), exc_info, exc_info.__traceback__)
@@ -90,7 +90,7 @@ def _words(event: Event) -> str:
 
 def _word(value: object) -> str:
     """A value that ends where it seems to end: quoted if it holds a blank, quote or =."""
-    value = _cut(plain(value))
+    value = _cut(to_plain(value))
     if not isinstance(value, str):
         return json.dumps(value)
     if value and value.isprintable() and not set(value) & set(" =\"'\\"):

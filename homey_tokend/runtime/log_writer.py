@@ -17,7 +17,7 @@ _MOST_CHARACTERS = 1024 * 1024
 _PATIENCE_S = 1.0
 
 
-class Outlet:
+class LogWriter:
     """Where lines go.
 
     ``write`` never waits and never raises. A stream that is closed or gone

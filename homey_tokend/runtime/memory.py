@@ -11,7 +11,7 @@ _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _THRESHOLD = 1024 * 1024
 
 
-def give_back() -> None:
+def limit_heap() -> None:
     """Keep glibc from holding on to what was large once.
 
     It raises the threshold to the largest block that was freed, and serves the next of that
@@ -27,7 +27,7 @@ def give_back() -> None:
     mallopt(_M_TRIM_THRESHOLD, 2 * _THRESHOLD)
 
 
-def settle() -> None:
+def freeze_objects() -> None:
     """Call when all is imported: a full collection would look through it for 20 ms each time."""
     gc.collect()
     gc.freeze()

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from homey_tokend.runtime.inherited import inherited
+from homey_tokend.runtime.inherited import child_environ
 
 #: How long is waited for the end of the output once the command has ended? An agent that it
 #: left in the background may hold the pipe open for ever.
@@ -17,14 +17,14 @@ _LAST_MOMENT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class CommandResult:
     """What a command wrote, and its exit status; a negative one is a signal."""
 
     data: bytes = field(repr=False)
     status: int
 
 
-async def run(argv: Sequence[str], environ: Mapping[str, str], most: int) -> Output:
+async def run_command(argv: Sequence[str], environ: Mapping[str, str], most: int) -> CommandResult:
     """Run a command without input, in a session of its own, until it ends.
 
     Where the caller is cancelled, or more than ``most`` bytes come, the command and its
@@ -41,7 +41,7 @@ async def run(argv: Sequence[str], environ: Mapping[str, str], most: int) -> Out
     Raises:
         OSError: It cannot be started.
     """
-    starting = asyncio.ensure_future(_start(argv, inherited(environ), most))
+    starting = asyncio.ensure_future(_start(argv, child_environ(environ), most))
     try:
         transport, collector = await asyncio.shield(starting)
     except asyncio.CancelledError:
@@ -57,7 +57,7 @@ async def run(argv: Sequence[str], environ: Mapping[str, str], most: int) -> Out
             await asyncio.wait([collector.silent], timeout=_LAST_WORDS_S)
     finally:
         await _end(transport, collector)
-    return Output(bytes(collector.data), transport.get_returncode() or 0)
+    return CommandResult(bytes(collector.data), transport.get_returncode() or 0)
 
 
 class _Collector(asyncio.SubprocessProtocol):

@@ -31,7 +31,7 @@ HEARTBEAT = timedelta(seconds=30)
 
 #: How far may the clocks drift apart within one beat and still count as in step?
 #: NTP slews by milliseconds; a suspend or a set clock is told by more.
-IN_STEP = timedelta(seconds=3)
+CLOCK_TOLERANCE = timedelta(seconds=3)
 
 _NOTHING = timedelta(0)
 _HEARTBEAT_JOB = "heartbeat"
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """One heartbeat: when, and how far the wall clock left the monotonic one since the last."""
 
     at: datetime
@@ -56,7 +56,7 @@ class _Appointment:
     wake: Callable[[], None]
 
 
-class Timetable:
+class JobScheduler:
     """``ports.Schedule``, and the heartbeat.
 
     Wake-ups are plain functions that set a flag; they are called on the event loop. One
@@ -76,7 +76,7 @@ class Timetable:
         *,
         steady: Clock | None = None,
         heartbeat: timedelta = HEARTBEAT,
-        on_beat: Callable[[Beat], None] = lambda _: None,
+        on_beat: Callable[[Heartbeat], None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._steady = steady or clock
@@ -113,7 +113,7 @@ class Timetable:
         self._scheduler.add_job(
             self._ring,
             DateTrigger(
-                run_date=at + (set_by if abs(set_by) > IN_STEP else _NOTHING), timezone=UTC
+                run_date=at + (set_by if abs(set_by) > CLOCK_TOLERANCE else _NOTHING), timezone=UTC
             ),
             args=(name, appointment),
             id=_job_of(name),
@@ -159,13 +159,13 @@ class Timetable:
             if appointment.at <= now:
                 self.forget(name)
                 _wake(name, appointment)
-            elif abs(jumped) > IN_STEP:
+            elif abs(jumped) > CLOCK_TOLERANCE:
                 # Woken to think anew; until it has, the appointment stands.
                 _wake(name, appointment)
         try:
-            self._on_beat(Beat(now, jumped))
+            self._on_beat(Heartbeat(now, jumped))
         except Exception:
-            log.exception("beat.failed")
+            log.exception("heartbeat.failed")
 
     def _remove_job(self, name: str) -> None:
         try:
@@ -179,7 +179,7 @@ def _wake(name: str, appointment: _Appointment) -> None:
     try:
         appointment.wake()
     except Exception:
-        log.exception("wake.failed", name=name)
+        log.exception("wakeup.failed", name=name)
 
 
 def _job_of(name: str) -> str:

@@ -11,7 +11,7 @@ import structlog
 log = structlog.get_logger()
 
 
-class Notifier:
+class SystemdNotifier:
     """Sends state lines to the service manager; does nothing where there is none.
 
     Args:
@@ -62,7 +62,7 @@ class Notifier:
                 sock.setblocking(False)
                 sock.sendto(line.encode(), self._address)
         except OSError as error:
-            log.debug("systemd.not_told", reason=error.strerror or type(error).__name__)
+            log.debug("systemd.notify_failed", reason=error.strerror or type(error).__name__)
 
 
 def _watchdog(environ: Mapping[str, str]) -> timedelta | None:

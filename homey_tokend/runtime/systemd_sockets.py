@@ -15,7 +15,9 @@ FIRST = 3
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
-def inherited(environ: MutableMapping[str, str], first: int = FIRST) -> tuple[socket.socket, ...]:
+def inherited_sockets(
+    environ: MutableMapping[str, str], first: int = FIRST
+) -> tuple[socket.socket, ...]:
     """Take over the sockets that were passed to this process.
 
     Args:
@@ -41,7 +43,9 @@ def inherited(environ: MutableMapping[str, str], first: int = FIRST) -> tuple[so
     )
 
 
-def overruled(config: SocketConfig, socks: Sequence[socket.socket]) -> Iterator[tuple[str, str]]:
+def overridden_keys(
+    config: SocketConfig, socks: Sequence[socket.socket]
+) -> Iterator[tuple[str, str]]:
     """What the configuration says of the socket, and the socket unit says otherwise.
 
     Args:

@@ -9,7 +9,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads:
+class WorkerPool:
     """Threads of one's own for blocking work.
 
     The loop's default pool can be stuck in DNS look-ups, and a state write must
@@ -37,14 +37,14 @@ class Threads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-class Turns:
-    """Runs work on ``Threads`` one piece after another, in the order of asking.
+class SerialWorker:
+    """Runs work on ``WorkerPool`` one piece after another, in the order of asking.
 
     Who stops waiting does not stop the work, and the next piece still waits for
     it: so an older content can never land on top of a newer one.
     """
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: WorkerPool) -> None:
         self._threads = threads
         self._turn = asyncio.Lock()
 

@@ -9,7 +9,7 @@ import errno
 import socket
 from collections.abc import Callable
 
-from homey_tokend.server.connections import Crowd, Guest
+from homey_tokend.server.connections import Connection, Connections
 
 #: How many new clients are taken in one turn of the loop? While they are, nobody is served.
 _TAKEN_AT_ONCE = 32
@@ -30,7 +30,9 @@ class Acceptor:
         crowd: Where room can be made.
     """
 
-    def __init__(self, sock: socket.socket, make: Callable[[], Guest], crowd: Crowd) -> None:
+    def __init__(
+        self, sock: socket.socket, make: Callable[[], Connection], crowd: Connections
+    ) -> None:
         self._sock = sock
         self._make = make
         self._crowd = crowd

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from homey_tokend.config import AllowConfig, SocketConfig
-from homey_tokend.server.connections import peer_behind
+from homey_tokend.server.connections import request_peer
 from homey_tokend.server.peer_credentials import Peer
 from homey_tokend.server.problems import Problem
 
@@ -34,7 +34,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowList:
     """Users and groups by number; ``anybody``: whoever the file mode lets in."""
 
     anybody: bool = True
@@ -47,28 +47,28 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class AccessRules:
     """Who may read, and who may use the forwarding door."""
 
-    readers: Allowed = Allowed()
-    callers: Allowed = Allowed()
+    readers: AllowList = AllowList()
+    callers: AllowList = AllowList()
 
 
-def rules_of(config: SocketConfig) -> Rules:
+def resolve_rules(config: SocketConfig) -> AccessRules:
     """Look the names of the configuration up; may block.
 
     An unknown name is told as a warning and stands for nobody: it never opens a door.
     """
     readers = _resolved(config.allow, "socket.allow")
     if config.allow_api is None:
-        return Rules(readers, readers)
-    return Rules(readers, _resolved(config.allow_api, "socket.allow_api"))
+        return AccessRules(readers, readers)
+    return AccessRules(readers, _resolved(config.allow_api, "socket.allow_api"))
 
 
-def _resolved(config: AllowConfig, key: str) -> Allowed:
+def _resolved(config: AllowConfig, key: str) -> AllowList:
     uids = [_number(name, f"{key}.users", _uid_of) for name in config.users]
     gids = [_number(name, f"{key}.groups", _gid_of) for name in config.groups]
-    return Allowed(
+    return AllowList(
         anybody=not uids and not gids,
         uids=frozenset(uid for uid in uids if uid is not None),
         gids=frozenset(gid for gid in gids if gid is not None),
@@ -98,7 +98,7 @@ def _gid_of(name: str) -> int:
     return grp.getgrnam(name).gr_gid
 
 
-class Gatekeeper:
+class AccessControl:
     """Judges peers and counts them.
 
     Args:
@@ -109,12 +109,12 @@ class Gatekeeper:
 
     def __init__(
         self,
-        rules: Rules | None = None,
+        rules: AccessRules | None = None,
         *,
         always: Collection[int] | None = None,
         now: Callable[[], float] | None = None,
     ) -> None:
-        self.rules = rules or Rules()
+        self.rules = rules or AccessRules()
         self._always = {_ROOT, os.geteuid()} if always is None else always
         self._now = now or _loop_time
         #: How often each user asked, by number; of more than 64 users the rest as "other".
@@ -134,11 +134,11 @@ class Gatekeeper:
 
     def readers_gate(self, request: web.Request) -> Problem | None:
         """The gate of every route but the forwarding door's (``routes.Gate``)."""
-        return self.judged(peer_behind(request), self.may_read)
+        return self.judged(request_peer(request), self.may_read)
 
     def callers_gate(self, request: web.Request) -> Problem | None:
         """The gate of the forwarding door (``routes.Gate``)."""
-        return self.judged(peer_behind(request), self.may_call, _CALLERS_LIST)
+        return self.judged(request_peer(request), self.may_call, _CALLERS_LIST)
 
     def judged(
         self, peer: Peer | None, may: Callable[[Peer], bool], to: str = _READERS_LIST
@@ -170,12 +170,12 @@ class Gatekeeper:
             self._logged[name] = (last, unsaid + 1)
         else:
             self._logged[name] = (now, 0)
-            _log.warning("client.refused", uid=peer.uid, pid=peer.pid, unsaid=unsaid)
+            _log.warning("client.denied", uid=peer.uid, pid=peer.pid, unsaid=unsaid)
         return Problem(
             403,
-            "peer-refused",
+            "user-not-allowed",
             f"the user {peer.uid} may not ask for this",
-            kind="peer_refused",
+            kind="user_not_allowed",
             more={"remedy": f"Add the user or one of its groups to {to}, and reload."},
         )
 
@@ -185,4 +185,6 @@ def _loop_time() -> float:
 
 
 def _nobody() -> Problem:
-    return Problem(403, "peer-refused", "nobody vouches for this connection", kind="peer_refused")
+    return Problem(
+        403, "user-not-allowed", "nobody vouches for this connection", kind="user_not_allowed"
+    )

@@ -12,24 +12,24 @@ from datetime import datetime
 import structlog
 from aiohttp import HttpVersion11, web
 
-from homey_tokend.core.ports import Desk
+from homey_tokend.core.ports import TokenProvider
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
 from homey_tokend.server import documents, problems
-from homey_tokend.server.connections import Guest
-from homey_tokend.server.monitoring import Watched, Watching
+from homey_tokend.server.connections import Connection
+from homey_tokend.server.monitoring import MonitoringRoutes, Telemetry
 from homey_tokend.server.problems import Problem
-from homey_tokend.server.query import BARE, TokenAsk, token_ask, wait_of
+from homey_tokend.server.query import BARE, TokenQuery, token_query, wait_query
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: Looks at a request before it is served: None lets it pass, a Problem is its answer.
-Gate = Callable[[web.Request], Problem | None]
+RequestCheck = Callable[[web.Request], Problem | None]
 
 _log = structlog.get_logger()
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def no_web_page(request: web.Request) -> Problem | None:
+def reject_browsers(request: web.Request) -> Problem | None:
     """Refuse what a browser sends: no web page drives a daemon, through whatever proxy."""
     headers = request.headers
     if "Origin" in headers or "Referer" in headers:
@@ -53,21 +53,21 @@ class Api:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: TokenProvider,
         *,
         version: str,
-        gates: tuple[Gate, ...] = (no_web_page,),
+        gates: tuple[RequestCheck, ...] = (reject_browsers,),
         forward: _Handler | None = None,
-        call_gates: tuple[Gate, ...] | None = None,
-        watched: Watched | None = None,
+        call_gates: tuple[RequestCheck, ...] | None = None,
+        watched: Telemetry | None = None,
     ) -> None:
         self._desk = desk
         self._forward = forward
         self._version = version
         self._gates = gates
         self._call_gates = gates if call_gates is None else call_gates
-        self._watched = watched or Watched()
-        self._watching = Watching(desk, version, self._watched)
+        self._watched = watched or Telemetry()
+        self._watching = MonitoringRoutes(desk, version, self._watched)
         self._ready: dict[str, tuple[Token, bytes]] = {}
 
     def app(self) -> web.Application:
@@ -108,7 +108,7 @@ class Api:
         method: str,
         path: str,
         handler: _Handler,
-        gates: tuple[Gate, ...],
+        gates: tuple[RequestCheck, ...],
     ) -> None:
         allowed = ("GET", "HEAD") if method == "GET" else (method,)
         resource = app.router.add_resource(path)
@@ -117,7 +117,7 @@ class Api:
         self._route(resource, "*", _wrong_method(", ".join(allowed)), gates)
 
     def _route(
-        self, resource: web.Resource, verb: str, handler: _Handler, gates: tuple[Gate, ...]
+        self, resource: web.Resource, verb: str, handler: _Handler, gates: tuple[RequestCheck, ...]
     ) -> None:
         unmet = self._gated(_unmet, gates)
 
@@ -134,10 +134,10 @@ class Api:
         resource.add_route(verb, self._gated(handler, gates), expect_handler=expected)
 
     @staticmethod
-    def _gated(handler: _Handler, gates: tuple[Gate, ...]) -> _Handler:
+    def _gated(handler: _Handler, gates: tuple[RequestCheck, ...]) -> _Handler:
         async def gated(request: web.Request) -> web.StreamResponse:
             guest = request.protocol
-            if isinstance(guest, Guest):
+            if isinstance(guest, Connection):
                 guest.busy()
             try:
                 for gate in gates:
@@ -151,30 +151,30 @@ class Api:
                 _log.error("request.failed", error=type(error).__name__, exc_info=error)
                 return Problem(500, "bug", "a fault of the daemon", kind="bug").response()
             finally:
-                if isinstance(guest, Guest):
+                if isinstance(guest, Connection):
                     guest.idle()
 
         return gated
 
     async def _token(self, request: web.Request) -> web.Response:
-        ask = token_ask(request)
+        ask = token_query(request)
         name = self._only() if ask.homey is None else ask.homey
         held = self._held(name, ask)
         return await self._serve(name, ask) if held is None else held
 
     async def _homey_token(self, request: web.Request) -> web.Response:
-        name, ask = request.match_info["name"], token_ask(request)
+        name, ask = request.match_info["name"], token_query(request)
         held = self._held(name, ask)
         return await self._serve(name, ask) if held is None else held
 
-    def _held(self, name: str, ask: TokenAsk) -> web.Response | None:
+    def _held(self, name: str, ask: TokenQuery) -> web.Response | None:
         """The held token as text, where it will do: what is asked by far the most."""
         if ask is not BARE or (token := self._view(name).token) is None:
             return None
         left = (token.expires_at - self._desk.now()).total_seconds()
         return self._as_text(name, token, int(left)) if left > 0 else None
 
-    async def _serve(self, name: str, ask: TokenAsk) -> web.Response:
+    async def _serve(self, name: str, ask: TokenQuery) -> web.Response:
         view = self._view(name)
         now = self._desk.now()
         if ask.wait is not None and not _lasts(view, now, ask):
@@ -215,7 +215,7 @@ class Api:
 
     async def _refresh(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        wait = wait_of(request)
+        wait = wait_query(request)
         self._view(name)
         # Shielded: who asks may leave, and what is written down meanwhile is written whole.
         refreshed = await asyncio.shield(self._desk.refresh(name, wait))
@@ -243,7 +243,7 @@ class Api:
                 "not-ready",
                 f"no valid token is held for {', '.join(names)}",
                 kind="not_ready",
-                retry_after=min(problems.next_try(view, now) for view in lacking),
+                retry_after=min(problems.seconds_to_next_try(view, now) for view in lacking),
                 more={"homeys": names},
             )
         return web.Response(text="ready\n", headers=_NO_STORE)
@@ -251,7 +251,7 @@ class Api:
     def _only(self) -> str:
         names = self._desk.names()
         if len(names) != 1:
-            raise problems.which_homey(list(names))
+            raise problems.homey_required(list(names))
         return names[0]
 
     def _view(self, name: str) -> View:
@@ -261,7 +261,7 @@ class Api:
             raise problems.unknown_homey(name, list(self._desk.names())) from None
 
 
-def _lasts(view: View, now: datetime, ask: TokenAsk) -> bool:
+def _lasts(view: View, now: datetime, ask: TokenQuery) -> bool:
     token = view.token
     return token is not None and token.valid(now) and token.left(now) >= ask.min_ttl
 
@@ -279,9 +279,9 @@ def _wrong_method(allow: str) -> _Handler:
     async def wrong_method(request: web.Request) -> web.Response:
         raise Problem(
             405,
-            "wrong-method",
+            "method-not-allowed",
             f"{request.method[:16]} is not served here; allowed: {allow}",
-            kind="wrong_method",
+            kind="method_not_allowed",
             more={"allow": allow},
         )
 

@@ -5,24 +5,24 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from homey_tokend.core.ports import Clock
-from homey_tokend.server.metrics import Counts
+from homey_tokend.server.metrics import Metrics
 from homey_tokend.server.problems import Problem
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: The answer broke off, or the caller left before its end.
-_BROKEN_OFF = "broken-off"
+_BROKEN_OFF = "aborted"
 #: Names that callers invent make no labels.
 _NOT_COUNTED = "unknown-homey"
 
 
-def counted(forward: _Handler, counts: Counts, clock: Clock) -> _Handler:
+def count_calls(forward: _Handler, counts: Metrics, clock: Clock) -> _Handler:
     """A handler that forwards, and counts each call of a Homey that there is.
 
     Args:
         forward: The forwarding door (``Forwarder.answer``).
         counts: Where calls are counted: by the class of the Homey's status (``2xx``), by the name
-            of our problem where the Homey's answer was not passed on, or as ``broken-off``.
+            of our problem where the Homey's answer was not passed on, or as ``aborted``.
         clock: How long a call took.
     """
 

@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from homey_tokend.server.peer_credentials import Peer, peer_of
+from homey_tokend.server.peer_credentials import Peer, read_peer
 
 #: How many connections at most, however many files may be open? One costs some 10 KB.
-MOST = 4096
+MAX_CONNECTIONS = 4096
 #: How many open files are kept for state, sinks, hosts and their look-ups; less of a low limit.
 RESERVE = 256
 #: How often is it logged that the house is full, in seconds?
@@ -26,16 +26,16 @@ _LOGGED_EVERY_S = 60.0
 _log = structlog.get_logger()
 
 
-def room_for(open_files: int) -> int:
+def connection_limit(open_files: int) -> int:
     """How many connections fit where so many files may be open."""
-    return max(1, min(MOST, open_files - min(RESERVE, open_files // 2)))
+    return max(1, min(MAX_CONNECTIONS, open_files - min(RESERVE, open_files // 2)))
 
 
 def _nobody() -> None:
     """Nobody is told."""
 
 
-class Crowd:
+class Connections:
     """All connections of the daemon, in the order in which they fell idle.
 
     Args:
@@ -43,34 +43,36 @@ class Crowd:
         turned_out: Called for each that has to leave to make room.
     """
 
-    def __init__(self, most: int = MOST, turned_out: Callable[[], None] = _nobody) -> None:
+    def __init__(
+        self, most: int = MAX_CONNECTIONS, turned_out: Callable[[], None] = _nobody
+    ) -> None:
         self.most = most
         self._turned_out = turned_out
-        self._idle: OrderedDict[Guest, None] = OrderedDict()
-        self._busy: OrderedDict[Guest, None] = OrderedDict()
+        self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._busy: OrderedDict[Connection, None] = OrderedDict()
         self._logged_at = -_LOGGED_EVERY_S
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._busy)
 
-    def enter(self, guest: "Guest") -> None:
+    def enter(self, guest: "Connection") -> None:
         """A connection is made; where there is no room, another one ends."""
         if len(self) >= self.most:
             self.make_room()
         self._idle[guest] = None
 
-    def leave(self, guest: "Guest") -> None:
+    def leave(self, guest: "Connection") -> None:
         """A connection is gone."""
         self._idle.pop(guest, None)
         self._busy.pop(guest, None)
 
-    def busy(self, guest: "Guest") -> None:
+    def busy(self, guest: "Connection") -> None:
         """A request is being served."""
         if guest in self._idle:
             del self._idle[guest]
             self._busy[guest] = None
 
-    def idle(self, guest: "Guest") -> None:
+    def idle(self, guest: "Connection") -> None:
         """A request was served."""
         if guest in self._busy:
             del self._busy[guest]
@@ -99,10 +101,10 @@ class Crowd:
             _log.warning("socket.full", connections=len(self) + 1, most=self.most)
 
 
-class Guest(web.RequestHandler):
+class Connection(web.RequestHandler):
     """One connection, with its peer, which is read once."""
 
-    def __init__(self, server: web.Server, crowd: Crowd, **options: Any) -> None:
+    def __init__(self, server: web.Server, crowd: Connections, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._crowd = crowd
         #: Who is at the other end; None on TCP.
@@ -114,7 +116,7 @@ class Guest(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody came."""
-        self.peer = peer_of(transport)
+        self.peer = read_peer(transport)
         self._crowd.enter(self)
         super().connection_made(transport)
 
@@ -138,7 +140,7 @@ class Guest(web.RequestHandler):
         self._crowd.idle(self)
 
 
-def peer_behind(request: web.Request) -> Peer | None:
+def request_peer(request: web.Request) -> Peer | None:
     """Who sent a request; None where nobody vouches for it."""
     guest = request.protocol
-    return guest.peer if isinstance(guest, Guest) else None
+    return guest.peer if isinstance(guest, Connection) else None

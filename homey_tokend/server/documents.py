@@ -55,9 +55,9 @@ def homey_document(view: View, now: datetime) -> dict[str, object]:
         "refreshes": view.refreshes,
         "renew_at": instant(view.renew_at),
         "next_at": instant(view.next_at),
-        "next_why": view.next_why,
-        "dies_at": instant(view.dies_at),
-        "refusing_until": instant(view.refusing_until),
+        "next_reason": view.next_reason,
+        "outage_at": instant(view.outage_at),
+        "sign_in_blocked_until": instant(view.sign_in_blocked_until),
         "trouble": _trouble(view.trouble),
         "sinks": [_sink(sink) for sink in view.sinks],
     }
@@ -70,9 +70,9 @@ def _held(view: View, token: Token, now: datetime) -> dict[str, object]:
         "valid": token.valid(now),
         "expires_in": seconds_left(token, now),
         "expires_at": instant(token.expires_at),
-        "expiry_told": token.expiry_told,
+        "expiry_reported": token.expiry_reported,
         "issued_at": instant(token.issued_at),
-        "proved_at": instant(view.proved_at),
+        "verified_at": instant(view.verified_at),
     }
 
 

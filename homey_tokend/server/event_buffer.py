@@ -10,23 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from homey_tokend.core.events import (
-    Delivered,
-    Failed,
-    Happened,
-    Recovered,
-    Renewed,
-    Revoked,
-    SignIn,
-    Undelivered,
+    DeliveryFailed,
+    Event,
+    RefreshFailed,
+    RefreshRecovered,
+    SignInStarted,
+    TokenDelivered,
+    TokenRenewed,
+    TokenRevoked,
 )
 from homey_tokend.server.documents import instant
 
 #: How many events can be resumed?
-KEPT = 256
+CAPACITY = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class BufferedEvent:
     """One event: its number, whom it is about, and its bytes, shared by all listeners."""
 
     sequence: int
@@ -34,7 +34,7 @@ class Posted:
     rendered: bytes
 
 
-class Bulletin:
+class EventBuffer:
     """The board that keepers post on and listeners read.
 
     Args:
@@ -42,14 +42,14 @@ class Bulletin:
         kept: How many events are kept for those who resume.
     """
 
-    def __init__(self, boot: str, kept: int = KEPT) -> None:
+    def __init__(self, boot: str, kept: int = CAPACITY) -> None:
         self._boot = boot
-        self._ring: deque[Posted] = deque(maxlen=kept)
+        self._ring: deque[BufferedEvent] = deque(maxlen=kept)
         self._ringers: list[Callable[[], None]] = []
         #: The number of the newest event; 0 before the first one.
         self.newest = 0
 
-    def publish(self, happened: Happened) -> None:
+    def publish(self, happened: Event) -> None:
         """Post what happened, if it is news, and ring those who listen; waits for nobody."""
         news = _news(happened)
         if news is None:
@@ -57,11 +57,11 @@ class Bulletin:
         name, data = news
         self.newest += 1
         data = {"homey": happened.homey, "at": instant(happened.at), **data}
-        self._ring.append(Posted(self.newest, happened.homey, self._render(name, data)))
+        self._ring.append(BufferedEvent(self.newest, happened.homey, self._render(name, data)))
         for ring in self._ringers:
             ring()
 
-    def since(self, sequence: int) -> list[Posted] | None:
+    def since(self, sequence: int) -> list[BufferedEvent] | None:
         """The events after this one, oldest first; None where some of them are gone."""
         if sequence < self.newest - len(self._ring):
             return None
@@ -103,22 +103,22 @@ class Bulletin:
         return f"id: {self._boot}-{self.newest}\nevent: {name}\ndata: {text}\n\n".encode()
 
 
-def _news(happened: Happened) -> tuple[str, dict[str, object]] | None:
+def _news(happened: Event) -> tuple[str, dict[str, object]] | None:
     """Name and own members of an event; None for what is counted only."""
     match happened:
-        case Renewed():
+        case TokenRenewed():
             return "token", _renewed(happened)
-        case Failed() | Revoked():
+        case RefreshFailed() | TokenRevoked():
             return "error", _failed(happened)
-        case Recovered(failures=failures):
+        case RefreshRecovered(failures=failures):
             return "recovered", {"failures": failures}
-        case Delivered() | Undelivered():
+        case TokenDelivered() | DeliveryFailed():
             return "sink", _written(happened)
-        case SignIn():
+        case SignInStarted():
             return None
 
 
-def _renewed(happened: Renewed) -> dict[str, object]:
+def _renewed(happened: TokenRenewed) -> dict[str, object]:
     return {
         "generation": happened.generation,
         "fingerprint": happened.fingerprint,
@@ -127,8 +127,8 @@ def _renewed(happened: Renewed) -> dict[str, object]:
     }
 
 
-def _failed(happened: Failed | Revoked) -> dict[str, object]:
-    if isinstance(happened, Revoked):
+def _failed(happened: RefreshFailed | TokenRevoked) -> dict[str, object]:
+    if isinstance(happened, TokenRevoked):
         return {
             "kind": "token_revoked",
             "step": "session",
@@ -136,7 +136,7 @@ def _failed(happened: Failed | Revoked) -> dict[str, object]:
             "remedy": "",
             "failures": 0,
             "next_try": instant(happened.at),
-            "token_dies_at": instant(happened.at),
+            "outage_at": instant(happened.at),
         }
     return {
         "kind": happened.kind,
@@ -145,13 +145,13 @@ def _failed(happened: Failed | Revoked) -> dict[str, object]:
         "remedy": happened.remedy,
         "failures": happened.failures,
         "next_try": instant(happened.next_try),
-        "token_dies_at": instant(happened.token_dies_at),
+        "outage_at": instant(happened.outage_at),
     }
 
 
-def _written(happened: Delivered | Undelivered) -> dict[str, object]:
+def _written(happened: TokenDelivered | DeliveryFailed) -> dict[str, object]:
     told: dict[str, object] = {"sink": happened.sink, "generation": happened.generation}
-    if isinstance(happened, Delivered):
+    if isinstance(happened, TokenDelivered):
         return {**told, "delivered": True}
     return {
         **told,

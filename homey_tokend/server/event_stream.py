@@ -16,12 +16,12 @@ from datetime import timedelta
 import structlog
 from aiohttp import web
 
-from homey_tokend.server.connections import Guest
-from homey_tokend.server.event_buffer import Bulletin, Posted
+from homey_tokend.server.connections import Connection
+from homey_tokend.server.event_buffer import BufferedEvent, EventBuffer
 from homey_tokend.server.waker import Waker
 
 #: How often is a silent connection told that it lives?
-BEAT = timedelta(seconds=15)
+KEEPALIVE = timedelta(seconds=15)
 #: What it is told then: a comment, which no client dispatches.
 _COMMENT = b": still here\n\n"
 #: How much of what a listener does not read does the kernel keep for it, in bytes?
@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(eq=False, slots=True)
-class _Listener:
+class _Subscriber:
     """One connection: where it stands in the bulletin, and the bell that wakes it."""
 
     request: web.Request
@@ -53,13 +53,13 @@ class _Listener:
         transport = self.request.transport
         return transport is not None and transport.get_write_buffer_size() == 0
 
-    def wanted(self, posted: list[Posted]) -> bytes:
+    def wanted(self, posted: list[BufferedEvent]) -> bytes:
         """What it wants of these."""
         homeys = self.homeys
         return b"".join(one.rendered for one in posted if not homeys or one.homey in homeys)
 
 
-class Audience:
+class EventStream:
     """The listeners of one server.
 
     Args:
@@ -67,10 +67,10 @@ class Audience:
         beat: How often a silent connection is told that it lives.
     """
 
-    def __init__(self, bulletin: Bulletin, beat: timedelta = BEAT) -> None:
+    def __init__(self, bulletin: EventBuffer, beat: timedelta = KEEPALIVE) -> None:
         self._bulletin = bulletin
         self._beat_s = beat.total_seconds()
-        self._listeners: dict[_Listener, None] = {}
+        self._listeners: dict[_Subscriber, None] = {}
         self._waker = Waker()
         self._closed = False
         self._beats = 0
@@ -94,9 +94,9 @@ class Audience:
         _keep_little(request)
         await response.prepare(request)
         await response.write(opening)
-        listener = _Listener(request, response, homeys, start, self._beats)
+        listener = _Subscriber(request, response, homeys, start, self._beats)
         guest = request.protocol
-        if isinstance(guest, Guest):
+        if isinstance(guest, Connection):
             guest.taken = listener.bell.set
         self._join(listener)
         try:
@@ -124,7 +124,7 @@ class Audience:
             return bulletin.newest, bulletin.opening() + bulletin.reset()
         return sequence, b": resumed\nretry: 2000\n\n"
 
-    async def _catch_up(self, listener: _Listener) -> bool:
+    async def _catch_up(self, listener: _Subscriber) -> bool:
         """Send what is new, or that all is well; False where the listener is lost."""
         while listener.free():
             posted = self._bulletin.since(listener.sequence)
@@ -141,12 +141,12 @@ class Audience:
                 await listener.response.write(data)
         return self._bears_with(listener)
 
-    async def _reassure(self, listener: _Listener) -> None:
+    async def _reassure(self, listener: _Subscriber) -> None:
         if listener.beats != self._beats:
             listener.beats = self._beats
             await listener.response.write(_COMMENT)
 
-    def _bears_with(self, listener: _Listener) -> bool:
+    def _bears_with(self, listener: _Subscriber) -> bool:
         """Whether one that does not read may stay: as long as it can still get all events."""
         transport = listener.request.transport
         if transport is None:
@@ -154,19 +154,19 @@ class Audience:
         behind = self._bulletin.newest - listener.sequence
         if self._bulletin.since(listener.sequence) is not None:
             return True
-        _log.info("listener.cut_off", behind=behind)
+        _log.info("subscriber.disconnected", behind=behind)
         transport.abort()
         return False
 
     # --- waking ---
 
-    def _join(self, listener: _Listener) -> None:
+    def _join(self, listener: _Subscriber) -> None:
         if not self._listeners:
             self._deaf = self._bulletin.listen(self._wake)
             self._arm()
         self._listeners[listener] = None
 
-    def _leave(self, listener: _Listener) -> None:
+    def _leave(self, listener: _Subscriber) -> None:
         del self._listeners[listener]
         if not self._listeners:
             if self._timer is not None:

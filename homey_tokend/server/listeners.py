@@ -8,19 +8,19 @@ import structlog
 from homey_tokend.config import HttpConfig, SocketConfig
 from homey_tokend.core.errors import AlreadyRunning, CannotServe
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Crowd
+from homey_tokend.server.connections import Connections
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 
 log = structlog.get_logger()
 
 
-def place_of(config: SocketConfig) -> SocketPlace:
+def socket_options(config: SocketConfig) -> SocketOptions:
     """Where the configuration wants the socket."""
-    return SocketPlace(config.path, config.mode, config.group)
+    return SocketOptions(config.path, config.mode, config.group)
 
 
-class Doors:
+class Listeners:
     """The unix socket, and the routes without a token on TCP.
 
     Args:
@@ -28,14 +28,14 @@ class Doors:
         crowd: All connections, through whichever door they came.
     """
 
-    def __init__(self, api: Api, crowd: Crowd) -> None:
+    def __init__(self, api: Api, crowd: Connections) -> None:
         self._api = api
         self._crowd = crowd
         self._socket = Server(api, crowd=crowd)
         self._http = Server(api, crowd=crowd)
         self._activated = False
         #: What is in force; the configuration may want otherwise where a change was refused.
-        self._place: SocketPlace | None = None
+        self._place: SocketOptions | None = None
         self._listen: tuple[str, int] | None = None
 
     async def open(
@@ -48,11 +48,11 @@ class Doors:
             CannotServe: a socket cannot be made.
         """
         self._activated = bool(prepared)
-        self._place = place_of(config)
+        self._place = socket_options(config)
         if prepared:
             await self._socket.start(prepared=prepared)
         else:
-            await self._socket.start(place_of(config))
+            await self._socket.start(socket_options(config))
         if http.listen is not None:
             await self._http.start(http=http.listen)
         self._listen = http.listen
@@ -63,12 +63,12 @@ class Doors:
         The next reload tries again: a group may have been made meanwhile. A socket that
         is wanted where it was, and whose file somebody took away, is put back.
         """
-        place, before = place_of(new), self._place
+        place, before = socket_options(new), self._place
         if before is None:
             return
         if self._activated:
             if place != before:
-                log.warning("reload.needs_restart", key="socket")
+                log.warning("reload.restart_required", key="socket")
             return
         try:
             if place.path == before.path:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from homey_tokend.core.events import (
-    Delivered,
-    Failed,
-    Happened,
-    Recovered,
-    Renewed,
-    Revoked,
-    SignIn,
-    Undelivered,
+    DeliveryFailed,
+    Event,
+    RefreshFailed,
+    RefreshRecovered,
+    SignInStarted,
+    TokenDelivered,
+    TokenRenewed,
+    TokenRevoked,
 )
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.status import View
@@ -29,7 +29,7 @@ _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Counter:
     """A counter by labels."""
 
     name: str
@@ -43,7 +43,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Histogram:
     """A histogram by labels: how many values were at or below each bound, and their sum."""
 
     name: str
@@ -63,7 +63,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class Gauge:
     """A gauge without labels, read when it is scraped."""
 
     name: str
@@ -71,37 +71,39 @@ class Level:
     read: Callable[[], float]
 
 
-class Counts:
+class Metrics:
     """Everything that is counted; who counts more adds its own to one of the lists."""
 
     def __init__(self) -> None:
-        self.refreshes = Tally(
+        self.refreshes = Counter(
             "refreshes",
             "Refreshes that have ended, by outcome and, of those that failed, the step.",
             ("homey", "outcome", "step"),
         )
-        self.recoveries = Tally("recoveries", "Refreshes that ended an outage.", ("homey",))
-        self.revocations = Tally(
+        self.recoveries = Counter("recoveries", "Refreshes that ended an outage.", ("homey",))
+        self.revocations = Counter(
             "revocations", "Tokens that the Homey no longer took before their end.", ("homey",)
         )
-        self.sign_ins = Tally("sign_ins", "Passwords that went out.", ("homey",))
-        self.refusals = Tally("refusals", "Refreshes that need a person.", ("homey", "kind"))
-        self.deliveries = Tally(
+        self.sign_ins = Counter("sign_ins", "Passwords that went out.", ("homey",))
+        self.refusals = Counter("rejections", "Refreshes that need a person.", ("homey", "kind"))
+        self.deliveries = Counter(
             "sink_deliveries", "Tokens written to sinks, by outcome.", ("homey", "sink", "outcome")
         )
-        self.turned_out = Tally(
-            "connections_turned_out", "Connections that were closed to make room.", ()
+        self.turned_out = Counter(
+            "connections_evicted", "Connections that were closed to make room.", ()
         )
-        self.answers = Tally(
-            "step_answers", "Answers to requests of the flow, by class of status.", ("step", "code")
+        self.answers = Counter(
+            "step_responses",
+            "Answers to requests of the flow, by class of status.",
+            ("step", "code"),
         )
-        self.latency = Spread(
+        self.latency = Histogram(
             "step_duration_seconds", "How long the answer to a step took.", ("step",)
         )
-        self.calls = Tally(
+        self.calls = Counter(
             "calls", "Calls through the forwarding door, by how they ended.", ("homey", "outcome")
         )
-        self.call_latency = Spread(
+        self.call_latency = Histogram(
             "call_duration_seconds",
             "How long a call through the forwarding door took, its turn in line included.",
             ("homey",),
@@ -118,7 +120,7 @@ class Counts:
             self.turned_out,
         ]
         self.spreads = [self.latency, self.call_latency]
-        self.levels: list[Level] = []
+        self.levels: list[Gauge] = []
         #: When the last refresh of each Homey went well, as far as this run knows.
         self.renewed_at: dict[str, datetime] = {}
 
@@ -131,24 +133,24 @@ class Counts:
                 tally.values[name,] += 0
         self.turned_out.values[()] += 0
 
-    def happened(self, happened: Happened) -> None:
+    def happened(self, happened: Event) -> None:
         """Count what happened to a token."""
         homey = happened.homey
         match happened:
-            case SignIn():
+            case SignInStarted():
                 self.sign_ins.add(homey)
-            case Renewed(at=at):
+            case TokenRenewed(at=at):
                 self.renewed_at[homey] = at
                 self.refreshes.add(homey, "renewed", "")
-            case Failed():
+            case RefreshFailed():
                 self._failed(happened)
-            case Recovered():
+            case RefreshRecovered():
                 self.recoveries.add(homey)
-            case Revoked():
+            case TokenRevoked():
                 self.revocations.add(homey)
-            case Delivered(sink=sink):
+            case TokenDelivered(sink=sink):
                 self.deliveries.add(homey, sink, "delivered")
-            case Undelivered(sink=sink, refused=refused):
+            case DeliveryFailed(sink=sink, refused=refused):
                 self.deliveries.add(homey, sink, "refused" if refused else "failed")
 
     def heard(self, _homey: str, request: Request, response: Response) -> None:
@@ -162,7 +164,7 @@ class Counts:
         self.calls.add(homey, outcome)
         self.call_latency.add(max(0.0, seconds), homey)
 
-    def _failed(self, happened: Failed) -> None:
+    def _failed(self, happened: RefreshFailed) -> None:
         outcome = "refused" if happened.refused else "failed"
         self.refreshes.add(happened.homey, outcome, happened.step)
         if happened.refused:
@@ -187,6 +189,6 @@ class Scrape:
     now: datetime
     alive: bool
     version: str
-    counts: Counts
+    counts: Metrics
     visits: Mapping[str, int]
     refusals: Mapping[str, int]

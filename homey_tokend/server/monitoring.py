@@ -6,20 +6,20 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from homey_tokend.core.ports import Desk
+from homey_tokend.core.ports import TokenProvider
 from homey_tokend.core.status import View
-from homey_tokend.runtime.aside import aside
+from homey_tokend.runtime.aside import run_in_thread
 from homey_tokend.server import problems, status_page
-from homey_tokend.server.event_buffer import Bulletin
-from homey_tokend.server.event_stream import BEAT, Audience
-from homey_tokend.server.metrics import Counts, Scrape
+from homey_tokend.server.event_buffer import EventBuffer
+from homey_tokend.server.event_stream import KEEPALIVE, EventStream
+from homey_tokend.server.metrics import Metrics, Scrape
 
 #: Writes a scrape down (``exposition.render``).
 _Render = Callable[[Scrape, str], tuple[bytes, str]]
 
 
 @dataclass(slots=True)
-class Watched:
+class Telemetry:
     """What a running daemon has to show besides its Homeys.
 
     Args:
@@ -30,14 +30,14 @@ class Watched:
         beat: How often a silent listener is told that its connection lives.
     """
 
-    bulletin: Bulletin = field(default_factory=lambda: Bulletin("0"))
-    counts: Counts = field(default_factory=Counts)
+    bulletin: EventBuffer = field(default_factory=lambda: EventBuffer("0"))
+    counts: Metrics = field(default_factory=Metrics)
     visits: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)
-    beat: timedelta = BEAT
+    beat: timedelta = KEEPALIVE
 
 
-class Watching:
+class MonitoringRoutes:
     """The routes for those who watch.
 
     Args:
@@ -46,7 +46,7 @@ class Watching:
         watched: What there is to see.
     """
 
-    def __init__(self, desk: Desk, version: str, watched: Watched) -> None:
+    def __init__(self, desk: TokenProvider, version: str, watched: Telemetry) -> None:
         self._desk = desk
         self._version = version
         self._watched = watched
@@ -56,7 +56,7 @@ class Watching:
         self, app: web.Application
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler of ``/events`` for an application, whose end ends its listeners."""
-        audience = Audience(self._watched.bulletin, self._watched.beat)
+        audience = EventStream(self._watched.bulletin, self._watched.beat)
 
         async def close(_app: web.Application) -> None:
             audience.close()
@@ -73,7 +73,7 @@ class Watching:
     async def metrics(self, request: web.Request) -> web.Response:
         """``/metrics``: the library is loaded when the first one asks."""
         if self._render is None:
-            self._render = await aside(_render)
+            self._render = await run_in_thread(_render)
         desk, watched = self._desk, self._watched
         views, accept = self._views(), request.headers.get("Accept", "")
         scrape = Scrape(
@@ -91,7 +91,7 @@ class Watching:
 
     async def page(self, _request: web.Request) -> web.Response:
         """The status page."""
-        text = status_page.status_page(self._views(), self._desk.now(), self._version)
+        text = status_page.render_status_page(self._views(), self._desk.now(), self._version)
         return web.Response(body=text.encode(), headers=status_page.HEADERS)
 
     def _views(self) -> list[View]:

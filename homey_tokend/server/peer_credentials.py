@@ -32,7 +32,7 @@ class Peer:
     groups: frozenset[int]
 
 
-def peer_of(transport: asyncio.BaseTransport) -> Peer | None:
+def read_peer(transport: asyncio.BaseTransport) -> Peer | None:
     """The peer of a connection; None where it is no unix socket."""
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family != socket.AF_UNIX:

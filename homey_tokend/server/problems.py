@@ -81,13 +81,13 @@ def unknown_homey(name: str, known: list[str]) -> Problem:
     )
 
 
-def which_homey(known: list[str]) -> Problem:
+def homey_required(known: list[str]) -> Problem:
     """400: several Homeys are configured and none was named."""
     return Problem(
         400,
-        "which-homey",
+        "homey-required",
         f"several Homeys are configured, name one: {', '.join(known)}",
-        kind="which_homey",
+        kind="homey_required",
         more={"homeys": known},
     )
 
@@ -104,7 +104,7 @@ def not_refreshed(view: View, now: datetime) -> Problem:
 
 def too_soon(view: View, at: datetime, now: datetime) -> Problem:
     """429: a refresh is not started again before this instant."""
-    wait = whole_seconds(at, now)
+    wait = seconds_until(at, now)
     return Problem(
         429,
         "too-soon",
@@ -115,17 +115,17 @@ def too_soon(view: View, at: datetime, now: datetime) -> Problem:
     )
 
 
-def whole_seconds(at: datetime, now: datetime) -> int:
+def seconds_until(at: datetime, now: datetime) -> int:
     """Whole seconds from now to an instant, rounded up, at least 1 (RFC 9110, 10.2.3)."""
     return max(1, math.ceil((at - now).total_seconds()))
 
 
-def next_try(view: View, now: datetime) -> int:
+def seconds_to_next_try(view: View, now: datetime) -> int:
     """Whole seconds until asking again can help."""
     if view.refreshing:
         return 1
-    at = view.next_at or view.refusing_until
-    return _RETRY_UNKNOWN_S if at is None else whole_seconds(at, now)
+    at = view.next_at or view.sign_in_blocked_until
+    return _RETRY_UNKNOWN_S if at is None else seconds_until(at, now)
 
 
 def _waited_for(view: View, now: datetime) -> str:
@@ -133,7 +133,7 @@ def _waited_for(view: View, now: datetime) -> str:
         return "the sign-in is under way"
     if view.next_at is None or view.next_at <= now:
         return "the sign-in is about to begin"
-    return f"the next sign-in is in {whole_seconds(view.next_at, now)} s ({view.next_why})"
+    return f"the next sign-in is in {seconds_until(view.next_at, now)} s ({view.next_reason})"
 
 
 def _unavailable(view: View, now: datetime, name: str, what: str) -> Problem:
@@ -146,5 +146,10 @@ def _unavailable(view: View, now: datetime, name: str, what: str) -> Problem:
         why, kind = trouble.message, trouble.kind
         more |= {"step": trouble.step, "remedy": trouble.remedy}
     return Problem(
-        503, name, f"{what}: {why}", kind=kind, retry_after=next_try(view, now), more=more
+        503,
+        name,
+        f"{what}: {why}",
+        kind=kind,
+        retry_after=seconds_to_next_try(view, now),
+        more=more,
     )

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from homey_tokend.core.status import Health, SinkView, View
 from homey_tokend.core.tokens import Token
-from homey_tokend.server.metrics import Scrape, Spread, Tally
+from homey_tokend.server.metrics import Counter, Histogram, Scrape
 
 _PREFIX = "homey_tokend_"
 
@@ -51,7 +51,7 @@ class _Collector(Collector):
         for level in scrape.counts.levels:
             yield _one(level.name, level.about, level.read())
         yield _by_uid("socket_requests", "Requests on the socket, by user.", scrape.visits)
-        yield _by_uid("socket_refusals", "Requests refused by socket.allow.", scrape.refusals)
+        yield _by_uid("socket_denials", "Requests refused by socket.allow.", scrape.refusals)
 
 
 def render(scrape: Scrape, accept: str) -> tuple[bytes, str]:
@@ -96,8 +96,10 @@ def _refreshes(
     health = _gauge("health", "1 for the state that a Homey's keeping is in.", "state")
     success = _gauge("last_success_timestamp_seconds", "When the last refresh went well.")
     due = _gauge("next_refresh_timestamp_seconds", "When the held token is to be refreshed.")
-    failures = _gauge("failures_in_a_row", "Refreshes that failed since the last that went well.")
-    person = _gauge("person_needed", "Whether the last refresh failed so that a person is needed.")
+    failures = _gauge(
+        "consecutive_failures", "Refreshes that failed since the last that went well."
+    )
+    person = _gauge("action_needed", "Whether the last refresh failed so that a person is needed.")
     for view in views:
         for state in Health:
             health.add_metric((view.name, str(state)), float(view.health is state))
@@ -115,7 +117,7 @@ def _refreshes(
 
 def needs_person(kind: str) -> bool:
     """Whether a failure does not pass by itself, by the rule of docs/api.md for kinds."""
-    return kind.endswith("_refused")
+    return kind.endswith("_rejected")
 
 
 def _sinks(views: Sequence[View], now: datetime) -> Iterator[Metric]:
@@ -169,14 +171,14 @@ def _by_uid(name: str, about: str, values: Mapping[str, int]) -> Metric:
     return family
 
 
-def _tally(tally: Tally) -> Metric:
+def _tally(tally: Counter) -> Metric:
     family = CounterMetricFamily(_PREFIX + tally.name, tally.about, labels=tally.labels)
     for labels, count in tally.values.items():
         family.add_metric(labels, count)
     return family
 
 
-def _spread(spread: Spread) -> Metric:
+def _spread(spread: Histogram) -> Metric:
     family = HistogramMetricFamily(_PREFIX + spread.name, spread.about, labels=spread.labels)
     for labels, counts in spread.values.items():
         family.add_metric(labels, _buckets(spread.bounds, counts), spread.sums[labels])

@@ -16,7 +16,7 @@ LONGEST_WAIT = timedelta(seconds=300)
 
 
 @dataclass(frozen=True, slots=True)
-class TokenAsk:
+class TokenQuery:
     """A request for a token.
 
     Args:
@@ -34,10 +34,10 @@ class TokenAsk:
 
 
 #: What a bare ``GET /token`` asks: one object for all of them, because they are many.
-BARE = TokenAsk()
+BARE = TokenQuery()
 
 
-def token_ask(request: web.Request) -> TokenAsk:
+def token_query(request: web.Request) -> TokenQuery:
     """Read a request for a token.
 
     Args:
@@ -54,15 +54,15 @@ def token_ask(request: web.Request) -> TokenAsk:
         return BARE
     query = request.query
     asks = "min_ttl" in query or "wait" in query
-    return TokenAsk(
+    return TokenQuery(
         homey=query.get("homey"),
         min_ttl=_span(query, "min_ttl", timedelta(0)),
-        wait=wait_of(request) if asks else None,
+        wait=wait_query(request) if asks else None,
         as_json=_wants_json(query.get("format"), accept or ""),
     )
 
 
-def wait_of(request: web.Request) -> timedelta:
+def wait_query(request: web.Request) -> timedelta:
     """How long a request wants to wait: ``?wait=``, at most 300 s.
 
     Raises:
@@ -76,7 +76,7 @@ def _span(query: Mapping[str, str], name: str, default: timedelta) -> timedelta:
     if text is None:
         return default
     try:
-        return timedelta(seconds=timefmt.seconds(text))
+        return timedelta(seconds=timefmt.parse_seconds(text))
     except ValueError as error:
         raise Problem(400, "bad-parameter", f"{name}: {error}", kind="bad_parameter") from error
 

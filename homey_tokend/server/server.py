@@ -11,12 +11,12 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-from homey_tokend.runtime.aside import aside
+from homey_tokend.runtime.aside import run_in_thread
 from homey_tokend.server.acceptor import Acceptor
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Crowd, Guest
-from homey_tokend.server.tcp import tcp_sockets
-from homey_tokend.server.unix_socket import Listener, SocketPlace
+from homey_tokend.server.connections import Connection, Connections
+from homey_tokend.server.tcp import open_tcp_sockets
+from homey_tokend.server.unix_socket import SocketOptions, UnixSocket
 
 #: After how long is a connection closed that is idle, or stuck amid a request or an answer?
 IDLE = timedelta(seconds=30)
@@ -45,13 +45,13 @@ class Server:
         *,
         idle: timedelta = IDLE,
         grace: timedelta = GRACE,
-        crowd: Crowd | None = None,
+        crowd: Connections | None = None,
     ) -> None:
         self._api = api
         self._idle_s = idle.total_seconds()
         self._grace_s = grace.total_seconds()
-        self._crowd = Crowd() if crowd is None else crowd
-        self._listener: Listener | None = None
+        self._crowd = Connections() if crowd is None else crowd
+        self._listener: UnixSocket | None = None
         self._entrance: Acceptor | None = None
         self._acceptors: list[Acceptor] = []
         self._runners: list[web.AppRunner] = []
@@ -60,7 +60,7 @@ class Server:
 
     async def start(
         self,
-        place: SocketPlace | None = None,
+        place: SocketOptions | None = None,
         *,
         prepared: Sequence[socket.socket] = (),
         http: tuple[str, int] | None = None,
@@ -85,7 +85,7 @@ class Server:
             raise
         self._arm_sweep()
 
-    async def change_rights(self, place: SocketPlace) -> None:
+    async def change_rights(self, place: SocketOptions) -> None:
         """Give the unix socket another mode and group.
 
         Raises:
@@ -93,10 +93,10 @@ class Server:
         """
         listener = self._listener
         if listener is not None:
-            await aside(lambda: listener.change_rights(place))
+            await run_in_thread(lambda: listener.change_rights(place))
             _log.info("socket.changed", mode=f"{place.mode:04o}", group=place.group)
 
-    async def put_back(self, place: SocketPlace) -> None:
+    async def put_back(self, place: SocketOptions) -> None:
         """Make the unix socket anew where its file is gone; no connection ends by it.
 
         Raises:
@@ -106,10 +106,10 @@ class Server:
         listener, entrance = self._listener, self._entrance
         if listener is None or entrance is None:
             return
-        sock = await aside(lambda: listener.put_back(place))
+        sock = await run_in_thread(lambda: listener.put_back(place))
         if sock is not None:
             entrance.change(sock)
-            _log.warning("socket.put_back", path=str(place.path), mode=f"{place.mode:04o}")
+            _log.warning("socket.restored", path=str(place.path), mode=f"{place.mode:04o}")
 
     async def stop(self) -> None:
         """Refuse new clients, give requests in flight their grace, close all."""
@@ -117,7 +117,7 @@ class Server:
             self._sweep.cancel()
         listener, self._listener = self._listener, None
         if listener is not None:
-            await aside(listener.withdraw)
+            await run_in_thread(listener.withdraw)
         acceptors, self._acceptors = self._acceptors, []
         for acceptor in acceptors:
             acceptor.stop()
@@ -126,15 +126,15 @@ class Server:
             await _passed(_LET_IN_S)
         await asyncio.gather(*(runner.cleanup() for runner in runners))
         if listener is not None:
-            await aside(listener.close)
+            await run_in_thread(listener.close)
             _log.info("socket.closed")
 
     async def _start_socket(
-        self, place: SocketPlace | None, prepared: Sequence[socket.socket]
+        self, place: SocketOptions | None, prepared: Sequence[socket.socket]
     ) -> None:
         socks = list(prepared)
         if place is not None:
-            self._listener = await aside(lambda: Listener.open(place))
+            self._listener = await run_in_thread(lambda: UnixSocket.open(place))
             socks.append(self._listener.sock)
         await self._accept(socks, self._api.app())
         if place is not None:
@@ -142,7 +142,9 @@ class Server:
             _log.info("socket.opened", path=str(place.path), mode=f"{place.mode:04o}")
 
     async def _start_http(self, host: str, port: int) -> None:
-        await self._accept(await aside(partial(tcp_sockets, host, port)), self._api.http_app())
+        await self._accept(
+            await run_in_thread(partial(open_tcp_sockets, host, port)), self._api.http_app()
+        )
         _log.info("http.opened", host=host, port=self.http_port)
 
     @property
@@ -164,7 +166,7 @@ class Server:
         if manager is None:  # pragma: no cover  -- setup() has made it
             raise RuntimeError("the runner has no server")
         make = partial(
-            Guest,
+            Connection,
             manager,
             self._crowd,
             access_log=None,
@@ -190,9 +192,9 @@ class Server:
             for connection in runner.server.connections if runner.server else ():
                 waiting = _waiting(connection)
                 # What is filled again as soon as it was taken has the same length each time.
-                found = waiting, connection.drained if isinstance(connection, Guest) else 0
+                found = waiting, connection.drained if isinstance(connection, Connection) else 0
                 if waiting and self._unread.get(connection) == found:
-                    _log.info("client.stuck", unread=waiting)
+                    _log.info("client.disconnected", unread=waiting)
                     connection.transport.abort()  # type: ignore[union-attr]  # it has bytes waiting
                 elif waiting:
                     unread[connection] = found
@@ -231,5 +233,5 @@ class _ServerLog:
     ) -> None:
         """Tell of garbage by its kind alone: its text quotes what the client sent."""
         garbled = isinstance(exc_info, HttpProcessingError)
-        event = "client.garbled" if garbled else "server.failed"
+        event = "request.malformed" if garbled else "server.failed"
         _log.info(event, error=type(exc_info).__name__)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from homey_tokend.core.status import SinkView, Trouble, View
-from homey_tokend.core.status_text import span
+from homey_tokend.core.status_text import rough_span
 
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em}"
@@ -37,19 +37,19 @@ _AGAIN_S = 30
 _WORDS = {
     "transient": "it failed in a way that may pass",
     "unreachable": "no answer came",
-    "server_trouble": "the server answered that it is unwell",
+    "server_error": "the server answered that it is unwell",
     "throttled": "the server asks to wait",
-    "garbled": "what came was not the answer that belongs there",
+    "invalid_response": "what came was not the answer that belongs there",
     "homey_offline": "the cloud cannot reach the Homey",
-    "stale_sign_in": "what an earlier step gave was no longer taken",
+    "sign_in_expired": "what an earlier step gave was no longer taken",
     "bearer_discarded": "a new token was not taken by its own Homey",
     "refused": "it was refused",
-    "account_refused": "the account refuses e-mail, password or one-time code",
-    "client_refused": "the API client is refused",
-    "consent_refused": "the consent was denied",
-    "homey_refused": "the consent does not cover the Homey",
-    "bearer_refused": "the Homey does not take the token",
-    "sink_refused": "the sink will not take the token",
+    "account_rejected": "the account refuses e-mail, password or one-time code",
+    "client_rejected": "the API client is refused",
+    "consent_rejected": "the consent was denied",
+    "homey_rejected": "the consent does not cover the Homey",
+    "bearer_rejected": "the Homey does not take the token",
+    "sink_rejected": "the sink will not take the token",
     "protocol_changed": "an answer came that no known server gives",
     "secret_unavailable": "a secret cannot be had",
     "sink_failed": "the sink failed",
@@ -61,7 +61,7 @@ _WORDS = {
 }
 
 
-def status_page(views: Sequence[View], now: datetime, version: str) -> str:
+def render_status_page(views: Sequence[View], now: datetime, version: str) -> str:
     """The whole page.
 
     Args:
@@ -79,7 +79,7 @@ def status_page(views: Sequence[View], now: datetime, version: str) -> str:
     )
 
 
-def kind_in_words(kind: str) -> str:
+def describe_kind(kind: str) -> str:
     """What a kind of failure means, in words that give nothing away."""
     return _WORDS.get(kind, "it failed")
 
@@ -121,13 +121,13 @@ def _sink(sink: SinkView, now: datetime) -> Iterable[tuple[str, str]]:
 def _trouble(name: str, trouble: Trouble, now: datetime) -> Iterator[tuple[str, str]]:
     step = f" at {trouble.step}" if trouble.step else ""
     times = f", {trouble.count} times" if trouble.count > 1 else ""
-    yield name, f"{kind_in_words(trouble.kind)}{step} ({_when(trouble.at, now)}{times})"
+    yield name, f"{describe_kind(trouble.kind)}{step} ({_when(trouble.at, now)}{times})"
     if trouble.remedy:
         yield "what to do", "homey-tokend status tells"
 
 
 def _when(at: datetime, now: datetime) -> str:
-    away = span(at - now)
+    away = rough_span(at - now)
     return f"{_at(at)} (in {away})" if at >= now else f"{_at(at)} ({away} ago)"
 
 

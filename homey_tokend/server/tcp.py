@@ -7,7 +7,7 @@ from homey_tokend.core.errors import CannotServe
 from homey_tokend.server.unix_socket import BACKLOG
 
 
-def tcp_sockets(host: str, port: int) -> list[socket.socket]:
+def open_tcp_sockets(host: str, port: int) -> list[socket.socket]:
     """Sockets that listen on every address of a host; may block.
 
     Args:

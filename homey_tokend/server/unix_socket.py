@@ -29,7 +29,7 @@ _PROBE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class SocketPlace:
+class SocketOptions:
     """Where the socket shall be, and who may enter.
 
     Args:
@@ -43,17 +43,17 @@ class SocketPlace:
     group: str | None = None
 
 
-class Listener:
+class UnixSocket:
     """A listening socket that owns its file and the lock beside it."""
 
-    def __init__(self, place: SocketPlace, sock: socket.socket, lock: int) -> None:
+    def __init__(self, place: SocketOptions, sock: socket.socket, lock: int) -> None:
         self.sock = sock
         self._path = place.path
         self._lock = lock
         self._inode = _inode(place.path)
 
     @classmethod
-    def open(cls, place: SocketPlace) -> "Listener":
+    def open(cls, place: SocketOptions) -> "UnixSocket":
         """Make the socket and put it in place.
 
         Args:
@@ -77,7 +77,7 @@ class Listener:
             os.close(lock)
             raise
 
-    def change_rights(self, place: SocketPlace) -> None:
+    def change_rights(self, place: SocketOptions) -> None:
         """Give the socket's file another mode and group, in force for who comes next.
 
         Raises:
@@ -91,7 +91,7 @@ class Listener:
                 remedy="Is it still there, and does it belong to the daemon's user?",
             ) from error
 
-    def put_back(self, place: SocketPlace) -> socket.socket | None:
+    def put_back(self, place: SocketOptions) -> socket.socket | None:
         """Make the socket anew where somebody took its file away; who is connected stays so.
 
         Args:
@@ -137,7 +137,7 @@ class Listener:
             self._lock = -1
 
 
-def raise_open_files() -> int:
+def raise_file_limit() -> int:
     """Raise the soft limit of open files to the hard one.
 
     At the limit new clients wait, whatever the server does.
@@ -230,7 +230,7 @@ def _check_occupant(path: Path) -> None:
         )
 
 
-def _put_in_place(place: SocketPlace) -> socket.socket:
+def _put_in_place(place: SocketOptions) -> socket.socket:
     # As long as the name itself, so that whatever path fits, this one fits too. Left by a
     # crash it is found again, and the lock says that nobody else is at it.
     name = place.path.name
@@ -260,7 +260,7 @@ def _put_in_place(place: SocketPlace) -> socket.socket:
     return sock
 
 
-def _dress(aside: Path, place: SocketPlace) -> None:
+def _dress(aside: Path, place: SocketOptions) -> None:
     if place.group is not None:
         group = _group_id(place.group)
         try:

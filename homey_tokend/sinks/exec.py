@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
-from homey_tokend.core.events import Failed, Recovered
-from homey_tokend.core.ports import Notice
-from homey_tokend.core.tokens import Delivered, Delivery
+from homey_tokend.core.events import RefreshFailed, RefreshRecovered
+from homey_tokend.core.ports import Notification
+from homey_tokend.core.tokens import Delivery, DeliveryResult
 from homey_tokend.runtime.command import GRACE, Command, Environ
-from homey_tokend.sinks.payload import document, instant, json_line
+from homey_tokend.sinks.payload import json_line, rfc3339, token_document
 
 
 class ExecSink:
@@ -37,18 +37,18 @@ class ExecSink:
         """``exec:`` and the program; arguments only as a digest, for they may be private."""
         return self._command.target
 
-    async def write(self, delivery: Delivery) -> Delivered:
+    async def write(self, delivery: Delivery) -> DeliveryResult:
         """Run the command; its exit status alone decides.
 
         Raises:
-            SinkRefused: it cannot be executed.
+            SinkRejected: it cannot be executed.
             SinkFailed: it ended with another status than 0, or had to be ended.
         """
-        line = json_line({"event": "token", **document(delivery)})
-        return Delivered(detail=await self._command.run(line, delivery.token.value))
+        line = json_line({"event": "token", **token_document(delivery)})
+        return DeliveryResult(detail=await self._command.run(line, delivery.token.value))
 
 
-class ExecListener:
+class ExecNotifier:
     """Runs a command when refreshing fails, and when it goes well again.
 
     Args:
@@ -73,34 +73,34 @@ class ExecListener:
         """As the sink's."""
         return self._command.target
 
-    def news(self, notice: Notice) -> str:
+    def news(self, notice: Notification) -> str:
         """The first failure of a row, and each of another kind; the recovery after it."""
         match notice.happened:
-            case Failed(kind=kind, step=step, message=message) if "error" in self._on:
+            case RefreshFailed(kind=kind, step=step, message=message) if "error" in self._on:
                 return f"error {kind} {step} {message}"
-            case Recovered(at=at, failures=failures) if failures and "recovered" in self._on:
+            case RefreshRecovered(at=at, failures=failures) if failures and "recovered" in self._on:
                 return f"recovered {at}"
             case _:
                 return ""
 
-    async def hear(self, notice: Notice) -> None:
+    async def hear(self, notice: Notification) -> None:
         """Run the command.
 
         Raises:
-            SinkRefused, SinkFailed: as for ``ExecSink``.
+            SinkRejected, SinkFailed: as for ``ExecSink``.
         """
         token = notice.token.value if notice.token else None
         await self._command.run(json_line(_document(notice)), token)
 
 
-def _document(notice: Notice) -> dict[str, object]:
+def _document(notice: Notification) -> dict[str, object]:
     """What happened, named as in the events of the socket."""
     match notice.happened:
-        case Failed() as failed:
+        case RefreshFailed() as failed:
             return {
                 "event": "error",
                 "homey": failed.homey,
-                "at": instant(failed.at),
+                "at": rfc3339(failed.at),
                 "kind": failed.kind,
                 "step": failed.step,
                 "message": failed.message,
@@ -108,14 +108,14 @@ def _document(notice: Notice) -> dict[str, object]:
                 "refused": failed.refused,
                 "failures": failed.failures,
                 "next_try": _instant(failed.next_try),
-                "token_dies_at": _instant(failed.token_dies_at),
+                "outage_at": _instant(failed.outage_at),
             }
-        case Recovered(homey, at, failures):
-            told = {"event": "recovered", "homey": homey, "at": instant(at), "failures": failures}
+        case RefreshRecovered(homey, at, failures):
+            told = {"event": "recovered", "homey": homey, "at": rfc3339(at), "failures": failures}
             return dict(told)
         case other:
             raise TypeError(f"nothing a command is told of: {other}")
 
 
 def _instant(at: datetime | None) -> str | None:
-    return None if at is None else instant(at)
+    return None if at is None else rfc3339(at)

@@ -11,11 +11,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
-from homey_tokend.core.errors import SinkFailed, SinkRefused
-from homey_tokend.core.tokens import Delivered, Delivery
-from homey_tokend.runtime.workers import Threads, Turns
-from homey_tokend.sinks.payload import document, env_lines, json_line
-from homey_tokend.storage.atomic import reason_of, remedy_for, sweep, unwatched, write_private
+from homey_tokend.core.errors import SinkFailed, SinkRejected
+from homey_tokend.core.tokens import Delivery, DeliveryResult
+from homey_tokend.runtime.workers import SerialWorker, WorkerPool
+from homey_tokend.sinks.payload import env_lines, json_line, token_document
+from homey_tokend.storage.atomic import (
+    no_hook,
+    reason_of,
+    remedy_of,
+    remove_leftovers,
+    write_atomic,
+)
 
 Format = Literal["raw", "env", "json"]
 P = ParamSpec("P")
@@ -56,15 +62,15 @@ class FileSink:
         path: Path,
         mode: int,
         format: Format,  # noqa: A002  the name of the key in the configuration
-        threads: Threads,
+        threads: WorkerPool,
         *,
         patience: timedelta = _PATIENCE,
-        at: Callable[[str], None] = unwatched,
+        at: Callable[[str], None] = no_hook,
     ) -> None:
         self._path = path
         self._mode = mode
         self._format = format
-        self._turns = Turns(threads)
+        self._turns = SerialWorker(threads)
         self._patience = patience
         self._at = at
 
@@ -73,18 +79,18 @@ class FileSink:
         """``file:`` and the path."""
         return f"file:{self._path}"
 
-    async def write(self, delivery: Delivery) -> Delivered:
+    async def write(self, delivery: Delivery) -> DeliveryResult:
         """Write the token.
 
         Raises:
-            SinkRefused: the folder is missing, closed to us or read-only, or the
+            SinkRejected: the folder is missing, closed to us or read-only, or the
                 path names no plain file.
             SinkFailed: the disk is full or fails, or the write hangs.
         """
         made = await self._do("write", self._write, self._content(delivery))
         # Some file systems (FAT, SMB) have modes of their own: that is no drift.
         memory = {} if made == self._mode else {f"{self._mode:04o}": f"{made:04o}"}
-        return Delivered(detail=f"mode {self._mode:04o}", memory=memory)
+        return DeliveryResult(detail=f"mode {self._mode:04o}", memory=memory)
 
     async def check(self, delivery: Delivery) -> bool:
         """Whether the file is there with this very content and mode.
@@ -93,7 +99,7 @@ class FileSink:
         was wanted before. What we may not read counts as right.
 
         Raises:
-            SinkRefused, SinkFailed: as ``write``.
+            SinkRejected, SinkFailed: as ``write``.
         """
         wanted = f"{self._mode:04o}"
         modes = {wanted, delivery.memory.get(wanted, wanted)}
@@ -106,7 +112,7 @@ class FileSink:
         runs left there.
 
         Raises:
-            SinkRefused: as ``write``.
+            SinkRejected: as ``write``.
             SinkFailed: as ``write``.
         """
         await self._do("write", self._try_out)
@@ -116,7 +122,7 @@ class FileSink:
             return delivery.token.value.reveal().encode() + b"\n"
         if self._format == "env":
             return env_lines(delivery)
-        return json_line(document(delivery))
+        return json_line(token_document(delivery))
 
     async def _do(self, act: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -133,7 +139,7 @@ class FileSink:
     def _write(self, content: bytes) -> int:
         """Write, and return the mode that came of it."""
         self._must_be_a_file()
-        write_private(self._path, content, mode=self._mode, at=self._at)
+        write_atomic(self._path, content, mode=self._mode, at=self._at)
         with contextlib.suppress(OSError):
             return stat.S_IMODE(self._path.lstat().st_mode)
         return self._mode
@@ -154,7 +160,7 @@ class FileSink:
 
     def _try_out(self) -> None:
         self._must_be_a_file()
-        sweep(self._path)
+        remove_leftovers(self._path)
         trial = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}.tmp")
         os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         trial.unlink(missing_ok=True)
@@ -166,12 +172,12 @@ class FileSink:
             if stat.S_ISDIR(kind):
                 raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
             if not stat.S_ISREG(kind):
-                raise SinkRefused(
+                raise SinkRejected(
                     f"{self._path} is a device, pipe or socket", remedy="Name a plain file."
                 )
 
-    def _sorted(self, act: str, error: OSError) -> SinkRefused | SinkFailed:
+    def _sorted(self, act: str, error: OSError) -> SinkRejected | SinkFailed:
         message = f"cannot {act} {self._path}: {reason_of(error)}"
         if error.errno in _REFUSALS:
-            return SinkRefused(message, remedy=remedy_for(error))
-        return SinkFailed(message, remedy=remedy_for(error))
+            return SinkRejected(message, remedy=remedy_of(error))
+        return SinkFailed(message, remedy=remedy_of(error))

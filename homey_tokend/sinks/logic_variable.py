@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from homey_tokend.core.ports import Transport
-from homey_tokend.core.tokens import Delivered, Delivery, Token
-from homey_tokend.sinks.payload import instant
+from homey_tokend.core.tokens import Delivery, DeliveryResult, Token
+from homey_tokend.sinks.payload import rfc3339
 from homey_tokend.sinks.text_variable import TextVariable
 
 #: What is remembered of the variable that tells the end begins with this.
@@ -44,7 +44,7 @@ class LogicVariableSink:
         """``logic_variable:`` and the name, or ``id=`` and the id."""
         return self._token.target
 
-    async def write(self, delivery: Delivery) -> Delivered:
+    async def write(self, delivery: Delivery) -> DeliveryResult:
         """Set the variable to the token; then the other to its end.
 
         In this order a flow sees for a moment a token with an end that is too early, and
@@ -52,8 +52,8 @@ class LogicVariableSink:
 
         Raises:
             Transient: the Homey, or what stands before it, is in trouble.
-            BearerRefused: 401; the keeper looks into it.
-            SinkRefused: a person is needed: scopes, type, name or id.
+            BearerRejected: 401; the keeper looks into it.
+            SinkRejected: a person is needed: scopes, type, name or id.
             SinkFailed: an answer nobody knows.
         """
         token = delivery.token
@@ -61,7 +61,7 @@ class LogicVariableSink:
         if self._expires is None:
             return done
         known = _of_the_end(delivery.memory)
-        end = await self._expires.set(instant(token.expires_at), token, known)
+        end = await self._expires.set(rfc3339(token.expires_at), token, known)
         return replace(
             done, memory={**done.memory, **{_END + key: one for key, one in end.memory.items()}}
         )
@@ -72,20 +72,20 @@ class LogicVariableSink:
         And the other its end, which may be wanted since the configuration was changed.
 
         Raises:
-            Transient, BearerRefused, SinkRefused, SinkFailed: as ``write``.
+            Transient, BearerRejected, SinkRejected, SinkFailed: as ``write``.
         """
         token = delivery.token
         held = await self._token.holds(token.value.reveal(), token, delivery.memory)
         if not held or self._expires is None:
             return held
         known = _of_the_end(delivery.memory)
-        return await self._expires.holds(instant(token.expires_at), token, known)
+        return await self._expires.holds(rfc3339(token.expires_at), token, known)
 
     async def look(self, token: Token) -> str:
         """Where a write would go, found without writing; in words for a person.
 
         Raises:
-            Transient, BearerRefused, SinkRefused: as ``write``.
+            Transient, BearerRejected, SinkRejected: as ``write``.
         """
         told = await self._token.look(token)
         if self._expires is None:

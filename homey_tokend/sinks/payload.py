@@ -12,12 +12,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 _SPECIAL = re.compile(r'(["\\$`])')
 
 
-def instant(at: datetime) -> str:
+def rfc3339(at: datetime) -> str:
     """RFC 3339 in UTC; a fraction of a second is dropped, so that no expiry is told too late."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def document(delivery: Delivery) -> dict[str, object]:
+def token_document(delivery: Delivery) -> dict[str, object]:
     """The token with all that is known of it, named as on the socket (RFC 6749, 5.1).
 
     There is no ``expires_in``: it would be wrong a second later.
@@ -26,8 +26,8 @@ def document(delivery: Delivery) -> dict[str, object]:
     return {
         "access_token": token.value.reveal(),
         "token_type": "Bearer",
-        "expires_at": instant(token.expires_at),
-        "issued_at": instant(token.issued_at),
+        "expires_at": rfc3339(token.expires_at),
+        "issued_at": rfc3339(token.issued_at),
         "generation": token.generation,
         "homey": delivery.homey,
         "url": token.url,
@@ -45,7 +45,7 @@ def env_lines(delivery: Delivery) -> bytes:
     pairs = (
         ("HOMEY_TOKEN", token.value.reveal()),
         ("HOMEY_URL", token.url),
-        ("HOMEY_TOKEN_EXPIRES_AT", instant(token.expires_at)),
+        ("HOMEY_TOKEN_EXPIRES_AT", rfc3339(token.expires_at)),
     )
     return "".join(f"{name}={_quoted(value)}\n" for name, value in pairs).encode()
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from homey_tokend.athom.answers import clean
-from homey_tokend.core.errors import SinkFailed, SinkRefused
+from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.http_types import Step
 from homey_tokend.core.ports import Transport
-from homey_tokend.core.tokens import Delivered, Token
-from homey_tokend.hub.variables import Hub, Variable, good_id
+from homey_tokend.core.tokens import DeliveryResult, Token
+from homey_tokend.hub.variables import Variable, VariablesApi, is_valid_id
 
 #: How many ids are named of variables that have one name?
 _NAMED = 5
@@ -50,7 +50,7 @@ class TextVariable:
             f"logic_variable:{self._name}" if self._id is None else f"logic_variable:id={self._id}"
         )
 
-    async def set(self, value: str, bearer: Token, memory: Mapping[str, str]) -> Delivered:
+    async def set(self, value: str, bearer: Token, memory: Mapping[str, str]) -> DeliveryResult:
         """Set the variable.
 
         1. The id is configured or remembered: PUT, with the slash unless remembered
@@ -67,11 +67,11 @@ class TextVariable:
 
         Raises:
             Transient: the Homey, or what stands before it, is in trouble.
-            BearerRefused: 401; the keeper looks into it.
-            SinkRefused: a person is needed: scopes, type, name or id.
+            BearerRejected: 401; the keeper looks into it.
+            SinkRejected: a person is needed: scopes, type, name or id.
             SinkFailed: an answer nobody knows.
         """
-        hub = Hub(self._transport, bearer)
+        hub = VariablesApi(self._transport, bearer)
         known = self._known(bearer, memory)
         if known is not None and await self._put(hub, known, value):
             return self._delivered(bearer, known, "written")
@@ -96,9 +96,9 @@ class TextVariable:
         tells what a person must do.
 
         Raises:
-            Transient, BearerRefused, SinkRefused, SinkFailed: as ``set``.
+            Transient, BearerRejected, SinkRejected, SinkFailed: as ``set``.
         """
-        hub = Hub(self._transport, bearer)
+        hub = VariablesApi(self._transport, bearer)
         known = self._known(bearer, memory)
         if known is None:
             every = await hub.variables()
@@ -110,9 +110,9 @@ class TextVariable:
         """Where it would be set, found without writing; in words for a person.
 
         Raises:
-            Transient, BearerRefused, SinkRefused: as ``set``.
+            Transient, BearerRejected, SinkRejected: as ``set``.
         """
-        found = await self._find(Hub(self._transport, bearer))
+        found = await self._find(VariablesApi(self._transport, bearer))
         if found is None:
             return "is not there yet and will be created"
         return f"is there, a text variable with the id {found.id}"
@@ -124,11 +124,11 @@ class TextVariable:
         if self._id is not None:
             return _Place(self._id, slash, None)
         remembered = memory.get("id")
-        if not ours or remembered is None or not good_id(remembered):
+        if not ours or remembered is None or not is_valid_id(remembered):
             return None
         return _Place(remembered, slash, memory.get("called", self._name))
 
-    def _delivered(self, bearer: Token, place: _Place, act: str) -> Delivered:
+    def _delivered(self, bearer: Token, place: _Place, act: str) -> DeliveryResult:
         memory = {"id": place.id, "url": bearer.url}
         if self._name is not None:
             memory["name"] = self._name
@@ -136,13 +136,13 @@ class TextVariable:
             memory["called"] = place.called
         if not place.slash:
             memory["slash"] = "no"
-        return Delivered(detail=f"{act} {place.id}", memory=memory)
+        return DeliveryResult(detail=f"{act} {place.id}", memory=memory)
 
-    async def _put(self, hub: Hub, place: _Place, value: str) -> bool:
+    async def _put(self, hub: VariablesApi, place: _Place, value: str) -> bool:
         """Whether the variable of this place took the value; False: look for another."""
         try:
             echo = await hub.put(place.id, value, slash=place.slash)
-        except SinkRefused as refusal:
+        except SinkRejected as refusal:
             if refusal.status != 403:
                 await self._find(hub)  # which may tell plainly what is wrong
             raise
@@ -151,7 +151,7 @@ class TextVariable:
         _must_hold(echo, value)
         return _is_called(echo, place.called)
 
-    async def _find(self, hub: Hub) -> Variable | None:
+    async def _find(self, hub: VariablesApi) -> Variable | None:
         """The variable in the Homey's list; None where it is to be made."""
         variables = await hub.variables()
         if self._id is not None:
@@ -169,14 +169,14 @@ class TextVariable:
             raise self._missing()
         return None
 
-    async def _made(self, hub: Hub, value: str) -> _Place:
+    async def _made(self, hub: VariablesApi, value: str) -> _Place:
         made = await hub.create(self._name or "", value)
         _must_hold(made, value)
         # A Homey that spells the name in its own way must not get a second one next time.
         called = made.name if isinstance(made.name, str) else self._name
         return _Place(made.id, slash=True, called=called)
 
-    def _missing(self) -> SinkRefused:
+    def _missing(self) -> SinkRejected:
         if self._id is not None:
             return _refused(
                 f"the Homey has no logic variable with the id {self._id}",
@@ -211,7 +211,7 @@ def _must_be_text(variable: Variable) -> None:
         )
 
 
-def _ambiguous(name: str | None, ids: Sequence[str]) -> SinkRefused:
+def _ambiguous(name: str | None, ids: Sequence[str]) -> SinkRejected:
     named = ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
     return _refused(
         f"the Homey has {len(ids)} logic variables named {name}",
@@ -219,5 +219,5 @@ def _ambiguous(name: str | None, ids: Sequence[str]) -> SinkRefused:
     )
 
 
-def _refused(message: str, remedy: str) -> SinkRefused:
-    return SinkRefused(message, step=Step.VARIABLE, remedy=remedy)
+def _refused(message: str, remedy: str) -> SinkRejected:
+    return SinkRejected(message, step=Step.VARIABLE, remedy=remedy)

@@ -31,11 +31,11 @@ _REMEDIES = {
 }
 
 
-def unwatched(_point: str) -> None:
+def no_hook(_point: str) -> None:
     """The default of ``at``: nobody watches."""
 
 
-def remedy_for(error: OSError) -> str:
+def remedy_of(error: OSError) -> str:
     """What a person can do about an error of the file system, or ""."""
     return _REMEDIES.get(error.errno or 0, "")
 
@@ -46,7 +46,7 @@ def reason_of(error: OSError) -> str:
 
 
 @contextlib.contextmanager
-def folder_of(path: Path) -> Iterator[int]:
+def open_folder(path: Path) -> Iterator[int]:
     """The folder of a file, held open: nobody can swap it between two steps."""
     fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -71,13 +71,13 @@ def sync_folder(fd: int) -> None:
             raise
 
 
-def write_private(
+def write_atomic(
     path: Path,
     data: bytes,
     *,
     mode: int = 0o600,
     group: int | None = None,
-    at: Callable[[str], None] = unwatched,
+    at: Callable[[str], None] = no_hook,
 ) -> None:
     """Write a file so that it is there whole, or not at all.
 
@@ -96,7 +96,7 @@ def write_private(
         OSError: Before the rename: the old file is as it was, and no temporary
             file remains. At the fsync of the folder: the new file is in place.
     """
-    with folder_of(path) as folder:
+    with open_folder(path) as folder:
         name = f".{path.name}.{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(name, flags, 0o600, dir_fd=folder)
@@ -128,14 +128,14 @@ def _claim(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def sweep(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove the temporary files that killed writers of ``path`` left behind.
 
     One that a living writer holds is left alone. Blocks; never raises OSError:
     what cannot be removed now is removed another time.
     """
     left_over = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
-    with contextlib.suppress(OSError), folder_of(path) as folder:
+    with contextlib.suppress(OSError), open_folder(path) as folder:
         for name in names_in(folder):
             if left_over.fullmatch(name):
                 _remove_unclaimed(name, folder)

@@ -5,12 +5,17 @@ a decision, not an accident. Reading believes nothing: a wrong type anywhere mak
 the whole file damaged, and the caller sets it aside.
 """
 
-from homey_tokend.storage.document_contents import Book, with_accounts, with_homey, without_homey
+from homey_tokend.storage.document_contents import (
+    StateDocument,
+    with_accounts,
+    with_homey,
+    without_homey,
+)
 from homey_tokend.storage.document_reader import from_json
 from homey_tokend.storage.document_writer import to_json
 
 __all__ = [
-    "Book",
+    "StateDocument",
     "from_json",
     "to_json",
     "with_accounts",

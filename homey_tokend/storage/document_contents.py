@@ -11,7 +11,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class StateDocument:
     """Everything that is known: by Homey's name and by account key.
 
     ``salt`` (hex) goes into the digests of account keys and sign-in values.
@@ -24,12 +24,12 @@ class Book:
     refresh_tokens: Mapping[str, Secret] = field(default_factory=dict)
 
 
-def with_homey(book: Book, state: HomeyState) -> Book:
+def with_homey(book: StateDocument, state: HomeyState) -> StateDocument:
     """The book with one Homey's state replaced."""
     return replace(book, homeys={**book.homeys, state.name: state})
 
 
-def without_homey(book: Book, name: str) -> Book:
+def without_homey(book: StateDocument, name: str) -> StateDocument:
     """The book without one Homey."""
     return replace(
         book,
@@ -38,6 +38,6 @@ def without_homey(book: Book, name: str) -> Book:
     )
 
 
-def with_accounts(book: Book, states: Mapping[str, AccountState]) -> Book:
+def with_accounts(book: StateDocument, states: Mapping[str, AccountState]) -> StateDocument:
     """The book with some accounts' states replaced."""
     return replace(book, accounts={**book.accounts, **states})

@@ -4,14 +4,14 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from homey_tokend.core.account import AccountState, Refusal
+from homey_tokend.core.account import AccountState, Rejection
 from homey_tokend.core.errors import StateUnusable
 from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.sink import SinkState
 from homey_tokend.core.status import Trouble
 from homey_tokend.core.tokens import Token
-from homey_tokend.storage.document_contents import VERSION, Book
+from homey_tokend.storage.document_contents import VERSION, StateDocument
 from homey_tokend.storage.document_scalars import (
     flag,
     instant,
@@ -25,7 +25,7 @@ from homey_tokend.storage.document_scalars import (
 )
 
 
-def from_json(blob: bytes) -> Book:
+def from_json(blob: bytes) -> StateDocument:
     """The book as it was stored.
 
     Raises:
@@ -38,7 +38,7 @@ def from_json(blob: bytes) -> Book:
         version = document.get("version")
         if version != VERSION or isinstance(version, bool):
             raise _damaged(f"has version {version!r:.20}, not {VERSION}")
-        return Book(
+        return StateDocument(
             salt=text(document["salt"]),
             homeys={
                 text(name): _homey(name, state)
@@ -93,7 +93,7 @@ def _token(value: Any) -> Token:
         url=text(found["url"]),
         issued_at=instant(found["issued_at"]),
         expires_at=instant(found["expires_at"]),
-        expiry_told=flag(found["expiry_told"]),
+        expiry_reported=flag(found["expiry_reported"]),
     )
     if token.life <= timedelta(0):
         raise ValueError
@@ -120,9 +120,9 @@ def _failure(value: Any) -> Failure:
     )
 
 
-def _refusal(value: Any) -> Refusal:
+def _refusal(value: Any) -> Rejection:
     found = mapping(value)
-    return Refusal(text(found["digest"]), _trouble(found["trouble"]))
+    return Rejection(text(found["digest"]), _trouble(found["trouble"]))
 
 
 def _sink(value: Any) -> SinkState:

@@ -4,18 +4,18 @@ import json
 from datetime import datetime
 from typing import Any
 
-from homey_tokend.core.account import AccountState, Refusal
+from homey_tokend.core.account import AccountState, Rejection
 from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.sink import SinkState
 from homey_tokend.core.status import Trouble
 from homey_tokend.core.tokens import Token
-from homey_tokend.storage.document_contents import VERSION, Book
+from homey_tokend.storage.document_contents import VERSION, StateDocument
 
 Json = dict[str, Any]
 
 
-def to_json(book: Book) -> bytes:
+def to_json(book: StateDocument) -> bytes:
     """The book as it is stored."""
     document = {
         "version": VERSION,
@@ -55,7 +55,7 @@ def _token(token: Token) -> Json:
         "url": token.url,
         "issued_at": _instant(token.issued_at),
         "expires_at": _instant(token.expires_at),
-        "expiry_told": token.expiry_told,
+        "expiry_reported": token.expiry_reported,
     }
 
 
@@ -81,7 +81,7 @@ def _failure(failure: Failure | None) -> Json | None:
     }
 
 
-def _refusal(refusal: Refusal) -> Json:
+def _refusal(refusal: Rejection) -> Json:
     return {"digest": refusal.digest, "trouble": _trouble(refusal.trouble)}
 
 

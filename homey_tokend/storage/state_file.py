@@ -9,19 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
-from homey_tokend.runtime.workers import Threads, Turns
+from homey_tokend.runtime.workers import SerialWorker, WorkerPool
 from homey_tokend.storage.atomic import (
-    folder_of,
     names_in,
+    no_hook,
+    open_folder,
     reason_of,
-    remedy_for,
-    sweep,
+    remedy_of,
+    remove_leftovers,
     sync_folder,
-    unwatched,
-    write_private,
+    write_atomic,
 )
 
-__all__ = ["FileStore", "Lock", "NullStore", "Threads", "write_private"]
+__all__ = ["InstanceLock", "NoStateFile", "StateFile", "WorkerPool", "write_atomic"]
 
 #: How large may a state be? Some KiB a Homey today; beyond this it is not ours.
 STATE_LIMIT = 4 * 1024 * 1024
@@ -29,7 +29,7 @@ STATE_LIMIT = 4 * 1024 * 1024
 _DAMAGED_KEPT = 3
 
 
-class FileStore:
+class StateFile:
     """Keeps the state in one private file (``ports.Store``).
 
     Saves take turns, and the newest wins: one that waits behind another writes
@@ -44,10 +44,10 @@ class FileStore:
     """
 
     def __init__(
-        self, path: Path, threads: Threads, *, at: Callable[[str], None] = unwatched
+        self, path: Path, threads: WorkerPool, *, at: Callable[[str], None] = no_hook
     ) -> None:
         self._path = path
-        self._turns = Turns(threads)
+        self._turns = SerialWorker(threads)
         self._at = at
         self._newest = (0, b"")
         self._written = 0
@@ -81,7 +81,7 @@ class FileStore:
         return await self._turns.run(self._set_aside)
 
     def _load(self) -> bytes | None:
-        sweep(self._path)
+        remove_leftovers(self._path)
         try:
             blob = _read_bounded(self._path)
         except FileNotFoundError:
@@ -103,14 +103,14 @@ class FileStore:
             raise StateUnusable(f"the state is over {STATE_LIMIT} bytes and was not written")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(self._path, blob, at=self._at)
+            write_atomic(self._path, blob, at=self._at)
         except OSError as error:
             raise self._unusable("write", error) from error
         self._written = number
 
     def _set_aside(self) -> str:
         try:
-            with folder_of(self._path) as folder:
+            with open_folder(self._path) as folder:
                 name = _next_damaged(self._path.name, folder)
                 os.rename(self._path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
                 sync_folder(folder)
@@ -122,7 +122,7 @@ class FileStore:
 
     def _unusable(self, act: str, error: OSError) -> StateUnusable:
         return StateUnusable(
-            f"cannot {act} the state {self._path}: {reason_of(error)}", remedy=remedy_for(error)
+            f"cannot {act} the state {self._path}: {reason_of(error)}", remedy=remedy_of(error)
         )
 
 
@@ -148,7 +148,7 @@ def _next_damaged(name: str, folder: int) -> str:
     return f"{name}.damaged-{numbers[-1] + 1 if numbers else 1}"
 
 
-class NullStore:
+class NoStateFile:
     """Keeps nothing across restarts: ``state.path: null`` (``ports.Store``)."""
 
     async def load(self) -> bytes | None:
@@ -163,12 +163,12 @@ class NullStore:
         return ""
 
 
-class Lock:
+class InstanceLock:
     """The lock against a second daemon: held as long as this process lives.
 
     The kernel frees it however the process ends, so that no stale lock remains;
     the file stays, for removing it would let two daemons lock two files. Blocks
-    for a few system calls: take it before the loop runs, or on ``Threads``.
+    for a few system calls: take it before the loop runs, or on ``WorkerPool``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -209,7 +209,7 @@ class Lock:
             self._fd = None
 
     def _unusable(self, error: OSError) -> StateUnusable:
-        remedy = f"{remedy_for(error)} The key is state.path."
+        remedy = f"{remedy_of(error)} The key is state.path."
         return StateUnusable(f"cannot lock {self._path}: {reason_of(error)}", remedy=remedy.strip())
 
 

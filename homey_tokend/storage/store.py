@@ -14,16 +14,16 @@ import structlog
 from homey_tokend.core.account import AccountState
 from homey_tokend.core.errors import StateUnusable
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.ports import Store
+from homey_tokend.core.ports import BlobStore
 from homey_tokend.core.secret import Secret
 from homey_tokend.storage import document as books
-from homey_tokend.storage.document import Book
+from homey_tokend.storage.document import StateDocument
 
 log = structlog.get_logger()
 _WRITE_DEADLINE_S = 5.0
 
 
-class Ledger:
+class StateStore:
     """Holds the Book over a Store.
 
     Args:
@@ -35,7 +35,7 @@ class Ledger:
 
     def __init__(
         self,
-        store: Store,
+        store: BlobStore,
         *,
         salt: Callable[[], str],
         hide: Callable[[Secret], None] = lambda _secret: None,
@@ -45,11 +45,11 @@ class Ledger:
         self._salt = salt
         self._hide = hide
         self._write_deadline_s = write_deadline_s
-        self._book = Book(salt="")
+        self._book = StateDocument(salt="")
         self._writable = True
 
     @property
-    def book(self) -> Book:
+    def book(self) -> StateDocument:
         """The Book as it is now."""
         return self._book
 
@@ -57,10 +57,10 @@ class Ledger:
         """Read the Book; what cannot be used is set aside and a new one begun."""
         try:
             blob = await self._store.load()
-            book = books.from_json(blob) if blob is not None else Book(salt=self._salt())
+            book = books.from_json(blob) if blob is not None else StateDocument(salt=self._salt())
         except StateUnusable as error:
             await self._set_aside(error)
-            book = Book(salt=self._salt())
+            book = StateDocument(salt=self._salt())
         self._book = replace(
             book,
             homeys={name: state.loaded(now) for name, state in book.homeys.items()},
@@ -130,9 +130,9 @@ class Ledger:
         except (StateUnusable, TimeoutError) as error:
             if self._writable:
                 reason = error.message if isinstance(error, StateUnusable) else "the disk hangs"
-                log.error("state.unwritable", reason=reason)
+                log.error("state.write_failed", reason=reason)
             self._writable = False
             return
         if not self._writable:
-            log.info("state.writable_again")
+            log.info("state.write_recovered")
         self._writable = True

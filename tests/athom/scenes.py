@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from homey_tokend.athom.urls import Site
+from homey_tokend.athom.urls import HomeyTarget
 from homey_tokend.core.errors import TokendError
-from homey_tokend.core.http_types import Conversation, Endpoints, Request, Response
+from homey_tokend.core.http_types import Endpoints, Flow, Request, Response
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Grant, UserToken
 
@@ -44,7 +44,7 @@ CODE = "c0" * 20
 BEARER = f"{'1' * 8}-aaaa:{'2' * 8}-bbbb:{'d' * 40}"
 GRANT = Grant(Secret(ACCESS), expires_at=NOON + timedelta(hours=1))
 HUB = "https://hub.example/homey"
-SITE = Site(
+SITE = HomeyTarget(
     endpoints=AT,
     cloudid=CLOUDID,
     explicit_url=HUB,
@@ -127,7 +127,7 @@ class Played(Generic[T]):
         return [str(request.step) for request in self.requests]
 
 
-def play(conversation: Conversation[T], *replies: Response | TokendError) -> Played[T]:
+def play(conversation: Flow[T], *replies: Response | TokendError) -> Played[T]:
     """Drive a conversation: answers are sent, failures thrown, until it ends.
 
     All replies must be used up, and no more may be asked for.
@@ -153,7 +153,7 @@ def play(conversation: Conversation[T], *replies: Response | TokendError) -> Pla
     return played
 
 
-def failure(conversation: Conversation[T], *replies: Response | TokendError) -> TokendError:
+def failure(conversation: Flow[T], *replies: Response | TokendError) -> TokendError:
     """The failure that a conversation ends with."""
     error = play(conversation, *replies).error
     if error is None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.athom.urls import acceptable, fallback_url, is_loopback
+from homey_tokend.athom.urls import fallback_url, is_loopback, usable_url
 from homey_tokend.core.http_types import Endpoints
 from tests.athom.scenes import AT, CLOUDID, HUB, SITE
 
@@ -28,7 +28,7 @@ PLAIN = Endpoints(api="http://api.example")
 )
 def test_https_is_acceptable_everywhere(url: str, expected: str) -> None:
     """Whatever host the account names; the last slash is dropped."""
-    assert expected == acceptable(url, AT)
+    assert expected == usable_url(url, AT)
 
 
 @pytest.mark.parametrize(
@@ -69,15 +69,15 @@ def test_https_is_acceptable_everywhere(url: str, expected: str) -> None:
 )
 def test_other_addresses_are_not_acceptable(url: str) -> None:
     """No token goes over plain http, and to nothing that reads in two ways."""
-    assert acceptable(url, AT) is None
+    assert usable_url(url, AT) is None
 
 
 def test_plain_http_is_acceptable_beside_a_simulator_only() -> None:
     """That is: where the cloud itself is plain http on loopback."""
-    assert "http://127.0.0.1:9" == acceptable("http://127.0.0.1:9", SIMULATED)
-    assert acceptable("http://127.0.0.1:9", PLAIN) is None
-    assert acceptable("http://127.0.0.1:9", AT) is None
-    assert acceptable("http://127.0.0.1:9", Endpoints(api="http:")) is None
+    assert "http://127.0.0.1:9" == usable_url("http://127.0.0.1:9", SIMULATED)
+    assert usable_url("http://127.0.0.1:9", PLAIN) is None
+    assert usable_url("http://127.0.0.1:9", AT) is None
+    assert usable_url("http://127.0.0.1:9", Endpoints(api="http:")) is None
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,6 @@ def test_a_cloudid_is_quoted_in_the_endpoint() -> None:
 @given(st.text() | st.text(alphabet="htps:/@?#[]\\.%x1 ").map("https://{}".format))
 def test_any_text_is_acceptable_or_not(url: str) -> None:
     """And what is acceptable has no room for a second meaning."""
-    found = acceptable(url, SIMULATED)
+    found = usable_url(url, SIMULATED)
 
     assert found is None or not set(found) & set("?#\\ \n\t@") or "/" in found.partition("//")[2]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homey_tokend.athom import answers
-from homey_tokend.core.errors import HomeyOffline, ServerTrouble, Throttled
+from homey_tokend.core.errors import HomeyOffline, ServerError, Throttled
 from homey_tokend.core.http_types import Response, Step
 from homey_tokend.core.secret import Secret
 from tests.athom.scenes import NOON, answer, as_json, dated
@@ -42,26 +42,26 @@ def test_retry_after_is_a_span_or_an_instant(
     text: str, expected: timedelta | datetime | None
 ) -> None:
     """RFC 9110, 10.2.3 in all three spellings of a date; garbage is nothing."""
-    assert expected == answers.retry_after_of(answer(429, b"", ("retry-after", text)))
+    assert expected == answers.retry_after(answer(429, b"", ("retry-after", text)))
 
 
 @pytest.mark.parametrize("step", Step)
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (408, b"", ServerTrouble),
-        (425, b"", ServerTrouble),
-        (503, b"", ServerTrouble),
+        (408, b"", ServerError),
+        (425, b"", ServerError),
+        (503, b"", ServerError),
         (429, b"", Throttled),
         (404, b"mesh_node_offline", HomeyOffline),
     ],
 )
 def test_what_a_troubled_server_asks_for_is_handed_on(
-    step: Step, status: int, body: bytes, expected: type[ServerTrouble]
+    step: Step, status: int, body: bytes, expected: type[ServerError]
 ) -> None:
     """Retry-After counts with every answer that is tried again."""
     with pytest.raises(expected) as raised:
-        answers.raise_for_trouble(step, answer(status, body, ("retry-after", "90")))
+        answers.raise_for_common_failures(step, answer(status, body, ("retry-after", "90")))
 
     assert timedelta(seconds=90) == raised.value.retry_after
     assert (step, status) == (raised.value.step, raised.value.status)
@@ -70,18 +70,18 @@ def test_what_a_troubled_server_asks_for_is_handed_on(
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 410, 418, 451])
 def test_other_answers_are_no_trouble(status: int) -> None:
     """They mean something of their own at each step."""
-    answers.raise_for_trouble(Step.LOGIN, answer(status, "{}"))
+    answers.raise_for_common_failures(Step.LOGIN, answer(status, "{}"))
 
 
 @pytest.mark.parametrize("body", ['{"x": {"name": "mesh_node_offline"}}', '["mesh_node_offline"]'])
 def test_the_word_for_offline_may_stand_in_data(body: str) -> None:
     """A variable may be called like that: a success that is no error is let through."""
-    answers.raise_for_trouble(Step.VARIABLE, answer(200, body))
+    answers.raise_for_common_failures(Step.VARIABLE, answer(200, body))
 
 
 def test_the_word_for_offline_counts_only_near_the_front() -> None:
     """Behind 4 KiB of something else it is something else."""
-    answers.raise_for_trouble(Step.LOGIN, answer(404, " " * 4096 + "mesh_node_offline"))
+    answers.raise_for_common_failures(Step.LOGIN, answer(404, " " * 4096 + "mesh_node_offline"))
 
 
 # --- the server's clock -------------------------------------------------------
@@ -100,21 +100,21 @@ def test_the_word_for_offline_counts_only_near_the_front() -> None:
 )
 def test_only_an_accepted_answer_over_tls_tells_the_time(response: Response) -> None:
     """A captive portal lies about it."""
-    assert answers.skew_of(response) is None
+    assert answers.clock_skew(response) is None
 
 
 def test_the_last_second_of_all_time_is_no_trouble() -> None:
     """Nothing is added to a Date that nothing can be added to."""
     last = answer(200, b"", ("date", "Fri, 31 Dec 9999 23:59:59 GMT"), trusted=True)
 
-    assert (answers.skew_of(last) or timedelta(0)) > timedelta(days=365 * 7000)
+    assert (answers.clock_skew(last) or timedelta(0)) > timedelta(days=365 * 7000)
 
 
 def test_a_slow_answer_is_no_excuse_for_a_late_expiry() -> None:
     """A Date written 10 s after sending may mean a clock 10 s off: at most 1 s is left to it."""
     slow = answer(200, took=timedelta(seconds=12))
 
-    assert timedelta(seconds=10) == answers.skew_of(dated(slow, NOON + timedelta(seconds=10)))
+    assert timedelta(seconds=10) == answers.clock_skew(dated(slow, NOON + timedelta(seconds=10)))
 
 
 @settings(deadline=None)
@@ -127,7 +127,7 @@ def test_the_skew_is_never_a_second_too_small(
     skew: timedelta, there: timedelta, back: timedelta
 ) -> None:
     """Too small, and a token expires too late; too large by the way and a second at most."""
-    found = answers.skew_of(dated(answer(took=there + back), NOON + there + skew))
+    found = answers.clock_skew(dated(answer(took=there + back), NOON + there + skew))
 
     assert found is not None
     assert skew - found < timedelta(seconds=1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from homey_tokend import athom
 from homey_tokend.athom import answers
 from homey_tokend.core.errors import TokendError
-from homey_tokend.core.http_types import Conversation, Response, Step
+from homey_tokend.core.http_types import Flow, Response, Step
 from homey_tokend.core.secret import Secret
 from tests.athom.scenes import (
     AT,
@@ -110,27 +110,27 @@ ANSWERS = st.builds(
 HIDE = (Secret("hunter2"),)
 
 SORTERS: dict[str, Callable[[Response], object]] = {
-    "login": lambda response: answers.user_token_of(response, HIDE),
-    "redirect": lambda response: answers.redirected_code(Step.CONSENT, response, REDIRECT, HIDE),
+    "login": lambda response: answers.parse_user_token(response, HIDE),
+    "redirect": lambda response: answers.parse_redirect(Step.CONSENT, response, REDIRECT, HIDE),
     "authorise": lambda response: answers.raise_for_consent(Step.AUTHORISE, response, HIDE),
     "consent": lambda response: answers.raise_for_consent(Step.CONSENT, response, HIDE),
-    "token": lambda response: answers.grant_of(response, HIDE),
-    "delegation": lambda response: answers.delegation_of(response, HIDE),
-    "homey_login": answers.homey_login_of,
-    "session": answers.session_of,
-    "user": lambda response: answers.homeys_of(response, HIDE),
+    "token": lambda response: answers.parse_grant(response, HIDE),
+    "delegation": lambda response: answers.parse_delegation(response, HIDE),
+    "homey_login": answers.parse_homey_login,
+    "session": answers.parse_session,
+    "user": lambda response: answers.parse_homeys(response, HIDE),
     "said": lambda response: answers.said(response, HIDE),
-    "skew": answers.skew_of,
-    "retry-after": answers.retry_after_of,
+    "skew": answers.clock_skew,
+    "retry-after": answers.retry_after,
 }
-CONVERSATIONS: dict[str, Callable[[], Conversation[Any]]] = {
+CONVERSATIONS: dict[str, Callable[[], Flow[Any]]] = {
     "log_in": lambda: athom.log_in(WHO, AT, one_time_code="123456"),
     "consent": lambda: athom.consent(WHO, AT, USER),
-    "offered": lambda: athom.offered(WHO, AT, USER),
+    "offered": lambda: athom.offered_homeys(WHO, AT, USER),
     "homeys": lambda: athom.homeys(GRANT, AT),
     "renew_grant": lambda: athom.renew_grant(WHO, AT, Secret("old")),
     "exchange": lambda: athom.exchange(GRANT, SITE),
-    "prove": lambda: athom.prove("https://h.example", Secret("x"), issued_at=NOON),
+    "prove": lambda: athom.verify_bearer("https://h.example", Secret("x"), issued_at=NOON),
 }
 
 

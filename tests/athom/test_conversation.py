@@ -5,8 +5,8 @@ from collections.abc import Generator
 
 import pytest
 
-from homey_tokend.athom.run import walk
-from homey_tokend.core.errors import ServerTrouble, TokendError, Unreachable
+from homey_tokend.athom.run import run_flow
+from homey_tokend.core.errors import ServerError, TokendError, Unreachable
 from homey_tokend.core.http_types import Request, Response, Step
 from tests.athom.scenes import answer
 
@@ -66,7 +66,7 @@ async def test_answers_are_sent_in_and_the_value_comes_out() -> None:
     def listen(request: Request, response: Response) -> None:
         heard.append((request, response.status))
 
-    assert "done" == await walk(talk(), transport, listen)
+    assert "done" == await run_flow(talk(), transport, listen)
     assert [201, 202] == talk.events
     assert [FIRST, SECOND] == transport.sent
     assert [(FIRST, 201), (SECOND, 202)] == heard
@@ -74,14 +74,14 @@ async def test_answers_are_sent_in_and_the_value_comes_out() -> None:
 
 async def test_nobody_needs_to_listen() -> None:
     """``heard`` may be left out."""
-    assert "done" == await walk(Talk()(), Scripted(answer(), answer()))
+    assert "done" == await run_flow(Talk()(), Scripted(answer(), answer()))
 
 
 async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
     """The conversation goes on without that answer; nothing was heard of it."""
     talk = Talk(forgives=True)
     heard: list[Request] = []
-    value = await walk(talk(), Scripted(LOST, answer(202)), lambda sent, _: heard.append(sent))
+    value = await run_flow(talk(), Scripted(LOST, answer(202)), lambda sent, _: heard.append(sent))
 
     assert "done" == value
     assert [LOST, 202] == talk.events
@@ -91,7 +91,7 @@ async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
 async def test_a_failure_that_is_not_forgiven_comes_out_as_it_is() -> None:
     """The very same exception."""
     with pytest.raises(Unreachable) as raised:
-        await walk(Talk()(), Scripted(LOST))
+        await run_flow(Talk()(), Scripted(LOST))
 
     assert LOST is raised.value
 
@@ -101,10 +101,10 @@ async def test_a_failure_of_the_conversation_itself_comes_out() -> None:
 
     def refuse() -> Generator[Request, Response, None]:
         yield FIRST
-        raise ServerTrouble("no", step="login")
+        raise ServerError("no", step="login")
 
-    with pytest.raises(ServerTrouble, match="no"):
-        await walk(refuse(), Scripted(answer()))
+    with pytest.raises(ServerError, match="no"):
+        await run_flow(refuse(), Scripted(answer()))
 
 
 async def test_a_forgiven_failure_may_be_the_end() -> None:
@@ -117,13 +117,13 @@ async def test_a_forgiven_failure_may_be_the_end() -> None:
             return "less"
         return "all"
 
-    assert "less" == await walk(settle_for_less(), Scripted(LOST))
+    assert "less" == await run_flow(settle_for_less(), Scripted(LOST))
 
 
 async def test_a_cancelled_walk_closes_its_conversation() -> None:
     """At once, not when the garbage is collected."""
     talk, transport = Talk(), Scripted(None)
-    walking = asyncio.create_task(walk(talk(), transport))
+    walking = asyncio.create_task(run_flow(talk(), transport))
     await transport.silent.wait()
     walking.cancel()
 
@@ -138,6 +138,6 @@ async def test_a_bug_in_the_transport_closes_the_conversation_too() -> None:
     talk = Talk()
 
     with pytest.raises(ZeroDivisionError):
-        await walk(talk(), Scripted(ZeroDivisionError()))
+        await run_flow(talk(), Scripted(ZeroDivisionError()))
 
     assert ["closed"] == talk.events

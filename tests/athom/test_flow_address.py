@@ -7,8 +7,8 @@ import pytest
 from homey_tokend import athom
 from homey_tokend.core.errors import (
     HomeyOffline,
-    HomeyRefused,
-    StaleSignIn,
+    HomeyRejected,
+    SignInExpired,
     TokendError,
     Unreachable,
 )
@@ -94,9 +94,9 @@ def test_an_automatic_address_is_asked_for_and_remembered() -> None:
         (lists(remoteUrl="https://a:b@hub.example"), "the account names no usable address"),
         (lists(remoteUrl="ftp://hub.example"), "the account names no usable address"),
         (answer(403, "{}"), "address not asked for: protocol_changed"),
-        (answer(500), "address not asked for: server_trouble"),
+        (answer(500), "address not asked for: server_error"),
         (answer(429), "address not asked for: throttled"),
-        (answer(200, "<html>"), "address not asked for: garbled"),
+        (answer(200, "<html>"), "address not asked for: invalid_response"),
         (as_json(200, {"homeys": {}}), "address not asked for: protocol_changed"),
         (LOST, "address not asked for: unreachable"),
     ],
@@ -117,7 +117,7 @@ def test_without_a_usable_address_the_known_one_is_used(
 
 def test_a_stale_access_token_ends_the_search() -> None:
     """With 401 for ``/user/me`` the delegation would be refused as well."""
-    assert StaleSignIn is type(failure(athom.exchange(GRANT, AUTO), answer(401)))
+    assert SignInExpired is type(failure(athom.exchange(GRANT, AUTO), answer(401)))
 
 
 OTHERS = as_json(
@@ -142,7 +142,7 @@ def test_a_homey_that_refuses_twice_names_the_others() -> None:
 
     assert ["delegation", "homey_login", "delegation", "homey_login", "user"] == played.steps
     assert played.error is not None
-    assert (HomeyRefused, "homey_login") == (type(played.error), played.error.step)
+    assert (HomeyRejected, "homey_login") == (type(played.error), played.error.step)
     assert (
         "The account's Homeys are: 5a00000000000000000000aa (Beach [31m house),"
         " 5a00000000000000000000bb (). Correct cloudid."
@@ -155,7 +155,7 @@ def test_a_refusal_stands_without_the_others(reply: Response | TokendError) -> N
     refused = (DELEGATED, answer(401)) * 2
     error = failure(athom.exchange(GRANT, SITE), *refused, reply)
 
-    assert HomeyRefused is type(error)
+    assert HomeyRejected is type(error)
     assert error.remedy.startswith("Check cloudid")
 
 

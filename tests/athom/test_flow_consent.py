@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from homey_tokend import athom
-from homey_tokend.core.errors import ClientRefused, ConsentRefused, ProtocolChanged
+from homey_tokend.core.errors import ClientRejected, ConsentRejected, ProtocolChanged
 from homey_tokend.core.http_types import Repeat
 from tests.athom.scenes import (
     AT,
@@ -182,9 +182,9 @@ def test_a_redirect_to_ourselves_without_a_code_is_a_changed_protocol(query: str
     [
         (
             "error=access_denied&error_description=The user denied access&code=400",
-            ConsentRefused,
+            ConsentRejected,
         ),
-        ("code=400&error=access_denied", ConsentRefused),
+        ("code=400&error=access_denied", ConsentRejected),
         ("error=invalid_scope&error_description=What?code=400", ProtocolChanged),
         ("error=&error_description=x&code=400", ProtocolChanged),
         ("error&code=400", ProtocolChanged),
@@ -211,7 +211,7 @@ def test_a_refused_client_is_named_with_the_field() -> None:
     page = as_json(400, {"error_description": {"client_id": "Invalid value"}})
     error = failure(athom.consent(WHO, AT, USER), page)
 
-    assert ClientRefused is type(error)
+    assert ClientRejected is type(error)
     assert "client_id Invalid value" in error.message
     assert "redirect_url" in error.remedy
 

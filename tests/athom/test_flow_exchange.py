@@ -69,7 +69,7 @@ def test_the_bearer_counts_from_before_its_login() -> None:
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, SESSION).value
 
     assert (BEARER, HUB, NOON) == (bearer.value.reveal(), bearer.url, bearer.issued_at)
-    assert (NOON + DAY, False, True) == (bearer.expires_at, bearer.expiry_told, bearer.proved)
+    assert (NOON + DAY, False, True) == (bearer.expires_at, bearer.expiry_reported, bearer.proved)
     assert (None, "") == (bearer.discovered_url, bearer.note)
 
 
@@ -132,8 +132,8 @@ def test_a_late_yes_is_a_yes(refusals: int) -> None:
     ("reply", "kind"),
     [
         (LOST, "unreachable"),
-        (answer(502), "server_trouble"),
-        (answer(200, "<html>"), "garbled"),
+        (answer(502), "server_error"),
+        (answer(200, "<html>"), "invalid_response"),
         (answer(200, "[]"), "protocol_changed"),
         (answer(403, "{}"), "protocol_changed"),
         (answer(200, '"mesh_node_offline"'), "homey_offline"),
@@ -145,5 +145,5 @@ def test_a_homey_that_cannot_be_asked_holds_nothing_back(
     """The bearer is handed out unproved, its life assumed."""
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
 
-    assert (False, False, NOON + DAY) == (bearer.proved, bearer.expiry_told, bearer.expires_at)
+    assert (False, False, NOON + DAY) == (bearer.proved, bearer.expiry_reported, bearer.expires_at)
     assert f"not proved: {kind}" == bearer.note

@@ -102,7 +102,7 @@ def test_the_expiry_is_what_homey_tells_by_our_clock(what: str) -> None:
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
 
     assert (expected or NOON + DAY) == bearer.expires_at
-    assert (expected is not None, True) == (bearer.expiry_told, bearer.proved)
+    assert (expected is not None, True) == (bearer.expiry_reported, bearer.proved)
 
 
 def test_the_skew_of_the_grant_counts_where_the_session_tells_none() -> None:
@@ -135,6 +135,6 @@ def test_a_told_bearer_never_outlives_its_session_by_a_second(
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
     truth = sent_at + there + DAY
 
-    assert bearer.expiry_told
+    assert bearer.expiry_reported
     assert bearer.expires_at - truth < timedelta(seconds=1)
     assert truth - bearer.expires_at <= timedelta(seconds=1) + there + back

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from homey_tokend import athom
-from homey_tokend.core.errors import AccountRefused, ProtocolChanged
+from homey_tokend.core.errors import AccountRejected, ProtocolChanged
 from homey_tokend.core.http_types import Repeat, Response
 from tests.athom.scenes import AT, LOGGED_IN, NOON, TOOK, WHO, answer, as_json, failure, play
 
@@ -83,7 +83,7 @@ def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None
     """Text chooses the sentence, never the class."""
     error = failure(athom.log_in(WHO, AT), reply)
 
-    assert AccountRefused is type(error)
+    assert AccountRejected is type(error)
     assert words in error.message
     assert error.remedy
 

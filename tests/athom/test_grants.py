@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from homey_tokend import athom
-from homey_tokend.athom.answers import grant_of
-from homey_tokend.core.errors import ClientRefused, ProtocolChanged, StaleSignIn
+from homey_tokend.athom.answers import parse_grant
+from homey_tokend.core.errors import ClientRejected, ProtocolChanged, SignInExpired
 from homey_tokend.core.http_types import Repeat
 from homey_tokend.core.secret import Secret
 from tests.athom.scenes import (
@@ -83,12 +83,12 @@ def test_the_life_of_a_grant_is_a_number_or_text_within_a_year(told: str, second
     """Anything else is taken as half an hour, which is less than was ever seen."""
     body = f'{{"access_token": "{ACCESS}", "expires_in": {told}}}'
 
-    assert NOON + TOOK + timedelta(seconds=seconds) == grant_of(answer(200, body), ()).expires_at
+    assert NOON + TOOK + timedelta(seconds=seconds) == parse_grant(answer(200, body), ()).expires_at
 
 
 def test_a_life_that_is_not_told_is_half_an_hour() -> None:
     """RFC 6749 makes expires_in optional."""
-    grant = grant_of(answer(200, grant_with()), ())
+    grant = parse_grant(answer(200, grant_with()), ())
 
     assert NOON + TOOK + timedelta(minutes=30) == grant.expires_at
 
@@ -97,8 +97,8 @@ def test_a_grant_knows_the_skew_that_its_answer_told() -> None:
     """The Date header of a trusted answer, and of no other."""
     at_server = NOON + timedelta(hours=1)
 
-    assert timedelta(hours=1, seconds=1) == grant_of(dated(GRANTED, at_server), ()).skew
-    assert grant_of(dated(GRANTED, at_server, trusted=False), ()).skew is None
+    assert timedelta(hours=1, seconds=1) == parse_grant(dated(GRANTED, at_server), ()).skew
+    assert parse_grant(dated(GRANTED, at_server, trusted=False), ()).skew is None
 
 
 @pytest.mark.parametrize("refresh", [None, "", 0, False, [], "absent"])
@@ -107,7 +107,7 @@ def test_a_grant_without_a_refresh_token_has_none(refresh: object) -> None:
     body = grant_with() if refresh == "absent" else grant_with(refresh_token=refresh)
     renewed = play(athom.renew_grant(WHO, AT, Secret("old")), answer(200, body)).value
 
-    assert grant_of(answer(200, body), ()).refresh_token is None
+    assert parse_grant(answer(200, body), ()).refresh_token is None
     assert Secret("old") == renewed.refresh_token
 
 
@@ -130,9 +130,9 @@ def test_a_success_without_an_access_token_is_a_changed_protocol(body: str) -> N
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (400, {"error": "invalid_client"}, ClientRefused),
-        (401, {"error": "invalid_client"}, ClientRefused),
-        (400, {"error": "invalid_grant"}, StaleSignIn),
+        (400, {"error": "invalid_client"}, ClientRejected),
+        (401, {"error": "invalid_client"}, ClientRejected),
+        (400, {"error": "invalid_grant"}, SignInExpired),
         (400, {"error": "invalid_request"}, ProtocolChanged),
         (400, {"error": ["invalid_grant"]}, ProtocolChanged),
         (400, {"code": 400}, ProtocolChanged),

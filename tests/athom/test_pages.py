@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.athom.consent_page import cookies_of, csrf_of, homeys_of
+from homey_tokend.athom.consent_page import cookie_header, find_csrf, find_offered_homeys
 
 FIELD = '<input name="_csrf" value="good">'
 DECOY = '<input name="_csrf" value="decoy">'
@@ -49,7 +49,7 @@ DECOY = '<input name="_csrf" value="decoy">'
 )
 def test_the_field_is_found(page: str) -> None:
     """In any order, quoting and case, among whatever looks like it."""
-    assert "good" == csrf_of(f"<html><body>{page}</body></html>".encode())
+    assert "good" == find_csrf(f"<html><body>{page}</body></html>".encode())
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_the_field_is_found(page: str) -> None:
 )
 def test_a_page_without_the_field_has_none(page: str) -> None:
     """What is never closed, commented out or otherwise named is no field."""
-    assert csrf_of(page.encode()) is None
+    assert find_csrf(page.encode()) is None
 
 
 @pytest.mark.parametrize("token", ["HyMIxlAx-xdoe64dpEyRdp6ny5kvKFJKKxL0", "-_-_", "é&<\"'>"])
@@ -82,12 +82,12 @@ def test_the_value_is_taken_whole(token: str) -> None:
     """csurf's alphabet has - and _, and entities stand for what they mean."""
     escaped = token.replace("&", "&amp;").replace('"', "&quot;")
 
-    assert token == csrf_of(f'<input name="_csrf" value="{escaped}">'.encode())
+    assert token == find_csrf(f'<input name="_csrf" value="{escaped}">'.encode())
 
 
 def test_a_page_in_another_encoding_still_has_its_field() -> None:
     """Only the text around it suffers."""
-    assert "good" == csrf_of("<p>Zustimmung für Müller</p>".encode("latin-1") + FIELD.encode())
+    assert "good" == find_csrf("<p>Zustimmung für Müller</p>".encode("latin-1") + FIELD.encode())
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_mebibyte_of_anything_is_read_in_no_time(piece: str) -> None:
     page = (piece * (2**20 // len(piece) + 1)).encode()
     began = time.process_time()
 
-    assert csrf_of(page) is None
+    assert find_csrf(page) is None
     assert time.process_time() - began < 10
 
 
@@ -111,7 +111,7 @@ def test_a_mebibyte_of_anything_is_read_in_no_time(piece: str) -> None:
 @given(st.binary() | st.text(alphabet="<>!-/ ='\"&#;a_csrfinputvaluenametemplate").map(str.encode))
 def test_any_page_has_a_field_or_none(page: bytes) -> None:
     """Nothing else comes out, and a value is never empty or endless."""
-    found = csrf_of(page)
+    found = find_csrf(page)
 
     assert found is None or 1 <= len(found) <= 4096
 
@@ -136,14 +136,14 @@ def test_any_page_has_a_field_or_none(page: bytes) -> None:
 )
 def test_cookies_go_back_as_they_came(headers: list[str], expected: str) -> None:
     """Without attributes; broken ones are passed over, at most twenty are carried."""
-    assert expected == cookies_of(headers)
+    assert expected == cookie_header(headers)
 
 
 @settings(deadline=None)
 @given(st.lists(st.text()))
 def test_no_cookie_breaks_out_of_its_header(headers: list[str]) -> None:
     """One line of printable ASCII, whatever was set."""
-    line = cookies_of(headers)
+    line = cookie_header(headers)
 
     assert line.isascii()
     assert line.isprintable()
@@ -174,11 +174,11 @@ def test_no_cookie_breaks_out_of_its_header(headers: list[str]) -> None:
 )
 def test_the_homeys_offered(page: str, offered: tuple[str, ...]) -> None:
     """What the form lets a person pick, once each and in order."""
-    assert offered == homeys_of(page.encode())
+    assert offered == find_offered_homeys(page.encode())
 
 
 def test_a_hundred_homeys_are_enough() -> None:
     """A page without end offers a hundred."""
     page = "".join(f'<option value="resource.homey.{number}">' for number in range(5000))
 
-    assert 100 == len(homeys_of(page.encode()))
+    assert 100 == len(find_offered_homeys(page.encode()))

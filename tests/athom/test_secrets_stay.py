@@ -12,7 +12,7 @@ import pytest
 
 from homey_tokend import athom
 from homey_tokend.core.errors import TokendError
-from homey_tokend.core.http_types import Conversation, Response
+from homey_tokend.core.http_types import Flow, Response
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Grant, UserToken
 from tests.athom.scenes import (
@@ -46,7 +46,7 @@ delegated = answer(200, json.dumps(DELEGATION))
 taken = answer(200, json.dumps(BEARER))
 
 #: Where it happens: the conversation, what comes before, and what may be echoed there.
-Start = Callable[[], Conversation[object]]
+Start = Callable[[], Flow[object]]
 PLACES: dict[str, tuple[Start, tuple[Response, ...], tuple[str, ...]]] = {
     "login": (lambda: athom.log_in(who, AT, one_time_code=OTP), (), (PASSWORD, CLIENT, OTP)),
     "authorise": (lambda: athom.consent(who, AT, user), (), (PASSWORD, CLIENT, USER)),
@@ -97,7 +97,7 @@ def everything(error: TokendError) -> str:
 
 
 def outcome(
-    conversation: Conversation[object], before: Sequence[Response], last: Response
+    conversation: Flow[object], before: Sequence[Response], last: Response
 ) -> TokendError | None:
     """How it fails after ``last``; None where it goes on or succeeds."""
     next(conversation)

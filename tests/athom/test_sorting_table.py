@@ -9,17 +9,17 @@ import pytest
 
 from homey_tokend import athom
 from homey_tokend.core.errors import (
-    AccountRefused,
+    AccountRejected,
     BearerDiscarded,
-    ClientRefused,
-    ConsentRefused,
-    Garbled,
+    ClientRejected,
+    ConsentRejected,
     HomeyOffline,
-    HomeyRefused,
+    HomeyRejected,
+    InvalidResponse,
     ProtocolChanged,
-    Refused,
-    ServerTrouble,
-    StaleSignIn,
+    Rejected,
+    ServerError,
+    SignInExpired,
     Throttled,
     TokendError,
     Transient,
@@ -91,17 +91,17 @@ CASES = {
     "login: 4xx with JSON refuses the account": Case(
         "4xx with JSON",
         (as_json(401, {"error": "The provided password is not correct"}),),
-        AccountRefused,
+        AccountRejected,
         401,
     ),
     "login: 404 with JSON refuses the account": Case(
-        "4xx with JSON", (as_json(404, {}),), AccountRefused, 404
+        "4xx with JSON", (as_json(404, {}),), AccountRejected, 404
     ),
     "login: 4xx without JSON is a changed protocol": Case(
         "4xx without JSON;", (answer(403, "<h1>No</h1>"),), ProtocolChanged, 403
     ),
     "login: 4xx with a bare JSON string refuses the account": Case(
-        "4xx with JSON", (as_json(400, "no"),), AccountRefused, 400
+        "4xx with JSON", (as_json(400, "no"),), AccountRejected, 400
     ),
     "login: 200 without a token is a changed protocol": Case(
         "4xx without JSON;", (as_json(200, {"jwt": "x"}),), ProtocolChanged, 200
@@ -121,11 +121,11 @@ CASES = {
     "authorise: 400 JSON refuses the client": Case(
         "400 JSON",
         (as_json(400, {"error_description": {"client_id": "Invalid value"}}),),
-        ClientRefused,
+        ClientRejected,
         400,
     ),
     "authorise: 401 means to sign in anew": Case(
-        "401", (as_json(401, {"error": "invalid_token"}),), StaleSignIn, 401
+        "401", (as_json(401, {"error": "invalid_token"}),), SignInExpired, 401
     ),
     "authorise: 200 without a form is a changed protocol": Case(
         "200 without the form", (answer(200, "<p>Welcome</p>"),), ProtocolChanged, 200
@@ -134,10 +134,10 @@ CASES = {
         "200 without the form", (answer(403, "no"),), ProtocolChanged, 403
     ),
     "consent: access_denied refuses the consent": Case(
-        "302 with `error=access_denied`", (_DENIED,), ConsentRefused, 302
+        "302 with `error=access_denied`", (_DENIED,), ConsentRejected, 302
     ),
     "consent: 403 means the whole flow once more": Case(
-        "403 (csurf)", (answer(403, "invalid csrf token"),), StaleSignIn, 403
+        "403 (csurf)", (answer(403, "invalid csrf token"),), SignInExpired, 403
     ),
     "consent: another error is a changed protocol": Case(
         "302 with another `error`",
@@ -149,21 +149,21 @@ CASES = {
         "302 with another `error`", (PAGE,), ProtocolChanged, 200
     ),
     "token: invalid_client refuses the client": Case(
-        "400 `invalid_client`", (as_json(400, {"error": "invalid_client"}),), ClientRefused, 400
+        "400 `invalid_client`", (as_json(400, {"error": "invalid_client"}),), ClientRejected, 400
     ),
     "token: invalid_grant for a code means the whole flow once more": Case(
-        "400 `invalid_grant` for a code", (_INVALID_GRANT,), StaleSignIn, 400
+        "400 `invalid_grant` for a code", (_INVALID_GRANT,), SignInExpired, 400
     ),
     "token: invalid_grant for a refresh token means the full flow": Case(
-        "400 `invalid_grant` for a refresh token", (_INVALID_GRANT,), StaleSignIn, 400, _renew
+        "400 `invalid_grant` for a refresh token", (_INVALID_GRANT,), SignInExpired, 400, _renew
     ),
     "delegation: 401 means to sign in anew": Case(
-        "401", (as_json(401, {"error": "invalid_token"}),), StaleSignIn, 401, _exchange
+        "401", (as_json(401, {"error": "invalid_token"}),), SignInExpired, 401, _exchange
     ),
     "homey_login: 401 and 403 mean once more, then a refusal": Case(
         "401, 403",
         (answer(401), DELEGATED, answer(403), as_json(200, {"homeys": []})),
-        HomeyRefused,
+        HomeyRejected,
         None,
         _exchange,
     ),
@@ -208,7 +208,7 @@ def test_no_row_of_the_page_is_without_a_case() -> None:
 
 def test_the_page_calls_each_failure_by_its_family() -> None:
     """Where the page says transient, refused or protocol changed, the class is of that family."""
-    families = {"transient": Transient, "refused": Refused, "protocol changed": ProtocolChanged}
+    families = {"transient": Transient, "refused": Rejected, "protocol changed": ProtocolChanged}
     checked = 0
     for name, case in CASES.items():
         step = name.partition(":")[0]
@@ -224,13 +224,13 @@ def test_the_page_calls_each_failure_by_its_family() -> None:
 # --- the first row: what means the same at every step -------------------------
 
 _EVERYWHERE: dict[str, tuple[Response, type[TokendError]]] = {
-    "408": (answer(408), ServerTrouble),
-    "425": (answer(425), ServerTrouble),
+    "408": (answer(408), ServerError),
+    "425": (answer(425), ServerError),
     "429": (answer(429), Throttled),
-    "500 with JSON": (as_json(500, {"error": "server_error"}), ServerTrouble),
-    "502 with HTML": (answer(502, "<h1>Bad gateway</h1>"), ServerTrouble),
-    "503": (answer(503), ServerTrouble),
-    "599": (answer(599), ServerTrouble),
+    "500 with JSON": (as_json(500, {"error": "server_error"}), ServerError),
+    "502 with HTML": (answer(502, "<h1>Bad gateway</h1>"), ServerError),
+    "503": (answer(503), ServerError),
+    "599": (answer(599), ServerError),
     "mesh_node_offline with 200": (answer(200, '"mesh_node_offline"'), HomeyOffline),
     "mesh_node_offline as an error with 200": (
         as_json(200, {"error": "mesh_node_offline"}),
@@ -289,7 +289,7 @@ def test_a_success_without_json_is_garbled(step: str, what: str) -> None:
     """A captive portal or a cut answer is no change of the protocol."""
     played = play(_STARTS[step](), *_BEFORE[step], _NO_JSON[what])
 
-    assert Garbled is type(played.error)
+    assert InvalidResponse is type(played.error)
     assert played.error is not None
     assert step == played.error.step
 

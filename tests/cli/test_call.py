@@ -13,7 +13,7 @@ import structlog
 
 from homey_tokend import client, exit_codes, hub
 from homey_tokend.cli import main
-from homey_tokend.client.transport import Answer
+from homey_tokend.client.transport import Response
 from homey_tokend.core.status import View
 from homey_tokend.simulator import Settings, Switches
 from tests.support.desk import view
@@ -167,9 +167,9 @@ def test_wrong_calls(home: Home, run: Run, words: tuple[str, ...], status: int, 
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
-        ({"kind": "status", "status": 403}, exit_codes.REFUSED),
-        ({"kind": "missing_scopes"}, exit_codes.REFUSED),
-        ({"kind": "status", "status": 401}, exit_codes.REFUSED),
+        ({"kind": "status", "status": 403}, exit_codes.ACTION_NEEDED),
+        ({"kind": "missing_scopes"}, exit_codes.ACTION_NEEDED),
+        ({"kind": "status", "status": 401}, exit_codes.ACTION_NEEDED),
         ({"kind": "too_many_requests", "retry_after": "60"}, exit_codes.TRY_LATER),
         ({"kind": "status", "status": 500}, exit_codes.UNREACHABLE),
         ({"kind": "status", "status": 422}, exit_codes.USAGE),
@@ -327,7 +327,7 @@ def test_from_python(home: Home) -> None:
     """The same from Python, with the Homey's status."""
     got = client.forward("PUT", "/api/manager/logic/variable/none", b'{"value": 1}', homey="home")
 
-    assert isinstance(got, Answer)
+    assert isinstance(got, Response)
     assert 404 == got.status
     assert 1 == len(home.asked)
 

@@ -19,7 +19,7 @@ from homey_tokend import __version__, exit_codes
 from homey_tokend.cli import main, parser
 from homey_tokend.cli import token as token_command
 from homey_tokend.core import errors, status_text
-from homey_tokend.core.status import Refreshed, SinkView
+from homey_tokend.core.status import RefreshResult, SinkView
 from tests.support.cli_page import PAGE, commands, page
 from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
 from tests.support.doors import saying, serving
@@ -149,7 +149,7 @@ def test_no_token(desk: FakeDesk, run: Run) -> None:
     desk.views["home"] = view(trouble=refused())
     never = run("token")
 
-    assert (later[0], never[0]) == (exit_codes.TRY_LATER, exit_codes.REFUSED)
+    assert (later[0], never[0]) == (exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED)
     assert later[1] == never[1] == ""
     assert "the account refuses the password\nCorrect it.\n" in never[2]
 
@@ -168,9 +168,9 @@ def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
         held,
         renew_at=NOW + timedelta(hours=1),
         next_at=NOW + timedelta(minutes=15),
-        next_why="the proof",
+        next_reason="the proof",
         trouble=refused(),
-        dies_at=held.expires_at,
+        outage_at=held.expires_at,
         sinks=sinks,
     )
     status, out, _ = run("status")
@@ -182,12 +182,12 @@ def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
         == f"""home: ok  https://abc.connect.athom.com
   token    {held.fingerprint()} (generation 7), good until 2026-03-01 23:32:05 (in 11 h 32 min)
   refresh  2026-03-01 13:00:00 (in 1 h); next step 2026-03-01 12:15:00 (in 15 min): the proof
-  trouble  account_refused at login, 2026-03-01 12:00:00 (now), 3 times: the account refuses the password
+  trouble  account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account refuses the password
            Correct it.
   ends     2026-03-01 23:32:05 (in 11 h 32 min)
   sink     file /run/t: generation 7 written 2026-03-01 11:58:30 (1 min 30 s ago)
   sink     exec a: not yet
-  sink     logic accesstoken: account_refused at login, 2026-03-01 12:00:00 (now), 3 times: the account refuses the password
+  sink     logic accesstoken: account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account refuses the password
            Correct it.
            tried again 2026-03-01 12:00:05 (in 5 s)
 """
@@ -206,7 +206,7 @@ def test_status_of_several(desk: FakeDesk, run: Run) -> None:
     assert (well, later[0], worst[0], one[0]) == (
         exit_codes.OK,
         exit_codes.TRY_LATER,
-        exit_codes.REFUSED,
+        exit_codes.ACTION_NEEDED,
         exit_codes.OK,
     )
     assert "none held\n  refresh  under way\n" in later[1]
@@ -243,12 +243,12 @@ def test_refresh_that_is_not_done(desk: FakeDesk, run: Run) -> None:
     under_way = run("refresh", "home", "--wait", "0")
     desk.views["home"] = view("home", token(), trouble=refused())
     never = run("refresh", "home")
-    desk.refreshed = Refreshed(desk.views["home"], done=False, too_soon=NOW + timedelta(0, 30))
+    desk.refreshed = RefreshResult(desk.views["home"], done=False, too_soon=NOW + timedelta(0, 30))
     too_soon = run("refresh")
 
     assert (under_way[0], never[0], too_soon[0]) == (
         exit_codes.TRY_LATER,
-        exit_codes.REFUSED,
+        exit_codes.ACTION_NEEDED,
         exit_codes.TRY_LATER,
     )
     assert "still under way" in under_way[2]
@@ -267,13 +267,13 @@ def test_refresh_that_is_not_done(desk: FakeDesk, run: Run) -> None:
 )
 def test_spans(length: timedelta, told: str) -> None:
     """A span is told in its two largest units."""
-    assert status_text.span(length) == told
+    assert status_text.rough_span(length) == told
 
 
 def test_a_strange_document() -> None:
     """What an older or newer daemon leaves out or writes otherwise is told as far as it goes."""
-    bare = status_text.told({"name": "home", "token": 5, "sinks": "x", "renew_at": "soon"})
-    timeless = status_text.told({"name": "home", "renew_at": "2026-03-01T12:00:00Z"})
+    bare = status_text.format_homey({"name": "home", "token": 5, "sinks": "x", "renew_at": "soon"})
+    timeless = status_text.format_homey({"name": "home", "renew_at": "2026-03-01T12:00:00Z"})
 
     assert bare == "home: None  None\n  token    none held\n"
     assert "refresh  2026-" in timeless
@@ -287,7 +287,7 @@ def test_a_strange_document() -> None:
         (errors.AlreadyRunning("x"), exit_codes.CANNOT_CREATE),
         (errors.CannotServe("x"), exit_codes.CANNOT_CREATE),
         (errors.StateUnusable("x"), exit_codes.CANNOT_CREATE),
-        (errors.AccountRefused("x"), exit_codes.REFUSED),
+        (errors.AccountRejected("x"), exit_codes.ACTION_NEEDED),
         (errors.Unreachable("x", sent=False), exit_codes.UNREACHABLE),
         (errors.HomeyOffline("x"), exit_codes.UNREACHABLE),
         (errors.Throttled("x"), exit_codes.TRY_LATER),
@@ -296,7 +296,7 @@ def test_a_strange_document() -> None:
 )
 def test_exit_statuses(error: errors.TokendError, status: int) -> None:
     """Every failure by name ends a command with its status."""
-    assert parser.exit_status(error) == status
+    assert parser.exit_status_of(error) == status
 
 
 def test_a_failure_is_told(run: Run, tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_closed_output(desk: FakeDesk) -> None:
 
 def test_odd_locales(monkeypatch: pytest.MonkeyPatch, desk: FakeDesk) -> None:
     """What the terminal cannot write is escaped, not raised."""
-    desk.views["home"] = view("home", token(), next_at=NOW, next_why="Prüfung")
+    desk.views["home"] = view("home", token(), next_at=NOW, next_reason="Prüfung")
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     monkeypatch.setattr(sys, "argv", ["homey-tokend", "status"])

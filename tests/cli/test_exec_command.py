@@ -180,7 +180,7 @@ def test_without_a_token(desk: FakeDesk, socket: Path) -> None:
     desk.views["home"] = view(trouble=refused())
     never = done(socket, "--", "echo", "ran")
 
-    assert [exit_codes.USAGE, exit_codes.TRY_LATER, exit_codes.REFUSED] == [
+    assert [exit_codes.USAGE, exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED] == [
         unknown[0],
         later[0],
         never[0],

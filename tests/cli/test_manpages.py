@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from homey_tokend.cli import parser
-from homey_tokend.config.document import SHAPES
+from homey_tokend.config.document import SECTIONS
 from tests.support.cli_page import commands
 from tests.support.man_pages import FOLDER, pages
 
@@ -21,10 +21,10 @@ def test_the_pages_are_as_generated(name: str) -> None:
 def test_the_terminal_changes_nothing(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Help and pages are alike on a narrow and on a wide terminal."""
     monkeypatch.setenv("COLUMNS", "88")
-    before = pages(), parser.parser_of("token").format_help()
+    before = pages(), parser.command_parser("token").format_help()
     monkeypatch.setenv("COLUMNS", columns)
 
-    assert before == (pages(), parser.parser_of("token").format_help())
+    assert before == (pages(), parser.command_parser("token").format_help())
 
 
 def test_nothing_is_left_out() -> None:
@@ -35,7 +35,7 @@ def test_nothing_is_left_out() -> None:
     options = {
         option
         for name in commands()
-        for action in parser.parser_of(name)._actions
+        for action in parser.command_parser(name)._actions
         for option in action.option_strings
         if option not in {"-h", "--help"}
     }
@@ -44,7 +44,7 @@ def test_nothing_is_left_out() -> None:
     assert [] == sorted(option for option in options if option not in first)
     assert [] == [
         key
-        for model in SHAPES.values()
+        for model in SECTIONS.values()
         for key in model.model_fields
         if key != "type" and f".B {key}\n" not in fifth
     ]

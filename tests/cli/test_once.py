@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from homey_tokend import exit_codes
 from homey_tokend.cli import once_attempt as rounds
-from homey_tokend.cli.once_attempt import once
+from homey_tokend.cli.once_attempt import run_once
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
 from homey_tokend.simulator import Switches
-from homey_tokend.storage.state_file import Lock
+from homey_tokend.storage.state_file import InstanceLock
 from tests.keeper.household import HOUR, MINUTE, Household, Json, cheap_digests, inhabited
 from tests.support.sink import FakeSink
 from tests.support.store import FakeStore
@@ -37,7 +37,7 @@ async def household(tmp_path: Path) -> AsyncIterator[Household]:
 
 async def round_of(household: Household, document: Json | None = None, **kind: bool) -> int:
     """Do one round as the command does it; its exit status."""
-    return await once(household.furnish(document), force=kind.get("force", False))
+    return await run_once(household.furnish(document), force=kind.get("force", False))
 
 
 def variable_requests(household: Household) -> list[str]:
@@ -134,7 +134,7 @@ async def test_force_after_a_refusal_is_allowed_twice_a_day(household: Household
         household.skip(2 * MINUTE)
         statuses.append(await round_of(household, force=True))
 
-    assert statuses == [exit_codes.REFUSED] * 4
+    assert statuses == [exit_codes.ACTION_NEEDED] * 4
     assert household.sign_ins() == 3
 
 
@@ -147,7 +147,7 @@ async def test_a_refusal_is_told_though_something_else_failed_later(household: H
     household.simulator.add_fault(step="login", kind="status", status=503, times=1)
     forced = await round_of(household, document, force=True)
 
-    assert [exit_codes.REFUSED] * 2 == [forced, await round_of(household, document)]
+    assert [exit_codes.ACTION_NEEDED] * 2 == [forced, await round_of(household, document)]
     assert household.sign_ins() == 2
 
 
@@ -155,7 +155,7 @@ async def test_rounds_obey_the_ladder_of_a_refusal(household: Household) -> None
     """Called every hour by an eager timer: a wrong password goes out four times a day."""
     household.set_password("not the password")
     for _ in range(24):
-        assert exit_codes.REFUSED == await round_of(household)
+        assert exit_codes.ACTION_NEEDED == await round_of(household)
         household.skip(HOUR)
 
     assert household.sign_ins() == 4
@@ -165,9 +165,9 @@ FAILURES: dict[str, tuple[int, dict[str, Any]]] = {
     "the login is down": (exit_codes.TRY_LATER, {"step": "login", "kind": "status", "status": 503}),
     "no answer": (exit_codes.UNREACHABLE, {"step": "login", "kind": "reset"}),
     "unplugged": (exit_codes.UNREACHABLE, {"step": "homey_login", "kind": "mesh_node_offline"}),
-    "denied": (exit_codes.REFUSED, {"step": "consent", "kind": "access_denied"}),
+    "denied": (exit_codes.ACTION_NEEDED, {"step": "consent", "kind": "access_denied"}),
     "a changed protocol": (exit_codes.TRY_LATER, {"step": "login", "kind": "json", "body": {}}),
-    "a missing scope": (exit_codes.REFUSED, {"step": "variable", "kind": "missing_scopes"}),
+    "a missing scope": (exit_codes.ACTION_NEEDED, {"step": "variable", "kind": "missing_scopes"}),
     "a sink in trouble": (exit_codes.TRY_LATER, {"step": "variable", "kind": "html"}),
 }
 
@@ -208,13 +208,13 @@ async def test_of_several_homeys_the_worst_counts(tmp_path: Path) -> None:
         household.simulator.add_fault(step="homey_login", kind="json", status=403, body={}, homey=2)
         status = await round_of(household, household.document(BY_NAME))
 
-        assert exit_codes.REFUSED == status
+        assert exit_codes.ACTION_NEEDED == status
         assert household.simulator.accepts(household.simulator.get_variable("accesstoken"))
 
 
 async def test_a_daemon_that_runs_is_left_alone(household: Household) -> None:
     """It holds the lock: told to ask it instead, and nothing is sent."""
-    lock = Lock(household.folder / "state.json.lock")
+    lock = InstanceLock(household.folder / "state.json.lock")
     await asyncio.to_thread(lock.acquire)
     with pytest.raises(AlreadyRunning) as told:
         await round_of(household)
@@ -249,7 +249,7 @@ async def test_a_lock_that_cannot_be_made_is_told(household: Household) -> None:
 async def test_a_round_has_an_end(household: Household, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sink hangs for ever: after its time the round ends with 75, the token is kept."""
     assert exit_codes.OK == await round_of(household)
-    monkeypatch.setattr(rounds, "ROUND_MOST", timedelta(seconds=0.3))
+    monkeypatch.setattr(rounds, "ROUND_TIMEOUT", timedelta(seconds=0.3))
     household.sinks["stuck"] = stuck = FakeSink("stuck")
     stuck.free.clear()
     sink = {"type": "file", "path": str(household.folder / "stuck")}
@@ -257,7 +257,7 @@ async def test_a_round_has_an_end(household: Household, monkeypatch: pytest.Monk
         status = await round_of(household, household.document(sink))
 
     assert exit_codes.TRY_LATER == status
-    assert "once.not_finished" in [entry["event"] for entry in logs]
+    assert "once.timed_out" in [entry["event"] for entry in logs]
     assert b'"generation": 1' in household.state.read_bytes()
 
 

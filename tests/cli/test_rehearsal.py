@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from homey_tokend import exit_codes
-from homey_tokend.cli.online_check import Rehearsal, Teller
+from homey_tokend.cli.online_check import OnlineCheck, StepPrinter
 from homey_tokend.core.errors import AlreadyRunning
 from homey_tokend.simulator import Switches
-from homey_tokend.storage.state_file import Lock
+from homey_tokend.storage.state_file import InstanceLock
 from tests.keeper.household import (
     DAY,
     HOUR,
@@ -44,10 +44,10 @@ async def household(tmp_path: Path) -> AsyncIterator[Household]:
 async def rehearsed(household: Household, document: Json | None = None) -> tuple[int, list[str]]:
     """Rehearse as the command does: the exit status, and the lines that a person reads."""
     lines: list[str] = []
-    teller = Teller(lines.append)
+    teller = StepPrinter(lines.append)
     household.heard = teller.heard
     parts = household.furnish(document)
-    status = await Rehearsal(parts, household.clock.now, teller).run()
+    status = await OnlineCheck(parts, household.clock.now, teller).run()
     return status, lines
 
 
@@ -115,7 +115,7 @@ FAILURES: dict[str, tuple[int, str, dict[str, Any]]] = {
     ),
     "no answer": (exit_codes.UNREACHABLE, "login", {"step": "login", "kind": "reset"}),
     "portal": (exit_codes.TRY_LATER, "token", {"step": "token", "kind": "html"}),
-    "denied": (exit_codes.REFUSED, "consent", {"step": "consent", "kind": "access_denied"}),
+    "denied": (exit_codes.ACTION_NEEDED, "consent", {"step": "consent", "kind": "access_denied"}),
     "no form": (
         exit_codes.TRY_LATER,
         "authorise",
@@ -127,12 +127,12 @@ FAILURES: dict[str, tuple[int, str, dict[str, Any]]] = {
         {"step": "homey_login", "kind": "mesh_node_offline"},
     ),
     "not covered": (
-        exit_codes.REFUSED,
+        exit_codes.ACTION_NEEDED,
         "homey_login",
         {"step": "homey_login", "kind": "json", "status": 403, "body": {}},
     ),
     "wrong type": (
-        exit_codes.REFUSED,
+        exit_codes.ACTION_NEEDED,
         "accesstoken",
         {"step": "variable", "kind": "missing_scopes"},
     ),
@@ -152,7 +152,7 @@ async def test_the_step_that_fails_is_named_with_its_remedy(
     assert expected == status
     assert step in lines[failed].split("FAILED")[0]
     assert f"FAILED: {step}:" not in lines[failed]
-    if expected == exit_codes.REFUSED:
+    if expected == exit_codes.ACTION_NEEDED:
         assert lines[failed + 1].strip().startswith("What to do: ")
 
 
@@ -162,7 +162,7 @@ async def test_an_address_that_is_not_found_out_is_noted(household: Household) -
     status, lines = await rehearsed(household)
 
     assert exit_codes.OK == status
-    assert any("address not asked for: server_trouble" in line for line in lines)
+    assert any("address not asked for: server_error" in line for line in lines)
 
 
 async def test_values_that_cannot_be_read_are_named(household: Household) -> None:
@@ -180,13 +180,13 @@ async def test_a_wrong_password_is_remembered(household: Household) -> None:
     """A rehearsal that was refused counts for the daemon too: it does not try at its start."""
     household.set_password("not the password")
     status, lines = await rehearsed(household)
-    assert exit_codes.REFUSED == status
+    assert exit_codes.ACTION_NEEDED == status
     assert any("Correct the password." in line for line in lines)
 
     await household.start()
 
     assert household.sign_ins() == 1
-    assert household.view().refusing_until is not None
+    assert household.view().sign_in_blocked_until is not None
 
 
 async def test_a_refused_account_is_tried_twice_a_day(household: Household) -> None:
@@ -199,13 +199,13 @@ async def test_a_refused_account_is_tried_twice_a_day(household: Household) -> N
         statuses.append(status)
         household.skip(MINUTE)
 
-    assert statuses == [exit_codes.REFUSED] * 3 + [exit_codes.TRY_LATER]
+    assert statuses == [exit_codes.ACTION_NEEDED] * 3 + [exit_codes.TRY_LATER]
     assert household.sign_ins() == 3
     assert "held back" in lines[-1]
     assert "UTC" in lines[-1]
 
     household.skip(DAY)
-    assert (await rehearsed(household))[0] == exit_codes.REFUSED
+    assert (await rehearsed(household))[0] == exit_codes.ACTION_NEEDED
 
 
 async def test_passwords_are_counted_against_the_budget(household: Household) -> None:
@@ -266,7 +266,7 @@ async def test_a_variable_that_would_be_created_is_announced(household: Househol
 
 async def test_a_running_daemon_owns_the_budget(household: Household) -> None:
     """The lock is held: AlreadyRunning, and nothing is sent."""
-    lock = Lock(household.folder / "state.json.lock")
+    lock = InstanceLock(household.folder / "state.json.lock")
     await asyncio.to_thread(lock.acquire)
     with pytest.raises(AlreadyRunning):
         await rehearsed(household)

@@ -37,7 +37,7 @@ def test_last_words_have_one_time_for_all(tmp_path: Path, monkeypatch: pytest.Mo
                 pass
         os.set_blocking(writer, True)
         monkeypatch.setattr(sys, "stderr", stalled)
-        with bootstrap.started(argparse.Namespace(config=str(file))) as begun:
+        with bootstrap.session(argparse.Namespace(config=str(file))) as begun:
             for _ in range(4):
                 log.error("said")
                 begun.set_log(LogConfig(format="json"))

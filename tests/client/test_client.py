@@ -16,7 +16,7 @@ import pytest
 
 from homey_tokend import client, exit_codes
 from homey_tokend.client import ClientError, errors, transport
-from homey_tokend.core.status import Refreshed
+from homey_tokend.core.status import RefreshResult
 from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
 from tests.support.doors import saying, serving
 
@@ -104,12 +104,14 @@ def test_no_token(desk: FakeDesk, path: Path) -> None:
     never = error_of(path)
 
     assert (later.exit_status, later.hint) == (exit_codes.TRY_LATER, "The next try is in 42 s.")
-    assert (never.exit_status, never.hint) == (exit_codes.REFUSED, "Correct it.")
+    assert (never.exit_status, never.hint) == (exit_codes.ACTION_NEEDED, "Correct it.")
 
 
 def test_too_soon(desk: FakeDesk, path: Path) -> None:
     """A refresh too soon says when it may be asked for."""
-    desk.refreshed = Refreshed(view("home", token()), done=False, too_soon=NOW + timedelta(0, 30))
+    desk.refreshed = RefreshResult(
+        view("home", token()), done=False, too_soon=NOW + timedelta(0, 30)
+    )
     with pytest.raises(ClientError, match="in 30 s at the earliest") as caught:
         client.refresh("home", socket=str(path))
 
@@ -141,7 +143,7 @@ def test_bodies(path: Path, answer: bytes, body: bytes) -> None:
 def test_many_chunks() -> None:
     """A body of very many chunks is put together in one pass: else this takes minutes."""
     count, head = 300_000, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    found = transport.parsed(
+    found = transport.parse_response(
         head + b"40\r\n%s\r\n" % (b"x" * 64) * count + b"0\r\n\r\n", bare=False
     )
 
@@ -290,7 +292,9 @@ def a_socket(path: Path, mode: int, gid: int) -> None:
 
 def refused_at(path: Path) -> ClientError:
     """What a person is told whom the kernel did not let in there."""
-    return errors.unreachable([(str(path), PermissionError(errno.EACCES, "Permission denied"))])
+    return errors.unreachable_error(
+        [(str(path), PermissionError(errno.EACCES, "Permission denied"))]
+    )
 
 
 def test_not_permitted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,17 +331,19 @@ def test_no_socket_at_all(path: Path) -> None:
 
 def test_peer_refused() -> None:
     """A daemon that does not let us in is a refusal."""
-    error = errors.failure(client.Answer(403, {}, json.dumps({"detail": "no\x1b[31m"}).encode()))
+    error = errors.daemon_error(
+        client.Response(403, {}, json.dumps({"detail": "no\x1b[31m"}).encode())
+    )
 
-    assert (error.exit_status, error.message) == (exit_codes.REFUSED, "no[31m")
+    assert (error.exit_status, error.message) == (exit_codes.ACTION_NEEDED, "no[31m")
 
 
 def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A named socket is the only one; else the usual folders, in their order."""
-    bare = transport.candidates()
+    bare = transport.socket_candidates()
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/a:/run/b")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
-    usual = transport.candidates()
+    usual = transport.socket_candidates()
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", "/x.sock")
 
     assert bare == ["/run/homey-tokend/homey-tokend.sock"]
@@ -347,8 +353,8 @@ def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
         "/run/homey-tokend/homey-tokend.sock",
         "/run/user/1000/homey-tokend/homey-tokend.sock",
     ]
-    assert transport.candidates() == ["/x.sock"]
-    assert transport.candidates("/y.sock") == ["/y.sock"]
+    assert transport.socket_candidates() == ["/x.sock"]
+    assert transport.socket_candidates("/y.sock") == ["/y.sock"]
 
 
 def test_the_first_that_serves(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:

@@ -15,7 +15,7 @@ import requests
 
 from homey_tokend import client_httpx, client_requests, exit_codes
 from homey_tokend.client import ClientError
-from homey_tokend.core.status import Refreshed
+from homey_tokend.core.status import RefreshResult
 from tests.support.desk import CANARY, FakeDesk, token, view
 from tests.support.doors import serving
 
@@ -122,7 +122,7 @@ def test_a_refresh_that_is_not_to_be_had(
     """Where the daemon says that it is too soon, the Homey's 401 stands; nothing is raised."""
     url, asked = homey
     soon = desk.time + timedelta(seconds=60)
-    desk.refreshed = Refreshed(desk.views["home"], done=False, too_soon=soon)
+    desk.refreshed = RefreshResult(desk.views["home"], done=False, too_soon=soon)
 
     assert 401 == send("PUT", f"{url}/x")
     assert [("/x", f"Bearer {CANARY}", b"body")] == asked

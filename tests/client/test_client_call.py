@@ -46,7 +46,7 @@ def test_no_body(path: Path) -> None:
     ("status", "expected"),
     [
         (400, exit_codes.USAGE),
-        (403, exit_codes.REFUSED),
+        (403, exit_codes.ACTION_NEEDED),
         (429, exit_codes.TRY_LATER),
         (500, exit_codes.UNREACHABLE),
     ],

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from homey_tokend import client, exit_codes
-from homey_tokend.client import ClientError, events
-from homey_tokend.client.events import Event
+from homey_tokend.client import ClientError, event_stream
+from homey_tokend.client.event_stream import Event
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 CHUNKED = HEAD[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -29,8 +29,8 @@ def path() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses are short here."""
-    monkeypatch.setattr(events, "_PAUSE_FIRST_S", 0.01)
-    monkeypatch.setattr(events, "_PAUSE_MOST_S", 0.02)
+    monkeypatch.setattr(event_stream, "_PAUSE_FIRST_S", 0.01)
+    monkeypatch.setattr(event_stream, "_PAUSE_MOST_S", 0.02)
 
 
 @contextlib.contextmanager
@@ -173,7 +173,7 @@ def test_garbage(path: Path, answer: bytes, told: str) -> None:
 
 def test_silence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that is silent for too long is asked anew."""
-    monkeypatch.setattr(events, "_SILENCE_S", 0.05)
+    monkeypatch.setattr(event_stream, "_SILENCE_S", 0.05)
     answers = [HEAD + event(1), HEAD + event(2)]
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.config import Defaults, parse
+from homey_tokend.config import DefaultPaths, parse
 from homey_tokend.core.errors import ConfigurationInvalid
 from tests.config.texts import HOMEY, below_home, read, told
 
@@ -148,7 +148,7 @@ def test_over_own_files(text: str, place: str, own: str) -> None:
     ]
 
 
-PLACES = Defaults(socket=Path("/default/d.sock"), state=Path("/default/state.json"))
+PLACES = DefaultPaths(socket=Path("/default/d.sock"), state=Path("/default/state.json"))
 
 
 def test_no_state_is_in_nobodys_way() -> None:

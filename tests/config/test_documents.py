@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from homey_tokend.config import Config, Defaults, LogicVariableConfig, schema
-from homey_tokend.config.document import SHAPES, Document
+from homey_tokend.config import Config, DefaultPaths, LogicVariableConfig, schema
+from homey_tokend.config.document import SECTIONS, ConfigDocument
 from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES, KNOWN
 from homey_tokend.config.sections import Section
 from tests.config.texts import read, told
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config.example.yaml").read_text()
 PAGE = (ROOT / "docs/configuration.md").read_text()
 
-KEYS = sorted({(shape, key) for shape, model in SHAPES.items() for key in model.model_fields})
+KEYS = sorted({(shape, key) for shape, model in SECTIONS.items() for key in model.model_fields})
 
 
 def uncommented(key: str) -> str:
@@ -39,12 +39,12 @@ def test_example_loads() -> None:
 
 def test_example_is_the_default() -> None:
     """Outside of the Homeys, the example says what holds anyway."""
-    config, bare = example(), Document.model_construct(homeys={})
+    config, bare = example(), ConfigDocument.model_construct(homeys={})
 
     assert bare.refresh == config.refresh
     assert bare.log == config.log
     assert bare.http == config.http
-    assert Defaults() == Defaults(config.socket.path, config.state.path or Path())
+    assert DefaultPaths() == DefaultPaths(config.socket.path, config.state.path or Path())
     assert (0o660, None) == (config.socket.mode, config.socket.group)
 
 
@@ -129,7 +129,7 @@ def test_page_has_the_keys_of_variables() -> None:
 def test_page_has_the_defaults() -> None:
     """A default on the page is the one that holds."""
     compared = 0
-    for shape, model in SHAPES.items():
+    for shape, model in SECTIONS.items():
         for key, told_default in rows(section_of(shape)).items():
             if shape and key in model.model_fields and told_default.startswith("`"):
                 compared += 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homey_tokend.config.durations import LONGEST, span, written
+from homey_tokend.config.durations import LONGEST, format_span, parse_span
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from homey_tokend.config.durations import LONGEST, span, written
 )  # fmt: skip
 def test_spans(text: str, seconds: float) -> None:
     """A number is seconds, and a unit says otherwise."""
-    assert timedelta(seconds=seconds) == span(text)
+    assert timedelta(seconds=seconds) == parse_span(text)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_spans(text: str, seconds: float) -> None:
 )  # fmt: skip
 def test_no_spans(text: str) -> None:
     """What is no span, or longer than a year, is none."""
-    assert None is span(text)
+    assert None is parse_span(text)
 
 
 @given(st.integers(0, int(LONGEST.total_seconds() * 1000)))
@@ -33,11 +33,11 @@ def test_written_and_read(milliseconds: int) -> None:
     """What is written is read as the same span."""
     value = timedelta(milliseconds=milliseconds)
 
-    assert value == span(written(value))
+    assert value == parse_span(format_span(value))
 
 
 def test_written() -> None:
     """The largest unit that divides a span is taken; a day alone is 24h."""
     assert ["500ms", "90s", "15m", "24h", "7d", "0ms"] == [
-        written(timedelta(seconds=seconds)) for seconds in (0.5, 90, 900, 86400, 604800)
-    ] + [written(timedelta(milliseconds=0)).replace("0h", "0ms")]
+        format_span(timedelta(seconds=seconds)) for seconds in (0.5, 90, 900, 86400, 604800)
+    ] + [format_span(timedelta(milliseconds=0)).replace("0h", "0ms")]

@@ -7,13 +7,13 @@ import pytest
 
 from homey_tokend.config import (
     Config,
-    Defaults,
+    DefaultPaths,
     FileSinkConfig,
     LogicVariableConfig,
     from_environment,
 )
 from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import SecretRef, SecretSource
 from tests.config.texts import CANARY, HOMEY, read
@@ -35,12 +35,12 @@ FILES = {
 
 def read_text(path: str) -> str:
     if path not in FILES:
-        raise ConfigurationInvalid([Fault(path, 0, 0, "", "is not there", "Make it.")])
+        raise ConfigurationInvalid([ConfigFault(path, 0, 0, "", "is not there", "Make it.")])
     return FILES[path]
 
 
 def build(environ: Mapping[str, str]) -> Config | None:
-    return from_environment(environ, defaults=Defaults(), read_text=read_text)
+    return from_environment(environ, defaults=DefaultPaths(), read_text=read_text)
 
 
 def config_of(environ: Mapping[str, str]) -> Config:
@@ -49,7 +49,7 @@ def config_of(environ: Mapping[str, str]) -> Config:
     return config
 
 
-def faults(environ: Mapping[str, str]) -> list[Fault]:
+def faults(environ: Mapping[str, str]) -> list[ConfigFault]:
     with pytest.raises(ConfigurationInvalid) as raised:
         build(environ)
     assert CANARY not in f"{raised.value!r} {raised.value.__cause__!r}"
@@ -77,7 +77,7 @@ def test_least() -> None:
         home.totp_secret,
         home.sinks,
     )
-    assert Defaults().socket == config.socket.path
+    assert DefaultPaths().socket == config.socket.path
     assert ((), "environment") == (config.warnings, config.source)
 
 
@@ -266,7 +266,7 @@ def test_a_file_wins() -> None:
         warning.key for warning in config.warnings
     ]
     assert all(CANARY not in str(warning) for warning in config.warnings)
-    assert Defaults().socket == config.socket.path
+    assert DefaultPaths().socket == config.socket.path
 
 
 def test_names() -> None:

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from homey_tokend.config.document import SHAPES
-from homey_tokend.config.faults import found
+from homey_tokend.config.document import SECTIONS
+from homey_tokend.config.faults import validation_faults
 from homey_tokend.config.nodes import MapNode, Mark
 from homey_tokend.config.sections import Section
 from tests.config.texts import CANARY, HOMEY, NEXT, below_home, faults, read, told
@@ -272,7 +272,7 @@ def test_every_model_has_its_place() -> None:
         if not model.__name__.startswith("_") and model.__name__ != "HomeyConfig"
     }
 
-    assert sections == set(SHAPES.values())
+    assert sections == set(SECTIONS.values())
 
 
 def test_words_of_pydantic() -> None:
@@ -280,7 +280,7 @@ def test_words_of_pydantic() -> None:
     error = ValidationError.from_exception_data(
         "Document", [{"type": "int_parsing", "loc": ("refresh", "at"), "input": CANARY}]
     )
-    [fault] = found(error, MapNode(Mark(1, 1)), "config.yaml")
+    [fault] = validation_faults(error, MapNode(Mark(1, 1)), "config.yaml")
 
     assert (
         "config.yaml:1:1: refresh.at: is not what belongs here. "

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.config import Defaults, locate
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.config import DefaultPaths, locate
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
 CANARY = "canary-5f3a-Hunter2"
 
@@ -40,7 +40,7 @@ def write(path: Path, text: str | bytes = MINIMAL, mode: int = 0o600) -> Path:
     return path
 
 
-def faults(error: pytest.ExceptionInfo[ConfigurationInvalid]) -> list[Fault]:
+def faults(error: pytest.ExceptionInfo[ConfigurationInvalid]) -> list[ConfigFault]:
     assert CANARY not in str(error.value)
     return list(error.value.faults)
 
@@ -285,22 +285,22 @@ def test_default_folders(system: Path, tmp_path: Path) -> None:
     }
     own = {name: value for name, value in given.items() if not name.endswith("_DIRECTORY")}
     bare = {"HOME": str(tmp_path)}
-    without_folders = locate.defaults(own), locate.defaults(bare)
+    without_folders = locate.default_paths(own), locate.default_paths(bare)
     (system / "run").mkdir()
     (system / "state").mkdir()
 
-    assert Defaults(
+    assert DefaultPaths(
         Path("/run/unit/homey-tokend.sock"), Path("/var/lib/unit/state.json")
-    ) == locate.defaults(given)
-    assert Defaults(
+    ) == locate.default_paths(given)
+    assert DefaultPaths(
         system / "run/homey-tokend.sock", system / "state/state.json"
-    ) == locate.defaults(own)
+    ) == locate.default_paths(own)
     assert (
-        Defaults(
+        DefaultPaths(
             Path("/run/user/1000/homey-tokend/homey-tokend.sock"),
             tmp_path / "state-home/homey-tokend/state.json",
         ),
-        Defaults(
+        DefaultPaths(
             system / "run/homey-tokend.sock",
             tmp_path / ".local/state/homey-tokend/state.json",
         ),
@@ -315,11 +315,11 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "home", unknown)
 
-    assert Path("/.local/state/homey-tokend/state.json") == locate.defaults({}).state
+    assert Path("/.local/state/homey-tokend/state.json") == locate.default_paths({}).state
 
 
 def test_home_of_the_user_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without $HOME, the user database tells the home."""
     monkeypatch.setattr(Path, "home", lambda: Path("/somewhere"))
 
-    assert Path("/somewhere/.local/state/homey-tokend/state.json") == locate.defaults({}).state
+    assert Path("/somewhere/.local/state/homey-tokend/state.json") == locate.default_paths({}).state

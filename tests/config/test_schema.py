@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from homey_tokend.config import schema
-from homey_tokend.config.document import SHAPES
+from homey_tokend.config.document import SECTIONS
 from homey_tokend.core.errors import ConfigurationInvalid
 from tests.config.texts import read
 
@@ -260,7 +260,7 @@ def test_no_examples_are_bad() -> None:
         ("homeys", "*", "sinks", "*", "file"): (*SINKS, 1),
         ("homeys", "*", "sinks", "*", "exec"): (*SINKS, 2),
     }
-    for shape, model in SHAPES.items():
+    for shape, model in SECTIONS.items():
         for key, field in model.model_fields.items():
             if (shape, key) in {
                 ((), "homeys"),
@@ -276,7 +276,7 @@ def test_no_examples_are_bad() -> None:
 
 def test_for_people() -> None:
     """Every key has a description, and every key but a sink's type an example."""
-    for model in SHAPES.values():
+    for model in SECTIONS.values():
         for key, field in model.model_fields.items():
             assert field.description, key
             assert field.examples or key == "type", key

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from homey_tokend.config import (
     AllowConfig,
-    Defaults,
+    DefaultPaths,
     ExecSinkConfig,
     FileSinkConfig,
     HomeyConfig,
@@ -67,7 +67,7 @@ def test_defaults() -> None:
 
 def test_default_folders() -> None:
     """Socket and state are in the machine's folders, unless the file says otherwise."""
-    defaults = Defaults(Path("/a.sock"), Path("/b.json"))
+    defaults = DefaultPaths(Path("/a.sock"), Path("/b.json"))
     config = parse(HOMEY.encode(), "x", defaults=defaults, environ={})
     text = HOMEY + "socket: {path: /c.sock}\nstate: {path: null}\n"
     other = parse(text.encode(), "x", defaults=defaults, environ={})

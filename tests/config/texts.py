@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from homey_tokend.config import Config, Defaults, parse
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.config import Config, DefaultPaths, parse
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
 #: Planted wherever a secret can stand; it must turn up in no message.
 CANARY = "canary-5f3a-Hunter2"
@@ -27,10 +27,10 @@ NEXT = 8
 def read(text: str | bytes, environ: Mapping[str, str] | None = None) -> Config:
     """The configuration of a text."""
     data = text if isinstance(text, bytes) else text.encode()
-    return parse(data, "config.yaml", defaults=Defaults(), environ=environ or {})
+    return parse(data, "config.yaml", defaults=DefaultPaths(), environ=environ or {})
 
 
-def faults(text: str | bytes) -> list[Fault]:
+def faults(text: str | bytes) -> list[ConfigFault]:
     """The faults of a text; none may hold the canary, a word of pydantic or an address of it."""
     with pytest.raises(ConfigurationInvalid) as raised:
         read(text)

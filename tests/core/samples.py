@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.decision import Decision, Facts, Plan
+from homey_tokend.core.decision import Activity, Decision, RefreshSettings
 from homey_tokend.core.errors import (
-    AccountRefused,
-    ClientRefused,
+    AccountRejected,
+    ClientRejected,
     ProtocolChanged,
-    ServerTrouble,
+    ServerError,
     TokendError,
 )
 from homey_tokend.core.failure import trouble_of
@@ -26,13 +26,13 @@ SECOND = timedelta(seconds=1)
 #: The digests of the sign-in values in use, and others.
 LOGIN, SITE, OTHER = "login", "site", "other"
 #: What the doors and the keeper know while nothing is under way.
-IDLE = Facts(account_digest=LOGIN, site_digest=SITE)
-PLAN = Plan()
+IDLE = Activity(account_digest=LOGIN, site_digest=SITE)
+PLAN = RefreshSettings()
 NOBODY = AccountState()
 
-DOWN = ServerTrouble("the host answered 503", step="login", status=503)
-WRONG_PASSWORD = AccountRefused("Athom refuses the password", step="login", status=400)
-WRONG_CLIENT = ClientRefused("the client is refused", step="token", status=400)
+DOWN = ServerError("the host answered 503", step="login", status=503)
+WRONG_PASSWORD = AccountRejected("Athom refuses the password", step="login", status=400)
+WRONG_CLIENT = ClientRejected("the client is refused", step="token", status=400)
 UNKNOWN_LOGIN = ProtocolChanged("the login gave an unknown answer", step="login", status=418)
 
 
@@ -45,7 +45,7 @@ def bearer(
         url="https://hub.example",
         issued_at=at,
         expires_at=at + life,
-        expiry_told=True,
+        expiry_reported=True,
         proved=proved,
     )
 
@@ -100,8 +100,8 @@ def decided(
     now: datetime = NOON,
     *,
     account: AccountState = NOBODY,
-    facts: Facts = IDLE,
-    plan: Plan = PLAN,
+    facts: Activity = IDLE,
+    plan: RefreshSettings = PLAN,
 ) -> Decision:
     """What policy says."""
     return decide(state, account, facts, now, plan)

@@ -5,24 +5,24 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from homey_tokend.core.account import AccountState, Refusal
-from homey_tokend.core.decision import Facts, Gate, Plan
+from homey_tokend.core.account import AccountState, Rejection
+from homey_tokend.core.decision import Activity, Constraint, RefreshSettings
 from homey_tokend.core.errors import (
-    AccountRefused,
+    AccountRejected,
     BearerDiscarded,
-    BearerRefused,
-    ClientRefused,
-    Garbled,
+    BearerRejected,
+    ClientRejected,
     HomeyOffline,
-    HomeyRefused,
+    HomeyRejected,
     IllegalEvent,
+    InvalidResponse,
     ProtocolChanged,
-    Refused,
+    Rejected,
     SecretUnavailable,
-    ServerTrouble,
+    ServerError,
+    SignInExpired,
     SinkFailed,
-    SinkRefused,
-    StaleSignIn,
+    SinkRejected,
     Throttled,
     TokendError,
     Transient,
@@ -34,9 +34,9 @@ from homey_tokend.core.http_types import Step
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.sink import SinkState
 from homey_tokend.core.status import Trouble
-from homey_tokend.core.tokens import Bearer, Delivered, Token
-from homey_tokend.core.totp import step_of
-from homey_tokend.storage.document import Book
+from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
+from homey_tokend.core.totp import time_step
+from homey_tokend.storage.document import StateDocument
 from tests.support.clock import NOON
 
 TARGETS = ("file:/run/token", "variable:accesstoken", "exec:/opt/on-token")
@@ -68,7 +68,7 @@ troubles = st.builds(
     count=st.integers(1, 10**6),
 )
 failures = st.builds(Failure, troubles, draws, st.none() | instants)
-refusals = st.builds(Refusal, words, troubles)
+refusals = st.builds(Rejection, words, troubles)
 
 
 @st.composite
@@ -81,7 +81,7 @@ def tokens(draw: st.DrawFn, most: int = 1000) -> Token:
         url=draw(words),
         issued_at=issued_at,
         expires_at=issued_at + draw(spans),
-        expiry_told=draw(st.booleans()),
+        expiry_reported=draw(st.booleans()),
     )
 
 
@@ -132,10 +132,10 @@ accounts = st.builds(
 
 
 @st.composite
-def books(draw: st.DrawFn) -> Book:
+def books(draw: st.DrawFn) -> StateDocument:
     """Any Book that can have been stored."""
     names = draw(st.lists(words, max_size=2, unique=True))
-    return Book(
+    return StateDocument(
         salt=draw(words),
         homeys={name: draw(stored_homeys(name)) for name in names},
         accounts=draw(st.dictionaries(words, accounts, max_size=2)),
@@ -147,7 +147,7 @@ def books(draw: st.DrawFn) -> Book:
 
 targets = st.sets(st.sampled_from(TARGETS)).map(lambda some: tuple(sorted(some)))
 plans = st.builds(
-    Plan,
+    RefreshSettings,
     at=st.floats(0.1, 0.95),
     jitter=st.floats(0, 0.09),
     lifetime=st.sampled_from([timedelta(seconds=1), timedelta(hours=24), timedelta(days=365)]),
@@ -171,16 +171,16 @@ retry_afters = (
     | st.datetimes(timezones=st.just(UTC))
 )
 steps = st.sampled_from(["", *(str(step) for step in Step)])
-_PATIENT: tuple[type[Transient], ...] = (ServerTrouble, Throttled, Garbled, HomeyOffline)
+_PATIENT: tuple[type[Transient], ...] = (ServerError, Throttled, InvalidResponse, HomeyOffline)
 _PLAIN: tuple[type[TokendError], ...] = (
-    StaleSignIn,
+    SignInExpired,
     BearerDiscarded,
     ProtocolChanged,
-    AccountRefused,
-    ClientRefused,
-    HomeyRefused,
-    BearerRefused,
-    SinkRefused,
+    AccountRejected,
+    ClientRejected,
+    HomeyRejected,
+    BearerRejected,
+    SinkRejected,
     SinkFailed,
     SecretUnavailable,
     TokendError,
@@ -207,9 +207,9 @@ class Scene:
 
     state: HomeyState
     account: AccountState
-    facts: Facts
+    facts: Activity
     now: datetime
-    plan: Plan
+    plan: RefreshSettings
 
 
 @dataclass
@@ -227,7 +227,7 @@ class _Story:
             url="https://hub.example",
             issued_at=self.now - self.draw(st.timedeltas(timedelta(0), timedelta(seconds=9))),
             expires_at=self.now + self.draw(lives),
-            expiry_told=self.draw(st.booleans()),
+            expiry_reported=self.draw(st.booleans()),
             proved=self.draw(st.booleans()),
         )
         fraction = self.draw(st.floats(0.01, 0.95))
@@ -239,21 +239,21 @@ class _Story:
 
     def fails(self) -> None:
         error, drawn = self.draw(errors()), self.draw(draws)
-        if isinstance(error, Refused) and not isinstance(error, AccountRefused):
+        if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
             digest = self.draw(st.sampled_from(DIGESTS))
             self.state = self.state.refused(error, digest=digest, at=self.now, draw=drawn)
         else:
             self.state = self.state.failed(error, at=self.now, draw=drawn)
 
     def signs_in(self) -> None:
-        step = self.draw(st.none() | st.just(step_of(self.now)))
+        step = self.draw(st.none() | st.just(time_step(self.now)))
         self.account = self.account.signing_in(self.now, step)
 
     def is_not_judged(self) -> None:
         self.account = self.account.not_judged()
 
     def account_is_refused(self) -> None:
-        trouble = trouble_of(AccountRefused("no", step="login"), self.now)
+        trouble = trouble_of(AccountRejected("no", step="login"), self.now)
         self.account = self.account.refused(self.draw(st.sampled_from(DIGESTS)), trouble)
 
     def account_is_accepted(self) -> None:
@@ -278,7 +278,7 @@ class _Story:
 
     def sink_takes_it(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
-        self.state = self.state.delivered(target, self.state.generation, Delivered(), self.now)
+        self.state = self.state.delivered(target, self.state.generation, DeliveryResult(), self.now)
 
     def sink_fails(self) -> None:
         target, error, drawn = (
@@ -358,12 +358,14 @@ def scenes(draw: st.DrawFn, *, steady: bool = False, holding: bool = False) -> S
         story.now += draw(st.just(timedelta(0)) | waits)
     if holding:
         story.gets_a_token()
-    facts = Facts(
+    facts = Activity(
         renewing=draw(st.booleans()),
         verifying=draw(st.booleans()),
         delivering=frozenset(draw(st.sets(st.sampled_from(TARGETS)))),
         password_needed=draw(st.booleans()),
-        closed=draw(st.none() | st.builds(Gate, waits.map(story.now.__add__), st.just("closed"))),
+        closed=draw(
+            st.none() | st.builds(Constraint, waits.map(story.now.__add__), st.just("closed"))
+        ),
         account_digest=draw(st.sampled_from(DIGESTS)),
         site_digest=draw(st.sampled_from(DIGESTS)),
     )

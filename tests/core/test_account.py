@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from homey_tokend.core.account import AccountState, Refusal
+from homey_tokend.core.account import AccountState, Rejection
 from homey_tokend.core.errors import IllegalEvent
 from homey_tokend.core.failure import trouble_of
 from tests.core.samples import (
@@ -94,7 +94,7 @@ def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
 def test_refusals_of_the_same_values_are_counted() -> None:
     state = refused_account(times=2).refused(LOGIN, trouble_of(WRONG_PASSWORD, LATER))
 
-    expected = Refusal(LOGIN, trouble_of(WRONG_PASSWORD, LATER, 3))
+    expected = Rejection(LOGIN, trouble_of(WRONG_PASSWORD, LATER, 3))
     assert expected == state.refusal(LOGIN)
 
 

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homey_tokend.core.decision import Check, Deliver, Facts, Plan, Verify, Wait
-from homey_tokend.core.errors import IllegalEvent, SinkFailed, SinkRefused
+from homey_tokend.core.decision import Activity, Check, Deliver, RefreshSettings, Verify, Wait
+from homey_tokend.core.errors import IllegalEvent, SinkFailed, SinkRejected
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.sink import SinkState
-from homey_tokend.core.tokens import Delivered
+from homey_tokend.core.tokens import DeliveryResult
 from tests.core.samples import DAY, HOUR, IDLE, MINUTE, SECOND, decided, holding
 from tests.core.world import World
 from tests.support.clock import NOON
 
-PLAN = Plan(sinks=("file", "variable"), checked=("variable",))
-MEMORY = Delivered(memory={"id": "7"})
+PLAN = RefreshSettings(sinks=("file", "variable"), checked=("variable",))
+MEMORY = DeliveryResult(memory={"id": "7"})
 WRITTEN = holding().delivered("file", 1, MEMORY, NOON).delivered("variable", 1, MEMORY, NOON)
 DUE = NOON + 15 * MINUTE
 #: The proof has the same rhythm and comes first: here it is under way.
@@ -71,12 +71,12 @@ def test_the_next_look_wakes() -> None:
         ),
     ],
 )
-def test_no_sink_is_looked_at(state: HomeyState, facts: Facts, plan: Plan) -> None:
+def test_no_sink_is_looked_at(state: HomeyState, facts: Activity, plan: RefreshSettings) -> None:
     assert isinstance(decided(state, DUE, facts=facts, plan=plan), Wait)
 
 
 @pytest.mark.parametrize("plan", [PLAN, replace(PLAN, verify_every=None)])
-def test_a_sink_is_looked_at_as_soon_as_its_keeper_begins(plan: Plan) -> None:
+def test_a_sink_is_looked_at_as_soon_as_its_keeper_begins(plan: RefreshSettings) -> None:
     """However often otherwise; then in the usual rhythm, if there is one."""
     state = WRITTEN.checked("variable", 1, NOON).put_in_place()
     seen = state.checked("variable", 1, NOON)
@@ -107,7 +107,7 @@ def test_a_sink_that_could_not_be_seen_yet_is_looked_at_again(
 
 
 def test_a_sink_that_was_refused_is_tried_at_once_when_its_keeper_begins() -> None:
-    refused = holding().undelivered("file", 1, SinkRefused("closed"), at=NOON, draw=1.0)
+    refused = holding().undelivered("file", 1, SinkRejected("closed"), at=NOON, draw=1.0)
     failed = holding().undelivered("file", 1, SinkFailed("full"), at=NOON, draw=1.0)
     plan = replace(PLAN, sinks=("file",))
 

@@ -7,33 +7,33 @@ import re
 import homey_tokend
 from homey_tokend.core import errors
 from homey_tokend.core.errors import (
+    ConfigFault,
     ConfigurationInvalid,
-    Fault,
     TokendError,
     Transient,
     Unreachable,
 )
 
 KINDS = {
-    "AccountRefused": "account_refused",
+    "AccountRejected": "account_rejected",
     "AlreadyRunning": "already_running",
     "BearerDiscarded": "bearer_discarded",
-    "BearerRefused": "bearer_refused",
+    "BearerRejected": "bearer_rejected",
     "CannotServe": "cannot_serve",
-    "ClientRefused": "client_refused",
+    "ClientRejected": "client_rejected",
     "ConfigurationInvalid": "configuration_invalid",
-    "ConsentRefused": "consent_refused",
-    "Garbled": "garbled",
+    "ConsentRejected": "consent_rejected",
+    "InvalidResponse": "invalid_response",
     "HomeyOffline": "homey_offline",
-    "HomeyRefused": "homey_refused",
+    "HomeyRejected": "homey_rejected",
     "IllegalEvent": "illegal_event",
     "ProtocolChanged": "protocol_changed",
-    "Refused": "refused",
+    "Rejected": "rejected",
     "SecretUnavailable": "secret_unavailable",
-    "ServerTrouble": "server_trouble",
+    "ServerError": "server_error",
     "SinkFailed": "sink_failed",
-    "SinkRefused": "sink_refused",
-    "StaleSignIn": "stale_sign_in",
+    "SinkRejected": "sink_rejected",
+    "SignInExpired": "sign_in_expired",
     "StateUnusable": "state_unusable",
     "Throttled": "throttled",
     "TokendError": "failed",
@@ -111,16 +111,18 @@ def test_a_failure_holds_what_happened_where_and_what_to_do() -> None:
 
 def test_a_fault_says_place_key_message_and_remedy() -> None:
     """Without the parts that it does not have."""
-    whole = Fault("a.yaml", 3, 7, "homeys.x", "unknown key", "Did you mean y?")
+    whole = ConfigFault("a.yaml", 3, 7, "homeys.x", "unknown key", "Did you mean y?")
 
     assert "a.yaml:3:7: homeys.x: unknown key. Did you mean y?" == str(whole)
-    assert "environment: HOMEY_X: bad." == str(Fault("environment", 0, 0, "HOMEY_X", "bad", ""))
-    assert "a.yaml:1:1: bad." == str(Fault("a.yaml", 1, 1, "", "bad", ""))
+    assert "environment: HOMEY_X: bad." == str(
+        ConfigFault("environment", 0, 0, "HOMEY_X", "bad", "")
+    )
+    assert "a.yaml:1:1: bad." == str(ConfigFault("a.yaml", 1, 1, "", "bad", ""))
 
 
 def test_all_faults_of_a_configuration_are_told_in_their_order() -> None:
     """By place, however they were found."""
-    second, first = Fault("a", 9, 1, "k", "m", ""), Fault("a", 2, 1, "k", "m", "")
+    second, first = ConfigFault("a", 9, 1, "k", "m", ""), ConfigFault("a", 2, 1, "k", "m", "")
     error = ConfigurationInvalid([second, first])
 
     assert (first, second) == error.faults

@@ -40,7 +40,9 @@ HOLDERS: dict[str, object] = {
     "an answer": Response(200, (("set-cookie", CANARY),), CANARY.encode(), NOON, NOON),
     "a user token": UserToken(HIDDEN, NOON),
     "a grant": Grant(HIDDEN, NOON, HIDDEN),
-    "a bearer": Bearer(HIDDEN, "https://x", NOON, NOON, expiry_told=True, proved=True, note="fine"),
+    "a bearer": Bearer(
+        HIDDEN, "https://x", NOON, NOON, expiry_reported=True, proved=True, note="fine"
+    ),
     "a token": TOKEN,
     "a delivery": Delivery("home", TOKEN),
 }

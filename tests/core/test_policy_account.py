@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.attempts import may_sign_in, refused
-from homey_tokend.core.decision import Blocked, Facts, Gate, Plan, Renew, Wait
+from homey_tokend.core.attempts import is_rejected, sign_in_constraint
+from homey_tokend.core.decision import Activity, Blocked, Constraint, RefreshSettings, Renew, Wait
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.totp import step_of
+from homey_tokend.core.totp import time_step
 from tests.core.samples import (
     DAY,
     HOUR,
@@ -43,8 +43,8 @@ LADDER = [
 OTHER_VALUES = replace(IDLE, account_digest=OTHER, site_digest=OTHER)
 NO_PASSWORD = replace(IDLE, password_needed=False)
 SPENT = signed_in(*(NOON + n * SECOND for n in range(12)))
-ONE_TIME = Plan(one_time=True)
-USED = NOBODY.signing_in(NOON, step_of(NOON))
+ONE_TIME = RefreshSettings(one_time=True)
+USED = NOBODY.signing_in(NOON, time_step(NOON))
 
 
 def refused_site(times: int = 1) -> HomeyState:
@@ -97,7 +97,7 @@ def test_a_refused_sign_in_is_tried_again_after(times: int, wait: timedelta) -> 
     ],
 )
 def test_a_refused_sign_in_is_tried(
-    state: HomeyState, account: AccountState, facts: Facts, now: datetime
+    state: HomeyState, account: AccountState, facts: Activity, now: datetime
 ) -> None:
     assert Renew("no valid token") == decided(state, now, account=account, facts=facts)
 
@@ -119,7 +119,7 @@ def test_while_a_refresh_is_held_back_the_held_token_still_wakes() -> None:
     state = failing(holding(), WRONG_PASSWORD, at=late)
     account = refused_account(at=late, times=4)
 
-    decision = decided(state, late, account=account, plan=Plan(verify_every=None))
+    decision = decided(state, late, account=account, plan=RefreshSettings(verify_every=None))
 
     assert Blocked(late + DAY, "the account was refused", NOON + DAY) == decision
 
@@ -130,28 +130,36 @@ def test_while_a_refresh_is_held_back_the_held_token_still_wakes() -> None:
 @pytest.mark.parametrize(
     ("account", "plan", "opens"),
     [
-        pytest.param(SPENT, Plan(), NOON + 12 * HOUR, id="twelve for one Homey"),
+        pytest.param(SPENT, RefreshSettings(), NOON + 12 * HOUR, id="twelve for one Homey"),
         pytest.param(
             signed_in(NOON - HOUR, state=SPENT).shifted(timedelta(0)),
-            Plan(),
+            RefreshSettings(),
             NOON + 12 * HOUR,
             id="the twelfth newest counts, in whatever order they were written down",
         ),
         pytest.param(
             signed_in(*(NOON + n * SECOND for n in range(16))),
-            Plan(homeys=3),
+            RefreshSettings(homeys=3),
             NOON + 12 * HOUR,
             id="two more for each further Homey",
         ),
         pytest.param(
-            SPENT, Plan(lifetime=10 * HOUR), NOON + 5 * HOUR, id="within half a token's life"
+            SPENT,
+            RefreshSettings(lifetime=10 * HOUR),
+            NOON + 5 * HOUR,
+            id="within half a token's life",
         ),
         pytest.param(
-            SPENT, Plan(lifetime=365 * DAY), NOON + DAY, id="within a day, however long it lives"
+            SPENT,
+            RefreshSettings(lifetime=365 * DAY),
+            NOON + DAY,
+            id="within a day, however long it lives",
         ),
     ],
 )
-def test_the_budget_of_sign_ins_is(account: AccountState, plan: Plan, opens: datetime) -> None:
+def test_the_budget_of_sign_ins_is(
+    account: AccountState, plan: RefreshSettings, opens: datetime
+) -> None:
     late = NOON + 20 * SECOND
 
     decision = decided(EMPTY, late, account=account, plan=plan)
@@ -170,7 +178,7 @@ def test_the_life_of_the_held_token_counts_for_the_budget() -> None:
 def test_tokens_that_live_for_seconds_do_not_cost_a_password_each() -> None:
     """A Homey whose clock is wrong may tell so of each token."""
     fleeting = holding(life=30 * SECOND)
-    pretended = Plan(budget_span_least=timedelta(0))
+    pretended = RefreshSettings(budget_span_least=timedelta(0))
 
     assert isinstance(decided(fleeting, NOON + HOUR - SECOND, account=SPENT), Blocked)
     assert isinstance(decided(fleeting, NOON + HOUR + MINUTE, account=SPENT), Renew)
@@ -250,9 +258,9 @@ def test_without_a_one_time_secret_no_step_is_waited_for() -> None:
     ],
 )
 def test_whether_a_password_may_go_out(
-    account: AccountState, facts: Facts, why: str | None
+    account: AccountState, facts: Activity, why: str | None
 ) -> None:
-    gate = may_sign_in(EMPTY, account, facts, NOON + MINUTE, Plan())
+    gate = sign_in_constraint(EMPTY, account, facts, NOON + MINUTE, RefreshSettings())
 
     assert why == (gate and gate.why)
 
@@ -270,10 +278,10 @@ def test_whether_a_password_may_go_out(
         pytest.param(IDLE, True, None, id="is no gate for a person who asks"),
     ],
 )
-def test_a_gate_just_met(facts: Facts, forced: bool, until: datetime | None) -> None:
+def test_a_gate_just_met(facts: Activity, forced: bool, until: datetime | None) -> None:
     state = EMPTY.attempted(NOON)
     state = state.asked(NOON + DAY, forced=True, at=NOON) if forced else state
-    met = replace(facts, closed=Gate(NOON + 30 * SECOND, "met", held=True))
+    met = replace(facts, closed=Constraint(NOON + 30 * SECOND, "met", held=True))
 
     decision = decided(state, NOON, facts=met)
 
@@ -281,7 +289,7 @@ def test_a_gate_just_met(facts: Facts, forced: bool, until: datetime | None) -> 
 
 
 def test_a_gate_that_has_since_been_opened_by_another_homey_holds_a_minute_at_most() -> None:
-    met = replace(IDLE, closed=Gate(NOON + DAY, "the account was refused", held=True))
+    met = replace(IDLE, closed=Constraint(NOON + DAY, "the account was refused", held=True))
 
     assert isinstance(decided(EMPTY.attempted(NOON), NOON, facts=met), Blocked)
     assert isinstance(decided(EMPTY.attempted(NOON), NOON + MINUTE, facts=met), Renew)
@@ -296,6 +304,6 @@ def test_a_refusal_that_still_holds_makes_a_person_s_try_count() -> None:
     """Two tries a day are counted while these very values are refused, and no longer."""
     account = refused_account()
 
-    assert refused(EMPTY, account, IDLE, NOON + MINUTE)
-    assert not refused(EMPTY, account, IDLE, NOON + 2 * DAY)
-    assert not refused(EMPTY, NOBODY, IDLE, NOON)
+    assert is_rejected(EMPTY, account, IDLE, NOON + MINUTE)
+    assert not is_rejected(EMPTY, account, IDLE, NOON + 2 * DAY)
+    assert not is_rejected(EMPTY, NOBODY, IDLE, NOON)

@@ -5,22 +5,22 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homey_tokend.core.decision import Deliver, Plan, Verify, Wait
+from homey_tokend.core.decision import Deliver, RefreshSettings, Verify, Wait
 from homey_tokend.core.deliveries import sink_due_at
-from homey_tokend.core.errors import ServerTrouble, SinkFailed, SinkRefused, TokendError
+from homey_tokend.core.errors import ServerError, SinkFailed, SinkRejected, TokendError
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.tokens import Delivered
+from homey_tokend.core.tokens import DeliveryResult
 from tests.core.samples import DAY, HOUR, IDLE, MINUTE, SECOND, decided, holding
 from tests.support.clock import NOON
 
-SINKS = Plan(sinks=("file", "exec"), verify_every=None)
+SINKS = RefreshSettings(sinks=("file", "exec"), verify_every=None)
 FULL = SinkFailed("the disk is full")
-FORBIDDEN = SinkRefused("403", remedy="Give the client the scope.")
+FORBIDDEN = SinkRejected("403", remedy="Give the client the scope.")
 HELD = holding()
 
 
 def undelivered(error: TokendError = FULL, *, times: int = 1, draw: float = 1.0) -> HomeyState:
-    state = HELD.delivered("exec", 1, Delivered(), NOON)
+    state = HELD.delivered("exec", 1, DeliveryResult(), NOON)
     for _ in range(times):
         state = state.undelivered("file", 1, error, at=NOON, draw=draw)
     return state
@@ -45,7 +45,7 @@ def test_a_sink_under_way_is_not_begun_again() -> None:
 
 
 def test_nothing_is_written_twice() -> None:
-    state = undelivered().delivered("file", 1, Delivered(), NOON)
+    state = undelivered().delivered("file", 1, DeliveryResult(), NOON)
 
     assert isinstance(decided(state, plan=SINKS), Wait)
 
@@ -82,12 +82,12 @@ def test_is_never_written_to_a_sink(state: HomeyState, now: datetime) -> None:
         pytest.param(undelivered(FORBIDDEN, times=4), 8 * MINUTE, id="doubling from there"),
         pytest.param(undelivered(FORBIDDEN, times=99), HOUR, id="at most an hour, if refused"),
         pytest.param(
-            undelivered(ServerTrouble("wait", retry_after=20 * MINUTE)),
+            undelivered(ServerError("wait", retry_after=20 * MINUTE)),
             20 * MINUTE,
             id="not before the Homey asked for",
         ),
         pytest.param(
-            undelivered(ServerTrouble("wait", retry_after=20 * HOUR)),
+            undelivered(ServerError("wait", retry_after=20 * HOUR)),
             HOUR,
             id="which holds an hour",
         ),
@@ -177,7 +177,7 @@ def test_no_second_question_is_asked_while_one_is_under_way() -> None:
     ],
 )
 def test_with_the_proof_turned_off(state: HomeyState, decision: Verify | Wait) -> None:
-    assert decision == decided(state, NOON + HOUR, plan=Plan(verify_every=None))
+    assert decision == decided(state, NOON + HOUR, plan=RefreshSettings(verify_every=None))
 
 
 def test_a_due_sink_comes_before_a_due_proof() -> None:

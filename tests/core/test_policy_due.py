@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homey_tokend.core.decision import Facts, Plan, Renew, Verify, Wait
-from homey_tokend.core.homey import HomeyState, Wish
+from homey_tokend.core.decision import Activity, RefreshSettings, Renew, Verify, Wait
+from homey_tokend.core.homey import HomeyState, RefreshRequest
 from homey_tokend.core.lifetime import should_renew_at, young_until
 from tests.core.samples import (
     DAY,
@@ -26,7 +26,7 @@ EMPTY = HomeyState("home")
 HELD = holding()
 RENEWING = replace(IDLE, renewing=True)
 #: No proof comes between: what is asked here is the refresh alone.
-PROVED = Plan(verify_every=None)
+PROVED = RefreshSettings(verify_every=None)
 
 
 def wished(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -> HomeyState:
@@ -132,7 +132,7 @@ def test_a_token_from_the_future_is_looked_at_again_when_it_would_be_believed() 
 
 
 def test_the_jitter_is_one_draw_between_at_less_jitter_and_at() -> None:
-    plan = Plan(at=0.5, jitter=0.05)
+    plan = RefreshSettings(at=0.5, jitter=0.05)
 
     assert [0.5, 0.475, 0.45] == [plan.fraction(draw) for draw in (0.0, 0.5, 1.0)]
 
@@ -187,7 +187,7 @@ def test_a_held_token_wakes_at(now: datetime, wake: datetime) -> None:
 
 
 def test_the_end_of_a_wish_wakes() -> None:
-    state = replace(failing(HELD, times=10), wish=Wish(NOON + SECOND))
+    state = replace(failing(HELD, times=10), wish=RefreshRequest(NOON + SECOND))
 
     assert NOON + SECOND == getattr(decided(state, plan=PROVED), "wake", None)
 
@@ -197,4 +197,4 @@ def test_a_due_refresh_comes_before_a_due_proof() -> None:
 
     assert Renew("a newer token was asked for") == decided(unproved, NOON + HOUR)
     assert Verify() == decided(unproved, NOON + HOUR, facts=RENEWING)
-    assert isinstance(decided(unproved, facts=Facts(renewing=True), plan=PLAN), Wait)
+    assert isinstance(decided(unproved, facts=Activity(renewing=True), plan=PLAN), Wait)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homey_tokend.core.decision import Plan, Wait
-from homey_tokend.core.errors import ServerTrouble, TokendError
+from homey_tokend.core.decision import RefreshSettings, Wait
+from homey_tokend.core.errors import ServerError, TokendError
 from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
@@ -17,11 +17,11 @@ from tests.support.clock import NOON
 EMPTY = HomeyState("home")
 HELD = holding()
 #: No proof comes between: what is asked here is the refresh alone.
-PROVED = Plan(verify_every=None)
+PROVED = RefreshSettings(verify_every=None)
 
 
 def throttled(after: timedelta | datetime) -> TokendError:
-    return ServerTrouble("wait", step=Step.TOKEN, status=503, retry_after=after)
+    return ServerError("wait", step=Step.TOKEN, status=503, retry_after=after)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.core.decision import Plan
+from homey_tokend.core.decision import RefreshSettings
 from homey_tokend.core.errors import (
-    ClientRefused,
-    ServerTrouble,
-    StaleSignIn,
+    ClientRejected,
+    ServerError,
+    SignInExpired,
     Throttled,
     TokendError,
 )
@@ -62,7 +62,7 @@ def test_a_world_where_all_is_well_is_signed_in_to_twice_a_day_and_never_without
     [
         pytest.param(WRONG_PASSWORD, id="the account"),
         pytest.param(WRONG_CLIENT, id="the client"),
-        pytest.param(ClientRefused("no", step="authorise"), id="the redirect URL"),
+        pytest.param(ClientRejected("no", step="authorise"), id="the redirect URL"),
     ],
 )
 def test_a_world_that_always_refuses_is_asked_four_times_in_the_first_day_then_daily(
@@ -93,7 +93,7 @@ def test_a_world_that_refuses_again_and_again_is_tried_at_once_with_other_values
 def test_a_world_that_fails_is_tried_at_least_each_minute_without_a_token(
     first: int, most: int, chance: random.Random
 ) -> None:
-    plan = Plan(retry_first=first * SECOND, retry_most=most * SECOND)
+    plan = RefreshSettings(retry_first=first * SECOND, retry_most=most * SECOND)
     world = World(lambda _at: DOWN, plan=plan, draw=chance.random)
 
     world.live(NOON + HOUR)
@@ -125,15 +125,15 @@ def test_a_world_that_fails_is_tried_within_the_configured_maximum_while_a_token
     [
         pytest.param(UNKNOWN_LOGIN, id="an unknown answer to the password"),
         pytest.param(Throttled("slow down", step="token", status=429), id="429 after it"),
-        pytest.param(StaleSignIn("again", step="consent", status=403), id="a stale sign-in"),
-        pytest.param(ServerTrouble("unwell", step="user", status=500), id="5xx after it"),
+        pytest.param(SignInExpired("again", step="consent", status=403), id="a stale sign-in"),
+        pytest.param(ServerError("unwell", step="user", status=500), id="5xx after it"),
     ],
 )
 def test_a_world_that_takes_passwords_and_fails_gets_no_more_than_the_budget(
     error: TokendError, homeys: int
 ) -> None:
     world = always(error)
-    world.plan = Plan(homeys=homeys)
+    world.plan = RefreshSettings(homeys=homeys)
 
     world.live(NOON + 3 * DAY)
 
@@ -150,7 +150,7 @@ def test_a_world_that_takes_passwords_and_fails_gets_no_more_than_the_budget(
 def test_a_world_that_works_again_gives_a_token_within_ten_minutes(
     outage: timedelta, retry_after: timedelta | None
 ) -> None:
-    error = ServerTrouble("unwell", step="login", status=503, retry_after=retry_after)
+    error = ServerError("unwell", step="login", status=503, retry_after=retry_after)
     recovers = NOON + outage
     world = failing_until(recovers, error)
 
@@ -176,7 +176,7 @@ def test_an_outage_shorter_than_half_a_life_is_never_felt(
 
 def test_no_one_time_code_is_ever_sent_twice() -> None:
     world = always(DOWN)
-    world.plan = Plan(one_time=True, retry_first=timedelta(milliseconds=10))
+    world.plan = RefreshSettings(one_time=True, retry_first=timedelta(milliseconds=10))
 
     world.live(NOON + HOUR)
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.core.decision import Plan, Verify
-from homey_tokend.core.errors import ServerTrouble, SinkFailed, SinkRefused
+from homey_tokend.core.decision import RefreshSettings, Verify
+from homey_tokend.core.errors import ServerError, SinkFailed, SinkRejected
 from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.sink import SinkState
-from homey_tokend.core.tokens import Delivered
+from homey_tokend.core.tokens import DeliveryResult
 from tests.core.samples import (
     DAY,
     HOUR,
@@ -58,11 +58,11 @@ def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: d
 
     assert state.token is not None
     assert expires_at == state.token.expires_at
-    assert (LATER, LATER, 0) == (state.proved_at, state.asked_at, state.unanswered)
+    assert (LATER, LATER, 0) == (state.verified_at, state.asked_at, state.unanswered)
 
 
 def test_another_end_of_the_token_goes_to_the_sinks_that_have_it() -> None:
-    memory = Delivered(memory={"id": "7"})
+    memory = DeliveryResult(memory={"id": "7"})
     before = HELD.delivered("old", 1, memory, NOON)
     state = holding(state=before).delivered("new", 2, memory, NOON)
 
@@ -75,14 +75,14 @@ def test_another_end_of_the_token_goes_to_the_sinks_that_have_it() -> None:
 
 
 def test_a_sink_that_was_told_an_end_of_before_lacks_the_token() -> None:
-    state = HELD.delivered("file", 1, Delivered(), NOON)
+    state = HELD.delivered("file", 1, DeliveryResult(), NOON)
 
     assert state.outdated("file", 1).sink("file").generation is None
     assert state == state.outdated("file", 2)
 
 
 def test_a_told_end_is_marked_as_told() -> None:
-    assumed = replace(HELD, token=replace(HELD.token, expiry_told=False))  # type: ignore[type-var]  # the plugin and replace()
+    assumed = replace(HELD, token=replace(HELD.token, expiry_reported=False))  # type: ignore[type-var]  # the plugin and replace()
 
     assert assumed.proved(1, LATER, None).token == assumed.token
     assert HELD.token == assumed.proved(1, LATER, NOON + DAY).token
@@ -101,7 +101,7 @@ def test_a_revoked_token_is_remembered_as_such() -> None:
 def test_a_doubted_token_counts_as_never_proved() -> None:
     state = HELD.not_answered(1, LATER).doubted(1)
 
-    assert replace(HELD, proved_at=None, asked_at=None) == state
+    assert replace(HELD, verified_at=None, asked_at=None) == state
 
 
 # --- sinks -----------------------------------------------------------------------
@@ -109,13 +109,13 @@ def test_a_doubted_token_counts_as_never_proved() -> None:
 
 def test_a_delivery_ends_a_sinks_trouble_and_keeps_what_it_remembers() -> None:
     failed = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5)
-    state = failed.delivered("file", 1, Delivered(memory={"id": "7"}), LATER)
+    state = failed.delivered("file", 1, DeliveryResult(memory={"id": "7"}), LATER)
 
     assert SinkState(generation=1, delivered_at=LATER, memory={"id": "7"}) == state.sink("file")
 
 
 def test_a_failed_sink_keeps_what_it_has() -> None:
-    before = HELD.delivered("file", 1, Delivered(memory={"id": "7"}), NOON)
+    before = HELD.delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
     state = holding(state=before).undelivered("file", 2, FULL, at=LATER, draw=0.5)
 
     sink = state.sink("file")
@@ -124,14 +124,14 @@ def test_a_failed_sink_keeps_what_it_has() -> None:
 
 
 def test_a_sink_may_get_the_same_token_again() -> None:
-    once = HELD.delivered("file", 1, Delivered(), NOON)
+    once = HELD.delivered("file", 1, DeliveryResult(), NOON)
 
-    assert LATER == once.delivered("file", 1, Delivered(), LATER).sink("file").delivered_at
+    assert LATER == once.delivered("file", 1, DeliveryResult(), LATER).sink("file").delivered_at
 
 
 def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
     twice = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5).undelivered(
-        "file", 1, SinkRefused("403"), at=NOON, draw=0.5
+        "file", 1, SinkRejected("403"), at=NOON, draw=0.5
     )
     newer = holding(state=twice).undelivered("file", 2, FULL, at=NOON, draw=0.5)
 
@@ -142,8 +142,8 @@ def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
 def test_each_sink_stands_for_itself() -> None:
     state = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5)
 
-    assert SinkState() == state.delivered("exec", 1, Delivered(), NOON).sink("other")
-    assert state.sink("file") == state.delivered("exec", 1, Delivered(), NOON).sink("file")
+    assert SinkState() == state.delivered("exec", 1, DeliveryResult(), NOON).sink("other")
+    assert state.sink("file") == state.delivered("exec", 1, DeliveryResult(), NOON).sink("file")
 
 
 # --- a clock that is set ------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_when_the_clock_is_set_a_token(state: HomeyState, by: timedelta, moves: 
 
 def test_when_the_clock_is_set_every_wait_moves_with_it() -> None:
     state = (
-        failing(HELD, ServerTrouble("wait", step="login", retry_after=MINUTE))
+        failing(HELD, ServerError("wait", step="login", retry_after=MINUTE))
         .asked(LATER, forced=True, at=NOON)
         .undelivered("file", 1, FULL, at=NOON, draw=0.5)
     )
@@ -208,7 +208,7 @@ def test_a_clock_set_twice_is_a_clock_set_once(
 def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
     state = HELD.not_answered(1, LATER).asked(LATER, forced=True, at=NOON)
 
-    assert replace(HELD, minted_here=False, asked_at=None, proved_at=None) == state.loaded(LATER)
+    assert replace(HELD, minted_here=False, asked_at=None, verified_at=None) == state.loaded(LATER)
 
 
 def test_failures_of_the_past_count_on_after_a_restart() -> None:
@@ -226,7 +226,7 @@ def test_failures_of_the_past_count_on_after_a_restart() -> None:
 
 def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
     ahead = NOON + YEARS
-    error = ServerTrouble("wait", step="login", retry_after=MINUTE)
+    error = ServerError("wait", step="login", retry_after=MINUTE)
     state = (
         HELD.refused(WRONG_CLIENT, digest=SITE, at=ahead, draw=0.5)
         .undelivered("file", 1, error, at=ahead, draw=0.5)
@@ -243,7 +243,7 @@ def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
 
 
 def test_a_delivery_by_a_clock_ahead_counts_as_one_of_now() -> None:
-    state = HELD.delivered("file", 1, Delivered(), NOON + YEARS).loaded(NOON)
+    state = HELD.delivered("file", 1, DeliveryResult(), NOON + YEARS).loaded(NOON)
 
     assert NOON == state.sink("file").delivered_at
 
@@ -251,8 +251,8 @@ def test_a_delivery_by_a_clock_ahead_counts_as_one_of_now() -> None:
 def test_a_token_from_the_disk_is_proved_anew() -> None:
     state = HELD.proved(1, NOON, None).loaded(LATER)
 
-    assert state.proved_at is None
-    assert Verify() == decided(state, LATER, plan=Plan(verify_every=None))
+    assert state.verified_at is None
+    assert Verify() == decided(state, LATER, plan=RefreshSettings(verify_every=None))
 
 
 def test_one_instant_ahead_does_not_move_the_others() -> None:

@@ -6,22 +6,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from homey_tokend.core.account import Refusal
+from homey_tokend.core.account import Rejection
 from homey_tokend.core.errors import (
     IllegalEvent,
     ProtocolChanged,
     SecretUnavailable,
-    ServerTrouble,
-    StaleSignIn,
+    ServerError,
+    SignInExpired,
     TokendError,
     Unreachable,
 )
-from homey_tokend.core.failure import asked_to_wait
-from homey_tokend.core.homey import HomeyState, Wish
+from homey_tokend.core.failure import retry_after_until
+from homey_tokend.core.homey import HomeyState, RefreshRequest
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.sink import SinkState
 from homey_tokend.core.status import Trouble
-from homey_tokend.core.tokens import Delivered, Token
+from homey_tokend.core.tokens import DeliveryResult, Token
 from tests.core.samples import (
     DAY,
     DOWN,
@@ -41,8 +41,8 @@ HELD = holding()
 LATER = NOON + HOUR
 
 
-def stale(step: str = "consent") -> StaleSignIn:
-    return StaleSignIn("not taken", step=step, status=403)
+def stale(step: str = "consent") -> SignInExpired:
+    return SignInExpired("not taken", step=step, status=403)
 
 
 # --- what cannot have happened -------------------------------------------------------
@@ -60,13 +60,13 @@ def stale(step: str = "consent") -> StaleSignIn:
         pytest.param(lambda state: state.was_revoked(0, LATER), id="a refusal of an older token"),
         pytest.param(lambda state: state.doubted(0), id="a doubt of an older token"),
         pytest.param(
-            lambda state: state.delivered("file", 0, Delivered(), LATER),
+            lambda state: state.delivered("file", 0, DeliveryResult(), LATER),
             id="an older token in a sink than the one it has",
         ),
     ],
 )
 def test_is_illegal_and_changes_nothing(event: Callable[[HomeyState], HomeyState]) -> None:
-    state = HELD.delivered("file", 1, Delivered(memory={"id": "7"}), NOON)
+    state = HELD.delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
     before = replace(state)
 
     with pytest.raises(IllegalEvent):
@@ -96,21 +96,24 @@ def test_of_two_wishes_that_stand_the_longer_and_stronger_counts() -> None:
     once = EMPTY.asked(LATER, forced=True, at=NOON)
     twice = once.asked(NOON + MINUTE, forced=False, at=NOON)
 
-    assert Wish(LATER, forced=True) == twice.wish
-    assert Wish(NOON + DAY, forced=True) == once.asked(NOON + DAY, forced=False, at=NOON).wish
+    assert RefreshRequest(LATER, forced=True) == twice.wish
+    assert (
+        RefreshRequest(NOON + DAY, forced=True)
+        == once.asked(NOON + DAY, forced=False, at=NOON).wish
+    )
 
 
 def test_a_wish_that_has_lapsed_lends_nothing_to_the_next() -> None:
     lapsed = EMPTY.asked(NOON, forced=True, at=NOON - MINUTE)
 
-    assert Wish(LATER) == lapsed.asked(LATER, forced=False, at=NOON).wish
+    assert RefreshRequest(LATER) == lapsed.asked(LATER, forced=False, at=NOON).wish
 
 
 def test_an_attempt_spends_the_force_of_a_wish_and_not_the_wish() -> None:
     asked = EMPTY.asked(LATER, forced=True, at=NOON)
 
     assert replace(EMPTY, attempted_at=NOON) == EMPTY.attempted(NOON)
-    assert replace(EMPTY, attempted_at=NOON, wish=Wish(LATER)) == asked.attempted(NOON)
+    assert replace(EMPTY, attempted_at=NOON, wish=RefreshRequest(LATER)) == asked.attempted(NOON)
 
 
 # --- a new token ------------------------------------------------------------------------
@@ -129,7 +132,7 @@ def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
         token=token,
         fraction=0.4,
         minted_here=True,
-        proved_at=LATER,
+        verified_at=LATER,
         asked_at=LATER,
         refreshes=2,
     )
@@ -138,7 +141,7 @@ def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
 def test_an_unproved_bearer_is_held_unproved() -> None:
     state = EMPTY.renewed(bearer(proved=False), since=0, at=LATER, fraction=0.5)
 
-    assert (None, LATER) == (state.proved_at, state.asked_at)
+    assert (None, LATER) == (state.verified_at, state.asked_at)
 
 
 def test_a_discovered_address_is_kept_until_another_is_discovered() -> None:
@@ -188,18 +191,20 @@ def test_a_failure_keeps_the_token_and_is_counted_with_those_before_it() -> None
 @pytest.mark.parametrize(
     ("errors", "kind"),
     [
-        pytest.param([stale()], "stale_sign_in", id="once: an accident of time"),
+        pytest.param([stale()], "sign_in_expired", id="once: an accident of time"),
         pytest.param([stale(), stale()], "protocol_changed", id="twice at one step: a change"),
         pytest.param([stale()] * 3, "protocol_changed", id="three times: still a change"),
-        pytest.param([stale("token"), stale()], "stale_sign_in", id="at two steps: two accidents"),
         pytest.param(
-            [ServerTrouble("unwell", step="consent"), stale()],
-            "stale_sign_in",
+            [stale("token"), stale()], "sign_in_expired", id="at two steps: two accidents"
+        ),
+        pytest.param(
+            [ServerError("unwell", step="consent"), stale()],
+            "sign_in_expired",
             id="after another failure of that step: the first accident",
         ),
         pytest.param(
             [stale(), SecretUnavailable("no file"), stale()],
-            "stale_sign_in",
+            "sign_in_expired",
             id="not in a row: two accidents",
         ),
         pytest.param(
@@ -223,8 +228,8 @@ def test_refusals_of_the_same_values_are_counted_whatever_came_between() -> None
     once = EMPTY.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
     state = failing(once, DOWN).refused(WRONG_CLIENT, digest=SITE, at=LATER, draw=0.5)
 
-    trouble = Trouble(LATER, "client_refused", "token", WRONG_CLIENT.message, "", 400, 2)
-    assert Refusal(SITE, trouble) == state.refusal
+    trouble = Trouble(LATER, "client_rejected", "token", WRONG_CLIENT.message, "", 400, 2)
+    assert Rejection(SITE, trouble) == state.refusal
     assert state.failure is not None
     assert 3 == state.failure.trouble.count
 
@@ -256,13 +261,13 @@ def test_the_account_of_the_sign_in_values_is_remembered() -> None:
     ],
 )
 def test_retry_after(wanted: timedelta | datetime | None, until: datetime | None) -> None:
-    error = ServerTrouble("wait", retry_after=wanted)
+    error = ServerError("wait", retry_after=wanted)
 
-    assert until == asked_to_wait(error, NOON)
+    assert until == retry_after_until(error, NOON)
 
 
 def test_only_transient_failures_ask_to_wait() -> None:
-    assert asked_to_wait(SecretUnavailable("no file"), NOON) is None
+    assert retry_after_until(SecretUnavailable("no file"), NOON) is None
 
 
 def test_a_sink_that_is_new_knows_nothing() -> None:

@@ -53,17 +53,19 @@ def test_the_vectors_of_rfc_6238(second: int, expected: str) -> None:
     """Appendix B, SHA-1, the last six of its eight digits; leading noughts stay."""
     now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
 
-    assert expected == totp.code(KEY, totp.step_of(now))
+    assert expected == totp.code(KEY, totp.time_step(now))
 
 
 def test_a_step_is_thirty_seconds_of_any_zone() -> None:
     """It begins at whole half minutes UTC."""
     now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
-    assert totp.step_of(now) == totp.step_of(now + timedelta(seconds=29.999))
-    assert totp.step_of(now) + 1 == totp.step_of(now + timedelta(seconds=30))
-    assert totp.step_of(now) - 1 == totp.step_of(now - timedelta(microseconds=1))
-    assert totp.step_of(now) == totp.step_of(datetime.fromisoformat("2026-03-01T13:00:00+01:00"))
+    assert totp.time_step(now) == totp.time_step(now + timedelta(seconds=29.999))
+    assert totp.time_step(now) + 1 == totp.time_step(now + timedelta(seconds=30))
+    assert totp.time_step(now) - 1 == totp.time_step(now - timedelta(microseconds=1))
+    assert totp.time_step(now) == totp.time_step(
+        datetime.fromisoformat("2026-03-01T13:00:00+01:00")
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.decision import Facts, Plan
-from homey_tokend.core.errors import SinkFailed, SinkRefused
+from homey_tokend.core.decision import Activity, RefreshSettings
+from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.status import Health, SinkView, View
 from homey_tokend.core.status_view import view_of
-from homey_tokend.core.tokens import Delivered
+from homey_tokend.core.tokens import DeliveryResult
 from tests.core.samples import (
     DAY,
     HOUR,
@@ -29,7 +29,7 @@ from tests.support.clock import NOON
 
 EMPTY = HomeyState("home")
 HELD = holding()
-SINKS = Plan(sinks=("file",))
+SINKS = RefreshSettings(sinks=("file",))
 FULL = SinkFailed("the disk is full")
 UNWRITTEN = HELD.undelivered("file", 1, FULL, at=NOON, draw=1.0)
 LATE = NOON + 23 * HOUR
@@ -40,7 +40,7 @@ def seen(
     now: datetime = NOON,
     *,
     account: AccountState = NOBODY,
-    facts: Facts = IDLE,
+    facts: Activity = IDLE,
 ) -> View:
     return view_of(state, account, facts, now, SINKS, "https://configured.example")
 
@@ -55,7 +55,10 @@ def seen(
         pytest.param(failing(HELD), NOON, Health.TROUBLED, id="a refresh failed: troubled"),
         pytest.param(UNWRITTEN, NOON, Health.TROUBLED, id="a sink failed: troubled"),
         pytest.param(
-            UNWRITTEN.delivered("file", 1, Delivered(), NOON), NOON, Health.OK, id="it works: ok"
+            UNWRITTEN.delivered("file", 1, DeliveryResult(), NOON),
+            NOON,
+            Health.OK,
+            id="it works: ok",
         ),
         pytest.param(
             HELD.undelivered("gone", 1, FULL, at=NOON, draw=0.5),
@@ -79,9 +82,9 @@ def test_a_good_token_is_shown_with_the_address_it_is_good_for() -> None:
     view = seen(HELD.proved(1, NOON + MINUTE, None), NOON + HOUR)
 
     assert (HELD.token, "https://hub.example") == (view.token, view.url)
-    assert (NOON + MINUTE, NOON + 12 * HOUR, 1) == (view.proved_at, view.renew_at, view.refreshes)
-    assert (NOON + 12 * HOUR, "the token is good until then") == (view.next_at, view.next_why)
-    assert (None, None, None) == (view.trouble, view.dies_at, view.refusing_until)
+    assert (NOON + MINUTE, NOON + 12 * HOUR, 1) == (view.verified_at, view.renew_at, view.refreshes)
+    assert (NOON + 12 * HOUR, "the token is good until then") == (view.next_at, view.next_reason)
+    assert (None, None, None) == (view.trouble, view.outage_at, view.sign_in_blocked_until)
     assert not view.refreshing
 
 
@@ -97,7 +100,7 @@ def test_a_good_token_is_shown_with_the_address_it_is_good_for() -> None:
 def test_no_token_is_shown_that(state: HomeyState, now: datetime) -> None:
     view = seen(failing(state), now)
 
-    assert (None, None, None) == (view.token, view.renew_at, view.dies_at)
+    assert (None, None, None) == (view.token, view.renew_at, view.outage_at)
     assert "https://configured.example" == view.url
 
 
@@ -105,17 +108,17 @@ def test_while_a_refresh_is_under_way_none_is_announced() -> None:
     view = seen(HELD, facts=replace(IDLE, renewing=True))
 
     assert view.refreshing
-    assert (None, "a refresh is under way") == (view.next_at, view.next_why)
+    assert (None, "a refresh is under way") == (view.next_at, view.next_reason)
 
 
 def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
     view = seen(failing(HELD, at=LATE, times=3), LATE)
 
     assert HELD.token is not None
-    assert HELD.token.expires_at == view.dies_at
-    assert (LATE + 4 * SECOND, "spacing after a failure") == (view.next_at, view.next_why)
+    assert HELD.token.expires_at == view.outage_at
+    assert (LATE + 4 * SECOND, "spacing after a failure") == (view.next_at, view.next_reason)
     assert view.trouble is not None
-    assert ("server_trouble", 3) == (view.trouble.kind, view.trouble.count)
+    assert ("server_error", 3) == (view.trouble.kind, view.trouble.count)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
 def test_it_is_told_until_when_sign_ins_are_held_back(
     account: AccountState, until: datetime | None
 ) -> None:
-    assert until == seen(failing(EMPTY, WRONG_PASSWORD), account=account).refusing_until
+    assert until == seen(failing(EMPTY, WRONG_PASSWORD), account=account).sign_in_blocked_until
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_it_is_told_until_when_sign_ins_are_held_back(
     [
         pytest.param(UNWRITTEN, NOON, NOON + SECOND, id="by its own spacing"),
         pytest.param(
-            HELD.undelivered("file", 1, SinkRefused("403"), at=NOON, draw=0.5),
+            HELD.undelivered("file", 1, SinkRejected("403"), at=NOON, draw=0.5),
             NOON,
             NOON + MINUTE,
             id="slowly, if a person is needed",
@@ -156,7 +159,7 @@ def test_a_failed_sink_is_tried_again(
 
 
 def test_a_sink_shows_what_it_has() -> None:
-    (sink,) = seen(HELD.delivered("file", 1, Delivered(), NOON)).sinks
+    (sink,) = seen(HELD.delivered("file", 1, DeliveryResult(), NOON)).sinks
 
     assert SinkView("file", 1, NOON, None, None) == sink
 

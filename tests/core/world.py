@@ -9,12 +9,21 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.attempts import may_sign_in
-from homey_tokend.core.decision import Blocked, Check, Deliver, Facts, Plan, Renew, Verify, Wait
+from homey_tokend.core.attempts import sign_in_constraint
+from homey_tokend.core.decision import (
+    Activity,
+    Blocked,
+    Check,
+    Deliver,
+    RefreshSettings,
+    Renew,
+    Verify,
+    Wait,
+)
 from homey_tokend.core.errors import (
-    AccountRefused,
+    AccountRejected,
     ProtocolChanged,
-    Refused,
+    Rejected,
     TokendError,
     Transient,
 )
@@ -22,8 +31,8 @@ from homey_tokend.core.failure import trouble_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
 from homey_tokend.core.policy import decide
-from homey_tokend.core.tokens import Delivered
-from homey_tokend.core.totp import step_of
+from homey_tokend.core.tokens import DeliveryResult
+from homey_tokend.core.totp import time_step
 from tests.core.samples import IDLE, bearer
 from tests.support.clock import NOON
 
@@ -40,10 +49,10 @@ class World:
     """
 
     answer: Callable[[datetime], TokendError | None]
-    plan: Plan = field(default_factory=Plan)
+    plan: RefreshSettings = field(default_factory=RefreshSettings)
     state: HomeyState = field(default_factory=lambda: HomeyState("home"))
     account: AccountState = field(default_factory=AccountState)
-    facts: Facts = IDLE
+    facts: Activity = IDLE
     draw: Callable[[], float] = lambda: 0.5
     life: timedelta = timedelta(hours=24)
     now: datetime = NOON
@@ -74,7 +83,7 @@ class World:
             case Deliver(targets):
                 for target in targets:
                     self.state = self.state.delivered(
-                        target, self.state.generation, Delivered(), self.now
+                        target, self.state.generation, DeliveryResult(), self.now
                     )
             case Check(targets):
                 for target in targets:
@@ -87,9 +96,9 @@ class World:
         forced = self.state.wish is not None and self.state.wish.forced
         self.state = self.state.attempted(self.now)
         facts = replace(self.facts, forced=forced)
-        gate = may_sign_in(self.state, self.account, facts, self.now, self.plan)
+        gate = sign_in_constraint(self.state, self.account, facts, self.now, self.plan)
         assert gate is None, "decide saw it coming"
-        step = step_of(self.now) if self.plan.one_time else None
+        step = time_step(self.now) if self.plan.one_time else None
         if step is not None:
             self.codes.append(step)
         began = self.now
@@ -117,11 +126,11 @@ class World:
         facts, at, draw = self.facts, self.now, self.draw()
         if isinstance(error, Transient) and error.step == Step.LOGIN:
             self.account = self.account.not_judged()
-        if isinstance(error, AccountRefused):
+        if isinstance(error, AccountRejected):
             self.account = self.account.refused(facts.account_digest, trouble_of(error, at))
         elif not isinstance(error, ProtocolChanged):
             self.account = self.account.accepted(facts.account_digest)
-        if isinstance(error, Refused) and not isinstance(error, AccountRefused):
+        if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
             self.state = self.state.refused(error, digest=facts.site_digest, at=at, draw=draw)
         else:
             self.state = self.state.failed(error, at=at, draw=draw)

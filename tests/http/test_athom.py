@@ -11,9 +11,9 @@ import pytest
 from aioresponses import aioresponses
 
 from homey_tokend import athom
-from homey_tokend.athom.run import walk
-from homey_tokend.athom.urls import Site
-from homey_tokend.core.errors import HomeyRefused
+from homey_tokend.athom.run import run_flow
+from homey_tokend.athom.urls import HomeyTarget
+from homey_tokend.core.errors import HomeyRejected
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.tokens import Bearer
 from homey_tokend.http.transport import HttpTransport
@@ -53,9 +53,9 @@ def cloud(web: aioresponses, remote: str | None) -> None:
 
 
 async def bearer(transport: HttpTransport) -> Bearer:
-    grant = await walk(athom.sign_in(WHO, Endpoints()), transport)
-    site = Site(Endpoints(), CLOUDID, None, None, timedelta(hours=24))
-    return await walk(athom.exchange(grant, site), transport)
+    grant = await run_flow(athom.sign_in(WHO, Endpoints()), transport)
+    site = HomeyTarget(Endpoints(), CLOUDID, None, None, timedelta(hours=24))
+    return await run_flow(athom.exchange(grant, site), transport)
 
 
 def asked(web: aioresponses) -> list[tuple[str, str]]:
@@ -102,7 +102,7 @@ async def test_a_homey_that_does_not_take_the_delegation(
     web.post(f"{API}/delegation/token?audience=homey", payload="delegation.jwt")
     web.post(f"{HOMEY}/api/manager/users/login", status=401, repeat=True)
     web.get(f"{API}/user/me", payload={"homeys": []})
-    with pytest.raises(HomeyRefused) as caught:
+    with pytest.raises(HomeyRejected) as caught:
         await bearer(transport)
 
     assert caught.value.remedy

@@ -19,7 +19,7 @@ from homey_tokend.core.errors import Transient, Unreachable
 from homey_tokend.core.http_types import Request, Step
 from homey_tokend.core.secret import Secret
 from homey_tokend.http import errors
-from homey_tokend.http.errors import NoAnswer, address_of, explain
+from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port
 from homey_tokend.http.proxy_env import ProxyUnusable
 from homey_tokend.http.transport import _FOREIGN, HttpTransport
 from tests.http.conftest import Build
@@ -63,7 +63,7 @@ def blank(kind: type[BaseException]) -> BaseException:
 @pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__qualname__)
 def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
     """Each class that may arise below is caught, and says more than that it failed."""
-    words = explain(blank(kind), ADDRESS)
+    words = describe_error(blank(kind), ADDRESS)
 
     assert issubclass(kind, _FOREIGN)
     assert f"the request to {ADDRESS} failed" != words
@@ -72,7 +72,9 @@ def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
 
 def test_an_unknown_class_has_words_too() -> None:
     """What a later aiohttp may add is told as a failed request."""
-    assert explain(aiohttp.ClientError(CANARY), ADDRESS) == f"the request to {ADDRESS} failed"
+    assert (
+        describe_error(aiohttp.ClientError(CANARY), ADDRESS) == f"the request to {ADDRESS} failed"
+    )
 
 
 def test_no_words_are_left_over() -> None:
@@ -153,7 +155,7 @@ def proxy_answer(status: int) -> aiohttp.ClientHttpProxyError:
 )
 def test_the_cause_is_told_in_plain_words(error: BaseException, expected: str) -> None:
     """What is wrong, and where a person can do something about it."""
-    words = explain(error, ADDRESS)
+    words = describe_error(error, ADDRESS)
 
     assert expected in words
     assert CANARY not in words
@@ -170,7 +172,7 @@ def test_the_cause_is_told_in_plain_words(error: BaseException, expected: str) -
 )
 def test_an_address_is_host_and_port(url: str, expected: str) -> None:
     """No user, path, query or fragment is shown."""
-    assert address_of(url) == expected
+    assert host_and_port(url) == expected
 
 
 async def fail(transport: HttpTransport, url: str, **more: Any) -> NoAnswer:

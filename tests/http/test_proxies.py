@@ -12,7 +12,7 @@ from yarl import URL
 from homey_tokend.core.errors import Unreachable
 from homey_tokend.core.http_types import Repeat, Request, Step
 from homey_tokend.core.secret import Secret
-from homey_tokend.http.proxy_env import Proxies, ProxyUnusable
+from homey_tokend.http.proxy_env import ProxySettings, ProxyUnusable
 from tests.http.conftest import Build
 from tests.http.servers import CANARY, ConnectProxy, RawServer, answer, free_port, server_tls
 
@@ -57,7 +57,7 @@ def test_the_rules_are_urllibs(monkeypatch: pytest.MonkeyPatch, environ: dict[st
     bypass: Any = vars(urllib_request)["proxy_bypass_environment"]  # typeshed does not know it
     if bypass(f"{target.host}:{target.port}", proxies):
         text = None
-    found = Proxies(environ).of(target)
+    found = ProxySettings(environ).of(target)
 
     assert (text and text.removeprefix("http://")) == (found and found.url.authority)
 
@@ -65,7 +65,7 @@ def test_the_rules_are_urllibs(monkeypatch: pytest.MonkeyPatch, environ: dict[st
 @pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
 def test_no_proxy_reads_plain_http(environ: dict[str, str]) -> None:
     """What is not encrypted is told to no proxy, wherever it leads."""
-    assert Proxies(environ | {"all_proxy": "http://p:1"}).of(URL("http://a.example/")) is None
+    assert ProxySettings(environ | {"all_proxy": "http://p:1"}).of(URL("http://a.example/")) is None
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_the_house_is_reached_without_a_proxy(url: str) -> None:
     """A Homey or a simulator in the local network is no proxy's business."""
     environ = {"http_proxy": "http://p:1", "https_proxy": "http://p:1", "all_proxy": "http://p:1"}
 
-    assert Proxies(environ).of(URL(url)) is None
+    assert ProxySettings(environ).of(URL(url)) is None
 
 
 def test_all_proxy_is_the_fallback() -> None:
     """ALL_PROXY counts where the scheme has no proxy of its own."""
-    fallback = Proxies({"ALL_PROXY": "http://all:1"}).of(CLOUD)
-    own = Proxies({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://own:1"}).of(CLOUD)
+    fallback = ProxySettings({"ALL_PROXY": "http://all:1"}).of(CLOUD)
+    own = ProxySettings({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://own:1"}).of(CLOUD)
 
     assert fallback is not None
     assert own is not None
@@ -102,7 +102,7 @@ def test_all_proxy_is_the_fallback() -> None:
 
 def test_credentials_leave_the_url() -> None:
     """User and password become a header that shows up in no text of the proxy."""
-    proxy = Proxies({"https_proxy": f"https://us%40er:p%3A%20{CANARY}@proxy:8443"}).of(CLOUD)
+    proxy = ProxySettings({"https_proxy": f"https://us%40er:p%3A%20{CANARY}@proxy:8443"}).of(CLOUD)
 
     assert proxy is not None
     assert str(proxy.url) == "https://proxy:8443"
@@ -113,7 +113,7 @@ def test_credentials_leave_the_url() -> None:
 
 def test_a_user_without_a_password() -> None:
     """A user alone has an empty password."""
-    proxy = Proxies({"https_proxy": "http://user@proxy:1"}).of(CLOUD)
+    proxy = ProxySettings({"https_proxy": "http://user@proxy:1"}).of(CLOUD)
 
     assert proxy is not None
     assert proxy.headers == {"Proxy-Authorization": "Basic dXNlcjo="}
@@ -133,7 +133,7 @@ async def test_an_unusable_proxy_is_not_gone_around(
 ) -> None:
     """Who demands a proxy does not want a direct connection; the variable is named."""
     with pytest.raises(ProxyUnusable, match=expected):
-        Proxies({"HTTPS_PROXY": value}).of(CLOUD)
+        ProxySettings({"HTTPS_PROXY": value}).of(CLOUD)
     with pytest.raises(Unreachable, match=f"https_proxy .*{expected}") as caught:
         await build({"HTTPS_PROXY": value}).send(Request(Step.LOGIN, "GET", str(CLOUD)))
 

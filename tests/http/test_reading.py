@@ -8,15 +8,15 @@ from datetime import timedelta
 import pytest
 import trustme
 
-from homey_tokend.core.errors import Garbled, Unreachable
+from homey_tokend.core.errors import InvalidResponse, Unreachable
 from homey_tokend.core.http_types import Request, Response, Step
-from homey_tokend.http.body import MOST
+from homey_tokend.http.body import MAX_BODY_BYTES
 from homey_tokend.http.transport import HttpTransport
 from tests.http.conftest import Build
 from tests.http.servers import CANARY, RawServer, answer, server_tls
 from tests.support.clock import NOON, FakeClock
 
-TOO_MUCH = b"x" * (MOST + 1)
+TOO_MUCH = b"x" * (MAX_BODY_BYTES + 1)
 
 
 async def get(transport: HttpTransport, *answers: bytes) -> Response:
@@ -82,16 +82,16 @@ async def test_verified_tls_is_trusted(
 
 async def test_the_largest_answer_is_read_whole(transport: HttpTransport) -> None:
     """Exactly as much as the bound is read."""
-    response = await get(transport, answer(200, TOO_MUCH[:MOST]))
+    response = await get(transport, answer(200, TOO_MUCH[:MAX_BODY_BYTES]))
 
-    assert len(response.body) == MOST
+    assert len(response.body) == MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("coding", ["", "Content-Encoding: gzip"])
 async def test_a_success_beyond_the_bound_is_garbled(transport: HttpTransport, coding: str) -> None:
     """A 2xx that is too large, before or after decoding, is what captive portals give."""
     body = gzip.compress(TOO_MUCH * 10, mtime=0) if coding else TOO_MUCH
-    with pytest.raises(Garbled, match="larger than 1048576 bytes") as caught:
+    with pytest.raises(InvalidResponse, match="larger than 1048576 bytes") as caught:
         await get(transport, answer(200, body, *filter(None, [coding])))
 
     assert caught.value.status == 200
@@ -107,7 +107,7 @@ async def test_a_failure_beyond_the_bound_keeps_its_status(
     response = await get(transport, answer(502, body, *filter(None, [coding])))
 
     assert response.status == 502
-    assert len(response.body) == MOST
+    assert len(response.body) == MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_an_undecodable_success_is_garbled(
 ) -> None:
     """A 2xx in a coding we cannot read is no answer, while any other status counts."""
     raw = answer(200, body, f"Content-Encoding: {coding}")
-    with pytest.raises(Garbled, match="cannot be decoded"):
+    with pytest.raises(InvalidResponse, match="cannot be decoded"):
         await get(transport, raw)
     response = await get(transport, answer(401, body, f"Content-Encoding: {coding}"))
 
@@ -148,7 +148,7 @@ async def test_an_undecodable_success_is_garbled(
 async def test_a_cut_gzip_is_garbled(transport: HttpTransport) -> None:
     """Half a gzip body is not taken for a whole one."""
     body = gzip.compress(bytes(range(256)) * 40)[:-20]
-    with pytest.raises(Garbled):
+    with pytest.raises(InvalidResponse):
         await get(transport, answer(200, body, "Content-Encoding: gzip"))
 
 

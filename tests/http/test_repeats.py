@@ -113,7 +113,7 @@ async def test_repetitions_are_told_without_secrets(
         )
     repeated, answered = log_lines
 
-    assert (repeated["event"], repeated["log_level"]) == ("request.repeated", "debug")
+    assert (repeated["event"], repeated["log_level"]) == ("request.retried", "debug")
     assert (repeated["step"], repeated["attempt"]) == ("authorise", 1)
     assert repeated["cause"] == "ServerDisconnectedError"
     assert (answered["event"], answered["status"]) == ("request.answered", 200)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from homey_tokend.http.resolver import _AT_ONCE, OwnThreadsResolver
+from homey_tokend.http.resolver import _AT_ONCE, DaemonThreadResolver
 from tests.support.clock import settle
 
 
 async def test_loopback_is_found() -> None:
     """The system's own look-up answers."""
-    results = await OwnThreadsResolver().resolve("localhost", 80)
+    results = await DaemonThreadResolver().resolve("localhost", 80)
 
     assert {"127.0.0.1", "::1"} >= {result["host"] for result in results}
     assert {80} == {result["port"] for result in results}
@@ -30,7 +30,7 @@ async def test_a_link_local_address_keeps_its_interface() -> None:
             (*v6, ("2001:db8::1", 80, 0, 0)),
         ]
 
-    results = await OwnThreadsResolver(look_up).resolve("homey.local", 80)
+    results = await DaemonThreadResolver(look_up).resolve("homey.local", 80)
 
     assert [result["host"] for result in results] == ["fe80::1%2", "fe80::1%lo", "2001:db8::1"]
 
@@ -43,7 +43,7 @@ async def test_failures_are_handed_on(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        await OwnThreadsResolver(look_up).resolve("nowhere.example")
+        await DaemonThreadResolver(look_up).resolve("nowhere.example")
 
 
 async def test_hanging_look_ups_hold_up_nobody() -> None:
@@ -54,7 +54,7 @@ async def test_hanging_look_ups_hold_up_nobody() -> None:
         free.wait(10)
         return []
 
-    resolver = OwnThreadsResolver(hang)
+    resolver = DaemonThreadResolver(hang)
     tasks = [asyncio.create_task(resolver.resolve("slow.example")) for _ in range(_AT_ONCE)]
     await settle()
     with pytest.raises(socket.gaierror) as caught:
@@ -84,7 +84,7 @@ def test_a_look_up_that_outlives_the_loop_is_harmless() -> None:
     async def ask() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
-                await OwnThreadsResolver(hang).resolve("slow.example")
+                await DaemonThreadResolver(hang).resolve("slow.example")
 
     asyncio.run(ask())
     threads = [thread for thread in threading.enumerate() if thread.name == "look-up"]
@@ -104,7 +104,7 @@ async def test_without_a_thread_it_is_told_to_come_later(monkeypatch: pytest.Mon
     def look_up(*_: object, **__: object) -> list[Any]:
         return []
 
-    resolver = OwnThreadsResolver(look_up)
+    resolver = DaemonThreadResolver(look_up)
     with monkeypatch.context() as exhausted:
         exhausted.setattr(threading.Thread, "start", none_left)
         for _ in range(_AT_ONCE + 1):

@@ -96,7 +96,7 @@ def test_dangerous_endpoints() -> None:
 )
 def test_filled(words: list[str], path: str, body: object) -> None:
     """Arguments go into the path as one segment each, and into the body as what they mean."""
-    found = call_arguments.filled(endpoint(words[0]), words[1:])
+    found = call_arguments.build_call(endpoint(words[0]), words[1:])
 
     assert f"/api/manager/{path}" == found[0]
     assert body == (None if found[1] is None else json.loads(found[1]))
@@ -116,8 +116,10 @@ def test_filled(words: list[str], path: str, body: object) -> None:
 )
 def test_wrong_words(words: list[str]) -> None:
     """Too few, too many, and words that would change the path are told with what is expected."""
-    with pytest.raises(call_arguments.Wrong, match=r"expected: |cannot be a part of a path"):
-        call_arguments.filled(endpoint(words[0]), words[1:])
+    with pytest.raises(
+        call_arguments.InvalidArguments, match=r"expected: |cannot be a part of a path"
+    ):
+        call_arguments.build_call(endpoint(words[0]), words[1:])
 
 
 @pytest.mark.parametrize(
@@ -125,8 +127,10 @@ def test_wrong_words(words: list[str]) -> None:
 )
 def test_values_that_cannot_be_sent(value: str) -> None:
     """A number that is beyond all, and what is nested without end, is told in plain words."""
-    with pytest.raises(call_arguments.Wrong, match=r"too large a number|nested too deep"):
-        call_arguments.filled(endpoint("set-variable"), ["v", value])
+    with pytest.raises(
+        call_arguments.InvalidArguments, match=r"too large a number|nested too deep"
+    ):
+        call_arguments.build_call(endpoint("set-variable"), ["v", value])
 
 
 def test_tables() -> None:

@@ -10,24 +10,24 @@ from typing import Any
 
 import yaml
 
-from homey_tokend.build import Parts, World
+from homey_tokend.build import Components, Runtime
 from homey_tokend.config import (
     Config,
-    Defaults,
+    DefaultPaths,
     ExecSinkConfig,
     FileSinkConfig,
     LogicVariableConfig,
     parse,
 )
 from homey_tokend.core.http_types import Request, Response
-from homey_tokend.core.ports import Sink, Store
+from homey_tokend.core.ports import BlobStore, Sink
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
 from homey_tokend.credentials import digests
 from homey_tokend.http.transport import HttpTransport
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.supervisor import Fleet
+from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.simulator import Settings, Simulator, Switches
 from tests.support.clock import NOON, FakeClock
 from tests.support.schedule import FakeSchedule
@@ -41,7 +41,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Json = dict[str, Any]
 
 
-class Furnished(Parts):
+class Furnished(Components):
     """The parts, with stand-ins where a test wants a store or a sink that misbehaves.
 
     Args:
@@ -52,12 +52,12 @@ class Furnished(Parts):
     """
 
     def __init__(
-        self, config: Config, world: World, store: Store | None, sinks: Mapping[str, Sink]
+        self, config: Config, world: Runtime, store: BlobStore | None, sinks: Mapping[str, Sink]
     ) -> None:
         self._stand_in, self._stand_ins = store, sinks
         super().__init__(config, world)
 
-    def _store(self) -> Store:
+    def _store(self) -> BlobStore:
         return self._stand_in or super()._store()
 
     def _new_transport(self) -> HttpTransport:
@@ -84,16 +84,16 @@ class Household:
         self.simulator = simulator
         self.clock = clock
         self.schedule = FakeSchedule(clock)
-        self.fleet: Fleet
-        self.parts: Parts
+        self.fleet: Supervisor
+        self.parts: Components
         self.run: asyncio.Task[None] | None = None
         self.password = folder / "password"
         self.state = folder / "state.json"
         #: Stand-ins for what the configuration names: see ``Furnished``.
-        self.store: Store | None = None
+        self.store: BlobStore | None = None
         self.sinks: dict[str, Sink] = {}
         #: Called with the parts before they are put to work.
-        self.look_at: Callable[[Parts], object] = lambda _parts: None
+        self.look_at: Callable[[Components], object] = lambda _parts: None
         self.environ: dict[str, str] = {}
         #: Every secret that the log was told to hide.
         self.hidden: list[Secret] = []
@@ -135,18 +135,18 @@ class Household:
         document["homeys"]["home"]["sinks"] = list(sinks)
         return document
 
-    def furnish(self, document: Json | None = None) -> Parts:
+    def furnish(self, document: Json | None = None) -> Components:
         """The parts, as the daemon builds them."""
         if not self.password.exists():
             self.set_password(self.simulator.description()["password"])
         config = self.config(document)
-        world = World(self.clock, environ=self.environ, hide=self.hidden.append, heard=self.heard)
+        world = Runtime(self.clock, environ=self.environ, hide=self.hidden.append, heard=self.heard)
         return Furnished(config, world, self.store, self.sinks)
 
     def config(self, document: Json | None = None) -> Config:
         """The configuration that a document makes."""
         text = yaml.safe_dump(document or self.document())
-        return parse(text.encode(), "config.yaml", defaults=Defaults(), environ=self.environ)
+        return parse(text.encode(), "config.yaml", defaults=DefaultPaths(), environ=self.environ)
 
     def set_password(self, password: str) -> None:
         """Write the password file, as a person does."""

@@ -8,14 +8,14 @@ import pytest
 from homey_tokend.core.errors import IllegalEvent
 from homey_tokend.core.failure import trouble_of
 from homey_tokend.keeper.accounts import Accounts
-from homey_tokend.storage.document import Book
+from homey_tokend.storage.document import StateDocument
 from tests.core.samples import DAY, HOUR, LOGIN, NOBODY, WRONG_PASSWORD, signed_in
 from tests.storage.stores import FakeStore, ledger_over, loaded
 from tests.support.clock import NOON
 
 
 async def test_a_password_is_written_down_before_it_goes_out() -> None:
-    ledger, store = await loaded(Book("5a17"))
+    ledger, store = await loaded(StateDocument("5a17"))
 
     await Accounts(ledger).signing_in("key", NOON, 7)
 
@@ -23,7 +23,9 @@ async def test_a_password_is_written_down_before_it_goes_out() -> None:
 
 
 async def test_a_used_one_time_step_is_refused_and_nothing_is_written() -> None:
-    ledger, store = await loaded(Book("5a17", accounts={"key": NOBODY.signing_in(NOON, 7)}))
+    ledger, store = await loaded(
+        StateDocument("5a17", accounts={"key": NOBODY.signing_in(NOON, 7)})
+    )
 
     with pytest.raises(IllegalEvent):
         await Accounts(ledger).signing_in("key", NOON + HOUR, 7)
@@ -32,7 +34,7 @@ async def test_a_used_one_time_step_is_refused_and_nothing_is_written() -> None:
 
 
 async def test_each_event_of_an_account_is_written_down() -> None:
-    ledger, store = await loaded(Book("5a17"))
+    ledger, store = await loaded(StateDocument("5a17"))
     accounts, trouble = Accounts(ledger), trouble_of(WRONG_PASSWORD, NOON)
 
     await accounts.signing_in("key", NOON, None)
@@ -47,7 +49,7 @@ async def test_each_event_of_an_account_is_written_down() -> None:
 
 
 async def test_values_that_were_never_refused_need_no_write_when_they_are_accepted() -> None:
-    ledger, store = await loaded(Book("5a17"))
+    ledger, store = await loaded(StateDocument("5a17"))
 
     await Accounts(ledger).accepted("key", LOGIN)
 
@@ -63,7 +65,9 @@ async def test_one_password_of_an_account_goes_out_at_a_time() -> None:
 
 
 async def test_when_the_clock_is_set_nothing_that_happens_meanwhile_is_lost() -> None:
-    ledger, store = await loaded(Book("5a17", accounts={"one": signed_in(NOON), "two": NOBODY}))
+    ledger, store = await loaded(
+        StateDocument("5a17", accounts={"one": signed_in(NOON), "two": NOBODY})
+    )
     accounts = Accounts(ledger)
 
     shifting = asyncio.create_task(accounts.shifted(DAY))
@@ -79,7 +83,7 @@ async def test_when_the_clock_is_set_nothing_that_happens_meanwhile_is_lost() ->
 
 
 async def test_without_accounts_a_clock_that_is_set_writes_nothing() -> None:
-    ledger, store = await loaded(Book("5a17"))
+    ledger, store = await loaded(StateDocument("5a17"))
 
     await Accounts(ledger).shifted(timedelta(hours=1))
 

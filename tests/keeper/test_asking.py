@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from homey_tokend.core.status import Refreshed, View
+from homey_tokend.core.status import RefreshResult, View
 from tests.keeper.conftest import Begin
 from tests.keeper.household import DAY, HOUR, MINUTE, Household
 from tests.support.clock import settle
@@ -201,7 +201,7 @@ async def test_a_person_asks_too_soon(household: Household) -> None:
     await household.wait(timedelta(seconds=20))
     answer = await household.fleet.refresh("home", SOON)
 
-    assert answer == Refreshed(
+    assert answer == RefreshResult(
         household.view(), done=False, too_soon=household.token().issued_at + MINUTE
     )
     assert household.sign_ins() == 1
@@ -289,7 +289,7 @@ async def test_a_forced_try_with_the_account_mended_ends_the_refusal(household: 
     answer = await household.fleet.refresh("home", SOON)
 
     assert answer.done
-    assert household.view().refusing_until is None
+    assert household.view().sign_in_blocked_until is None
 
 
 async def test_two_homeys_share_the_forced_tries(begin: Begin) -> None:
@@ -319,7 +319,7 @@ async def test_a_refresh_without_a_wait_is_begun(household: Household) -> None:
 async def test_unknown_homeys_are_unknown(household: Household) -> None:
     """The doors ask by name; another name is a KeyError, for them to translate."""
     await household.start()
-    unknown: list[View | Refreshed | str] = []
+    unknown: list[View | RefreshResult | str] = []
     for ask in (
         household.fleet.token_for("elsewhere", MINUTE, NOW),
         household.fleet.refresh("elsewhere", NOW),

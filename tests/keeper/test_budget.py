@@ -39,8 +39,8 @@ async def test_a_crash_loop_cannot_hammer_the_account(household: Household) -> N
 
     assert spent == household.sign_ins()
     assert view.token is None
-    assert view.next_why == "the budget of sign-ins is used sparingly"
-    assert view.refusing_until is not None
+    assert view.next_reason == "the budget of sign-ins is used sparingly"
+    assert view.sign_in_blocked_until is not None
 
 
 async def test_a_day_of_a_crash_loop_stays_within_the_budget(household: Household) -> None:
@@ -74,7 +74,7 @@ async def test_two_homeys_have_a_larger_budget_together(begin: Begin) -> None:
     await household.wait(12 * HOUR - MINUTE)
 
     assert ONE_HOMEY < household.sign_ins() <= TWO_HOMEYS
-    assert all(view_of.refusing_until for view_of in map(household.view, household.keepers))
+    assert all(view_of.sign_in_blocked_until for view_of in map(household.view, household.keepers))
 
 
 async def test_failures_after_the_login_are_counted(begin: Begin) -> None:
@@ -109,7 +109,7 @@ async def test_429_at_the_login_counts(household: Household) -> None:
     await household.wait(12 * HOUR - MINUTE)
 
     assert ONE_HOMEY - 1 <= household.sign_ins() <= ONE_HOMEY
-    assert household.view().next_why.startswith("the budget of sign-ins is")
+    assert household.view().next_reason.startswith("the budget of sign-ins is")
 
 
 async def test_a_person_cannot_pass_the_budget(household: Household) -> None:
@@ -125,7 +125,7 @@ async def test_a_person_cannot_pass_the_budget(household: Household) -> None:
     assert ONE_HOMEY == household.sign_ins()
     assert answer.too_soon is not None
     assert answer.too_soon > household.now + 10 * HOUR
-    assert household.view().next_why == "the budget of sign-ins is spent"
+    assert household.view().next_reason == "the budget of sign-ins is spent"
 
 
 def codes_of(household: Household) -> list[str]:
@@ -195,7 +195,7 @@ async def test_a_code_that_is_asked_for_and_not_configured(begin: Begin) -> None
     trouble = household.view().trouble
 
     assert trouble is not None
-    assert trouble.kind == "account_refused"
+    assert trouble.kind == "account_rejected"
     assert "one-time code" in trouble.message
     assert "totp_secret" in trouble.remedy
     assert codes_of(household) == [""]

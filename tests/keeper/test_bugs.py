@@ -141,13 +141,13 @@ async def test_a_bug_in_a_proof_says_nothing_of_the_token(household: Household) 
     assert household.token().generation == 1
 
     transports[0].broken = False
-    proved_at = household.view().proved_at
+    verified_at = household.view().verified_at
     await household.wait(HOUR)
-    now_proved_at = household.view().proved_at
+    now_proved_at = household.view().verified_at
 
-    assert proved_at is not None
+    assert verified_at is not None
     assert now_proved_at is not None
-    assert now_proved_at > proved_at
+    assert now_proved_at > verified_at
 
 
 async def test_a_bug_in_a_keeper_itself_ends_the_fleet(household: Household) -> None:

@@ -172,12 +172,12 @@ async def test_a_refusal_moves_with_the_clock(household: Household) -> None:
     await household.wait(5 * MINUTE)
     household.clock.set_wall(-400 * DAY)
     await household.beat()
-    assert household.view().refusing_until == household.now + 10 * MINUTE
+    assert household.view().sign_in_blocked_until == household.now + 10 * MINUTE
 
     household.clock.set_wall(800 * DAY)
     await household.beat()
 
-    assert household.view().refusing_until == household.now + 10 * MINUTE
+    assert household.view().sign_in_blocked_until == household.now + 10 * MINUTE
     assert household.sign_ins() == 1
 
 

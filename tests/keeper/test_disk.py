@@ -69,7 +69,7 @@ async def test_a_disk_that_is_full_is_told_once(household: Household) -> None:
         await household.until_renewal()
 
     events = [entry["event"] for entry in logs if entry["event"].startswith("state.")]
-    assert events == ["state.unwritable", "state.writable_again"]
+    assert events == ["state.write_failed", "state.write_recovered"]
     assert store.saves > 4
     assert store.blob is not None
     assert household.token().generation == 3
@@ -104,7 +104,7 @@ async def test_a_disk_that_hangs_holds_up_no_token(household: Household) -> None
         await household.start()
 
     assert household.token().generation == 1
-    reasons = [entry["reason"] for entry in logs if entry["event"] == "state.unwritable"]
+    reasons = [entry["reason"] for entry in logs if entry["event"] == "state.write_failed"]
     assert reasons == ["the disk hangs"]
 
 

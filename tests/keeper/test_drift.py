@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from homey_tokend.core.errors import BearerRefused, SinkFailed
+from homey_tokend.core.errors import BearerRejected, SinkFailed
 from homey_tokend.core.tokens import Delivery
 from homey_tokend.keeper import jobs
-from homey_tokend.sinks.payload import instant
+from homey_tokend.sinks.payload import rfc3339
 from tests.keeper.household import HOUR, MINUTE, Household, Json
 from tests.keeper.test_reload import reloaded
 from tests.support.sink import FakeSink
@@ -95,14 +95,14 @@ async def test_a_look_that_fails_says_nothing(household: Household, failure: Exc
 
     assert fake.taken == [1]
     assert fake.looks >= 2
-    assert "sink.not_checked" in [entry["event"] for entry in logs]
+    assert "sink.check_failed" in [entry["event"] for entry in logs]
     assert household.view().sinks[0].trouble is None
 
 
 async def test_a_401_at_a_look_leads_to_a_proof(household: Household) -> None:
     """The session was ended: noticed while looking, and a new token is had."""
     fake, _ = await looked_at(household)
-    fake.answers = [BearerRefused("401", status=401)]
+    fake.answers = [BearerRejected("401", status=401)]
     household.simulator.revoke_sessions()
     await household.wait(HOUR)
 
@@ -162,7 +162,7 @@ async def test_an_end_is_written_as_soon_as_it_is_wanted(household: Household) -
     await household.start(household.document(sink))
     await reloaded(household, household.document({**sink, "expires_variable": "ends"}))
 
-    assert instant(household.token().expires_at) == household.simulator.get_variable("ends")
+    assert rfc3339(household.token().expires_at) == household.simulator.get_variable("ends")
     assert household.token().generation == 1
 
 
@@ -176,7 +176,7 @@ async def test_an_end_that_was_changed_meanwhile_is_found_at_the_start(
     household.simulator.set_variable("ends", "tomorrow")
     await household.start(document)
 
-    assert instant(household.token().expires_at) == household.simulator.get_variable("ends")
+    assert rfc3339(household.token().expires_at) == household.simulator.get_variable("ends")
 
 
 async def test_a_sink_that_cannot_be_seen_at_the_start_is_looked_at_later(
@@ -215,5 +215,5 @@ async def test_a_look_has_a_deadline(household: Household, monkeypatch: pytest.M
         await household.wait(16 * MINUTE)
     fake.free.set()
 
-    assert "sink.not_checked" in [entry["event"] for entry in logs]
+    assert "sink.check_failed" in [entry["event"] for entry in logs]
     assert household.token().generation == 1

@@ -51,7 +51,7 @@ async def test_trouble_at_a_step_costs_only_what_comes_after(
         assert before == household.token(), name
         assert household.trouble().endswith(f" {step}"), name
         assert household.view().health is Health.TROUBLED, name
-        assert household.view().dies_at == before.expires_at, name
+        assert household.view().outage_at == before.expires_at, name
         assert household.sign_ins() == 1, name
 
         codes = codes_of(household)

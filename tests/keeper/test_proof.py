@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
-from homey_tokend.build import Parts
+from homey_tokend.build import Components
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.status import Health
 from homey_tokend.simulator import Switches
-from homey_tokend.sinks.payload import instant
+from homey_tokend.sinks.payload import rfc3339
 from tests.keeper.conftest import Begin
 from tests.keeper.household import DAY, HOUR, MINUTE, Household
 from tests.support.sink import FakeSink
@@ -24,7 +24,7 @@ async def test_the_held_token_is_proved_every_quarter_of_an_hour(household: Hous
     await household.wait(HOUR)
 
     assert household.steps() == ["session"] * 4
-    assert household.now == household.view().proved_at
+    assert household.now == household.view().verified_at
 
 
 async def test_proof_can_be_turned_off(household: Household) -> None:
@@ -86,14 +86,14 @@ async def test_a_homey_that_cannot_be_asked_does_not_hold_the_token_back(
     household.simulator.add_fault(step="session", kind="status", status=503)
     await household.start()
     assert household.token().generation == 1
-    assert household.view().proved_at is None
-    assert not household.token().expiry_told
+    assert household.view().verified_at is None
+    assert not household.token().expiry_reported
 
     household.simulator.clear_faults()
     await household.wait(MINUTE)
 
-    assert household.view().proved_at is not None
-    assert household.token().expiry_told
+    assert household.view().verified_at is not None
+    assert household.token().expiry_reported
     assert household.token().generation == 1
 
 
@@ -163,7 +163,7 @@ async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None
     await household.until(lambda: slow.begun and household.schedule.next())
     household.skip(MINUTE)
     household.schedule.ring_due()
-    await household.until(lambda: household.view().proved_at)
+    await household.until(lambda: household.view().verified_at)
     slow.free.set()
     await household.quiet()
 
@@ -171,7 +171,7 @@ async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None
     assert told == household.token().issued_at + 8 * HOUR
     assert slow.begun[-1].token.expires_at == told
     assert slow.taken == [1, 1]
-    assert json.loads((household.folder / "quick").read_text())["expires_at"] == instant(told)
+    assert json.loads((household.folder / "quick").read_text())["expires_at"] == rfc3339(told)
 
 
 async def test_an_end_does_not_wander_with_each_proof(household: Household) -> None:
@@ -196,7 +196,7 @@ async def test_an_end_does_not_wander_with_each_proof(household: Household) -> N
     assert household.view().sinks[0].drifts == 0
 
 
-def trusting(parts: Parts) -> None:
+def trusting(parts: Components) -> None:
     """The simulator's Date headers are believed as those of https are."""
     send = parts.transport.send
 
@@ -225,5 +225,5 @@ async def test_version_3_of_the_api_is_proved_alike(begin: Begin) -> None:
     await household.start(household.document(**PROVING))
     await household.wait(HOUR)
 
-    assert household.view().proved_at == household.now
+    assert household.view().verified_at == household.now
     assert household.token().life == DAY

@@ -29,7 +29,7 @@ async def test_the_first_token_is_had_by_the_whole_flow(household: Household) ->
     assert ALL_STEPS == household.simulator.steps()
     assert household.simulator.accepts(household.token().value.reveal())
     assert household.token().generation == 1
-    assert household.view().proved_at is not None
+    assert household.view().verified_at is not None
     assert household.view().health is Health.OK
 
 
@@ -81,7 +81,7 @@ async def test_a_life_that_is_not_told_is_assumed(begin: Begin) -> None:
     await household.start(household.document(lifetime="6h"))
     token = household.token()
 
-    assert not token.expiry_told
+    assert not token.expiry_reported
     assert 6 * HOUR == token.life
 
 

@@ -118,7 +118,7 @@ async def test_a_refused_refresh_token_falls_back_to_the_full_flow(household: Ho
 
     assert household.token().generation == 2
     assert household.steps()[:2] == ["token", "login"]
-    assert "refresh_token.refused" in [entry["event"] for entry in logs]
+    assert "refresh_token.rejected" in [entry["event"] for entry in logs]
     assert first != kept(household)
 
 
@@ -182,7 +182,7 @@ async def test_another_account_does_not_inherit_the_refresh_token(household: Hou
     await household.start(document)
 
     assert sent(household) == []
-    assert household.trouble() == "account_refused login"
+    assert household.trouble() == "account_rejected login"
 
 
 async def test_a_changed_password_alone_keeps_the_refresh_token(household: Household) -> None:

@@ -40,9 +40,9 @@ async def test_a_refusal_is_told_with_its_remedy_and_its_end(household: Househol
 
     assert view.health is Health.DOWN
     assert view.trouble is not None
-    assert exit_codes.REFUSED == exit_codes.of_kind(view.trouble.kind)
+    assert exit_codes.ACTION_NEEDED == exit_codes.for_kind(view.trouble.kind)
     assert view.trouble.remedy == "Correct the password."
-    assert household.now + 15 * MINUTE == view.refusing_until == view.next_at
+    assert household.now + 15 * MINUTE == view.sign_in_blocked_until == view.next_at
 
 
 async def test_a_corrected_password_is_free_at_the_next_heartbeat(household: Household) -> None:
@@ -56,7 +56,7 @@ async def test_a_corrected_password_is_free_at_the_next_heartbeat(household: Hou
 
     assert household.sign_ins() == 1
     assert household.token().generation == 1
-    assert household.view().refusing_until is None
+    assert household.view().sign_in_blocked_until is None
 
 
 async def test_heartbeats_send_no_password_that_was_refused(household: Household) -> None:
@@ -75,7 +75,7 @@ async def test_a_file_that_vanished_changes_nothing(household: Household) -> Non
     await household.start()
     household.password.unlink()
     await household.beat()
-    assert household.trouble() == "account_refused login"
+    assert household.trouble() == "account_rejected login"
 
     household.set_password(household.simulator.description()["password"])
     await household.beat()
@@ -92,8 +92,8 @@ async def test_the_refusal_outlives_restarts(household: Household) -> None:
         await household.restart()
 
     assert household.sign_ins() == 1
-    assert household.view().refusing_until is not None
-    assert household.trouble() == "account_refused login"
+    assert household.view().sign_in_blocked_until is not None
+    assert household.trouble() == "account_rejected login"
 
     await household.wait(10 * MINUTE)
 
@@ -121,7 +121,7 @@ async def test_a_refusal_is_told_at_once_after_a_restart(
     household.set_password(WRONG)
     document = household.document(retry={"first": "1h", "max": "1h"})
     await household.start(document)
-    told = household.view().refusing_until
+    told = household.view().sign_in_blocked_until
     await household.wait(2 * MINUTE)
     household.simulator.add_fault(step="login", kind="status", status=503, times=1)
     await household.fleet.refresh("home", MINUTE)
@@ -133,8 +133,8 @@ async def test_a_refusal_is_told_at_once_after_a_restart(
     await household.beat()
 
     assert told is not None
-    assert household.trouble() == "server_trouble login"
-    assert told == household.view().refusing_until == household.view().next_at
+    assert household.trouble() == "server_error login"
+    assert told == household.view().sign_in_blocked_until == household.view().next_at
     assert watched or runs.read_text() == "\n"
 
 
@@ -146,7 +146,7 @@ async def test_the_first_reading_of_the_values_is_no_change(household: Household
         await reloaded(household, household.document())
         await household.until(lambda: not household.keepers["home"]._record.signing_in)
 
-    assert "values.changed" not in [entry["event"] for entry in logs]
+    assert "credentials.changed" not in [entry["event"] for entry in logs]
 
 
 async def test_several_homeys_share_the_refusal(begin: Begin) -> None:
@@ -175,7 +175,7 @@ async def test_a_password_that_turns_wrong_leaves_the_token_alone(household: Hou
     await household.wait(23 * HOUR)
 
     assert household.token().generation == 1
-    assert household.trouble() == "account_refused login"
+    assert household.trouble() == "account_rejected login"
     assert household.sign_ins() == 4
 
     household.set_password("another")
@@ -191,7 +191,7 @@ async def test_a_refused_client_stops_only_its_homey(begin: Begin) -> None:
     document["homeys"]["home"]["client_secret"] = "0" * 40
     await household.start(document)
 
-    assert household.trouble() == "client_refused token"
+    assert household.trouble() == "client_rejected token"
     assert household.token("home1").generation == 1
 
     await household.wait(DAY)
@@ -215,7 +215,7 @@ async def test_a_refused_client_is_tried_as_rarely_as_a_password(household: Hous
         await household.restart(document)
 
     assert tries == household.sign_ins() <= 4
-    assert household.view().refusing_until is not None
+    assert household.view().sign_in_blocked_until is not None
 
 
 async def test_a_denied_consent_needs_a_person(household: Household) -> None:
@@ -224,7 +224,7 @@ async def test_a_denied_consent_needs_a_person(household: Household) -> None:
     await household.start()
     await household.wait(DAY)
 
-    assert household.trouble() == "consent_refused consent"
+    assert household.trouble() == "consent_rejected consent"
     assert household.simulator.steps().count("consent") == 4
 
     household.simulator.clear_faults()
@@ -244,7 +244,7 @@ async def test_a_homey_that_is_not_covered_names_the_others(begin: Begin) -> Non
 
     assert household.token("home").generation == 1
     assert view.trouble is not None
-    assert view.trouble.kind == "homey_refused"
+    assert view.trouble.kind == "homey_rejected"
     assert all(cloudid in view.trouble.remedy for cloudid in household.simulator.cloudids)
 
 
@@ -257,9 +257,9 @@ async def test_an_unknown_value_is_refused_and_named(household: Household, key: 
     view = household.view()
 
     assert view.trouble is not None
-    assert view.trouble.kind.endswith("_refused")
+    assert view.trouble.kind.endswith("_rejected")
     assert view.trouble.remedy
-    assert view.refusing_until is not None
+    assert view.sign_in_blocked_until is not None
 
 
 async def test_a_blip_is_not_taken_for_a_wrong_password(household: Household) -> None:
@@ -267,7 +267,7 @@ async def test_a_blip_is_not_taken_for_a_wrong_password(household: Household) ->
     household.simulator.add_fault(step="login", kind="html", status=401, times=1)
     await household.start()
     assert household.trouble() == "protocol_changed login"
-    assert household.view().refusing_until is None
+    assert household.view().sign_in_blocked_until is None
 
     await household.wait(14 * MINUTE)
     assert household.sign_ins() == 1

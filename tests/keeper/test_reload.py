@@ -9,10 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from homey_tokend.config import Config
-from homey_tokend.core.errors import ConfigurationInvalid, Fault
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.reload import Reload
-from homey_tokend.runtime.workers import Threads
+from homey_tokend.reload import Reloader
+from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.sinks.file import FileSink
 from tests.keeper.conftest import Begin
 from tests.keeper.household import HOUR, MINUTE, Household, Json
@@ -22,7 +22,7 @@ BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 
 async def reloaded(household: Household, document: Json) -> Config | None:
     """Reload as the daemon does on SIGHUP, and wait until all is quiet."""
-    new = Reload(
+    new = Reloader(
         household.parts, household.fleet, household.schedule, lambda: household.config(document)
     )
     config = await new.run()
@@ -128,13 +128,15 @@ async def test_a_file_with_faults_changes_nothing(household: Household) -> None:
     await household.start()
 
     def faulty() -> Config:
-        raise ConfigurationInvalid([Fault("config.yaml", 1, 1, "homeys", "is absent", "Add it")])
+        raise ConfigurationInvalid(
+            [ConfigFault("config.yaml", 1, 1, "homeys", "is absent", "Add it")]
+        )
 
     with capture_logs() as logs:
-        new = Reload(household.parts, household.fleet, household.schedule, faulty)
+        new = Reloader(household.parts, household.fleet, household.schedule, faulty)
         assert await new.run() is None
 
-    assert "reload.refused" in [entry["event"] for entry in logs]
+    assert "reload.rejected" in [entry["event"] for entry in logs]
     assert household.token().generation == 1
 
 
@@ -143,7 +145,7 @@ async def test_a_corrected_client_is_used_at_once(household: Household) -> None:
     document = household.document()
     document["homeys"]["home"]["client_secret"] = "0" * 40
     await household.start(document)
-    assert household.view().refusing_until is not None
+    assert household.view().sign_in_blocked_until is not None
 
     await reloaded(household, household.document())
 
@@ -203,7 +205,7 @@ async def test_a_clock_that_is_set_during_a_reload(household: Household, by: tim
 async def test_a_folder_that_hangs_holds_up_no_start(household: Household) -> None:
     """A file sink on a dead mount: the start does not wait for its proof, and the token is there."""
     free = threading.Event()
-    threads = Threads(1)
+    threads = WorkerPool(1)
     hanging = threads.begin(free.wait, 30)
     path = household.folder / "token"
     household.sinks["token"] = FileSink(path, 0o600, "raw", threads)

@@ -37,7 +37,7 @@ async def test_a_token_is_not_served_past_its_end(household: Household) -> None:
 
     assert view.token is None
     assert view.health is Health.DOWN
-    assert view.dies_at is None
+    assert view.outage_at is None
     assert view.next_at is not None
     assert view.next_at - household.now <= MINUTE
 
@@ -153,7 +153,7 @@ async def test_a_consent_form_that_is_stale_twice_is_named_as_a_change(
     """csurf's 403 is an accident once; the second time in a row it is a changed protocol."""
     household.simulator.add_fault(step="consent", kind="csrf_mismatch")
     await household.start()
-    assert household.trouble() == "stale_sign_in consent"
+    assert household.trouble() == "sign_in_expired consent"
 
     await household.wait(timedelta(seconds=10))
 

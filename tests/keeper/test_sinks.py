@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homey_tokend.core.errors import BearerRefused, SinkFailed, SinkRefused
+from homey_tokend.core.errors import BearerRejected, SinkFailed, SinkRejected
 from homey_tokend.core.status import Health, SinkView
 from homey_tokend.keeper import jobs
 from homey_tokend.simulator import Switches
@@ -85,7 +85,7 @@ async def test_a_variable_that_will_not_do_is_told(
     assert household.token().generation == 1
     assert household.view().health is Health.TROUBLED
     assert trouble is not None
-    assert trouble.kind == "sink_refused"
+    assert trouble.kind == "sink_rejected"
     assert words in trouble.message
     assert trouble.remedy
     assert sink(household).retry_at == household.now + MINUTE
@@ -186,7 +186,7 @@ async def test_a_failing_sink_is_tried_again(household: Household) -> None:
 async def test_a_failing_sink_gets_the_token_that_is_newest_then(household: Household) -> None:
     """While it fails the token is renewed: it is given the new one, at once, and never the old."""
     documents, (fake,) = put(household, "fake")
-    fake.failures = [SinkRefused("no", remedy="Mend it.") for _ in range(16)]
+    fake.failures = [SinkRejected("no", remedy="Mend it.") for _ in range(16)]
     await household.start(household.document(*documents))
     await household.wait(11 * HOUR)
     assert {1} == {delivery.token.generation for delivery in fake.begun}
@@ -236,7 +236,7 @@ async def test_a_401_at_a_sink_leads_to_a_proof(household: Household) -> None:
 async def test_a_401_at_a_sink_alone_does_not_end_the_token(household: Household) -> None:
     """The Homey takes the token, a sink does not: the token stays, the sink is tried by and by."""
     documents, (fake,) = put(household, "fake")
-    fake.failures = [BearerRefused("401", status=401) for _ in range(100)]
+    fake.failures = [BearerRejected("401", status=401) for _ in range(100)]
     await household.start(household.document(*documents))
     await household.wait(6 * HOUR)
 
@@ -249,7 +249,7 @@ async def test_a_sink_that_refuses_an_older_token_is_no_news(household: Househol
     """A 401 that comes in after the renewal speaks of the old token: the new one is not doubted."""
     documents, (slow,) = put(household, "slow")
     slow.free.clear()
-    slow.failures = [BearerRefused("401", status=401)]
+    slow.failures = [BearerRejected("401", status=401)]
     await household.begin(household.document(*documents))
     await household.until(lambda: slow.begun)
     household.skip(HOUR)

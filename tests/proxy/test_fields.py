@@ -3,7 +3,7 @@
 import pytest
 from multidict import CIMultiDict
 
-from homey_tokend.proxy.headers import to_send, to_tell
+from homey_tokend.proxy.headers import request_headers, response_headers
 from homey_tokend.server.problems import Problem
 from tests.support.desk import CANARY
 
@@ -34,7 +34,7 @@ def test_what_is_sent() -> None:
         ("X-Gone", "1"),
         ("X-Also", "1"),
     ]
-    sent = to_send(CIMultiDict(mine + theirs + HOPS), CANARY, 7)
+    sent = request_headers(CIMultiDict(mine + theirs + HOPS), CANARY, 7)
 
     assert [
         *mine,
@@ -51,7 +51,7 @@ def test_what_is_sent() -> None:
 def test_values_that_could_end_early(name: str, value: str) -> None:
     """Control characters and bytes that are no text are 400, and told without the value."""
     with pytest.raises(Problem) as caught:
-        to_send(CIMultiDict([(name, value)]), CANARY)
+        request_headers(CIMultiDict([(name, value)]), CANARY)
 
     assert (400, "bad-header") == (caught.value.status, caught.value.name)
 
@@ -60,7 +60,7 @@ def test_what_is_told() -> None:
     """Fields of the connection and cookies stay here, a length beside a coding as well."""
     passing = [("Content-Type", "a"), ("X", "1"), ("x", "2"), ("Location", "/y")]
     gone = [("Set-Cookie", "a=b"), ("Connection", "X-Gone"), ("X-Gone", "1"), *HOPS]
-    told, hidden = to_tell(CIMultiDict([*passing, *gone, ("Content-Length", "5")]), CANARY)
+    told, hidden = response_headers(CIMultiDict([*passing, *gone, ("Content-Length", "5")]), CANARY)
 
     assert (passing, 0) == (list(told.items()), hidden)
 
@@ -68,6 +68,6 @@ def test_what_is_told() -> None:
 def test_the_token_is_not_told() -> None:
     """A header in which the token stands, or garbage, is left out and counted."""
     bad = [("Location", f"https://x/?t={CANARY}"), (f"X-{CANARY}", "1"), ("Y", "a\udcff")]
-    told, hidden = to_tell(CIMultiDict([("Content-Length", "5"), *bad]), CANARY)
+    told, hidden = response_headers(CIMultiDict([("Content-Length", "5"), *bad]), CANARY)
 
     assert ([("Content-Length", "5")], 3) == (list(told.items()), hidden)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from homey_tokend.proxy.body import KEPT_MOST
+from homey_tokend.proxy.body import MAX_BUFFERED
 from homey_tokend.server.app import Api
 from homey_tokend.server.problems import Problem
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import CANARY, view
 from tests.support.door import OK, Door, Heard, Hub, as_chunks, opened, reply_of, with_length
 
@@ -163,7 +163,7 @@ async def test_a_reason_with_the_token(door: Door) -> None:
     assert b"HTTP/1.1 400 Bad Request" == (await door.ask()).raw.splitlines()[0]
 
 
-@pytest.mark.parametrize("size", [0, 1, KEPT_MOST, KEPT_MOST + 1, 3_000_000])
+@pytest.mark.parametrize("size", [0, 1, MAX_BUFFERED, MAX_BUFFERED + 1, 3_000_000])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_bodies(door: Door, size: int, *, chunked: bool) -> None:
     """Bodies of any size arrive whole, kept or streamed, with a length where one was told."""
@@ -178,7 +178,7 @@ async def test_bodies(door: Door, size: int, *, chunked: bool) -> None:
     (heard,) = door.hub.heard
 
     assert (200, body) == (got.status, heard.body)
-    assert bool(heard.all("Transfer-Encoding")) is (chunked and size > KEPT_MOST)
+    assert bool(heard.all("Transfer-Encoding")) is (chunked and size > MAX_BUFFERED)
 
 
 async def test_expectations_are_met_here(door: Door) -> None:
@@ -302,7 +302,7 @@ async def test_gates_of_its_own(door: Door, folder: Path) -> None:
     for gates, call_gates in (((shut,), ()), ((), (shut,)), ((shut,), None)):
         api = Api(door.desk, version="1", gates=gates, forward=well, call_gates=call_gates)
         server = Server(api)
-        await server.start(SocketPlace(folder / "e.sock"))
+        await server.start(SocketOptions(folder / "e.sock"))
         other = replace(door, path=folder / "e.sock")
         found.append([(await other.ask(path)).status for path in ("/status", "/homeys/home/api/x")])
         await server.stop()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.proxy.body import KEPT_MOST
-from homey_tokend.proxy.retry_after import UNTOLD, waited_for
+from homey_tokend.proxy.body import MAX_BUFFERED
+from homey_tokend.proxy.retry_after import UNTOLD, retry_after_delay
 from tests.support.desk import CANARY, token, view
 from tests.support.door import OK, PATIENT, Door, opened, with_length
 
@@ -36,7 +36,7 @@ def many(answer: str = "429 Too Many", after: str = "") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("method", "body"), [("GET", b""), ("POST", b'{"a": 1}'), ("PUT", b"a" * KEPT_MOST)]
+    ("method", "body"), [("GET", b""), ("POST", b'{"a": 1}'), ("PUT", b"a" * MAX_BUFFERED)]
 )
 async def test_a_dead_token(door: Door, method: str, body: bytes) -> None:
     """A 401 brings one refresh and one replay with the new token; the caller sees the end only."""
@@ -93,7 +93,7 @@ async def test_a_body_that_is_gone(door: Door) -> None:
     """A body too long to be kept is not repeated; but the token is doubted all the same."""
     renew(door)
     door.hub.answers = [REFUSED]
-    got = await door.ask(method="PUT", body=b"a" * (KEPT_MOST + 1))
+    got = await door.ask(method="PUT", body=b"a" * (MAX_BUFFERED + 1))
 
     assert (401, 1) == (got.status, len(door.hub.heard))
     assert [("home", 7, timedelta(0))] == door.desk.refuted_with
@@ -174,4 +174,4 @@ async def test_both(door: Door) -> None:
 )
 def test_retry_after(text: str | None, wait: timedelta) -> None:
     """Seconds and dates are understood; what is not is too long to be waited for here."""
-    assert wait == waited_for(text, NOON)
+    assert wait == retry_after_delay(text, NOON)

@@ -57,7 +57,7 @@ async def test_a_short_body_without_end(hasty: Door, framing: bytes, drop: bytes
     """Who sends a byte now and then is told 408 in the end; the Homey hears nothing of it."""
     got = reply_of(await dripped(hasty, POST + framing, drop))
 
-    assert (408, "urn:homey-tokend:problem:stalled-body") == (
+    assert (408, "urn:homey-tokend:problem:body-timeout") == (
         got.status,
         json.loads(got.body)["type"],
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homey_tokend.proxy.target import target_of
+from homey_tokend.proxy.target import request_target
 from homey_tokend.server.problems import Problem
 
 HERE = "/homeys/home"
@@ -29,7 +29,7 @@ HERE = "/homeys/home"
 )
 def test_plain_paths_go_on_as_they_are(target: str) -> None:
     """What stays below /api/ is passed on letter by letter, escapes and query included."""
-    assert target == target_of(HERE + target, "home")
+    assert target == request_target(HERE + target, "home")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_plain_paths_go_on_as_they_are(target: str) -> None:
 def test_tricks_are_refused(raw: str) -> None:
     """What leads elsewhere, or could for somebody who decodes once more, is 400."""
     with pytest.raises(Problem) as caught:
-        target_of(raw, "home")
+        request_target(raw, "home")
 
     assert (400, "bad-path") == (caught.value.status, caught.value.name)
 
@@ -100,7 +100,7 @@ PIECES = st.sampled_from(
 def test_what_passes_stays_below(tail: str) -> None:
     """However often a path that passed is decoded and folded, it is below /api/."""
     try:
-        path = target_of(f"{HERE}/api/{tail}", "home").partition("?")[0]
+        path = request_target(f"{HERE}/api/{tail}", "home").partition("?")[0]
     except Problem:
         return
     for _ in range(6):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from homey_tokend.proxy.limiter import Line, Turns
+from homey_tokend.proxy.limiter import CallLimiter, LimiterSettings
 from homey_tokend.server.problems import Problem
 from tests.support.clock import FakeClock, settle
 
@@ -13,7 +13,7 @@ from tests.support.clock import FakeClock, settle
 class Guests:
     """Each takes a turn and keeps it until it is let go; ``served`` has them in order."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: CallLimiter) -> None:
         self.turns = turns
         self.served: list[int] = []
         self.ends: dict[int, asyncio.Event] = {}
@@ -39,7 +39,7 @@ def clock() -> FakeClock:
 
 async def test_three_at_once_in_order(clock: FakeClock) -> None:
     """Three are served, the others one by one in the order in which they came."""
-    guests = Guests(Turns(Line(), clock))
+    guests = Guests(CallLimiter(LimiterSettings(), clock))
     tasks = [guests.come(number) for number in range(6)]
     await settle()
     first = list(guests.served)
@@ -53,7 +53,7 @@ async def test_three_at_once_in_order(clock: FakeClock) -> None:
 
 async def test_full(clock: FakeClock) -> None:
     """Whoever finds the line full is sent away at once, with 503 and when to come again."""
-    guests = Guests(Turns(Line(at_once=1, queued=1), clock))
+    guests = Guests(CallLimiter(LimiterSettings(at_once=1, queued=1), clock))
     tasks = [guests.come(1), guests.come(2)]
     await settle()
     with pytest.raises(Problem) as caught:
@@ -67,7 +67,9 @@ async def test_full(clock: FakeClock) -> None:
 
 async def test_no_turn_in_time(clock: FakeClock) -> None:
     """Whoever waits too long leaves the line, and the next in it is served all the same."""
-    guests = Guests(Turns(Line(at_once=1, wait=timedelta(milliseconds=300)), clock))
+    guests = Guests(
+        CallLimiter(LimiterSettings(at_once=1, wait=timedelta(milliseconds=300)), clock)
+    )
     first = guests.come(1)
     await settle()
     with pytest.raises(Problem, match="no turn came"):
@@ -83,7 +85,7 @@ async def test_no_turn_in_time(clock: FakeClock) -> None:
 
 async def test_leaving(clock: FakeClock) -> None:
     """Who leaves the line, or just as it is let in, takes no turn with it."""
-    guests = Guests(Turns(Line(at_once=1), clock))
+    guests = Guests(CallLimiter(LimiterSettings(at_once=1), clock))
     tasks = [guests.come(number) for number in range(4)]
     await settle()
     tasks[1].cancel()
@@ -106,7 +108,7 @@ async def test_leaving(clock: FakeClock) -> None:
 
 async def test_pause(clock: FakeClock) -> None:
     """During a pause nobody is let in; after it the line goes on."""
-    turns = Turns(Line(at_once=2), clock)
+    turns = CallLimiter(LimiterSettings(at_once=2), clock)
     guests = Guests(turns)
     pause = asyncio.create_task(turns.pause(3))
     await clock.until_waited_for()
@@ -125,7 +127,7 @@ async def test_pause(clock: FakeClock) -> None:
 
 async def test_leaving_with_a_turn_in_hand(clock: FakeClock) -> None:
     """Who is let in and cancelled in the same moment passes the turn on."""
-    turns = Turns(Line(at_once=1), clock)
+    turns = CallLimiter(LimiterSettings(at_once=1), clock)
     guests = Guests(turns)
     async with turns.turn("home"):
         unlucky, next_one = guests.come(1), guests.come(2)

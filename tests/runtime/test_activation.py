@@ -13,7 +13,7 @@ import pytest
 
 from homey_tokend.config.daemon import SocketConfig
 from homey_tokend.core.errors import CannotServe
-from homey_tokend.runtime.systemd_sockets import inherited, overruled
+from homey_tokend.runtime.systemd_sockets import inherited_sockets, overridden_keys
 
 PLACE = Path("/run/homey-tokend/homey-tokend.sock")
 
@@ -42,7 +42,7 @@ def test_a_listening_socket_is_taken_over(listening: socket.socket, folder: Path
     first = os.dup(listening.fileno())
     os.set_inheritable(first, True)
     environ = passed(LISTEN_FDNAMES="door")
-    (sock,) = inherited(environ, first)
+    (sock,) = inherited_sockets(environ, first)
     with sock:
         assert str(folder / "a.sock") == sock.getsockname()
         assert os.get_inheritable(sock.fileno()) is False
@@ -61,7 +61,7 @@ def test_a_listening_socket_is_taken_over(listening: socket.socket, folder: Path
 )
 def test_nothing_is_taken_that_was_not_passed(environ: dict[str, str]) -> None:
     """Variables for another process, or broken ones, mean no socket; they go all the same."""
-    assert () == inherited(environ)
+    assert () == inherited_sockets(environ)
     assert {} == environ
 
 
@@ -82,7 +82,7 @@ def test_what_cannot_serve_is_named(folder: Path) -> None:
     cases |= {"abstract": abstract.detach()}
     for name, descriptor in cases.items():
         with pytest.raises(CannotServe) as caught:
-            inherited(passed(LISTEN_FDNAMES="door"), descriptor)
+            inherited_sockets(passed(LISTEN_FDNAMES="door"), descriptor)
         told[name] = caught.value.message
         with suppress(OSError):
             os.close(descriptor)
@@ -109,19 +109,19 @@ def test_the_unit_wins_and_says_so(folder: Path, listening: socket.socket) -> No
         "socket.path": str(path),
         "socket.mode": "0600",
         "socket.group": path.group(),
-    } == dict(overruled(wanted, [listening]))
+    } == dict(overridden_keys(wanted, [listening]))
 
 
 def test_what_the_file_does_not_say_is_no_matter(folder: Path, listening: socket.socket) -> None:
     """Defaults are no wishes; nor can a socket be compared whose file is gone."""
     (folder / "a.sock").chmod(0o600)
 
-    assert [] == list(overruled(SocketConfig(), [listening]))
+    assert [] == list(overridden_keys(SocketConfig(), [listening]))
     (folder / "a.sock").unlink()
     wanted = SocketConfig.model_construct(
         _fields_set={"path", "mode"}, path=folder / "a.sock", mode=0o660
     )
-    assert [] == list(overruled(wanted, [listening]))
+    assert [] == list(overridden_keys(wanted, [listening]))
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_a_child_inherits_nothing(listening: socket.socket) -> None:
     program = (
         "import os, subprocess, sys; os.dup2(int(sys.argv[1]), 3);"
         "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='d');"
-        "from homey_tokend.runtime.systemd_sockets import inherited; inherited(os.environ);"
+        "from homey_tokend.runtime.systemd_sockets import inherited_sockets; inherited_sockets(os.environ);"
         'look = \'import os; print(os.environ.get("LISTEN_FDS"), os.path.exists("/proc/self/fd/3"))\';'
         "subprocess.run([sys.executable, '-c', look], close_fds=False)"
     )

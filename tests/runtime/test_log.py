@@ -18,7 +18,7 @@ import structlog
 from homey_tokend.core.secret import Secret
 from homey_tokend.runtime.log import Format, Level, _Bridge, configure
 from homey_tokend.runtime.log_redact import MASK, Redactor
-from homey_tokend.runtime.log_writer import Outlet
+from homey_tokend.runtime.log_writer import LogWriter
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 CANARY = 'cAnArY-with "quotes" & ünïcode'
@@ -32,7 +32,7 @@ class Log:
     def __init__(self, format_: Format, level: Level = "debug", stream: Any = None) -> None:
         self.stream = io.StringIO() if stream is None else stream
         self.redactor = Redactor()
-        self.outlet: Outlet = configure(
+        self.outlet: LogWriter = configure(
             level, format_, self.stream, {}, now=lambda: NOON, redactor=self.redactor
         )
         self.log = structlog.get_logger()
@@ -262,7 +262,7 @@ def test_an_event_that_cannot_be_rendered_is_told() -> None:
     log = Log("journal")
     log.log.info("broken.field", field=Broken())
 
-    assert log.lines() == ["<3>log.unrendered of=broken.field error=RuntimeError"]
+    assert log.lines() == ["<3>log.render_failed of=broken.field error=RuntimeError"]
 
 
 def test_long_values_are_cut() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from homey_tokend.runtime.log_writer import Outlet
+from homey_tokend.runtime.log_writer import LogWriter
 
 
 def tell(count: int) -> str:
@@ -29,7 +29,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 def test_lines_come_in_order() -> None:
     """Every line is written, each with a newline, before ``close`` returns."""
     stream = io.StringIO()
-    outlet = Outlet(stream, tell)
+    outlet = LogWriter(stream, tell)
     for number in range(100):
         outlet.write(f"line {number}")
 
@@ -40,7 +40,7 @@ def test_lines_come_in_order() -> None:
 def test_close_twice_and_write_after() -> None:
     """A closed outlet swallows, and closing it again is no fault."""
     stream = io.StringIO()
-    outlet = Outlet(stream, tell)
+    outlet = LogWriter(stream, tell)
     outlet.write("last")
     outlet.close(40)
     outlet.write("too late")
@@ -54,7 +54,7 @@ def test_a_full_pipe_holds_up_nobody(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     line = "x" * 1000
     with os.fdopen(writing, "w") as stream:
-        outlet = Outlet(stream, tell, most_lines=10)
+        outlet = LogWriter(stream, tell, most_lines=10)
         outlet.write("y" * 200_000)
         while not outlet._lines.empty():
             time.sleep(0.001)
@@ -81,7 +81,7 @@ def test_too_many_characters_are_too_many_lines(pipe: tuple[int, int]) -> None:
     """A megabyte may wait, in however few lines."""
     reading, writing = pipe
     with os.fdopen(writing, "w") as stream:
-        outlet = Outlet(stream, tell)
+        outlet = LogWriter(stream, tell)
         for _ in range(30):
             outlet.write("x" * 100_000)
         received = bytearray()
@@ -105,7 +105,7 @@ def test_a_pipe_that_does_not_block_is_written_whole(pipe: tuple[int, int]) -> N
     reading, writing = pipe
     os.set_blocking(writing, False)
     with os.fdopen(writing, "w") as stream:
-        outlet = Outlet(stream, tell)
+        outlet = LogWriter(stream, tell)
         for _ in range(5):
             outlet.write("x" * 100_000)
         received = bytearray()
@@ -121,12 +121,12 @@ def test_a_reader_that_went_away_kills_nobody(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     os.close(reading)
     stream = os.fdopen(writing, "w")
-    outlet = Outlet(stream, tell)
+    outlet = LogWriter(stream, tell)
     outlet.write("nobody reads")
     outlet.write("nobody reads this either")
     closed_stream = io.StringIO()
     closed_stream.close()
-    other = Outlet(closed_stream, tell)
+    other = LogWriter(closed_stream, tell)
     other.write("closed")
 
     assert outlet.close(40)
@@ -138,7 +138,7 @@ def test_any_text_is_written(pipe: tuple[int, int]) -> None:
     """Half a surrogate in a file name does not end the log."""
     reading, writing = pipe
     with os.fdopen(writing, "w") as stream:
-        outlet = Outlet(stream, tell)
+        outlet = LogWriter(stream, tell)
         outlet.write("ä \udc80")
         outlet.close(40)
 

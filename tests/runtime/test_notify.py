@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.runtime.systemd_notify import Notifier
+from homey_tokend.runtime.systemd_notify import SystemdNotifier
 
 BEAT = timedelta(seconds=30)
 
@@ -29,7 +29,7 @@ def manager() -> Iterator[socket.socket]:
 
 def test_each_state_is_one_datagram(manager: socket.socket) -> None:
     """READY, STATUS, WATCHDOG and STOPPING are sent as sd_notify(3) writes them."""
-    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
+    notifier = SystemdNotifier({"NOTIFY_SOCKET": manager.getsockname()})
     notifier.ready()
     notifier.status("home: token held\nuntil noon")
     notifier.status("home: token held\nuntil noon")
@@ -47,7 +47,7 @@ def test_each_state_is_one_datagram(manager: socket.socket) -> None:
 def test_a_reload_tells_when_it_began(manager: socket.socket) -> None:
     """MONOTONIC_USEC is CLOCK_MONOTONIC in microseconds, as Type=notify-reload wants it."""
     before = time.monotonic_ns() // 1000
-    Notifier({"NOTIFY_SOCKET": manager.getsockname()}).reloading()
+    SystemdNotifier({"NOTIFY_SOCKET": manager.getsockname()}).reloading()
     first, second = manager.recv(4096).decode().splitlines()
 
     assert first == "RELOADING=1"
@@ -59,7 +59,7 @@ def test_an_abstract_socket_is_reached() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(f"\0ht-{os.getpid()}")
         sock.settimeout(2)
-        Notifier({"NOTIFY_SOCKET": f"@ht-{os.getpid()}"}).ready()
+        SystemdNotifier({"NOTIFY_SOCKET": f"@ht-{os.getpid()}"}).ready()
 
         assert sock.recv(100) == b"READY=1"
 
@@ -67,7 +67,7 @@ def test_an_abstract_socket_is_reached() -> None:
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": "/nowhere/at/all"}])
 def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
     """No socket, or a dead one, is no failure."""
-    Notifier(environ).ready()
+    SystemdNotifier(environ).ready()
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_the_watchdog_is_fed_thrice_within_its_patience(
     environ: dict[str, str], often: timedelta
 ) -> None:
     """The heartbeat is shortened where the watchdog asks for more, and for no other process."""
-    assert often == Notifier(environ).often_enough(BEAT)
+    assert often == SystemdNotifier(environ).often_enough(BEAT)

@@ -10,9 +10,9 @@ import pytest
 import structlog
 from apscheduler.triggers.date import DateTrigger
 
-from homey_tokend.core.ports import Schedule
+from homey_tokend.core.ports import Scheduler
 from homey_tokend.runtime.clock import SteadyClock, SystemClock
-from homey_tokend.runtime.scheduler import HEARTBEAT, Beat, Timetable
+from homey_tokend.runtime.scheduler import HEARTBEAT, Heartbeat, JobScheduler
 from tests.support.clock import FakeClock, settle
 
 HOUR = timedelta(hours=1)
@@ -47,23 +47,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
 
 
 @pytest.fixture
-def beats() -> "asyncio.Queue[Beat]":
+def beats() -> "asyncio.Queue[Heartbeat]":
     return asyncio.Queue()
 
 
 @pytest.fixture
-async def timetable(clock: MovedClock, beats: "asyncio.Queue[Beat]") -> AsyncIterator[Timetable]:
+async def timetable(
+    clock: MovedClock, beats: "asyncio.Queue[Heartbeat]"
+) -> AsyncIterator[JobScheduler]:
     """A timetable that beats fast."""
-    timetable = Timetable(clock, heartbeat=BEAT, on_beat=beats.put_nowait)
+    timetable = JobScheduler(clock, heartbeat=BEAT, on_beat=beats.put_nowait)
     timetable.start()
     yield timetable
     await timetable.stop()
 
 
 @pytest.fixture
-async def unbeaten(clock: MovedClock) -> AsyncIterator[Timetable]:
+async def unbeaten(clock: MovedClock) -> AsyncIterator[JobScheduler]:
     """A timetable whose next beat is an hour away: whoever rings is rung by the scheduler."""
-    timetable = Timetable(clock, heartbeat=HOUR)
+    timetable = JobScheduler(clock, heartbeat=HOUR)
     timetable.start()
     yield timetable
     await timetable.stop()
@@ -78,13 +80,13 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_it_is_a_schedule() -> None:
     """The timetable fits the seam, and beats every 30 s unless told otherwise."""
-    schedule: Schedule = Timetable(FakeClock())
+    schedule: Scheduler = JobScheduler(FakeClock())
 
     assert schedule is not None
     assert timedelta(seconds=30) == HEARTBEAT
 
 
-async def test_it_rings_at_the_instant(unbeaten: Timetable, clock: MovedClock) -> None:
+async def test_it_rings_at_the_instant(unbeaten: JobScheduler, clock: MovedClock) -> None:
     """A wake-up comes on the loop, not before its time, and once."""
     rung: list[datetime] = []
     at = clock.now() + timedelta(milliseconds=15)
@@ -99,7 +101,7 @@ async def test_it_rings_at_the_instant(unbeaten: Timetable, clock: MovedClock) -
 async def test_a_clock_set_forward_rings_for_nothing_that_has_not_come(clock: MovedClock) -> None:
     """Who makes the same appointment each time it is woken is not woken again and again."""
     steady = SteadyClock(clock)
-    timetable = Timetable(clock, steady=steady)
+    timetable = JobScheduler(clock, steady=steady)
     timetable.start()
     at, rung = steady.now() + timedelta(milliseconds=400), 0
     bell = asyncio.Event()
@@ -123,7 +125,7 @@ async def test_a_clock_set_forward_rings_for_nothing_that_has_not_come(clock: Mo
     assert 2 <= rung <= 4
 
 
-async def test_the_newest_appointment_counts(timetable: Timetable, clock: MovedClock) -> None:
+async def test_the_newest_appointment_counts(timetable: JobScheduler, clock: MovedClock) -> None:
     """One appointment a name: a later call replaces the earlier, sooner or later."""
     rung: list[str] = []
     soon = clock.now() + timedelta(milliseconds=20)
@@ -138,7 +140,7 @@ async def test_the_newest_appointment_counts(timetable: Timetable, clock: MovedC
 
 
 async def test_one_date_job_a_homey_and_the_heartbeat(
-    timetable: Timetable, clock: MovedClock
+    timetable: JobScheduler, clock: MovedClock
 ) -> None:
     """However often appointments are moved, APScheduler has no job more; a forgotten one goes."""
     for hours in range(1, 20):
@@ -155,7 +157,7 @@ async def test_one_date_job_a_homey_and_the_heartbeat(
 
 
 async def test_a_forgotten_appointment_does_not_ring(
-    timetable: Timetable, clock: MovedClock
+    timetable: JobScheduler, clock: MovedClock
 ) -> None:
     """``forget`` cancels, and an unknown name is no fault."""
     rung: list[str] = []
@@ -169,7 +171,7 @@ async def test_a_forgotten_appointment_does_not_ring(
 
 @pytest.mark.parametrize("ago", [timedelta(0), timedelta(seconds=5), 3 * HOUR])
 async def test_a_passed_instant_rings_at_once(
-    unbeaten: Timetable, clock: MovedClock, ago: timedelta
+    unbeaten: JobScheduler, clock: MovedClock, ago: timedelta
 ) -> None:
     """However late, a wake-up is not dropped."""
     rung: list[str] = []
@@ -180,7 +182,7 @@ async def test_a_passed_instant_rings_at_once(
 
 
 async def test_forgotten_or_replaced_while_it_starts(
-    timetable: Timetable, clock: MovedClock
+    timetable: JobScheduler, clock: MovedClock
 ) -> None:
     """A job that is about to run finds its appointment gone, and rings nobody."""
     rung: list[str] = []
@@ -207,7 +209,7 @@ async def test_forgotten_or_replaced_while_it_starts(
     ids=str,
 )
 async def test_all_are_woken_when_the_clock_jumps(
-    timetable: Timetable, clock: MovedClock, beats: "asyncio.Queue[Beat]", moved: timedelta
+    timetable: JobScheduler, clock: MovedClock, beats: "asyncio.Queue[Heartbeat]", moved: timedelta
 ) -> None:
     """Set back or forth, or suspended: the next beat comes in time and wakes everybody."""
     rung: list[str] = []
@@ -226,7 +228,7 @@ async def test_all_are_woken_when_the_clock_jumps(
 
 
 async def test_beats_go_on_after_a_clock_was_set_back(
-    timetable: Timetable, clock: MovedClock, beats: "asyncio.Queue[Beat]"
+    timetable: JobScheduler, clock: MovedClock, beats: "asyncio.Queue[Heartbeat]"
 ) -> None:
     """The beat keeps its time by the monotonic clock, and the jump is told once."""
     await asyncio.wait_for(beats.get(), 40)
@@ -239,7 +241,7 @@ async def test_beats_go_on_after_a_clock_was_set_back(
 
 
 async def test_appointments_made_after_a_jump_ring(
-    timetable: Timetable, clock: MovedClock, beats: "asyncio.Queue[Beat]"
+    timetable: JobScheduler, clock: MovedClock, beats: "asyncio.Queue[Heartbeat]"
 ) -> None:
     """After the wall clock was set back, a new instant means the new wall clock."""
     await asyncio.wait_for(beats.get(), 40)
@@ -252,7 +254,7 @@ async def test_appointments_made_after_a_jump_ring(
 
 
 async def test_a_beat_wakes_whom_the_scheduler_has_lost(
-    timetable: Timetable, clock: MovedClock, beats: "asyncio.Queue[Beat]"
+    timetable: JobScheduler, clock: MovedClock, beats: "asyncio.Queue[Heartbeat]"
 ) -> None:
     """Even if its job is gone, an appointment is kept by the next beat."""
     rung: list[str] = []
@@ -261,11 +263,11 @@ async def test_a_beat_wakes_whom_the_scheduler_has_lost(
     await until(lambda: bool(rung))
 
     assert rung == ["a"]
-    assert isinstance(await asyncio.wait_for(beats.get(), 40), Beat)
+    assert isinstance(await asyncio.wait_for(beats.get(), 40), Heartbeat)
 
 
 async def test_a_wake_up_that_raises_stops_nobody(
-    clock: MovedClock, beats: "asyncio.Queue[Beat]"
+    clock: MovedClock, beats: "asyncio.Queue[Heartbeat]"
 ) -> None:
     """A bug in one wake-up, or in the beat's listener, is logged; the others ring."""
     rung: list[str] = []
@@ -273,11 +275,11 @@ async def test_a_wake_up_that_raises_stops_nobody(
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    def listen(beat: Beat) -> None:
+    def listen(beat: Heartbeat) -> None:
         beats.put_nowait(beat)
         broken()
 
-    timetable = Timetable(clock, heartbeat=BEAT, on_beat=listen)
+    timetable = JobScheduler(clock, heartbeat=BEAT, on_beat=listen)
     with structlog.testing.capture_logs() as lines:
         timetable.start()
         timetable.wake_at("a", clock.now(), broken)
@@ -287,14 +289,14 @@ async def test_a_wake_up_that_raises_stops_nobody(
     await timetable.stop()
 
     assert rung == ["b"]
-    assert {"event": "wake.failed", "name": "a", "exc_info": True, "log_level": "error"} in lines
-    assert [line["event"] for line in lines].count("beat.failed") == 3
+    assert {"event": "wakeup.failed", "name": "a", "exc_info": True, "log_level": "error"} in lines
+    assert [line["event"] for line in lines].count("heartbeat.failed") == 3
 
 
 async def test_nobody_rings_after_stop(clock: MovedClock, caplog: pytest.LogCaptureFixture) -> None:
     """``stop`` ends beats and wake-ups, twice is once, and APScheduler says nothing."""
     rung: list[object] = []
-    timetable = Timetable(clock, heartbeat=BEAT, on_beat=rung.append)
+    timetable = JobScheduler(clock, heartbeat=BEAT, on_beat=rung.append)
     timetable.start()
     timetable.wake_at("a", clock.now() + timedelta(milliseconds=10), lambda: rung.append("a"))
     await timetable.stop()
@@ -309,7 +311,7 @@ async def test_nobody_rings_after_stop(clock: MovedClock, caplog: pytest.LogCapt
 def test_overdue_tells_the_latest() -> None:
     """Late is what came due before the last beat, and the beat itself."""
     clock = FakeClock()
-    timetable = Timetable(clock)
+    timetable = JobScheduler(clock)
     timetable.wake_at("soon", clock.now() + timedelta(seconds=10), lambda: None)
     timetable.wake_at("far", clock.now() + HOUR, lambda: None)
 
@@ -332,7 +334,7 @@ def test_overdue_tells_the_latest() -> None:
 async def test_a_suspend_alone_is_not_late() -> None:
     """Right after nine hours of suspend nothing is late yet: the beat is about to come."""
     clock = FakeClock()
-    timetable = Timetable(clock)
+    timetable = JobScheduler(clock)
     timetable.wake_at("a", clock.now() + HOUR, lambda: None)
     clock._move(20)
     clock.suspend(9 * HOUR)
@@ -342,7 +344,7 @@ async def test_a_suspend_alone_is_not_late() -> None:
 
 async def test_the_timer_is_capped() -> None:
     """With the real heartbeat, APScheduler never naps for more than 30 s."""
-    timetable = Timetable(SystemClock())
+    timetable = JobScheduler(SystemClock())
     timetable.start()
     timetable.wake_at("a", datetime.now(UTC) + 100 * HOUR, lambda: None)
     await settle()
@@ -360,7 +362,7 @@ async def test_a_look_on_its_way_finds_the_scheduler_shut_down(clock: MovedClock
     """A timer that fires in the very turn of ``stop`` raises nothing."""
     raised: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
-    timetable = Timetable(clock, heartbeat=BEAT)
+    timetable = JobScheduler(clock, heartbeat=BEAT)
     timetable.start()
     await settle()
 

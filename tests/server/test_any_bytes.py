@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import CANARY, FakeDesk
 
 ASK = b"GET /token HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -46,7 +46,7 @@ def test_any_bytes_are_answered_or_hung_up_on(desk: FakeDesk, socket_path: Path)
     """Each answer has a status line below 500, no bug is logged, and the next client is served."""
     with asyncio.Runner() as runner, capture_logs() as lines:
         server = Server(Api(desk, version="1.2.3"), idle=timedelta(milliseconds=20))
-        runner.run(server.start(SocketPlace(socket_path)))
+        runner.run(server.start(SocketOptions(socket_path)))
 
         @settings(deadline=None, max_examples=100)
         @given(data=BYTES)

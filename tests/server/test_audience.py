@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from homey_tokend.core.events import Happened, Recovered
+from homey_tokend.core.events import Event, RefreshRecovered
 from homey_tokend.server.app import Api
-from homey_tokend.server.event_buffer import Bulletin
-from homey_tokend.server.monitoring import Watched
+from homey_tokend.server.event_buffer import EventBuffer
+from homey_tokend.server.monitoring import Telemetry
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import NOW, FakeDesk, token, view
 
 pytestmark = pytest.mark.usefixtures("served")
@@ -22,22 +22,22 @@ pytestmark = pytest.mark.usefixtures("served")
 ASK = b"GET /token?homey=home HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def event(homey: str = "home") -> Happened:
+def event(homey: str = "home") -> Event:
     """Something that happened."""
-    return Recovered(homey, NOW, 1)
+    return RefreshRecovered(homey, NOW, 1)
 
 
 @pytest.fixture
-def bulletin() -> Bulletin:
-    return Bulletin("boot")
+def bulletin() -> EventBuffer:
+    return EventBuffer("boot")
 
 
 @pytest.fixture
-async def served(bulletin: Bulletin, socket_path: Path) -> AsyncIterator[Server]:
+async def served(bulletin: EventBuffer, socket_path: Path) -> AsyncIterator[Server]:
     desk = FakeDesk(view("home", token()), view("cabin", token()))
-    api = Api(desk, version="1", watched=Watched(bulletin))
+    api = Api(desk, version="1", watched=Telemetry(bulletin))
     server = Server(api, idle=timedelta(milliseconds=200), grace=timedelta(minutes=5))
-    await server.start(SocketPlace(socket_path))
+    await server.start(SocketOptions(socket_path))
     yield server
     await server.stop()
 
@@ -99,7 +99,7 @@ async def until(true: Callable[[], object]) -> None:
 
 
 async def test_an_event_is_heard(
-    socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack
+    socket_path: Path, bulletin: EventBuffer, stack: AsyncExitStack
 ) -> None:
     """A listener gets what happens after it came, as an event stream that nobody stores."""
     bulletin.publish(event("cabin"))
@@ -113,7 +113,7 @@ async def test_an_event_is_heard(
     assert b"cabin" not in heard
 
 
-async def test_many_hear(socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack) -> None:
+async def test_many_hear(socket_path: Path, bulletin: EventBuffer, stack: AsyncExitStack) -> None:
     """An event reaches all listeners, and a reader of the token is served meanwhile."""
     listeners = await ears(stack, socket_path, 50)
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
@@ -127,7 +127,7 @@ async def test_many_hear(socket_path: Path, bulletin: Bulletin, stack: AsyncExit
     assert 50 == len(heard)
 
 
-async def test_only_the_homeys_asked_for(socket_path: Path, bulletin: Bulletin) -> None:
+async def test_only_the_homeys_asked_for(socket_path: Path, bulletin: EventBuffer) -> None:
     """?homey= leaves the others out; a Homey that is not known is 404."""
     ear = await Ear.listening(socket_path, "?homey=cabin")
     unknown = await Ear.listening(socket_path, "?homey=cabin&homey=nowhere")
@@ -142,7 +142,7 @@ async def test_only_the_homeys_asked_for(socket_path: Path, bulletin: Bulletin) 
     assert unknown.head.startswith(b"HTTP/1.1 404 ")
 
 
-async def test_resuming(socket_path: Path, bulletin: Bulletin) -> None:
+async def test_resuming(socket_path: Path, bulletin: EventBuffer) -> None:
     """Who comes back with its last id gets what was missed, in order and once."""
     for _ in range(100):
         bulletin.publish(event())
@@ -157,7 +157,9 @@ async def test_resuming(socket_path: Path, bulletin: Bulletin) -> None:
     ]
 
 
-async def test_resuming_more_than_the_kernel_takes(socket_path: Path, bulletin: Bulletin) -> None:
+async def test_resuming_more_than_the_kernel_takes(
+    socket_path: Path, bulletin: EventBuffer
+) -> None:
     """The rest follows as soon as the first part was read, not at the next event or comment."""
     for _ in range(256):
         bulletin.publish(event("x" * 2000))
@@ -170,7 +172,7 @@ async def test_resuming_more_than_the_kernel_takes(socket_path: Path, bulletin: 
 
 
 @pytest.mark.parametrize("last", ["other-1", "boot-99", "boot-1", "garbage"])
-async def test_reset(socket_path: Path, bulletin: Bulletin, last: str) -> None:
+async def test_reset(socket_path: Path, bulletin: EventBuffer, last: str) -> None:
     """Who missed events, or comes from another run, is told to look at the status."""
     for _ in range(300 if last == "boot-1" else 3):
         bulletin.publish(event())
@@ -183,12 +185,12 @@ async def test_reset(socket_path: Path, bulletin: Bulletin, last: str) -> None:
     assert heard.count(b"event: recovered") == 1
 
 
-async def test_a_silent_connection_is_kept_alive(bulletin: Bulletin, folder: Path) -> None:
+async def test_a_silent_connection_is_kept_alive(bulletin: EventBuffer, folder: Path) -> None:
     """A comment comes where nothing else does, and a listener outlives the idle time."""
     beat = timedelta(milliseconds=100)
-    api = Api(FakeDesk(view("home", token())), version="1", watched=Watched(bulletin, beat=beat))
+    api = Api(FakeDesk(view("home", token())), version="1", watched=Telemetry(bulletin, beat=beat))
     server = Server(api, idle=timedelta(milliseconds=50), grace=timedelta(milliseconds=100))
-    await server.start(SocketPlace(folder / "e.sock"))
+    await server.start(SocketOptions(folder / "e.sock"))
     ear = await Ear.listening(folder / "e.sock")
     heard = await ear.until(b": still here", 2)
     ear.writer.close()
@@ -198,7 +200,7 @@ async def test_a_silent_connection_is_kept_alive(bulletin: Bulletin, folder: Pat
 
 
 async def test_who_does_not_read_is_cut_off(
-    socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack
+    socket_path: Path, bulletin: EventBuffer, stack: AsyncExitStack
 ) -> None:
     """A listener that takes nothing is closed; another one does not notice, and hears all."""
     deaf, other = await ears(stack, socket_path, 2)
@@ -210,14 +212,17 @@ async def test_who_does_not_read_is_cut_off(
             if bulletin.newest % 50 == 0:
                 await other.until(f"boot-{bulletin.newest}\n".encode())
         await until(
-            lambda: {"client.stuck", "listener.cut_off"} & {line["event"] for line in lines}
+            lambda: (
+                {"client.disconnected", "subscriber.disconnected"}
+                & {line["event"] for line in lines}
+            )
         )
 
     assert 1 == len(bulletin._ringers)
     assert 500 == other.heard.count(b"event: recovered")
 
 
-async def test_leaving(socket_path: Path, bulletin: Bulletin, stack: AsyncExitStack) -> None:
+async def test_leaving(socket_path: Path, bulletin: EventBuffer, stack: AsyncExitStack) -> None:
     """A listener that leaves is forgotten at once."""
     for ear in await ears(stack, socket_path, 5):
         ear.writer.close()

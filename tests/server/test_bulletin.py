@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from homey_tokend.core import events as happenings
-from homey_tokend.core.errors import BearerRefused, Unreachable
-from homey_tokend.core.events import Happened
+from homey_tokend.core.errors import BearerRejected, Unreachable
+from homey_tokend.core.events import Event
 from homey_tokend.core.secret import Secret
-from homey_tokend.core.tokens import Bearer, Delivered
-from homey_tokend.keeper.report import Herald
-from homey_tokend.server.event_buffer import Bulletin
+from homey_tokend.core.tokens import Bearer, DeliveryResult
+from homey_tokend.keeper.report import Reporter
+from homey_tokend.server.event_buffer import EventBuffer
 from tests.support.desk import CANARY, NOW, refused, token, view
 
-RENEWED = happenings.Renewed(
+RENEWED = happenings.TokenRenewed(
     "home",
     NOW,
     generation=7,
@@ -26,12 +26,12 @@ RENEWED = happenings.Renewed(
 )
 
 
-def recovered(homey: str = "home") -> Happened:
+def recovered(homey: str = "home") -> Event:
     """The smallest of all events."""
-    return happenings.Recovered(homey, NOW, 3)
+    return happenings.RefreshRecovered(homey, NOW, 3)
 
 
-def posted(bulletin: Bulletin, after: int = 0) -> list[tuple[str, str, Any]]:
+def posted(bulletin: EventBuffer, after: int = 0) -> list[tuple[str, str, Any]]:
     """Id, name and data of the events after this one."""
     entries = bulletin.since(after)
     assert entries is not None
@@ -46,14 +46,14 @@ def parsed(rendered: bytes) -> tuple[str, str, Any]:
     return fields["id"], fields["event"], json.loads(fields["data"])
 
 
-def told(bulletin: Bulletin) -> Herald:
+def told(bulletin: EventBuffer) -> Reporter:
     """A herald whose words reach the bulletin."""
-    return Herald("home", bulletin.publish)
+    return Reporter("home", bulletin.publish)
 
 
 def test_a_renewal() -> None:
     """A fresh token is told by fingerprint, generation and end."""
-    bulletin = Bulletin("boot")
+    bulletin = EventBuffer("boot")
     bulletin.publish(RENEWED)
 
     assert [
@@ -74,15 +74,17 @@ def test_a_renewal() -> None:
 
 def test_everything_that_is_told_and_nothing_secret() -> None:
     """Whatever happens to a token becomes an event of one of four names, and none has the token."""
-    bulletin = Bulletin("boot")
+    bulletin = EventBuffer("boot")
     herald, held = told(bulletin), token()
-    bearer = Bearer(Secret(CANARY), held.url, NOW, held.expires_at, expiry_told=True, proved=True)
+    bearer = Bearer(
+        Secret(CANARY), held.url, NOW, held.expires_at, expiry_reported=True, proved=True
+    )
     herald.renewed(held, bearer, NOW)
     herald.recovered(3, NOW)
     herald.failed(Unreachable("no answer", sent=True), view("home", held), NOW, grave=False)
-    herald.failed(BearerRefused("no"), view("home", trouble=refused()), NOW, grave=True)
+    herald.failed(BearerRejected("no"), view("home", trouble=refused()), NOW, grave=True)
     herald.revoked(7, NOW)
-    herald.delivered("file:/run/x", 7, Delivered("written"), NOW)
+    herald.delivered("file:/run/x", 7, DeliveryResult("written"), NOW)
     herald.undelivered("file:/run/x", 7, Unreachable("no answer", sent=True), NOW)
     events = posted(bulletin)
 
@@ -96,15 +98,15 @@ def test_everything_that_is_told_and_nothing_secret() -> None:
 
 def test_a_sign_in_is_no_news() -> None:
     """That a password goes out is counted, and no event."""
-    bulletin = Bulletin("boot")
-    bulletin.publish(happenings.SignIn("home", NOW))
+    bulletin = EventBuffer("boot")
+    bulletin.publish(happenings.SignInStarted("home", NOW))
 
     assert bulletin.newest == 0
 
 
 def test_an_event_is_one_line_of_data() -> None:
     """A line feed in a message does not end the event."""
-    bulletin = Bulletin("boot")
+    bulletin = EventBuffer("boot")
     told(bulletin).failed(Unreachable("a\n\nid: x\r\u2028", sent=True), view(), NOW, grave=False)
 
     assert "a\n\nid: x\r\u2028" == posted(bulletin)[0][2]["message"]
@@ -112,7 +114,7 @@ def test_an_event_is_one_line_of_data() -> None:
 
 def test_the_last_ones_are_kept() -> None:
     """Of 300 events the last 256 are there, and the others are known to be gone."""
-    bulletin = Bulletin("boot")
+    bulletin = EventBuffer("boot")
     for _ in range(300):
         bulletin.publish(recovered())
     kept = bulletin.since(44)
@@ -142,7 +144,7 @@ def test_the_last_ones_are_kept() -> None:
 )
 def test_resuming(last_event_id: str, expected: int | None) -> None:
     """An id of this run whose followers are all there is resumed, and nothing else."""
-    bulletin = Bulletin("boot")
+    bulletin = EventBuffer("boot")
     for _ in range(300):
         bulletin.publish(recovered())
 
@@ -151,7 +153,7 @@ def test_resuming(last_event_id: str, expected: int | None) -> None:
 
 def test_a_reset_goes_on_from_here() -> None:
     """Who missed events is told so, with the id that all later events follow."""
-    bulletin = Bulletin("boot")
+    bulletin = EventBuffer("boot")
     bulletin.publish(recovered())
     event_id, name, data = parsed(bulletin.reset())
 
@@ -162,7 +164,7 @@ def test_a_reset_goes_on_from_here() -> None:
 
 def test_bells() -> None:
     """Who listens is rung after each event, until it listens no more."""
-    bulletin, rung = Bulletin("boot"), []
+    bulletin, rung = EventBuffer("boot"), []
     deaf = bulletin.listen(lambda: rung.append(bulletin.newest))
     bulletin.publish(recovered())
     bulletin.publish(recovered())

@@ -50,7 +50,7 @@ async def test_an_answer_that_breaks_off(door: Door) -> None:
     door.hub.answers, door.hub.hangs_up = [with_length(b"abcde")[:-2]], True
     await door.ask()
 
-    assert {("home", "broken-off"): 1} == counted(door)
+    assert {("home", "aborted"): 1} == counted(door)
 
 
 async def test_a_caller_that_leaves(door: Door) -> None:
@@ -70,4 +70,4 @@ async def test_a_caller_that_leaves(door: Door) -> None:
     writer.close()
     await asyncio.wait_for(door.hub.left.wait(), 10)
 
-    assert {("home", "broken-off"): 1} == counted(door)
+    assert {("home", "aborted"): 1} == counted(door)

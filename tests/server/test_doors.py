@@ -12,16 +12,16 @@ from structlog.testing import capture_logs
 
 from homey_tokend.config import HttpConfig, SocketConfig
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Crowd
-from homey_tokend.server.listeners import Doors
+from homey_tokend.server.connections import Connections
+from homey_tokend.server.listeners import Listeners
 from tests.support.desk import FakeDesk
 
 NO_HTTP = HttpConfig(listen=None)
 
 
 @pytest.fixture
-async def doors(desk: FakeDesk) -> AsyncIterator[Doors]:
-    made = Doors(Api(desk, version="1"), Crowd(100))
+async def doors(desk: FakeDesk) -> AsyncIterator[Listeners]:
+    made = Listeners(Api(desk, version="1"), Connections(100))
     yield made
     await made.close()
 
@@ -55,7 +55,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def test_a_socket_that_is_wanted_as_it_is_stays(doors: Doors, socket_path: Path) -> None:
+async def test_a_socket_that_is_wanted_as_it_is_stays(doors: Listeners, socket_path: Path) -> None:
     """The file is the same one: nobody who knocks meanwhile is sent away."""
     await doors.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
@@ -65,7 +65,7 @@ async def test_a_socket_that_is_wanted_as_it_is_stays(doors: Doors, socket_path:
     assert await answers(socket_path)
 
 
-async def test_other_rights_on_the_same_socket(doors: Doors, socket_path: Path) -> None:
+async def test_other_rights_on_the_same_socket(doors: Listeners, socket_path: Path) -> None:
     """They are in force without a new socket."""
     await doors.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
@@ -76,7 +76,7 @@ async def test_other_rights_on_the_same_socket(doors: Doors, socket_path: Path) 
     assert await answers(socket_path)
 
 
-async def test_the_socket_moves(doors: Doors, folder: Path) -> None:
+async def test_the_socket_moves(doors: Listeners, folder: Path) -> None:
     """It answers at the new place before it is gone from the old one."""
     await doors.open(at(folder / "a"), NO_HTTP)
     await doors.change_socket(at(folder / "b"))
@@ -85,7 +85,9 @@ async def test_the_socket_moves(doors: Doors, folder: Path) -> None:
     assert not (folder / "a").exists()
 
 
-async def test_a_place_that_cannot_be_had_leaves_the_old_socket(doors: Doors, folder: Path) -> None:
+async def test_a_place_that_cannot_be_had_leaves_the_old_socket(
+    doors: Listeners, folder: Path
+) -> None:
     """What is in the way is left alone, and told with its remedy."""
     (folder / "b").write_text("precious", encoding="utf-8")
     await doors.open(at(folder / "a"), NO_HTTP)
@@ -100,7 +102,7 @@ async def test_a_place_that_cannot_be_had_leaves_the_old_socket(doors: Doors, fo
 
 
 @pytest.mark.parametrize("mode", [0o660, 0o600])
-async def test_a_removed_socket_is_put_back(doors: Doors, folder: Path, mode: int) -> None:
+async def test_a_removed_socket_is_put_back(doors: Listeners, folder: Path, mode: int) -> None:
     """Somebody took the file away: it is there again, with the rights that are wanted now."""
     await doors.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
@@ -109,10 +111,10 @@ async def test_a_removed_socket_is_put_back(doors: Doors, folder: Path, mode: in
 
     assert mode == stat.S_IMODE((folder / "a").stat().st_mode)
     assert await answers(folder / "a")
-    assert "socket.put_back" == logs[0]["event"]
+    assert "socket.restored" == logs[0]["event"]
 
 
-async def test_who_is_connected_stays_so(doors: Doors, folder: Path) -> None:
+async def test_who_is_connected_stays_so(doors: Listeners, folder: Path) -> None:
     """A connection of before is served after the socket was put back."""
     await doors.open(at(folder / "a"), NO_HTTP)
     reader, writer = await asyncio.open_unix_connection(folder / "a")
@@ -129,7 +131,7 @@ async def test_who_is_connected_stays_so(doors: Doors, folder: Path) -> None:
     assert not (folder / "a").exists()
 
 
-async def test_what_took_the_place_of_the_socket_stays(doors: Doors, folder: Path) -> None:
+async def test_what_took_the_place_of_the_socket_stays(doors: Listeners, folder: Path) -> None:
     """A file that is not the daemon's own is left alone, and told with its remedy."""
     await doors.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
@@ -141,7 +143,7 @@ async def test_what_took_the_place_of_the_socket_stays(doors: Doors, folder: Pat
     assert "precious" == (folder / "a").read_text(encoding="utf-8")
 
 
-async def test_a_socket_of_systemd_stays_until_a_restart(doors: Doors, folder: Path) -> None:
+async def test_a_socket_of_systemd_stays_until_a_restart(doors: Listeners, folder: Path) -> None:
     """The unit decides on it; the daemon says so."""
     held = socket.socket(socket.AF_UNIX)
     held.bind(str(folder / "unit"))
@@ -153,10 +155,12 @@ async def test_a_socket_of_systemd_stays_until_a_restart(doors: Doors, folder: P
 
     assert await answers(folder / "unit")
     assert not (folder / "b").exists()
-    assert [("reload.needs_restart", "socket")] == [(each["event"], each["key"]) for each in logs]
+    assert [("reload.restart_required", "socket")] == [
+        (each["event"], each["key"]) for each in logs
+    ]
 
 
-async def test_the_tcp_door_opens_moves_and_closes(doors: Doors, socket_path: Path) -> None:
+async def test_the_tcp_door_opens_moves_and_closes(doors: Listeners, socket_path: Path) -> None:
     """With each reload that says so."""
     first, second = HttpConfig(listen=("127.0.0.1", free_port())), free_port()
     await doors.open(at(socket_path), first)
@@ -174,7 +178,7 @@ async def test_the_tcp_door_opens_moves_and_closes(doors: Doors, socket_path: Pa
     assert await answers(socket_path)
 
 
-async def test_a_taken_port_closes_the_tcp_door_alone(doors: Doors, socket_path: Path) -> None:
+async def test_a_taken_port_closes_the_tcp_door_alone(doors: Listeners, socket_path: Path) -> None:
     """The socket goes on; the log says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -188,7 +192,7 @@ async def test_a_taken_port_closes_the_tcp_door_alone(doors: Doors, socket_path:
     assert await answers(socket_path)
 
 
-async def test_a_move_that_was_refused_is_tried_again(doors: Doors, folder: Path) -> None:
+async def test_a_move_that_was_refused_is_tried_again(doors: Listeners, folder: Path) -> None:
     """A person clears the way and reloads, with the configuration as it was."""
     (folder / "b").write_text("in the way", encoding="utf-8")
     await doors.open(at(folder / "a"), NO_HTTP)
@@ -200,7 +204,7 @@ async def test_a_move_that_was_refused_is_tried_again(doors: Doors, folder: Path
     assert not (folder / "a").exists()
 
 
-async def test_a_port_that_was_taken_is_tried_again(doors: Doors, socket_path: Path) -> None:
+async def test_a_port_that_was_taken_is_tried_again(doors: Listeners, socket_path: Path) -> None:
     """Once it is free, the next reload opens it; a further one leaves it as it is."""
     await doors.open(at(socket_path), NO_HTTP)
     with socket.create_server(("127.0.0.1", 0)) as taken:

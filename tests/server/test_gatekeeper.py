@@ -18,11 +18,11 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from homey_tokend.config import AllowConfig, SocketConfig
-from homey_tokend.server.access import Allowed, Gatekeeper, Rules, rules_of
-from homey_tokend.server.app import Api, no_web_page
-from homey_tokend.server.peer_credentials import Peer, peer_of
+from homey_tokend.server.access import AccessControl, AccessRules, AllowList, resolve_rules
+from homey_tokend.server.app import Api, reject_browsers
+from homey_tokend.server.peer_credentials import Peer, read_peer
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import FakeDesk, token, view
 
 ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -54,8 +54,8 @@ def config(users: Sequence[str] = (), groups: Sequence[str] = (), **more: Any) -
     return SocketConfig(allow=allow, **more)
 
 
-def keeper(*, users: Sequence[str] = (), groups: Sequence[str] = ()) -> Gatekeeper:
-    return Gatekeeper(rules_of(config(users, groups)), always={0, 500})
+def keeper(*, users: Sequence[str] = (), groups: Sequence[str] = ()) -> AccessControl:
+    return AccessControl(resolve_rules(config(users, groups)), always={0, 500})
 
 
 def test_nobody_named_lets_the_file_mode_decide() -> None:
@@ -85,9 +85,9 @@ def test_root_and_the_daemons_own_user_always_may() -> None:
 def test_names_are_looked_up() -> None:
     """Names of users and groups are those of the system."""
     user, group = pwd.getpwuid(NOBODY), grp.getgrgid(0)
-    rules = rules_of(config([user.pw_name], [group.gr_name]))
+    rules = resolve_rules(config([user.pw_name], [group.gr_name]))
 
-    assert Allowed(anybody=False, uids=frozenset({NOBODY}), gids=frozenset({0})) == rules.readers
+    assert AllowList(anybody=False, uids=frozenset({NOBODY}), gids=frozenset({0})) == rules.readers
 
 
 def test_an_unknown_name_never_opens_the_door() -> None:
@@ -114,7 +114,7 @@ def test_the_forwarding_door_has_a_list_of_its_own(
     allow_api: AllowConfig | None, expected: list[bool]
 ) -> None:
     """By default it is that of the socket; it may be another one, and wider."""
-    gate = Gatekeeper(rules_of(config(["1000"], allow_api=allow_api)), always={0, 500})
+    gate = AccessControl(resolve_rules(config(["1000"], allow_api=allow_api)), always={0, 500})
 
     assert expected == [gate.may_call(peer(uid)) for uid in (1000, 1001)]
     assert not gate.may_read(peer(1001))
@@ -124,7 +124,7 @@ async def test_the_peer_of_a_connection() -> None:
     """Process, user and all groups are the kernel's; a TCP connection has no peer."""
     pair = socket.socketpair()
     writer = (await asyncio.open_connection(sock=pair[0]))[1]
-    found = peer_of(writer.transport)
+    found = read_peer(writer.transport)
     pair[1].close()
     writer.close()
 
@@ -149,7 +149,7 @@ async def test_a_kernel_that_does_not_tell_all(unknown: int) -> None:
     kernel = Kernel(fileno=pair[0].detach())
     kernel.unknown = frozenset({unknown})
     transport = asyncio.BaseTransport({"socket": kernel})
-    found = peer_of(transport)
+    found = read_peer(transport)
     for each in (kernel, pair[1]):
         each.close()
 
@@ -161,7 +161,7 @@ async def test_no_peer_on_tcp() -> None:
     """Nobody vouches for a TCP connection."""
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
     writer = (await asyncio.open_connection(*server.sockets[0].getsockname()))[1]
-    found = peer_of(writer.transport)
+    found = read_peer(writer.transport)
     writer.close()
     server.close()
 
@@ -172,12 +172,12 @@ async def test_no_peer_on_tcp() -> None:
 
 
 @pytest.fixture
-def gate() -> Gatekeeper:
-    return Gatekeeper()
+def gate() -> AccessControl:
+    return AccessControl()
 
 
 @pytest.fixture
-async def path(gate: Gatekeeper, folder: Path) -> AsyncIterator[Path]:
+async def path(gate: AccessControl, folder: Path) -> AsyncIterator[Path]:
     async def forward(_request: web.Request) -> web.StreamResponse:
         return web.Response(text="forwarded")
 
@@ -185,12 +185,12 @@ async def path(gate: Gatekeeper, folder: Path) -> AsyncIterator[Path]:
     api = Api(
         FakeDesk(view("home", token())),
         version="1",
-        gates=(gate.readers_gate, no_web_page),
+        gates=(gate.readers_gate, reject_browsers),
         forward=forward,
-        call_gates=(gate.callers_gate, no_web_page),
+        call_gates=(gate.callers_gate, reject_browsers),
     )
     server = Server(api)
-    await server.start(SocketPlace(folder / "d.sock", 0o666))
+    await server.start(SocketOptions(folder / "d.sock", 0o666))
     yield folder / "d.sock"
     await server.stop()
 
@@ -208,13 +208,13 @@ async def asked(path: Path, *paths: str, groups: Sequence[int] = ()) -> list[int
 
 
 @ROOT_NEEDED
-async def test_another_user_is_refused(path: Path, gate: Gatekeeper) -> None:
+async def test_another_user_is_refused(path: Path, gate: AccessControl) -> None:
     """A user who is not named gets 403 at every route, is logged once with uid and pid, and counted."""
-    gate.rules = Rules(Allowed(anybody=False), Allowed(anybody=False))
+    gate.rules = AccessRules(AllowList(anybody=False), AllowList(anybody=False))
     with capture_logs() as lines:
         statuses = await asked(path, "/token", "/status", "/healthz", "/x", groups=[NOBODY])
         own = await asked(path, "/token")
-    told = [line for line in lines if line["event"] == "client.refused"]
+    told = [line for line in lines if line["event"] == "client.denied"]
 
     assert [403] * 4 == statuses
     assert [200] == own
@@ -225,9 +225,9 @@ async def test_another_user_is_refused(path: Path, gate: Gatekeeper) -> None:
 
 
 @ROOT_NEEDED
-async def test_a_supplementary_group_lets_in(path: Path, gate: Gatekeeper) -> None:
+async def test_a_supplementary_group_lets_in(path: Path, gate: AccessControl) -> None:
     """A user passes by a group that is not its primary one."""
-    gate.rules = Rules(Allowed(anybody=False, gids=frozenset({STAFF})))
+    gate.rules = AccessRules(AllowList(anybody=False, gids=frozenset({STAFF})))
     inside = await asked(path, "/token", groups=[NOBODY, 4, STAFF])
     outside = await asked(path, "/token", groups=[NOBODY, 4])
 
@@ -235,9 +235,9 @@ async def test_a_supplementary_group_lets_in(path: Path, gate: Gatekeeper) -> No
 
 
 @ROOT_NEEDED
-async def test_who_may_call_may_not_read(path: Path, gate: Gatekeeper) -> None:
+async def test_who_may_call_may_not_read(path: Path, gate: AccessControl) -> None:
     """The forwarding door may be open to who gets no token."""
-    gate.rules = Rules(Allowed(anybody=False), Allowed())
+    gate.rules = AccessRules(AllowList(anybody=False), AllowList())
     statuses = await asked(path, "/homeys/home/api/x", "/token", "/status", groups=[NOBODY])
 
     assert [200, 403, 403] == statuses
@@ -245,12 +245,12 @@ async def test_who_may_call_may_not_read(path: Path, gate: Gatekeeper) -> None:
 
 async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
     """A connection that was let in is judged anew with each request."""
-    gate = Gatekeeper(always=())
+    gate = AccessControl(always=())
     server = Server(Api(FakeDesk(view("home", token())), version="1", gates=(gate.readers_gate,)))
-    await server.start(SocketPlace(path.with_name("e.sock")))
+    await server.start(SocketOptions(path.with_name("e.sock")))
     reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
     lines = []
-    for rules in (Rules(), Rules(Allowed(anybody=False))):
+    for rules in (AccessRules(), AccessRules(AllowList(anybody=False))):
         gate.rules = rules
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
@@ -264,9 +264,9 @@ async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
 
 async def test_who_is_refused_expects_in_vain(path: Path) -> None:
     """Who may not ask is refused and counted, whatever else is wrong with the request."""
-    gate = Gatekeeper(Rules(Allowed(anybody=False)), always=())
+    gate = AccessControl(AccessRules(AllowList(anybody=False)), always=())
     server = Server(Api(FakeDesk(view("home", token())), version="1", gates=(gate.readers_gate,)))
-    await server.start(SocketPlace(path.with_name("e.sock")))
+    await server.start(SocketOptions(path.with_name("e.sock")))
     reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
     writer.write(b"GET /token HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nConnection: close\r\n\r\n")
     answer = await reader.read()
@@ -283,12 +283,12 @@ async def test_which_list_is_advised(folder: Path) -> None:
     async def forward(_request: web.Request) -> web.StreamResponse:
         raise AssertionError
 
-    gate = Gatekeeper(Rules(Allowed(anybody=False), Allowed(anybody=False)), always=())
+    gate = AccessControl(AccessRules(AllowList(anybody=False), AllowList(anybody=False)), always=())
     gates, call_gates = (gate.readers_gate,), (gate.callers_gate,)
     server = Server(
         Api(FakeDesk(), version="1", gates=gates, forward=forward, call_gates=call_gates)
     )
-    await server.start(SocketPlace(folder / "e.sock"))
+    await server.start(SocketOptions(folder / "e.sock"))
     remedies = []
     connector = aiohttp.UnixConnector(str(folder / "e.sock"))
     async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
@@ -304,7 +304,7 @@ async def test_which_list_is_advised(folder: Path) -> None:
 def test_refusals_are_logged_now_and_then() -> None:
     """A user who asks again and again is told once a minute, with how often it was not told."""
     seconds = [0.0]
-    gate = Gatekeeper(Rules(Allowed(anybody=False)), always=(), now=lambda: seconds[0])
+    gate = AccessControl(AccessRules(AllowList(anybody=False)), always=(), now=lambda: seconds[0])
     with capture_logs() as lines:
         for seconds[0] in (0, 1, 59, 61, 62):
             gate.judged(peer(7), gate.may_read)
@@ -315,7 +315,7 @@ def test_refusals_are_logged_now_and_then() -> None:
 
 def test_users_that_are_counted_are_few() -> None:
     """After 64 users all further ones are counted as one, and the known ones as before."""
-    gate = Gatekeeper()
+    gate = AccessControl()
     for uid in (*range(1000, 1100), 1000):
         gate.judged(peer(uid), gate.may_read)
 

@@ -13,9 +13,14 @@ from structlog.testing import capture_logs
 from homey_tokend.server import acceptor
 from homey_tokend.server.acceptor import Acceptor
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import MOST, Crowd, Guest, room_for
+from homey_tokend.server.connections import (
+    MAX_CONNECTIONS,
+    Connection,
+    Connections,
+    connection_limit,
+)
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import FakeDesk
 
 ASK = b"GET /token HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -26,11 +31,18 @@ Dial = Callable[[], Awaitable[Wire]]
 
 @pytest.mark.parametrize(
     ("open_files", "expected"),
-    [(524_288, MOST), (20_000, MOST), (1024, 768), (128, 64), (64, 32), (1, 1)],
+    [
+        (524_288, MAX_CONNECTIONS),
+        (20_000, MAX_CONNECTIONS),
+        (1024, 768),
+        (128, 64),
+        (64, 32),
+        (1, 1),
+    ],
 )
 def test_room(open_files: int, expected: int) -> None:
     """Some of the open files are kept for the daemon itself, at most half of a low limit."""
-    assert expected == room_for(open_files)
+    assert expected == connection_limit(open_files)
 
 
 @pytest.fixture
@@ -39,14 +51,14 @@ def turned_out() -> list[None]:
 
 
 @pytest.fixture
-def crowd(turned_out: list[None]) -> Crowd:
-    return Crowd(3, lambda: turned_out.append(None))
+def crowd(turned_out: list[None]) -> Connections:
+    return Connections(3, lambda: turned_out.append(None))
 
 
 @pytest.fixture
-async def dial(desk: FakeDesk, crowd: Crowd, socket_path: Path) -> AsyncIterator[Dial]:
+async def dial(desk: FakeDesk, crowd: Connections, socket_path: Path) -> AsyncIterator[Dial]:
     server = Server(Api(desk, version="1"), crowd=crowd)
-    await server.start(SocketPlace(socket_path))
+    await server.start(SocketOptions(socket_path))
     writers = []
 
     async def dialled() -> Wire:
@@ -134,7 +146,9 @@ async def test_where_all_are_served_the_longest_makes_room(dial: Dial, desk: Fak
     assert [True, False, False] == [await gone(wire) for wire in wires]
 
 
-async def test_who_leaves_makes_room(dial: Dial, crowd: Crowd, turned_out: list[None]) -> None:
+async def test_who_leaves_makes_room(
+    dial: Dial, crowd: Connections, turned_out: list[None]
+) -> None:
     """Clients that come and go leave nothing behind, idle or served."""
     for _ in range(10):
         wire = await dial()
@@ -161,7 +175,7 @@ class Exhausted(socket.socket):
 
 
 async def test_no_file_left(
-    dial: Dial, crowd: Crowd, folder: Path, monkeypatch: pytest.MonkeyPatch
+    dial: Dial, crowd: Connections, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At EMFILE the idle are closed, and the client that waits is served after a moment."""
     monkeypatch.setattr(acceptor, "_PAUSE_S", 0.02)
@@ -176,7 +190,7 @@ async def test_no_file_left(
     listening.bind(str(folder / "e.sock"))
     listening.listen()
     server = web.Server(answer)
-    taking = Acceptor(listening, lambda: Guest(server, crowd), crowd)
+    taking = Acceptor(listening, lambda: Connection(server, crowd), crowd)
     taking.start()
     late = await asyncio.open_unix_connection(str(folder / "e.sock"))
     async with asyncio.timeout(40):

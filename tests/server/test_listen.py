@@ -18,14 +18,14 @@ from homey_tokend.core.errors import AlreadyRunning, CannotServe
 from homey_tokend.server import unix_socket
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import Listener, SocketPlace, raise_open_files
+from homey_tokend.server.unix_socket import SocketOptions, UnixSocket, raise_file_limit
 from tests.support.desk import FakeDesk, token, view
 
 
 @pytest.fixture
-def opened() -> Iterator[list[Listener]]:
+def opened() -> Iterator[list[UnixSocket]]:
     """Listeners that are closed at the end."""
-    made: list[Listener] = []
+    made: list[UnixSocket] = []
     yield made
     for one in made:
         one.close()
@@ -49,11 +49,11 @@ def connects(path: Path) -> bool:
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
 @pytest.mark.parametrize("umask", [0o077, 0o000])
-def test_mode(opened: list[Listener], socket_path: Path, mode: int, umask: int) -> None:
+def test_mode(opened: list[UnixSocket], socket_path: Path, mode: int, umask: int) -> None:
     """The socket has the mode asked for, whatever the umask."""
     before = os.umask(umask)
     try:
-        opened.append(Listener.open(SocketPlace(socket_path, mode)))
+        opened.append(UnixSocket.open(SocketOptions(socket_path, mode)))
     finally:
         os.umask(before)
 
@@ -62,7 +62,7 @@ def test_mode(opened: list[Listener], socket_path: Path, mode: int, umask: int) 
 
 
 def test_mode_and_group_come_first(
-    opened: list[Listener], socket_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: list[UnixSocket], socket_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the file gets its name it has its mode and listens already."""
     seen = []
@@ -73,20 +73,20 @@ def test_mode_and_group_come_first(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", watching)
-    opened.append(Listener.open(SocketPlace(socket_path, 0o640)))
+    opened.append(UnixSocket.open(SocketOptions(socket_path, 0o640)))
 
     assert seen == [(0o640, True, False)]
     assert names(socket_path.parent) == ["d.sock", "d.sock.lock"]
 
 
-def test_group(opened: list[Listener], socket_path: Path) -> None:
+def test_group(opened: list[UnixSocket], socket_path: Path) -> None:
     """The group is taken by name and by number."""
     mine = grp.getgrgid(os.getgid())
     for group in (mine.gr_name, str(mine.gr_gid)):
-        opened.append(Listener.open(SocketPlace(socket_path, group=group)))
+        opened.append(UnixSocket.open(SocketOptions(socket_path, group=group)))
         opened[-1].withdraw()
         opened.pop().close()
-        opened.append(Listener.open(SocketPlace(socket_path, group=group)))
+        opened.append(UnixSocket.open(SocketOptions(socket_path, group=group)))
 
         assert socket_path.stat().st_gid == mine.gr_gid
         opened.pop().close()
@@ -95,7 +95,7 @@ def test_group(opened: list[Listener], socket_path: Path) -> None:
 def test_unknown_group(socket_path: Path) -> None:
     """A group that does not exist is told plainly, and nothing is left behind."""
     with pytest.raises(CannotServe, match="there is no group 'no-such-group'") as caught:
-        Listener.open(SocketPlace(socket_path, group="no-such-group"))
+        UnixSocket.open(SocketOptions(socket_path, group="no-such-group"))
 
     assert "groupadd" in caught.value.remedy
     assert names(socket_path.parent) == ["d.sock.lock"]
@@ -105,7 +105,7 @@ def test_unknown_group(socket_path: Path) -> None:
 def test_a_number_beyond_all_groups(socket_path: Path, group: str) -> None:
     """A number that no group can have is told plainly, and not taken for "leave it as it is"."""
     with pytest.raises(CannotServe, match=f"no group has the number {group}"):
-        Listener.open(SocketPlace(socket_path, group=group))
+        UnixSocket.open(SocketOptions(socket_path, group=group))
 
     assert names(socket_path.parent) == ["d.sock.lock"]
 
@@ -118,16 +118,16 @@ def test_group_not_permitted(socket_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(os, "chown", denied)
     with pytest.raises(CannotServe, match="may not give its socket to the group 4711"):
-        Listener.open(SocketPlace(socket_path, group="4711"))
+        UnixSocket.open(SocketOptions(socket_path, group="4711"))
 
     assert names(socket_path.parent) == ["d.sock.lock"]
 
 
-def test_a_dead_socket_is_replaced(opened: list[Listener], socket_path: Path) -> None:
+def test_a_dead_socket_is_replaced(opened: list[UnixSocket], socket_path: Path) -> None:
     """What a killed daemon left, at the name or aside of it, is no obstacle."""
     dead_socket(socket_path)
     dead_socket(socket_path.with_name("..sock"))
-    opened.append(Listener.open(SocketPlace(socket_path)))
+    opened.append(UnixSocket.open(SocketOptions(socket_path)))
 
     assert connects(socket_path)
     assert names(socket_path.parent) == ["d.sock", "d.sock.lock"]
@@ -140,7 +140,7 @@ def test_a_live_socket_is_refused(socket_path: Path) -> None:
         other.listen(0)
         inode = socket_path.stat().st_ino
         with pytest.raises(AlreadyRunning, match="another daemon is running"):
-            Listener.open(SocketPlace(socket_path))
+            UnixSocket.open(SocketOptions(socket_path))
 
         assert socket_path.stat().st_ino == inode
 
@@ -155,26 +155,26 @@ def test_a_live_socket_with_a_full_queue_is_refused(
         other.listen(0)
         client.connect(str(socket_path))
         with pytest.raises(AlreadyRunning):
-            Listener.open(SocketPlace(socket_path))
+            UnixSocket.open(SocketOptions(socket_path))
 
 
-def test_two_daemons(opened: list[Listener], socket_path: Path) -> None:
+def test_two_daemons(opened: list[UnixSocket], socket_path: Path) -> None:
     """The second of two daemons is refused, and the first goes on serving."""
-    opened.append(Listener.open(SocketPlace(socket_path)))
+    opened.append(UnixSocket.open(SocketOptions(socket_path)))
     with pytest.raises(AlreadyRunning):
-        Listener.open(SocketPlace(socket_path))
+        UnixSocket.open(SocketOptions(socket_path))
 
     assert connects(socket_path)
 
 
-def test_the_lock_alone_refuses(opened: list[Listener], socket_path: Path) -> None:
+def test_the_lock_alone_refuses(opened: list[UnixSocket], socket_path: Path) -> None:
     """While a daemon is ending, its socket gone, the next may not come yet."""
-    opened.append(Listener.open(SocketPlace(socket_path)))
+    opened.append(UnixSocket.open(SocketOptions(socket_path)))
     opened[0].withdraw()
     with pytest.raises(AlreadyRunning):
-        Listener.open(SocketPlace(socket_path))
+        UnixSocket.open(SocketOptions(socket_path))
     opened[0].close()
-    opened.append(Listener.open(SocketPlace(socket_path)))
+    opened.append(UnixSocket.open(SocketOptions(socket_path)))
 
     assert connects(socket_path)
 
@@ -187,35 +187,35 @@ def test_other_files_are_never_removed(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     for name in ("file", "folder", "link", "pipe"):
         with pytest.raises(CannotServe, match="is no socket"):
-            Listener.open(SocketPlace(folder / name))
+            UnixSocket.open(SocketOptions(folder / name))
 
     assert (folder / "link").read_text() == "precious"
     assert (folder / "folder").is_dir()
     assert (folder / "pipe").is_fifo()
 
 
-def test_put_back_under_a_lock(opened: list[Listener], folder: Path) -> None:
+def test_put_back_under_a_lock(opened: list[UnixSocket], folder: Path) -> None:
     """Where the whole folder was taken away, the lock that others meet is made anew, too."""
-    place = SocketPlace(folder / "sub" / "d.sock")
-    opened.append(Listener.open(place))
+    place = SocketOptions(folder / "sub" / "d.sock")
+    opened.append(UnixSocket.open(place))
     first = opened[0].sock
     shutil.rmtree(folder / "sub")
     made = opened[0].put_back(place)
     first.close()
     with pytest.raises(AlreadyRunning):
-        Listener.open(place)
+        UnixSocket.open(place)
 
     assert made is opened[0].sock
     assert connects(place.path)
     assert opened[0].put_back(place) is None
 
 
-def test_another_daemon_took_the_place(opened: list[Listener], folder: Path) -> None:
+def test_another_daemon_took_the_place(opened: list[UnixSocket], folder: Path) -> None:
     """Where another daemon holds the new lock, nothing is taken from it."""
-    place = SocketPlace(folder / "sub" / "d.sock")
-    opened.append(Listener.open(place))
+    place = SocketOptions(folder / "sub" / "d.sock")
+    opened.append(UnixSocket.open(place))
     shutil.rmtree(folder / "sub")
-    opened.append(Listener.open(place))
+    opened.append(UnixSocket.open(place))
     inode = place.path.stat().st_ino
     with pytest.raises(AlreadyRunning):
         opened[0].put_back(place)
@@ -226,9 +226,9 @@ def test_another_daemon_took_the_place(opened: list[Listener], folder: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["s", ".s", "_", "sock", "_s"])
-def test_short_names(opened: list[Listener], folder: Path, name: str) -> None:
+def test_short_names(opened: list[UnixSocket], folder: Path, name: str) -> None:
     """A name of one character will do, and nothing is left beside the socket."""
-    opened.append(Listener.open(SocketPlace(folder / name)))
+    opened.append(UnixSocket.open(SocketOptions(folder / name)))
 
     assert connects(folder / name)
     assert sorted([name, f"{name}.lock"]) == names(folder)
@@ -238,7 +238,7 @@ def test_a_file_aside_is_not_removed(folder: Path) -> None:
     """Not even one that has the name the socket is made under."""
     (folder / ".ock").write_text("precious")
     with pytest.raises(CannotServe, match="is no socket"):
-        Listener.open(SocketPlace(folder / "sock"))
+        UnixSocket.open(SocketOptions(folder / "sock"))
 
     assert (folder / ".ock").read_text() == "precious"
 
@@ -248,12 +248,12 @@ def test_a_socket_of_another_kind(socket_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(str(socket_path))
         with pytest.raises(CannotServe, match="somebody else"):
-            Listener.open(SocketPlace(socket_path))
+            UnixSocket.open(SocketOptions(socket_path))
 
 
-def test_only_our_own_socket_is_removed(opened: list[Listener], socket_path: Path) -> None:
+def test_only_our_own_socket_is_removed(opened: list[UnixSocket], socket_path: Path) -> None:
     """A socket that somebody put in place of ours stays."""
-    opened.append(Listener.open(SocketPlace(socket_path)))
+    opened.append(UnixSocket.open(SocketOptions(socket_path)))
     socket_path.rename(socket_path.with_name("moved"))  # its inode lives on, and is not given anew
     inode = dead_socket(socket_path)
     opened[0].close()
@@ -261,11 +261,11 @@ def test_only_our_own_socket_is_removed(opened: list[Listener], socket_path: Pat
     assert socket_path.stat().st_ino == inode
 
 
-def test_the_folder_is_made(opened: list[Listener], folder: Path) -> None:
+def test_the_folder_is_made(opened: list[UnixSocket], folder: Path) -> None:
     """A missing folder is made, open for others to enter, whatever the umask."""
     before = os.umask(0o077)
     try:
-        opened.append(Listener.open(SocketPlace(folder / "made" / "d.sock")))
+        opened.append(UnixSocket.open(SocketOptions(folder / "made" / "d.sock")))
     finally:
         os.umask(before)
 
@@ -275,7 +275,7 @@ def test_the_folder_is_made(opened: list[Listener], folder: Path) -> None:
 def test_the_folder_cannot_be_made(folder: Path) -> None:
     """A folder whose parent is missing too is told, with what to do."""
     with pytest.raises(CannotServe, match="is missing and cannot be made") as caught:
-        Listener.open(SocketPlace(folder / "a" / "b" / "d.sock"))
+        UnixSocket.open(SocketOptions(folder / "a" / "b" / "d.sock"))
 
     assert "install -d" in caught.value.remedy
 
@@ -284,24 +284,24 @@ def test_the_folder_is_a_file(folder: Path) -> None:
     """A lock that cannot be made is told, with what to do."""
     (folder / "a").touch()
     with pytest.raises(CannotServe, match=r"the lock .* cannot be made"):
-        Listener.open(SocketPlace(folder / "a" / "d.sock"))
+        UnixSocket.open(SocketOptions(folder / "a" / "d.sock"))
 
 
-def test_the_longest_path(opened: list[Listener], folder: Path) -> None:
+def test_the_longest_path(opened: list[UnixSocket], folder: Path) -> None:
     """107 bytes fit; 108 are told plainly."""
     longest = folder / ("x" * (107 - len(os.fsencode(folder)) - 1))
-    opened.append(Listener.open(SocketPlace(longest)))
+    opened.append(UnixSocket.open(SocketOptions(longest)))
 
     assert connects(longest)
     with pytest.raises(CannotServe, match="has 108 bytes, 107 are possible"):
-        Listener.open(SocketPlace(longest.with_name(longest.name + "x")))
+        UnixSocket.open(SocketOptions(longest.with_name(longest.name + "x")))
 
 
 @pytest.mark.parametrize("path", [Path("/"), Path("/tmp/a\0b")])
 def test_no_path_for_a_file(path: Path) -> None:
     """A path that names no file is told plainly."""
     with pytest.raises(CannotServe, match="names no file"):
-        Listener.open(SocketPlace(path))
+        UnixSocket.open(SocketOptions(path))
 
 
 def test_a_rename_that_fails(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,7 +312,7 @@ def test_a_rename_that_fails(socket_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(CannotServe, match="No space left"):
-        Listener.open(SocketPlace(socket_path))
+        UnixSocket.open(SocketOptions(socket_path))
 
     assert names(socket_path.parent) == ["d.sock.lock"]
 
@@ -322,15 +322,15 @@ def test_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
     try:
-        raised = raise_open_files()
-        again = raise_open_files()
+        raised = raise_file_limit()
+        again = raise_file_limit()
 
         def denied(*_: object) -> None:
             raise ValueError("not allowed to raise maximum limit")
 
         monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 512))
         monkeypatch.setattr(resource, "setrlimit", denied)
-        kept = raise_open_files()
+        kept = raise_file_limit()
     finally:
         monkeypatch.undo()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -388,7 +388,7 @@ async def test_health_on_tcp(socket_path: Path) -> None:
     """The TCP port tells health and nothing else: no token, no status, no refresh."""
     desk = FakeDesk(view("home", token()))
     server = Server(Api(desk, version="1"))
-    await server.start(SocketPlace(socket_path), http=("127.0.0.1", 0))
+    await server.start(SocketOptions(socket_path), http=("127.0.0.1", 0))
     found = {}
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.http_port}") as http:
         for method, path in (
@@ -416,7 +416,7 @@ async def test_a_taken_port(socket_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = Server(Api(FakeDesk(), version="1"))
         with pytest.raises(CannotServe, match=r"http\.listen: 127\.0\.0\.1"):
-            await server.start(SocketPlace(socket_path), http=taken.getsockname())
+            await server.start(SocketOptions(socket_path), http=taken.getsockname())
 
     assert not socket_path.exists()
 
@@ -425,7 +425,7 @@ async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
     """A host with an empty label is told plainly, too."""
     server = Server(Api(FakeDesk(), version="1"))
     with pytest.raises(CannotServe, match=r"http\.listen: a\.\.b:9464 .* no host's name"):
-        await server.start(SocketPlace(socket_path), http=("a..b", 9464))
+        await server.start(SocketOptions(socket_path), http=("a..b", 9464))
 
     assert not socket_path.exists()
 
@@ -433,9 +433,9 @@ async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
 async def test_a_second_server(socket_path: Path) -> None:
     """A second server on the socket is refused; stopping it takes nothing from the first."""
     first, second = (Server(Api(FakeDesk(), version="1")) for _ in range(2))
-    await first.start(SocketPlace(socket_path))
+    await first.start(SocketOptions(socket_path))
     with pytest.raises(AlreadyRunning):
-        await second.start(SocketPlace(socket_path))
+        await second.start(SocketOptions(socket_path))
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
     answer = await reader.read()

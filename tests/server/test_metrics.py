@@ -15,12 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 from homey_tokend.core import events
 from homey_tokend.core.http_types import Request, Response, Step
 from homey_tokend.core.status import Health, SinkView
-from homey_tokend.server.access import Gatekeeper
+from homey_tokend.server.access import AccessControl
 from homey_tokend.server.app import Api
-from homey_tokend.server.metrics import Counts, Level
-from homey_tokend.server.monitoring import Watched
+from homey_tokend.server.metrics import Gauge, Metrics
+from homey_tokend.server.monitoring import Telemetry
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -28,24 +28,24 @@ HOUR = timedelta(hours=1)
 Samples = dict[tuple[str, ...], float]
 
 
-def busy() -> Counts:
+def busy() -> Metrics:
     """Counts after one of everything."""
-    counts = Counts()
-    counts.levels.append(Level("connections", "Open ones.", lambda: 3.0))
-    counts.happened(events.SignIn("home", NOW))
-    counts.happened(events.Renewed("home", NOW, 7, "9b1c64e0", NOW, NOW + HOUR, proved=True))
+    counts = Metrics()
+    counts.levels.append(Gauge("connections", "Open ones.", lambda: 3.0))
+    counts.happened(events.SignInStarted("home", NOW))
+    counts.happened(events.TokenRenewed("home", NOW, 7, "9b1c64e0", NOW, NOW + HOUR, proved=True))
     for is_refused in (False, True):
         counts.happened(
-            events.Failed(
+            events.RefreshFailed(
                 "home", NOW, "kind_of_it", "login", CANARY, CANARY, is_refused, 1, NOW, None
             )
         )
         counts.happened(
-            events.Undelivered("home", NOW, "file:/x", 7, "kind", CANARY, CANARY, is_refused)
+            events.DeliveryFailed("home", NOW, "file:/x", 7, "kind", CANARY, CANARY, is_refused)
         )
-    counts.happened(events.Recovered("home", NOW, 2))
-    counts.happened(events.Revoked("home", NOW, 7))
-    counts.happened(events.Delivered("home", NOW, "file:/x", 7))
+    counts.happened(events.RefreshRecovered("home", NOW, 2))
+    counts.happened(events.TokenRevoked("home", NOW, 7))
+    counts.happened(events.TokenDelivered("home", NOW, "file:/x", 7))
     counts.called("home", "2xx", 0.2)
     counts.called("home", "busy", 30.0)
     for seconds in (0.01, 0.3, 40.0):
@@ -68,11 +68,11 @@ def desk() -> FakeDesk:
 
 @pytest.fixture
 async def session(desk: FakeDesk, socket_path: Path) -> AsyncIterator[ClientSession]:
-    gatekeeper = Gatekeeper()
-    watched = Watched(counts=busy(), visits=gatekeeper.visits, refusals=gatekeeper.refusals)
+    gatekeeper = AccessControl()
+    watched = Telemetry(counts=busy(), visits=gatekeeper.visits, refusals=gatekeeper.refusals)
     api = Api(desk, version="1.2.3", gates=(gatekeeper.readers_gate,), watched=watched)
     server = Server(api)
-    await server.start(SocketPlace(socket_path))
+    await server.start(SocketOptions(socket_path))
     connector = aiohttp.UnixConnector(str(socket_path))
     async with ClientSession("http://localhost", connector=connector) as made:
         yield made
@@ -122,7 +122,7 @@ async def test_health(session: ClientSession, desk: FakeDesk) -> None:
     assert 0 == samples["up",]
     assert 1 == samples["health", "home", "ok"] == samples["health", "cabin", "down"]
     assert 2 == sum(value for name, value in samples.items() if name[0] == "health")
-    assert 3 == samples["failures_in_a_row", "cabin"]
+    assert 3 == samples["consecutive_failures", "cabin"]
     assert any(name[0] == "build_info" and "1.2.3" in name for name in samples)
 
 
@@ -133,7 +133,7 @@ async def test_refreshes(session: ClientSession) -> None:
 
     assert [1, 1, 1] == [samples["refreshes_total", "home", *how] for how in ended]
     assert 1 == samples["sign_ins_total", "home"]
-    assert 1 == samples["refusals_total", "home", "kind_of_it"]
+    assert 1 == samples["rejections_total", "home", "kind_of_it"]
     assert 1 == samples["recoveries_total", "home"] == samples["revocations_total", "home"]
     assert NOW.timestamp() == samples["last_success_timestamp_seconds", "home"]
 
@@ -143,7 +143,7 @@ async def test_counters_begin_at_zero(session: ClientSession) -> None:
     samples = await scraped(session)
 
     assert 0 == samples["refreshes_total", "cabin", "renewed", ""]
-    assert 0 == samples["sign_ins_total", "cabin"] == samples["connections_turned_out_total",]
+    assert 0 == samples["sign_ins_total", "cabin"] == samples["connections_evicted_total",]
 
 
 async def test_latency(session: ClientSession) -> None:
@@ -155,7 +155,7 @@ async def test_latency(session: ClientSession) -> None:
 
     assert [1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3] == buckets
     assert 40.31 == pytest.approx(samples["step_duration_seconds_sum", "login"])
-    assert 3 == samples["step_answers_total", "2xx", "login"]
+    assert 3 == samples["step_responses_total", "2xx", "login"]
 
 
 async def test_sinks(session: ClientSession) -> None:
@@ -190,7 +190,7 @@ async def test_a_person(session: ClientSession, desk: FakeDesk) -> None:
     desk.views["hut"] = view("hut", trouble=trouble)
     samples = await scraped(session)
 
-    assert [0, 1, 0] == [samples["person_needed", name] for name in ("home", "cabin", "hut")]
+    assert [0, 1, 0] == [samples["action_needed", name] for name in ("home", "cabin", "hut")]
 
 
 async def test_calls(session: ClientSession) -> None:
@@ -260,6 +260,6 @@ async def test_the_page_has_every_metric(session: ClientSession, desk: FakeDesk)
         shown[name] = (family.type, labels)
     rows = re.findall(r"^\| `(homey_\w+)` \| (\w+) \| ([^|]*)\|", PAGE, re.MULTILINE)
     listed = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
-    listed["homey_tokend_socket_refusals_total"] = ("counter", set())  # nobody was refused here
+    listed["homey_tokend_socket_denials_total"] = ("counter", set())  # nobody was refused here
 
     assert listed == shown

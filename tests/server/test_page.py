@@ -15,7 +15,7 @@ from homey_tokend.core.errors import TokendError
 from homey_tokend.core.status import Health, SinkView
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.status_page import kind_in_words
+from homey_tokend.server.status_page import describe_kind
 from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
 
 EVIL = "<script>alert('x')</script>&\"'"
@@ -107,10 +107,10 @@ def kinds(of: type[TokendError] = TokendError) -> set[str]:
 
 def test_words_of_all_kinds() -> None:
     """Every kind of failure has words of its own on the page."""
-    told = [kind_in_words(kind) for kind in sorted(kinds())]
+    told = [describe_kind(kind) for kind in sorted(kinds())]
 
     assert len(told) == len(set(told))
-    assert kind_in_words("of another version") == kind_in_words("failed")
+    assert describe_kind("of another version") == describe_kind("failed")
 
 
 async def test_everything_is_escaped(tcp: ClientSession, desk: FakeDesk) -> None:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
-from homey_tokend.core.status import Health, Refreshed, SinkView
+from homey_tokend.core.status import Health, RefreshResult, SinkView
 from tests.server.test_tokens import problem
 from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
 
@@ -46,7 +46,7 @@ async def test_a_homey_that_is_well(http: ClientSession, desk: FakeDesk) -> None
     held = token()
     sink = SinkView("file /run/t", 7, NOW, None, None)
     desk.views["home"] = view(
-        "home", held, renew_at=NOW + timedelta(hours=11), next_why="renewal", sinks=(sink,)
+        "home", held, renew_at=NOW + timedelta(hours=11), next_reason="renewal", sinks=(sink,)
     )
     document = await get(http, "/homeys/home")
 
@@ -61,17 +61,17 @@ async def test_a_homey_that_is_well(http: ClientSession, desk: FakeDesk) -> None
             "valid": True,
             "expires_in": 86400,
             "expires_at": "2026-03-02T12:00:00Z",
-            "expiry_told": True,
+            "expiry_reported": True,
             "issued_at": "2026-03-01T11:00:00Z",
-            "proved_at": None,
+            "verified_at": None,
         },
         "refreshing": False,
         "refreshes": 1,
         "renew_at": "2026-03-01T23:00:00Z",
         "next_at": None,
-        "next_why": "renewal",
-        "dies_at": None,
-        "refusing_until": None,
+        "next_reason": "renewal",
+        "outage_at": None,
+        "sign_in_blocked_until": None,
         "trouble": None,
         "sinks": [
             {
@@ -93,7 +93,7 @@ async def test_a_homey_in_trouble(http: ClientSession, desk: FakeDesk) -> None:
 
     assert document["trouble"] == {
         "at": "2026-03-01T12:00:00Z",
-        "kind": "account_refused",
+        "kind": "account_rejected",
         "step": "login",
         "message": "the account refuses the password",
         "remedy": "Correct it.",
@@ -131,7 +131,9 @@ async def test_refresh_under_way(http: ClientSession, desk: FakeDesk) -> None:
 
 async def test_refresh_too_soon(http: ClientSession, desk: FakeDesk) -> None:
     """A refresh right after another is 429, with the seconds until it may be asked for."""
-    desk.refreshed = Refreshed(view("home", token()), done=False, too_soon=NOW + timedelta(0, 59.5))
+    desk.refreshed = RefreshResult(
+        view("home", token()), done=False, too_soon=NOW + timedelta(0, 59.5)
+    )
     async with http.post("/homeys/home/refresh") as answer:
         document = await problem(answer, 429)
 
@@ -147,7 +149,7 @@ async def test_refresh_failed(http: ClientSession, desk: FakeDesk) -> None:
     assert (
         document["kind"],
         str(document["type"]).rpartition(":")[2],
-    ) == ("account_refused", "not-refreshed")
+    ) == ("account_rejected", "not-refreshed")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import asyncio, signal, sys
 from pathlib import Path
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import FakeDesk, token, view
 
 async def main():
@@ -24,7 +24,7 @@ async def main():
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     server = Server(Api(desk, version="1"))
-    await server.start(SocketPlace(Path(sys.argv[1])))
+    await server.start(SocketOptions(Path(sys.argv[1])))
     print("up", flush=True)
     await ended.wait()
     await server.stop()

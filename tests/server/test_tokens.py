@@ -155,9 +155,9 @@ async def test_never_past_its_expiry(http: ClientSession, desk: FakeDesk) -> Non
     [
         ({"refreshing": True}, "the sign-in is under way", "1"),
         ({}, "the sign-in is about to begin", "10"),
-        ({"next_at": NOW, "next_why": "no valid token"}, "the sign-in is about to begin", "1"),
+        ({"next_at": NOW, "next_reason": "no valid token"}, "the sign-in is about to begin", "1"),
         (
-            {"next_at": NOW + timedelta(seconds=55), "next_why": "the budget is used sparingly"},
+            {"next_at": NOW + timedelta(seconds=55), "next_reason": "the budget is used sparingly"},
             "the next sign-in is in 55 s (the budget is used sparingly)",
             "55",
         ),
@@ -186,7 +186,7 @@ async def test_no_token_tells_why_and_when(http: ClientSession, desk: FakeDesk) 
         "title": "Service Unavailable",
         "status": 503,
         "detail": "no valid token is held for home: the account refuses the password",
-        "kind": "account_refused",
+        "kind": "account_rejected",
         "homey": "home",
         "health": str(Health.DOWN),
         "step": "login",
@@ -200,7 +200,7 @@ async def test_no_token_tells_why_and_when(http: ClientSession, desk: FakeDesk) 
     [
         ({"refreshing": True, "next_at": NOW + timedelta(hours=1)}, "1"),
         ({"next_at": NOW - timedelta(hours=1)}, "1"),
-        ({"refusing_until": NOW + timedelta(hours=1)}, "3600"),
+        ({"sign_in_blocked_until": NOW + timedelta(hours=1)}, "3600"),
         ({}, "10"),
     ],
 )

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import CANARY, FakeDesk, token, view
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -88,7 +88,7 @@ async def test_garbage(dial: Open, garbage: bytes) -> None:
 
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
     assert BODY not in answer
-    assert {line["event"] for line in lines} <= {"client.garbled"}
+    assert {line["event"] for line in lines} <= {"request.malformed"}
     assert all(set(line) == {"event", "error", "log_level"} for line in lines)
     assert await ask(other) == (b"HTTP/1.1 200 OK", BODY)
 
@@ -164,7 +164,7 @@ async def test_who_takes_nothing_is_closed(dial: Open, desk: FakeDesk) -> None:
             await writer.wait_closed() if writer.is_closing() else await _closed(writer)
 
     assert other[0] == b"HTTP/1.1 200 OK"
-    assert "client.stuck" in {line["event"] for line in lines}
+    assert "client.disconnected" in {line["event"] for line in lines}
 
 
 async def test_who_takes_slowly_is_served(dial: Open, desk: FakeDesk) -> None:
@@ -178,7 +178,7 @@ async def test_who_takes_slowly_is_served(dial: Open, desk: FakeDesk) -> None:
             await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(400_001)
 
-    assert "client.stuck" not in {line["event"] for line in lines}
+    assert "client.disconnected" not in {line["event"] for line in lines}
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
@@ -219,7 +219,7 @@ async def test_stopping_ends_within_a_moment(desk: FakeDesk, socket_path: Path) 
     """At the end requests in flight get their grace at most, and the socket is gone."""
     desk.hang = asyncio.Event()
     server = Server(Api(desk, version="1"), grace=timedelta(milliseconds=200))
-    await server.start(SocketPlace(socket_path))
+    await server.start(SocketOptions(socket_path))
     idle = await asyncio.open_unix_connection(str(socket_path))
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     writer.write(ASK.replace(b"/token", b"/token?min_ttl=2d"))
@@ -238,7 +238,7 @@ async def test_a_request_in_flight_may_end(desk: FakeDesk, socket_path: Path) ->
     """A request that ends within the grace gets its answer."""
     desk.hang = asyncio.Event()
     server = Server(Api(desk, version="1"), idle=timedelta(seconds=5))
-    await server.start(SocketPlace(socket_path))
+    await server.start(SocketOptions(socket_path))
     wire = await asyncio.open_unix_connection(str(socket_path))
     asking = asyncio.create_task(ask(wire, ASK.replace(b"/token", b"/token?min_ttl=2d")))
     await desk.asked_for(1)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.core.errors import SinkFailed, SinkRefused
-from homey_tokend.runtime.command import scrubbed
+from homey_tokend.core.errors import SinkFailed, SinkRejected
+from homey_tokend.runtime.command import sink_environ
 from homey_tokend.runtime.command_redact import without
 from homey_tokend.sinks.exec import ExecSink
 from tests.sinks.deliveries import CANARY, URL, delivery
@@ -144,7 +144,7 @@ def test_a_home_and_a_language_of_ones_own_are_kept() -> None:
     """Defaults fill gaps only."""
     environ = {"PATH": "/a", "HOME": "/b", "LANG": "nl_NL.UTF-8"}
 
-    assert scrubbed(environ) == environ
+    assert sink_environ(environ) == environ
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ async def test_a_delivery_cancelled_while_its_command_starts_leaves_nothing(
             task.cancel()
             await asyncio.sleep(0)
 
-        with pytest.raises((asyncio.CancelledError, SinkRefused)):
+        with pytest.raises((asyncio.CancelledError, SinkRejected)):
             await asyncio.wait_for(task, 40)
 
     await asyncio.sleep(0.01)
@@ -341,7 +341,7 @@ async def test_a_command_that_cannot_be_executed_is_refused(tmp_path: Path, plac
     """With the usual reason under systemd: the sandbox."""
     program = commands(tmp_path)[place]
 
-    with pytest.raises(SinkRefused, match="cannot be run") as caught:
+    with pytest.raises(SinkRejected, match="cannot be run") as caught:
         await ExecSink([str(program)], LONG, inherited).write(delivery())
 
     assert "docs/sinks.md" in caught.value.remedy

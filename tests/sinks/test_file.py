@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.core.errors import SinkFailed, SinkRefused
+from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.tokens import Delivery
-from homey_tokend.runtime.workers import Threads
+from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.sinks.file import FileSink, Format
 from tests.sinks.deliveries import CANARY, URL, delivery
 
@@ -25,17 +25,17 @@ NASTY = """a"b'c$d`e\\f!g#h;i&j*k~l(m)n<o>p|q"""
 
 
 @pytest.fixture
-def threads() -> Iterator[Threads]:
-    threads = Threads()
+def threads() -> Iterator[WorkerPool]:
+    threads = WorkerPool()
     yield threads
     threads.close()
 
 
-def a_sink(path: Path, threads: Threads, form: Format = "raw", mode: int = 0o640) -> FileSink:
+def a_sink(path: Path, threads: WorkerPool, form: Format = "raw", mode: int = 0o640) -> FileSink:
     return FileSink(path, mode, form, threads)
 
 
-async def test_raw_is_the_token_and_a_newline(tmp_path: Path, threads: Threads) -> None:
+async def test_raw_is_the_token_and_a_newline(tmp_path: Path, threads: WorkerPool) -> None:
     """``$(cat file)`` gives the token; the mode is as configured."""
     sink = a_sink(tmp_path / "home.token", threads)
 
@@ -48,7 +48,7 @@ async def test_raw_is_the_token_and_a_newline(tmp_path: Path, threads: Threads) 
 
 
 async def test_json_is_the_token_with_all_that_is_known_of_it(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """The names are those of the socket; times are UTC, rounded down; no expires_in grows old."""
     await a_sink(tmp_path / "token", threads, "json").write(delivery())
@@ -64,7 +64,9 @@ async def test_json_is_the_token_with_all_that_is_known_of_it(
     }
 
 
-async def test_env_needs_no_quotes_for_what_homeys_give(tmp_path: Path, threads: Threads) -> None:
+async def test_env_needs_no_quotes_for_what_homeys_give(
+    tmp_path: Path, threads: WorkerPool
+) -> None:
     """A usual token stands bare, so that readers without quotes (docker) get it too."""
     await a_sink(tmp_path / "token", threads, "env").write(delivery())
 
@@ -73,7 +75,7 @@ async def test_env_needs_no_quotes_for_what_homeys_give(tmp_path: Path, threads:
     )
 
 
-async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, threads: Threads) -> None:
+async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, threads: WorkerPool) -> None:
     """Within double quotes, a backslash before each of the four that both know."""
     await a_sink(tmp_path / "token", threads, "env").write(delivery(NASTY))
 
@@ -86,7 +88,7 @@ async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, threads: 
 @pytest.mark.parametrize("token", [CANARY, NASTY, "~root", "%h", "'", '"', "\\"])
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 async def test_a_real_shell_reads_env_back(
-    tmp_path: Path, threads: Threads, token: str, shell: str
+    tmp_path: Path, threads: WorkerPool, token: str, shell: str
 ) -> None:
     """``. file`` gives the very token, whatever printable characters it has."""
     program = shutil.which(shell)
@@ -105,7 +107,7 @@ async def test_a_real_shell_reads_env_back(
 
 
 async def test_a_refresh_replaces_the_file_and_no_reader_sees_a_part(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """A reader that has the old file open keeps the old token, whole."""
     path = tmp_path / "token"
@@ -120,7 +122,7 @@ async def test_a_refresh_replaces_the_file_and_no_reader_sees_a_part(
     assert [one.name for one in tmp_path.iterdir()] == ["token"]
 
 
-async def test_a_link_is_replaced_by_the_file(tmp_path: Path, threads: Threads) -> None:
+async def test_a_link_is_replaced_by_the_file(tmp_path: Path, threads: WorkerPool) -> None:
     """Nothing is written through a link, not even a dangling one."""
     (tmp_path / "elsewhere").write_text("mine")
     (tmp_path / "one").symlink_to("elsewhere")
@@ -156,15 +158,15 @@ def places(folder: Path) -> dict[str, Path]:
     "place", ["no-folder", "through-a-file", "folder", "pipe", "device", "loop", "too-long"]
 )
 async def test_what_a_person_must_change_is_refused(
-    tmp_path: Path, threads: Threads, place: str
+    tmp_path: Path, threads: WorkerPool, place: str
 ) -> None:
     """At the start and at each write alike; a device is never renamed over."""
     path = places(tmp_path)[place]
     before = sorted(tmp_path.iterdir())
 
-    with pytest.raises(SinkRefused) as proved:
+    with pytest.raises(SinkRejected) as proved:
         await a_sink(path, threads).prove()
-    with pytest.raises(SinkRefused) as written:
+    with pytest.raises(SinkRejected) as written:
         await a_sink(path, threads).write(delivery())
 
     assert proved.value.message == written.value.message
@@ -173,7 +175,7 @@ async def test_what_a_person_must_change_is_refused(
     assert sorted(tmp_path.iterdir()) == before
 
 
-async def test_proving_touches_no_file_that_is_there(tmp_path: Path, threads: Threads) -> None:
+async def test_proving_touches_no_file_that_is_there(tmp_path: Path, threads: WorkerPool) -> None:
     """The trial is another file, and it is gone afterwards; a killed run's is gone, too."""
     path = tmp_path / "token"
     path.write_text("in use")
@@ -187,7 +189,7 @@ async def test_proving_touches_no_file_that_is_there(tmp_path: Path, threads: Th
     assert path.read_text() == "in use"
 
 
-async def test_proving_makes_no_file_where_none_is(tmp_path: Path, threads: Threads) -> None:
+async def test_proving_makes_no_file_where_none_is(tmp_path: Path, threads: WorkerPool) -> None:
     """A consumer that waits for the file is not fooled."""
     await a_sink(tmp_path / "token", threads).prove()
 
@@ -202,14 +204,14 @@ async def test_proving_makes_no_file_where_none_is(tmp_path: Path, threads: Thre
         (errno.EIO, SinkFailed),
         (errno.ESTALE, SinkFailed),
         (errno.EMFILE, SinkFailed),
-        (errno.EACCES, SinkRefused),
-        (errno.EPERM, SinkRefused),
-        (errno.EROFS, SinkRefused),
+        (errno.EACCES, SinkRejected),
+        (errno.EPERM, SinkRejected),
+        (errno.EROFS, SinkRejected),
     ],
     ids=["full", "quota", "io", "stale", "handles", "access", "permission", "read-only"],
 )
 async def test_errors_are_sorted_by_whether_they_may_pass(
-    tmp_path: Path, threads: Threads, number: int, kind: type[Exception]
+    tmp_path: Path, threads: WorkerPool, number: int, kind: type[Exception]
 ) -> None:
     """A full disk is tried again; a closed folder wants a person. The old token stays."""
     path = tmp_path / "token"
@@ -227,7 +229,7 @@ async def test_errors_are_sorted_by_whether_they_may_pass(
 
 async def test_a_write_that_hangs_fails_in_time_and_takes_one_thread(tmp_path: Path) -> None:
     """A dead network file system: each later token waits no longer, and takes no further thread."""
-    threads, gate = Threads(2), threading.Event()
+    threads, gate = WorkerPool(2), threading.Event()
     path = tmp_path / "token"
     sink = FileSink(
         path, 0o600, "raw", threads, patience=timedelta(milliseconds=400), at=lambda _: hang(gate)
@@ -249,7 +251,9 @@ def hang(gate: threading.Event) -> None:
     gate.wait(40)
 
 
-async def test_an_older_token_never_lands_on_a_newer_one(tmp_path: Path, threads: Threads) -> None:
+async def test_an_older_token_never_lands_on_a_newer_one(
+    tmp_path: Path, threads: WorkerPool
+) -> None:
     """The write of a caller who left is finished before the next one's."""
     gate, reached = threading.Event(), threading.Event()
 
@@ -273,7 +277,7 @@ async def test_an_older_token_never_lands_on_a_newer_one(tmp_path: Path, threads
 # --- looking without writing -------------------------------------------------------
 
 
-async def test_a_file_that_was_written_is_in_place(tmp_path: Path, threads: Threads) -> None:
+async def test_a_file_that_was_written_is_in_place(tmp_path: Path, threads: WorkerPool) -> None:
     """Each form is recognised as what a write makes."""
     for form in ("raw", "env", "json"):
         sink = a_sink(tmp_path / "token", threads, form)
@@ -305,7 +309,7 @@ def spoilt(path: Path, how: str) -> None:
     "how", ["another mode", "another content", "gone", "the folder gone", "a link", "a pipe"]
 )
 async def test_a_file_that_is_not_as_it_was_written_is_told(
-    tmp_path: Path, threads: Threads, how: str
+    tmp_path: Path, threads: WorkerPool, how: str
 ) -> None:
     """Gone or changed in any way: it is to be written again; a pipe holds up nothing."""
     (tmp_path / "run").mkdir()
@@ -317,7 +321,7 @@ async def test_a_file_that_is_not_as_it_was_written_is_told(
     assert not await sink.check(delivery())
 
 
-async def test_another_form_than_was_written_is_told(tmp_path: Path, threads: Threads) -> None:
+async def test_another_form_than_was_written_is_told(tmp_path: Path, threads: WorkerPool) -> None:
     """The configuration wants JSON now: the raw token in the file is not it."""
     await a_sink(tmp_path / "token", threads, "raw").write(delivery())
 
@@ -325,7 +329,7 @@ async def test_another_form_than_was_written_is_told(tmp_path: Path, threads: Th
 
 
 async def test_a_mode_that_the_file_system_made_itself_is_no_drift(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """On FAT or SMB the mode is what the mount says: it is not written again for ever."""
     path = tmp_path / "token"
@@ -354,7 +358,9 @@ def plain_user() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-async def test_what_may_not_be_read_counts_as_in_place(plain_user: Path, threads: Threads) -> None:
+async def test_what_may_not_be_read_counts_as_in_place(
+    plain_user: Path, threads: WorkerPool
+) -> None:
     """A mode without reading for its owner is as wanted; nobody is warned of it."""
     path = plain_user / "token"
     sink = a_sink(path, threads, mode=0o040)
@@ -367,7 +373,7 @@ async def test_what_may_not_be_read_counts_as_in_place(plain_user: Path, threads
 
 
 async def test_a_file_that_vanishes_while_it_is_written_has_the_mode_that_was_wanted(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """A consumer that takes the file away at once is no failure."""
     path = tmp_path / "token"
@@ -383,7 +389,7 @@ async def test_a_file_that_vanishes_while_it_is_written_has_the_mode_that_was_wa
 
 async def test_a_look_that_hangs_fails_in_time(tmp_path: Path) -> None:
     """A dead mount: the look is given up, and says so."""
-    threads, gate = Threads(1), threading.Event()
+    threads, gate = WorkerPool(1), threading.Event()
     hanging = threads.begin(gate.wait, 40)
     sink = FileSink(tmp_path / "token", 0o600, "raw", threads, patience=timedelta(milliseconds=50))
     try:
@@ -395,9 +401,9 @@ async def test_a_look_that_hangs_fails_in_time(tmp_path: Path) -> None:
         threads.close()
 
 
-async def test_a_disk_that_fails_at_a_look_is_told(tmp_path: Path, threads: Threads) -> None:
+async def test_a_disk_that_fails_at_a_look_is_told(tmp_path: Path, threads: WorkerPool) -> None:
     """A loop of links in the folder's place: neither there nor gone."""
     (tmp_path / "loop").symlink_to("loop")
 
-    with pytest.raises(SinkRefused, match="cannot read"):
+    with pytest.raises(SinkRejected, match="cannot read"):
         await a_sink(tmp_path / "loop" / "token", threads).check(delivery())

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from homey_tokend.core.errors import (
-    BearerRefused,
-    Garbled,
+    BearerRejected,
     HomeyOffline,
-    ServerTrouble,
+    InvalidResponse,
+    ServerError,
     SinkFailed,
-    SinkRefused,
+    SinkRejected,
     Throttled,
     TokendError,
 )
@@ -115,7 +115,7 @@ async def test_a_missing_variable_is_refused_where_none_may_be_made() -> None:
     """``create: false`` never POSTs."""
     hub = a_hub()
 
-    with pytest.raises(SinkRefused, match="no logic variable named accesstoken"):
+    with pytest.raises(SinkRejected, match="no logic variable named accesstoken"):
         await by_name(hub, create=False).write(delivery())
 
     assert [method for method, _ in hub.seen] == ["GET"]
@@ -125,7 +125,7 @@ async def test_an_unknown_id_is_refused_and_nothing_is_made() -> None:
     """A variable cannot be created with an id of our choice."""
     hub = a_hub()
 
-    with pytest.raises(SinkRefused, match=f"no logic variable with the id {UUID}"):
+    with pytest.raises(SinkRejected, match=f"no logic variable with the id {UUID}"):
         await by_id(hub).write(delivery())
 
     assert hub.variables == {}
@@ -253,7 +253,7 @@ async def test_two_variables_of_the_name_are_refused_with_their_ids() -> None:
     for number in range(7):
         hub.add(f"id-{number}", "accesstoken")
 
-    with pytest.raises(SinkRefused, match="7 logic variables named accesstoken") as caught:
+    with pytest.raises(SinkRejected, match="7 logic variables named accesstoken") as caught:
         await by_name(hub).write(delivery())
 
     assert "id-0, id-1, id-2, id-3, id-4, …" in caught.value.remedy
@@ -265,7 +265,7 @@ async def test_200_with_another_value_is_refused() -> None:
     hub = a_hub(deaf=True)
     hub.add(UUID, "accesstoken")
 
-    with pytest.raises(SinkRefused, match="holds something else"):
+    with pytest.raises(SinkRejected, match="holds something else"):
         await by_name(hub).write(delivery())
 
 
@@ -274,7 +274,7 @@ async def test_a_new_variable_without_the_token_in_it_is_refused() -> None:
     made = {"id": UUID, "name": "accesstoken", "type": "string", "value": ""}
     hub = a_hub(script=[answer(200, {}), answer(200, made)])
 
-    with pytest.raises(SinkRefused, match="holds something else"):
+    with pytest.raises(SinkRejected, match="holds something else"):
         await by_name(hub).write(delivery())
 
 
@@ -284,9 +284,9 @@ async def test_a_variable_of_another_type_is_named(kind: str) -> None:
     hub = a_hub()
     hub.add(UUID, "accesstoken", kind, value=0)
 
-    with pytest.raises(SinkRefused, match=f"is of the type {kind}"):
+    with pytest.raises(SinkRejected, match=f"is of the type {kind}"):
         await by_name(hub).write(delivery())
-    with pytest.raises(SinkRefused, match=f"is of the type {kind}"):
+    with pytest.raises(SinkRejected, match=f"is of the type {kind}"):
         await by_id(hub).write(delivery())
 
 
@@ -295,7 +295,7 @@ async def test_a_400_is_looked_into_for_the_type() -> None:
     hub = a_hub(script=[answer(400, {"error": "Invalid Value"})])
     hub.add(UUID, "accesstoken", "number", value=0)
 
-    with pytest.raises(SinkRefused, match="is of the type number"):
+    with pytest.raises(SinkRejected, match="is of the type number"):
         await by_id(hub).write(delivery())
 
 
@@ -304,7 +304,7 @@ async def test_a_400_to_a_text_variable_is_refused_with_its_status() -> None:
     hub = a_hub(script=[answer(400, {"error": "Value Too Long"})])
     hub.add(UUID, "accesstoken")
 
-    with pytest.raises(SinkRefused) as caught:
+    with pytest.raises(SinkRejected) as caught:
         await by_id(hub).write(delivery())
 
     assert caught.value.status == 400
@@ -316,7 +316,7 @@ async def test_403_names_the_scope(scopes: frozenset[str]) -> None:
     hub = a_hub(scopes=scopes)
     hub.add(UUID, "accesstoken")
 
-    with pytest.raises(SinkRefused) as caught:
+    with pytest.raises(SinkRejected) as caught:
         await by_name(hub).write(delivery())
 
     assert caught.value.status == 403
@@ -327,22 +327,22 @@ async def test_401_is_the_keepers_business() -> None:
     """A refused bearer is not the fault of the sink."""
     hub = FakeHub(URL, "another bearer")
 
-    with pytest.raises(BearerRefused):
+    with pytest.raises(BearerRejected):
         await by_name(hub).write(delivery())
 
 
 @pytest.mark.parametrize(
     ("trouble", "kind"),
     [
-        (answer(503, "busy"), ServerTrouble),
-        (answer(408), ServerTrouble),
+        (answer(503, "busy"), ServerError),
+        (answer(408), ServerError),
         (answer(429, "", ("retry-after", "90")), Throttled),
         (answer(404, "mesh_node_offline"), HomeyOffline),
-        (answer(200, "<html>sign in to the guest network</html>"), Garbled),
-        (answer(200, '{"id": "cut'), Garbled),
-        (answer(200, "null"), Garbled),
-        (answer(200, "17"), Garbled),
-        (answer(204), Garbled),
+        (answer(200, "<html>sign in to the guest network</html>"), InvalidResponse),
+        (answer(200, '{"id": "cut'), InvalidResponse),
+        (answer(200, "null"), InvalidResponse),
+        (answer(200, "17"), InvalidResponse),
+        (answer(204), InvalidResponse),
         (answer(302, "", ("location", "https://portal.example")), SinkFailed),
     ],
     ids=["503", "408", "429", "offline", "html", "cut", "null", "number", "blank", "302"],
@@ -404,7 +404,7 @@ async def test_an_id_that_is_none_is_never_sent(odd: str) -> None:
     """What cannot stand in a path is not a variable of ours."""
     hub = a_hub(script=[answer(200, {odd: {"name": "accesstoken"}})])
 
-    with pytest.raises(SinkRefused, match="no logic variable"):
+    with pytest.raises(SinkRejected, match="no logic variable"):
         await by_name(hub, create=False).write(delivery())
 
     assert [method for method, _ in hub.seen] == ["GET"]

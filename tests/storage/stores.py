@@ -4,8 +4,8 @@ import asyncio
 
 from homey_tokend.core.errors import StateUnusable
 from homey_tokend.core.secret import Secret
-from homey_tokend.storage.document import Book, from_json, to_json
-from homey_tokend.storage.store import Ledger
+from homey_tokend.storage.document import StateDocument, from_json, to_json
+from homey_tokend.storage.store import StateStore
 from tests.support.clock import NOON
 
 
@@ -41,17 +41,17 @@ class FakeStore:
         return "state.json.damaged"
 
     @property
-    def book(self) -> Book:
+    def book(self) -> StateDocument:
         assert self.blob is not None
         return from_json(self.blob)
 
 
-def ledger_over(store: FakeStore, hidden: list[Secret] | None = None) -> Ledger:
+def ledger_over(store: FakeStore, hidden: list[Secret] | None = None) -> StateStore:
     hide = (hidden if hidden is not None else []).append
-    return Ledger(store, salt=lambda: "5a17", hide=hide, write_deadline_s=0.05)
+    return StateStore(store, salt=lambda: "5a17", hide=hide, write_deadline_s=0.05)
 
 
-async def loaded(book: Book) -> tuple[Ledger, FakeStore]:
+async def loaded(book: StateDocument) -> tuple[StateStore, FakeStore]:
     store = FakeStore(to_json(book))
     ledger = ledger_over(store)
     await ledger.load(NOON)

@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from homey_tokend.core.account import AccountState
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.secret import Secret
-from homey_tokend.core.tokens import Delivered
-from homey_tokend.storage.document import Book, from_json, to_json, with_accounts, with_homey
+from homey_tokend.core.tokens import DeliveryResult
+from homey_tokend.storage.document import (
+    StateDocument,
+    from_json,
+    to_json,
+    with_accounts,
+    with_homey,
+)
 from tests.core.samples import (
     DOWN,
     MINUTE,
@@ -30,12 +36,14 @@ STATE = (
         DOWN,
     )
     .undelivered("exec", 1, DOWN, at=NOON, draw=0.5)
-    .delivered("file", 1, Delivered(memory={"id": "7"}), NOON)
+    .delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
     .of_account("key")
 )
 ACCOUNT = refused_account(state=signed_in(NOON)).signing_in(NOON, 7).was_forced(NOON)
 #: Every kind of thing that is stored, at least once.
-BOOK = Book("5a17", {"home": STATE.loaded(NOON)}, {"key": ACCOUNT}, {"home": Secret("refresh")})
+BOOK = StateDocument(
+    "5a17", {"home": STATE.loaded(NOON)}, {"key": ACCOUNT}, {"home": Secret("refresh")}
+)
 
 TROUBLE = {"at", "kind", "step", "message", "remedy", "status", "count"}
 FAILURE = {"trouble", "draw", "not_before"} | {f"trouble.{name}" for name in TROUBLE}
@@ -57,7 +65,7 @@ STORED = {
         "refreshes",
         "sinks",
     },
-    "homeys.token": {"value", "generation", "url", "issued_at", "expires_at", "expiry_told"},
+    "homeys.token": {"value", "generation", "url", "issued_at", "expires_at", "expiry_reported"},
     "homeys.failure": FAILURE,
     "homeys.refusal": REFUSAL,
     "homeys.sinks": {
@@ -74,7 +82,7 @@ STORED = {
     "accounts.refusals": REFUSAL,
 }
 #: What of a Homey lives in memory only.
-IN_MEMORY = {"name", "minted_here", "proved_at", "asked_at", "unanswered", "wish"}
+IN_MEMORY = {"name", "minted_here", "verified_at", "asked_at", "unanswered", "wish"}
 
 
 def names(value: dict[str, Any]) -> set[str]:
@@ -84,7 +92,7 @@ def names(value: dict[str, Any]) -> set[str]:
 
 @settings(max_examples=50)
 @given(books())
-def test_a_book_comes_back_as_it_was_stored(book: Book) -> None:
+def test_a_book_comes_back_as_it_was_stored(book: StateDocument) -> None:
     assert book == from_json(to_json(book))
 
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from homey_tokend.core.errors import StateUnusable
-from homey_tokend.storage.document import Book, from_json, to_json
+from homey_tokend.storage.document import StateDocument, from_json, to_json
 from tests.storage.test_book import BOOK
 
 BLOB = to_json(BOOK)
@@ -181,7 +181,7 @@ def test_a_file_with_any_bytes_changed_is_damage_or_a_book(data: st.DataObject) 
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
 
     try:
-        book: Book | None = from_json(bytes(blob))
+        book: StateDocument | None = from_json(bytes(blob))
     except StateUnusable:
         book = None
 
@@ -207,7 +207,7 @@ json_values = st.recursive(
 @given(st.sampled_from([path for path, _ in leaves(document()) if path]), json_values)
 def test_a_file_with_any_value_anywhere_is_damage_or_a_book(path: Path, value: Any) -> None:
     try:
-        book: Book | None = from_json(with_value(path, value))
+        book: StateDocument | None = from_json(with_value(path, value))
     except StateUnusable:
         book = None
 

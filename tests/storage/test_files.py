@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
-from homey_tokend.runtime.workers import Threads, Turns
-from homey_tokend.storage.atomic import remedy_for, sweep, sync_folder, write_private
-from homey_tokend.storage.state_file import STATE_LIMIT, FileStore, Lock, NullStore
+from homey_tokend.runtime.workers import SerialWorker, WorkerPool
+from homey_tokend.storage.atomic import remedy_of, remove_leftovers, sync_folder, write_atomic
+from homey_tokend.storage.state_file import STATE_LIMIT, InstanceLock, NoStateFile, StateFile
 
 POINTS = ("opened", "written", "synced", "renamed", "folder_synced")
 OLD, NEW = b"old " * 4000, b"new " * 5000
@@ -25,22 +25,22 @@ OLD, NEW = b"old " * 4000, b"new " * 5000
 _WRITER = """
 import sys, time
 from pathlib import Path
-from homey_tokend.storage.atomic import write_private
+from homey_tokend.storage.atomic import write_atomic
 def at(point):
     if point == sys.argv[2]:
         print(point, flush=True)
         time.sleep(60)
-write_private(Path(sys.argv[1]), b"new " * 5000, at=at)
+write_atomic(Path(sys.argv[1]), b"new " * 5000, at=at)
 """
 #: Writes more than the limit of a file's size allows.
 _TOO_LARGE = """
 import resource, signal, sys
 from pathlib import Path
-from homey_tokend.storage.atomic import write_private
+from homey_tokend.storage.atomic import write_atomic
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
-    write_private(Path(sys.argv[1]), b"new " * 5000)
+    write_atomic(Path(sys.argv[1]), b"new " * 5000)
 except OSError as error:
     print(error.errno)
 """
@@ -48,8 +48,8 @@ except OSError as error:
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from homey_tokend.storage.state_file import Lock
-lock = Lock(Path(sys.argv[1]))
+from homey_tokend.storage.state_file import InstanceLock
+lock = InstanceLock(Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)
 time.sleep(60)
@@ -61,14 +61,14 @@ _FULL = """
 import resource, signal, sys
 from pathlib import Path
 from homey_tokend.core.errors import AlreadyRunning
-from homey_tokend.storage.state_file import Lock
+from homey_tokend.storage.state_file import InstanceLock
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 free = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, free[1]))
-lock = Lock(Path(sys.argv[1]))
+lock = InstanceLock(Path(sys.argv[1]))
 lock.acquire()
 try:
-    Lock(Path(sys.argv[1])).acquire()
+    InstanceLock(Path(sys.argv[1])).acquire()
 except AlreadyRunning as error:
     print(error.message)
 resource.setrlimit(resource.RLIMIT_FSIZE, free)  # coverage writes at the end
@@ -76,8 +76,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, free)  # coverage writes at the end
 
 
 @pytest.fixture
-def threads() -> Iterator[Threads]:
-    threads = Threads()
+def threads() -> Iterator[WorkerPool]:
+    threads = WorkerPool()
     yield threads
     threads.close()
 
@@ -125,7 +125,7 @@ def test_the_mode_is_exact_whatever_the_umask(tmp_path: Path, mode: int) -> None
     """The file gets the mode asked for, no less and no more."""
     before = os.umask(0o077)
     try:
-        write_private(tmp_path / "token", NEW, mode=mode)
+        write_atomic(tmp_path / "token", NEW, mode=mode)
     finally:
         os.umask(before)
 
@@ -142,7 +142,7 @@ def test_the_temporary_file_is_closed_to_others_until_it_is_complete(tmp_path: P
 
     before = os.umask(0)
     try:
-        write_private(tmp_path / "token", NEW, mode=0o644, at=at)
+        write_atomic(tmp_path / "token", NEW, mode=0o644, at=at)
     finally:
         os.umask(before)
 
@@ -156,7 +156,7 @@ def test_the_group_is_set_where_one_is_given(tmp_path: Path) -> None:
     """A group of ours is taken over before anybody else can read the file."""
     group = os.getgroups()[-1] if os.getgroups() else os.getgid()
 
-    write_private(tmp_path / "token", NEW, mode=0o640, group=group)
+    write_atomic(tmp_path / "token", NEW, mode=0o640, group=group)
 
     assert (tmp_path / "token").stat().st_gid == group
 
@@ -168,7 +168,7 @@ def test_a_failure_leaves_old_or_new_and_no_temporary_file(tmp_path: Path, point
     path.write_bytes(OLD)
 
     with pytest.raises(OSError, match="No space left"):
-        write_private(path, NEW, at=failing(point, errno.ENOSPC))
+        write_atomic(path, NEW, at=failing(point, errno.ENOSPC))
 
     assert path.read_bytes() == (OLD if POINTS.index(point) < 3 else NEW)
     assert names(tmp_path) == ["token"]
@@ -181,7 +181,7 @@ def test_an_interrupt_removes_the_temporary_file_too(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_private(tmp_path / "token", NEW, at=at)
+        write_atomic(tmp_path / "token", NEW, at=at)
 
     assert names(tmp_path) == []
 
@@ -195,10 +195,10 @@ def test_a_kill_leaves_old_or_new_and_the_next_start_sweeps(tmp_path: Path, poin
     writer = started(_WRITER, path, point)
     held = names(tmp_path)
 
-    sweep(path)
+    remove_leftovers(path)
     swept_while_alive = names(tmp_path)
     ended(writer)
-    sweep(path)
+    remove_leftovers(path)
 
     assert swept_while_alive[-1] == "token"
     if point in {"opened", "written"}:
@@ -226,7 +226,7 @@ def test_a_link_in_the_place_is_replaced_and_not_written_through(tmp_path: Path)
     (tmp_path / "elsewhere").write_bytes(OLD)
     (tmp_path / "token").symlink_to("elsewhere")
 
-    write_private(tmp_path / "token", NEW)
+    write_atomic(tmp_path / "token", NEW)
 
     assert not (tmp_path / "token").is_symlink()
     assert (tmp_path / "elsewhere").read_bytes() == OLD
@@ -235,9 +235,9 @@ def test_a_link_in_the_place_is_replaced_and_not_written_through(tmp_path: Path)
 def test_a_missing_folder_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     """Nothing is made on the way to a file."""
     with pytest.raises(FileNotFoundError) as caught:
-        write_private(tmp_path / "no" / "token", NEW)
+        write_atomic(tmp_path / "no" / "token", NEW)
 
-    assert remedy_for(caught.value) == "Create the folder, for the daemon's user to write in."
+    assert remedy_of(caught.value) == "Create the folder, for the daemon's user to write in."
 
 
 def test_a_folder_that_cannot_be_synced_is_no_failure() -> None:
@@ -267,8 +267,8 @@ def test_sweeping_touches_only_what_is_ours(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / ".token.aaaaaaaaaaaaaaaa.tmp").symlink_to("victim")
 
-    sweep(tmp_path / "token")
-    sweep(tmp_path / "no" / "folder")
+    remove_leftovers(tmp_path / "token")
+    remove_leftovers(tmp_path / "no" / "folder")
 
     assert names(tmp_path) == sorted([*kept, ".token.aaaaaaaaaaaaaaaa.tmp"])
 
@@ -276,7 +276,7 @@ def test_sweeping_touches_only_what_is_ours(tmp_path: Path) -> None:
 # --- threads and turns -------------------------------------------------------
 
 
-async def test_work_runs_beside_a_stuck_default_pool(threads: Threads) -> None:
+async def test_work_runs_beside_a_stuck_default_pool(threads: WorkerPool) -> None:
     """Look-ups that hang in the loop's own pool hold up no file."""
     loop, gate = asyncio.get_running_loop(), threading.Event()
     stuck = [loop.run_in_executor(None, gate.wait) for _ in range(64)]
@@ -288,9 +288,9 @@ async def test_work_runs_beside_a_stuck_default_pool(threads: Threads) -> None:
     assert done == 42
 
 
-async def test_turns_keep_the_order_even_behind_one_who_left(threads: Threads) -> None:
+async def test_turns_keep_the_order_even_behind_one_who_left(threads: WorkerPool) -> None:
     """A cancelled caller's work is finished before the next begins."""
-    turns, gate, order = Turns(threads), threading.Event(), list[str]()
+    turns, gate, order = SerialWorker(threads), threading.Event(), list[str]()
 
     def slow() -> None:
         gate.wait(5)
@@ -309,9 +309,9 @@ async def test_turns_keep_the_order_even_behind_one_who_left(threads: Threads) -
     assert order == ["first", "second", "third"]
 
 
-async def test_what_work_raises_reaches_its_caller_alone(threads: Threads) -> None:
+async def test_what_work_raises_reaches_its_caller_alone(threads: WorkerPool) -> None:
     """The next in turn is not told of a failure before it."""
-    turns = Turns(threads)
+    turns = SerialWorker(threads)
 
     outcomes = await asyncio.gather(
         turns.run(int, "no number"), turns.run(int, "5"), return_exceptions=True
@@ -323,8 +323,8 @@ async def test_what_work_raises_reaches_its_caller_alone(threads: Threads) -> No
 
 async def test_closed_threads_take_no_work_and_hold_no_turn() -> None:
     """After the end each asking is told so; none waits for ever."""
-    threads = Threads()
-    turns = Turns(threads)
+    threads = WorkerPool()
+    turns = SerialWorker(threads)
     threads.close()
 
     for _ in range(2):
@@ -335,21 +335,21 @@ async def test_closed_threads_take_no_work_and_hold_no_turn() -> None:
 # --- FileStore ---------------------------------------------------------------
 
 
-async def test_what_is_saved_is_loaded(tmp_path: Path, threads: Threads) -> None:
+async def test_what_is_saved_is_loaded(tmp_path: Path, threads: WorkerPool) -> None:
     """A second store on the same path finds it; before, there is nothing."""
     path = tmp_path / "a" / "b" / "state.json"
-    store = FileStore(path, threads)
+    store = StateFile(path, threads)
 
     assert await store.load() is None
     await store.save(b"{}")
 
-    assert await FileStore(path, threads).load() == b"{}"
+    assert await StateFile(path, threads).load() == b"{}"
     assert mode_of(path) == 0o600
     assert mode_of(path.parent) == 0o700
 
 
 async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """Of a hundred saves at once only the first and the newest reach the disk."""
     writes = list[str]()
@@ -361,7 +361,7 @@ async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
             reached.set()
             gate.wait(5)
 
-    store = FileStore(tmp_path / "state", threads, at=at)
+    store = StateFile(tmp_path / "state", threads, at=at)
     saves = [asyncio.create_task(store.save(b"%d" % number)) for number in range(100)]
     await asyncio.to_thread(reached.wait, 5)
     gate.set()
@@ -372,7 +372,7 @@ async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
 
 
 async def test_a_cancelled_save_never_lands_on_a_newer_one(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """The thread of a cancelled save goes on: the newer save waits for it."""
     gate, reached = threading.Event(), threading.Event()
@@ -382,7 +382,7 @@ async def test_a_cancelled_save_never_lands_on_a_newer_one(
             reached.set()
             gate.wait(5)
 
-    store = FileStore(tmp_path / "state", threads, at=at)
+    store = StateFile(tmp_path / "state", threads, at=at)
     older = asyncio.create_task(store.save(b"older"))
     await asyncio.to_thread(reached.wait, 5)
     older.cancel()
@@ -408,20 +408,20 @@ async def test_a_cancelled_save_never_lands_on_a_newer_one(
     ids=["full", "quota", "read-only", "closed", "broken", "other"],
 )
 async def test_a_failed_save_keeps_the_old_state_and_tells_a_remedy(
-    tmp_path: Path, threads: Threads, number: int, remedy: str
+    tmp_path: Path, threads: WorkerPool, number: int, remedy: str
 ) -> None:
     """The old blob is still there, the next save may well work."""
     path = tmp_path / "state"
-    await FileStore(path, threads).save(b"old")
+    await StateFile(path, threads).save(b"old")
 
     with pytest.raises(StateUnusable, match=os.strerror(number).lower()) as caught:
-        await FileStore(path, threads, at=failing("written", number)).save(b"new")
+        await StateFile(path, threads, at=failing("written", number)).save(b"new")
 
     assert remedy in caught.value.remedy
-    assert await FileStore(path, threads).load() == b"old"
+    assert await StateFile(path, threads).load() == b"old"
 
 
-async def test_a_save_after_a_failed_one_writes(tmp_path: Path, threads: Threads) -> None:
+async def test_a_save_after_a_failed_one_writes(tmp_path: Path, threads: WorkerPool) -> None:
     """What failed does not count as written."""
     broken = [True]
 
@@ -429,7 +429,7 @@ async def test_a_save_after_a_failed_one_writes(tmp_path: Path, threads: Threads
         if broken:
             raise OSError(errno.ENOSPC, "full")
 
-    store = FileStore(tmp_path / "state", threads, at=at)
+    store = StateFile(tmp_path / "state", threads, at=at)
     with pytest.raises(StateUnusable):
         await store.save(b"same")
     broken.clear()
@@ -439,10 +439,10 @@ async def test_a_save_after_a_failed_one_writes(tmp_path: Path, threads: Threads
 
 
 async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """What could not be loaded must not be saved either."""
-    store = FileStore(tmp_path / "state", threads)
+    store = StateFile(tmp_path / "state", threads)
     with pytest.raises(StateUnusable, match="was not written"):
         await store.save(b" " * (STATE_LIMIT + 1))
     (tmp_path / "state").write_bytes(b" " * (STATE_LIMIT + 1))
@@ -452,19 +452,21 @@ async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
 
 
 async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """It is told, at once."""
     os.mkfifo(tmp_path / "state")
 
     with pytest.raises(StateUnusable, match="no plain file"):
-        await asyncio.wait_for(FileStore(tmp_path / "state", threads).load(), 40)
+        await asyncio.wait_for(StateFile(tmp_path / "state", threads).load(), 40)
 
 
-async def test_a_folder_in_the_place_of_the_state_is_told(tmp_path: Path, threads: Threads) -> None:
+async def test_a_folder_in_the_place_of_the_state_is_told(
+    tmp_path: Path, threads: WorkerPool
+) -> None:
     """For loading and for saving alike, with what to do."""
     (tmp_path / "state").mkdir()
-    store = FileStore(tmp_path / "state", threads)
+    store = StateFile(tmp_path / "state", threads)
 
     with pytest.raises(StateUnusable, match="cannot read"):
         await store.load()
@@ -474,25 +476,25 @@ async def test_a_folder_in_the_place_of_the_state_is_told(tmp_path: Path, thread
     assert "name a file" in caught.value.remedy
 
 
-async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, threads: Threads) -> None:
+async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, threads: WorkerPool) -> None:
     """A start finds its state through a link, and clears up after a killed run."""
     (tmp_path / "elsewhere").write_bytes(b"{}")
     (tmp_path / "state").symlink_to("elsewhere")
     (tmp_path / ".state.0123456789abcdef.tmp").touch()
 
-    blob = await FileStore(tmp_path / "state", threads).load()
+    blob = await StateFile(tmp_path / "state", threads).load()
 
     assert blob == b"{}"
     assert names(tmp_path) == ["elsewhere", "state"]
 
 
 async def test_a_damaged_state_is_set_aside_and_few_are_kept(
-    tmp_path: Path, threads: Threads
+    tmp_path: Path, threads: WorkerPool
 ) -> None:
     """The numbers grow, the newest three stay, nothing else is touched."""
     path = tmp_path / "state"
     (tmp_path / "state.damaged-by-hand").touch()
-    store = FileStore(path, threads)
+    store = StateFile(path, threads)
 
     places = []
     for number in range(1, 6):
@@ -510,17 +512,19 @@ async def test_a_damaged_state_is_set_aside_and_few_are_kept(
     assert await store.set_aside() == ""
 
 
-async def test_a_state_that_cannot_be_set_aside_is_told(tmp_path: Path, threads: Threads) -> None:
+async def test_a_state_that_cannot_be_set_aside_is_told(
+    tmp_path: Path, threads: WorkerPool
+) -> None:
     """A path through a file, say."""
     (tmp_path / "file").touch()
 
     with pytest.raises(StateUnusable, match="cannot set aside"):
-        await FileStore(tmp_path / "file" / "state", threads).set_aside()
+        await StateFile(tmp_path / "file" / "state", threads).set_aside()
 
 
 async def test_the_null_store_keeps_nothing() -> None:
     """``state.path: null``: saved, and gone."""
-    store = NullStore()
+    store = NoStateFile()
     await store.save(b"{}")
 
     assert await store.load() is None
@@ -532,7 +536,7 @@ async def test_the_null_store_keeps_nothing() -> None:
 
 def test_a_lock_is_taken_once_and_again_after_its_release(tmp_path: Path) -> None:
     """The second is told who holds it; the file is private."""
-    first, second = Lock(tmp_path / "run" / "lock"), Lock(tmp_path / "run" / "lock")
+    first, second = InstanceLock(tmp_path / "run" / "lock"), InstanceLock(tmp_path / "run" / "lock")
     first.acquire()
 
     with pytest.raises(AlreadyRunning, match=f"another daemon is running .process {os.getpid()}"):
@@ -552,21 +556,21 @@ def test_a_killed_daemon_leaves_no_stale_lock(tmp_path: Path) -> None:
     holder = started(_HOLDER, tmp_path / "lock")
 
     with pytest.raises(AlreadyRunning, match=str(holder.pid)):
-        Lock(tmp_path / "lock").acquire()
+        InstanceLock(tmp_path / "lock").acquire()
     ended(holder)
-    lock = Lock(tmp_path / "lock")
+    lock = InstanceLock(tmp_path / "lock")
     lock.acquire()
     lock.release()
 
 
 def test_a_lock_without_a_number_in_it_is_still_a_lock(tmp_path: Path) -> None:
     """Garbage in the file is not repeated."""
-    first = Lock(tmp_path / "lock")
+    first = InstanceLock(tmp_path / "lock")
     first.acquire()
     (tmp_path / "lock").write_bytes(b"\x1b[31mgarbage")
 
     with pytest.raises(AlreadyRunning) as caught:
-        Lock(tmp_path / "lock").acquire()
+        InstanceLock(tmp_path / "lock").acquire()
     first.release()
 
     assert caught.value.message == "another daemon is running"
@@ -593,4 +597,4 @@ def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
     for name in ("folder", "link", "pipe"):
         with pytest.raises(StateUnusable, match="cannot lock"):
-            Lock(tmp_path / name).acquire()
+            InstanceLock(tmp_path / name).acquire()

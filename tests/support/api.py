@@ -11,7 +11,7 @@ import pytest
 
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import FakeDesk, token, view
 
 
@@ -35,7 +35,7 @@ def desk() -> FakeDesk:
 @pytest.fixture
 async def server(desk: FakeDesk, socket_path: Path) -> AsyncIterator[Server]:
     made = Server(Api(desk, version="1.2.3"), idle=timedelta(milliseconds=300))
-    await made.start(SocketPlace(socket_path))
+    await made.start(SocketOptions(socket_path))
     yield made
     await made.stop()
 

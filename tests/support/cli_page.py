@@ -26,7 +26,7 @@ TAIL = f"""\
 | {exit_codes.CANNOT_CREATE} | the socket, the lock or the state cannot be created, or another daemon is running |
 | {exit_codes.CANNOT_WRITE} | the output cannot be written |
 | {exit_codes.TRY_LATER} | no valid token now, try again later |
-| {exit_codes.REFUSED} | credentials or consent rejected, or access denied: a person is needed |
+| {exit_codes.ACTION_NEEDED} | credentials or consent rejected, or access denied: a person is needed |
 | {exit_codes.CONFIGURATION} | invalid configuration |
 | {exit_codes.INTERRUPTED} | ended by Ctrl-C |
 | {exit_codes.BROKEN_PIPE} | the reader of the output closed it |
@@ -49,8 +49,8 @@ def commands() -> list[str]:
 
 def page() -> str:
     """The whole page."""
-    parts = [("homey-tokend", parser.overview())]
-    parts += [(f"homey-tokend {name}", parser.parser_of(name)) for name in commands()]
+    parts = [("homey-tokend", parser.program_parser())]
+    parts += [(f"homey-tokend {name}", parser.command_parser(name)) for name in commands()]
     body = "".join(f"## {name}\n\n```text\n{part.format_help()}```\n\n" for name, part in parts)
     return HEAD + body + TAIL
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from homey_tokend.core.secret import Secret
-from homey_tokend.core.status import Health, Refreshed, Trouble, View
+from homey_tokend.core.status import Health, RefreshResult, Trouble, View
 from homey_tokend.core.tokens import Token
 
 #: No answer but a token's may hold this.
@@ -34,14 +34,14 @@ def view(name: str = "home", held: Token | None = None, **more: object) -> View:
         health=Health.DOWN if held is None else Health.OK,
         url="https://abc.connect.athom.com",
         token=held,
-        proved_at=None,
+        verified_at=None,
         refreshing=False,
         renew_at=None,
         next_at=None,
-        next_why="",
+        next_reason="",
         trouble=None,
-        dies_at=None,
-        refusing_until=None,
+        outage_at=None,
+        sign_in_blocked_until=None,
         refreshes=1,
     )
     return replace(plain, **more)  # type: ignore[arg-type]  # any field of the view
@@ -50,7 +50,7 @@ def view(name: str = "home", held: Token | None = None, **more: object) -> View:
 def refused() -> Trouble:
     """What a wrong password leaves behind."""
     return Trouble(
-        NOW, "account_refused", "login", "the account refuses the password", "Correct it.", 401, 3
+        NOW, "account_rejected", "login", "the account refuses the password", "Correct it.", 401, 3
     )
 
 
@@ -62,7 +62,7 @@ class FakeDesk:
         self.time = NOW
         self.living = True
         self.renewed: dict[str, View] = {}
-        self.refreshed: Refreshed | None = None
+        self.refreshed: RefreshResult | None = None
         self.asked: list[tuple[str, timedelta, timedelta]] = []
         self.refuted_with: list[tuple[str, int, timedelta]] = []
         self.called = asyncio.Event()
@@ -91,12 +91,12 @@ class FakeDesk:
         self.views.update(self.renewed)
         return self.views[name]
 
-    async def refresh(self, name: str, wait: timedelta) -> Refreshed:
+    async def refresh(self, name: str, wait: timedelta) -> RefreshResult:
         self.asked.append((name, timedelta(0), wait))
         if self.refreshed is not None:
             return self.refreshed
         self.views.update(self.renewed)
-        return Refreshed(self.views[name], done=name in self.renewed)
+        return RefreshResult(self.views[name], done=name in self.renewed)
 
     async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
         self.refuted_with.append((name, generation, wait))

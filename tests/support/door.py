@@ -10,34 +10,34 @@ from pathlib import Path
 
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
-from homey_tokend.proxy.calls import Limits
+from homey_tokend.proxy.calls import ProxyLimits
 from homey_tokend.proxy.forwarder import Forwarder
-from homey_tokend.proxy.limiter import Line
+from homey_tokend.proxy.limiter import LimiterSettings
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.server.app import Api
-from homey_tokend.server.call_metrics import counted
-from homey_tokend.server.metrics import Counts
+from homey_tokend.server.call_metrics import count_calls
+from homey_tokend.server.metrics import Metrics
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.clock import FakeClock
 from tests.support.desk import CANARY, FakeDesk, token, view
 
 #: Reading the authorities blocks for 20 ms; no request here is over TLS.
 TLS = ssl.create_default_context()
 #: Where nothing is to come too late, be the machine ever so busy.
-PATIENT = Limits(
+PATIENT = ProxyLimits(
     connect=timedelta(seconds=20),
     silence=timedelta(seconds=20),
     whole=timedelta(seconds=30),
     refresh=timedelta(seconds=20),
-    line=Line(wait=timedelta(seconds=20)),
+    line=LimiterSettings(wait=timedelta(seconds=20)),
 )
 #: Where silence is what is tested.
 HASTY = replace(
     PATIENT,
     silence=timedelta(milliseconds=300),
     refresh=timedelta(milliseconds=300),
-    line=Line(wait=timedelta(milliseconds=300)),
+    line=LimiterSettings(wait=timedelta(milliseconds=300)),
 )
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -146,7 +146,7 @@ class Door:
     desk: FakeDesk
     hub: Hub
     clock: FakeClock
-    counts: Counts = field(default_factory=Counts)
+    counts: Metrics = field(default_factory=Metrics)
 
     def hold(self, held: Token | None = None, **more: object) -> View:
         """Put a token for the hub into the desk, and give the view."""
@@ -209,7 +209,7 @@ def with_length(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
 
 
 @asynccontextmanager
-async def opened(path: Path, limits: Limits = PATIENT) -> AsyncIterator[Door]:
+async def opened(path: Path, limits: ProxyLimits = PATIENT) -> AsyncIterator[Door]:
     """A door with a hub behind it."""
     hub, clock = Hub(), FakeClock()
     server = await asyncio.start_server(hub.take, "127.0.0.1", 0)
@@ -218,9 +218,9 @@ async def opened(path: Path, limits: Limits = PATIENT) -> AsyncIterator[Door]:
     door.hold()
     upstream = Upstream({}, ssl_context=TLS)
     forward = Forwarder(door.desk, upstream, clock, limits)
-    handler = counted(forward.answer, door.counts, clock)
+    handler = count_calls(forward.answer, door.counts, clock)
     api = Server(Api(door.desk, version="1", forward=handler))
-    await api.start(SocketPlace(path))
+    await api.start(SocketOptions(path))
     yield door
     await api.stop()
     await upstream.close()

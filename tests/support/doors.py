@@ -9,7 +9,7 @@ from pathlib import Path
 
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import FakeDesk
 
 
@@ -21,7 +21,7 @@ def serving(desk: FakeDesk, path: Path) -> Iterator[None]:
 
     def turn() -> None:
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(server.start(SocketPlace(path)))
+        loop.run_until_complete(server.start(SocketOptions(path)))
         started.set()
         loop.run_forever()
         loop.run_until_complete(server.stop())

@@ -11,7 +11,7 @@ from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from homey_tokend.server.unix_socket import SocketPlace
+from homey_tokend.server.unix_socket import SocketOptions
 from homey_tokend.simulator import Settings, Simulator
 from tests.support.clock import FakeClock
 from tests.support.desk import FakeDesk, token, view
@@ -57,7 +57,7 @@ def inhabited(path: Path, settings: Settings | None = None) -> Iterator[Home]:
     async def begin() -> None:
         await home.simulator.start()
         home.sign_in()
-        await server.start(SocketPlace(path))
+        await server.start(SocketOptions(path))
 
     async def end() -> None:
         await server.stop()

@@ -12,7 +12,7 @@ from typing import Any
 
 from homey_tokend.cli import parser as cli
 from homey_tokend.config import schema
-from homey_tokend.config.document import SHAPES
+from homey_tokend.config.document import SECTIONS
 from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES
 from tests.support.cli_page import TAIL, commands
 
@@ -52,7 +52,7 @@ def command_page() -> str:
         ".SH COMMANDS",
     ]
     for name in commands():
-        lines += _command(name, cli.parser_of(name))
+        lines += _command(name, cli.command_parser(name))
     lines += [".SH EXIT STATUS"]
     for status, meaning in re.findall(r"^\| (\d+) \| (.*) \|$", TAIL, re.MULTILINE):
         lines += [".TP", f".B {status}", _plain(meaning)]
@@ -83,7 +83,7 @@ def configuration_page() -> str:
     for source, meaning in _places(made["$defs"]["HomeyDocument"]["properties"]["password"]):
         lines += [".TP", f".B {_plain(source)}", _plain(meaning)]
     lines += [".SH KEYS"]
-    for path, model in SHAPES.items():
+    for path, model in SECTIONS.items():
         shape = made if not path else made["$defs"][model.__name__]
         lines += _section(path, shape, made["$defs"])
     lines += [".SH ENVIRONMENT", _plain("Without a file. Those of the Homey also as NAME_FILE.")]

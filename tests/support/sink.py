@@ -2,7 +2,7 @@
 
 import asyncio
 
-from homey_tokend.core.tokens import Delivered, Delivery
+from homey_tokend.core.tokens import Delivery, DeliveryResult
 
 
 class FakeSink:
@@ -24,11 +24,11 @@ class FakeSink:
         self.free.set()
         self.memory: dict[str, str] = {}
 
-    async def write(self, delivery: Delivery) -> Delivered:
+    async def write(self, delivery: Delivery) -> DeliveryResult:
         self.begun.append(delivery)
         failure = self.failures.pop(0) if self.failures else None
         await self.free.wait()
         if failure is not None:
             raise failure
         self.taken.append(delivery.token.generation)
-        return Delivered("taken", {"writes": str(len(self.taken))})
+        return DeliveryResult("taken", {"writes": str(len(self.taken))})

@@ -11,31 +11,31 @@ share: ``shapes``, ``dates`` and ``excerpts``.
 from homey_tokend.athom.answers.accounts import (
     no_form,
     no_redirect,
+    parse_redirect,
+    parse_user_token,
     raise_for_consent,
-    redirected_code,
-    user_token_of,
 )
-from homey_tokend.athom.answers.cloud import delegation_of, grant_of, homeys_of
-from homey_tokend.athom.answers.common import json_of, raise_for_trouble
-from homey_tokend.athom.answers.dates import retry_after_of, skew_of
-from homey_tokend.athom.answers.homey import homey_login_of, session_of
+from homey_tokend.athom.answers.cloud import parse_delegation, parse_grant, parse_homeys
+from homey_tokend.athom.answers.common import parse_json, raise_for_common_failures
+from homey_tokend.athom.answers.dates import clock_skew, retry_after
+from homey_tokend.athom.answers.homey import parse_homey_login, parse_session
 from homey_tokend.core.excerpt import clean, said
 
 __all__ = [
     "clean",
-    "delegation_of",
-    "grant_of",
-    "homey_login_of",
-    "homeys_of",
-    "json_of",
+    "clock_skew",
     "no_form",
     "no_redirect",
+    "parse_delegation",
+    "parse_grant",
+    "parse_homey_login",
+    "parse_homeys",
+    "parse_json",
+    "parse_redirect",
+    "parse_session",
+    "parse_user_token",
+    "raise_for_common_failures",
     "raise_for_consent",
-    "raise_for_trouble",
-    "redirected_code",
-    "retry_after_of",
+    "retry_after",
     "said",
-    "session_of",
-    "skew_of",
-    "user_token_of",
 ]

@@ -10,16 +10,16 @@ from homey_tokend.athom.answers.common import (
     changed,
     is_json,
     is_json_object,
-    json_of_success,
     opaque,
-    raise_for_trouble,
+    parse_success_json,
+    raise_for_common_failures,
 )
 from homey_tokend.core.errors import (
-    AccountRefused,
-    ClientRefused,
-    ConsentRefused,
+    AccountRejected,
+    ClientRejected,
+    ConsentRejected,
     ProtocolChanged,
-    StaleSignIn,
+    SignInExpired,
 )
 from homey_tokend.core.excerpt import clean, quoted
 from homey_tokend.core.http_types import Response, Step
@@ -29,34 +29,34 @@ from homey_tokend.core.tokens import UserToken
 # --- login (docs/wire.md A1) -----------------------------------------------------
 
 
-def user_token_of(response: Response, hide: Iterable[Secret]) -> UserToken:
+def parse_user_token(response: Response, hide: Iterable[Secret]) -> UserToken:
     """The answer of POST /login.
 
     Raises:
-        AccountRefused: 4xx with JSON.
+        AccountRejected: 4xx with JSON.
         ProtocolChanged: 4xx without JSON, or JSON without a text ``token``.
         Transient: the host is in trouble, or something else answers for it.
     """
     step = Step.LOGIN
-    raise_for_trouble(step, response)
+    raise_for_common_failures(step, response)
     if 400 <= response.status < 500:
         raise (
             _account_refused(response, hide) if is_json(response) else _refused_unusually(response)
         )
-    found = json_of_success(step, response, "the login gave an unknown answer")
+    found = parse_success_json(step, response, "the login gave an unknown answer")
     value = found.get("token") if isinstance(found, dict) else None
     return UserToken(
         opaque(step, response, value, "user token", JWT_LIMIT), issued_at=response.received_at
     )
 
 
-def _account_refused(response: Response, hide: Iterable[Secret]) -> AccountRefused:
+def _account_refused(response: Response, hide: Iterable[Secret]) -> AccountRejected:
     """Tell the cases apart by text, for the sentence alone: by status they are one (A1)."""
     message, remedy = _known_words(response) or (
         "Athom refuses the sign-in",
         "Check e-mail and password by signing in at my.homey.app.",
     )
-    return AccountRefused(
+    return AccountRejected(
         f"{message}{quoted(response, hide)}",
         step=Step.LOGIN,
         status=response.status,
@@ -102,7 +102,7 @@ def _json_code(response: Response) -> object:
 # --- authorise and consent (docs/wire.md A2, A3) ---------------------------------
 
 
-def redirected_code(
+def parse_redirect(
     step: Step, response: Response, redirect_url: str, hide: Iterable[Secret]
 ) -> str | None:
     """The code of a redirect to ``redirect_url``; None where it leads elsewhere.
@@ -111,7 +111,7 @@ def redirected_code(
     own (``docs/wire.md`` 0).
 
     Raises:
-        ConsentRefused: ``error=access_denied``.
+        ConsentRejected: ``error=access_denied``.
         ProtocolChanged: another error, or no code.
     """
     try:
@@ -137,10 +137,10 @@ def _place(url: SplitResult) -> tuple[str, str, str]:
 
 def _consent_error(
     step: Step, response: Response, query: Mapping[str, str], hide: Iterable[Secret]
-) -> ConsentRefused | ProtocolChanged:
+) -> ConsentRejected | ProtocolChanged:
     words = clean(f"{query['error']}: {query.get('error_description', '')}", hide)
     if query["error"] == "access_denied":
-        return ConsentRefused(
+        return ConsentRejected(
             f"the consent was denied (“{words}”)",
             step=step,
             status=response.status,
@@ -153,20 +153,20 @@ def raise_for_consent(step: Step, response: Response, hide: Iterable[Secret]) ->
     """Sort what is no success of the two consent requests.
 
     Raises:
-        StaleSignIn: 401, or 403 for the form (csurf).
-        ClientRefused: 400 with JSON.
+        SignInExpired: 401, or 403 for the form (csurf).
+        ClientRejected: 400 with JSON.
         ProtocolChanged: any other 3xx or 4xx.
         Transient: the host is in trouble.
     """
-    raise_for_trouble(step, response)
+    raise_for_common_failures(step, response)
     if response.status == 401 or (response.status == 403 and step is Step.CONSENT):
-        raise StaleSignIn(
+        raise SignInExpired(
             f"{step}: the sign-in is no longer taken ({response.status})",
             step=step,
             status=response.status,
         )
     if response.status == 400 and is_json_object(response):
-        raise ClientRefused(
+        raise ClientRejected(
             f"Athom refuses the client{quoted(response, hide)}",
             step=step,
             status=response.status,

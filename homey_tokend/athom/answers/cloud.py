@@ -8,12 +8,12 @@ from homey_tokend.athom.answers.common import (
     JWT_LIMIT,
     changed,
     is_json_object,
-    json_of_success,
     opaque,
-    raise_for_trouble,
+    parse_success_json,
+    raise_for_common_failures,
 )
-from homey_tokend.athom.answers.dates import skew_of
-from homey_tokend.core.errors import ClientRefused, ProtocolChanged, StaleSignIn
+from homey_tokend.athom.answers.dates import clock_skew
+from homey_tokend.core.errors import ClientRejected, ProtocolChanged, SignInExpired
 from homey_tokend.core.excerpt import clean, quoted
 from homey_tokend.core.http_types import Response, Step
 from homey_tokend.core.secret import Secret
@@ -24,20 +24,20 @@ _LIFE_LIMIT_S = 366 * 86400
 _LIFE_ASSUMED = timedelta(minutes=30)
 
 
-def grant_of(response: Response, hide: Iterable[Secret]) -> Grant:
+def parse_grant(response: Response, hide: Iterable[Secret]) -> Grant:
     """The answer of POST /oauth2/token, for a code and for a refresh token alike.
 
     Raises:
-        ClientRefused: ``invalid_client``.
-        StaleSignIn: ``invalid_grant``: the code or refresh token is not taken.
+        ClientRejected: ``invalid_client``.
+        SignInExpired: ``invalid_grant``: the code or refresh token is not taken.
         ProtocolChanged: anything else that is no success.
         Transient: the host is in trouble, or something else answers for it.
     """
     step = Step.TOKEN
-    raise_for_trouble(step, response)
+    raise_for_common_failures(step, response)
     if 400 <= response.status < 500:
         raise _token_error(response, hide)
-    found = json_of_success(step, response, "unknown answer of the token endpoint")
+    found = parse_success_json(step, response, "unknown answer of the token endpoint")
     if not isinstance(found, dict):
         raise changed(step, response, "the answer is no JSON object")
     refresh = found.get("refresh_token")
@@ -47,24 +47,24 @@ def grant_of(response: Response, hide: Iterable[Secret]) -> Grant:
         refresh_token=opaque(step, response, refresh, "refresh token", JWT_LIMIT)
         if refresh
         else None,
-        skew=skew_of(response),
+        skew=clock_skew(response),
     )
 
 
 def _token_error(
     response: Response, hide: Iterable[Secret]
-) -> ClientRefused | StaleSignIn | ProtocolChanged:
+) -> ClientRejected | SignInExpired | ProtocolChanged:
     step, status = Step.TOKEN, response.status
     error = json.loads(response.body).get("error") if is_json_object(response) else None
     if error == "invalid_client":
-        return ClientRefused(
+        return ClientRejected(
             f"Athom refuses the client{quoted(response, hide)}",
             step=step,
             status=status,
             remedy="Check client_id and client_secret; was the client revoked?",
         )
     if error == "invalid_grant":
-        return StaleSignIn("the code or refresh token is not taken", step=step, status=status)
+        return SignInExpired("the code or refresh token is not taken", step=step, status=status)
     return changed(step, response, f"unknown answer of the token endpoint{quoted(response, hide)}")
 
 
@@ -83,40 +83,40 @@ def raise_for_stale_grant(step: Step, response: Response) -> None:
     """401 of the cloud API: the access token is old, the sign-in is needed anew.
 
     Raises:
-        StaleSignIn: 401.
+        SignInExpired: 401.
         Transient: the host is in trouble.
     """
-    raise_for_trouble(step, response)
+    raise_for_common_failures(step, response)
     if response.status == 401:
-        raise StaleSignIn(f"{step}: the access token is not taken (401)", step=step, status=401)
+        raise SignInExpired(f"{step}: the access token is not taken (401)", step=step, status=401)
 
 
-def delegation_of(response: Response, hide: Iterable[Secret]) -> Secret:
+def parse_delegation(response: Response, hide: Iterable[Secret]) -> Secret:
     """The answer of POST /delegation/token: a bare JSON string, kept nowhere.
 
     Raises:
-        StaleSignIn: 401.
+        SignInExpired: 401.
         ProtocolChanged: no JSON string.
         Transient: the host is in trouble, or something else answers for it.
     """
     step = Step.DELEGATION
     raise_for_stale_grant(step, response)
     what = "there is no delegation token"
-    found = json_of_success(step, response, f"{what}{quoted(response, hide)}")
+    found = parse_success_json(step, response, f"{what}{quoted(response, hide)}")
     return opaque(step, response, found, "delegation token", JWT_LIMIT)
 
 
-def homeys_of(response: Response, hide: Iterable[Secret]) -> dict[str, tuple[str, str | None]]:
+def parse_homeys(response: Response, hide: Iterable[Secret]) -> dict[str, tuple[str, str | None]]:
     """The account's Homeys of GET /user/me: cloudid to name and ``remoteUrl``.
 
     Raises:
-        StaleSignIn: 401.
+        SignInExpired: 401.
         ProtocolChanged: no such list (a client without the scope gets one, too).
         Transient: the host is in trouble, or something else answers for it.
     """
     step = Step.USER
     raise_for_stale_grant(step, response)
-    found = json_of_success(step, response, "no list of Homeys")
+    found = parse_success_json(step, response, "no list of Homeys")
     homeys = found.get("homeys") if isinstance(found, dict) else None
     if not isinstance(homeys, list):
         raise changed(step, response, "no list of Homeys")

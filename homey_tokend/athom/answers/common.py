@@ -3,12 +3,12 @@
 import json
 import re
 
-from homey_tokend.athom.answers.dates import retry_after_of
+from homey_tokend.athom.answers.dates import retry_after
 from homey_tokend.core.errors import (
-    Garbled,
     HomeyOffline,
+    InvalidResponse,
     ProtocolChanged,
-    ServerTrouble,
+    ServerError,
     Throttled,
 )
 from homey_tokend.core.http_types import Response, Step
@@ -23,13 +23,13 @@ _PORTAL_HINT = (
 )
 
 
-def raise_for_trouble(step: Step, response: Response) -> None:
+def raise_for_common_failures(step: Step, response: Response) -> None:
     """Raise for the answers that mean the same at every step.
 
     Raises:
         HomeyOffline: the cloud cannot reach the Homey (``docs/wire.md`` A6).
         Throttled: 429; ``retry_after`` as the header says (RFC 9110, 10.2.3).
-        ServerTrouble: 408, 425 or 5xx.
+        ServerError: 408, 425 or 5xx.
     """
     status = response.status
     if _OFFLINE in response.body[:4096] and not _is_plain_success(response):
@@ -37,7 +37,7 @@ def raise_for_trouble(step: Step, response: Response) -> None:
             "the Athom cloud cannot reach the Homey",
             step=step,
             status=status,
-            retry_after=retry_after_of(response),
+            retry_after=retry_after(response),
             remedy="Is the Homey switched on and online?",
         )
     if status == 429:
@@ -45,14 +45,14 @@ def raise_for_trouble(step: Step, response: Response) -> None:
             f"{step}: too many requests (429)",
             step=step,
             status=status,
-            retry_after=retry_after_of(response),
+            retry_after=retry_after(response),
         )
     if status in _TROUBLE or status >= 500:
-        raise ServerTrouble(
+        raise ServerError(
             f"{step}: the server is in trouble ({status})",
             step=step,
             status=status,
-            retry_after=retry_after_of(response),
+            retry_after=retry_after(response),
         )
 
 
@@ -67,7 +67,7 @@ def _is_plain_success(response: Response) -> bool:
     return not (isinstance(found, str) or (isinstance(found, dict) and "error" in found))
 
 
-def json_of(step: Step, response: Response) -> object:
+def parse_json(step: Step, response: Response) -> object:
     """The JSON of an answer, whatever its content type says.
 
     Raises:
@@ -76,7 +76,7 @@ def json_of(step: Step, response: Response) -> object:
     try:
         return json.loads(response.body)
     except (ValueError, RecursionError):
-        raise Garbled(
+        raise InvalidResponse(
             f"{step}: the answer ({response.status}) is not JSON",
             step=step,
             status=response.status,
@@ -84,14 +84,14 @@ def json_of(step: Step, response: Response) -> object:
         ) from None
 
 
-def json_of_success(step: Step, response: Response, what: str) -> object:
+def parse_success_json(step: Step, response: Response, what: str) -> object:
     """The JSON of a 200; ``what`` says what it means that there is none.
 
     Raises:
         Garbled: another 2xx counts as well, where it has no JSON.
         ProtocolChanged: any other status.
     """
-    found = json_of(step, response) if 200 <= response.status < 300 else None
+    found = parse_json(step, response) if 200 <= response.status < 300 else None
     if response.status != 200:
         raise changed(step, response, what)
     return found

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from homey_tokend.core.http_types import Response
 
 
-def retry_after_of(response: Response) -> timedelta | datetime | None:
+def retry_after(response: Response) -> timedelta | datetime | None:
     """Retry-After as a span or an instant; None where it is absent or garbage (RFC 9110)."""
     text = (response.header("retry-after") or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
@@ -15,7 +15,7 @@ def retry_after_of(response: Response) -> timedelta | datetime | None:
     return _http_date(text)
 
 
-def skew_of(response: Response) -> timedelta | None:
+def clock_skew(response: Response) -> timedelta | None:
     """The server's clock minus ours, as far as a trusted answer tells; else None.
 
     The Date header has whole seconds and was written some time between sending

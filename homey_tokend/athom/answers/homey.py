@@ -2,7 +2,12 @@
 
 from datetime import UTC, datetime
 
-from homey_tokend.athom.answers.common import changed, json_of_success, opaque, raise_for_trouble
+from homey_tokend.athom.answers.common import (
+    changed,
+    opaque,
+    parse_success_json,
+    raise_for_common_failures,
+)
 from homey_tokend.core.http_types import Response, Step
 from homey_tokend.core.secret import Secret
 
@@ -10,7 +15,7 @@ from homey_tokend.core.secret import Secret
 _BEARER_LIMIT = 4096
 
 
-def homey_login_of(response: Response) -> Secret | None:
+def parse_homey_login(response: Response) -> Secret | None:
     """The answer of POST users/login: the bearer, or None where it is refused (401, 403).
 
     Raises:
@@ -18,14 +23,14 @@ def homey_login_of(response: Response) -> Secret | None:
         Transient: the Homey or the cloud before it is in trouble.
     """
     step = Step.HOMEY_LOGIN
-    raise_for_trouble(step, response)
+    raise_for_common_failures(step, response)
     if response.status in {401, 403}:
         return None
-    found = json_of_success(step, response, "unknown answer to the Homey login")
+    found = parse_success_json(step, response, "unknown answer to the Homey login")
     return opaque(step, response, found, "bearer", _BEARER_LIMIT)
 
 
-def session_of(response: Response) -> tuple[datetime | None, datetime | None] | None:
+def parse_session(response: Response) -> tuple[datetime | None, datetime | None] | None:
     """``createdAt`` and ``expiresAt`` as the Homey tells them; None where it refuses the bearer.
 
     Either may be None: the V3 schema has neither (``docs/wire.md`` C).
@@ -35,10 +40,10 @@ def session_of(response: Response) -> tuple[datetime | None, datetime | None] | 
         Transient: the Homey or the cloud before it is in trouble.
     """
     step = Step.SESSION
-    raise_for_trouble(step, response)
+    raise_for_common_failures(step, response)
     if response.status == 401:
         return None
-    found = json_of_success(step, response, "unknown answer about the session")
+    found = parse_success_json(step, response, "unknown answer about the session")
     if not isinstance(found, dict):
         raise changed(step, response, "the answer is no JSON object")
     return _instant(found.get("createdAt")), _instant(found.get("expiresAt"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from homey_tokend import exit_codes
 from homey_tokend.client.transport import ClientError
 from homey_tokend.config import locate
-from homey_tokend.storage.atomic import reason_of, write_private
+from homey_tokend.storage.atomic import reason_of, write_atomic
 
 _GROUP = "homey-tokend"
 #: What systemd calls a file of the folder ``credentials`` (systemd/homey-tokend.service).
@@ -18,7 +18,7 @@ _CREDENTIAL = "homey_{}"
 
 
 @dataclass(frozen=True, slots=True)
-class FirstPlace:
+class Destination:
     """The configuration file, and the folder of the secrets.
 
     ``unit``: the secrets become credentials of the systemd unit, which alone can read them.
@@ -47,7 +47,7 @@ class FirstPlace:
                 "Name another file with --config, such as config.yaml.",
             )
         for folder in (self.folder, self.config.parent):
-            existing = next(one for one in (folder, *folder.parents) if locate.there(one))
+            existing = next(one for one in (folder, *folder.parents) if locate.exists(one))
             if not (_is_folder(existing) and os.access(existing, os.W_OK | os.X_OK)):
                 raise ClientError(
                     f"nothing can be written in {existing}",
@@ -55,7 +55,7 @@ class FirstPlace:
                     "Name a file of your own with --config, or be root.",
                 )
         for path in (self.config, *secrets):
-            if locate.there(path):
+            if locate.exists(path):
                 raise ClientError(
                     f"{path} is there already; nothing was changed",
                     exit_codes.CANNOT_CREATE,
@@ -73,7 +73,7 @@ class FirstPlace:
         """
         self.must_be_free()
         written: list[Path] = []
-        made = [one for one in (self.folder, *self.folder.parents) if not locate.there(one)]
+        made = [one for one in (self.folder, *self.folder.parents) if not locate.exists(one)]
         at = self.folder
         try:
             for folder in reversed(made):
@@ -82,13 +82,13 @@ class FirstPlace:
                 at = self._file(key)
                 _claim(at)
                 written.append(at)
-                write_private(at, f"{value}\n".encode())
+                write_atomic(at, f"{value}\n".encode())
             group = _group() if self.unit else None
             mode = 0o600 if group is None else 0o640
             at = self.config
             _claim(at)
             written.append(at)
-            write_private(at, config.encode(), mode=mode, group=group)
+            write_atomic(at, config.encode(), mode=mode, group=group)
         except BaseException as error:
             for path in written:
                 with contextlib.suppress(OSError):
@@ -109,7 +109,7 @@ class FirstPlace:
         return self.folder / (key if self.unit else key.replace("_", "-"))
 
 
-def first_place(explicit: str | None, environ: Mapping[str, str]) -> FirstPlace:
+def find_destination(explicit: str | None, environ: Mapping[str, str]) -> Destination:
     """Where a first configuration belongs: as named, else the system's for its owner, else one's own.
 
     Args:
@@ -122,8 +122,8 @@ def first_place(explicit: str | None, environ: Mapping[str, str]) -> FirstPlace:
     named = explicit or environ.get("HOMEY_TOKEND_CONFIG")
     if named:
         return _in(Path(named).absolute())
-    places = locate.places(environ)
-    there = next((path for path in places if locate.there(path)), None)
+    places = locate.candidates(environ)
+    there = next((path for path in places if locate.exists(path)), None)
     if there is not None:
         raise ClientError(
             f"{there} is there already; nothing was changed",
@@ -134,7 +134,7 @@ def first_place(explicit: str | None, environ: Mapping[str, str]) -> FirstPlace:
     return _in(config.absolute())
 
 
-def _in(config: Path) -> FirstPlace:
+def _in(config: Path) -> Destination:
     """The secrets go where the unit's credentials are, if that is there."""
     if not str(config).isprintable():
         raise ClientError(
@@ -144,8 +144,8 @@ def _in(config: Path) -> FirstPlace:
         )
     credentials = config.parent / "credentials"
     if config.name == "config.yaml" and _is_folder(credentials):
-        return FirstPlace(config, credentials, unit=True)
-    return FirstPlace(config, config.parent, unit=False)
+        return Destination(config, credentials, unit=True)
+    return Destination(config, config.parent, unit=False)
 
 
 def _is_folder(path: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class FirstSetup:
+class Draft:
     """What the file says.
 
     ``secrets`` has the keys of the secrets that were answered, and where each is read:

@@ -10,15 +10,15 @@ from homey_tokend.client.transport import ClientError
 #: How long may a line be? Whatever is typed is far below.
 _LONGEST = 64 * 1024
 #: What is wrong with an answer, in a sentence; "": nothing.
-Fit = Callable[[str], str]
+Validator = Callable[[str], str]
 
 
-def anything(_answer: str) -> str:
+def accept_any(_answer: str) -> str:
     """Fits whatever is answered."""
     return ""
 
 
-class Dialogue:
+class Prompts:
     """Questions go to ``out``, answers come from ``into``.
 
     What does not fit is asked anew on a terminal. Where there is none it ends the dialogue: the
@@ -43,7 +43,7 @@ class Dialogue:
         self._out.write(f"{line}\n")
         self._out.flush()
 
-    def ask(self, question: str, default: str = "", fit: Fit = anything) -> str:
+    def ask(self, question: str, default: str = "", fit: Validator = accept_any) -> str:
         """A line of text without blanks around it.
 
         Args:
@@ -60,7 +60,7 @@ class Dialogue:
             question, lambda: self._line(f"{shown}: ").strip() or default, complaint, _needed, fit
         )
 
-    def secret(self, question: str, fit: Fit = anything, *, needed: bool = True) -> str:
+    def secret(self, question: str, fit: Validator = accept_any, *, needed: bool = True) -> str:
         """As ``ask``, but not shown on the terminal, and with its blanks.
 
         Args:
@@ -92,7 +92,7 @@ class Dialogue:
 
         return int(self.ask(question, "1", fit)) - 1
 
-    def _until_fit(self, question: str, read: Callable[[], str], *fits: Fit) -> str:
+    def _until_fit(self, question: str, read: Callable[[], str], *fits: Validator) -> str:
         while True:
             answer = read()
             complaint = next(filter(None, (fit(answer) for fit in fits)), "")

@@ -9,21 +9,21 @@ from datetime import timedelta
 from typing import TypeVar
 
 from homey_tokend import athom
-from homey_tokend.athom.run import Heard, walk
-from homey_tokend.athom.urls import Site, is_cloudid
+from homey_tokend.athom.run import OnResponse, run_flow
+from homey_tokend.athom.urls import HomeyTarget, is_cloudid
 from homey_tokend.core import totp
 from homey_tokend.core.errors import TokendError
-from homey_tokend.core.http_types import Conversation, Endpoints
+from homey_tokend.core.http_types import Endpoints, Flow
 from homey_tokend.core.ports import Clock, Transport
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Bearer, Token, UserToken
-from homey_tokend.hub.variables import Hub
+from homey_tokend.hub.variables import VariablesApi
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Acquaintance:
+class SetupSteps:
     """The steps that a person is asked in between.
 
     Args:
@@ -40,20 +40,20 @@ class Acquaintance:
     lifetime: timedelta
     clock: Clock
     hide: Callable[[Secret], None]
-    heard: Heard
+    heard: OnResponse
 
     async def log_in(self, who: Credentials) -> UserToken:
         """Send the password.
 
         Raises:
             SecretUnavailable: ``totp_secret`` is no base32 text.
-            AccountRefused, ProtocolChanged, Transient: see ``flow.log_in``.
+            AccountRejected, ProtocolChanged, Transient: see ``flow.log_in``.
         """
         for secret in athom.known_secrets(who):
             self.hide(secret)
         code = ""
         if who.totp_secret is not None:
-            made = athom.one_time_code(who.totp_secret, totp.step_of(self.clock.now()))
+            made = athom.one_time_code(who.totp_secret, totp.time_step(self.clock.now()))
             self.hide(made)
             code = made.reveal()
         user = await self._walk(athom.log_in(who, self.endpoints, one_time_code=code))
@@ -69,7 +69,7 @@ class Acquaintance:
         Raises:
             TokendError: what ``flow.offered`` and ``flow.consent`` raise.
         """
-        offered = await self._walk(athom.offered(who, self.endpoints, user))
+        offered = await self._walk(athom.offered_homeys(who, self.endpoints, user))
         if offered == ():
             return {}
         known = dict.fromkeys(offered or (), "")
@@ -91,7 +91,7 @@ class Acquaintance:
         """
         grant = await self._walk(athom.consent(who, self.endpoints, user))
         self.hide(grant.access_token)
-        site = Site(self.endpoints, who.cloudid, None, None, self.lifetime)
+        site = HomeyTarget(self.endpoints, who.cloudid, None, None, self.lifetime)
         bearer = await self._walk(athom.exchange(grant, site, athom.known_secrets(who)))
         self.hide(bearer.value)
         return bearer
@@ -100,10 +100,10 @@ class Acquaintance:
         """The names of the Homey's logic variables, and whether each is a text.
 
         Raises:
-            TokendError: what ``Hub`` raises.
+            TokendError: what ``VariablesApi`` raises.
         """
         token = Token(bearer.value, 0, bearer.url, bearer.issued_at, bearer.expires_at)
-        found = await Hub(self.transport, token).variables()
+        found = await VariablesApi(self.transport, token).variables()
         named = {one.name: one.type == "string" for one in found if isinstance(one.name, str)}
         return {name: named[name] for name in sorted(named) if name.isprintable()}
 
@@ -112,8 +112,8 @@ class Acquaintance:
 
         Athom takes none twice, and who tries has a refusal to wait after.
         """
-        over = (totp.step_of(user.issued_at) + 1) * totp.STEP_S
+        over = (totp.time_step(user.issued_at) + 1) * totp.STEP_S
         await self.clock.sleep(max(0.0, over - self.clock.now().timestamp()))
 
-    async def _walk(self, conversation: Conversation[T]) -> T:
-        return await walk(conversation, self.transport, self.heard)
+    async def _walk(self, conversation: Flow[T]) -> T:
+        return await run_flow(conversation, self.transport, self.heard)

@@ -1,4 +1,4 @@
-"""The way to a token for a person who is asked in between: ``Acquaintance``, step by step."""
+"""The way to a token for a person who is asked in between: ``SetupSteps``, step by step."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from homey_tokend import __version__
-from homey_tokend.build import World
-from homey_tokend.cli.setup.session import Acquaintance
+from homey_tokend.build import Runtime
+from homey_tokend.cli.setup.session import SetupSteps
 from homey_tokend.config import Config
-from homey_tokend.core.errors import StaleSignIn
+from homey_tokend.core.errors import SignInExpired
 from homey_tokend.core.secret import Credentials
 from homey_tokend.core.tokens import Bearer, UserToken
 from homey_tokend.http.transport import HttpTransport
@@ -17,7 +17,7 @@ from homey_tokend.http.transport import HttpTransport
 T = TypeVar("T")
 
 
-class Way:
+class SetupSession:
     """The way to a token, over one connection pool and one event loop.
 
     Args:
@@ -25,10 +25,10 @@ class Way:
         world: Clock, environment, and who hears of secrets and answers.
         who: The sign-in values; the Homey is named later.
 
-    Every step raises KeyboardInterrupt on Ctrl-C, and what ``Acquaintance`` raises.
+    Every step raises KeyboardInterrupt on Ctrl-C, and what ``SetupSteps`` raises.
     """
 
-    def __init__(self, config: Config, world: World, who: Credentials) -> None:
+    def __init__(self, config: Config, world: Runtime, who: Credentials) -> None:
         self._runner = asyncio.Runner()
         self._transport = HttpTransport(
             world.clock,
@@ -37,7 +37,7 @@ class Way:
             user_agent=f"homey-tokend/{__version__}",
         )
         heard = world.heard
-        self._steps = Acquaintance(
+        self._steps = SetupSteps(
             transport=self._transport,
             endpoints=config.endpoints,
             lifetime=config.refresh.lifetime,
@@ -82,7 +82,7 @@ class Way:
         """The rest of the way; once more from the login where that has ended meanwhile."""
         try:
             return self._run(self._steps.bearer(self._who, self._user))
-        except StaleSignIn:
+        except SignInExpired:
             # The person thought longer than a sign-in lives.
             if self._who.totp_secret is not None:
                 self.past_the_code()

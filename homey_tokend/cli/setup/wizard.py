@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from homey_tokend.cli import bootstrap
-from homey_tokend.cli.online_check import Teller
-from homey_tokend.cli.setup.destination import FirstPlace, first_place
-from homey_tokend.cli.setup.draft import FirstSetup
-from homey_tokend.cli.setup.prompts import Dialogue, Fit
-from homey_tokend.cli.setup.token_steps import Way
+from homey_tokend.cli.online_check import StepPrinter
+from homey_tokend.cli.setup.destination import Destination, find_destination
+from homey_tokend.cli.setup.draft import Draft
+from homey_tokend.cli.setup.prompts import Prompts, Validator
+from homey_tokend.cli.setup.token_steps import SetupSession
 from homey_tokend.config import Config, locate, parse
 from homey_tokend.config.environment import DAEMON_VARIABLES
 from homey_tokend.core import totp
@@ -50,10 +50,10 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationInvalid: the endpoints of the environment are none.
         TokendError: whatever the way to a token ends with.
     """
-    place = first_place(args.config, os.environ)
+    place = find_destination(args.config, os.environ)
     place.must_be_free()
     into, out = sys.stdin or io.StringIO(), sys.stderr or io.StringIO()
-    return _Init(place, Dialogue(into, out, _unseen if into.isatty() else None)).run()
+    return _Init(place, Prompts(into, out, _unseen if into.isatty() else None)).run()
 
 
 def _unseen(prompt: str) -> str:
@@ -61,12 +61,12 @@ def _unseen(prompt: str) -> str:
 
 
 class _Init:
-    def __init__(self, place: FirstPlace, dialogue: Dialogue) -> None:
+    def __init__(self, place: Destination, dialogue: Prompts) -> None:
         self._place = place
         self._dialogue = dialogue
         self._secrets: dict[str, str] = {}
         #: What stands in the place of an answer until it is given.
-        self._blank = FirstSetup(
+        self._blank = Draft(
             email="you@example.com",
             client_id="your-client-id",
             redirect_url="http://localhost",
@@ -82,10 +82,10 @@ class _Init:
             f"{self._place.config}. An API client of your own is made at\n{_CLIENTS}.\n"
         )
         draft = self._asked()
-        teller = Teller(self._dialogue.say)
+        teller = StepPrinter(self._dialogue.say)
         with (
-            bootstrap.speaking(_checked(draft, self._place), teller.heard) as begun,
-            Way(begun.config, begun.world, self._who(draft)) as way,
+            bootstrap.logging_session(_checked(draft, self._place), teller.heard) as begun,
+            SetupSession(begun.config, begun.world, self._who(draft)) as way,
         ):
             draft = self._met(draft, way)
             for path in self._place.write(draft.text(), self._secrets):
@@ -96,7 +96,7 @@ class _Init:
         self._dialogue.say(_next_steps(self._place))
         return OK
 
-    def _asked(self) -> FirstSetup:
+    def _asked(self) -> Draft:
         dialogue, secrets = self._dialogue, self._secrets
         email = dialogue.ask(
             "E-mail address of the Athom account",
@@ -105,7 +105,9 @@ class _Init:
         secrets["password"] = dialogue.secret("Password")
         one_time = dialogue.secret(
             "Base32 secret of two-factor authentication, Enter where it is off",
-            lambda text: "" if totp.normal(text) else "It is no base32 text of 16 characters.",
+            lambda text: (
+                "" if totp.normalize_secret(text) else "It is no base32 text of 16 characters."
+            ),
             needed=False,
         )
         client_id = dialogue.ask(
@@ -127,7 +129,7 @@ class _Init:
             secrets={key: self._place.secret(key) for key in secrets},
         )
 
-    def _fit(self, setup: Callable[[str], FirstSetup]) -> Fit:
+    def _fit(self, setup: Callable[[str], Draft]) -> Validator:
         """What is wrong with an answer, by the words of the configuration's own check."""
 
         def fit(answer: str) -> str:
@@ -140,7 +142,7 @@ class _Init:
 
         return fit
 
-    def _who(self, draft: FirstSetup) -> Credentials:
+    def _who(self, draft: Draft) -> Credentials:
         one_time = self._secrets.get("totp_secret")
         return Credentials(
             email=Secret(draft.email),
@@ -152,7 +154,7 @@ class _Init:
             totp_secret=Secret(one_time) if one_time else None,
         )
 
-    def _met(self, draft: FirstSetup, way: Way) -> FirstSetup:
+    def _met(self, draft: Draft, way: SetupSession) -> Draft:
         """Sign in, have the Homey and the variable picked, and walk the rest of the way."""
         way.log_in()
         cloudid, called = self._picked(way)
@@ -160,7 +162,7 @@ class _Init:
         variable = self._variable(self._known_variables(way))
         return replace(draft, cloudid=cloudid, called=called, variable=variable)
 
-    def _picked(self, way: Way) -> tuple[str, str]:
+    def _picked(self, way: SetupSession) -> tuple[str, str]:
         """The Homey's cloudid and name, as the account tells them or a person does."""
         homeys = way.homeys()
         if not homeys:
@@ -174,7 +176,7 @@ class _Init:
         number = self._dialogue.choose("Which one?", options)
         return list(homeys.items())[number]
 
-    def _known_variables(self, way: Way) -> dict[str, bool] | None:
+    def _known_variables(self, way: SetupSession) -> dict[str, bool] | None:
         """The Homey's variables, and whether each is a text; None where none can be written.
 
         Raises:
@@ -226,21 +228,23 @@ def _endpoints() -> dict[str, str]:
     return {key: url for (section, key), url in found.items() if section == "endpoints" and url}
 
 
-def _checked(draft: FirstSetup, place: FirstPlace) -> Config:
+def _checked(draft: Draft, place: Destination) -> Config:
     """The configuration as far as it is known.
 
     Raises:
         ConfigurationInvalid: an answer cannot stand in it.
     """
     text = draft.text().encode()
-    config = parse(text, str(place.config), defaults=locate.defaults(os.environ), environ={})
+    config = parse(text, str(place.config), defaults=locate.default_paths(os.environ), environ={})
     return replace(config, log=config.log.model_copy(update={"level": "warning"}))
 
 
-def _next_steps(place: FirstPlace) -> str:
+def _next_steps(place: Destination) -> str:
     if place.unit:
         return "Next: systemctl enable --now homey-tokend.socket homey-tokend.service"
     named = (
-        "" if place.config in locate.places(os.environ) else f" -c {shlex.quote(str(place.config))}"
+        ""
+        if place.config in locate.candidates(os.environ)
+        else f" -c {shlex.quote(str(place.config))}"
     )
     return f"Next: homey-tokend run{named}"

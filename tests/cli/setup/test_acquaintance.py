@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from homey_tokend.cli.setup.session import Acquaintance
-from homey_tokend.core.errors import AccountRefused, SecretUnavailable
+from homey_tokend.cli.setup.session import SetupSteps
+from homey_tokend.core.errors import AccountRejected, SecretUnavailable
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.http.transport import HttpTransport
@@ -32,7 +32,7 @@ class Visit:
         self.transport = HttpTransport(
             clock, timeout=timedelta(seconds=30), environ={}, user_agent="test", ssl_context=TLS
         )
-        self.steps = Acquaintance(
+        self.steps = SetupSteps(
             transport=self.transport,
             endpoints=Endpoints(told["accounts"], told["api"], told["homey"]),
             lifetime=timedelta(hours=24),
@@ -134,7 +134,7 @@ async def test_variables(visit: Visit) -> None:
 
 async def test_a_refusal(visit: Visit) -> None:
     """A refused password is sent once."""
-    with pytest.raises(AccountRefused):
+    with pytest.raises(AccountRejected):
         await visit.steps.log_in(replace(visit.who, password=Secret("wrong")))
 
     assert ["login"] == visit.simulator.steps()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from homey_tokend import exit_codes
-from homey_tokend.cli.setup.prompts import Dialogue
+from homey_tokend.cli.setup.prompts import Prompts
 from homey_tokend.client.transport import ClientError
 
 
@@ -16,9 +16,9 @@ def nothing_unseen(_: str) -> str:
 
 def dialogue(
     typed: str, unseen: Callable[[str], str] | None = nothing_unseen
-) -> tuple[Dialogue, io.StringIO]:
+) -> tuple[Prompts, io.StringIO]:
     out = io.StringIO()
-    return Dialogue(io.StringIO(typed), out, unseen), out
+    return Prompts(io.StringIO(typed), out, unseen), out
 
 
 def even(answer: str) -> str:
@@ -155,7 +155,7 @@ def test_no_text() -> None:
     """Bytes that are no text are told."""
     into = io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
     with pytest.raises(ClientError, match="no text"):
-        Dialogue(into, io.StringIO(), None).ask("A")
+        Prompts(into, io.StringIO(), None).ask("A")
 
 
 def test_no_text_on_a_terminal() -> None:

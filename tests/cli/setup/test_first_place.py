@@ -10,7 +10,7 @@ import pytest
 
 from homey_tokend import exit_codes
 from homey_tokend.cli.setup import destination
-from homey_tokend.cli.setup.destination import FirstPlace
+from homey_tokend.cli.setup.destination import Destination
 from homey_tokend.client.transport import ClientError
 from homey_tokend.config import locate
 
@@ -37,15 +37,15 @@ def test_as_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     told = {"HOMEY_TOKEND_CONFIG": "/elsewhere/b.yaml"}
 
-    assert destination.first_place("a.yaml", told) == FirstPlace(
+    assert destination.find_destination("a.yaml", told) == Destination(
         tmp_path / "a.yaml", tmp_path, unit=False
     )
-    assert Path("/elsewhere/b.yaml") == destination.first_place(None, told).config
+    assert Path("/elsewhere/b.yaml") == destination.find_destination(None, told).config
 
 
 def test_for_one_person(tmp_path: Path, system: Path) -> None:
     """Where the machine's folder is not there, the person's own is made."""
-    place = destination.first_place(None, environ(tmp_path))
+    place = destination.find_destination(None, environ(tmp_path))
     place.must_be_free()
     written = place.write("text", SECRETS)
 
@@ -62,7 +62,7 @@ def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPa
     group = grp.struct_group(("homey-tokend", "x", os.getgid(), []))
     monkeypatch.setattr(grp, "getgrnam", {"homey-tokend": group}.__getitem__)
     (system / "credentials").mkdir(parents=True)
-    place = destination.first_place(None, environ(tmp_path))
+    place = destination.find_destination(None, environ(tmp_path))
     written = place.write("text", SECRETS)
 
     assert [
@@ -82,7 +82,7 @@ def test_one_that_would_be_read(tmp_path: Path, system: Path) -> None:
     system.mkdir()
     (system / "config.yaml").symlink_to(tmp_path / "nowhere")
     with pytest.raises(ClientError, match="is there already") as caught:
-        destination.first_place(None, environ(tmp_path))
+        destination.find_destination(None, environ(tmp_path))
 
     assert exit_codes.CANNOT_CREATE == caught.value.exit_status
 
@@ -93,7 +93,7 @@ def test_no_folder(tmp_path: Path, parent: str) -> None:
     (tmp_path / "file").touch()
     config = tmp_path / parent / "config.yaml"
     with pytest.raises(ClientError, match="nothing can be written in") as caught:
-        FirstPlace(config, config.parent, unit=False).must_be_free()
+        Destination(config, config.parent, unit=False).must_be_free()
 
     assert exit_codes.CANNOT_CREATE == caught.value.exit_status
 
@@ -104,7 +104,7 @@ def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def denied(self: Path, **_: object) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
-    place = FirstPlace(tmp_path / "x/y/config.yaml", tmp_path / "x/y", unit=False)
+    place = Destination(tmp_path / "x/y/config.yaml", tmp_path / "x/y", unit=False)
     for name in ("lstat", "stat"):
         monkeypatch.setattr(Path, name, denied)
     with pytest.raises(ClientError, match=f"nothing can be written in {tmp_path}/x/y"):
@@ -115,20 +115,20 @@ def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_name_that_a_secret_needs(tmp_path: Path, name: str) -> None:
     """The configuration is not written over a secret."""
     with pytest.raises(ClientError, match="is where a secret goes"):
-        FirstPlace(tmp_path / name, tmp_path, unit=False).must_be_free()
+        Destination(tmp_path / name, tmp_path, unit=False).must_be_free()
 
 
 @pytest.mark.parametrize("path", ["a\nb/config.yaml", "a\udce9/config.yaml"])
 def test_a_path_that_cannot_be_written(tmp_path: Path, path: str) -> None:
     """A path that YAML would not give back is refused before anything is asked."""
     with pytest.raises(ClientError, match="cannot be written in it"):
-        destination.first_place(str(tmp_path / path), {})
+        destination.find_destination(str(tmp_path / path), {})
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "password", "totp-secret"])
 def test_what_came_meanwhile_stays(tmp_path: Path, name: str) -> None:
     """What appears while a person types is not written over either."""
-    place = FirstPlace(tmp_path / "config.yaml", tmp_path, unit=False)
+    place = Destination(tmp_path / "config.yaml", tmp_path, unit=False)
     place.must_be_free()
     (tmp_path / name).write_text("mine")
     with pytest.raises(ClientError, match="is there already"):
@@ -143,7 +143,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     config = tmp_path / "absent" / "config.yaml"
     with pytest.raises(ClientError, match="cannot be written: no such file") as caught:
-        FirstPlace(config, folder, unit=True).write("text", SECRETS)
+        Destination(config, folder, unit=True).write("text", SECRETS)
 
     assert exit_codes.CANNOT_CREATE == caught.value.exit_status
     assert [] == list(tmp_path.iterdir())
@@ -151,7 +151,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def test_two_at_once(tmp_path: Path) -> None:
     """What another one has just made is not taken for ours: it stays, and ours goes."""
-    place = FirstPlace(tmp_path / "config.yaml", tmp_path, unit=False)
+    place = Destination(tmp_path / "config.yaml", tmp_path, unit=False)
 
     class Meanwhile(dict[str, str]):
         def items(self) -> Any:

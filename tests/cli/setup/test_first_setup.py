@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homey_tokend.cli.setup.draft import FirstSetup
-from homey_tokend.config import Defaults, LogicVariableConfig, parse
+from homey_tokend.cli.setup.draft import Draft
+from homey_tokend.config import DefaultPaths, LogicVariableConfig, parse
 from homey_tokend.core.secret import Secret, SecretRef, SecretSource
 
 PRINTABLE = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=40)
@@ -20,7 +20,7 @@ SECRETS: dict[str, Path | str] = {
 @given(email=PRINTABLE, client_id=PRINTABLE, name=PRINTABLE, variable=PRINTABLE)
 def test_it_is_read_back(email: str, client_id: str, name: str, variable: str) -> None:
     """Quotes, colons, hashes, braces: nothing is taken for YAML."""
-    made = FirstSetup(
+    made = Draft(
         email=email,
         client_id=client_id,
         redirect_url="http://localhost",
@@ -29,7 +29,7 @@ def test_it_is_read_back(email: str, client_id: str, name: str, variable: str) -
         called=name,
         variable=variable,
     )
-    config = parse(made.text().encode(), "config.yaml", defaults=Defaults(), environ={})
+    config = parse(made.text().encode(), "config.yaml", defaults=DefaultPaths(), environ={})
     (homey,) = config.homeys.values()
     (sink,) = homey.sinks
 
@@ -46,14 +46,14 @@ def test_it_is_read_back(email: str, client_id: str, name: str, variable: str) -
 def test_what_may_be_absent(one_time: str | None) -> None:
     """No variable, no name, no endpoints of its own: none of them is written."""
     more: dict[str, Path | str] = {"totp_secret": one_time} if one_time else {}
-    made = FirstSetup(
+    made = Draft(
         email="a@example.com",
         client_id="i",
         redirect_url="http://localhost",
         secrets=SECRETS | more,
         cloudid="c0ffee",
     )
-    config = parse(made.text().encode(), "config.yaml", defaults=Defaults(), environ={})
+    config = parse(made.text().encode(), "config.yaml", defaults=DefaultPaths(), environ={})
     (homey,) = config.homeys.values()
 
     assert () == tuple(homey.sinks)

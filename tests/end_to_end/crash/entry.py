@@ -15,7 +15,7 @@ from homey_tokend import build
 from homey_tokend.cli import main
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.http.transport import HttpTransport
-from homey_tokend.storage.state_file import FileStore
+from homey_tokend.storage.state_file import StateFile
 
 KIND, _, POINT = os.environ.pop("DIE_AT").partition(":")
 _numbers = count(1)
@@ -43,5 +43,5 @@ class Mortal(HttpTransport):
 
 
 if __name__ == "__main__":
-    vars(build).update(FileStore=partial(FileStore, at=_at), HttpTransport=Mortal)
+    vars(build).update(FileStore=partial(StateFile, at=_at), HttpTransport=Mortal)
     sys.exit(main.main())

@@ -80,7 +80,7 @@ def _after(daemons: Daemons, cloud: Simulator, dead: Daemon) -> After:
     homey, name = cloud.description()["cloudid"], "accesstoken"
     until(lambda: cloud.get_variable(name, homey) == served, "the variable has the token")
     daemon.end()
-    bad = ("internal.error", "state.set_aside", "state.unwritable")
+    bad = ("internal.error", "state.set_aside", "state.write_failed")
     return After(
         killed,
         whole,

@@ -74,10 +74,10 @@ def test_refused(clouds: Clouds, daemons: Daemons) -> None:
     status = command("status", *at)
     problem = daemon.get("/token").json
 
-    assert (exit_codes.REFUSED, "") == (token.status, token.out)
+    assert (exit_codes.ACTION_NEEDED, "") == (token.status, token.out)
     assert "password" in token.err
-    assert exit_codes.REFUSED == status.status
-    assert (503, "account_refused", "login") == (
+    assert exit_codes.ACTION_NEEDED == status.status
+    assert (503, "account_rejected", "login") == (
         problem["status"],
         problem["kind"],
         problem["step"],
@@ -106,8 +106,12 @@ def test_once(clouds: Clouds, daemons: Daemons) -> None:
 @pytest.mark.parametrize(
     ("fault", "once", "online"),
     [
-        (REFUSING, exit_codes.REFUSED, exit_codes.REFUSED),
-        ({"step": "consent", "kind": "access_denied"}, exit_codes.REFUSED, exit_codes.REFUSED),
+        (REFUSING, exit_codes.ACTION_NEEDED, exit_codes.ACTION_NEEDED),
+        (
+            {"step": "consent", "kind": "access_denied"},
+            exit_codes.ACTION_NEEDED,
+            exit_codes.ACTION_NEEDED,
+        ),
         ({"step": "homey_login", "kind": "mesh_node_offline"}, exit_codes.UNREACHABLE, 69),
         ({"kind": "reset"}, exit_codes.UNREACHABLE, exit_codes.UNREACHABLE),
         (

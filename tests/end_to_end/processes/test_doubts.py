@@ -28,7 +28,7 @@ def test_told_at_the_start(clouds: Clouds, daemons: Daemons) -> None:
     until(lambda: good.exists() and "sink.failed" in daemon.said(), "both sinks were tried")
     status, _ = daemon.end()
     told = {each["event"]: each for each in daemon.events()}
-    doubts = [e["fault"] for e in daemon.events() if e["event"] == "configuration.doubtful"]
+    doubts = [e["fault"] for e in daemon.events() if e["event"] == "configuration.warning"]
 
     assert token == Path(good).read_text(encoding="utf-8").strip()
     assert 0 == status

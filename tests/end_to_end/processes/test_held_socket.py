@@ -43,7 +43,7 @@ def test_held_across_a_restart(clouds: Clouds, daemons: Daemons) -> None:
         served = ask(at, "/token").text
         status, _ = second.end()
 
-    overruled = {each["key"] for each in second.events() if each["event"] == "socket.overruled"}
+    overruled = {each["key"] for each in second.events() if each["event"] == "socket.overridden"}
     assert answer.endswith(f"\r\n\r\n{token}\n".encode())
     assert (token, 0) == (served, status)
     assert {"socket.path", "socket.mode"} == overruled

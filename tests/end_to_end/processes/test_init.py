@@ -168,8 +168,8 @@ def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
 @pytest.mark.parametrize(
     ("line", "typed", "status", "told"),
     [
-        (1, "wrong", exit_codes.REFUSED, "Correct the password."),
-        (4, "wrong", exit_codes.REFUSED, "Check client_id and client_secret"),
+        (1, "wrong", exit_codes.ACTION_NEEDED, "Correct the password."),
+        (4, "wrong", exit_codes.ACTION_NEEDED, "Check client_id and client_secret"),
         (2, "short", exit_codes.USAGE, "It is no base32 text"),
         (3, "\x1b", exit_codes.USAGE, "It holds what cannot be shown"),
         (5, "no url", exit_codes.USAGE, "Write it exactly as it is registered"),

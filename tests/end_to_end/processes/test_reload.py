@@ -35,7 +35,7 @@ def test_a_new_file(clouds: Clouds, daemons: Daemons) -> None:
     daemon = daemons.start(cloud).up()
     token = daemon.token()
     document: dict[str, Any] = configuration(cloud, daemon.folder)
-    reload(daemon, document | {"loq": {}}, "reload.refused")
+    reload(daemon, document | {"loq": {}}, "reload.rejected")
     kept = daemon.get("/token").text
 
     moved = daemon.folder / "moved.sock"

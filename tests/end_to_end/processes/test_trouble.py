@@ -84,7 +84,7 @@ def test_no_token_yet(clouds: Clouds, daemons: Daemons) -> None:
 
     assert (503, "application/problem+json") == (answer.status, answer.headers["content-type"])
     assert 100 <= int(answer.headers["retry-after"]) <= 120
-    assert ("server_trouble", "login") == (answer.json["kind"], answer.json["step"])
+    assert ("server_error", "login") == (answer.json["kind"], answer.json["step"])
     assert (
         "no valid token is held for home: login: the server is in trouble (503)"
         == (answer.json["detail"])

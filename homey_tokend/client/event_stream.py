@@ -12,8 +12,8 @@ from contextlib import closing
 
 from homey_tokend import exit_codes
 from homey_tokend.client import transport
-from homey_tokend.client.errors import failure
-from homey_tokend.client.transport import ClientError, unusable
+from homey_tokend.client.errors import daemon_error
+from homey_tokend.client.transport import ClientError, unusable_response
 
 #: How long may the daemon be silent? It writes a comment more often than that.
 _SILENCE_S = 90.0
@@ -70,7 +70,7 @@ def events(path: str, last_id: str | None, socket: str | None, patience: float) 
             now = time.monotonic()  # noqa: TID251  a client has no clock injected
             until = now + patience if stream.take_reached() else until
             if now + pause > until:
-                raise unusable(str(gone)) from None
+                raise unusable_response(str(gone)) from None
         time.sleep(pause)  # noqa: TID251  a client has no clock injected
         pause = min(2 * pause, _PAUSE_MOST_S)
 
@@ -124,13 +124,15 @@ class _Stream:
         except OSError as error:
             raise _Gone("the connection broke") from error
         raw = source.until(b"\r\n\r\n")
-        answer = transport.parsed(raw, bare=True)
+        answer = transport.parse_response(raw, bare=True)
         if answer.status != 200:
             if answer.status >= 500 and self._ever:
                 raise _Gone(f"the daemon answered {answer.status}")
-            raise failure(transport.parsed(raw + source.rest(), bare=False))
+            raise daemon_error(transport.parse_response(raw + source.rest(), bare=False))
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
-            raise unusable("the answer is no stream of events: is this the daemon's socket?")
+            raise unusable_response(
+                "the answer is no stream of events: is this the daemon's socket?"
+            )
         source.chunked = answer.headers.get("transfer-encoding", "").lower() == "chunked"
         self._ever = self._reached = True
 
@@ -141,7 +143,7 @@ class _Stream:
             value = value.removeprefix(" ")
             size += len(value)
             if size > _LARGEST:
-                raise unusable("an event is too large")
+                raise unusable_response("an event is too large")
             if name == "event":
                 kind = value
             elif name == "data":
@@ -195,11 +197,11 @@ class _Source:
         try:
             size = int(self.until(b"\r\n").partition(b";")[0].strip(), 16)
         except ValueError:
-            raise unusable("the stream is garbled") from None
+            raise unusable_response("the stream is garbled") from None
         if size == 0:
             raise _Gone("the daemon ended the stream")
         if not 0 < size <= _LARGEST:
-            raise unusable("an event is too large")
+            raise unusable_response("an event is too large")
         while len(self._raw) < size + 2:
             self._raw += self._more()
         found, self._raw = self._raw[:size], self._raw[size + 2 :]
@@ -217,7 +219,7 @@ class _Source:
     @staticmethod
     def _bounded(held: bytes) -> None:
         if len(held) > _LARGEST:
-            raise unusable("a line of the stream is too long")
+            raise unusable_response("a line of the stream is too long")
 
 
 def _document(text: str) -> dict[str, object]:
@@ -226,5 +228,5 @@ def _document(text: str) -> dict[str, object]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise unusable("an event is no JSON object")
+        raise unusable_response("an event is no JSON object")
     return found
