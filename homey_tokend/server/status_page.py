@@ -43,7 +43,7 @@ _WORDS = {
     "homey_offline": "the cloud cannot reach the Homey",
     "sign_in_expired": "what an earlier step gave was no longer taken",
     "bearer_discarded": "a new token was not taken by its own Homey",
-    "refused": "it was refused",
+    "rejected": "it was rejected",
     "account_rejected": "the account refuses e-mail, password or one-time code",
     "client_rejected": "the API client is refused",
     "consent_rejected": "the consent was denied",
