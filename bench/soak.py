@@ -26,9 +26,9 @@ ENTRY = (sys.executable, str(Path(__file__).with_name("soak_entry.py")))
 LIFE_S = 0.06
 GROWTH_MB = 1.0
 READINGS = 40
-#: The heartbeat and one appointment; while nothing is waited for, there is no appointment, so that
-#: what a reading finds at the start may be less by chance.
-JOBS = 2
+#: One wake-up; while nothing is waited for there is none, so that what a reading finds at the
+#: start may be less by chance.
+JOBS = 1
 #: After how many refreshes is everything there that will ever be?
 FIRST = 500
 

@@ -27,5 +27,5 @@ class Counted(JobScheduler):
 
 
 if __name__ == "__main__":
-    vars(daemon).update(Timetable=Counted)
+    vars(daemon).update(JobScheduler=Counted)
     sys.exit(main.main())

@@ -24,7 +24,7 @@ from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.reload import Reloader
 from homey_tokend.runtime.aside import run_in_thread
-from homey_tokend.runtime.scheduler import HEARTBEAT, Heartbeat, JobScheduler
+from homey_tokend.runtime.scheduler import HEARTBEAT, JobScheduler
 from homey_tokend.runtime.systemd_notify import SystemdNotifier
 from homey_tokend.runtime.systemd_sockets import overridden_keys
 from homey_tokend.server.access import AccessControl, resolve_rules
@@ -48,6 +48,7 @@ class _Begun:
     """A daemon whose doors are open."""
 
     fleet: Supervisor
+    scheduler: JobScheduler
     reload: Reloader
     doors: Listeners
 
@@ -90,7 +91,6 @@ class Daemon:
         self._upstream = Upstream(world.environ)
         self._notifier = SystemdNotifier(world.environ)
         self._stop = asyncio.Event()
-        self._beats: asyncio.Queue[Heartbeat] = asyncio.Queue()
         self._reload_wanted = asyncio.Event()
 
     def reload(self) -> None:
@@ -134,7 +134,6 @@ class Daemon:
             self._world.clock,
             steady=self._parts.clock,
             heartbeat=self._notifier.often_enough(HEARTBEAT),
-            on_beat=self._beats.put_nowait,
         )
         timetable.start()
         stack.push_async_callback(timetable.stop)
@@ -143,7 +142,7 @@ class Daemon:
         doors = await self._doors(fleet)
         stack.push_async_callback(doors.close)
         await doors.open(config.socket, config.http, self._prepared)
-        return _Begun(fleet, Reloader(self._parts, fleet, timetable, self._load), doors)
+        return _Begun(fleet, timetable, Reloader(self._parts, fleet, timetable, self._load), doors)
 
     async def _unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What the work returns; None where a stop comes first, however it hangs."""
@@ -181,13 +180,14 @@ class Daemon:
 
     async def _serve(self, begun: _Begun) -> None:
         """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""
-        await self._unless_told(self._work(begun.fleet, begun.reload, begun.doors))
+        await self._unless_told(self._work(begun))
 
-    async def _work(self, fleet: Supervisor, reload: Reloader, doors: Listeners) -> None:
+    async def _work(self, begun: _Begun) -> None:
+        fleet = begun.fleet
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._reloads(reload, doors), name="reloads")
+            group.create_task(self._reloads(begun.reload, begun.doors), name="reloads")
             group.create_task(fleet.run(), name="fleet")
-            group.create_task(self._heartbeats(fleet), name="heartbeats")
+            group.create_task(self._heartbeats(fleet, begun.scheduler), name="heartbeats")
             group.create_task(self._first_status(fleet), name="first status")
 
     async def _reloads(self, reload: Reloader, doors: Listeners) -> None:
@@ -205,9 +205,9 @@ class Daemon:
                 await doors.change_http(new.http)
             self._notifier.ready()
 
-    async def _heartbeats(self, fleet: Supervisor) -> None:
+    async def _heartbeats(self, fleet: Supervisor, scheduler: JobScheduler) -> None:
         while True:
-            await self._beats.get()
+            await scheduler.heartbeat()
             await fleet.beat()
             if fleet.alive():
                 self._notifier.alive()
@@ -225,7 +225,7 @@ class Daemon:
         return ", ".join(held) or str(self.config.socket.path)
 
     def _turns(self, timetable: JobScheduler) -> bool:
-        return timetable.overdue(self._world.clock.now()) <= OVERDUE
+        return timetable.overdue() <= OVERDUE
 
 
 def observed(world: Runtime, watched: Telemetry) -> Runtime:

@@ -1,227 +1,150 @@
-"""Wakes keepers at their instants, and beats every 30 s whatever the clocks do.
+"""Wake keepers at their instants, whatever the clocks do, and beat every 30 s.
 
-APScheduler turns a wall-clock instant into one long ``call_later``, whose clock
-stands still during suspend and knows nothing of a wall clock that is set. So
-its timer is capped here at one heartbeat, and the heartbeat goes by the
-monotonic clock: on each beat the two clocks are compared, and whoever is late,
-or everybody if the clocks moved apart, is woken.
+APScheduler compares its jobs with the wall clock and sleeps by the monotonic one. It notices
+neither a suspend nor a wall clock that is set; the heartbeat does, by the monotonic clock:
+it moves the jobs with the wall clock and has APScheduler look at them.
 
-Traps of APScheduler 3 that shape this file: a plain function would run in a
-thread pool (every job is ``async def``); a late job is dropped unless
-``misfire_grace_time`` is None; an interval trigger walks through every missed
-run, and a machine without a battery-backed clock misses fifty years of them.
+APScheduler 3 runs a plain function in a thread pool, so every job is ``async def``; it drops
+a late job unless ``misfire_grace_time`` is None.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import structlog
 from apscheduler.executors.asyncio import AsyncIOExecutor
-from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.date import DateTrigger
 
 from homey_tokend.core.ports import Clock
 
-#: How long may the clocks go unwatched? After suspend a wake-up is at most this late.
+#: After a suspend or a set clock a wake-up is at most this late.
 HEARTBEAT = timedelta(seconds=30)
-
-#: How far may the clocks drift apart within one beat and still count as in step?
-#: NTP slews by milliseconds; a suspend or a set clock is told by more.
+#: The jobs are moved when the wall clock was set by more than this.
 CLOCK_TOLERANCE = timedelta(seconds=3)
 
-_NOTHING = timedelta(0)
-_HEARTBEAT_JOB = "heartbeat"
 
-#: An instant that has passed, whatever the wall clock says.
-_AT_ONCE = datetime(1, 1, 2, tzinfo=UTC)
-
-log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """One heartbeat: when, and how far the wall clock left the monotonic one since the last."""
-
-    at: datetime
-    jumped: timedelta
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Appointment:
+@dataclass(slots=True, eq=False)
+class _Job:
     at: datetime
     wake: Callable[[], None]
+    #: The first heartbeat, by the monotonic clock, that found it due.
+    overdue_since: float | None = None
 
 
 class JobScheduler:
-    """``ports.Schedule``, and the heartbeat.
+    """``core.ports.Scheduler``, and the heartbeat.
 
-    Wake-ups are plain functions that set a flag; they are called on the event loop. One
-    that raises is logged, and the others still ring.
+    Wake-ups are plain functions that set a flag; they are called on the event loop. One that
+    raises is logged by APScheduler, and the others still run.
 
     Args:
-        clock: Time, as the machine tells it.
-        steady: The clock that appointments are made by; None: the same. Where the machine's is
-            set, they are kept at their moment, and not all at once.
-        heartbeat: The time between two beats.
-        on_beat: Called on each beat, after those who were late have been woken.
+        clock: The machine's clocks.
+        steady: The clock that instants are given by; by default the machine's.
+        heartbeat: The time between two heartbeats.
     """
 
     def __init__(
-        self,
-        clock: Clock,
-        *,
-        steady: Clock | None = None,
-        heartbeat: timedelta = HEARTBEAT,
-        on_beat: Callable[[Heartbeat], None] = lambda _: None,
+        self, clock: Clock, *, steady: Clock | None = None, heartbeat: timedelta = HEARTBEAT
     ) -> None:
         self._clock = clock
         self._steady = steady or clock
-        self._heartbeat = heartbeat
-        self._on_beat = on_beat
-        self._appointments: dict[str, _Appointment] = {}
-        self._wall = clock.now()
-        #: When the last beat was, by the monotonic clock.
-        self.last_beat = self._pulled = clock.monotonic()
-        self._scheduler = _Scheduler(heartbeat.total_seconds(), self._look)
+        self._period = heartbeat.total_seconds()
+        self._jobs: dict[str, _Job] = {}
+        self._offset = timedelta(0)
+        self._last_beat = clock.monotonic()
+        self._beaten = asyncio.Event()
+        self._beating: asyncio.Task[None] | None = None
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            # Named here, so that nothing is imported on the loop.
+            executors={"default": AsyncIOExecutor()},
+            job_defaults={"misfire_grace_time": None, "coalesce": True},
+        )
 
     def start(self) -> None:
-        """Begins to beat; the event loop must be running."""
-        self._wall = self._clock.now()
-        self.last_beat = self._pulled = self._clock.monotonic()
-        self._scheduler.add_job(self._beat, _Steadily(self._heartbeat), id=_HEARTBEAT_JOB)
+        """Begin; the event loop must be running."""
+        self._offset = self._wall_offset()
+        self._last_beat = self._clock.monotonic()
         self._scheduler.start()
+        self._beating = asyncio.create_task(self._beat(), name="heartbeat")
 
     async def stop(self) -> None:
-        """Wakes nobody any more."""
-        self._appointments.clear()
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
-        # It takes effect one turn of the loop later.
-        await self._clock.sleep(0)
+        """Wake nobody any more."""
+        self._jobs.clear()
+        if self._beating is None:
+            return
+        self._beating.cancel()
+        await asyncio.gather(self._beating, return_exceptions=True)
+        self._beating = None
+        self._scheduler.shutdown(wait=False)
+        await self._clock.sleep(0)  # it takes effect one turn of the loop later
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
-        """Makes an appointment, in place of the one of this name; a passed instant rings at once."""
-        appointment = _Appointment(at, wake)
-        self._appointments[name] = appointment
-        # APScheduler goes by the wall clock. Set forward, it would ring for an instant that has
-        # not come, and again for who makes the same appointment: as fast as the loop turns.
-        set_by = self._clock.now() - self._steady.now()
+        """Call ``wake`` at an instant, in place of the earlier call of this name."""
+        job = self._jobs[name] = _Job(at, wake)
         self._scheduler.add_job(
-            self._ring,
-            DateTrigger(
-                run_date=at + (set_by if abs(set_by) > CLOCK_TOLERANCE else _NOTHING), timezone=UTC
-            ),
-            args=(name, appointment),
-            id=_job_of(name),
+            self._run,
+            DateTrigger(at + self._wall_offset(), timezone=UTC),
+            args=(name, job),
+            id=name,
             replace_existing=True,
         )
 
     def forget(self, name: str) -> None:
-        """Cancels an appointment, if there is one."""
-        if self._appointments.pop(name, None) is not None:
-            self._remove_job(name)
+        """Cancel the call of this name, if there is one."""
+        self._jobs.pop(name, None)
+        # One that is being started is gone from APScheduler, and will find no job here.
+        if self._scheduler.get_job(name) is not None:
+            self._scheduler.remove_job(name)
 
-    def overdue(self, now: datetime) -> timedelta:
-        """How late the latest wake-up is, the heartbeat included; never negative.
+    async def heartbeat(self) -> None:
+        """Wait for the next heartbeat; one that was missed counts."""
+        await self._beaten.wait()
+        self._beaten.clear()
 
-        What came due since the last beat cannot be later than that beat is ago, even
-        if the wall clock has meanwhile jumped over hours.
-        """
-        since_beat = timedelta(seconds=self._clock.monotonic() - self.last_beat)
-        late = [min(now - each.at, since_beat) for each in self._appointments.values()]
-        return max(timedelta(0), since_beat - self._heartbeat, *late)
+    def overdue(self) -> timedelta:
+        """Return how late the heartbeat or the latest wake-up is; never negative.
 
-    def _look(self) -> None:
-        """Called whenever APScheduler is about to look at its jobs: is a beat due?
-
-        By the wall clock the beat may seem hours away: it has been set back.
+        A wake-up is late from the first heartbeat on that found it due: right after nine
+        hours of suspend nothing is late yet.
         """
         now = self._clock.monotonic()
-        if now - self._pulled >= self._heartbeat.total_seconds():
-            self._pulled = now
-            self._scheduler.modify_job(_HEARTBEAT_JOB, next_run_time=_AT_ONCE)
+        late = [
+            now - job.overdue_since for job in self._jobs.values() if job.overdue_since is not None
+        ]
+        return timedelta(seconds=max(0.0, now - self._last_beat - self._period, *late))
 
-    async def _ring(self, name: str, appointment: _Appointment) -> None:
-        # It may have been replaced, or rung by the heartbeat, since the job was started.
-        if self._appointments.get(name) is appointment:
-            del self._appointments[name]
-            _wake(name, appointment)
+    async def _run(self, name: str, job: _Job) -> None:
+        # It may have been replaced or forgotten since APScheduler started it.
+        if self._jobs.get(name) is job:
+            del self._jobs[name]
+            job.wake()
 
     async def _beat(self) -> None:
-        now, monotonic = self._clock.now(), self._clock.monotonic()
-        jumped = (now - self._wall) - timedelta(seconds=monotonic - self.last_beat)
-        self._wall, self.last_beat, self._pulled = now, monotonic, monotonic
-        for name, appointment in tuple(self._appointments.items()):
-            if appointment.at <= now:
-                self.forget(name)
-                _wake(name, appointment)
-            elif abs(jumped) > CLOCK_TOLERANCE:
-                # Woken to think anew; until it has, the appointment stands.
-                _wake(name, appointment)
-        try:
-            self._on_beat(Heartbeat(now, jumped))
-        except Exception:
-            log.exception("heartbeat.failed")
+        while True:
+            await self._clock.sleep(self._period)
+            self._last_beat = self._clock.monotonic()
+            self._follow_wall_clock()
+            self._scheduler.wakeup()
+            now = self._steady.now()
+            for job in self._jobs.values():
+                if job.at <= now and job.overdue_since is None:
+                    job.overdue_since = self._last_beat
+            self._beaten.set()
 
-    def _remove_job(self, name: str) -> None:
-        try:
-            self._scheduler.remove_job(_job_of(name))
-        except JobLookupError:
-            # It is being started at this moment, and will find no appointment.
+    def _follow_wall_clock(self) -> None:
+        offset = self._wall_offset()
+        if abs(offset - self._offset) <= CLOCK_TOLERANCE:
             return
+        self._offset = offset
+        self._scheduler.pause()  # one look at all of them, when all are moved
+        for job in self._scheduler.get_jobs():
+            self._scheduler.modify_job(job.id, next_run_time=self._jobs[job.id].at + offset)
+        self._scheduler.resume()
 
-
-def _wake(name: str, appointment: _Appointment) -> None:
-    try:
-        appointment.wake()
-    except Exception:
-        log.exception("wakeup.failed", name=name)
-
-
-def _job_of(name: str) -> str:
-    """The job of an appointment: no name can be taken for the heartbeat."""
-    return f"wake:{name}"
-
-
-class _Scheduler(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler 3 has no types
-    """An AsyncIOScheduler that looks at its jobs at least every ``most_s`` seconds.
-
-    ``_start_timer`` and ``_process_jobs`` are not promised by APScheduler; 3.11 is the
-    last of its line, and ``tests/runtime/test_schedule.py`` measures what they are used for.
-    """
-
-    def __init__(self, most_s: float, before_look: Callable[[], None]) -> None:
-        super().__init__(
-            timezone=UTC,
-            # Named here, so that nothing is looked up in the file system on the loop.
-            executors={"default": AsyncIOExecutor()},
-            job_defaults={"misfire_grace_time": None, "coalesce": True},
-        )
-        self._most_s = most_s
-        self._before_look = before_look
-
-    def _start_timer(self, wait_seconds: float | None) -> None:
-        most = self._most_s
-        if self._eventloop is None:
-            return  # Shut down while a look was on its way.
-        super()._start_timer(most if wait_seconds is None else min(wait_seconds, most))
-
-    def _process_jobs(self) -> Any:
-        if self._eventloop is None:
-            return None  # As above.
-        self._before_look()
-        return super()._process_jobs()
-
-
-class _Steadily(BaseTrigger):  # type: ignore[misc]  # as above
-    """Fires one span after now, however many were missed."""
-
-    def __init__(self, span: timedelta) -> None:
-        self._span = span
-
-    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
-        return now + self._span
+    def _wall_offset(self) -> timedelta:
+        """What the wall clock is ahead; read last, so that a job is rather late than early."""
+        steady = self._steady.now()
+        return self._clock.now() - steady
