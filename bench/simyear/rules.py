@@ -280,8 +280,8 @@ MUTATIONS = (
     Mutation(
         "a sink that failed is given up",
         "upkeep.py",
-        "    at = failure.trouble.at\n    if sink.refused:",
-        "    at = failure.trouble.at + timedelta(days=9)\n    if sink.refused:",
+        "    at = failure.trouble.at\n    if sink.rejected:",
+        "    at = failure.trouble.at + timedelta(days=9)\n    if sink.rejected:",
         "the variable lags behind",
         seed=2,
     ),

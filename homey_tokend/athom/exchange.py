@@ -138,7 +138,7 @@ def _not_covered(
         found = {}
     note = f" ({place.note})" if place.note else ""
     return HomeyRejected(
-        f"the Homey refuses the login: this consent does not cover it{note}",
+        f"the Homey rejects the login: this consent does not cover it{note}",
         step=Step.HOMEY_LOGIN,
         remedy=_correct_cloudid(found, hide) or "Check cloudid; may this account use the Homey?",
     )

@@ -96,7 +96,7 @@ class OnlineCheck:
         if account.refusal(refresher.digests.password) is not None:
             if account.may_force_at(now) > now:
                 return Constraint(
-                    account.may_force_at(now), "the account was refused and tried again"
+                    account.may_force_at(now), "the account was rejected and tried again"
                 )
             await self.parts.accounts.was_forced(refresher.digests.account, now)
         state = replace(state, wish=RefreshRequest(now, forced=True))

@@ -1,7 +1,7 @@
 """What is known of one account: refusals, sign-ins spent, one-time steps used. Pure.
 
 An account is an accounts endpoint and an e-mail address; several Homeys may
-share it. A refusal belongs to the *values* that were refused (a digest of e-mail,
+share it. A refusal belongs to the *values* that were rejected (a digest of e-mail,
 password and one-time secret): with other values the next try is free at once.
 One method per event; an illegal event raises and changes nothing.
 """
@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from homey_tokend.core.errors import IllegalEvent
 from homey_tokend.core.status import Trouble
 
-#: When is a refused sign-in tried again by itself? Then daily (docs/why.md, lock-out).
+#: When is a rejected sign-in tried again by itself? Then daily (docs/why.md, lock-out).
 RETRY_LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
-#: How many sign-ins may be refused within a day before the account is left alone for the rest
+#: How many sign-ins may be rejected within a day before the account is left alone for the rest
 #: of it, whatever values were sent? As many as the ladder spends on one set of values.
 REJECTED_A_DAY = 4
-#: How many tries may a person force within a day while the account is refused?
+#: How many tries may a person force within a day while the account is rejected?
 FORCED_A_DAY = 2
 _DAY = timedelta(days=1)
 #: How many one-time steps are remembered? Eight minutes of them: a clock set back is covered.
@@ -29,9 +29,9 @@ _SIGN_INS = 200
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A person is needed: what was refused, how often, when last.
+    """A person is needed: what was rejected, how often, when last.
 
-    ``digest`` names the values that were refused, without telling them.
+    ``digest`` names the values that were rejected, without telling them.
     """
 
     digest: str
@@ -55,12 +55,12 @@ class Rejection:
 class AccountState:
     """One account; ``sign_ins`` are the instants at which a password went out.
 
-    ``refused_at`` are the newest refusals since the account last took anything,
+    ``rejected_at`` are the newest refusals since the account last took anything,
     of whatever values.
     """
 
     refusals: Mapping[str, Rejection] = field(default_factory=dict)
-    refused_at: tuple[datetime, ...] = ()
+    rejected_at: tuple[datetime, ...] = ()
     sign_ins: tuple[datetime, ...] = ()
     one_time_steps: tuple[int, ...] = ()
     forced: tuple[datetime, ...] = ()
@@ -68,11 +68,11 @@ class AccountState:
     # --- questions ---
 
     def refusal(self, digest: str) -> Rejection | None:
-        """The refusal of these values, if they were refused."""
+        """The refusal of these values, if they were rejected."""
         return self.refusals.get(digest)
 
-    def refused_until(self, digest: str) -> datetime | None:
-        """Until when refused values are not tried again by themselves; None for other values.
+    def rejected_until(self, digest: str) -> datetime | None:
+        """Until when rejected values are not tried again by themselves; None for other values.
 
         The ladder is theirs, the most of a day is the account's: neither two wrong
         passwords nor one that is corrected wrongly cost more than one does.
@@ -80,9 +80,9 @@ class AccountState:
         refusal = self.refusal(digest)
         if refusal is None:
             return None
-        if len(self.refused_at) < REJECTED_A_DAY:
+        if len(self.rejected_at) < REJECTED_A_DAY:
             return refusal.until
-        return max(refusal.until, self.refused_at[-REJECTED_A_DAY] + _DAY)
+        return max(refusal.until, self.rejected_at[-REJECTED_A_DAY] + _DAY)
 
     def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
         """The counted sign-ins after an instant, oldest first."""
@@ -122,8 +122,8 @@ class AccountState:
             raise IllegalEvent("no sign-in was begun")
         return replace(self, sign_ins=self.sign_ins[:-1])
 
-    def refused(self, digest: str, trouble: Trouble) -> "AccountState":
-        """The login refused these values; the count goes on where they were refused before."""
+    def rejected(self, digest: str, trouble: Trouble) -> "AccountState":
+        """The login rejected these values; the count goes on where they were rejected before."""
         before = self.refusals.get(digest)
         count = before.trouble.count + 1 if before else 1
         others = [one for key, one in self.refusals.items() if key != digest]
@@ -132,7 +132,7 @@ class AccountState:
         return replace(
             self,
             refusals={one.digest: one for one in kept},
-            refused_at=(*self.refused_at, trouble.at)[-REJECTED_A_DAY:],
+            rejected_at=(*self.rejected_at, trouble.at)[-REJECTED_A_DAY:],
         )
 
     def accepted(self, digest: str) -> "AccountState":
@@ -140,18 +140,18 @@ class AccountState:
         return replace(
             self,
             refusals={key: one for key, one in self.refusals.items() if key != digest},
-            refused_at=(),
+            rejected_at=(),
         )
 
     def was_forced(self, at: datetime) -> "AccountState":
-        """A person forced a try while the account was refused."""
+        """A person forced a try while the account was rejected."""
         return replace(self, forced=(*self.forced, at)[-FORCED_A_DAY:])
 
     def shifted(self, by: timedelta) -> "AccountState":
         """The wall clock was set by ``by``: every instant moves with it."""
         return AccountState(
             refusals={key: one.moved(by) for key, one in self.refusals.items()},
-            refused_at=tuple(at + by for at in self.refused_at),
+            rejected_at=tuple(at + by for at in self.rejected_at),
             sign_ins=tuple(at + by for at in self.sign_ins),
             one_time_steps=self.one_time_steps,
             forced=tuple(at + by for at in self.forced),
@@ -163,7 +163,7 @@ class AccountState:
         They keep their distances, so that days of sign-ins do not become sign-ins of now
         where it is our clock that is behind (a boot without a clock that runs on).
         """
-        known = [*self.sign_ins, *self.forced, *self.refused_at]
+        known = [*self.sign_ins, *self.forced, *self.rejected_at]
         known += [one.trouble.at for one in self.refusals.values()]
         ahead = max(known, default=now) - now
 
@@ -175,7 +175,7 @@ class AccountState:
                 key: Rejection(key, replace(one.trouble, at=back(one.trouble.at)))
                 for key, one in self.refusals.items()
             },
-            refused_at=tuple(sorted(map(back, self.refused_at))),
+            rejected_at=tuple(sorted(map(back, self.rejected_at))),
             sign_ins=tuple(sorted(map(back, self.sign_ins))),
             one_time_steps=self.one_time_steps,
             forced=tuple(sorted(map(back, self.forced))),

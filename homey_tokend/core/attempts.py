@@ -14,7 +14,7 @@ from homey_tokend.core.lifetime import should_renew_at, young_until
 #: foresee it from running into it at once again; what closed it may be over at any time.
 BLOCKED_MOST = timedelta(seconds=60)
 #: What a refusal is called where it holds an attempt back.
-REJECTIONS = ("the account was refused", "the sign-in was refused")
+REJECTIONS = ("the account was rejected", "the sign-in was rejected")
 
 
 def next_attempt(
@@ -63,7 +63,7 @@ def _due(state: HomeyState, now: datetime) -> Constraint:
     token = state.usable(now)
     if state.token is not None and state.revoked and not state.from_the_future(now):
         # A Homey that refuses each token just after it has given it must not cost a password each.
-        return Constraint(young_until(state.token), "the Homey refuses the held token")
+        return Constraint(young_until(state.token), "the Homey rejects the held token")
     if token is None:
         return Constraint(now, "no valid token")
     if state.wish is not None and now < state.wish.until:
@@ -72,7 +72,7 @@ def _due(state: HomeyState, now: datetime) -> Constraint:
 
 
 def _refusals(state: HomeyState, account: AccountState, facts: Activity) -> Iterator[Constraint]:
-    until = account.refused_until(facts.account_digest)
+    until = account.rejected_until(facts.account_digest)
     if until is not None and facts.password_needed:
         yield Constraint(until, REJECTIONS[0], held=True)
     if state.refusal is not None and state.refusal.digest == facts.site_digest:

@@ -78,7 +78,7 @@ def sink_due_at(
     if failure is None or sink.failed_generation != token.generation:
         return now
     at = failure.trouble.at
-    if sink.refused:
+    if sink.rejected:
         return at + min(REJECTED_FIRST * (1 << min(failure.trouble.count - 1, 16)), REJECTED_MOST)
     asked = min(failure.not_before or at, at + RETRY_AFTER_MOST)
     return max(at + backoff(failure, plan.retry_first, plan.retry_most), asked)

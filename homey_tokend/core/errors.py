@@ -143,13 +143,13 @@ class Rejected(TokendError):
 
 
 class AccountRejected(Rejected):
-    """The login refuses e-mail, password or one-time code."""
+    """The login rejects e-mail, password or one-time code."""
 
     kind = "account_rejected"
 
 
 class ClientRejected(Rejected):
-    """Client id, client secret or redirect URL are refused."""
+    """Client id, client secret or redirect URL are rejected."""
 
     kind = "client_rejected"
 

@@ -30,7 +30,7 @@ class TokenRenewed:
 class RefreshFailed:
     """A refresh failed, for the ``failures``-th time in a row.
 
-    ``refused``: a person is needed. ``next_try`` and ``outage_at`` are None
+    ``action_needed``: a person is needed. ``next_try`` and ``outage_at`` are None
     where there is none.
     """
 
@@ -40,7 +40,7 @@ class RefreshFailed:
     step: str
     message: str
     remedy: str
-    refused: bool
+    action_needed: bool
     failures: int
     next_try: datetime | None
     outage_at: datetime | None
@@ -76,7 +76,7 @@ class TokenDelivered:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailed:
-    """A sink did not take the token; ``refused``: a person is needed."""
+    """A sink did not take the token; ``action_needed``: a person is needed."""
 
     homey: str
     at: datetime
@@ -85,7 +85,7 @@ class DeliveryFailed:
     kind: str
     message: str
     remedy: str
-    refused: bool
+    action_needed: bool
 
 
 Event = (

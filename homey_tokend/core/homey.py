@@ -46,7 +46,7 @@ class HomeyState:
     ``generation`` is the highest ever given; ``fraction`` the part of the token's
     life after which it is renewed, drawn once a token. ``minted_here``: the
     token's instants were measured with the clock as it runs now, so they move
-    when it is set. ``revoked``: the Homey refused the held token. ``cloudid`` names the
+    when it is set. ``revoked``: the Homey rejected the held token. ``cloudid`` names the
     Homey that all this is known of; empty: as it was before that was written down.
     ``refreshes`` counts successes since the state began.
     """
@@ -154,8 +154,8 @@ class HomeyState:
         failure = failure_of(error, at=at, count=count, draw=draw)
         return replace(self, failure=failure)
 
-    def refused(self, error: Rejected, *, digest: str, at: datetime, draw: float) -> "HomeyState":
-        """This Homey's client, consent or login is refused: a person is needed."""
+    def rejected(self, error: Rejected, *, digest: str, at: datetime, draw: float) -> "HomeyState":
+        """This Homey's client, consent or login is rejected: a person is needed."""
         before = self.refusal if self.refusal and self.refusal.digest == digest else None
         count = before.trouble.count + 1 if before else 1
         refusal = Rejection(digest, trouble_of(error, at, count))
@@ -211,7 +211,7 @@ class HomeyState:
         return replace(self, revoked=True, asked_at=at)
 
     def doubted(self, generation: int) -> "HomeyState":
-        """A sink was refused with 401: the Homey is asked at once."""
+        """A sink was rejected with 401: the Homey is asked at once."""
         self._held(generation)
         return replace(self, verified_at=None, asked_at=None, unanswered=0)
 

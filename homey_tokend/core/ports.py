@@ -66,7 +66,7 @@ class Sink(Protocol):
     """A place where each fresh token is written.
 
     ``target`` names it, is unique within a Homey and safe to log. Raises
-    Transient, SinkFailed (tried again) or Refused (a person is needed).
+    Transient, SinkFailed (tried again) or Rejected (a person is needed).
     """
 
     @property
@@ -116,7 +116,7 @@ class TokenProvider(Protocol):
     ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with
     ``min_ttl`` left, starting or joining one refresh, and returns the newest
     view either way. ``refresh`` joins the refresh under way or starts one.
-    ``refuted`` is told that a Homey refused this generation: it is proved at
+    ``refuted`` is told that a Homey rejected this generation: it is proved at
     once, and refreshed if it is dead; returns the newest view within ``wait``.
     ``alive`` tells whether loop and schedule turn.
     """

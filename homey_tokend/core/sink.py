@@ -22,7 +22,7 @@ class SinkState:
     delivered_at: datetime | None = None
     failure: Failure | None = None
     failed_generation: int | None = None
-    refused: bool = False
+    rejected: bool = False
     memory: Mapping[str, str] = field(default_factory=dict)
     checked_at: datetime | None = None
     unsure: bool = False
@@ -49,16 +49,16 @@ class SinkState:
             self,
             failure=failure_of(error, at=at, count=count, draw=draw),
             failed_generation=generation,
-            refused=isinstance(error, Rejected),
+            rejected=isinstance(error, Rejected),
         )
 
     def put_in_place(self) -> "SinkState":
         """A keeper begins with it, after a restart or with another configuration.
 
         Nobody knows whether it still holds what was written, in the form that is wanted
-        now; and a person may have mended what was refused: then it is tried at once.
+        now; and a person may have mended what was rejected: then it is tried at once.
         """
-        failed = None if self.refused else self.failed_generation
+        failed = None if self.rejected else self.failed_generation
         return replace(self, unsure=True, checked_at=None, failed_generation=failed)
 
     def checked(self, generation: int, at: datetime) -> "SinkState":

@@ -36,9 +36,9 @@ class Accounts:
         """The sign-in under way got no judgement: it does not count."""
         await self._keep(key, self.state(key).not_judged())
 
-    async def refused(self, key: str, digest: str, trouble: Trouble) -> None:
-        """The login refused these values."""
-        await self._keep(key, self.state(key).refused(digest, trouble))
+    async def rejected(self, key: str, digest: str, trouble: Trouble) -> None:
+        """The login rejected these values."""
+        await self._keep(key, self.state(key).rejected(digest, trouble))
 
     async def accepted(self, key: str, digest: str) -> None:
         """The login took these values."""
@@ -47,7 +47,7 @@ class Accounts:
             await self._keep(key, accepted)
 
     async def was_forced(self, key: str, at: datetime) -> None:
-        """A person forced a try while the account was refused."""
+        """A person forced a try while the account was rejected."""
         await self._keep(key, self.state(key).was_forced(at))
 
     async def shifted(self, by: timedelta) -> None:

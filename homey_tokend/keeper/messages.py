@@ -19,7 +19,7 @@ class RefreshRequested:
 
 @dataclass(frozen=True, slots=True)
 class VerificationRequested:
-    """A Homey refused this generation when a caller of the door used it."""
+    """A Homey rejected this generation when a caller of the door used it."""
 
     generation: int
 

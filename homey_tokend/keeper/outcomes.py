@@ -121,7 +121,7 @@ class Outcomes:
 
     @property
     def unsure_of_refusals(self) -> bool:
-        """Whether something was refused, and nobody knows yet whether it was these values."""
+        """Whether something was rejected, and nobody knows yet whether it was these values."""
         known = self._state.refusal is not None or self.account.refusals
         return bool(known) and not self._refresher.digests.account
 
@@ -278,7 +278,7 @@ class Outcomes:
         clock = self._clock
         if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
             digest = self._refresher.digests.site
-            state = state.refused(error, digest=digest, at=clock.now(), draw=clock.draw())
+            state = state.rejected(error, digest=digest, at=clock.now(), draw=clock.draw())
         else:
             state = state.failed(error, at=clock.now(), draw=clock.draw())
         await self._keep_attempt(state)

@@ -85,7 +85,7 @@ class Reporter:
                 step=str(error.step),
                 message=error.message,
                 remedy=error.remedy,
-                refused=isinstance(error, Rejected),
+                action_needed=isinstance(error, Rejected),
                 failures=failures,
                 next_try=view.next_at,
                 outage_at=view.outage_at,
@@ -110,8 +110,8 @@ class Reporter:
 
     def undelivered(self, sink: str, generation: int, error: TokendError, at: datetime) -> None:
         """A sink did not take the token."""
-        refused = isinstance(error, Rejected)
-        (log.error if refused else log.warning)(
+        action_needed = isinstance(error, Rejected)
+        (log.error if action_needed else log.warning)(
             "sink.failed",
             homey=self._homey,
             sink=sink,
@@ -129,7 +129,7 @@ class Reporter:
                 kind=error.kind,
                 message=error.message,
                 remedy=error.remedy,
-                refused=refused,
+                action_needed=action_needed,
             )
         )
 

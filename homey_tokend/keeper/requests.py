@@ -18,7 +18,7 @@ from homey_tokend.keeper.messages import RefreshRequested, VerificationRequested
 #: How long does a wish stand at least, so that the attempt for it can begin?
 _WISH_LEAST = timedelta(seconds=10)
 _PERSON_LEAST = timedelta(minutes=1)
-#: How long does a proof answer those who say that the token is refused? Some paths of a Homey
+#: How long does a proof answer those who say that the token is rejected? Some paths of a Homey
 #: may answer 401 to a good token, and a script that asks one in a loop must not have it proved
 #: each time.
 _CLEARED_S = 30.0
@@ -65,7 +65,7 @@ class RefreshRequests:
             free_at = self._free_at(now)
             if free_at > now:
                 return RefreshResult(keeper.view, done=False, too_soon=free_at)
-            if self._refused(now):
+            if self._rejected(now):
                 self._forcing = True  # who asks while that is written down joins
                 try:
                     await self._accounts.was_forced(keeper.account_key, now)
@@ -76,7 +76,7 @@ class RefreshRequests:
         return RefreshResult(keeper.view, done=keeper.state.generation > before)
 
     async def refuted(self, generation: int, wait: timedelta) -> View:
-        """A Homey refused this generation: prove it at once, and where it is dead await the next.
+        """A Homey rejected this generation: prove it at once, and where it is dead await the next.
 
         1. A newer one is held: it is the answer.
         2. The token was proved on demand just now: the 401 meant something else.
@@ -114,13 +114,13 @@ class RefreshRequests:
         token = self._keeper.state.usable(now)
         return token is not None and token.left(now) >= min_ttl
 
-    def _refused(self, now: datetime) -> bool:
+    def _rejected(self, now: datetime) -> bool:
         keeper = self._keeper
         account = self._accounts.state(keeper.account_key)
         return attempts.is_rejected(keeper.state, account, keeper.facts, now)
 
     def _free_at(self, now: datetime) -> datetime:
-        """When a person's refresh may start: not right after another, twice a day if refused."""
+        """When a person's refresh may start: not right after another, twice a day if rejected."""
         keeper = self._keeper
         state, account = keeper.state, self._accounts.state(keeper.account_key)
         token = state.usable(now)
@@ -131,7 +131,7 @@ class RefreshRequests:
         if tried and state.attempted_at is not None and state.attempted_at <= now:
             life = token.life if token else keeper.plan.lifetime
             free = max(free, state.attempted_at + young_span(life))
-        if self._refused(now):
+        if self._rejected(now):
             free = max(free, account.may_force_at(now))
         forced = replace(
             state, wish=RefreshRequest(datetime.max.replace(tzinfo=now.tzinfo), forced=True)

@@ -216,7 +216,7 @@ class Refresher:
         try:
             return await self._walk(athom.renew_grant(self._values(), self._homey.endpoints, token))
         except (SignInExpired, ClientRejected, ProtocolChanged):
-            # A client may be refused for this grant alone: the full flow tells what is meant.
+            # A client may be rejected for this grant alone: the full flow tells what is meant.
             await self._strike_out_refresh_token()
             return None
 
@@ -259,7 +259,7 @@ class Refresher:
             )
         except AccountRejected as error:
             trouble = trouble_of(error, self._tools.clock.now())
-            await accounts.refused(key, digest, trouble)
+            await accounts.rejected(key, digest, trouble)
             raise
         except Throttled:
             raise

@@ -123,7 +123,7 @@ class Supervisor:
                 changed.cancel()
 
     async def beat(self) -> None:
-        """The heartbeat: was the clock set, were refused values changed, is there room again?"""
+        """The heartbeat: was the clock set, were rejected values changed, is there room again?"""
         set_by = self._clock.adopt()
         if set_by:
             log.warning("clock.set", by_s=round(set_by.total_seconds()))

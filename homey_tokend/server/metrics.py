@@ -150,8 +150,8 @@ class Metrics:
                 self.revocations.add(homey)
             case TokenDelivered(sink=sink):
                 self.deliveries.add(homey, sink, "delivered")
-            case DeliveryFailed(sink=sink, refused=refused):
-                self.deliveries.add(homey, sink, "refused" if refused else "failed")
+            case DeliveryFailed(sink=sink, action_needed=action_needed):
+                self.deliveries.add(homey, sink, "rejected" if action_needed else "failed")
 
     def heard(self, _homey: str, request: Request, response: Response) -> None:
         """Count an answer and the time it took, by step."""
@@ -165,9 +165,9 @@ class Metrics:
         self.call_latency.add(max(0.0, seconds), homey)
 
     def _failed(self, happened: RefreshFailed) -> None:
-        outcome = "refused" if happened.refused else "failed"
+        outcome = "rejected" if happened.action_needed else "failed"
         self.refreshes.add(happened.homey, outcome, happened.step)
-        if happened.refused:
+        if happened.action_needed:
             self.refusals.add(happened.homey, happened.kind)
 
 

@@ -105,7 +105,7 @@ def _document(notice: Notification) -> dict[str, object]:
                 "step": failed.step,
                 "message": failed.message,
                 "remedy": failed.remedy,
-                "refused": failed.refused,
+                "action_needed": failed.action_needed,
                 "failures": failed.failures,
                 "next_try": _instant(failed.next_try),
                 "outage_at": _instant(failed.outage_at),

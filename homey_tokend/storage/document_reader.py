@@ -132,7 +132,7 @@ def _sink(value: Any) -> SinkState:
         delivered_at=maybe(instant, found["delivered_at"]),
         failure=maybe(_failure, found["failure"]),
         failed_generation=maybe(number, found["failed_generation"]),
-        refused=flag(found["refused"]),
+        rejected=flag(found["rejected"]),
         memory={text(key): text(one) for key, one in mapping(found["memory"]).items()},
         drifts=number(found["drifts"]),
     )
@@ -143,7 +143,7 @@ def _account(value: Any) -> AccountState:
     refusals = [_refusal(one) for one in sequence(found["refusals"])]
     return AccountState(
         refusals={one.digest: one for one in refusals},
-        refused_at=tuple(instant(at) for at in sequence(found["refused_at"])),
+        rejected_at=tuple(instant(at) for at in sequence(found["rejected_at"])),
         sign_ins=tuple(instant(at) for at in sequence(found["sign_ins"])),
         one_time_steps=tuple(number(step) for step in sequence(found["one_time_steps"])),
         forced=tuple(instant(at) for at in sequence(found["forced"])),

@@ -91,7 +91,7 @@ def _sink(sink: SinkState) -> Json:
         "delivered_at": _instant(sink.delivered_at),
         "failure": _failure(sink.failure),
         "failed_generation": sink.failed_generation,
-        "refused": sink.refused,
+        "rejected": sink.rejected,
         "memory": dict(sink.memory),
         "drifts": sink.drifts,
     }
@@ -100,7 +100,7 @@ def _sink(sink: SinkState) -> Json:
 def _account(state: AccountState) -> Json:
     return {
         "refusals": [_refusal(one) for one in state.refusals.values()],
-        "refused_at": [_instant(at) for at in state.refused_at],
+        "rejected_at": [_instant(at) for at in state.rejected_at],
         "sign_ins": [_instant(at) for at in state.sign_ins],
         "one_time_steps": list(state.one_time_steps),
         "forced": [_instant(at) for at in state.forced],

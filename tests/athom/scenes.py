@@ -170,7 +170,7 @@ def table_rows(text: str) -> Sequence[tuple[str, str, str]]:
     """The rows of the sorting table at the end of ``docs/wire.md``: step, answer, class."""
     rows: list[tuple[str, str, str]] = []
     step = ""
-    for line in text.partition("## Sorting table")[2].splitlines():
+    for line in text.partition("## Classification of responses")[2].splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if not line.startswith("|") or cells[0] == "step" or set(line) <= {"|", "-"}:
             continue

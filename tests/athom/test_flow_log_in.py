@@ -51,9 +51,9 @@ def test_the_user_token_is_stamped_with_its_arrival() -> None:
         (as_json(401, {"code": 401}), "one-time code"),
         (as_json(400, {"error_description": {"otptoken": "Invalid value"}}), "one-time code"),
         (as_json(400, {"error": "Two-factor authentication is on"}), "one-time code"),
-        (as_json(400, {"error": "network of footprints"}), "refuses the sign-in"),
-        (as_json(403, {"error": "blocked"}), "refuses the sign-in (“blocked”)"),
-        (as_json(401, "The provided password is not correct"), "refuses the password"),
+        (as_json(400, {"error": "network of footprints"}), "rejects the sign-in"),
+        (as_json(403, {"error": "blocked"}), "rejects the sign-in (“blocked”)"),
+        (as_json(401, "The provided password is not correct"), "rejects the password"),
         (as_json(401, ["otp required"]), "one-time code"),
         (
             as_json(
@@ -91,7 +91,7 @@ def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None
 @pytest.mark.parametrize(
     ("body", "words", "remedy"),
     [
-        ("The provided password is not correct", "Athom refuses the password", "Correct the pass"),
+        ("The provided password is not correct", "Athom rejects the password", "Correct the pass"),
         ("No resource exists on this endpoint", "knows no such e-mail", "Correct the e-mail"),
         ("otp required", "wants a one-time code", "Set totp_secret"),
         ("gone", "unknown answer (status 404)", "Athom may have changed"),

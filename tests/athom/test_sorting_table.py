@@ -88,19 +88,19 @@ _INVALID_GRANT = as_json(400, {"code": 400, "error": "invalid_grant"})
 _DENIED = redirect(f"{REDIRECT}?error=access_denied&error_description=The user denied&code=400")
 
 CASES = {
-    "login: 4xx with JSON refuses the account": Case(
+    "login: 4xx with JSON rejects the account": Case(
         "4xx with JSON",
         (as_json(401, {"error": "The provided password is not correct"}),),
         AccountRejected,
         401,
     ),
-    "login: 404 with JSON refuses the account": Case(
+    "login: 404 with JSON rejects the account": Case(
         "4xx with JSON", (as_json(404, {}),), AccountRejected, 404
     ),
     "login: 4xx without JSON is a changed protocol": Case(
         "4xx without JSON;", (answer(403, "<h1>No</h1>"),), ProtocolChanged, 403
     ),
-    "login: 4xx with a bare JSON string refuses the account": Case(
+    "login: 4xx with a bare JSON string rejects the account": Case(
         "4xx with JSON", (as_json(400, "no"),), AccountRejected, 400
     ),
     "login: 200 without a token is a changed protocol": Case(
@@ -118,7 +118,7 @@ CASES = {
     "authorise: 302 with a code needs no form": Case(
         "302 to the redirect_uri", (CODE_REDIRECT, GRANTED), None
     ),
-    "authorise: 400 JSON refuses the client": Case(
+    "authorise: 400 JSON rejects the client": Case(
         "400 JSON",
         (as_json(400, {"error_description": {"client_id": "Invalid value"}}),),
         ClientRejected,
@@ -133,7 +133,7 @@ CASES = {
     "authorise: 403 is a changed protocol": Case(
         "200 without the form", (answer(403, "no"),), ProtocolChanged, 403
     ),
-    "consent: access_denied refuses the consent": Case(
+    "consent: access_denied rejects the consent": Case(
         "302 with `error=access_denied`", (_DENIED,), ConsentRejected, 302
     ),
     "consent: 403 means the whole flow once more": Case(
@@ -148,7 +148,7 @@ CASES = {
     "consent: 200 is a changed protocol": Case(
         "302 with another `error`", (PAGE,), ProtocolChanged, 200
     ),
-    "token: invalid_client refuses the client": Case(
+    "token: invalid_client rejects the client": Case(
         "400 `invalid_client`", (as_json(400, {"error": "invalid_client"}),), ClientRejected, 400
     ),
     "token: invalid_grant for a code means the whole flow once more": Case(
@@ -207,8 +207,8 @@ def test_no_row_of_the_page_is_without_a_case() -> None:
 
 
 def test_the_page_calls_each_failure_by_its_family() -> None:
-    """Where the page says transient, refused or protocol changed, the class is of that family."""
-    families = {"transient": Transient, "refused": Rejected, "protocol changed": ProtocolChanged}
+    """Where the page says transient, rejected or protocol changed, the class is of that family."""
+    families = {"transient": Transient, "rejected": Rejected, "protocol changed": ProtocolChanged}
     checked = 0
     for name, case in CASES.items():
         step = name.partition(":")[0]

@@ -21,7 +21,7 @@ from homey_tokend.cli import token as token_command
 from homey_tokend.core import errors, status_text
 from homey_tokend.core.status import RefreshResult, SinkView
 from tests.support.cli_page import PAGE, commands, page
-from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
 from tests.support.doors import saying, serving
 
 Run = Callable[..., tuple[int, str, str]]
@@ -146,12 +146,12 @@ def test_no_token(desk: FakeDesk, run: Run) -> None:
     """No token is 75 or 77, with the reason and nothing on stdout."""
     desk.views["home"] = view()
     later = run("token")
-    desk.views["home"] = view(trouble=refused())
+    desk.views["home"] = view(trouble=rejected())
     never = run("token")
 
     assert (later[0], never[0]) == (exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED)
     assert later[1] == never[1] == ""
-    assert "the account refuses the password\nCorrect it.\n" in never[2]
+    assert "the account rejects the password\nCorrect it.\n" in never[2]
 
 
 def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     sinks = (
         SinkView("file /run/t", 7, NOW - timedelta(seconds=90), None, None),
         SinkView("exec a", None, None, None, None),
-        SinkView("logic accesstoken", 6, NOW, refused(), NOW + timedelta(seconds=5)),
+        SinkView("logic accesstoken", 6, NOW, rejected(), NOW + timedelta(seconds=5)),
     )
     desk.views["home"] = view(
         "home",
@@ -169,7 +169,7 @@ def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
         renew_at=NOW + timedelta(hours=1),
         next_at=NOW + timedelta(minutes=15),
         next_reason="the proof",
-        trouble=refused(),
+        trouble=rejected(),
         outage_at=held.expires_at,
         sinks=sinks,
     )
@@ -182,12 +182,12 @@ def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
         == f"""home: ok  https://abc.connect.athom.com
   token    {held.fingerprint()} (generation 7), good until 2026-03-01 23:32:05 (in 11 h 32 min)
   refresh  2026-03-01 13:00:00 (in 1 h); next step 2026-03-01 12:15:00 (in 15 min): the proof
-  trouble  account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account refuses the password
+  trouble  account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account rejects the password
            Correct it.
   ends     2026-03-01 23:32:05 (in 11 h 32 min)
   sink     file /run/t: generation 7 written 2026-03-01 11:58:30 (1 min 30 s ago)
   sink     exec a: not yet
-  sink     logic accesstoken: account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account refuses the password
+  sink     logic accesstoken: account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account rejects the password
            Correct it.
            tried again 2026-03-01 12:00:05 (in 5 s)
 """
@@ -199,7 +199,7 @@ def test_status_of_several(desk: FakeDesk, run: Run) -> None:
     well = run("status")[0]
     desk.views["hut"] = view("hut", refreshing=True)
     later = run("status")
-    desk.views["attic"] = view("attic", token(timedelta(0)), trouble=refused())
+    desk.views["attic"] = view("attic", token(timedelta(0)), trouble=rejected())
     worst = run("status")
     one = run("status", "home")
 
@@ -241,7 +241,7 @@ def test_refresh_that_is_not_done(desk: FakeDesk, run: Run) -> None:
     """A refresh under way or too soon is 75, a refused one 77."""
     desk.views["home"] = view("home", token(), refreshing=True)
     under_way = run("refresh", "home", "--wait", "0")
-    desk.views["home"] = view("home", token(), trouble=refused())
+    desk.views["home"] = view("home", token(), trouble=rejected())
     never = run("refresh", "home")
     desk.refreshed = RefreshResult(desk.views["home"], done=False, too_soon=NOW + timedelta(0, 30))
     too_soon = run("refresh")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from homey_tokend import exit_codes
-from tests.support.desk import CANARY, FakeDesk, refused, token, view
+from tests.support.desk import CANARY, FakeDesk, rejected, token, view
 from tests.support.doors import saying, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
@@ -177,7 +177,7 @@ def test_without_a_token(desk: FakeDesk, socket: Path) -> None:
     unknown = done(socket, "--homey", "nope", "--", "echo", "ran")
     desk.views["home"] = view()
     later = done(socket, "--", "echo", "ran")
-    desk.views["home"] = view(trouble=refused())
+    desk.views["home"] = view(trouble=rejected())
     never = done(socket, "--", "echo", "ran")
 
     assert [exit_codes.USAGE, exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED] == [

@@ -189,7 +189,7 @@ async def test_a_wrong_password_is_remembered(household: Household) -> None:
     assert household.view().sign_in_blocked_until is not None
 
 
-async def test_a_refused_account_is_tried_twice_a_day(household: Household) -> None:
+async def test_a_rejected_account_is_tried_twice_a_day(household: Household) -> None:
     """Rehearsing again and again does not hammer the account: the third time it is held back."""
     household.set_password("not the password")
     lines: list[str] = []

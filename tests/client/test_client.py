@@ -17,7 +17,7 @@ import pytest
 from homey_tokend import client, exit_codes
 from homey_tokend.client import ClientError, errors, transport
 from homey_tokend.core.status import RefreshResult
-from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
 from tests.support.doors import saying, serving
 
 ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to root")
@@ -100,7 +100,7 @@ def test_no_token(desk: FakeDesk, path: Path) -> None:
     """No token now may be tried later; a refusal needs a person, and the remedy is told."""
     desk.views["home"] = view(next_at=NOW + timedelta(seconds=42))
     later = error_of(path)
-    desk.views["home"] = view(trouble=refused())
+    desk.views["home"] = view(trouble=rejected())
     never = error_of(path)
 
     assert (later.exit_status, later.hint) == (exit_codes.TRY_LATER, "The next try is in 42 s.")
@@ -290,7 +290,7 @@ def a_socket(path: Path, mode: int, gid: int) -> None:
     path.chmod(mode)
 
 
-def refused_at(path: Path) -> ClientError:
+def rejected_at(path: Path) -> ClientError:
     """What a person is told whom the kernel did not let in there."""
     return errors.unreachable_error(
         [(str(path), PermissionError(errno.EACCES, "Permission denied"))]
@@ -301,10 +301,10 @@ def test_not_permitted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may not enter is told which group may."""
     a_socket(path, 0o660, gid=GROUP)
     name = grp.getgrgid(GROUP).gr_name
-    group = refused_at(path)
+    group = rejected_at(path)
     monkeypatch.setattr(grp, "getgrgid", {}.__getitem__)  # a group without a name
-    number = refused_at(path)
-    hidden = refused_at(path / "x")
+    number = rejected_at(path)
+    hidden = rejected_at(path / "x")
 
     assert f"It is open to the group {name}: sudo usermod -aG {name} $USER" in group.hint
     assert f"It is open to the group {GROUP}: " in number.hint
@@ -319,14 +319,14 @@ def test_no_group_may_enter(path: Path, mode: int, gid: int) -> None:
     """Nobody is told to join root's group, nor one that does not help: the keys are named."""
     a_socket(path, mode, gid)
 
-    assert "No group may enter: socket.group and socket.mode" in refused_at(path).hint
+    assert "No group may enter: socket.group and socket.mode" in rejected_at(path).hint
 
 
 def test_no_socket_at_all(path: Path) -> None:
     """A file is not made a socket by a group."""
     path.touch()
 
-    assert "It is no socket. Name the daemon's: --socket" in refused_at(path).hint
+    assert "It is no socket. Name the daemon's: --socket" in rejected_at(path).hint
 
 
 def test_peer_refused() -> None:

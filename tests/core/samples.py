@@ -31,8 +31,8 @@ PLAN = RefreshSettings()
 NOBODY = AccountState()
 
 DOWN = ServerError("the host answered 503", step="login", status=503)
-WRONG_PASSWORD = AccountRejected("Athom refuses the password", step="login", status=400)
-WRONG_CLIENT = ClientRejected("the client is refused", step="token", status=400)
+WRONG_PASSWORD = AccountRejected("Athom rejects the password", step="login", status=400)
+WRONG_CLIENT = ClientRejected("the client is rejected", step="token", status=400)
 UNKNOWN_LOGIN = ProtocolChanged("the login gave an unknown answer", step="login", status=418)
 
 
@@ -79,12 +79,12 @@ def failing(
     return state
 
 
-def refused_account(
+def rejected_account(
     *, at: datetime = NOON, times: int = 1, digest: str = LOGIN, state: AccountState = NOBODY
 ) -> AccountState:
-    """An account whose values were refused ``times`` times, the last at ``at``."""
+    """An account whose values were rejected ``times`` times, the last at ``at``."""
     for _ in range(times):
-        state = state.refused(digest, trouble_of(WRONG_PASSWORD, at))
+        state = state.rejected(digest, trouble_of(WRONG_PASSWORD, at))
     return state
 
 

@@ -94,7 +94,7 @@ def sinks(draw: st.DrawFn, most: int) -> SinkState:
         delivered_at=draw(st.none() | instants),
         failure=draw(st.none() | failures),
         failed_generation=draw(generations),
-        refused=draw(st.booleans()),
+        rejected=draw(st.booleans()),
         memory=draw(st.dictionaries(words, words, max_size=2)),
         drifts=draw(numbers),
     )
@@ -126,7 +126,7 @@ accounts = st.builds(
     refusals=st.lists(refusals, max_size=3).map(lambda some: {one.digest: one for one in some}),
     sign_ins=st.lists(instants, max_size=4).map(tuple),
     one_time_steps=st.lists(numbers, max_size=4).map(tuple),
-    refused_at=st.lists(instants, max_size=4).map(tuple),
+    rejected_at=st.lists(instants, max_size=4).map(tuple),
     forced=st.lists(instants, max_size=2).map(tuple),
 )
 
@@ -241,7 +241,7 @@ class _Story:
         error, drawn = self.draw(errors()), self.draw(draws)
         if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
             digest = self.draw(st.sampled_from(DIGESTS))
-            self.state = self.state.refused(error, digest=digest, at=self.now, draw=drawn)
+            self.state = self.state.rejected(error, digest=digest, at=self.now, draw=drawn)
         else:
             self.state = self.state.failed(error, at=self.now, draw=drawn)
 
@@ -254,7 +254,7 @@ class _Story:
 
     def account_is_refused(self) -> None:
         trouble = trouble_of(AccountRejected("no", step="login"), self.now)
-        self.account = self.account.refused(self.draw(st.sampled_from(DIGESTS)), trouble)
+        self.account = self.account.rejected(self.draw(st.sampled_from(DIGESTS)), trouble)
 
     def account_is_accepted(self) -> None:
         self.account = self.account.accepted(self.draw(st.sampled_from(DIGESTS)))

@@ -1,4 +1,4 @@
-"""An account: what was refused, the passwords that went out, the one-time steps used."""
+"""An account: what was rejected, the passwords that went out, the one-time steps used."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.core.samples import (
     OTHER,
     SECOND,
     WRONG_PASSWORD,
-    refused_account,
+    rejected_account,
     signed_in,
 )
 from tests.support.clock import NOON
@@ -92,61 +92,61 @@ def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
 
 
 def test_refusals_of_the_same_values_are_counted() -> None:
-    state = refused_account(times=2).refused(LOGIN, trouble_of(WRONG_PASSWORD, LATER))
+    state = rejected_account(times=2).rejected(LOGIN, trouble_of(WRONG_PASSWORD, LATER))
 
     expected = Rejection(LOGIN, trouble_of(WRONG_PASSWORD, LATER, 3))
     assert expected == state.refusal(LOGIN)
 
 
 def test_refusals_of_other_values_are_another_count() -> None:
-    state = refused_account(times=2, state=refused_account(digest=OTHER))
+    state = rejected_account(times=2, state=rejected_account(digest=OTHER))
 
     first, second = state.refusal(LOGIN), state.refusal(OTHER)
     assert (2, 1) == (first and first.trouble.count, second and second.trouble.count)
 
 
 def test_values_that_were_never_refused_are_free() -> None:
-    assert refused_account().refusal(OTHER) is None
+    assert rejected_account().refusal(OTHER) is None
 
 
 def test_accepted_values_are_free_and_others_are_not() -> None:
-    state = refused_account(digest=OTHER, state=refused_account()).accepted(LOGIN)
+    state = rejected_account(digest=OTHER, state=rejected_account()).accepted(LOGIN)
 
     assert {OTHER} == set(state.refusals)
-    assert (None, NOON + 15 * MINUTE) == (state.refused_until(LOGIN), state.refused_until(OTHER))
+    assert (None, NOON + 15 * MINUTE) == (state.rejected_until(LOGIN), state.rejected_until(OTHER))
 
 
 def test_two_wrong_passwords_cost_an_account_no_more_than_one() -> None:
-    state = refused_account(times=2)
-    state = refused_account(digest=OTHER, at=NOON + MINUTE, times=2, state=state)
+    state = rejected_account(times=2)
+    state = rejected_account(digest=OTHER, at=NOON + MINUTE, times=2, state=state)
 
-    assert [NOON + DAY] * 2 == [state.refused_until(digest) for digest in (LOGIN, OTHER)]
+    assert [NOON + DAY] * 2 == [state.rejected_until(digest) for digest in (LOGIN, OTHER)]
 
 
 def test_a_password_that_is_corrected_wrongly_goes_on_where_the_other_left_off() -> None:
-    state = refused_account(times=3)
+    state = rejected_account(times=3)
     tried = []
     for _ in range(3):
-        at = state.refused_until(OTHER) or NOON + HOUR
+        at = state.rejected_until(OTHER) or NOON + HOUR
         tried.append(at - NOON)
-        state = refused_account(digest=OTHER, at=at, state=state)
+        state = rejected_account(digest=OTHER, at=at, state=state)
 
     assert [HOUR, DAY, DAY + HOUR] == tried
 
 
 def test_what_an_account_takes_ends_the_count_of_its_day() -> None:
-    state = refused_account(times=3).accepted(LOGIN)
+    state = rejected_account(times=3).accepted(LOGIN)
 
-    assert NOON + HOUR + 15 * MINUTE == refused_account(at=NOON + HOUR, state=state).refused_until(
-        LOGIN
-    )
+    assert NOON + HOUR + 15 * MINUTE == rejected_account(
+        at=NOON + HOUR, state=state
+    ).rejected_until(LOGIN)
 
 
 def test_the_values_refused_last_are_remembered_eight_at_most() -> None:
     state = NOBODY
     for n in range(12):
-        state = refused_account(digest=f"values {n}", at=NOON + n * MINUTE, state=state)
-    state = refused_account(digest="values 5", at=NOON + DAY, state=state)
+        state = rejected_account(digest=f"values {n}", at=NOON + n * MINUTE, state=state)
+    state = rejected_account(digest="values 5", at=NOON + DAY, state=state)
 
     assert {f"values {n}" for n in range(5, 12)} | {"values 4"} == set(state.refusals)
     assert 2 == state.refusals["values 5"].trouble.count
@@ -177,11 +177,11 @@ def test_a_person_may_force_a_try(forced: list[timedelta], free_in: timedelta) -
 
 # --- clocks ----------------------------------------------------------------------------
 
-KNOWN = refused_account(state=NOBODY.signing_in(NOON, 7)).was_forced(NOON)
+KNOWN = rejected_account(state=NOBODY.signing_in(NOON, 7)).was_forced(NOON)
 
 
 def test_when_the_clock_is_set_every_instant_moves_with_it() -> None:
-    expected = refused_account(at=LATER, state=NOBODY.signing_in(LATER, 7)).was_forced(LATER)
+    expected = rejected_account(at=LATER, state=NOBODY.signing_in(LATER, 7)).was_forced(LATER)
 
     assert expected == KNOWN.shifted(HOUR)
     assert KNOWN == KNOWN.shifted(HOUR).shifted(-HOUR)

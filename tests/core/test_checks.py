@@ -107,12 +107,12 @@ def test_a_sink_that_could_not_be_seen_yet_is_looked_at_again(
 
 
 def test_a_sink_that_was_refused_is_tried_at_once_when_its_keeper_begins() -> None:
-    refused = holding().undelivered("file", 1, SinkRejected("closed"), at=NOON, draw=1.0)
+    rejected = holding().undelivered("file", 1, SinkRejected("closed"), at=NOON, draw=1.0)
     failed = holding().undelivered("file", 1, SinkFailed("full"), at=NOON, draw=1.0)
     plan = replace(PLAN, sinks=("file",))
 
-    assert isinstance(decided(refused, plan=plan), Wait)
-    assert Deliver(("file",)) == decided(refused.put_in_place(), plan=plan)
+    assert isinstance(decided(rejected, plan=plan), Wait)
+    assert Deliver(("file",)) == decided(rejected.put_in_place(), plan=plan)
     assert isinstance(decided(failed.put_in_place(), plan=plan), Wait)
 
 

@@ -25,7 +25,7 @@ from tests.core.samples import (
     decided,
     failing,
     holding,
-    refused_account,
+    rejected_account,
     signed_in,
 )
 from tests.support.clock import NOON
@@ -50,7 +50,7 @@ USED = NOBODY.signing_in(NOON, time_step(NOON))
 def refused_site(times: int = 1) -> HomeyState:
     state = EMPTY
     for _ in range(times):
-        state = state.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=1.0)
+        state = state.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=1.0)
     return state
 
 
@@ -58,41 +58,41 @@ def refused_site(times: int = 1) -> HomeyState:
 
 
 @pytest.mark.parametrize(("times", "wait"), LADDER)
-def test_a_refused_account_is_tried_again_after(times: int, wait: timedelta) -> None:
-    decision = decided(REFUSED, account=refused_account(times=times))
+def test_a_rejected_account_is_tried_again_after(times: int, wait: timedelta) -> None:
+    decision = decided(REFUSED, account=rejected_account(times=times))
 
-    assert Blocked(NOON + wait, "the account was refused", NOON + wait) == decision
+    assert Blocked(NOON + wait, "the account was rejected", NOON + wait) == decision
 
 
 @pytest.mark.parametrize(("times", "wait"), LADDER)
 def test_a_refused_sign_in_is_tried_again_after(times: int, wait: timedelta) -> None:
     decision = decided(refused_site(times))
 
-    assert Blocked(NOON + wait, "the sign-in was refused", NOON + wait) == decision
+    assert Blocked(NOON + wait, "the sign-in was rejected", NOON + wait) == decision
 
 
 @pytest.mark.parametrize(
     ("state", "account", "facts", "now"),
     [
         pytest.param(
-            REFUSED, refused_account(), IDLE, NOON + 15 * MINUTE, id="when the ladder says so"
+            REFUSED, rejected_account(), IDLE, NOON + 15 * MINUTE, id="when the ladder says so"
         ),
         pytest.param(
-            REFUSED, refused_account(), OTHER_VALUES, NOON, id="at once with another password"
+            REFUSED, rejected_account(), OTHER_VALUES, NOON, id="at once with another password"
         ),
         pytest.param(
             refused_site(), NOBODY, OTHER_VALUES, NOON, id="at once with another client or Homey"
         ),
         pytest.param(
-            REFUSED, refused_account(), NO_PASSWORD, NOON, id="at once where no password is needed"
+            REFUSED, rejected_account(), NO_PASSWORD, NOON, id="at once where no password is needed"
         ),
-        pytest.param(FORCED, refused_account(times=9), IDLE, NOON, id="at once if a person asks"),
+        pytest.param(FORCED, rejected_account(times=9), IDLE, NOON, id="at once if a person asks"),
         pytest.param(
             refused_site(9).asked(NOON + DAY, forced=True, at=NOON),
             NOBODY,
             IDLE,
             NOON,
-            id="at once if a person asks, whatever was refused",
+            id="at once if a person asks, whatever was rejected",
         ),
     ],
 )
@@ -106,22 +106,22 @@ def test_a_consent_that_does_not_cover_the_homey_holds_without_a_password_too() 
     assert isinstance(decided(refused_site(), facts=NO_PASSWORD), Blocked)
 
 
-def test_a_refused_account_holds_back_a_homey_that_was_not_refused_itself() -> None:
-    assert isinstance(decided(EMPTY, account=refused_account()), Blocked)
+def test_a_rejected_account_holds_back_a_homey_that_was_not_refused_itself() -> None:
+    assert isinstance(decided(EMPTY, account=rejected_account()), Blocked)
 
 
 def test_a_forced_try_is_spent_by_its_attempt() -> None:
-    assert isinstance(decided(FORCED.attempted(NOON), account=refused_account()), Blocked)
+    assert isinstance(decided(FORCED.attempted(NOON), account=rejected_account()), Blocked)
 
 
 def test_while_a_refresh_is_held_back_the_held_token_still_wakes() -> None:
     late = NOON + 23 * HOUR
     state = failing(holding(), WRONG_PASSWORD, at=late)
-    account = refused_account(at=late, times=4)
+    account = rejected_account(at=late, times=4)
 
     decision = decided(state, late, account=account, plan=RefreshSettings(verify_every=None))
 
-    assert Blocked(late + DAY, "the account was refused", NOON + DAY) == decision
+    assert Blocked(late + DAY, "the account was rejected", NOON + DAY) == decision
 
 
 # --- the budget ------------------------------------------------------------------
@@ -245,9 +245,9 @@ def test_without_a_one_time_secret_no_step_is_waited_for() -> None:
     ("account", "facts", "why"),
     [
         pytest.param(NOBODY, IDLE, None, id="free: it may"),
-        pytest.param(refused_account(), IDLE, "the account was refused", id="refused: not now"),
+        pytest.param(rejected_account(), IDLE, "the account was rejected", id="rejected: not now"),
         pytest.param(
-            refused_account(), replace(IDLE, forced=True), None, id="refused, and forced: it may"
+            rejected_account(), replace(IDLE, forced=True), None, id="rejected, and forced: it may"
         ),
         pytest.param(
             SPENT,
@@ -289,20 +289,20 @@ def test_a_gate_just_met(facts: Activity, forced: bool, until: datetime | None) 
 
 
 def test_a_gate_that_has_since_been_opened_by_another_homey_holds_a_minute_at_most() -> None:
-    met = replace(IDLE, closed=Constraint(NOON + DAY, "the account was refused", held=True))
+    met = replace(IDLE, closed=Constraint(NOON + DAY, "the account was rejected", held=True))
 
     assert isinstance(decided(EMPTY.attempted(NOON), NOON, facts=met), Blocked)
     assert isinstance(decided(EMPTY.attempted(NOON), NOON + MINUTE, facts=met), Renew)
 
 
 def test_the_digests_in_use_are_those_of_the_facts() -> None:
-    assert isinstance(decided(REFUSED, account=refused_account(digest=LOGIN)), Blocked)
-    assert isinstance(decided(REFUSED, account=refused_account(digest=OTHER)), Renew)
+    assert isinstance(decided(REFUSED, account=rejected_account(digest=LOGIN)), Blocked)
+    assert isinstance(decided(REFUSED, account=rejected_account(digest=OTHER)), Renew)
 
 
 def test_a_refusal_that_still_holds_makes_a_person_s_try_count() -> None:
-    """Two tries a day are counted while these very values are refused, and no longer."""
-    account = refused_account()
+    """Two tries a day are counted while these very values are rejected, and no longer."""
+    account = rejected_account()
 
     assert is_rejected(EMPTY, account, IDLE, NOON + MINUTE)
     assert not is_rejected(EMPTY, account, IDLE, NOON + 2 * DAY)

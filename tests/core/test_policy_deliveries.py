@@ -80,7 +80,7 @@ def test_is_never_written_to_a_sink(state: HomeyState, now: datetime) -> None:
         pytest.param(undelivered(times=40), 5 * MINUTE, id="at most the configured maximum"),
         pytest.param(undelivered(FORBIDDEN), MINUTE, id="a minute after the first refusal"),
         pytest.param(undelivered(FORBIDDEN, times=4), 8 * MINUTE, id="doubling from there"),
-        pytest.param(undelivered(FORBIDDEN, times=99), HOUR, id="at most an hour, if refused"),
+        pytest.param(undelivered(FORBIDDEN, times=99), HOUR, id="at most an hour, if rejected"),
         pytest.param(
             undelivered(ServerError("wait", retry_after=20 * MINUTE)),
             20 * MINUTE,

@@ -41,8 +41,8 @@ def wished(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -> H
         pytest.param(
             HELD.was_revoked(1, NOON),
             NOON + MINUTE,
-            "the Homey refuses the held token",
-            id="the Homey refused the token: at once",
+            "the Homey rejects the held token",
+            id="the Homey rejected the token: at once",
         ),
         pytest.param(
             HELD,
@@ -122,7 +122,7 @@ def test_while_a_refresh_is_under_way_none_is_begun() -> None:
 def test_a_revoked_token_is_neither_proved_nor_waited_for_while_a_refresh_is_under_way() -> None:
     decision = decided(HELD.was_revoked(1, NOON), NOON + HOUR, facts=RENEWING)
 
-    assert Wait(None, "the Homey refuses the held token", None) == decision
+    assert Wait(None, "the Homey rejects the held token", None) == decision
 
 
 def test_a_token_from_the_future_is_looked_at_again_when_it_would_be_believed() -> None:

@@ -47,9 +47,9 @@ def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
     state, account, at = scene.state, scene.account, scene.now
     for _ in range(times):
         if whole:
-            state = state.refused(WRONG_CLIENT, digest=facts.site_digest, at=at, draw=0.0)
+            state = state.rejected(WRONG_CLIENT, digest=facts.site_digest, at=at, draw=0.0)
         else:
-            account = account.refused(facts.account_digest, trouble_of(WRONG_PASSWORD, at))
+            account = account.rejected(facts.account_digest, trouble_of(WRONG_PASSWORD, at))
     refusal = state.refusal if whole else account.refusal(facts.account_digest)
     assert refusal is not None
     later = replace(scene, state=state, account=account, facts=facts)

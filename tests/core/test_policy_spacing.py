@@ -66,7 +66,7 @@ def throttled(after: timedelta | datetime) -> TokendError:
             failing(HELD.was_revoked(1, NOON), times=10),
             NOON,
             NOON + MINUTE,
-            "the Homey refuses the held token",
+            "the Homey rejects the held token",
             id="a token that is revoked while young is replaced when it is no more",
         ),
         pytest.param(

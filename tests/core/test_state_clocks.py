@@ -120,7 +120,7 @@ def test_a_failed_sink_keeps_what_it_has() -> None:
 
     sink = state.sink("file")
     assert (1, 2, {"id": "7"}) == (sink.generation, sink.failed_generation, sink.memory)
-    assert not sink.refused
+    assert not sink.rejected
 
 
 def test_a_sink_may_get_the_same_token_again() -> None:
@@ -135,8 +135,8 @@ def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
     )
     newer = holding(state=twice).undelivered("file", 2, FULL, at=NOON, draw=0.5)
 
-    assert (2, True) == (sink_failure(twice).trouble.count, twice.sink("file").refused)
-    assert (1, False) == (sink_failure(newer).trouble.count, newer.sink("file").refused)
+    assert (2, True) == (sink_failure(twice).trouble.count, twice.sink("file").rejected)
+    assert (1, False) == (sink_failure(newer).trouble.count, newer.sink("file").rejected)
 
 
 def test_each_sink_stands_for_itself() -> None:
@@ -173,9 +173,9 @@ def test_when_the_clock_is_set_every_wait_moves_with_it() -> None:
         .asked(LATER, forced=True, at=NOON)
         .undelivered("file", 1, FULL, at=NOON, draw=0.5)
     )
-    refused = state.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5).attempted(NOON)
+    rejected = state.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5).attempted(NOON)
 
-    for before in (state, refused):
+    for before in (state, rejected):
         moved = before.shifted(HOUR)
         assert decided(before).__class__ is decided(moved, LATER).__class__
         assert moved.shifted(-HOUR) == before
@@ -212,7 +212,7 @@ def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
 
 
 def test_failures_of_the_past_count_on_after_a_restart() -> None:
-    state = failing(HELD).refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
+    state = failing(HELD).rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
     state = state.undelivered("file", 1, FULL, at=NOON, draw=0.5)
 
     loaded = state.loaded(NOON)
@@ -228,7 +228,7 @@ def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
     ahead = NOON + YEARS
     error = ServerError("wait", step="login", retry_after=MINUTE)
     state = (
-        HELD.refused(WRONG_CLIENT, digest=SITE, at=ahead, draw=0.5)
+        HELD.rejected(WRONG_CLIENT, digest=SITE, at=ahead, draw=0.5)
         .undelivered("file", 1, error, at=ahead, draw=0.5)
         .proved(1, ahead, None)
     )
@@ -256,7 +256,7 @@ def test_a_token_from_the_disk_is_proved_anew() -> None:
 
 
 def test_one_instant_ahead_does_not_move_the_others() -> None:
-    state = HELD.refused(WRONG_CLIENT, digest=SITE, at=NOON - HOUR, draw=0.5)
+    state = HELD.rejected(WRONG_CLIENT, digest=SITE, at=NOON - HOUR, draw=0.5)
     state = failing(state, at=NOON + YEARS).loaded(NOON)
 
     assert state.refusal is not None

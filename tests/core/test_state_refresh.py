@@ -120,7 +120,7 @@ def test_an_attempt_spends_the_force_of_a_wish_and_not_the_wish() -> None:
 
 
 def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
-    troubled = HELD.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5).was_revoked(1, NOON)
+    troubled = HELD.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5).was_revoked(1, NOON)
     wanted = troubled.asked(NOON + DAY, forced=True, at=NOON).not_answered(1, NOON)
 
     state = wanted.renewed(bearer(text="new", at=NOON), since=1, at=LATER, fraction=0.4)
@@ -225,8 +225,8 @@ def test_a_sign_in_that_is_not_taken(errors: list[TokendError], kind: str) -> No
 
 
 def test_refusals_of_the_same_values_are_counted_whatever_came_between() -> None:
-    once = EMPTY.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
-    state = failing(once, DOWN).refused(WRONG_CLIENT, digest=SITE, at=LATER, draw=0.5)
+    once = EMPTY.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
+    state = failing(once, DOWN).rejected(WRONG_CLIENT, digest=SITE, at=LATER, draw=0.5)
 
     trouble = Trouble(LATER, "client_rejected", "token", WRONG_CLIENT.message, "", 400, 2)
     assert Rejection(SITE, trouble) == state.refusal
@@ -235,8 +235,8 @@ def test_refusals_of_the_same_values_are_counted_whatever_came_between() -> None
 
 
 def test_refusals_of_other_values_begin_anew() -> None:
-    once = EMPTY.refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
-    state = once.refused(WRONG_CLIENT, digest=OTHER, at=LATER, draw=0.5)
+    once = EMPTY.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
+    state = once.rejected(WRONG_CLIENT, digest=OTHER, at=LATER, draw=0.5)
 
     assert state.refusal is not None
     assert (OTHER, 1) == (state.refusal.digest, state.refusal.trouble.count)

@@ -22,7 +22,7 @@ from tests.core.samples import (
     WRONG_PASSWORD,
     failing,
     holding,
-    refused_account,
+    rejected_account,
     signed_in,
 )
 from tests.support.clock import NOON
@@ -124,7 +124,7 @@ def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
 @pytest.mark.parametrize(
     ("account", "until"),
     [
-        pytest.param(refused_account(), NOON + 15 * MINUTE, id="by a refusal"),
+        pytest.param(rejected_account(), NOON + 15 * MINUTE, id="by a refusal"),
         pytest.param(signed_in(*[NOON] * 12), NOON + 12 * HOUR, id="by the budget"),
         pytest.param(NOBODY, None, id="by nothing"),
     ],

@@ -127,11 +127,11 @@ class World:
         if isinstance(error, Transient) and error.step == Step.LOGIN:
             self.account = self.account.not_judged()
         if isinstance(error, AccountRejected):
-            self.account = self.account.refused(facts.account_digest, trouble_of(error, at))
+            self.account = self.account.rejected(facts.account_digest, trouble_of(error, at))
         elif not isinstance(error, ProtocolChanged):
             self.account = self.account.accepted(facts.account_digest)
         if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
-            self.state = self.state.refused(error, digest=facts.site_digest, at=at, draw=draw)
+            self.state = self.state.rejected(error, digest=facts.site_digest, at=at, draw=draw)
         else:
             self.state = self.state.failed(error, at=at, draw=draw)
 

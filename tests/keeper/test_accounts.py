@@ -38,13 +38,13 @@ async def test_each_event_of_an_account_is_written_down() -> None:
     accounts, trouble = Accounts(ledger), trouble_of(WRONG_PASSWORD, NOON)
 
     await accounts.signing_in("key", NOON, None)
-    await accounts.refused("key", LOGIN, trouble)
+    await accounts.rejected("key", LOGIN, trouble)
     await accounts.was_forced("key", NOON)
-    refused = store.book.accounts["key"]
+    rejected = store.book.accounts["key"]
     await accounts.accepted("key", LOGIN)
     await accounts.not_judged("key")
 
-    assert signed_in(NOON).refused(LOGIN, trouble).was_forced(NOON) == refused
+    assert signed_in(NOON).rejected(LOGIN, trouble).was_forced(NOON) == rejected
     assert NOBODY.was_forced(NOON) == store.book.accounts["key"] == accounts.state("key")
 
 

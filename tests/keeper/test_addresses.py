@@ -136,7 +136,7 @@ async def test_a_homey_that_is_not_listed_is_called_at_the_endpoint(household: H
 
 
 async def test_an_address_of_an_account_without_the_scope(household: Household) -> None:
-    """/user/me is refused for want of a scope: the endpoint is called."""
+    """/user/me is rejected for want of a scope: the endpoint is called."""
     household.simulator.add_fault(step="user", kind="missing_scopes")
     await household.start()
 

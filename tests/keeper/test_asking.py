@@ -235,7 +235,7 @@ async def test_a_persons_refresh_that_fails_says_so(household: Household) -> Non
     assert answer.view.token is not None
 
 
-async def test_a_refused_account_takes_two_forced_tries_a_day(household: Household) -> None:
+async def test_a_rejected_account_takes_two_forced_tries_a_day(household: Household) -> None:
     """A person may try twice within a day; the third is too soon, over a restart too."""
     household.set_password("not the password")
     await household.start()

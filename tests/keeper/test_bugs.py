@@ -99,7 +99,7 @@ async def test_a_bug_in_the_sign_in_is_a_failed_attempt(household: Household) ->
 
 
 async def test_a_bug_while_values_are_read_anew(household: Household) -> None:
-    """Between two tries of a refused account: told, and read again at the next heartbeat."""
+    """Between two tries of a rejected account: told, and read again at the next heartbeat."""
     sources: list[BrokenSource] = []
 
     def wrap(parts: Any) -> None:

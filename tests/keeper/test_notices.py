@@ -122,7 +122,7 @@ async def test_a_command_on_everything(household: Household) -> None:
 
     assert ["token", "error"] == kinds[:2]
     assert ["recovered", "token", "token"] == sorted(kinds[2:])
-    assert ("login", "home", False) == (error["step"], error["homey"], error["refused"])
+    assert ("login", "home", False) == (error["step"], error["homey"], error["action_needed"])
     assert error["outage_at"] > error["at"]
     assert recovered["failures"] > 1
     assert {"event", "homey", "at", "failures"} == set(recovered)

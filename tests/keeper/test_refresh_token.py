@@ -135,7 +135,7 @@ async def test_an_outage_of_the_token_endpoint_costs_no_password(household: Hous
 
 
 async def test_a_grant_that_opens_nothing_ends_the_refresh_token(household: Household) -> None:
-    """Its access tokens are refused at the delegation: the full flow is walked, not it again."""
+    """Its access tokens are rejected at the delegation: the full flow is walked, not it again."""
     await household.start(household.document(**METHOD))
     household.simulator.add_fault(step="delegation", kind="status", status=401, times=1)
     household.steps()
@@ -202,7 +202,7 @@ async def test_a_changed_password_alone_keeps_the_refresh_token(household: House
         {"error": "invalid_client", "description": "The grant type is unauthorised"},
         {"error": "invalid_request", "description": "Invalid or missing grant_type parameter"},
     ],
-    ids=["refused", "unknown"],
+    ids=["rejected", "unknown"],
 )
 async def test_a_grant_that_is_not_given_falls_back_to_the_password(
     household: Household, answer: Json

@@ -1,4 +1,4 @@
-"""Refused is not transient: few tries, shared by the account, free when the values change."""
+"""Rejected is not transient: few tries, shared by the account, free when the values change."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ async def test_a_wrong_password_is_tried_once(household: Household) -> None:
 
 
 async def test_a_refusal_is_told_with_its_remedy_and_its_end(household: Household) -> None:
-    """The view names what was refused, what to do, and until when nothing is tried."""
+    """The view names what was rejected, what to do, and until when nothing is tried."""
     household.set_password(WRONG)
     await household.start()
     view = household.view()
@@ -84,7 +84,7 @@ async def test_a_file_that_vanished_changes_nothing(household: Household) -> Non
 
 
 async def test_the_refusal_outlives_restarts(household: Household) -> None:
-    """However often the daemon is restarted: a refused password is not sent anew."""
+    """However often the daemon is restarted: a rejected password is not sent anew."""
     household.set_password(WRONG)
     await household.start()
     await household.wait(5 * MINUTE)
@@ -114,7 +114,7 @@ async def test_a_restart_with_other_values_is_free(household: Household) -> None
 async def test_a_refusal_is_told_at_once_after_a_restart(
     household: Household, watched: bool
 ) -> None:
-    """Refused, then a try that failed otherwise: what is waited for is the refusal's end.
+    """Rejected, then a try that failed otherwise: what is waited for is the refusal's end.
 
     So it is where a command gives the password: it is run once.
     """
@@ -198,7 +198,7 @@ async def test_a_refused_client_stops_only_its_homey(begin: Begin) -> None:
     passwords = household.sign_ins()
 
     assert household.token("home1").generation == 3
-    # Its own three at each renewal, and few for the refused client.
+    # Its own three at each renewal, and few for the rejected client.
     assert passwords <= 3 + 5
 
 

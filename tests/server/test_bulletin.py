@@ -13,7 +13,7 @@ from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Bearer, DeliveryResult
 from homey_tokend.keeper.report import Reporter
 from homey_tokend.server.event_buffer import EventBuffer
-from tests.support.desk import CANARY, NOW, refused, token, view
+from tests.support.desk import CANARY, NOW, rejected, token, view
 
 RENEWED = happenings.TokenRenewed(
     "home",
@@ -82,7 +82,7 @@ def test_everything_that_is_told_and_nothing_secret() -> None:
     herald.renewed(held, bearer, NOW)
     herald.recovered(3, NOW)
     herald.failed(Unreachable("no answer", sent=True), view("home", held), NOW, grave=False)
-    herald.failed(BearerRejected("no"), view("home", trouble=refused()), NOW, grave=True)
+    herald.failed(BearerRejected("no"), view("home", trouble=rejected()), NOW, grave=True)
     herald.revoked(7, NOW)
     herald.delivered("file:/run/x", 7, DeliveryResult("written"), NOW)
     herald.undelivered("file:/run/x", 7, Unreachable("no answer", sent=True), NOW)

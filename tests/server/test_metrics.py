@@ -21,7 +21,7 @@ from homey_tokend.server.metrics import Gauge, Metrics
 from homey_tokend.server.monitoring import Telemetry
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 HOUR = timedelta(hours=1)
@@ -34,14 +34,14 @@ def busy() -> Metrics:
     counts.levels.append(Gauge("connections", "Open ones.", lambda: 3.0))
     counts.happened(events.SignInStarted("home", NOW))
     counts.happened(events.TokenRenewed("home", NOW, 7, "9b1c64e0", NOW, NOW + HOUR, proved=True))
-    for is_refused in (False, True):
+    for is_rejected in (False, True):
         counts.happened(
             events.RefreshFailed(
-                "home", NOW, "kind_of_it", "login", CANARY, CANARY, is_refused, 1, NOW, None
+                "home", NOW, "kind_of_it", "login", CANARY, CANARY, is_rejected, 1, NOW, None
             )
         )
         counts.happened(
-            events.DeliveryFailed("home", NOW, "file:/x", 7, "kind", CANARY, CANARY, is_refused)
+            events.DeliveryFailed("home", NOW, "file:/x", 7, "kind", CANARY, CANARY, is_rejected)
         )
     counts.happened(events.RefreshRecovered("home", NOW, 2))
     counts.happened(events.TokenRevoked("home", NOW, 7))
@@ -59,11 +59,11 @@ def busy() -> Metrics:
 def desk() -> FakeDesk:
     sinks = (
         SinkView("file:/x", 7, NOW - HOUR / 2, None, None),
-        SinkView('odd"\\\n', 6, NOW - 5 * HOUR, refused(), NOW),
+        SinkView('odd"\\\n', 6, NOW - 5 * HOUR, rejected(), NOW),
         SinkView("exec:new", None, None, None, None),
     )
     well = view("home", token(), sinks=sinks, renew_at=NOW + HOUR)
-    return FakeDesk(well, view("cabin", trouble=refused()))
+    return FakeDesk(well, view("cabin", trouble=rejected()))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_health(session: ClientSession, desk: FakeDesk) -> None:
 async def test_refreshes(session: ClientSession) -> None:
     """Refreshes by outcome and step, sign-ins, refusals, recoveries, revocations, and when."""
     samples = await scraped(session)
-    ended = (("renewed", ""), ("failed", "login"), ("refused", "login"))
+    ended = (("renewed", ""), ("failed", "login"), ("rejected", "login"))
 
     assert [1, 1, 1] == [samples["refreshes_total", "home", *how] for how in ended]
     assert 1 == samples["sign_ins_total", "home"]
@@ -163,7 +163,7 @@ async def test_sinks(session: ClientSession) -> None:
     samples = await scraped(session)
     outcomes = [
         samples["sink_deliveries_total", "home", outcome, "file:/x"]
-        for outcome in ("delivered", "failed", "refused")
+        for outcome in ("delivered", "failed", "rejected")
     ]
 
     assert [1, 1, 1] == outcomes
@@ -186,7 +186,7 @@ async def test_sinks_that_lack_the_token(session: ClientSession, desk: FakeDesk)
 
 async def test_a_person(session: ClientSession, desk: FakeDesk) -> None:
     """A refusal needs a person, trouble that may pass does not, and nor does a Homey that is well."""
-    trouble = replace(refused(), kind="unreachable")
+    trouble = replace(rejected(), kind="unreachable")
     desk.views["hut"] = view("hut", trouble=trouble)
     samples = await scraped(session)
 

@@ -16,7 +16,7 @@ from homey_tokend.core.status import Health, SinkView
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.status_page import describe_kind
-from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
 
 EVIL = "<script>alert('x')</script>&\"'"
 
@@ -63,10 +63,10 @@ async def test_what_a_person_sees(tcp: ClientSession, desk: FakeDesk) -> None:
     """Each Homey's health, until when, the next refresh, what went wrong and what to do, sinks."""
     sinks = (
         SinkView("file:/run/x", 7, NOW - timedelta(minutes=5), None, None),
-        SinkView("exec:y", None, None, refused(), None),
+        SinkView("exec:y", None, None, rejected(), None),
     )
     desk.views["home"] = view("home", token(), renew_at=NOW + timedelta(hours=12), sinks=sinks)
-    lost = view("cabin", trouble=refused(), next_at=NOW + timedelta(minutes=15))
+    lost = view("cabin", trouble=rejected(), next_at=NOW + timedelta(minutes=15))
     desk.views["cabin"] = lost
     desk.views["barn"] = replace(lost, name="barn", trouble=None, next_at=None, refreshing=True)
     seen = Text(await page(tcp)).seen
@@ -76,7 +76,7 @@ async def test_what_a_person_sees(tcp: ClientSession, desk: FakeDesk) -> None:
         "good until 2026-03-02 12:00:00 UTC (in 1 d)",
         "next refresh 2026-03-02 00:00:00 UTC (in 12 h)",
         "sink file:/run/x written 2026-03-01 11:55:00 UTC (5 min ago)",
-        "sink exec:y not written yet its last error the account refuses e-mail",
+        "sink exec:y not written yet its last error the account rejects e-mail",
         "cabin: down token none held next refresh 2026-03-01 12:15:00 UTC (in 15 min)",
         "(2026-03-01 12:00:00 UTC (in 0 s), 3 times) what to do homey-tokend status tells",
         "barn: down token none held next refresh under way",
@@ -88,7 +88,7 @@ async def test_no_address_of_a_homey(tcp: ClientSession, desk: FakeDesk) -> None
     """What a failure says of itself names hosts; the page tells its kind and step instead."""
     address = "abc.connect.athom.com"
     trouble = replace(
-        refused(), kind="unreachable", message=f"{address}: no answer", remedy=f"Ask {address}."
+        rejected(), kind="unreachable", message=f"{address}: no answer", remedy=f"Ask {address}."
     )
     sinks = (SinkView("exec:y", None, None, replace(trouble, kind="sink_failed"), None),)
     desk.views["home"] = view("home", token(), trouble=trouble, sinks=sinks)
@@ -115,7 +115,7 @@ def test_words_of_all_kinds() -> None:
 
 async def test_everything_is_escaped(tcp: ClientSession, desk: FakeDesk) -> None:
     """No text of the outside becomes a tag, wherever it stands."""
-    trouble = replace(refused(), message=EVIL, remedy=EVIL, step=EVIL)
+    trouble = replace(rejected(), message=EVIL, remedy=EVIL, step=EVIL)
     sinks = (SinkView(EVIL, None, None, trouble, None),)
     desk.views["home"] = view(EVIL, token(), trouble=trouble, sinks=sinks, health=Health.TROUBLED)
     shown = Text(await page(tcp))

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from homey_tokend.core.status import Health, RefreshResult, SinkView
 from tests.server.test_tokens import problem
-from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
 
 
 async def get(http: ClientSession, path: str) -> dict[str, object]:
@@ -28,7 +28,7 @@ async def get(http: ClientSession, path: str) -> dict[str, object]:
 
 async def test_status(http: ClientSession, desk: FakeDesk) -> None:
     """The status has every Homey and the worst health of them."""
-    desk.views["hut"] = view("hut", trouble=refused())
+    desk.views["hut"] = view("hut", trouble=rejected())
     document = await get(http, "/status")
     homeys = document["homeys"]
 
@@ -88,14 +88,14 @@ async def test_a_homey_that_is_well(http: ClientSession, desk: FakeDesk) -> None
 
 async def test_a_homey_in_trouble(http: ClientSession, desk: FakeDesk) -> None:
     """The last failure is told with step, remedy, status and how often it came."""
-    desk.views["home"] = view("home", token(timedelta(hours=-1)), trouble=refused())
+    desk.views["home"] = view("home", token(timedelta(hours=-1)), trouble=rejected())
     document = await get(http, "/homeys/home")
 
     assert document["trouble"] == {
         "at": "2026-03-01T12:00:00Z",
         "kind": "account_rejected",
         "step": "login",
-        "message": "the account refuses the password",
+        "message": "the account rejects the password",
         "remedy": "Correct it.",
         "status": 401,
         "count": 3,
@@ -142,7 +142,7 @@ async def test_refresh_too_soon(http: ClientSession, desk: FakeDesk) -> None:
 
 async def test_refresh_failed(http: ClientSession, desk: FakeDesk) -> None:
     """A refresh that failed is 503 with the failure, though the old token is still good."""
-    desk.views["home"] = view("home", token(), trouble=refused())
+    desk.views["home"] = view("home", token(), trouble=rejected())
     async with http.post("/homeys/home/refresh") as answer:
         document = await problem(answer, 503)
 

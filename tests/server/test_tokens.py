@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from homey_tokend.core.status import Health
-from tests.support.desk import CANARY, NOW, FakeDesk, refused, token, view
+from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
 
 FRESH = "fresh-token"
 
@@ -176,7 +176,7 @@ async def test_before_any_trouble(
 
 async def test_no_token_tells_why_and_when(http: ClientSession, desk: FakeDesk) -> None:
     """503 carries kind, step and remedy of the failure, and whole seconds to the next try."""
-    desk.views["home"] = view(trouble=refused(), next_at=NOW + timedelta(seconds=899.2))
+    desk.views["home"] = view(trouble=rejected(), next_at=NOW + timedelta(seconds=899.2))
     async with http.get("/token") as answer:
         document = await problem(answer, 503)
 
@@ -185,7 +185,7 @@ async def test_no_token_tells_why_and_when(http: ClientSession, desk: FakeDesk) 
         "type": "urn:homey-tokend:problem:no-valid-token",
         "title": "Service Unavailable",
         "status": 503,
-        "detail": "no valid token is held for home: the account refuses the password",
+        "detail": "no valid token is held for home: the account rejects the password",
         "kind": "account_rejected",
         "homey": "home",
         "health": str(Health.DOWN),

@@ -24,7 +24,7 @@ from tests.core.samples import (
     WRONG_CLIENT,
     failing,
     holding,
-    refused_account,
+    rejected_account,
     signed_in,
 )
 from tests.core.strategies import books
@@ -32,14 +32,14 @@ from tests.support.clock import NOON
 
 STATE = (
     failing(
-        holding().refused(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.25),
+        holding().rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.25),
         DOWN,
     )
     .undelivered("exec", 1, DOWN, at=NOON, draw=0.5)
     .delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
     .of_account("key")
 )
-ACCOUNT = refused_account(state=signed_in(NOON)).signing_in(NOON, 7).was_forced(NOON)
+ACCOUNT = rejected_account(state=signed_in(NOON)).signing_in(NOON, 7).was_forced(NOON)
 #: Every kind of thing that is stored, at least once.
 BOOK = StateDocument(
     "5a17", {"home": STATE.loaded(NOON)}, {"key": ACCOUNT}, {"home": Secret("refresh")}
@@ -73,12 +73,12 @@ STORED = {
         "delivered_at",
         "failure",
         "failed_generation",
-        "refused",
+        "rejected",
         "memory",
         "drifts",
     },
     "homeys.sinks.failure": FAILURE,
-    "accounts": {"refusals", "refused_at", "sign_ins", "one_time_steps", "forced"},
+    "accounts": {"refusals", "rejected_at", "sign_ins", "one_time_steps", "forced"},
     "accounts.refusals": REFUSAL,
 }
 #: What of a Homey lives in memory only.

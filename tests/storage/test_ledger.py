@@ -9,7 +9,7 @@ from homey_tokend.core.account import AccountState
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.secret import Secret
 from homey_tokend.storage.document import StateDocument, to_json
-from tests.core.samples import DAY, HOUR, NOBODY, failing, holding, refused_account
+from tests.core.samples import DAY, HOUR, NOBODY, failing, holding, rejected_account
 from tests.storage.stores import FakeStore, ledger_over, loaded
 from tests.support.clock import NOON
 
@@ -30,7 +30,7 @@ async def test_without_a_file_a_new_book_with_a_salt_is_begun() -> None:
 
 
 async def test_what_was_kept_is_known_again() -> None:
-    account = refused_account(at=NOON - HOUR)
+    account = rejected_account(at=NOON - HOUR)
     book = StateDocument("cafe", {"home": HELD}, {"key": account}, {"home": Secret("refresh")})
 
     ledger, _ = await loaded(book)
@@ -43,13 +43,13 @@ async def test_what_was_kept_is_known_again() -> None:
 async def test_what_a_clock_ahead_wrote_down_is_cut_to_now() -> None:
     ahead = NOON + 300 * DAY
     book = StateDocument(
-        "5a17", {"home": failing(HELD, at=ahead)}, {"key": refused_account(at=ahead)}
+        "5a17", {"home": failing(HELD, at=ahead)}, {"key": rejected_account(at=ahead)}
     )
 
     ledger, _ = await loaded(book)
 
     assert failing(HELD).loaded(NOON) == ledger.homey("home")
-    assert refused_account() == ledger.account("key")
+    assert rejected_account() == ledger.account("key")
 
 
 async def test_every_secret_in_the_file_is_hidden_before_it_can_be_logged() -> None:

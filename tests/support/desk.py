@@ -47,10 +47,10 @@ def view(name: str = "home", held: Token | None = None, **more: object) -> View:
     return replace(plain, **more)  # type: ignore[arg-type]  # any field of the view
 
 
-def refused() -> Trouble:
+def rejected() -> Trouble:
     """What a wrong password leaves behind."""
     return Trouble(
-        NOW, "account_rejected", "login", "the account refuses the password", "Correct it.", 401, 3
+        NOW, "account_rejected", "login", "the account rejects the password", "Correct it.", 401, 3
     )
 
 
@@ -107,7 +107,7 @@ class FakeDesk:
         return self.views[name]
 
     async def asked_for(self, count: int) -> None:
-        """Return when so many have asked for a token, or told that theirs is refused."""
+        """Return when so many have asked for a token, or told that theirs is rejected."""
         while len(self.asked) + len(self.refuted_with) < count:
             self.called.clear()
             await self.called.wait()

@@ -53,7 +53,7 @@ def parse_user_token(response: Response, hide: Iterable[Secret]) -> UserToken:
 def _account_refused(response: Response, hide: Iterable[Secret]) -> AccountRejected:
     """Tell the cases apart by text, for the sentence alone: by status they are one (A1)."""
     message, remedy = _known_words(response) or (
-        "Athom refuses the sign-in",
+        "Athom rejects the sign-in",
         "Check e-mail and password by signing in at my.homey.app.",
     )
     return AccountRejected(
@@ -80,12 +80,12 @@ def _known_words(response: Response) -> tuple[str, str] | None:
     text = response.body[:4096].lower()
     one_time = re.search(rb"(?<![a-z])otp|one.time|two.?factor|2fa", text)
     if not one_time and b"password" in text and b"not correct" in text:
-        return "Athom refuses the password", "Correct the password."
+        return "Athom rejects the password", "Correct the password."
     if b"no resource exists" in text:
         return "Athom knows no such e-mail address", "Correct the e-mail address."
     if one_time or _json_code(response) == 401:
         return (
-            "Athom wants a one-time code, or refuses the one it got",
+            "Athom wants a one-time code, or rejects the one it got",
             "Set totp_secret to the account's base32 secret; is this machine's clock right?",
         )
     return None
@@ -167,7 +167,7 @@ def raise_for_consent(step: Step, response: Response, hide: Iterable[Secret]) ->
         )
     if response.status == 400 and is_json_object(response):
         raise ClientRejected(
-            f"Athom refuses the client{quoted(response, hide)}",
+            f"Athom rejects the client{quoted(response, hide)}",
             step=step,
             status=response.status,
             remedy="Check client_id, and that redirect_url is registered exactly as configured.",

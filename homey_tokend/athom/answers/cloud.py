@@ -58,7 +58,7 @@ def _token_error(
     error = json.loads(response.body).get("error") if is_json_object(response) else None
     if error == "invalid_client":
         return ClientRejected(
-            f"Athom refuses the client{quoted(response, hide)}",
+            f"Athom rejects the client{quoted(response, hide)}",
             step=step,
             status=status,
             remedy="Check client_id and client_secret; was the client revoked?",

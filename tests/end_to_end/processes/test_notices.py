@@ -66,7 +66,7 @@ def test_an_outage(clouds: Clouds, daemons: Daemons) -> None:
 
     assert first in {line["access_token"] for line in tokens}
     assert ends in {line["expires_at"] for line in tokens}
-    assert ("login", False) == (error["step"], error["refused"])
+    assert ("login", False) == (error["step"], error["action_needed"])
     assert words.startswith(error["message"])
     assert datetime.fromisoformat(str(variable(cloud, "accesstoken_ends"))) > (
         datetime.fromisoformat(str(ends))
