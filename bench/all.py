@@ -1,7 +1,7 @@
 """Runs the measurements one after another and prints one table of all figures.
 
-bench/run [NAME ...]      some or all of client_start, client_import, socket_reads, crowd,
-                          listeners, door, hang_reads, memory
+bench/run [NAME ...]      some or all of client_start, client_import, daemon_start, socket_reads,
+                          crowd, listeners, door, hang_reads, memory, hops
 
 PYTHON names an interpreter that has the package installed. The client's start and import are
 measured in a fresh venv, with the console script that a current pip makes. The exit status is 1
@@ -25,12 +25,14 @@ ROOT = Path(__file__).parents[1]
 NAMES = (
     "client_start",
     "client_import",
+    "daemon_start",
     "socket_reads",
     "crowd",
     "listeners",
     "door",
     "hang_reads",
     "memory",
+    "hops",
 )
 #: These start interpreters, and are measured with those of a fresh venv.
 STARTS = ("client_start", "client_import")

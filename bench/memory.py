@@ -17,11 +17,15 @@ from bench.processes import child, daemon, folder, memory_mb, simulator, status,
 MARK = 1.25
 #: A token is renewed at about half of this.
 LIFE_S = 4.0
-BARE = """
-import time
+#: The libraries that the daemon stands on.
+IMPORTS = """
 import aiohttp.web, pydantic, structlog, tenacity, yaml
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 pydantic.BaseModel
+"""
+BARE = f"""
+{IMPORTS}
+import time
 print("up", flush=True)
 time.sleep(3600)
 """

@@ -48,6 +48,18 @@ def simulator(*words: str, core: int | None = None) -> Iterator[dict[str, Any]]:
         yield json.loads(process.stdout.readline())
 
 
+def homey(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sign-in values of the pretend Homey, as the configuration has them."""
+    return {
+        "email": told["email"],
+        "password": told["password"],
+        "client_id": told["clientId"],
+        "client_secret": told["clientSecret"],
+        "redirect_url": told["redirectUri"],
+        "cloudid": told["cloudid"],
+    }
+
+
 @contextlib.contextmanager
 def daemon(
     told: Mapping[str, Any],
@@ -60,15 +72,7 @@ def daemon(
     path = place / "d.sock"
     document: dict[str, Any] = {
         "homeys": {
-            "home": {
-                "email": told["email"],
-                "password": told["password"],
-                "client_id": told["clientId"],
-                "client_secret": told["clientSecret"],
-                "redirect_url": told["redirectUri"],
-                "cloudid": told["cloudid"],
-                "sinks": [{"type": "logic_variable", "name": "accesstoken"}],
-            }
+            "home": homey(told) | {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
         },
         "socket": {"path": str(path)},
         "state": {"path": str(place / "state.json")},
@@ -84,14 +88,27 @@ def daemon(
 
 
 def status(path: Path) -> dict[str, Any] | None:
-    """The Homey's document; None where nobody answers."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(path))
-        client.sendall(b"GET /homeys/home HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        answer = b"".join(iter(lambda: client.recv(65536), b""))
-        document: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
+    """Return the Homey's document; None where nobody answers."""
+    with contextlib.suppress(OSError):
+        document: dict[str, Any] = json.loads(get(path, "/homeys/home"))
         return document
     return None
+
+
+def get(path: Path, target: str) -> bytes:
+    """Return the body of what the socket answers.
+
+    Raises:
+        OSError: nobody answers, or not with 200.
+    """
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if head[9:12] != b"200":
+        raise OSError(f"{target}: {head[:60]!r}")
+    return body
 
 
 def until(true: Any, what: str, patience_s: float = 60.0) -> None:

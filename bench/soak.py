@@ -21,7 +21,7 @@ from typing import Any
 from bench.common import Figure, report
 from bench.processes import daemon, folder, memory_mb, simulator, status, until
 
-ENTRY = (sys.executable, str(Path(__file__).with_name("soak_entry.py")))
+ENTRY = (sys.executable, "-m", "bench.soak_entry")
 #: A token is renewed at about half of this.
 LIFE_S = 0.06
 GROWTH_MB = 1.0

@@ -3,29 +3,31 @@
 import asyncio
 import json
 import os
+import runpy
 import signal
-import sys
 from pathlib import Path
+from typing import Any
 
-from homey_tokend import daemon
-from homey_tokend.cli import main
-from homey_tokend.runtime.scheduler import JobScheduler
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 COUNTS = Path(os.environ["SOAK_COUNTS"])
+_schedulers: list[AsyncIOScheduler] = []
+_start = AsyncIOScheduler.start
 
 
-class Counted(JobScheduler):
-    def start(self) -> None:
-        super().start()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._tell)
+def _remembering_start(scheduler: AsyncIOScheduler, *args: Any, **options: Any) -> None:
+    _schedulers.append(scheduler)
+    _start(scheduler, *args, **options)
 
-    def _tell(self) -> None:
-        counts = {"tasks": len(asyncio.all_tasks()), "jobs": len(self._scheduler.get_jobs())}
-        made = COUNTS.with_suffix(".new")
-        made.write_text(json.dumps(counts), encoding="utf-8")
-        made.rename(COUNTS)
+
+def _write_counts(*_: object) -> None:
+    jobs = sum(len(scheduler.get_jobs()) for scheduler in _schedulers)
+    made = COUNTS.with_suffix(".new")
+    made.write_text(json.dumps({"tasks": len(asyncio.all_tasks()), "jobs": jobs}), encoding="utf-8")
+    made.rename(COUNTS)
 
 
 if __name__ == "__main__":
-    vars(daemon).update(JobScheduler=Counted)
-    sys.exit(main.main())
+    AsyncIOScheduler.start = _remembering_start
+    signal.signal(signal.SIGUSR1, _write_counts)
+    runpy.run_module("homey_tokend", run_name="__main__")

@@ -1,8 +1,8 @@
-"""Athom's hosts and one Homey in memory, as ``docs/wire.md`` describes them, and their troubles."""
+"""Athom's hosts and one Homey in memory, as ``docs/wire.md`` describes them, and their faults."""
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from bench.simyear.ailments import AILMENTS, Trouble
 from bench.simyear.loop import BEGIN, YearClock
 from homey_tokend.core import totp
 from homey_tokend.core.errors import Unreachable
@@ -29,13 +28,15 @@ WAIT_MOST = timedelta(minutes=10)
 #: With a clock that is off by more than this, no certificate is valid.
 CERTIFICATE = timedelta(days=30)
 CODE_LIFE, ACCESS_LIFE = timedelta(seconds=30), timedelta(seconds=3660)
+#: Status, body and headers; None: the host answers as usual.
+Answer = tuple[int, bytes, list[tuple[str, str]]] | None
 CLOUDID, VARIABLE = "c0ffee", "v-1"
 ONE_TIME = Secret("JBSWY3DPEHPK3PXP")
 
 
 @dataclass(slots=True)
 class Login:
-    """A password that came in and was judged; ``strange``: the answer says nothing of it."""
+    """A password that came in and was judged; ``unknown``: the answer says nothing of it."""
 
     at: datetime
     right: bool
@@ -43,12 +44,12 @@ class Login:
     #: Whether these values came for the first time: a person has just written them down.
     fresh: bool = False
     forced: bool = False
-    strange: bool = False
+    unknown: bool = False
 
     @property
     def refused(self) -> bool:
         """Whether the answer said so."""
-        return not (self.right or self.strange)
+        return not (self.right or self.unknown)
 
     @property
     def by_itself(self) -> bool:
@@ -57,7 +58,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Peace:
+class Pause:
     """A host asked to be left alone, and when."""
 
     host: str
@@ -73,7 +74,7 @@ class Session:
     number: int
     revoked_at: datetime | None = None
     good_from: datetime = BEGIN
-    stillborn: bool = False
+    dead_session: bool = False
     told: bool = True
 
     @property
@@ -81,14 +82,30 @@ class Session:
         return self.begun_at + LIFE
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a host does to a request while it lasts: ``kind`` is one of ``faults.FAULTS``."""
+
+    host: str
+    kind: str
+    until: datetime
+    retry_after: str = ""
+
+
+#: Answers a request in the place of a host with a fault; None: the host answers as usual.
+FaultAnswer = Callable[["Cloud", Fault, Request], Awaitable[Answer]]
+
+
 @dataclass(slots=True)
 class Cloud:
     """``ports.Transport`` over a world of its own; all instants are the world's truth."""
 
     clock: YearClock
-    chance: Random
+    random: Random
+    #: By kind: what answers in place of a host with such a fault.
+    fault_answers: Mapping[str, FaultAnswer]
     password: str = "right"
-    troubles: list[Trouble] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     sessions: dict[str, Session] = field(default_factory=dict)
     variable: str | None = ""
     logins: list[Login] = field(default_factory=list)
@@ -98,23 +115,23 @@ class Cloud:
     passwords: list[datetime] = field(default_factory=list)
     #: When a person asked for a refresh that is not under way yet.
     person_at: datetime | None = None
-    #: When requests came to an unwell host.
+    #: When requests went to a host with a fault.
     in_vain: list[datetime] = field(default_factory=list)
-    peace: list[Peace] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
     newest: Session | None = None
-    #: Until when was any host unwell, or had asked to be left alone?
-    unwell_until: datetime = BEGIN
+    #: Until when had any host a fault, or had asked to be left alone?
+    faulty_until: datetime = BEGIN
     #: The clock that the process stamps answers with: it may be behind a setting.
     stamp: Callable[[], datetime] = lambda: BEGIN
-    #: Called when a password was judged, or a request came in vain.
-    came: Callable[[], None] = lambda: None
+    #: Called when a password was judged, or a request was made in vain.
+    on_request: Callable[[], None] = lambda: None
     #: Called with a session before the next one is given.
-    superseded: Callable[[Session], None] = lambda _session: None
-    #: Told what comes that should not.
-    complain: Callable[[str], None] = lambda _what: None
+    on_superseded: Callable[[Session], None] = lambda _session: None
+    #: Called with what should not have happened.
+    report: Callable[[str], None] = lambda _what: None
     #: Called once, when a request of this step comes in.
     at_step: dict[Step, list[Callable[[], None]]] = field(default_factory=dict)
-    #: Called before a host falls ill, so that what was before can be judged.
+    #: Called before a fault begins, so that what was before can be judged.
     before: Callable[[], None] = lambda: None
     #: Whether a process has ended, or a clock was set, since: it need not know what was before.
     excused: Callable[[datetime], bool] = lambda _since: False
@@ -127,7 +144,7 @@ class Cloud:
     # --- ports.Transport ---
 
     async def send(self, request: Request) -> Response:
-        await asyncio.sleep(request.after.total_seconds() + self.chance.uniform(0.01, 0.2))
+        await asyncio.sleep(request.after.total_seconds() + self.random.uniform(0.01, 0.2))
         host = urlsplit(request.url).hostname or ""
         for call in self.at_step.pop(request.step, ()):
             call()
@@ -136,19 +153,19 @@ class Cloud:
         if abs(self.clock.error) > CERTIFICATE:
             raise Unreachable("its certificate is not valid yet", step=request.step, sent=False)
         self._too_early(host, request)
-        trouble = self.trouble_of(host)
-        if trouble is not None:
+        fault = self.fault_of(host)
+        if fault is not None:
             self.in_vain.append(self.clock.truth())
-            self.came()
-            answer = await AILMENTS[trouble.kind](self, trouble, request)
+            self.on_request()
+            answer = await self.fault_answers[fault.kind](self, fault, request)
             if answer is not None:
                 return self._response(sent_at, *answer)
         status, body, headers = getattr(self, f"on_{request.step}")(request)
-        if self.chance.random() < 0.0005:
+        if self.random.random() < 0.0005:
             self._lost(request)
             raise Unreachable("lost", step=request.step, sent=True)
         # On its way back: who is killed meanwhile has been answered, and does not know.
-        await asyncio.sleep(self.chance.uniform(0.01, 0.2))
+        await asyncio.sleep(self.random.uniform(0.01, 0.2))
         return self._response(sent_at, status, body, headers)
 
     def _lost(self, request: Request) -> None:
@@ -158,39 +175,39 @@ class Cloud:
         if request.step is Step.HOMEY_LOGIN and self.newest is not None:
             self.newest.told = False
 
-    def fall_ill(self, trouble: Trouble) -> None:
-        """From now on this host does so."""
-        log.info("befalls.host", host=trouble.host, kind=trouble.kind, until=f"{trouble.until}")
+    def begin_fault(self, fault: Fault) -> None:
+        """Let this host have the fault from now on."""
+        log.info("host.fault_began", host=fault.host, kind=fault.kind, until=f"{fault.until}")
         self.before()
-        self.troubles.append(trouble)
-        self.unwell_until = max(self.unwell_until, trouble.until)
+        self.faults.append(fault)
+        self.faulty_until = max(self.faulty_until, fault.until)
 
-    def trouble_of(self, host: str) -> Trouble | None:
-        if not self.troubles:
+    def fault_of(self, host: str) -> Fault | None:
+        if not self.faults:
             return None
         now = self.clock.truth()
-        self.troubles = [one for one in self.troubles if one.until > now]
-        return next((one for one in self.troubles if one.host == host), None)
+        self.faults = [one for one in self.faults if one.until > now]
+        return next((one for one in self.faults if one.host == host), None)
 
-    def remember_wait(self, trouble: Trouble) -> None:
+    def remember_wait(self, fault: Fault) -> None:
         """A host asks to be left alone."""
-        wait, now = wait_of(trouble.retry_after, self.clock.truth()), self.clock.truth()
+        wait, now = wait_of(fault.retry_after, self.clock.truth()), self.clock.truth()
         if wait is not None:
             until = now + min(wait, WAIT_MOST)
-            self.unwell_until = max(self.unwell_until, until)
-            self.peace = [one for one in self.peace if one.until > now]
-            self.peace.append(Peace(trouble.host, now, until))
+            self.faulty_until = max(self.faulty_until, until)
+            self.pauses = [one for one in self.pauses if one.until > now]
+            self.pauses.append(Pause(fault.host, now, until))
 
     def _too_early(self, host: str, request: Request) -> None:
         """Who was asked to wait does not come back before; a person may."""
         now = self.clock.truth()
-        for one in self.peace:
+        for one in self.pauses:
             # Other work of the daemon at the Homey has not been asked to wait.
             # And where the Homey is, it can do without being told: the attempt goes on.
             too_early = one.host == host != HUB and one.at + 2 * SECOND < now < one.until - SECOND
             if too_early and not (self.person_at or self.excused(one.at)):
-                self.complain(f"{now:%m-%d %H:%M:%S} {request.step} in spite of Retry-After")
-                self.peace = []
+                self.report(f"{now:%m-%d %H:%M:%S} {request.step} in spite of Retry-After")
+                self.pauses = []
 
     def _response(
         self, sent_at: datetime, status: int, body: bytes, headers: list[tuple[str, str]]
@@ -217,7 +234,7 @@ class Cloud:
         self.seen.add(form["password"])
         self.logins.append(Login(self.clock.truth(), right, form["password"], fresh, forced))
         self.person_at = None
-        self.came()
+        self.on_request()
         if not right:
             return 401, b'{"error":"The provided password is not correct"}', []
         return 200, _json({"token": self._new("user", timedelta(minutes=10))}), []
@@ -228,7 +245,7 @@ class Cloud:
         newest = totp.time_step(self.clock.now())
         step = next((one for one in (newest, newest - 1) if totp.code(ONE_TIME, one) == code), None)
         if step in self._steps and not self.forgiven("code"):
-            self.complain(f"{self.clock.truth():%m-%d %H:%M:%S} a one-time code used twice")
+            self.report(f"{self.clock.truth():%m-%d %H:%M:%S} a one-time code used twice")
         if step is not None:
             self._steps.add(step)
 
@@ -265,7 +282,7 @@ class Cloud:
             return 401, b"{}", []
         value = self._new("session", LIFE)
         if self.newest is not None:
-            self.superseded(self.newest)
+            self.on_superseded(self.newest)
         self.newest = self.sessions[value] = Session(self.clock.truth(), self._count)
         return 200, _json(value), []
 
@@ -296,7 +313,7 @@ class Cloud:
         before = self.sessions.get(self.variable or "")
         older = before is not None and self.sessions[value].number < before.number
         if older and not self.forgiven("variable"):
-            self.complain(f"variable: {value} after {self.variable}")
+            self.report(f"variable: {value} after {self.variable}")
         self.variable = value
         return _json(self._shown())
 
@@ -313,7 +330,7 @@ class Cloud:
     def takes(self, session: Session) -> bool:
         """Whether the Homey takes it now."""
         now = self.clock.truth()
-        begun = session.good_from <= now and not session.stillborn
+        begun = session.good_from <= now and not session.dead_session
         return begun and session.revoked_at is None and now < session.expires_at
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from bench.simyear.ailments import STRANGE
 from bench.simyear.cloud import LIFE, SECOND, Cloud, Login, Session
+from bench.simyear.faults import UNKNOWN_GAP
 from bench.simyear.loop import BEGIN
 from bench.simyear.machine import NAME, VERIFY, Machine
 
@@ -16,7 +16,7 @@ STRETCH = timedelta(minutes=10)
 #: What is left of a token when it must be renewed?
 MUST = timedelta(hours=1)
 #: How long may the variable lag behind while all is well? It is looked at once an hour, and a
-#: host may have asked for an hour of peace.
+#: host may have asked for an hour of rest.
 LAG = VERIFY + timedelta(minutes=10)
 #: By when is a token renewed where nothing stands in the way? Half of its life, and the longest
 #: spacing after a failure.
@@ -51,7 +51,7 @@ class Judge:
     machine: Machine
     cloud: Cloud
     #: Called with each verdict, at once.
-    heard: Callable[[str], None] = lambda _verdict: None
+    on_verdict: Callable[[str], None] = lambda _verdict: None
     broken: list[str] = field(default_factory=list)
     ran: timedelta = _NOTHING
     could: timedelta = _NOTHING
@@ -66,7 +66,7 @@ class Judge:
     _gap_since: datetime | None = None
     _must_since: datetime | None = None
     _missed: bool = False
-    _held_back_until: datetime | None = None
+    _waits_until: datetime | None = None
     _served_number: int = 0
     _last_served: Session | None = None
     _on_disk: tuple[int, int] = (0, 0)
@@ -115,7 +115,7 @@ class Judge:
                 self._withheld(now)
             return False
         self._last_served = session
-        if session.stillborn and self._proved():
+        if session.dead_session and self._proved():
             self._break(now, "a token is served that the Homey never took")
         if session.expires_at <= now:
             self._break(now, f"served {now - session.expires_at} past its expiry")
@@ -163,14 +163,14 @@ class Judge:
         """
         newest = self.cloud.newest
         if newest is not None and now - max(newest.begun_at, self.machine.woke_at) > GIVEN:
-            self.superseded(newest)
+            self.on_superseded(newest)
             self.cloud.newest = None
 
-    def superseded(self, session: Session) -> None:
+    def on_superseded(self, session: Session) -> None:
         """By now it must have been served, and be on the disk."""
         served = self.cloud.sessions.get(self.machine.served() or "")
         reached = max(self._served_number, served.number if served else 0)
-        taken = session.told and not session.stillborn and session.revoked_at is None
+        taken = session.told and not session.dead_session and session.revoked_at is None
         if session.number > reached and taken and not self.machine.excused(session.begun_at):
             self._break(self.cloud.clock.truth(), "a token that the Homey gave is thrown away")
 
@@ -235,17 +235,17 @@ class Judge:
     def _well_since(self, now: datetime) -> datetime | None:
         """Since when nothing has stood in the way of a new token; None where something does."""
         machine, cloud = self.machine, self.cloud
-        since = max(machine.since, cloud.unwell_until, self._peace(now))
+        since = max(machine.since, cloud.faulty_until, self._waiting_until(now))
         right = machine.password == cloud.password and machine.certified
         return since if machine.running and right and since <= now else None
 
-    def _peace(self, now: datetime) -> datetime:
+    def _waiting_until(self, now: datetime) -> datetime:
         """Until when a budget holds sign-ins back: believed only where sign-ins were seen."""
         keeper = self.machine.keeper
         until = keeper.view.sign_in_blocked_until if keeper else None
         if until is not None and self._sign_ins_known(now) >= BUDGET / 2:
-            self._held_back_until = now + timedelta(microseconds=1)
-        return self._held_back_until or self.machine.since
+            self._waits_until = now + timedelta(microseconds=1)
+        return self._waits_until or self.machine.since
 
     def _sign_ins_known(self, now: datetime) -> int:
         """The sign-ins of late, also those answered by 429; one under way at a kill counts, too."""
@@ -274,10 +274,10 @@ class Judge:
         self.look()
         for bug in self.machine.bugs:
             self.verdict(f"a bug: {bug}")
-        self._spaced_after_strange()
+        self._spaced_after_unknown()
 
-    def came(self) -> None:
-        """A password was judged, or a request came in vain."""
+    def on_request(self) -> None:
+        """A password was judged, or a request was made in vain."""
         now, vain = self.cloud.clock.truth(), self.cloud.in_vain
         hour_ago = now - timedelta(hours=1)
         if len(vain) > IN_VAIN and vain[-IN_VAIN - 1] > hour_ago:
@@ -301,12 +301,12 @@ class Judge:
         if not any(what in one for one in self.broken):
             self._break(at, what)
 
-    def _spaced_after_strange(self) -> None:
+    def _spaced_after_unknown(self) -> None:
         for before, after in pairwise(self.cloud.logins):
-            soon = after.at - before.at < STRANGE - SECOND
+            soon = after.at - before.at < UNKNOWN_GAP - SECOND
             if (
                 soon
-                and before.strange
+                and before.unknown
                 and not after.forced
                 and not self._moved(before.at, after.at)
             ):
@@ -362,7 +362,7 @@ class Judge:
             ):
                 held = one.at + SPACING[min(refused, len(SPACING) - 1)]
                 known[one.password] = refused + 1, held
-            elif one.right and not one.strange:
+            elif one.right and not one.unknown:
                 known.pop(one.password, None)
         return early
 
@@ -374,7 +374,7 @@ class Judge:
         again = bool(self.broken) and self.broken[-1][14:] == what[14:]
         if len(self.broken) < 20 and not again:
             self.broken.append(what)
-            self.heard(what)
+            self.on_verdict(what)
 
 
 def _most(instants: list[datetime], span: timedelta) -> int:

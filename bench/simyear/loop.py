@@ -66,9 +66,9 @@ class YearClock:
     ``truth`` is the time of the world; ``error`` is what our wall clock adds to it.
     """
 
-    def __init__(self, loop: JumpingLoop, chance: Random) -> None:
+    def __init__(self, loop: JumpingLoop, random: Random) -> None:
         self._loop = loop
-        self._chance = chance
+        self._random = random
         self.suspended = 0.0
         self.error = timedelta(0)
         self._truth = 0.0, BEGIN
@@ -89,7 +89,7 @@ class YearClock:
         return self._loop.time() + self.suspended
 
     def draw(self) -> float:
-        return self._chance.random()
+        return self._random.random()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

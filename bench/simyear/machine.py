@@ -33,11 +33,11 @@ ENDPOINTS = Endpoints(f"https://{ACCOUNTS}", f"https://{API}", f"https://{HUB}")
 class Disk:
     """``ports.Store``: whole or not at all, slow, full at times, and dead after a kill."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, random: Random) -> None:
         self.blob: bytes | None = None
         self.full = False
         self.unsaved = False
-        self._chance = chance
+        self._random = random
 
     async def load(self) -> bytes | None:
         return self.blob
@@ -50,9 +50,9 @@ class Disk:
 class _Mount:
     """The disk as one process sees it: nothing it writes after its death arrives."""
 
-    def __init__(self, disk: Disk, chance: Random, saving: Callable[[bytes], None]) -> None:
+    def __init__(self, disk: Disk, random: Random, saving: Callable[[bytes], None]) -> None:
         self._disk = disk
-        self._chance = chance
+        self._random = random
         self._saving = saving
         self._asked = self._written = 0
         self.dead = False
@@ -63,9 +63,9 @@ class _Mount:
     async def save(self, blob: bytes) -> None:
         self._asked += 1
         number = self._asked
-        late = self._chance.random() < 0.5  # it is on the disk, and nobody was told so
+        late = self._random.random() < 0.5  # it is on the disk, and nobody was told so
         if not late:
-            await asyncio.sleep(self._chance.uniform(0.001, 0.5))
+            await asyncio.sleep(self._random.uniform(0.001, 0.5))
         if self.dead or number < self._written:  # a newer one is there already
             return
         if self._disk.full:
@@ -75,7 +75,7 @@ class _Mount:
         self._disk.blob, self._written = blob, number
         self._disk.unsaved = False
         if late:
-            await asyncio.sleep(self._chance.uniform(0.001, 0.5))
+            await asyncio.sleep(self._random.uniform(0.001, 0.5))
 
     async def set_aside(self) -> str:
         return await self._disk.set_aside()
@@ -84,11 +84,11 @@ class _Mount:
 class Machine:
     """Starts and kills the process; keeps the password file."""
 
-    def __init__(self, loop: JumpingLoop, cloud: Cloud, clock: YearClock, chance: Random) -> None:
+    def __init__(self, loop: JumpingLoop, cloud: Cloud, clock: YearClock, random: Random) -> None:
         self.cloud = cloud
         self.clock = clock
         self.schedule = YearSchedule(loop, clock)
-        self.disk = Disk(chance)
+        self.disk = Disk(random)
         self.password = cloud.password
         #: Since when it has been as it is: started, awake, with the password it has.
         self.since = self.started = clock.truth()
@@ -100,7 +100,7 @@ class Machine:
         #: When the clock was last set, and whether this process began with a wrong one.
         self.set_at = clock.truth()
         self.began_wrong = False
-        #: Called before anything befalls the machine, so that what was before can be judged; and
+        #: Called before anything happens to the machine, so that what was before can be judged; and
         #: after the clock was set, and after each beat.
         self.before: Callable[[], None] = lambda: None
         #: Called with what is about to be on the disk.
@@ -111,7 +111,7 @@ class Machine:
         self.fleet: Supervisor | None = None
         self.keeper: Keeper | None = None
         self.bugs: list[str] = []
-        self._chance = chance
+        self._random = random
         self._mount: _Mount | None = None
         self._forgot: set[str] = set()
         self._run: asyncio.Task[None] | None = None
@@ -132,8 +132,8 @@ class Machine:
     async def start(self) -> None:
         if self.running or self._dying:
             return  # there is a lock against a second one
-        log.info("befalls.start")
-        mount = self._mount = _Mount(self.disk, self._chance, self.saved)
+        log.info("process.started")
+        mount = self._mount = _Mount(self.disk, self._random, self.saved)
         ledger = StateStore(mount, salt=lambda: "salt")
         clock = self.schedule.steady = SteadyClock.over(self.clock)
         await ledger.load(clock.now())
@@ -169,7 +169,7 @@ class Machine:
         run = self._run
         if run is None or self._mount is None:
             return
-        log.info("befalls.kill")
+        log.info("process.killed")
         self.before()
         self.kills.append(self.clock.truth())
         if self.disk.unsaved:
@@ -214,19 +214,19 @@ class Machine:
 
     def correct_password(self, password: str = "") -> None:
         """A person writes the password down; without one, that which is right now."""
-        log.info("befalls.password_written", right=not password)
+        log.info("password.written", right=not password)
         self.before()
         self.password = password or self.cloud.password
         self.since = self.clock.truth()
 
     def suspend(self, by: timedelta) -> None:
-        log.info("befalls.suspend", by=f"{by}")
+        log.info("machine.suspended", by=f"{by}")
         self.before()
         self.clock.suspended += by.total_seconds()
         self.since = self.woke_at = self.clock.truth()
 
     def set_clock(self, error: timedelta) -> None:
-        log.info("befalls.clock_set", error=f"{error}")
+        log.info("clock.set", error=f"{error}")
         self.before()
         if not self.certified:
             self.since = self.clock.truth()

@@ -1,4 +1,4 @@
-"""Plays one year: a machine, its troubles and its judge, on a loop that jumps over the waiting."""
+"""Plays one year: a machine, its incidents and its judge, on a loop that jumps over the waiting."""
 
 import asyncio
 import gc
@@ -10,11 +10,12 @@ from datetime import timedelta
 from random import Random
 
 from bench.simyear.cloud import Cloud
+from bench.simyear.event_log import EventLog
+from bench.simyear.faults import FAULTS
+from bench.simyear.incidents import DAY_S, YEAR_DAYS, Act, Incidents
 from bench.simyear.judge import STRETCH, Judge
 from bench.simyear.loop import JumpingLoop, YearClock
 from bench.simyear.machine import Machine
-from bench.simyear.tale import Tale
-from bench.simyear.troubles import DAY_S, YEAR_DAYS, Act, Troubles
 
 #: How often does a reader look, in seconds? Drawn around this, so that no rhythm hides anything.
 LOOK_S = 480.0
@@ -50,27 +51,27 @@ class Outcome:
 
 
 class Year:
-    """Plays a machine, its troubles and its judge to the end."""
+    """Plays a machine, its incidents and its judge to the end."""
 
     def __init__(self, seed: int, days: int) -> None:
-        chance = Random(seed)
+        random = Random(seed)
         self.loop = JumpingLoop()
-        clock = YearClock(self.loop, Random(chance.random()))
-        self.cloud = Cloud(clock, Random(chance.random()))
-        self.machine = Machine(self.loop, self.cloud, clock, Random(chance.random()))
-        self.troubles = Troubles(self.machine, self.cloud, Random(chance.random()))
+        clock = YearClock(self.loop, Random(random.random()))
+        self.cloud = Cloud(clock, Random(random.random()), FAULTS)
+        self.machine = Machine(self.loop, self.cloud, clock, Random(random.random()))
+        self.incidents = Incidents(self.machine, self.cloud, Random(random.random()))
         self.judge = Judge(self.machine, self.cloud)
         self.machine.before = self.cloud.before = self.judge.look
         self.machine.saved = self.judge.saved
-        self.cloud.complain, self.cloud.came = self.judge.verdict, self.judge.came
-        self.cloud.superseded = self.judge.superseded
+        self.cloud.report, self.cloud.on_request = self.judge.verdict, self.judge.on_request
+        self.cloud.on_superseded = self.judge.on_superseded
         self._days = days
-        self._chance = Random(chance.random())
+        self._random = Random(random.random())
 
     async def play(self) -> None:
         acts: set[asyncio.Task[None]] = set()
         await self.machine.start()
-        plan = self.troubles.plan(self._days)
+        plan = self.incidents.plan(self._days)
         while self.loop.time() < self._days * DAY_S:
             await asyncio.sleep(self._until_next_look())
             while plan and plan[0][0] <= self.loop.time():
@@ -89,13 +90,13 @@ class Year:
         gap = self.judge.in_gap
         if gap is not None:
             often = LOOK_IN_GAP_S if gap < STRETCH else LOOK_IN_LONG_GAP_S
-            return self._chance.uniform(0.2, 1.8) * often
+            return self._random.uniform(0.2, 1.8) * often
         often = LOOK_IN_LONG_GAP_S if self._refusing() else LOOK_S
-        seconds = self._chance.uniform(0.2, 1.8) * often
+        seconds = self._random.uniform(0.2, 1.8) * often
         session = self.cloud.sessions.get(self.machine.served() or "")
         if session is not None:
             left = (session.expires_at - self.cloud.clock.truth()).total_seconds()
-            seconds = min(seconds, max(left, 0.0) + self._chance.random())
+            seconds = min(seconds, max(left, 0.0) + self._random.random())
         return seconds
 
     def _refusing(self) -> bool:
@@ -114,7 +115,7 @@ def year(
     seed: int,
     days: int = YEAR_DAYS,
     *,
-    aloud: Callable[[str], None] | None = None,
+    echo: Callable[[str], None] | None = None,
     broken: Callable[[str], None] = lambda _verdict: None,
 ) -> Outcome:
     """Play one year, or a part of one.
@@ -122,14 +123,14 @@ def year(
     Args:
         seed: What everything is drawn from.
         days: How many of the year's days.
-        aloud: Told its event log.
+        echo: Told its event log.
         broken: Told each verdict of the judge, at once.
     """
     began = time.process_time()
     played = Year(seed, days)
-    played.judge.heard = broken
-    tale = Tale(played.cloud.clock, aloud)
-    tale.begin()
+    played.judge.on_verdict = broken
+    events = EventLog(played.cloud.clock, echo)
+    events.begin()
     asyncio.set_event_loop(played.loop)
     try:
         played.loop.run_until_complete(played.play())
@@ -149,8 +150,8 @@ def year(
         refused_a_day=judge.refused_a_day(),
         forced_a_day=judge.forced_a_day(),
         in_half_a_life=judge.sign_ins_a_span(),
-        drops=tale.count["outcome.dropped"],
-        drifts=tale.count["sink.drifted"],
+        drops=events.count["outcome.dropped"],
+        drifts=events.count["sink.drifted"],
         broken=tuple(judge.broken),
         processor_s=time.process_time() - began,
     )

@@ -1,4 +1,4 @@
-"""Whatever befalls a machine, in any order: the judge of the simulated year finds nothing broken.
+"""Whatever happens to a machine, in any order, the judge of the simulated year finds nothing broken.
 
 The world is that of ``bench/year.py``: a cloud in memory, and a loop that jumps over the waiting.
 """
@@ -19,8 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bench.simyear.ailments import Trouble
-from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB
+from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Fault
 from bench.simyear.judge import REFUSED_A_DAY
 from bench.simyear.machine import NAME
 from bench.simyear.play import Year
@@ -70,19 +69,19 @@ class Life(RuleBasedStateMachine):
         kind=st.sampled_from(["down", "hang", "reset", "portal", "offline", "503"]),
         seconds=SPANS,
     )
-    def host_falls_ill(self, hosts: tuple[str, ...], kind: str, seconds: float) -> None:
+    def host_has_a_fault(self, hosts: tuple[str, ...], kind: str, seconds: float) -> None:
         until = self.cloud.clock.truth() + timedelta(seconds=seconds)
         for host in hosts:
-            self.cloud.fall_ill(Trouble(host, kind, until))
+            self.cloud.begin_fault(Fault(host, kind, until))
 
     @rule(host=st.sampled_from(HOSTS), wait=st.sampled_from(["", "30", "7200", "soon", "9" * 11]))
     def host_is_busy(self, host: str, wait: str) -> None:
         until = self.cloud.clock.truth() + timedelta(minutes=10)
-        self.cloud.fall_ill(Trouble(host, "busy", until, wait))
+        self.cloud.begin_fault(Fault(host, "busy", until, wait))
 
     @rule()
     def sessions_are_revoked(self) -> None:
-        self.run(self.year.troubles.revoke())
+        self.run(self.year.incidents.revoke())
 
     @rule(hours=st.sampled_from([-20, -5, 5, 20]))
     def clock_is_set(self, hours: int) -> None:
@@ -122,11 +121,11 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def person_changes_the_variable(self) -> None:
-        self.run(self.year.troubles.variable_changed())
+        self.run(self.year.incidents.variable_changed())
 
     @rule()
     def person_asks(self) -> None:
-        self.run(self.year.troubles.person_refreshes_it())
+        self.run(self.year.incidents.person_refreshes_it())
 
     @rule(hours=st.sampled_from([1, 12, 20, 30]), wait=st.integers(0, 30))
     def somebody_asks(self, hours: int, wait: int) -> None:

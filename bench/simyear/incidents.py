@@ -3,7 +3,7 @@
 A year has about: 60 short outages of one host (half of them amid a refresh or while the
 variable is written), 3 of a day, 30 of the Homey alone, 30 storms of 429 with every kind of
 Retry-After, 10 captive portals with a clock that lies, 10 times a slow host, 12 times a
-Homey that is slow with its variable alone while newer tokens come, 8 times strange answers
+Homey that is slow with its variable alone while newer tokens come, 8 times unknown answers
 to the password, 12 times sessions that the Homey takes late, 6 times those that it never
 takes, 12 revoked sessions, 3 changed passwords that are corrected days later, with kills,
 people who force a try and values that are wrong as well meanwhile, 12 set clocks (half of them for days), 3 boots in 1970, 20
@@ -20,8 +20,7 @@ from random import Random
 
 import structlog
 
-from bench.simyear.ailments import Trouble
-from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Cloud
+from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Cloud, Fault
 from bench.simyear.loop import BEGIN
 from bench.simyear.machine import NAME, Machine
 from homey_tokend.core.http_types import Step
@@ -36,13 +35,13 @@ BEAT_S = 30.0
 Act = Callable[[], Awaitable[None]]
 
 
-class Troubles:
+class Incidents:
     """Plays the mix; every kind is a method that plays one case from its beginning to its end."""
 
-    def __init__(self, machine: Machine, cloud: Cloud, chance: Random) -> None:
+    def __init__(self, machine: Machine, cloud: Cloud, random: Random) -> None:
         self._machine = machine
         self._cloud = cloud
-        self._chance = chance
+        self._random = random
         self.person_refreshes = 0
 
     def plan(self, days: int) -> list[tuple[float, Act]]:
@@ -54,10 +53,10 @@ class Troubles:
             (30, self.busy),
             (10, self.portal),
             (10, self.slow),
-            (12, self.thoughtful),
-            (8, self.strange),
-            (12, self.sluggish),
-            (6, self.stillborn),
+            (12, self.slow_variable),
+            (8, self.unknown),
+            (12, self.late_session),
+            (6, self.dead_session),
             (12, self.revoke),
             (3, self.password_changed),
             (6, self.clock_set),
@@ -77,7 +76,7 @@ class Troubles:
         # Nothing new begins in the last three days, so that what has begun can end.
         last = (days - 3) * DAY_S
         drawn = [
-            (self._chance.uniform(HOUR, last), act)
+            (self._random.uniform(HOUR, last), act)
             for count, act in mix
             for _ in range(max(1, round(count * days / YEAR_DAYS)))
         ]
@@ -85,9 +84,9 @@ class Troubles:
 
     # --- hosts ---
 
-    def _trouble(self, host: str, kind: str, seconds: float, retry_after: str = "") -> None:
+    def _fault(self, host: str, kind: str, seconds: float, retry_after: str = "") -> None:
         until = self._machine.clock.truth() + timedelta(seconds=seconds)
-        self._cloud.fall_ill(Trouble(host, kind, until, retry_after))
+        self._cloud.begin_fault(Fault(host, kind, until, retry_after))
 
     async def _begun(self, step: Step) -> None:
         """When the cloud is next asked for this step."""
@@ -96,14 +95,14 @@ class Troubles:
         await begun.wait()
 
     async def _perhaps_amid_a_refresh(self) -> str:
-        """Two refreshes a day are met by few troubles of an hour: half of them wait for one.
+        """Two refreshes a day are met by few faults of an hour: half of them wait for one.
 
         Returns:
-            The host that the trouble is at.
+            The host that the fault is at.
         """
-        if self._chance.random() < 0.5:
-            return self._chance.choice(HOSTS)
-        step, host = self._chance.choice([
+        if self._random.random() < 0.5:
+            return self._random.choice(HOSTS)
+        step, host = self._random.choice([
             (Step.LOGIN, ACCOUNTS),
             (Step.TOKEN, API),
             (Step.HOMEY_LOGIN, HUB),
@@ -113,68 +112,68 @@ class Troubles:
         if host == HUB:  # amid a refresh, and not when the token is looked at again
             await self._begun(Step.DELEGATION)
         await self._begun(step)
-        if self._chance.random() < 0.5:  # else this very request is met
-            await asyncio.sleep(self._chance.uniform(0, 1))
+        if self._random.random() < 0.5:  # else this very request is met
+            await asyncio.sleep(self._random.uniform(0, 1))
         return host
 
     async def short_outage(self) -> None:
-        kind = self._chance.choice(["down", "503", "hang", "reset"])
+        kind = self._random.choice(["down", "503", "hang", "reset"])
         host = await self._perhaps_amid_a_refresh()
-        self._trouble(host, kind, self._chance.uniform(60, 1800))
+        self._fault(host, kind, self._random.uniform(60, 1800))
 
     async def day_outage(self) -> None:
-        kind, seconds = self._chance.choice(["down", "503"]), self._chance.uniform(12, 30) * HOUR
-        for host in self._chance.choice([(ACCOUNTS,), (API,), (ACCOUNTS, API), HOSTS]):
-            self._trouble(host, kind, seconds)
+        kind, seconds = self._random.choice(["down", "503"]), self._random.uniform(12, 30) * HOUR
+        for host in self._random.choice([(ACCOUNTS,), (API,), (ACCOUNTS, API), HOSTS]):
+            self._fault(host, kind, seconds)
 
     async def hub_offline(self) -> None:
-        self._trouble(HUB, "offline", self._chance.uniform(600, 10 * HOUR))
+        self._fault(HUB, "offline", self._random.uniform(600, 10 * HOUR))
 
     async def busy(self) -> None:
-        if self._chance.random() < 0.3:  # while no token is left
+        if self._random.random() < 0.3:  # while no token is left
             await self.revoke()
         host, now = await self._perhaps_amid_a_refresh(), self._machine.clock.truth()
-        asked = self._chance.choice(
+        asked = self._random.choice(
             ["", "30", "600", "soon", "-5", "99999999999", "7200", "86400", "999999999"]
             + 2 * ["on"]
         )
         if asked == "on":  # a date, in minutes or in days
             asked = format_datetime(
-                (now + timedelta(hours=self._chance.choice([0.1, 50]))).replace(microsecond=0),
+                (now + timedelta(hours=self._random.choice([0.1, 50]))).replace(microsecond=0),
                 usegmt=True,
             )
-        self._trouble(host, "busy", self._chance.uniform(300, HOUR), asked)
+        self._fault(host, "busy", self._random.uniform(300, HOUR), asked)
 
     async def slow(self) -> None:
         host = await self._perhaps_amid_a_refresh()
-        self._trouble(host, "slow", self._chance.uniform(600, 3 * HOUR))
+        self._fault(host, "slow", self._random.uniform(600, 3 * HOUR))
 
-    async def thoughtful(self) -> None:
+    async def slow_variable(self) -> None:
         """Newer tokens come while the Homey still thinks of the one before."""
-        self._trouble(HUB, "thoughtful", 600)
+        self._fault(HUB, "slow_variable", 600)
         for _ in range(3):
             await self.person_refreshes_it()
-            await asyncio.sleep(self._chance.uniform(60, 70))
+            await asyncio.sleep(self._random.uniform(60, 70))
 
-    async def strange(self) -> None:
+    async def unknown(self) -> None:
         await self._begun(Step.LOGIN)
-        self._trouble(ACCOUNTS, "strange", self._chance.uniform(1, 2 * HOUR))
+        self._fault(ACCOUNTS, "unknown", self._random.uniform(1, 2 * HOUR))
 
-    async def sluggish(self) -> None:
+    async def late_session(self) -> None:
         await self._begun(Step.DELEGATION)
-        self._trouble(HUB, "sluggish", 60)
+        self._fault(HUB, "late_session", 60)
 
-    async def stillborn(self) -> None:
+    async def dead_session(self) -> None:
         await self._begun(Step.DELEGATION)
-        self._trouble(HUB, "stillborn", self._chance.uniform(10, HOUR))
+        self._fault(HUB, "dead_session", self._random.uniform(10, HOUR))
 
     async def portal(self) -> None:
-        seconds = self._chance.uniform(300, 2 * HOUR)
+        seconds = self._random.uniform(300, 2 * HOUR)
         for host in HOSTS:
-            self._trouble(host, "portal", seconds)
+            self._fault(host, "portal", seconds)
 
     async def revoke(self) -> None:
-        log.info("befalls.revoked")
+        log.info("sessions.revoked")
         self._machine.before()
         for session in self._cloud.sessions.values():
             session.revoked_at = session.revoked_at or self._machine.clock.truth()
@@ -183,30 +182,30 @@ class Troubles:
 
     async def password_changed(self) -> None:
         self._machine.before()
-        log.info("befalls.password_changed")
-        self._cloud.password = f"right-{self._chance.random()}"
-        if self._chance.random() < 0.5:
+        log.info("password.changed")
+        self._cloud.password = f"right-{self._random.random()}"
+        if self._random.random() < 0.5:
             await self.revoke()  # as a changed password does, or not
-        for _ in range(self._chance.randint(3, 12)):
-            await asyncio.sleep(self._chance.uniform(0.02, 0.4) * DAY_S)
-            await self._chance.choice([self.kill, self.force, self.mistyped])()
+        for _ in range(self._random.randint(3, 12)):
+            await asyncio.sleep(self._random.uniform(0.02, 0.4) * DAY_S)
+            await self._random.choice([self.kill, self.force, self.mistyped])()
         self._machine.correct_password()
-        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
 
     async def mistyped(self) -> None:
         """Others, and wrong as well."""
-        self._machine.correct_password(f"wrong-{self._chance.random()}")
-        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        self._machine.correct_password(f"wrong-{self._random.random()}")
+        await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
 
     async def variable_changed(self) -> None:
-        log.info("befalls.variable_changed")
+        log.info("variable.changed")
         if self._cloud.variable is not None:
             self._cloud.variable = "what a person wrote"
 
     async def variable_deleted(self) -> None:
-        log.info("befalls.variable_deleted")
+        log.info("variable.deleted")
         self._cloud.variable = None
 
     async def person_refreshes_it(self) -> None:
@@ -219,7 +218,7 @@ class Troubles:
         keeper, fleet = self._machine.keeper, self._machine.fleet
         if keeper is None or fleet is None:
             return
-        log.info("befalls.person")
+        log.info("refresh.forced")
         if not keeper.facts.renewing:
             self._cloud.person_at = self._machine.clock.truth()
         await fleet.refresh(NAME, timedelta(seconds=30))
@@ -227,68 +226,68 @@ class Troubles:
 
     async def asker(self) -> None:
         if self._machine.fleet is not None:
-            ttl = timedelta(hours=self._chance.choice([1, 12, 20, 30]))
+            ttl = timedelta(hours=self._random.choice([1, 12, 20, 30]))
             await self._machine.fleet.token_for(NAME, ttl, timedelta(seconds=30))
 
     # --- the machine ---
 
     async def clock_set(self) -> None:
-        error = timedelta(minutes=self._chance.uniform(-360, 360))
+        error = timedelta(minutes=self._random.uniform(-360, 360))
         await self._perhaps_amid_a_refresh()
-        await asyncio.sleep(self._chance.uniform(0, HOUR))
+        await asyncio.sleep(self._random.uniform(0, HOUR))
         self._machine.set_clock(error)
-        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
-        await asyncio.sleep(self._chance.uniform(60, HOUR))
+        await asyncio.sleep(self._random.uniform(60, HOUR))
         self._machine.set_clock(timedelta(0))
-        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
 
     async def clock_wrong_for_days(self) -> None:
         """Nobody notices for days; refreshes come and go meanwhile."""
-        self._machine.set_clock(timedelta(hours=self._chance.uniform(-72, 72)))
-        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        self._machine.set_clock(timedelta(hours=self._random.uniform(-72, 72)))
+        await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
-        await asyncio.sleep(self._chance.uniform(0.2, 3) * DAY_S)
+        await asyncio.sleep(self._random.uniform(0.2, 3) * DAY_S)
         self._machine.set_clock(timedelta(0))
-        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
 
     async def boot_without_a_clock(self) -> None:
         """A machine without a clock of its own: 1970 until somebody tells it the time."""
         await self._machine.kill()
-        await asyncio.sleep(self._chance.uniform(10, 600))
+        await asyncio.sleep(self._random.uniform(10, 600))
         if self._machine.running:
             return
         self._machine.set_clock(BOOT - self._machine.clock.truth())
         await self._machine.start()
-        await asyncio.sleep(self._chance.uniform(1, 600))
+        await asyncio.sleep(self._random.uniform(1, 600))
         self._machine.set_clock(timedelta(0))
-        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
 
     async def suspend(self) -> None:
-        self._machine.suspend(timedelta(hours=self._chance.uniform(1, 12)))
-        await asyncio.sleep(self._chance.uniform(0, BEAT_S))
+        self._machine.suspend(timedelta(hours=self._random.uniform(1, 12)))
+        await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
 
     async def kill(self) -> None:
         await self._machine.kill()
-        await asyncio.sleep(self._chance.uniform(0.1, 600))
+        await asyncio.sleep(self._random.uniform(0.1, 600))
         if not self._machine.running:
             await self._machine.start()
 
     async def kill_in_refresh(self) -> None:
-        step, seconds = self._chance.choice([(Step.LOGIN, 4.0), (Step.HOMEY_LOGIN, 1.0)])
+        step, seconds = self._random.choice([(Step.LOGIN, 4.0), (Step.HOMEY_LOGIN, 1.0)])
         await self._begun(step)
-        await asyncio.sleep(self._chance.uniform(0, seconds))
+        await asyncio.sleep(self._random.uniform(0, seconds))
         await self.kill()
 
     async def kill_at_a_turn(self) -> None:
         """Between any two steps of any task of a refresh, a write or a delivery."""
         await self._begun(Step.LOGIN)
         dies = asyncio.Event()
-        self._machine.loop.call_after_turns(self._chance.randint(1, TURNS), dies.set)
+        self._machine.loop.call_after_turns(self._random.randint(1, TURNS), dies.set)
         await dies.wait()
         await self.kill()
 
@@ -302,7 +301,7 @@ class Troubles:
                 await self._machine.start()
 
     async def disk_full(self) -> None:
-        log.info("befalls.disk_full")
+        log.info("disk.full")
         self._machine.disk.full = True
-        await asyncio.sleep(self._chance.uniform(1, 48) * HOUR)
+        await asyncio.sleep(self._random.uniform(1, 48) * HOUR)
         self._machine.disk.full = False

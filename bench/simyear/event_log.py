@@ -10,17 +10,17 @@ import structlog
 from bench.simyear.loop import YearClock
 
 
-class Tale:
-    """Takes every event that the daemon logs, and those that befall it.
+class EventLog:
+    """Takes every event that the daemon logs, and what happens to the machine and its hosts.
 
     Args:
         clock: The year's.
-        aloud: Told each event as a line; None: they are counted only.
+        echo: Told each event as a line; None: they are counted only.
     """
 
-    def __init__(self, clock: YearClock, aloud: Callable[[str], None] | None = None) -> None:
+    def __init__(self, clock: YearClock, echo: Callable[[str], None] | None = None) -> None:
         self._clock = clock
-        self._aloud = aloud
+        self._echoed = echo
         self.count: Counter[str] = Counter()
 
     def begin(self) -> None:
@@ -28,16 +28,16 @@ class Tale:
         structlog.configure(
             processors=[self._take],
             wrapper_class=structlog.make_filtering_bound_logger(
-                logging.INFO if self._aloud is None else logging.DEBUG
+                logging.INFO if self._echoed is None else logging.DEBUG
             ),
             cache_logger_on_first_use=False,
         )
 
     def _take(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
         self.count[event["event"]] += 1
-        if self._aloud is not None:
+        if self._echoed is not None:
             told = {key: value for key, value in event.items() if key not in {"event", "homey"}}
             words = " ".join(f"{key}={value}" for key, value in told.items())
             now = self._clock.truth()
-            self._aloud(f"{now:%m-%d %H:%M:%S.%f} {method:9} {event['event']:24} {words}".rstrip())
+            self._echoed(f"{now:%m-%d %H:%M:%S.%f} {method:9} {event['event']:24} {words}".rstrip())
         raise structlog.DropEvent

@@ -1,0 +1,168 @@
+"""Through how many functions and modules does one refresh go, from wake-up to the token served?
+
+python -m bench.hops [--list]
+
+A daemon without sinks renews its token against a pretend cloud in another process, and one reader
+then asks the socket for it. `sys.setprofile` records every call between two functions of the
+package. A *hop* is a call from one module into a function of another that itself goes on to a third
+place: whatever is answered on the spot (a value, a clock, a check) is a question, not a hop.
+Each pair of functions counts once, however often it is taken; a coroutine or generator counts when
+it begins, not when it is resumed; what the event loop or a thread calls is a hop from there.
+The modules are those that hops lead into. ``--list`` prints the hops in order.
+
+Before the redesign of the layout there were 78 hops through 38 modules.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bench.common import Figure, report
+from bench.processes import daemon, folder, get, homey, simulator, until
+
+PACKAGE = "homey_tokend"
+HOPS, MODULES = 45, 22
+#: The file that the daemon writes its calls to; its name is handed over in the environment.
+CALLS = "BENCH_CALLS"
+#: A token is renewed at about half of this: some seconds in which nothing else happens.
+LIFE_S = 8.0
+#: Long enough for whatever follows a refresh to be over.
+REST_S = 0.7
+_RESUMABLE = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator
+
+#: A module and a function of it.
+Function = tuple[str, str]
+Call = tuple[Function, Function]
+
+
+class Recorder:
+    """Records the calls between functions of the package, between two signals."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._calls: list[Call] = []
+        self._begun: set[FrameType] = set()
+        self._signals = 0
+
+    def start(self) -> None:
+        signal.signal(signal.SIGUSR1, self._signalled)
+        threading.setprofile(self._record)
+        sys.setprofile(self._record)
+
+    def _record(self, frame: FrameType, event: str, _: object) -> None:
+        if event != "call" or not _ours(frame) or frame in self._begun:
+            return
+        if frame.f_code.co_flags & _RESUMABLE:
+            self._begun.add(frame)
+        self._calls.append((_caller(frame), _function(frame)))
+
+    def _signalled(self, *_: object) -> None:
+        """Forget what was before the first signal; write and end at the second."""
+        self._signals += 1
+        if self._signals == 1:
+            self._calls.clear()
+            return
+        self._path.write_text(json.dumps(self._calls), encoding="utf-8")
+        os._exit(0)
+
+
+def _ours(frame: FrameType) -> bool:
+    # What a dataclass makes has no file: it is a value's, and goes nowhere.
+    name = frame.f_globals.get("__name__", "")
+    return name.startswith(f"{PACKAGE}.") and not frame.f_code.co_filename.startswith("<")
+
+
+def _caller(frame: FrameType) -> Function:
+    """Return the function of ours that is nearest below; none where the event loop is nearer."""
+    below = frame.f_back
+    while below is not None and not _ours(below):
+        if below.f_code.co_filename.endswith("asyncio/events.py"):
+            return "", "event loop"
+        below = below.f_back
+    return _function(below) if below is not None else ("", "thread")
+
+
+def _function(frame: FrameType) -> Function:
+    return frame.f_globals["__name__"], getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+
+
+def hops_of(calls: list[Call]) -> list[Call]:
+    """Return the hops among these calls, each once and in order."""
+    called = defaultdict(set)
+    for caller, callee in calls:
+        called[caller].add(callee)
+
+    def goes_on(function: Function) -> bool:
+        """Whether it calls another module, itself or through others of its own."""
+        waiting, seen = [function], {function}
+        while waiting:
+            for callee in called[waiting.pop()] - seen:
+                if callee[0] != function[0]:
+                    return True
+                seen.add(callee)
+                waiting.append(callee)
+        return False
+
+    crossing = [call for call in dict.fromkeys(calls) if call[0][0] != call[1][0]]
+    return [call for call in crossing if goes_on(call[1])]
+
+
+def recorded() -> list[Call]:
+    """Return the calls of one refresh and one reader after it."""
+    with folder() as place, simulator("--session-lifetime", str(LIFE_S)) as told:
+        os.environ[CALLS] = str(place / "calls.json")
+        state, calls = place / "state.json", place / "calls.json"
+        program = (sys.executable, "-m", "bench.hops", "--daemon")
+        # The log is no part of the way: it writes nothing at this level.
+        with daemon(
+            told, place, program=program, homeys={"home": homey(told)}, log={"level": "error"}
+        ) as (process, path):
+            until(lambda: _generation(state) >= 1, "a first token")
+            time.sleep(REST_S)
+            process.send_signal(signal.SIGUSR1)
+            until(lambda: _generation(state) >= 2, "its renewal")
+            time.sleep(REST_S)
+            get(path, "/token")
+            time.sleep(REST_S)
+            process.send_signal(signal.SIGUSR1)
+            process.wait(30)
+        found = json.loads(calls.read_text(encoding="utf-8"))
+        return [(tuple(caller), tuple(callee)) for caller, callee in found]
+
+
+def _generation(state: Path) -> int:
+    """Which token is on the disk? Asking the daemon would be a part of what is recorded."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        document: dict[str, Any] = json.loads(state.read_text(encoding="utf-8"))
+        return int(document["homeys"]["home"]["generation"])
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--list", action="store_true", help="print the hops in order")
+    args = parser.parse_args()
+    hops = hops_of(recorded())
+    if args.list:
+        for caller, callee in hops:
+            print(f"{':'.join(caller)} -> {':'.join(callee)}")
+    modules = {module for _, (module, _) in hops}
+    return report([Figure("hops", len(hops), HOPS), Figure("modules", len(modules), MODULES)])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--daemon"]:
+        del sys.argv[1]
+        Recorder(Path(os.environ[CALLS])).start()
+        runpy.run_module(PACKAGE, run_name="__main__")
+    sys.exit(main())

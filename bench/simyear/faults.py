@@ -1,0 +1,116 @@
+"""What may be wrong with a host: each kind of fault is a function that answers in its place."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+from bench.simyear.cloud import Answer, Cloud, Fault, FaultAnswer
+from homey_tokend.core.errors import Unreachable
+from homey_tokend.core.http_types import Request, Step
+
+#: How long after an answer to a password that says nothing does the next one go out?
+UNKNOWN_GAP = timedelta(minutes=15)
+
+
+async def _down(_cloud: Cloud, _fault: Fault, request: Request) -> Answer:
+    raise Unreachable("refused", step=request.step, sent=False)
+
+
+def _taken(cloud: Cloud, request: Request) -> None:
+    """Whatever comes of it, the one-time code has been there."""
+    if request.step is Step.LOGIN:
+        cloud.use_code(request)
+
+
+async def _hang(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
+    _taken(cloud, request)
+    await asyncio.sleep(30)
+    raise Unreachable("no answer in time", step=request.step, sent=True)
+
+
+async def _reset(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
+    _taken(cloud, request)
+    raise Unreachable("reset", step=request.step, sent=True)
+
+
+async def _unavailable(_cloud: Cloud, _fault: Fault, _request: Request) -> Answer:
+    return 503, b"<html>unwell</html>", []
+
+
+async def _portal(_cloud: Cloud, _fault: Fault, _request: Request) -> Answer:
+    # Whatever its clock says: nobody has asked it for the time.
+    lie = ("date", "Fri, 01 Jan 2038 00:00:00 GMT")
+    return 200, b"<html>Please sign in to the hotel's network</html>", [lie]
+
+
+async def _busy(cloud: Cloud, fault: Fault, request: Request) -> Answer:
+    cloud.remember_wait(fault)
+    if request.step is Step.LOGIN:
+        cloud.passwords.append(cloud.clock.truth())
+    header = [("retry-after", fault.retry_after)] if fault.retry_after else []
+    return 429, b'{"error":"too_many_requests"}', header
+
+
+async def _offline(_cloud: Cloud, _fault: Fault, _request: Request) -> Answer:
+    return 404, b'{"error":"mesh_node_offline"}', []
+
+
+async def _slow(cloud: Cloud, _fault: Fault, _request: Request) -> Answer:
+    """The answer comes, and late."""
+    await asyncio.sleep(cloud.random.uniform(5, 100))
+    return None
+
+
+async def _slow_variable(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
+    """A variable takes its time, and one that was written first may be there last."""
+    if request.step is Step.VARIABLE:
+        await asyncio.sleep(cloud.random.choice([1, 110]))
+    return None
+
+
+async def _late_session(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
+    """The Homey gives sessions that it takes seconds later only."""
+    if request.step is not Step.HOMEY_LOGIN:
+        return None
+    before, answer = cloud.newest, cloud.on_homey_login(request)
+    if cloud.newest is not None and cloud.newest is not before:
+        seconds = cloud.random.uniform(0.1, 3.5)
+        cloud.newest.good_from = cloud.clock.truth() + timedelta(seconds=seconds)
+    return answer
+
+
+async def _dead_session(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
+    """The Homey gives sessions that it never takes."""
+    if request.step is not Step.HOMEY_LOGIN:
+        return None
+    before, answer = cloud.newest, cloud.on_homey_login(request)
+    if cloud.newest is not None and cloud.newest is not before:
+        cloud.newest.dead_session = True
+    return answer
+
+
+async def _unknown(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
+    """An answer to the password that is in no book."""
+    if request.step is not Step.LOGIN:
+        return None
+    cloud.on_login(request)
+    cloud.logins[-1].unknown = True
+    # It may have been a refusal in words nobody knows: spaced like the first of them.
+    cloud.faulty_until = max(cloud.faulty_until, cloud.clock.truth() + UNKNOWN_GAP)
+    return 200, b'{"status":"ok"}', []
+
+
+FAULTS: Mapping[str, FaultAnswer] = {
+    "down": _down,
+    "hang": _hang,
+    "reset": _reset,
+    "503": _unavailable,
+    "portal": _portal,
+    "busy": _busy,
+    "offline": _offline,
+    "slow": _slow,
+    "slow_variable": _slow_variable,
+    "late_session": _late_session,
+    "dead_session": _dead_session,
+    "unknown": _unknown,
+}
