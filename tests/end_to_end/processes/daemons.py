@@ -1,5 +1,6 @@
 """The daemon and its commands as processes, and one request over a socket."""
 
+import atexit
 import http.client
 import json
 import os
@@ -19,13 +20,18 @@ from typing import Any, Self
 
 from homey_tokend.simulator import Simulator
 from tests.end_to_end.processes.cloud import PATIENCE_S, until
+from tests.support.fork_server import Forked, ForkServer
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = (sys.executable, "-m", "homey_tokend")
+#: Commands whose imports take longer than what they do.
+HEAVY = {"run", "once", "check", "init"}
 #: A daemon that is told to end must have done so within this.
 END_WITHIN_S = 5.0
 
 Section = dict[str, Any]
+_forks = ForkServer()
+atexit.register(_forks.close)
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Daemon:
     """``homey-tokend run`` as a process, with a folder of its own."""
 
     folder: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     socket: Path = field(init=False)
     state: Path = field(init=False)
 
@@ -181,21 +187,31 @@ class Daemons:
         program: Sequence[str] = PROGRAM,
         **how: Any,
     ) -> Daemon:
-        """A daemon with these words, its output in files of the folder."""
-        with (folder / "out").open("ab") as out, (folder / "err").open("ab") as err:
-            streams: dict[str, Any] = {
-                "stdin": subprocess.DEVNULL,
-                "stdout": out,
-                "stderr": err,
-            } | how
-            process = subprocess.Popen(  # noqa: S603  our own program
-                [*program, "run", *words], cwd=ROOT, env=environment(environ), **streams
-            )
+        """Start a daemon with these words, its output in files of the folder.
+
+        It is forked from a process that has done the imports, unless it is started in another way.
+        """
+        process: subprocess.Popen[bytes] | Forked
+        with (
+            Path(os.devnull).open("rb") as nothing,
+            (folder / "out").open("ab") as out,
+            (folder / "err").open("ab") as err,
+        ):
+            if program is PROGRAM and not how:
+                streams = nothing.fileno(), out.fileno(), err.fileno()
+                process = _forks.start(
+                    ["run", *words], cwd=ROOT, env=environment(environ), streams=streams
+                )
+            else:
+                own: dict[str, Any] = {"stdin": nothing, "stdout": out, "stderr": err} | how
+                process = subprocess.Popen(  # noqa: S603  our own program
+                    [*program, "run", *words], cwd=ROOT, env=environment(environ), **own
+                )
         self._stack.callback(_reap, process)
         return Daemon(folder, process)
 
 
-def _reap(process: subprocess.Popen[bytes]) -> None:
+def _reap(process: subprocess.Popen[bytes] | Forked) -> None:
     if process.poll() is None:
         process.kill()
     process.wait()
@@ -260,17 +276,35 @@ def command(
     *words: str, environ: Mapping[str, str] | None = None, answers: Sequence[str] = ()
 ) -> Done:
     """Run one command to its end; ``answers`` are the lines that it can read."""
+    text = "".join(f"{line}\n" for line in answers)
+    if words[:1] and words[0] in HEAVY and "--help" not in words:
+        return _forked(words, environment(environ), text)
     done = subprocess.run(  # noqa: S603  our own program
         [*PROGRAM, *words],
         cwd=ROOT,
         env=environment(environ),
-        input="".join(f"{line}\n" for line in answers),
+        input=text,
         capture_output=True,
         text=True,
         timeout=2 * PATIENCE_S,
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _forked(words: Sequence[str], env: Mapping[str, str], text: str) -> Done:
+    with (
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        given.write(text.encode())
+        given.seek(0)
+        streams = given.fileno(), out.fileno(), err.fileno()
+        status = _forks.start(words, cwd=ROOT, env=env, streams=streams).wait(2 * PATIENCE_S)
+        out.seek(0)
+        err.seek(0)
+        return Done(status, out.read().decode(), err.read().decode())
 
 
 def together(*lines: Sequence[str]) -> list[Done]:
