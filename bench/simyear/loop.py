@@ -104,28 +104,28 @@ class YearSchedule:
     def __init__(self, loop: JumpingLoop, clock: Clock) -> None:
         self._loop = loop
         self.steady = clock
-        self._appointments: dict[str, tuple[datetime, Callable[[], None]]] = {}
+        self.appointments: dict[str, tuple[datetime, Callable[[], None]]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
         self.forget(name)
-        self._appointments[name] = (at, wake)
+        self.appointments[name] = (at, wake)
         delay = max(0.0, (at - self.steady.now()).total_seconds())
         self._timers[name] = self._loop.call_later(delay, self._ring, name)
 
     def forget(self, name: str) -> None:
-        self._appointments.pop(name, None)
+        self.appointments.pop(name, None)
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
 
     def beat(self) -> None:
         """What ``schedule.Timetable`` does on each heartbeat: whoever is late rings now."""
-        for name, (at, wake) in tuple(self._appointments.items()):
+        for name, (at, wake) in tuple(self.appointments.items()):
             self.wake_at(name, at, wake)
 
     def _ring(self, name: str) -> None:
-        at, wake = self._appointments[name]
+        at, wake = self.appointments[name]
         if at > self.steady.now():
             self.wake_at(name, at, wake)
             return

@@ -113,7 +113,7 @@ class Machine:
         self.bugs: list[str] = []
         self._random = random
         self._mount: _Mount | None = None
-        self._forgot: set[str] = set()
+        self.forgot: set[str] = set()
         self._run: asyncio.Task[None] | None = None
         self._dying = False
 
@@ -173,7 +173,7 @@ class Machine:
         self.before()
         self.kills.append(self.clock.truth())
         if self.disk.unsaved:
-            self._forgot = {"token", "variable", "code"}
+            self.forgot = {"token", "variable", "code"}
             self.forgot_at.append(self.clock.truth())
         self._mount.dead = True
         self._run = self._mount = self.fleet = self.keeper = None
@@ -195,8 +195,8 @@ class Machine:
 
     def forgiven(self, what: str) -> bool:
         """Whether this may go back once: a killed process cannot know what no disk has got."""
-        forgiven = what in self._forgot
-        self._forgot.discard(what)
+        forgiven = what in self.forgot
+        self.forgot.discard(what)
         return forgiven
 
     def now(self) -> datetime:

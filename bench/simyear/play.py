@@ -73,11 +73,11 @@ class Year:
         await self.machine.start()
         plan = self.incidents.plan(self._days)
         while self.loop.time() < self._days * DAY_S:
-            await asyncio.sleep(self._until_next_look())
+            await asyncio.sleep(self.until_next_look())
             while plan and plan[0][0] <= self.loop.time():
                 acts.add(asyncio.create_task(_act(plan.pop(0)[1])))
             self.judge.look()
-            if self._refusing():
+            if self.refusing():
                 await self.machine.beat()
         self.judge.end()
         for act in acts:
@@ -85,13 +85,13 @@ class Year:
         await asyncio.gather(*acts, return_exceptions=True)
         await self.machine.kill()
 
-    def _until_next_look(self) -> float:
+    def until_next_look(self) -> float:
         """Seldom while all is well, often in a gap; never long after the served token's end."""
         gap = self.judge.in_gap
         if gap is not None:
             often = LOOK_IN_GAP_S if gap < STRETCH else LOOK_IN_LONG_GAP_S
             return self._random.uniform(0.2, 1.8) * often
-        often = LOOK_IN_LONG_GAP_S if self._refusing() else LOOK_S
+        often = LOOK_IN_LONG_GAP_S if self.refusing() else LOOK_S
         seconds = self._random.uniform(0.2, 1.8) * often
         session = self.cloud.sessions.get(self.machine.served() or "")
         if session is not None:
@@ -99,7 +99,7 @@ class Year:
             seconds = min(seconds, max(left, 0.0) + self._random.random())
         return seconds
 
-    def _refusing(self) -> bool:
+    def refusing(self) -> bool:
         keeper = self.machine.keeper
         return keeper is not None and keeper.view.sign_in_blocked_until is not None
 

@@ -1,5 +1,6 @@
 """The manual pages say what --help and the configuration say."""
 
+import re
 import shutil
 import subprocess
 
@@ -35,8 +36,7 @@ def test_nothing_is_left_out() -> None:
     options = {
         option
         for name in commands()
-        for action in parser.command_parser(name)._actions
-        for option in action.option_strings
+        for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", parser.command_parser(name).format_usage())
         if option not in {"-h", "--help"}
     }
 

@@ -65,7 +65,7 @@ async def test_tries_end_after_thirty_seconds(build: Build) -> None:
     class Slow(FakeClock):
         async def sleep(self, seconds: float) -> None:
             await super().sleep(seconds)
-            self._move(28.6)
+            self.move(28.6)
 
     slow = Slow(instant=True)
     transport = build()
@@ -85,7 +85,7 @@ async def test_a_later_try_has_what_is_left_of_the_time(build: Build, clock: Fak
 
     async def walk(_: object, trip: object) -> None:
         trips.append(round(trip.until - clock.monotonic()))  # type: ignore[attr-defined]  # our own
-        clock._move(15)
+        clock.move(15)
         raise ConnectionResetError
 
     transport._walk = walk  # type: ignore[method-assign, assignment]  # only its times matter

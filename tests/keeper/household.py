@@ -216,7 +216,7 @@ class Household:
 
     def skip(self, span: timedelta) -> None:
         """Let time pass and keep no appointment."""
-        self.clock._move(max(0.0, span.total_seconds()))
+        self.clock.move(max(0.0, span.total_seconds()))
 
     async def beat(self) -> None:
         """A heartbeat, as the daemon has it: who is late by the wall clock is woken first."""

@@ -53,9 +53,9 @@ class Life(RuleBasedStateMachine):
         """Time passes; a reader looks again and again."""
         end = self.year.loop.time() + seconds
         while (left := end - self.year.loop.time()) > 0:
-            await asyncio.sleep(min(left, self.year._until_next_look()))
+            await asyncio.sleep(min(left, self.year.until_next_look()))
             self.judge.look()
-            if self.year._refusing():
+            if self.year.refusing():
                 await self.machine.beat()
 
     # --- what may happen ---
@@ -148,7 +148,7 @@ class Life(RuleBasedStateMachine):
         assert self.machine.keeper is not None
         generation = self.machine.keeper.state.generation
 
-        assert generation >= self.generation or self.machine._forgot
+        assert generation >= self.generation or self.machine.forgot
         self.generation = generation
 
     @invariant()
@@ -167,7 +167,7 @@ class Life(RuleBasedStateMachine):
         keeper = self.machine.keeper
         assert keeper is not None
         if keeper.settled.is_set() and not keeper._wake.is_set():
-            assert NAME in self.machine.schedule._appointments
+            assert NAME in self.machine.schedule.appointments
 
 
 @pytest.mark.timeout(180)

@@ -55,7 +55,7 @@ class FakeClock:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         if self.instant or seconds <= 0:
-            self._move(max(0.0, seconds))
+            self.move(max(0.0, seconds))
             await asyncio.sleep(0)
             return
         sleeper = (self.seconds + seconds, asyncio.get_running_loop().create_future())
@@ -85,12 +85,12 @@ class FakeClock:
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         goal = self.seconds + seconds
         while due := [end for end, ring in self._sleepers if end <= goal and not ring.done()]:
-            self._move(max(0.0, min(due) - self.seconds))
+            self.move(max(0.0, min(due) - self.seconds))
             for end, ring in self._sleepers:
                 if end <= self.seconds and not ring.done():
                     ring.set_result(None)
             await settle()
-        self._move(goal - self.seconds)
+        self.move(goal - self.seconds)
         await settle()
 
     def set_wall(self, by: timedelta) -> None:
@@ -102,6 +102,7 @@ class FakeClock:
         self.at += by
         self.suspended += by.total_seconds()
 
-    def _move(self, seconds: float) -> None:
+    def move(self, seconds: float) -> None:
+        """Move both clocks; nobody is woken."""
         self.seconds += seconds
         self.at += timedelta(seconds=seconds)

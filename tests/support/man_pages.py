@@ -107,16 +107,26 @@ def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield _plain(parser.description or "")
     yield ".PP"
     yield f".B {_plain(usage)}"
-    formatter = parser._get_formatter()
-    for action in parser._actions:
-        if isinstance(action, argparse._HelpAction):
-            continue
-        yield from (".TP", f".B {_plain(formatter._format_action_invocation(action))}")
-        yield _plain(formatter._expand_help(action) if action.help else "")
+    for argument, text in _arguments(parser):
+        yield from (".TP", f".B {_plain(argument)}", _plain(text))
     if parser.epilog:
         yield from (".PP", ".nf")
         yield from (_plain(line) for line in parser.epilog.rstrip().splitlines())
         yield ".fi"
+
+
+def _arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    """Yield how each argument is written and its help, as ``--help`` prints them."""
+    arguments: list[list[str]] = []
+    for line in parser.format_help().partition(parser.epilog or "\0")[0].splitlines():
+        indent = len(line) - len(line.lstrip())
+        if indent == 2:
+            arguments.append([*line.strip().split("  ", 1), ""][:2])
+        elif indent > 2 and arguments:
+            arguments[-1][1] += f" {line.strip()}"
+    for argument, text in arguments:
+        if argument != "-h, --help":
+            yield argument, " ".join(text.split())
 
 
 def _section(
