@@ -1,8 +1,8 @@
 """Starts ``homey-tokend`` as a process without paying for its imports each time.
 
-A process that has imported the package forks once for each start. What runs after that is the
-program's own ``__main__``, with its arguments, environment, folder and streams; what is left out
-are the start of the interpreter and the imports. Tests of just these start it the usual way.
+A process that has imported the package forks once for each start. The fork runs the program's own
+``__main__`` with its arguments, environment, folder and streams; only the start of the interpreter
+and the imports are left out. Tests of just these start it the usual way.
 """
 
 import contextlib
@@ -17,9 +17,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "homey_tokend"
 #: Of a message: arguments, environment and folder.
@@ -75,6 +77,7 @@ class ForkServer:
     def __init__(self) -> None:
         self._requests: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._beginning = threading.Lock()
 
     def start(
         self,
@@ -83,13 +86,23 @@ class ForkServer:
         cwd: Path,
         env: Mapping[str, str],
         streams: tuple[int, int, int],
+        module: str = PACKAGE,
     ) -> Forked:
-        """Run ``homey-tokend`` with these words; ``streams`` are descriptors of its stdin to stderr."""
-        requests = self._requests or self._begin()
+        """Run a module with these arguments.
+
+        Args:
+            words: The arguments.
+            cwd: Its folder.
+            env: Its whole environment.
+            streams: Descriptors of its stdin, stdout and stderr.
+            module: What is run as ``__main__``.
+        """
+        with self._beginning:
+            requests = self._requests or self._begin()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            message = json.dumps({"words": list(words), "cwd": str(cwd), "env": dict(env)})
-            socket.send_fds(requests, [message.encode()], [theirs.fileno(), *streams])
+            message = {"module": module, "words": words, "cwd": str(cwd), "env": dict(env)}
+            socket.send_fds(requests, [json.dumps(message).encode()], [theirs.fileno(), *streams])
         return Forked(ours)
 
     def close(self) -> None:
@@ -111,8 +124,8 @@ class ForkServer:
         return ours
 
 
-def _serve(requests: socket.socket) -> None:
-    """Fork once for each request; returns in the child alone, or at the end."""
+def _serve(requests: socket.socket) -> str:
+    """Fork once for each request; return in the child alone: the module to run."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
     while True:
         message, descriptors, *_ = socket.recv_fds(requests, _MESSAGE_BYTES, 4)
@@ -121,8 +134,7 @@ def _serve(requests: socket.socket) -> None:
         if os.fork() == 0:
             requests.close()
             _waited_for(socket.socket(fileno=descriptors[0]))
-            _become(json.loads(message), descriptors[1:])
-            return
+            return _become(json.loads(message), descriptors[1:])
         for each in descriptors:
             os.close(each)
 
@@ -144,19 +156,17 @@ def _waited_for(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def _become(message: Mapping[str, object], streams: Sequence[int]) -> None:
-    """Take arguments, environment, folder and streams from the message."""
+def _become(message: Mapping[str, Any], streams: Sequence[int]) -> str:
+    """Take over what the message says; return the module to run."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    words, env = message["words"], message["env"]
-    assert isinstance(words, list)
-    assert isinstance(env, dict)
-    os.chdir(str(message["cwd"]))
+    os.chdir(message["cwd"])
     os.environ.clear()
-    os.environ.update(env)
-    sys.argv = [PACKAGE, *words]
+    os.environ.update(message["env"])
+    sys.argv = [message["module"], *message["words"]]
     time.tzset()
+    return str(message["module"])
 
 
 def _import_all() -> None:
@@ -169,5 +179,4 @@ def _import_all() -> None:
 if __name__ == "__main__":
     _import_all()
     gc.freeze()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_module(PACKAGE, run_name="__main__")
+    runpy.run_module(_serve(socket.socket(fileno=int(sys.argv[1]))), run_name="__main__")

@@ -1,11 +1,9 @@
 """Killed at any point of a refresh, the daemon comes back to its token or to a clean new try."""
 
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,7 @@ from tests.end_to_end.processes.daemons import Daemon, Daemons, Section, configu
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-PROGRAM = (sys.executable, str(Path(__file__).with_name("entry.py")))
+MODULE = "tests.crash.entry"
 STEPS = (
     "login",
     "authorise",
@@ -68,7 +66,7 @@ def _alone(daemons: Daemons, cloud: Simulator, die_at: str) -> Daemon:
     folder = daemons.folder()
     write(folder, configuration(cloud, folder, **QUICK))
     words = ("--config", str(folder / "config.yaml"))
-    return daemons.run(folder, *words, environ={"DIE_AT": die_at}, program=PROGRAM)
+    return daemons.run(folder, *words, environ={"DIE_AT": die_at}, module=MODULE)
 
 
 def _after(daemons: Daemons, cloud: Simulator, dead: Daemon) -> After:

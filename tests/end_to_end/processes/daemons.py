@@ -184,12 +184,14 @@ class Daemons:
         folder: Path,
         *words: str,
         environ: Mapping[str, str] | None = None,
-        program: Sequence[str] = PROGRAM,
+        module: str = "homey_tokend",
+        program: Sequence[str] = (),
         **how: Any,
     ) -> Daemon:
         """Start a daemon with these words, its output in files of the folder.
 
-        It is forked from a process that has done the imports, unless it is started in another way.
+        It is forked from a process that has done the imports; with a ``program`` or streams of its
+        own it is started as an operating system does.
         """
         process: subprocess.Popen[bytes] | Forked
         with (
@@ -197,15 +199,22 @@ class Daemons:
             (folder / "out").open("ab") as out,
             (folder / "err").open("ab") as err,
         ):
-            if program is PROGRAM and not how:
+            if not (program or how):
                 streams = nothing.fileno(), out.fileno(), err.fileno()
                 process = _forks.start(
-                    ["run", *words], cwd=ROOT, env=environment(environ), streams=streams
+                    ["run", *words],
+                    cwd=ROOT,
+                    env=environment(environ),
+                    streams=streams,
+                    module=module,
                 )
             else:
                 own: dict[str, Any] = {"stdin": nothing, "stdout": out, "stderr": err} | how
                 process = subprocess.Popen(  # noqa: S603  our own program
-                    [*program, "run", *words], cwd=ROOT, env=environment(environ), **own
+                    [*(program or PROGRAM), "run", *words],
+                    cwd=ROOT,
+                    env=environment(environ),
+                    **own,
                 )
         self._stack.callback(_reap, process)
         return Daemon(folder, process)
