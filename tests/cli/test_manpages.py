@@ -36,7 +36,9 @@ def test_nothing_is_left_out() -> None:
     options = {
         option
         for name in commands()
-        for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", parser.command_parser(name).format_usage())
+        for option in re.findall(
+            r"(?<![\w-])--?[a-z][a-z-]*", parser.command_parser(name).format_usage()
+        )
         if option not in {"-h", "--help"}
     }
 

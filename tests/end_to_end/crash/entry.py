@@ -43,5 +43,5 @@ class Mortal(HttpTransport):
 
 
 if __name__ == "__main__":
-    vars(build).update(FileStore=partial(StateFile, at=_at), HttpTransport=Mortal)
+    vars(build).update(StateFile=partial(StateFile, at=_at), HttpTransport=Mortal)
     sys.exit(main.main())

@@ -14,7 +14,7 @@ from tests.end_to_end.processes.daemons import Daemon, Daemons, Section, configu
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-MODULE = "tests.crash.entry"
+MODULE = "tests.end_to_end.crash.entry"
 STEPS = (
     "login",
     "authorise",
