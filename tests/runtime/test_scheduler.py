@@ -308,7 +308,7 @@ async def test_overdue_is_the_latest_wake_up_and_the_heartbeat_itself(wall: list
         late.append(scheduler.overdue().total_seconds())
     scheduler.forget("soon")
     late.append(scheduler.overdue().total_seconds())
-    clock._move(70)
+    clock.move(70)
     late.append(scheduler.overdue().total_seconds())
     await scheduler.stop()
 
@@ -320,7 +320,7 @@ async def test_a_suspend_alone_is_not_late() -> None:
     clock = FakeClock()
     scheduler = JobScheduler(clock)
     scheduler.wake_at("a", clock.now() + HOUR, lambda: None)
-    clock._move(20)
+    clock.move(20)
     clock.suspend(9 * HOUR)
 
     assert scheduler.overdue() == timedelta(0)
