@@ -5,10 +5,12 @@ import json
 import sys
 from pathlib import Path
 
-from homey_tokend import client, exit_codes, hub
+from homey_tokend import client, exit_codes
 from homey_tokend.cli import call_arguments, table
 from homey_tokend.cli.main import report, write, write_bytes
 from homey_tokend.client import errors
+from homey_tokend.hub import catalogue
+from homey_tokend.hub.endpoint import is_dangerous
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LIST = "See: homey-tokend call --list"
@@ -78,13 +80,13 @@ def run(args: argparse.Namespace) -> int:
 
 def format_catalogue() -> str:
     """The catalogue, for ``--list``."""
-    width = max(len(one.usage) for one in hub.ENDPOINTS)
+    width = max(len(one.usage) for one in catalogue.ENDPOINTS)
     lines = []
-    for group, endpoints in hub.groups():
+    for group, endpoints in catalogue.groups():
         lines.append(f"{group}\n")
         for one in endpoints:
             mark = "!" if one.dangerous else "*" if one.changes else " "
-            kinds = "" if one.known_to == "all" else f" ({one.known_to})"
+            kinds = "" if one.models == "all" else f" ({one.models})"
             lines.append(f"  {mark} {one.usage:<{width}}  {one.does}{kinds}\n")
     return "".join(lines) + _LEGEND
 
@@ -102,10 +104,10 @@ def _asked(args: argparse.Namespace) -> tuple[str, str, bytes | None, bool]:
             raise client.ClientError(
                 f"after {method} one path is expected", exit_codes.USAGE, _LIST
             )
-        return method, words[1], _body(args.data), hub.is_dangerous(method, words[1])
-    endpoint = hub.find(words[0])
+        return method, words[1], _body(args.data), is_dangerous(method, words[1])
+    endpoint = catalogue.find(words[0])
     if endpoint is None:
-        near = hub.nearest(words[0])
+        near = catalogue.nearest(words[0])
         hint = f"; did you mean {near}?" if near else ""
         raise client.ClientError(f"unknown: {words[0]}{hint}", exit_codes.USAGE, _LIST)
     if args.data is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from homey_tokend.client import quote
-from homey_tokend.hub import Endpoint
+from homey_tokend.hub.endpoint import Endpoint
 
 #: How much of a number is told back?
 _CUT = 40

@@ -1,34 +1,40 @@
-"""One thing that can be called on a Homey."""
+"""An endpoint of the Homey's web API."""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
-#: The kinds of Homey as the specifications name them: Homey Pro 2016-2019, Homey Pro of 2023 and
-#: later, and the Homey of the cloud (Bridge).
+#: The models of Homey as the specifications name them: Homey Pro 2016-2019, Homey Pro of 2023 and
+#: later, and the Homey in the cloud (Bridge).
 PRO_2019, PRO_2023, CLOUD = "V2", "V3Local", "V3Cloud"
 ALL = (PRO_2019, PRO_2023, CLOUD)
-#: What people call them.
-_KINDS = {PRO_2019: "2016 to 2019", PRO_2023: "2023 and later", CLOUD: "cloud"}
+_MODELS = {PRO_2019: "2016 to 2019", PRO_2023: "2023 and later", CLOUD: "cloud"}
+
+#: Every path below these is dangerous, in case a later specification adds one.
+_DANGEROUS = ("/api/manager/system/reboot", "/api/manager/zwave/command")
+
+_ARGUMENT = re.compile(r"\{([a-z]+\??)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One thing that can be called.
+    """One call of the API.
 
     Args:
-        group: The heading it stands under.
-        name: What it is called here.
+        group: Its heading.
+        name: Its name on the command line.
         method: Its HTTP method.
-        path: Its path; ``{word}`` is filled with an argument.
+        path: Its path; ``{word}`` is replaced by an argument.
         does: What it does, in a few words.
         scope: The scope that the session needs; "" for none.
-        body: Its JSON body; ``{word}`` in a text is filled with an argument, ``{word?}`` may
-            be left out.
-        dangerous: It asks before it is called.
-        homeys: The kinds of Homey that have it; none: it is in no specification.
-        guide: The path that the guide writes.
-        note: What one should know.
+        body: Its JSON body; ``{word}`` in a text is replaced by an argument, ``{word?}`` by
+            an optional one.
+        dangerous: It needs confirmation.
+        homeys: The models that have it; none: it is in no specification.
+        guide: The path in the well-known list of endpoints, if it differs by more than a
+            slash at the end.
+        note: A remark for the page.
     """
 
     group: str
@@ -49,30 +55,37 @@ class Endpoint:
         return self.method != "GET"
 
     @property
-    def known_to(self) -> str:
-        """The kinds of Homey that have it, in words."""
-        if len(self.homeys) == len(_KINDS):
+    def models(self) -> str:
+        """The models that have it, in words."""
+        if len(self.homeys) == len(_MODELS):
             return "all"
-        return ", ".join(_KINDS[kind] for kind in self.homeys) or "none known"
+        return ", ".join(_MODELS[model] for model in self.homeys) or "none known"
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The names of its arguments, in order; those with a ``?`` may be left out."""
-        return tuple(_PLACE.findall(self.path)) + tuple(_places(self.body))
+        """The names of its arguments, in order; those with a ``?`` are optional."""
+        return tuple(_ARGUMENT.findall(self.path)) + tuple(_arguments(self.body))
 
     @property
     def usage(self) -> str:
-        """Its name and arguments, as a person types them."""
+        """Its name and arguments, as they are typed."""
         words = [f"[<{one[:-1]}>]" if one[-1] == "?" else f"<{one}>" for one in self.arguments]
         return " ".join([self.name, *words])
 
 
-_PLACE = re.compile(r"\{([a-z]+\??)\}")
-
-
-def _places(value: object) -> Iterator[str]:
+def _arguments(value: object) -> Iterator[str]:
     if isinstance(value, str):
-        yield from _PLACE.findall(value)
+        yield from _ARGUMENT.findall(value)
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _places(each)
+            yield from _arguments(each)
+
+
+def is_dangerous(method: str, path: str) -> bool:
+    """Return whether a call by method and path needs confirmation.
+
+    Paths are compared as a Homey's router does: decoded, in any case, with or without the
+    last slash, and without the query.
+    """
+    decoded = unquote(path.partition("?")[0]).lower()
+    return method.upper() not in {"GET", "HEAD", "OPTIONS"} and decoded.startswith(_DANGEROUS)

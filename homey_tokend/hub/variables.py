@@ -1,6 +1,6 @@
-"""Logic variables over the Homey web API: three requests, and what their answers mean.
+"""Logic variables over the Homey's web API, and what each response means.
 
-Source: ``docs/wire.md``, section D and the last rows of the sorting table.
+Source: ``docs/wire.md``, section D and the last rows of the table of responses.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from homey_tokend.core.ports import Transport
 from homey_tokend.core.tokens import Token
 
 _PATH = "/api/manager/logic/variable"
-#: How long may an id be? A uuid has 36 characters; beyond this it is no id.
+#: The longest id: a uuid has 36 characters, anything longer than this is none.
 _ID_LIMIT = 200
 
 
 def is_valid_id(value: object) -> bool:
-    """Whether a value can stand as one segment of a path."""
+    """Return whether a value can be one segment of a path."""
     return (
         isinstance(value, str)
         and 1 <= len(value) <= _ID_LIMIT
@@ -31,7 +31,7 @@ def is_valid_id(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A logic variable as the Homey tells it; only the id is sure to be well-formed."""
+    """A logic variable as the Homey describes it; only the id is checked."""
 
     id: str
     name: object
@@ -40,13 +40,13 @@ class Variable:
 
 
 class VariablesApi:
-    """The logic variables of one Homey, asked for with one token.
+    """The logic variables of one Homey, with one token.
 
-    Every method raises, besides what it names:
-        Transient: the Homey, or what stands before it, is in trouble.
+    Every method raises:
+        Transient: The Homey, or a server before it, failed.
         BearerRejected: 401.
-        SinkRejected: 403 and other refusals.
-        SinkFailed: an answer that none of these is.
+        SinkRejected: 403, and other statuses that need a person.
+        SinkFailed: Any other error.
     """
 
     def __init__(self, transport: Transport, token: Token) -> None:
@@ -55,10 +55,10 @@ class VariablesApi:
         self._base = token.url + _PATH
 
     async def put(self, variable_id: str, value: str, *, slash: bool) -> Variable | None:
-        """Set a variable; the variable after that, or None at 404.
+        """Set a variable and return it, or None on 404.
 
-        A Homey answers 200 to a body that it does not understand and changes
-        nothing: the value that comes back is the proof.
+        A Homey answers 200 to a body that it does not understand and changes nothing: only
+        the returned value shows whether it was set.
         """
         url = f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
         response = await self._send("PUT", url, {"value": value})
@@ -67,13 +67,13 @@ class VariablesApi:
         return _one(self._success(response), variable_id)
 
     async def get(self, variable_id: str, *, slash: bool) -> Variable | None:
-        """One variable, or None at 404."""
+        """Return one variable, or None on 404."""
         url = f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
         response = await self._send("GET", url)
         return None if response.status == 404 else _one(self._success(response), variable_id)
 
     async def variables(self) -> Sequence[Variable]:
-        """All variables; entries of another shape are left out."""
+        """Return all variables; malformed entries are left out."""
         found = self._success(await self._send("GET", self._base))
         if isinstance(found, dict):
             entries = [_variable(key, entry) for key, entry in found.items()]
@@ -84,7 +84,7 @@ class VariablesApi:
         return [entry for entry in entries if entry is not None]
 
     async def create(self, name: str, value: str) -> Variable:
-        """Make a text variable of this value. Sent once: it is never doubled."""
+        """Create a text variable; never retried after it was sent, so that there are not two."""
         body = {"name": name, "type": "string", "value": value}
         found = self._success(await self._send("POST", self._base, body, repeat=Repeat.UNSENT))
         return _one(found, None)
@@ -102,11 +102,11 @@ class VariablesApi:
     def _success(self, response: Response) -> object:
         if 200 <= response.status < 300:
             return parse_json(Step.VARIABLE, response)
-        raise _refusal(response.status)
+        raise _error(response.status)
 
 
 def _variable(key: object, entry: object) -> Variable | None:
-    """A variable of an entry; its own id counts, else the key it stands under."""
+    """Return the variable of an entry, whose id is its own or else its key."""
     if not isinstance(entry, dict):
         return None
     found = entry.get("id", key)
@@ -128,8 +128,7 @@ def _not_a_variable(what: str) -> InvalidResponse:
     )
 
 
-def _refusal(status: int) -> BearerRejected | SinkRejected | SinkFailed:
-    """What an answer beyond 2xx means that is no trouble of the host's."""
+def _error(status: int) -> BearerRejected | SinkRejected | SinkFailed:
     if status == 401:
         return BearerRejected(
             "the Homey does not take the bearer (401)", step=Step.VARIABLE, status=status

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import structlog
 
-from homey_tokend import client, exit_codes, hub
+from homey_tokend import client, exit_codes
 from homey_tokend.cli import main
 from homey_tokend.client.transport import Response
 from homey_tokend.core.status import View
+from homey_tokend.hub import catalogue
+from homey_tokend.hub.endpoint import PRO_2019
 from homey_tokend.simulator import Settings, Switches
 from tests.support.desk import view
 from tests.support.doors import saying
@@ -89,13 +91,13 @@ def test_devices(home: Home, run: Run) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [one.name for one in hub.ENDPOINTS if not one.arguments and one.method == "GET"],
+    [one.name for one in catalogue.ENDPOINTS if not one.arguments and one.method == "GET"],
 )
 def test_every_list(socket: Path, run: Run, name: str) -> None:
     """Every call without arguments is answered by a Homey that has it."""
-    known = hub.find(name)
+    known = catalogue.find(name)
     assert known is not None
-    version = 2 if hub.PRO_2019 in known.homeys else 3
+    version = 2 if PRO_2019 in known.homeys else 3
     with inhabited(socket, Settings(switches=Switches(api_version=version))):
         status, out, _ = run("call", name)
 
@@ -304,7 +306,7 @@ def test_the_list(run: Run) -> None:
     status, out, _ = run("call", "--list")
 
     assert exit_codes.OK == status
-    assert all(one.usage in out for one in hub.ENDPOINTS)
+    assert all(one.usage in out for one in catalogue.ENDPOINTS)
     assert "  ! reboot" in out
     assert "all alarms (2016 to 2019, 2023 and later)\n" in out
     assert "one value of a device (2023 and later, cloud)\n" in out

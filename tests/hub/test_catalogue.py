@@ -4,32 +4,33 @@ import json
 
 import pytest
 
-from homey_tokend import hub
 from homey_tokend.cli import call_arguments, table
-from homey_tokend.hub import ENDPOINTS, Endpoint
+from homey_tokend.hub import catalogue
+from homey_tokend.hub.catalogue import ENDPOINTS
+from homey_tokend.hub.endpoint import Endpoint, is_dangerous
 from tests.support.calls_page import PAGE, page
 
 
 def endpoint(name: str) -> Endpoint:
-    found = hub.find(name)
+    found = catalogue.find(name)
     assert found is not None
     return found
 
 
 def test_the_page() -> None:
-    """docs/calls.md is what the catalogue says; ``python -m tests.support.calls_page`` writes it anew."""
+    """docs/calls.md is generated from the catalogue: ``python -m tests.support.calls_page``."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
 def test_names_are_unique() -> None:
-    """No name means two things, and every path begins with /api/."""
+    """Names are unique, and every path starts with /api/."""
     assert len({one.name for one in ENDPOINTS}) == len(ENDPOINTS)
     assert all(one.path.startswith("/api/manager/") for one in ENDPOINTS)
 
 
 def test_headings() -> None:
-    """Every endpoint stands under one heading, and none is lost."""
-    grouped = [one for _, ones in hub.groups() for one in ones]
+    """Every endpoint has one heading, and none is lost."""
+    grouped = [one for _, ones in catalogue.groups() for one in ones]
 
     assert sorted(map(id, ENDPOINTS)) == sorted(map(id, grouped))
 
@@ -38,8 +39,8 @@ def test_headings() -> None:
     ("name", "near"), [("device", "device"), ("devicesx", "devices"), ("xyzzy", None)]
 )
 def test_nearest(name: str, near: str | None) -> None:
-    """An unknown name brings the nearest one, if any is near."""
-    assert near == hub.nearest(name)
+    """For an unknown name the nearest one is suggested, if there is one."""
+    assert near == catalogue.nearest(name)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +56,14 @@ def test_nearest(name: str, near: str | None) -> None:
     ],
 )
 def test_danger(method: str, path: str, *, dangerous: bool) -> None:
-    """What is dangerous by name is dangerous by path, however it is written."""
-    assert dangerous is hub.is_dangerous(method, path)
+    """A dangerous call is also dangerous by path, in any spelling."""
+    assert dangerous is is_dangerous(method, path)
 
 
 def test_dangerous_endpoints() -> None:
     """The catalogue and the paths agree about what is dangerous."""
     assert [one.dangerous for one in ENDPOINTS] == [
-        hub.is_dangerous(one.method, one.path) for one in ENDPOINTS
+        is_dangerous(one.method, one.path) for one in ENDPOINTS
     ]
 
 
@@ -95,7 +96,7 @@ def test_dangerous_endpoints() -> None:
     ],
 )
 def test_filled(words: list[str], path: str, body: object) -> None:
-    """Arguments go into the path as one segment each, and into the body as what they mean."""
+    """Each argument becomes one segment of the path, or a value of the body."""
     found = call_arguments.build_call(endpoint(words[0]), words[1:])
 
     assert f"/api/manager/{path}" == found[0]
@@ -115,7 +116,7 @@ def test_filled(words: list[str], path: str, body: object) -> None:
     ],
 )
 def test_wrong_words(words: list[str]) -> None:
-    """Too few, too many, and words that would change the path are told with what is expected."""
+    """Too few or too many arguments, and those that would change the path, are errors that name the expected ones."""
     with pytest.raises(
         call_arguments.InvalidArguments, match=r"expected: |cannot be a part of a path"
     ):
@@ -126,7 +127,7 @@ def test_wrong_words(words: list[str]) -> None:
     "value", ["1e999", "-1e999", "[1e999]", "[" * 60_000, "[" * 60_000 + "]" * 60_000]
 )
 def test_values_that_cannot_be_sent(value: str) -> None:
-    """A number that is beyond all, and what is nested without end, is told in plain words."""
+    """A number out of range and too deep nesting are errors in plain words."""
     with pytest.raises(
         call_arguments.InvalidArguments, match=r"too large a number|nested too deep"
     ):
@@ -134,7 +135,7 @@ def test_values_that_cannot_be_sent(value: str) -> None:
 
 
 def test_tables() -> None:
-    """A list of things, or things by their id, is a table; names come first, nothing moves a cursor."""
+    """A list of objects, or objects by id, is a table: names first, control characters replaced."""
     things = {
         "a": {"zone": "z", "name": "Lamp\x1b[2J", "id": "a", "tags": [1], "on": True},
         "b": {"id": "b", "name": "x" * 50, "zone": None, "on": False, "tags": []},
@@ -157,5 +158,5 @@ def test_tables() -> None:
     ],
 )
 def test_no_tables(value: object) -> None:
-    """What is no list of things is no table."""
+    """Any other value is not a table."""
     assert table.table(value) is None

@@ -1,10 +1,10 @@
-"""Writes docs/calls.md from the catalogue: ``python -m tests.support.calls_page``."""
+"""Write docs/calls.md from the catalogue: ``python -m tests.support.calls_page``."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from homey_tokend import hub
-from homey_tokend.hub import Endpoint
+from homey_tokend.hub import catalogue
+from homey_tokend.hub.endpoint import Endpoint
 
 PAGE = Path(__file__).parents[2] / "docs" / "calls.md"
 
@@ -36,8 +36,8 @@ A slash at the end makes no difference.
 
 
 def page() -> str:
-    """The whole page."""
-    return HEAD + "\n".join(_section(group, ones) for group, ones in hub.groups())
+    """Return the page."""
+    return HEAD + "\n".join(_section(group, ones) for group, ones in catalogue.groups())
 
 
 def _section(group: str, endpoints: Sequence[Endpoint]) -> str:
@@ -52,7 +52,7 @@ def _row(one: Endpoint) -> str:
     scope = f"`{one.scope}`" if one.scope else ""
     return (
         f"| `{one.usage}` | `{one.method} {one.path}` | {one.does} "
-        f"| {changes} | {scope} | {one.known_to} |\n"
+        f"| {changes} | {scope} | {one.models} |\n"
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from homey_tokend import hub
-from homey_tokend.hub import Endpoint
+from homey_tokend.hub.catalogue import ENDPOINTS
+from homey_tokend.hub.endpoint import CLOUD, PRO_2019, PRO_2023, Endpoint
 
 #: Some scopes of version 2 are written as the constants they were.
 _CONSTANTS = {
@@ -86,8 +86,7 @@ def covered(method: str, path: str) -> bool:
     """Whether the catalogue has an endpoint of the guide, under its path or the right one."""
     wanted = plain(path)
     return any(
-        one.method == method and wanted in {plain(one.path), plain(one.guide)}
-        for one in hub.ENDPOINTS
+        one.method == method and wanted in {plain(one.path), plain(one.guide)} for one in ENDPOINTS
     )
 
 
@@ -99,11 +98,10 @@ def check(modules: Path, guide: Path) -> tuple[int, int]:
         guide: The guide's text; where it is not there its list is left out.
     """
     folder = modules / "homey-api" / "assets" / "specifications"
-    kinds = (hub.PRO_2019, hub.PRO_2023, hub.CLOUD)
+    kinds = (PRO_2019, PRO_2023, CLOUD)
     specifications = {kind: operations(folder / f"HomeyAPI{kind}.json") for kind in kinds}
     found = [
-        told(f"catalogue: {one.usage}", "; ".join(faults(one, specifications)))
-        for one in hub.ENDPOINTS
+        told(f"catalogue: {one.usage}", "; ".join(faults(one, specifications))) for one in ENDPOINTS
     ]
     if guide.is_file():
         found += [
