@@ -16,9 +16,9 @@ from homey_tokend import exit_codes
 from homey_tokend.build import Runtime
 from homey_tokend.config import Config, LogConfig, locate
 from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.redact import Redactor
 from homey_tokend.runtime import log as logs
 from homey_tokend.runtime.clock import SystemClock
-from homey_tokend.runtime.log_redact import Redactor
 from homey_tokend.runtime.log_writer import LogWriter
 
 log = structlog.get_logger()
@@ -71,14 +71,7 @@ def logging_session(
 
     def set_log(wanted: LogConfig) -> None:
         outlets.append(
-            logs.configure(
-                wanted.level,
-                wanted.format,
-                sys.stderr,
-                os.environ,
-                now=clock.now,
-                redactor=redactor,
-            )
+            logs.configure(wanted.level, wanted.format, sys.stderr, os.environ, redactor=redactor)
         )
         for old in outlets[:-1]:
             old.close(0)

@@ -1,4 +1,4 @@
-"""Writes log lines on a thread of its own: a full pipe holds up nobody."""
+"""Write log lines on a thread: a full pipe holds up nobody."""
 
 import contextlib
 import os
@@ -8,38 +8,36 @@ import threading
 from collections.abc import Callable
 from typing import TextIO
 
-#: How much may wait for a reader that is slow? Some minutes of debug lines; what comes
-#: on top is dropped and counted.
-_MOST_LINES = 4096
-_MOST_CHARACTERS = 1024 * 1024
-
-#: How long does one look at a full pipe that does not block last?
-_PATIENCE_S = 1.0
+#: So many characters may wait for a slow reader, some minutes of debug lines; what comes on
+#: top is dropped and counted.
+_MOST_WAITING = 1024 * 1024
+#: Seconds that one look at a full, non-blocking pipe lasts.
+_SELECT_S = 1.0
 
 
 class LogWriter:
-    """Where lines go.
+    """Write lines to a stream in the background.
 
-    ``write`` never waits and never raises. A stream that is closed or gone
-    swallows the lines; the process lives on.
+    ``write`` never waits and never raises. A stream that is closed or gone swallows the
+    lines; the process lives on.
 
     Args:
         stream: Where the lines end up; written to by its file descriptor, if it has one.
-        tell_dropped: Renders the line that tells how many lines were dropped.
-        most_lines: How many lines may wait.
+        dropped: Renders the line that says how many lines were dropped.
+        most_waiting: The number of characters from which on lines are dropped.
     """
 
     def __init__(
         self,
         stream: TextIO,
-        tell_dropped: Callable[[int], str],
+        dropped: Callable[[int], str],
         *,
-        most_lines: int = _MOST_LINES,
+        most_waiting: int = _MOST_WAITING,
     ) -> None:
         self._stream = stream
         self._fd = _descriptor(stream)
-        self._tell_dropped = tell_dropped
-        self._most_lines = most_lines
+        self._dropped_line = dropped
+        self._most_waiting = most_waiting
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
@@ -49,21 +47,20 @@ class LogWriter:
         self._thread.start()
 
     def write(self, line: str) -> None:
-        """Hands over one line, without its newline; drops it where too many wait."""
+        """Queue one line, given without its newline; drop it where too much waits."""
         # Held for the counting alone, never while anybody writes.
         with self._lock:
-            room = self._lines.qsize() < self._most_lines and self._waiting < _MOST_CHARACTERS
-            if self._closed or not room:
+            if self._closed or self._waiting >= self._most_waiting:
                 self._dropped += 1
                 return
             self._waiting += len(line)
         self._lines.put(line)
 
     def close(self, timeout: float) -> bool:
-        """Takes no more lines, and waits until all are written.
+        """Take no more lines and wait until all are written.
 
         Args:
-            timeout: The seconds to wait at most; a reader that has stalled gets no more.
+            timeout: The most seconds to wait; a reader that has stalled gets no more.
 
         Returns:
             Whether all lines were written.
@@ -82,11 +79,11 @@ class LogWriter:
                 self._waiting -= len(line)
                 dropped, self._dropped = self._dropped, 0
             if dropped:
-                self._emit(self._tell_dropped(dropped))
+                self._emit(self._dropped_line(dropped))
 
     def _emit(self, line: str) -> None:
         # ValueError: the stream object was closed. OSError: nobody reads any more (EPIPE),
-        # the descriptor is gone (EBADF), the disk is full. Nothing of it ends the daemon.
+        # the descriptor is gone (EBADF), the disk is full. None of them ends the daemon.
         with contextlib.suppress(OSError, ValueError):
             if self._fd is None:
                 self._stream.write(line + "\n")
@@ -108,5 +105,5 @@ def _write_all(descriptor: int, data: bytes) -> None:
         try:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
-            # Somebody we share the pipe with has made it non-blocking.
-            select.select([], [descriptor], [], _PATIENCE_S)
+            # Another process that shares the pipe has made it non-blocking.
+            select.select([], [descriptor], [], _SELECT_S)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from homey_tokend.athom.answers import clean
 from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.http_types import Step
 from homey_tokend.core.ports import Transport
+from homey_tokend.core.redact import excerpt
 from homey_tokend.core.tokens import DeliveryResult, Token
 from homey_tokend.hub.variables import Variable, VariablesApi, is_valid_id
 
@@ -206,7 +206,7 @@ def _must_hold(variable: Variable, value: str) -> None:
 def _must_be_text(variable: Variable) -> None:
     if isinstance(variable.type, str) and variable.type != "string":
         raise _refused(
-            f"the logic variable {variable.id} is of the type {clean(variable.type)}",
+            f"the logic variable {variable.id} is of the type {excerpt(variable.type)}",
             "A token needs a text variable (string); the type is fixed when it is made.",
         )
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from homey_tokend.athom import answers
 from homey_tokend.core.errors import HomeyOffline, ServerError, Throttled
 from homey_tokend.core.http_types import Response, Step
+from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 from tests.athom.scenes import NOON, answer, as_json, dated
 
@@ -197,7 +198,7 @@ SECRET = 'pa&ss=wö "rd"%21'
 )
 def test_no_spelling_of_a_known_secret_is_shown(text: str) -> None:
     """Encoded it is still a secret; a half of it is, too."""
-    shown = answers.clean(text, [Secret("other"), Secret(SECRET), Secret("")])
+    shown = excerpt(text, [Secret("other"), Secret(SECRET), Secret("")])
 
     assert "pa" not in shown
     assert "rd" not in shown
@@ -205,13 +206,13 @@ def test_no_spelling_of_a_known_secret_is_shown(text: str) -> None:
 
 def test_what_looks_like_a_token_is_not_shown() -> None:
     """Twenty characters in one piece may be one, known or not."""
-    assert "the … is bad" == answers.clean(f"the {'f0' * 20} is bad")
-    assert "the 5a00000000 is bad" == answers.clean("the 5a00000000 is bad")
+    assert "the … is bad" == excerpt(f"the {'f0' * 20} is bad")
+    assert "the 5a00000000 is bad" == excerpt("the 5a00000000 is bad")
 
 
 def test_the_longer_of_two_secrets_goes_first() -> None:
     """Else the tail of the longer one would be left."""
-    assert "…!" == answers.clean("abcdef!", [Secret("abc"), Secret("abcdef")])
+    assert "…!" == excerpt("abcdef!", [Secret("abc"), Secret("abcdef")])
 
 
 @settings(deadline=None)
@@ -220,7 +221,7 @@ def test_cleaned_text_is_bounded_printable_and_free_of_secrets(
     text: str, secrets: list[str]
 ) -> None:
     """For any text and any secrets."""
-    shown = answers.clean(text, map(Secret, secrets))
+    shown = excerpt(text, map(Secret, secrets))
 
     assert len(shown) <= 200
     assert shown.isprintable()

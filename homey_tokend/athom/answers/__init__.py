@@ -19,10 +19,9 @@ from homey_tokend.athom.answers.cloud import parse_delegation, parse_grant, pars
 from homey_tokend.athom.answers.common import parse_json, raise_for_common_failures
 from homey_tokend.athom.answers.dates import clock_skew, retry_after
 from homey_tokend.athom.answers.homey import parse_homey_login, parse_session
-from homey_tokend.core.excerpt import clean, said
+from homey_tokend.core.excerpt import said
 
 __all__ = [
-    "clean",
     "clock_skew",
     "no_form",
     "no_redirect",

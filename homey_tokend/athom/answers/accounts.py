@@ -21,8 +21,9 @@ from homey_tokend.core.errors import (
     ProtocolChanged,
     SignInExpired,
 )
-from homey_tokend.core.excerpt import clean, quoted
+from homey_tokend.core.excerpt import quoted
 from homey_tokend.core.http_types import Response, Step
+from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import UserToken
 
@@ -138,7 +139,7 @@ def _place(url: SplitResult) -> tuple[str, str, str]:
 def _consent_error(
     step: Step, response: Response, query: Mapping[str, str], hide: Iterable[Secret]
 ) -> ConsentRejected | ProtocolChanged:
-    words = clean(f"{query['error']}: {query.get('error_description', '')}", hide)
+    words = excerpt(f"{query['error']}: {query.get('error_description', '')}", hide)
     if query["error"] == "access_denied":
         return ConsentRejected(
             f"the consent was denied (“{words}”)",

@@ -14,8 +14,9 @@ from homey_tokend.athom.answers.common import (
 )
 from homey_tokend.athom.answers.dates import clock_skew
 from homey_tokend.core.errors import ClientRejected, ProtocolChanged, SignInExpired
-from homey_tokend.core.excerpt import clean, quoted
+from homey_tokend.core.excerpt import quoted
 from homey_tokend.core.http_types import Response, Step
+from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Grant
 
@@ -126,7 +127,7 @@ def parse_homeys(response: Response, hide: Iterable[Secret]) -> dict[str, tuple[
         if isinstance(key, str):
             name, url = homey.get("name"), homey.get("remoteUrl")
             known[key] = (
-                clean(name, hide) if isinstance(name, str) else "",
+                excerpt(name, hide) if isinstance(name, str) else "",
                 url if isinstance(url, str) else None,
             )
     return known

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homey_tokend.core.redact import MASK, Redactor
 from homey_tokend.core.secret import Secret
-from homey_tokend.runtime.log_redact import MASK, Redactor
 
 PASSWORD = "hünter 2&\"<'>\\\n+%/"
 BEARER = "0a1b2c3d-0000-4000-8000-0123456789ab:11112222-3333-4444-8555-666677778888:" + "ab12" * 10

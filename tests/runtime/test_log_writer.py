@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -29,23 +28,23 @@ def pipe() -> Iterator[tuple[int, int]]:
 def test_lines_come_in_order() -> None:
     """Every line is written, each with a newline, before ``close`` returns."""
     stream = io.StringIO()
-    outlet = LogWriter(stream, tell)
+    writer = LogWriter(stream, tell)
     for number in range(100):
-        outlet.write(f"line {number}")
+        writer.write(f"line {number}")
 
-    assert outlet.close(40)
+    assert writer.close(40)
     assert "".join(f"line {number}\n" for number in range(100)) == stream.getvalue()
 
 
 def test_close_twice_and_write_after() -> None:
-    """A closed outlet swallows, and closing it again is no fault."""
+    """A closed writer drops, and closing it again is no fault."""
     stream = io.StringIO()
-    outlet = LogWriter(stream, tell)
-    outlet.write("last")
-    outlet.close(40)
-    outlet.write("too late")
+    writer = LogWriter(stream, tell)
+    writer.write("last")
+    writer.close(40)
+    writer.write("too late")
 
-    assert outlet.close(40)
+    assert writer.close(40)
     assert stream.getvalue() == "last\n"
 
 
@@ -54,13 +53,11 @@ def test_a_full_pipe_holds_up_nobody(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     line = "x" * 1000
     with os.fdopen(writing, "w") as stream:
-        outlet = LogWriter(stream, tell, most_lines=10)
-        outlet.write("y" * 200_000)
-        while not outlet._lines.empty():
-            time.sleep(0.001)
+        writer = LogWriter(stream, tell, most_waiting=210_000)
+        writer.write("y" * 200_000)
         for _ in range(500):
-            outlet.write(line)
-        assert not outlet.close(0.05)
+            writer.write(line)
+        assert not writer.close(0.05)
 
         received: list[bytes] = []
 
@@ -70,7 +67,7 @@ def test_a_full_pipe_holds_up_nobody(pipe: tuple[int, int]) -> None:
 
         reader = threading.Thread(target=drain)
         reader.start()
-        assert outlet.close(40)
+        assert writer.close(40)
     reader.join(40)
     lines = b"".join(received).decode().splitlines()
 
@@ -81,13 +78,13 @@ def test_too_many_characters_are_too_many_lines(pipe: tuple[int, int]) -> None:
     """A megabyte may wait, in however few lines."""
     reading, writing = pipe
     with os.fdopen(writing, "w") as stream:
-        outlet = LogWriter(stream, tell)
+        writer = LogWriter(stream, tell)
         for _ in range(30):
-            outlet.write("x" * 100_000)
+            writer.write("x" * 100_000)
         received = bytearray()
 
         def close() -> None:
-            outlet.close(40)
+            writer.close(40)
             stream.close()
 
         closer = threading.Thread(target=close)
@@ -105,13 +102,13 @@ def test_a_pipe_that_does_not_block_is_written_whole(pipe: tuple[int, int]) -> N
     reading, writing = pipe
     os.set_blocking(writing, False)
     with os.fdopen(writing, "w") as stream:
-        outlet = LogWriter(stream, tell)
+        writer = LogWriter(stream, tell)
         for _ in range(5):
-            outlet.write("x" * 100_000)
+            writer.write("x" * 100_000)
         received = bytearray()
         while len(received) < 500_005:
             received += os.read(reading, 65536)
-        outlet.close(40)
+        writer.close(40)
 
     assert received.count(b"\n") == 5
 
@@ -121,15 +118,15 @@ def test_a_reader_that_went_away_kills_nobody(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     os.close(reading)
     stream = os.fdopen(writing, "w")
-    outlet = LogWriter(stream, tell)
-    outlet.write("nobody reads")
-    outlet.write("nobody reads this either")
+    writer = LogWriter(stream, tell)
+    writer.write("nobody reads")
+    writer.write("nobody reads this either")
     closed_stream = io.StringIO()
     closed_stream.close()
     other = LogWriter(closed_stream, tell)
     other.write("closed")
 
-    assert outlet.close(40)
+    assert writer.close(40)
     assert other.close(40)
     stream.close()
 
@@ -138,8 +135,8 @@ def test_any_text_is_written(pipe: tuple[int, int]) -> None:
     """Half a surrogate in a file name does not end the log."""
     reading, writing = pipe
     with os.fdopen(writing, "w") as stream:
-        outlet = LogWriter(stream, tell)
-        outlet.write("ä \udc80")
-        outlet.close(40)
+        writer = LogWriter(stream, tell)
+        writer.write("ä \udc80")
+        writer.close(40)
 
     assert os.read(reading, 100) == "ä ".encode() + b"\\udc80\n"
