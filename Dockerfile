@@ -13,7 +13,7 @@ RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheel . \
 FROM ${PYTHON_IMAGE}
 ARG VERSION=unreleased
 LABEL org.opencontainers.image.title="homey-tokend" \
-      org.opencontainers.image.description="Keeps a fresh Homey bearer token at hand: on a unix socket and in a Homey logic variable" \
+      org.opencontainers.image.description="Keeps a valid Homey bearer token ready: on a unix socket and in a Homey logic variable" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /opt/homey-tokend /opt/homey-tokend

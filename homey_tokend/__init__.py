@@ -1,4 +1,4 @@
-"""homey-tokend: keeps a fresh Homey bearer token at hand.
+"""homey-tokend: keeps a valid Homey bearer token ready.
 
 This file imports nothing: ``homey-tokend token`` and the client must start at
 the speed of a bare Python.

@@ -136,7 +136,7 @@ def command_parser(name: str) -> Parser:
 
 def program_parser() -> Parser:
     """The parser of the program itself: ``--version``, and a list of the commands."""
-    parser = Parser("homey-tokend", "Keeps a fresh Homey bearer token at hand.")
+    parser = Parser("homey-tokend", "Keeps a valid Homey bearer token ready.")
     parser.usage = "homey-tokend [--version] [--help] COMMAND ..."
     parser.add_argument("--version", action="version", version=f"homey-tokend {__version__}")
     lines = "".join(f"  {name:<12}{line}\n" for name, line in COMMANDS.items())

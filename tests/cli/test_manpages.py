@@ -55,7 +55,7 @@ def test_nothing_is_left_out() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["homey-tokend.1", "homey-tokend.yaml.5"])
 def test_roff_has_no_complaint(name: str) -> None:
-    """Where groff is at hand, it sets the page without a word."""
+    """If groff is installed, it formats the page without a warning."""
     groff = shutil.which("groff")
     if groff is None:
         pytest.skip("no groff here")

@@ -39,7 +39,7 @@ def command_page() -> str:
     lines = [
         *_title("HOMEY-TOKEND", 1),
         ".SH NAME",
-        "homey-tokend \\- keeps a fresh Homey bearer token at hand",
+        "homey-tokend \\- keeps a valid Homey bearer token ready",
         ".SH SYNOPSIS",
         ".B homey-tokend",
         "COMMAND [OPTION ...]",

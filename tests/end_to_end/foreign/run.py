@@ -98,7 +98,7 @@ def node(script: str, told: dict[str, Any], modules: Path) -> tuple[int, int]:
 
 
 def guide(folder: Path, modules: Path) -> tuple[int, int]:
-    """Run the guide's script, where the guide is at hand."""
+    """Run the guide's script, if it is there."""
     if not GUIDE.is_file():
         sys.stdout.write(
             "left out: the guide's script is not at ../shared/ beside this checkout, "
