@@ -1,12 +1,12 @@
-"""Is each rule watched? Broken once on purpose, the simulated year must find it.
+"""Is each rule watched? When it is broken on purpose, the simulated year must find it.
 
 python -m bench.mutations [--only WORD]
 
 Each mutation is made in a copy of the package, never here; the copy's year is
 played with the seed that is known to catch it, and must be called BROKEN for the
-reason named. Unmutated, the same days are ok. Where the known seed finds nothing any
-more, since a changed daemon draws its chances at other moments, others are tried; the
-one that finds it is told, to be written down in ``bench/simyear/rules.py``.
+reason named. Unmutated, the same days are ok. Where the known seed no longer finds
+it, since a changed daemon draws random values at other moments, other seeds are tried;
+the one that finds it is printed, to be written down in ``bench/simyear/rules.py``.
 """
 
 import argparse
@@ -56,29 +56,38 @@ def _year(place: Path, seed: int, days: int, *words: str) -> str:
 
 def _caught(mutation: Mutation) -> tuple[bool, str]:
     with _copy() as place:
-        path = place / "homey_tokend" / mutation.file
+        found = mutate(place / "homey_tokend", mutation)
+        if found != mutation.times:
+            return False, f"the package has {found} of this text: {mutation.old!r}"
+        output = _year(place, mutation.seed, mutation.days, mutation.words)
+    lines = [line.strip() for line in output.splitlines() if mutation.words in line]
+    return bool(lines), lines[0] if lines else output.strip()[-600:]
+
+
+def mutate(package: Path, mutation: Mutation) -> int:
+    """Replace the text wherever it stands; return how often it stood."""
+    found = 0
+    for path in package.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        if text.count(mutation.old) != mutation.times:
-            return False, f"{mutation.file} has not {mutation.times} of this text: {mutation.old!r}"
-        path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
-        told = _year(place, mutation.seed, mutation.days, mutation.words)
-    found = [line.strip() for line in told.splitlines() if mutation.words in line]
-    return bool(found), found[0] if found else told.strip()[-600:]
+        if count := text.count(mutation.old):
+            found += count
+            path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    return found
 
 
 def _unbroken(played: tuple[int, int]) -> tuple[bool, str]:
     with _copy() as place:
-        told = _year(place, *played)
-    return told == "ok\n", told.strip()[-600:]
+        output = _year(place, *played)
+    return output == "ok\n", output.strip()[-600:]
 
 
 def _found(mutation: Mutation) -> tuple[bool, str]:
-    """Whether it is caught, and by which year: by the known one before all others."""
+    """Return whether it is caught, and by which year; the known one is tried first."""
     words = ""
     for seed, days in [(mutation.seed, mutation.days), *ELSEWHERE]:
         found, words = _caught(replace(mutation, seed=seed, days=days))
         if found or "of this text" in words:
-            moved = "" if (seed, days) == (mutation.seed, mutation.days) else ", found anew"
+            moved = "" if (seed, days) == (mutation.seed, mutation.days) else ", another one"
             return found, f"(seed {seed}, {days} days{moved}): {words}"
     return False, words
 
@@ -86,8 +95,8 @@ def _found(mutation: Mutation) -> tuple[bool, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="mutations with this in their name")
-    told = parser.parse_args()
-    wanted = [one for one in MUTATIONS if told.only in one.name]
+    args = parser.parse_args()
+    wanted = [one for one in MUTATIONS if args.only in one.name]
     played = sorted({(one.seed, one.days) for one in wanted})
     failed = 0
     # The longest first: so no core waits for one at the end.

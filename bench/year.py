@@ -41,13 +41,13 @@ def figures(ones: Sequence[Outcome]) -> str:
     )
     refused, forced, spent = (
         max(getattr(one, name) for one in ones)
-        for name in ("refused_a_day", "forced_a_day", "in_half_a_life")
+        for name in ("rejected_a_day", "forced_a_day", "in_half_a_life")
     )
     return (
         f"valid {had / could:.4%} ({had / ran:.2%} of all)  gap {_hours(gap)}"
         f"  missed {missed.total_seconds():.0f} s  variable lag {lag.total_seconds() / 60:.0f} min"
         f"  sign-ins {sum(one.sign_ins for one in ones)}, in half a life {spent},"
-        f" refused a day {refused} + {forced} forced"
+        f" rejected a day {refused} + {forced} forced"
         f"  drops {sum(one.drops for one in ones)}  drifts {sum(one.drifts for one in ones)}"
     )
 

@@ -47,7 +47,7 @@ class Login:
     unknown: bool = False
 
     @property
-    def refused(self) -> bool:
+    def rejected(self) -> bool:
         """Whether the answer said so."""
         return not (self.right or self.unknown)
 

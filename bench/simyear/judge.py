@@ -27,8 +27,8 @@ GIVEN = timedelta(minutes=6)
 #: How much of a good token may be withheld at its end? Clocks are compared by whole seconds.
 WITHHELD = timedelta(minutes=1)
 DAY = timedelta(days=1)
-#: How many refused sign-ins of the daemon's own may an account see in a day?
-REFUSED_A_DAY = 4
+#: How many rejected sign-ins of the daemon's own may an account see in a day?
+REJECTED_A_DAY = 4
 #: And how many that a person forced, before the next one was due?
 FORCED_A_DAY = 2
 SPACING = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), DAY)
@@ -282,20 +282,20 @@ class Judge:
         hour_ago = now - timedelta(hours=1)
         if len(vain) > IN_VAIN and vain[-IN_VAIN - 1] > hour_ago:
             self._once(now, f"over {IN_VAIN} requests to an unwell host within an hour")
-        if self.refused_a_day(50) > REFUSED_A_DAY:
-            self._once(now, f"over {REFUSED_A_DAY} refused sign-ins within a day")
+        if self.rejected_a_day(50) > REJECTED_A_DAY:
+            self._once(now, f"over {REJECTED_A_DAY} rejected sign-ins within a day")
         if self.forced_a_day(50) > FORCED_A_DAY:
-            self._once(now, f"over {FORCED_A_DAY} refused sign-ins within a day were forced")
-        self._spaced_after_refusals()
+            self._once(now, f"over {FORCED_A_DAY} rejected sign-ins within a day were forced")
+        self._spaced_after_rejections()
         if self.sign_ins_a_span(50) > BUDGET:
             self._once(now, f"over {BUDGET} sign-ins within half of a token's life")
 
-    def _spaced_after_refusals(self) -> None:
+    def _spaced_after_rejections(self) -> None:
         """Unless the process died before it knew, or could write it down."""
         memory = self._known(self.cloud.logins[-50:])[-1]
         newest = self.cloud.logins[-1:]
         if newest and not newest[0].forced and newest == self._early(memory)[-1:]:
-            self._break(newest[0].at, "refused values are tried again before their time")
+            self._break(newest[0].at, "rejected values are tried again before their time")
 
     def _once(self, at: datetime, what: str) -> None:
         if not any(what in one for one in self.broken):
@@ -316,15 +316,15 @@ class Judge:
         """Whether a process has ended meanwhile."""
         return any(since <= at < until for at in self.machine.kills)
 
-    def refused_a_day(self, last: int = 0) -> int:
-        """The most refused sign-ins of the daemon's own within any 24 hours (of so many last)."""
+    def rejected_a_day(self, last: int = 0) -> int:
+        """The most rejected sign-ins of the daemon's own within any 24 hours (of so many last)."""
         return max(
-            _most([one.at for one in known if one.refused and one.by_itself], DAY)
+            _most([one.at for one in known if one.rejected and one.by_itself], DAY)
             for known in self._known(self.cloud.logins[-last:])
         )
 
     def forced_a_day(self, last: int = 0) -> int:
-        """The most refused sign-ins within any 24 hours that a person forced."""
+        """The most rejected sign-ins within any 24 hours that a person forced."""
         return max(
             _most([one.at for one in self._early(known) if one.forced], DAY)
             for known in self._known(self.cloud.logins[-last:])
@@ -355,9 +355,9 @@ class Judge:
         known: dict[str, tuple[int, datetime]] = {}
         for one in logins:
             refused, held = known.get(one.password, (0, BEGIN))
-            if one.refused and one.at < held - SECOND:
+            if one.rejected and one.at < held - SECOND:
                 early.append(one)
-            if one.refused and not any(
+            if one.rejected and not any(
                 one.at <= kill < one.at + 9 * SECOND for kill in self.machine.kills
             ):
                 held = one.at + SPACING[min(refused, len(SPACING) - 1)]

@@ -41,7 +41,7 @@ class Outcome:
     missed: timedelta
     lag: timedelta
     sign_ins: int
-    refused_a_day: int
+    rejected_a_day: int
     forced_a_day: int
     in_half_a_life: int
     drops: int
@@ -147,7 +147,7 @@ def year(
         missed=judge.longest_miss,
         lag=judge.longest_lag,
         sign_ins=len(played.cloud.logins),
-        refused_a_day=judge.refused_a_day(),
+        rejected_a_day=judge.rejected_a_day(),
         forced_a_day=judge.forced_a_day(),
         in_half_a_life=judge.sign_ins_a_span(),
         drops=events.count["outcome.dropped"],

@@ -12,11 +12,10 @@ class Mutation:
     """One rule, broken."""
 
     name: str
-    file: str
     old: str
     new: str
     words: str
-    #: How often the text stands in the file.
+    #: How often the text stands in the package.
     times: int = 1
     seed: int = 1
     days: int = 60
@@ -29,35 +28,30 @@ MUTATIONS = (
     # --- what is served ---
     Mutation(
         "a token is served past its expiry",
-        "model/tokens.py",
         "return now < self.expires_at",
         "return now < self.expires_at + timedelta(hours=1)",
         "past its expiry",
     ),
     Mutation(
         "a failed refresh drops the token",
-        "state.py",
         "        return replace(self, failure=failure)\n",
         "        return replace(self, failure=failure, token=None)\n",
         "withheld",
     ),
     Mutation(
         "a Homey that cannot be reached counts as a token that is dead",
-        "state.py",
         "return replace(self, asked_at=at, unanswered=self.unanswered + 1)",
         "return replace(self, asked_at=at, revoked=True)",
         "withheld",
     ),
     Mutation(
         "a revoked token stays",
-        "state.py",
         "return replace(self, revoked=True, asked_at=at)",
         "return replace(self, asked_at=at)",
         "a revoked token is served on",
     ),
     Mutation(
         "the held token is never proved again",
-        "upkeep.py",
         "return last + plan.verify_every",
         "return _NEVER",
         "a revoked token is served on",
@@ -65,21 +59,18 @@ MUTATIONS = (
     ),
     Mutation(
         "a new token is served without a proof",
-        "flow/bearers.py",
         "    if not taken:\n        raise BearerDiscarded(",
         "    if taken is None:\n        raise BearerDiscarded(",
         "the Homey never took",
     ),
     Mutation(
         "a new token is not asked about again after a 401",
-        "flow/proof.py",
         "_PROOF_PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))",
         "_PROOF_PAUSES = (timedelta(0),)",
         "thrown away",
     ),
     Mutation(
         "a Homey that cannot be reached holds a new token back",
-        "flow/bearers.py",
         'return replace(draft, note=draft.note or f"not proved: {error.kind}")',
         "raise error",
         "thrown away",
@@ -88,7 +79,6 @@ MUTATIONS = (
     # --- never backwards ---
     Mutation(
         "the socket has a token before the disk",
-        "record.py",
         "        await self._hands.ledger.keep_homey(state)\n        self._state = state\n",
         "        self._state = state\n        self._publish()\n"
         "        await self._hands.ledger.keep_homey(state)\n",
@@ -96,7 +86,6 @@ MUTATIONS = (
     ),
     Mutation(
         "a state is written down that is not the newest",
-        "ledger.py",
         "self._book = books.with_homey(self._book, state)\n        await self._write()",
         "before, self._book = self._book, books.with_homey(self._book, state)\n"
         "        await self._write()\n        await self._store.save(books.to_json(before))",
@@ -104,7 +93,6 @@ MUTATIONS = (
     ),
     Mutation(
         "sinks are written to side by side with themselves",
-        "record.py",
         "        await self._keep_attempt(state)\n        self._publish()\n",
         "        await self._keep_attempt(state)\n        self._publish()\n"
         "        self._facts = replace(self._facts, delivering=frozenset())\n",
@@ -114,28 +102,24 @@ MUTATIONS = (
     # --- when a refresh is due ---
     Mutation(
         "a token is renewed when it must be only",
-        "windows.py",
         "return min(token.issued_at + token.life * state.fraction, must_renew_at(token))",
         "return must_renew_at(token)",
         "not renewed although it is due",
     ),
     Mutation(
         "a token that must be renewed waits like any other",
-        "spacing.py",
         "MUST_GAP = timedelta(seconds=60)",
         "MUST_GAP = timedelta(hours=1)",
         NONE,
     ),
     Mutation(
         "after an outage nobody tries again",
-        "spacing.py",
-        "yield Gate(at + (min(gap, MUST_GAP) if must else gap)",
-        "yield Gate(at + timedelta(days=2)",
+        "yield Constraint(at + (min(gap, MUST_GAP) if must else gap)",
+        "yield Constraint(at + timedelta(days=2)",
         NONE,
     ),
     Mutation(
         "failures are not spaced",
-        "spacing.py",
         "return min(most, first * (1 << doublings)) * failure.draw",
         "return timedelta(0)",
         "requests to an unwell host",
@@ -143,28 +127,24 @@ MUTATIONS = (
     # --- Retry-After ---
     Mutation(
         "Retry-After is obeyed for as long as it says",
-        "spacing.py",
-        "yield Gate(min(failure.not_before, at + most)",
-        "yield Gate(failure.not_before",
+        "yield Constraint(min(failure.not_before, at + most)",
+        "yield Constraint(failure.not_before",
         NONE,
     ),
     Mutation(
         "Retry-After is obeyed for an hour where no token is left",
-        "spacing.py",
         "RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(minutes=10)",
         "RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(hours=1)",
         NONE,
     ),
     Mutation(
         "Retry-After is not obeyed",
-        "spacing.py",
-        "yield Gate(min(failure.not_before, at + most)",
-        "yield Gate(at",
+        "yield Constraint(min(failure.not_before, at + most)",
+        "yield Constraint(at",
         "in spite of Retry-After",
     ),
     Mutation(
         "Retry-After as a date is not understood",
-        "answers/dates.py",
         "        return timedelta(seconds=int(text))\n    return _http_date(text)",
         "        return timedelta(seconds=int(text))\n    return None",
         "in spite of Retry-After",
@@ -172,23 +152,20 @@ MUTATIONS = (
     ),
     # --- refusals ---
     Mutation(
-        "refused values are tried every quarter of an hour",
-        "account.py",
+        "rejected values are tried every quarter of an hour",
         "LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))",
         "LADDER = (timedelta(minutes=15),)",
         "tried again before their time",
     ),
     Mutation(
         "other values may be refused without end",
-        "account.py",
-        "REFUSED_A_DAY = 4",
-        "REFUSED_A_DAY = 400",
-        "over 4 refused",
+        "REJECTED_A_DAY = 4",
+        "REJECTED_A_DAY = 400",
+        "over 4 rejected",
         seed=3,
     ),
     Mutation(
         "refusals are forgotten at a restart",
-        "book/writing.py",
         '"refusals": [_refusal(one) for one in state.refusals.values()],',
         '"refusals": [],',
         "tried again before their time",
@@ -196,21 +173,18 @@ MUTATIONS = (
     ),
     Mutation(
         "changed values wait like those that were refused",
-        "refresher.py",
         "self._who, self._user, self._grant = who, None, None\n",
         "self._who = self._who or who\n",
         NONE,
     ),
     Mutation(
         "a person may force as many tries as there are in a day",
-        "account.py",
         "FORCED_A_DAY = 2",
         "FORCED_A_DAY = 50",
         "were forced",
     ),
     Mutation(
         "an unknown answer to a password is followed by the next",
-        "spacing.py",
         "UNKNOWN_LOGIN_GAP = timedelta(minutes=15)",
         "UNKNOWN_LOGIN_GAP = timedelta(seconds=1)",
         "says nothing of it",
@@ -218,14 +192,12 @@ MUTATIONS = (
     # --- the budget, and one-time codes ---
     Mutation(
         "there is no budget",
-        "budget.py",
         "BUDGET, BUDGET_EACH = 10, 2",
         "BUDGET, BUDGET_EACH = 1000, 2",
         "within half of a token's life",
     ),
     Mutation(
         "an outage uses up the budget",
-        "account.py",
         "return replace(self, sign_ins=self.sign_ins[:-1])",
         "return self",
         NONE,
@@ -233,21 +205,18 @@ MUTATIONS = (
     ),
     Mutation(
         "the budget is forgotten at a restart",
-        "book/writing.py",
         '"sign_ins": [_instant(at) for at in state.sign_ins],',
         '"sign_ins": [],',
         "within half of a token's life",
     ),
     Mutation(
         "a sign-in is written down after it was made",
-        "refresher.py",
         "            await accounts.signing_in(key, now, step)\n",
         "",
         "within half of a token's life",
     ),
     Mutation(
         "a one-time code is used again",
-        "account.py",
         "one_time_steps=steps[-_STEPS:],",
         "one_time_steps=(),",
         "a one-time code used twice",
@@ -256,21 +225,18 @@ MUTATIONS = (
     # --- time ---
     Mutation(
         "a set clock does not move what was measured with it",
-        "state.py",
         "if token is not None and (self.minted_here or by < timedelta(0)):",
         "if token is None and self.minted_here:",
         "withheld",
     ),
     Mutation(
         "nobody looks whether the clock was set",
-        "clock.py",
         "return now - self._set_by(now, elapsed)",
         "return now",
         "withheld",
     ),
     Mutation(
         "the Date header is not looked at",
-        "answers/dates.py",
         "    if not response.trusted or date is None or not 200 <= response.status < 400:\n",
         "    if date is None or date:\n",
         "not renewed although it is due",
@@ -279,7 +245,6 @@ MUTATIONS = (
     # --- the variable ---
     Mutation(
         "a sink that failed is given up",
-        "upkeep.py",
         "    at = failure.trouble.at\n    if sink.rejected:",
         "    at = failure.trouble.at + timedelta(days=9)\n    if sink.rejected:",
         "the variable lags behind",
@@ -287,7 +252,6 @@ MUTATIONS = (
     ),
     Mutation(
         "a sink that was changed is not looked at",
-        "upkeep.py",
         "    return last + plan.verify_every\n\n\ndef sink_due_at",
         "    return _NEVER\n\n\ndef sink_due_at",
         "the variable lags behind",
@@ -295,7 +259,6 @@ MUTATIONS = (
     # --- what is told ---
     Mutation(
         "nobody is told when the held token ends",
-        "views.py",
         "outage_at=token.expires_at if token and trouble else None,",
         "outage_at=None,",
         "nobody is told when the held token ends",

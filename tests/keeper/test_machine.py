@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Fault
-from bench.simyear.judge import REFUSED_A_DAY
+from bench.simyear.judge import REJECTED_A_DAY
 from bench.simyear.machine import NAME
 from bench.simyear.play import Year
 from homey_tokend.core.status import Health
@@ -141,7 +141,7 @@ class Life(RuleBasedStateMachine):
         self.judge.look()
 
         assert [] == self.judge.broken + self.machine.bugs
-        assert self.judge.refused_a_day() <= REFUSED_A_DAY
+        assert self.judge.rejected_a_day() <= REJECTED_A_DAY
 
     @invariant()
     def generation_never_goes_back(self) -> None:
