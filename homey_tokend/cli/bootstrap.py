@@ -14,7 +14,8 @@ import structlog
 
 from homey_tokend import exit_codes
 from homey_tokend.build import Runtime
-from homey_tokend.config import Config, LogConfig, locate
+from homey_tokend.config import Config, LogConfig
+from homey_tokend.config import load as load_config
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.redact import Redactor
 from homey_tokend.runtime import log as logs
@@ -52,7 +53,7 @@ def session(
     Raises:
         ConfigurationInvalid: there is none, or it has faults.
     """
-    with logging_session(locate.load(args.config, os.environ), heard) as begun:
+    with logging_session(load_config(args.config, os.environ), heard) as begun:
         for fault in begun.config.warnings:
             log.warning("configuration.warning", fault=str(fault))
         yield begun

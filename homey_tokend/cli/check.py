@@ -10,7 +10,8 @@ from homey_tokend.build import Components
 from homey_tokend.cli import bootstrap
 from homey_tokend.cli.main import write
 from homey_tokend.cli.online_check import OnlineCheck, StepPrinter
-from homey_tokend.config import Config, locate, schema
+from homey_tokend.config import Config, schema
+from homey_tokend.config import load as load_config
 from homey_tokend.credentials import checks
 
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         write(json.dumps(schema(), indent=2) + "\n")
         return exit_codes.OK
     if not args.online:
-        return _told(locate.load(args.config, os.environ))
+        return _told(load_config(args.config, os.environ))
     teller = StepPrinter(lambda line: write(line + "\n"))
     with bootstrap.session(args, teller.heard) as started:
         parts = Components(started.config, started.world)

@@ -14,6 +14,7 @@ from homey_tokend.build import Components
 from homey_tokend.core.attempts import REJECTIONS
 from homey_tokend.core.errors import AlreadyRunning
 from homey_tokend.core.status import Trouble, View
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.keeper.supervisor import Supervisor
 
 log = structlog.get_logger()
@@ -111,7 +112,7 @@ async def _force(fleet: Supervisor, before: Mapping[str, tuple[int, Trouble | No
             continue  # it was due, and has just been tried
         answer = await fleet.refresh(name, ROUND_TIMEOUT)
         if answer.too_soon is not None:
-            log.warning("once.too_soon", homey=name, until=answer.too_soon.isoformat())
+            log.warning("once.too_soon", homey=name, until=rfc3339(answer.too_soon))
 
 
 def exit_status_of(view: View) -> int:

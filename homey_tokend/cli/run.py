@@ -9,7 +9,7 @@ import time
 
 from homey_tokend import exit_codes
 from homey_tokend.cli import bootstrap
-from homey_tokend.config import locate
+from homey_tokend.config import load as load_config
 from homey_tokend.daemon import Daemon, install_signal_handlers
 from homey_tokend.runtime import hardening, memory, systemd_sockets
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         daemon = Daemon(
             started.config,
             started.world,
-            load=lambda: locate.load(args.config, os.environ),
+            load=lambda: load_config(args.config, os.environ),
             set_log=started.set_log,
             prepared=prepared,
         )

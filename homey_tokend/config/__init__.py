@@ -1,21 +1,18 @@
-"""The configuration: text to a checked, frozen :class:`Config`. Nothing is opened here.
+"""The configuration: the text of a file, or the environment, to a checked, frozen Config."""
 
-The arrows, from the ground up: ``durations``, ``urls``, ``paths`` and ``nodes`` know nothing
-of each other; ``words``, ``fields``, ``secrets`` and ``sections`` say what one value must
-be; ``sinks``, ``homeys``, ``refresh``, ``daemon`` and ``document`` name the keys;
-``whole`` is the outcome; ``decode``, ``build`` and ``yaml_text`` make the tree that
-``faults``, ``across`` and ``check`` judge; ``text`` and ``environment`` are the two ways
-in, ``schema`` is for editors.
-"""
-
-from homey_tokend.config.daemon import AllowConfig, HttpConfig, LogConfig, SocketConfig, StateConfig
-from homey_tokend.config.environment import from_environment
-from homey_tokend.config.homeys import HomeyConfig
-from homey_tokend.config.refresh import RefreshConfig, RetryConfig
+from homey_tokend.config.load import load, parse
+from homey_tokend.config.model import Config, DefaultPaths, HomeyConfig
 from homey_tokend.config.schema import schema
+from homey_tokend.config.sections import (
+    AllowConfig,
+    HttpConfig,
+    LogConfig,
+    RefreshConfig,
+    RetryConfig,
+    SocketConfig,
+    StateConfig,
+)
 from homey_tokend.config.sinks import ExecSinkConfig, FileSinkConfig, LogicVariableConfig
-from homey_tokend.config.text import parse
-from homey_tokend.config.whole import Config, DefaultPaths
 
 __all__ = [
     "AllowConfig",
@@ -31,7 +28,7 @@ __all__ = [
     "RetryConfig",
     "SocketConfig",
     "StateConfig",
-    "from_environment",
+    "load",
     "parse",
     "schema",
 ]

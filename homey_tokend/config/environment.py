@@ -1,21 +1,19 @@
-"""The set-up without a file: one Homey named ``home``, from environment variables."""
+"""The configuration without a file: one Homey named ``home``, from environment variables."""
 
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import cast
+from typing import Any
 
-from homey_tokend.config.check import validate
-from homey_tokend.config.document import ConfigDocument
-from homey_tokend.config.nodes import NOWHERE, ListNode, MapNode, Node, ScalarNode, Text
-from homey_tokend.config.paths import SECRETS
-from homey_tokend.config.readers import absolute
-from homey_tokend.config.secrets import bare
-from homey_tokend.config.whole import Config, DefaultPaths
+from homey_tokend.config.field_types import is_absolute
+from homey_tokend.config.model import Config, ConfigDocument, DefaultPaths
+from homey_tokend.config.secrets import without_newline
+from homey_tokend.config.tree import Null, Tree
+from homey_tokend.config.validate import validate
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
-from homey_tokend.core.secret import SecretRef, SecretSource
+from homey_tokend.core.secret import SECRET_KEYS, SecretRef, SecretSource
 
 SOURCE = "environment"
 _NAME = "home"
@@ -56,12 +54,13 @@ _OTHERS = frozenset({"HOMEY_TOKEND_CONFIG", "HOMEY_TOKEN", "HOMEY_URL"})
 #: How alike is misspelt? Foreign programs have HOMEY_ variables of their own.
 _NEAR = 0.8
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NULL = re.compile("~|null|Null|NULL")
 
 
 def from_environment(
     environ: Mapping[str, str], *, defaults: DefaultPaths, read_text: Callable[[str], str]
 ) -> Config | None:
-    """The configuration that the environment alone gives.
+    """Make the configuration that the environment alone gives.
 
     An empty variable counts as not set: compose files cannot leave one out.
 
@@ -80,18 +79,13 @@ def from_environment(
     if not any(environ.get(name) or environ.get(name + _FILE) for name in HOMEY_VARIABLES):
         return None
     reader = _Reader(environ, read_text)
-    root = reader.tree()
+    reader.read()
     try:
-        config = validate(
-            root,
-            SOURCE,
-            defaults=defaults,
-            warn=lambda _: unknown_variables(environ),
-        )
+        config = validate(reader.tree, defaults=defaults, warn=lambda _: unknown_variables(environ))
     except ConfigurationInvalid as exc:
-        told = {fault.key.removesuffix(_FILE) for fault in reader.faults}
+        known = {fault.key.removesuffix(_FILE) for fault in reader.faults}
         others = (_by_variable(fault) for fault in exc.faults)
-        faults = [*reader.faults, *(fault for fault in others if fault.key not in told)]
+        faults = [*reader.faults, *(fault for fault in others if fault.key not in known)]
         raise ConfigurationInvalid(faults) from None
     if reader.faults:
         raise ConfigurationInvalid(reader.faults)
@@ -101,13 +95,9 @@ def from_environment(
 def ignored_variables(
     document: ConfigDocument, environ: Mapping[str, str], source: str
 ) -> Iterator[ConfigFault]:
-    """The variables that a file makes idle, apart from those that the file itself names."""
-    named = {
-        ref.argument
-        for homey in document.homeys.values()
-        for ref in (getattr(homey, key) for key in SECRETS)
-        if ref is not None and ref.source is SecretSource.ENV
-    }
+    """Find the variables that a file makes idle, apart from those that it names itself."""
+    refs = [getattr(homey, key) for homey in document.homeys.values() for key in SECRET_KEYS]
+    named = {ref.argument for ref in refs if ref is not None and ref.source is SecretSource.ENV}
     for name in sorted(set(KNOWN) - named):
         if environ.get(name):
             yield ConfigFault(
@@ -123,113 +113,76 @@ def ignored_variables(
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[ConfigFault]:
-    """The variables that look like ours and are not: most likely misspelt."""
+    """Find the variables that look like ours and are not: most likely misspelt."""
     for name in sorted(environ):
-        if not name.startswith("HOMEY_") or name in _OTHERS or name in KNOWN:
-            continue
-        near = difflib.get_close_matches(name[:64], KNOWN, n=1, cutoff=_NEAR)
-        if near:
-            yield ConfigFault(
-                SOURCE, 0, 0, name[:64], "is not a known variable", f"Did you mean {near[0]}?"
-            )
+        if name.startswith("HOMEY_") and name not in _OTHERS and name not in KNOWN:
+            near = difflib.get_close_matches(name[:64], KNOWN, n=1, cutoff=_NEAR)
+            if near:
+                yield _fault(name[:64], "is not a known variable", f"Did you mean {near[0]}?")
 
 
-@dataclass(slots=True)
-class _Found:
-    """A variable that is set: its own name, and what it holds."""
-
-    name: str
-    text: str
-    file: bool
+def _fault(name: str, message: str, remedy: str) -> ConfigFault:
+    return ConfigFault(SOURCE, 0, 0, name, message, remedy)
 
 
 class _Reader:
-    """Makes the tree that a file with the same meaning would give."""
+    """Makes what a file with the same meaning would hold."""
 
     def __init__(self, environ: Mapping[str, str], read_text: Callable[[str], str]) -> None:
+        self.tree = Tree(SOURCE, {"homeys": {_NAME: {}}})
         self.faults: list[ConfigFault] = []
-        #: The variable that each secret comes from.
+        #: The variable that each key of the Homey comes from.
         self.names: dict[str, str] = {}
         self._environ = environ
         self._read_text = read_text
 
-    def tree(self) -> MapNode:
-        """All that is set, under the keys it stands for."""
-        root = _map()
-        _put(root, ("homeys", _NAME), _map())
-        for name, path in HOMEY_VARIABLES.items():
-            found = self._find(name)
-            if found is not None:
-                self.names[path[-1]] = found.name
-                self._homey(root, found, path)
-        for name, path in DAEMON_VARIABLES.items():
+    def read(self) -> None:
+        homey = self.tree.data["homeys"][_NAME]
+        for name, (*_, key) in HOMEY_VARIABLES.items():
+            value = self._homey_value(name, key)
+            if value:
+                homey[key] = value
+        for name, (section, key) in DAEMON_VARIABLES.items():
             text = self._environ.get(name)
             if text:
-                _put(root, path, _scalar(text))
-        return root
+                self.tree.data.setdefault(section, {})[key] = _scalar(text)
 
-    def _find(self, name: str) -> _Found | None:
+    def _homey_value(self, name: str, key: str) -> Any:
         text, file = self._environ.get(name), self._environ.get(name + _FILE)
         if text and file:
-            self._fault(name, f"is set, and {name}{_FILE} too", "Unset one of them.")
-        if file:
-            return _Found(name + _FILE, file, file=True)
-        return _Found(name, text, file=False) if text else None
-
-    def _homey(self, root: MapNode, found: _Found, path: tuple[str, ...]) -> None:
-        if found.file and not absolute(found.text):
-            self._fault(
-                found.name,
-                "is not the absolute path of a file",
-                "Write the whole path from / on; ~ and variables are not expanded.",
+            self.faults.append(_fault(name, f"is set, and {name}{_FILE} too", "Unset one of them."))
+        self.names[key] = name + _FILE if file else name
+        if file and not is_absolute(file):
+            self.faults.append(
+                _fault(
+                    name + _FILE,
+                    "is not the absolute path of a file",
+                    "Write the whole path from / on; ~ and variables are not expanded.",
+                )
             )
-            return
-        if path[-1] in SECRETS:
-            source, argument = ("file", found.text) if found.file else ("env", found.name)
-            _put(root, (*path, source), _scalar(argument))
-            return
-        text = self._text(found)
-        if path[-1] == "sinks" and text:
-            _put(root, path, ListNode(NOWHERE, [_variable(text)]))
-        elif text:
-            _put(root, path, _scalar(text))
+            return None
+        if key in SECRET_KEYS:
+            return {"file": file} if file else {"env": name} if text else None
+        text = self._text(name + _FILE, file) if file else text
+        return [_variable(text)] if text and key == "sinks" else text and _scalar(text)
 
-    def _text(self, found: _Found) -> str:
-        if not found.file:
-            return found.text
+    def _text(self, name: str, file: str) -> str:
         try:
-            return bare(self._read_text(found.text))
+            return without_newline(self._read_text(file))
         except ConfigurationInvalid as exc:
-            self.faults += [replace(fault, key=found.name) for fault in exc.faults]
+            self.faults += [replace(fault, key=name) for fault in exc.faults]
             return ""
 
-    def _fault(self, name: str, message: str, remedy: str) -> None:
-        self.faults.append(ConfigFault(SOURCE, 0, 0, name, message, remedy))
 
-
-def _variable(text: str) -> MapNode:
+def _variable(text: str) -> dict[str, str]:
+    if _UUID.fullmatch(text):
+        return {"type": "logic_variable", "id": text}
     # Why create? Without a file there is no other place to ask for it.
-    node = _map()
-    by_id = _UUID.fullmatch(text) is not None
-    values = {"id": text} if by_id else {"name": text, "create": "true"}
-    for key, value in {"type": "logic_variable", **values}.items():
-        node.entries[key] = (NOWHERE, _scalar(value))
-    return node
+    return {"type": "logic_variable", "name": text, "create": "true"}
 
 
-def _scalar(text: str) -> ScalarNode:
-    return ScalarNode(Text(text, plain=True), NOWHERE)
-
-
-def _map() -> MapNode:
-    return MapNode(NOWHERE)
-
-
-def _put(root: MapNode, path: tuple[str, ...], value: Node) -> None:
-    for key in path[:-1]:
-        # No path of the tables above leads through anything but mappings.
-        root = cast(MapNode, root.entries.setdefault(key, (NOWHERE, _map()))[1])
-    root.entries[path[-1]] = (NOWHERE, value)
+def _scalar(text: str) -> str:
+    return Null(text) if _NULL.fullmatch(text) else text
 
 
 _NAMES = {".".join(path): name for name, path in {**HOMEY_VARIABLES, **DAEMON_VARIABLES}.items()}
@@ -247,7 +200,7 @@ def _with_places(config: Config, names: Mapping[str, str]) -> Config:
     homey = config.homeys[_NAME]
     refs = {
         key: replace(ref, place=f"{SOURCE} {names[key]}")
-        for key in SECRETS
+        for key in SECRET_KEYS
         if isinstance(ref := getattr(homey, key), SecretRef)
     }
     return replace(config, homeys=MappingProxyType({_NAME: homey.model_copy(update=refs)}))

@@ -1,116 +1,219 @@
-"""What pydantic found, as Faults: at the place in the text, in our own words."""
+"""What pydantic found, as faults: at the place in the text, in our own words."""
 
 import difflib
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from homey_tokend.config.document import SECTIONS
-from homey_tokend.config.nodes import Node, place
-from homey_tokend.config.paths import KeyPath, dotted, showable
-from homey_tokend.config.sections import Section
-from homey_tokend.config.words import FAULT
+from homey_tokend.config.field_types import FAULT, PATTERNS, Section, kind, quoted
+from homey_tokend.config.model import SECTIONS
+from homey_tokend.config.tree import KeyPath, Null, Tree, showable
 from homey_tokend.core.errors import ConfigFault
+from homey_tokend.core.timefmt import format_duration
 
 #: Beyond these many a file is not a configuration file, and nobody reads on.
 MOST = 100
 
 _SINKS = ("logic_variable", "file", "exec")
+_Words = tuple[str, str]
 
 
-def validation_faults(error: ValidationError, root: Node, source: str) -> list[ConfigFault]:
-    """The faults of a failed validation, at most ``MOST`` and one more, and no secret in them.
+class _Error(NamedTuple):
+    """An error of pydantic, and the text that is written in its place."""
 
-    Args:
-        error: What pydantic raised.
-        root: The text's tree, for the places.
-        source: The file's name.
-    """
+    detail: ErrorDetails
+    written: Any
+
+    @property
+    def key(self) -> str:
+        return str(self.detail["loc"][-1])
+
+    @property
+    def context(self) -> dict[str, Any]:
+        return self.detail.get("ctx", {})
+
+
+def validation_faults(error: ValidationError, tree: Tree) -> list[ConfigFault]:
+    """The faults of a failed validation, at most ``MOST`` and one more, and no secret in them."""
     details = error.errors(include_url=False, include_input=False)
-    return [_fault(detail, root, source) for detail in details[: MOST + 1]]
+    found = (_fault(detail, tree) for detail in details)
+    return [fault for fault in found if fault is not None][: MOST + 1]
 
 
-def fault_at(path: KeyPath, root: Node, source: str, message: str, remedy: str) -> ConfigFault:
-    """A fault of the value at ``path``."""
-    mark = place(root, path).value
-    return ConfigFault(source, mark.line, mark.column, dotted(path), message, remedy)
-
-
-def _fault(detail: ErrorDetails, root: Node, source: str) -> ConfigFault:
-    loc = detail["loc"]
-    on_key = detail["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
-    path = _path(loc)
-    spot = place(root, path)
-    mark = spot.key if on_key or detail["type"] == "missing" else spot.value
-    message, remedy = _WORDS.get(detail["type"], _strange)(detail)
-    return ConfigFault(source, mark.line, mark.column, dotted(path), message, remedy)
+def _fault(detail: ErrorDetails, tree: Tree) -> ConfigFault | None:
+    loc, type_ = detail["loc"], detail["type"]
+    in_key = loc[-1:] == ("[key]",) and type_.startswith("string_")
+    path = _path(loc[:-1] if in_key else loc)
+    written = str(path[-1]) if in_key else tree.value(path)
+    if type_ == "too_short" and written:
+        return None  # only what is wrong with its items
+    on_key = in_key or type_ in {"extra_forbidden", "missing"}
+    message, remedy = _WORDS.get(type_, _unforeseen)(_Error(detail, written))
+    return tree.fault(path, message, remedy, key=on_key)
 
 
 def _path(loc: KeyPath) -> KeyPath:
-    """``loc`` without what pydantic puts in: the sink's type and the mark of a key."""
-    bare = loc[:-1] if loc[-1:] == ("[key]",) else loc
-    if len(bare) > 4 and bare[2] == "sinks" and bare[4] in _SINKS:
-        return (*bare[:4], *bare[5:])
-    return bare
+    """``loc`` without the sink's type, which pydantic puts in."""
+    if len(loc) > 4 and loc[2] == "sinks" and loc[4] in _SINKS:
+        return (*loc[:4], *loc[5:])
+    return loc
 
 
-Words = tuple[str, str]
+def _model(loc: KeyPath) -> type[Section]:
+    """The section at ``loc``."""
+    return next(
+        (
+            model
+            for shape, model in SECTIONS.items()
+            if len(shape) == len(loc)
+            and all(s in {"*", p} for s, p in zip(shape, loc, strict=True))
+        ),
+        Section,
+    )
 
 
-def _ours(detail: ErrorDetails) -> Words:
-    return detail["ctx"]["message"], detail["ctx"]["remedy"]
+def _ours(error: _Error) -> _Words:
+    return error.context["message"], error.context["remedy"]
 
 
-def _missing(detail: ErrorDetails) -> Words:
-    key = str(detail["loc"][-1])
-    return "is missing", f"Add {key}; docs/configuration.md tells what it is."
+def _missing(error: _Error) -> _Words:
+    return "is missing", f"Add {error.key}; docs/configuration.md tells what it is."
 
 
-def _unknown(detail: ErrorDetails) -> Words:
-    key, known = str(detail["loc"][-1]), _known(detail["loc"][:-1])
-    if not showable(key):
+def _unknown(error: _Error) -> _Words:
+    known = tuple(_model(error.detail["loc"][:-1]).model_fields)
+    if not showable(error.key):
         return "is not a key", "Write key, colon, blank, value; quote text that holds a brace."
-    near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
+    near = difflib.get_close_matches(error.key.lower().replace("-", "_"), known, n=1)
     if near:
         return "is not a known key", f"Did you mean {near[0]}?"
     return "is not a known key", f"Known here: {', '.join(known)}."
 
 
-def _known(loc: KeyPath) -> Sequence[str]:
-    """The keys that are known at ``loc``."""
-    models = (
-        model
-        for shape, model in SECTIONS.items()
-        if len(shape) == len(loc) and all(s in {"*", p} for s, p in zip(shape, loc, strict=True))
-    )
-    return tuple(next(models, Section).model_fields)
-
-
-def _sink_type(_: ErrorDetails) -> Words:
+def _no_sink(_: _Error) -> _Words:
     return (
-        "a sink needs a type, one of logic_variable, file, exec",
+        f"a sink needs a type, one of {', '.join(_SINKS)}",
         "Write type: logic_variable, type: file or type: exec.",
     )
 
 
-def _no_homey(_: ErrorDetails) -> Words:
+_NAMES = "Write a name below it, such as home, and that Homey's keys below that."
+_MAPPINGS = {
+    "homeys": _NAMES,
+    "state": "Write {path: null} to keep nothing, or leave the section out.",
+}
+_LISTS = {
+    "command": "Write the program and its arguments as a list: [/opt/bin/on-token].",
+    "on": "Write a list: [token, error, recovered].",
+}
+
+
+def _no_mapping(error: _Error) -> _Words:
+    remedy = _MAPPINGS.get(error.key, "Write keys and values below it, indented by two blanks.")
+    if isinstance(error.written, Null):
+        return "is empty", remedy
+    return f"is {kind(error.written)} where a mapping belongs", remedy
+
+
+def _no_list(error: _Error) -> _Words:
+    remedy = _LISTS.get(error.key, "Write each item after a dash: - item.")
+    return f"is {kind(error.written)} where a list belongs", remedy
+
+
+def _too_few(error: _Error) -> _Words:
+    if error.key == "homeys":
+        return "names no Homey", _NAMES
+    return "is an empty list", _LISTS.get(error.key, "Write each item after a dash: - item.")
+
+
+def _no_scalar(error: _Error) -> _Words:
+    return f"is {kind(error.written)} where a single value belongs", "Write one value."
+
+
+def _no_choice(error: _Error) -> _Words:
+    if isinstance(error.written, dict | list):
+        return _no_scalar(error)
+    options = re.findall("'([^']*)'", error.context["expected"])
+    return f"{quoted(error.written)} is none of {', '.join(options)}", f"Write {options[0]}."
+
+
+def _no_pattern(error: _Error) -> _Words:
+    complain, remedy = PATTERNS[error.context["pattern"]]
+    return complain(error.written) if error.written else "is empty", remedy
+
+
+def _too_long(error: _Error) -> _Words:
+    return f"is longer than {error.context['max_length']} characters", "Write a shorter one."
+
+
+def _no_utf8(_: _Error) -> _Words:
+    return "is not UTF-8", "Write it as UTF-8."
+
+
+def _out_of_range(error: _Error) -> _Words:
+    *above, key = error.detail["loc"]
+    field = _model(tuple(above)).model_fields[str(key)]
+    bounds = {
+        name: getattr(each, name)
+        for each in field.metadata
+        for name in ("gt", "ge", "le")
+        if hasattr(each, name)
+    }
+    if isinstance(bounds["le"], timedelta):
+        span = f"from {format_duration(bounds['ge'])} to {format_duration(bounds['le'])}"
+        off = " or 0 to turn it off" if type(None) in get_args(field.annotation) else ""
+        return (
+            f"{quoted(error.written)} is not a duration {span}",
+            f"Write seconds, or a number with ms, s, m, h or d, {span}{off}.",
+        )
+    least = "above 0" if "gt" in bounds else "0"
     return (
-        "names no Homey",
-        "Write a name below it, such as home, and that Homey's keys below that.",
+        f"{quoted(error.written)} is not a number from {least} to {bounds['le']}",
+        "Write a share of the token's life such as 0.5.",
     )
 
 
-def _strange(_: ErrorDetails) -> Words:
-    """For what pydantic may yet invent: its own words must not reach a user."""
+def _no_flag(error: _Error) -> _Words:
+    return f"{quoted(error.written)} is neither true nor false", "Write true or false."
+
+
+def _no_mode(error: _Error) -> _Words:
+    return (
+        f"{quoted(error.written)} is not an octal file mode",
+        'Write three octal digits after a zero, such as "0640".',
+    )
+
+
+def _unforeseen(_: _Error) -> _Words:
+    """For what pydantic may add some day: its own words must not reach a user."""
     return "is not what belongs here", "Compare it with docs/configuration.md."
 
 
-_WORDS: dict[str, Callable[[ErrorDetails], Words]] = {
+_WORDS: dict[str, Callable[[_Error], _Words]] = {
     FAULT: _ours,
     "missing": _missing,
     "extra_forbidden": _unknown,
-    "union_tag_not_found": _sink_type,
-    "union_tag_invalid": _sink_type,
-    "too_short": _no_homey,
+    "union_tag_not_found": _no_sink,
+    "union_tag_invalid": _no_sink,
+    "model_type": _no_mapping,
+    "model_attributes_type": _no_mapping,
+    "dict_type": _no_mapping,
+    "tuple_type": _no_list,
+    "too_short": _too_few,
+    "string_type": _no_scalar,
+    "string_pattern_mismatch": _no_pattern,
+    "string_too_long": _too_long,
+    "string_unicode": _no_utf8,
+    "literal_error": _no_choice,
+    "time_delta_parsing": _out_of_range,
+    "float_parsing": _out_of_range,
+    "greater_than": _out_of_range,
+    "greater_than_equal": _out_of_range,
+    "less_than_equal": _out_of_range,
+    "bool_parsing": _no_flag,
+    "int_parsing": _no_mode,
 }

@@ -2,29 +2,54 @@
 
 What a schema cannot express, and the checks alone find: duplicate keys; two sinks with one
 target; bounds of a duration or number that is written as text; ``jitter`` against ``at``,
-``retry.first`` against ``retry.max``; ports and lengths; base32; a secret that is the
+``retry.first`` against ``retry.max``; lengths in bytes; base32; a secret that is the
 unquoted word null (the schema refuses it, the checks take it as text); an octal mode
 without quotes, of which an editor sees another number.
 """
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-from homey_tokend.config.document import ConfigDocument
-from homey_tokend.config.durations import format_span
-from homey_tokend.config.sections import Section
+from homey_tokend.config.field_types import Section
+from homey_tokend.config.model import ConfigDocument
+from homey_tokend.core import timefmt
 
 
 class _AsWritten(GenerateJsonSchema):
-    """Shows defaults as people write them: ``24h``, not ``P1D``; ``0660``, not 432."""
+    """Describes values as people write them: ``24h``, not ``P1D``; ``0660``, not 432."""
+
+    def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
+        """Text, which an editor's YAML may well see as a number or a boolean."""
+        found = super().str_schema(schema)
+        pattern = found.get("pattern", "")
+        if re.search(pattern, "1") and re.search(pattern, "true"):
+            found["type"] = ["string", "number", "boolean"]
+        return found
+
+    def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> JsonSchemaValue:
+        """A duration; the bounds of one with a unit cannot be expressed."""
+        bounds = {"minimum": schema["ge"].total_seconds(), "maximum": schema["le"].total_seconds()}
+        return {
+            "anyOf": [
+                {"type": "number", **bounds},
+                {"type": "string", "pattern": timefmt.DURATION},
+            ]
+        }
+
+    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
+        """A number; the bounds of one in quotes cannot be expressed."""
+        text = {"type": "string", "pattern": f"^{timefmt.NUMBER}$"}
+        return {"anyOf": [super().float_schema(schema), text]}
 
     def encode_default(self, dft: Any) -> Any:
         """A default for editors."""
         if isinstance(dft, timedelta):
-            return format_span(dft)
+            return timefmt.format_duration(dft)
         if isinstance(dft, Path):
             return str(dft)
         if isinstance(dft, Section):
@@ -36,7 +61,7 @@ class _AsWritten(GenerateJsonSchema):
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12), a fresh dict at each call."""
+    """Return the JSON Schema (draft 2020-12), a fresh dict at each call."""
     made = ConfigDocument.model_json_schema(schema_generator=_AsWritten)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,85 +1,205 @@
-"""What all sections have in common: frozen, no unknown keys, and an empty one is its defaults."""
+"""The sections beside ``homeys``: each key once, for the checks and for the JSON Schema."""
 
-from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, ValidationInfo, field_validator
 
-from homey_tokend.config.nodes import Text
-from homey_tokend.config.words import invalid_value, kind
+from homey_tokend.config.field_types import (
+    DURATION,
+    LIST,
+    LONG,
+    NULLABLE,
+    NUMBER,
+    SECTION,
+    Account,
+    CloudidUrl,
+    DurationOrOff,
+    FilePath,
+    Listen,
+    Mode,
+    Section,
+    SocketPath,
+    Timeout,
+    Url,
+    invalid_value,
+)
+from homey_tokend.core.timefmt import format_duration
+
+#: How late may a refresh be planned? The rest must leave room for a second try.
+_LATEST = 0.95
+_LEAST_WAIT = timedelta(milliseconds=10)
 
 
-class Section(BaseModel):
-    """A mapping of the configuration file."""
+class RetryConfig(Section):
+    """Spacing of attempts, of a refresh and of each sink: exponential, with full jitter."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        # A refusal must never carry what was written.
-        hide_input_in_errors=True,
+    first: Annotated[timedelta, Field(ge=_LEAST_WAIT, le=timedelta(hours=1)), DURATION] = Field(
+        default=timedelta(seconds=1),
+        description="The longest wait before the second attempt. 10ms to 1h.",
+        examples=["1s"],
+    )
+    max: Annotated[timedelta, Field(ge=_LEAST_WAIT, le=timedelta(hours=24)), DURATION] = Field(
+        default=timedelta(minutes=5),
+        description="What the waits grow to. 10ms to 24h, not below first.",
+        examples=["5m"],
+        validate_default=True,
+    )
+
+    @field_validator("max")
+    @classmethod
+    def _not_below_first(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        first = info.data.get("first", value)
+        if value < first:
+            raise invalid_value(
+                f"{format_duration(value)} is below first, which is {format_duration(first)}",
+                "Make max the larger one.",
+            )
+        return value
+
+
+class RefreshConfig(Section):
+    """When a token is refreshed, and how."""
+
+    at: Annotated[float, Field(gt=0, le=_LATEST), NUMBER] = Field(
+        default=0.5,
+        description="Refresh when this share of the token's life is used. Above 0, at most 0.95.",
+        examples=[0.5],
+    )
+    jitter: Annotated[float, Field(ge=0, le=_LATEST), NUMBER] = Field(
+        default=0.05,
+        description="The moment is drawn once per token from [at - jitter, at]. Below at.",
+        examples=[0.05],
+        validate_default=True,
+    )
+    lifetime: Annotated[timedelta, LONG, DURATION] = Field(
+        default=timedelta(hours=24),
+        description="The token's life where Homey does not tell its end. 1s to 365d.",
+        examples=["24h"],
+    )
+    verify_every: DurationOrOff = Field(
+        default=timedelta(minutes=15),
+        description="How often Homey is asked whether the token is still good. 1s to 365d; 0: never.",
+        examples=["15m", 0],
+    )
+    retry: Annotated[RetryConfig, SECTION] = Field(
+        default=RetryConfig(),
+        description="Spacing of attempts. Retry-After is a lower bound, up to 1h.",
+        examples=[{"first": "1s", "max": "5m"}],
+    )
+    timeout: Timeout = Field(
+        default=timedelta(seconds=30),
+        description="How long one HTTP request may take. 100ms to 10m.",
+        examples=["30s"],
+    )
+    method: Literal["full", "refresh_token"] = Field(
+        default="full",
+        description="full: every step from the login on. refresh_token: the OAuth refresh token, "
+        "with full as fallback.",
+        examples=["full"],
+    )
+
+    @field_validator("jitter")
+    @classmethod
+    def _below_at(cls, value: float, info: ValidationInfo) -> float:
+        at = info.data.get("at")
+        if at is not None and value >= at:
+            raise invalid_value(
+                f"{value:g} is not below at, which is {at:g}", "Make jitter smaller than at."
+            )
+        return value
+
+
+class AllowConfig(Section):
+    """Who may connect, beyond root and the daemon's own user; empty: all whom the mode lets in."""
+
+    users: Annotated[tuple[Account, ...], LIST] = Field(
+        default=(), description="Users, by name or number.", examples=[["grafana", "1000"]]
+    )
+    groups: Annotated[tuple[Account, ...], LIST] = Field(
+        default=(), description="Groups, by name or number.", examples=[["smart-home"]]
     )
 
 
-class _Shape:
-    """Refuses a value of the wrong shape in our own words; where allowed, null is ``empty``."""
+class SocketConfig(Section):
+    """The unix socket that serves the token."""
 
-    def __init__(
-        self, shape: type, what: str, remedy: str, empty: Callable[[], Any] | None
-    ) -> None:
-        self._shape = shape
-        self._what = what
-        self._remedy = remedy
-        self._empty = empty
-
-    def _check(self, value: object) -> object:
-        if isinstance(value, Text):
-            if value.null and self._empty is not None:
-                return self._empty()
-            if value.null:
-                raise invalid_value("is empty", self._remedy)
-            raise invalid_value(f"is a single value where {self._what} belongs", self._remedy)
-        if isinstance(value, dict | list) and not isinstance(value, self._shape):
-            raise invalid_value(f"is {kind(value)} where {self._what} belongs", self._remedy)
-        return value
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        found = handler(schema)
-        if self._empty is None or self._empty is _none:
-            return found
-        return {"anyOf": [found, {"type": "null"}]}
+    path: SocketPath = Field(
+        default=Path("/run/homey-tokend/homey-tokend.sock"),
+        description="Where the socket is. Default: homey-tokend.sock in $RUNTIME_DIRECTORY, "
+        "/run/homey-tokend or $XDG_RUNTIME_DIR/homey-tokend.",
+        examples=["/run/homey-tokend/homey-tokend.sock"],
+    )
+    mode: Mode = Field(
+        default=0o660, description="The socket's file mode, octal.", examples=["0660"]
+    )
+    group: Annotated[Account | None, NULLABLE] = Field(
+        default=None,
+        description="The group that owns the socket, by name or number; null: the daemon's own.",
+        examples=["smart-home"],
+    )
+    allow: Annotated[AllowConfig, SECTION] = Field(
+        default=AllowConfig(),
+        description="Who may connect. Empty: all whom the file mode lets in.",
+        examples=[{"users": ["grafana"]}],
+    )
+    allow_api: Annotated[AllowConfig | None, NULLABLE] = Field(
+        default=None,
+        description="Who may use the API proxy. Default: as allow; may be wider.",
+        examples=[{"groups": ["smart-home"]}],
+    )
 
 
-def _none() -> None:
-    """What an optional section is when it is empty; its schema takes null already."""
+class HttpConfig(Section):
+    """The optional TCP port: health, metrics and a status page. Never a token."""
+
+    listen: Annotated[Listen | None, NULLABLE] = Field(
+        default=None,
+        description="host:port; port 0 takes a free one; null: no TCP at all.",
+        examples=["127.0.0.1:9464"],
+    )
 
 
-_KEYS = "Write keys and values below it, indented by two blanks."
+class StateConfig(Section):
+    """What is kept across restarts."""
 
-#: A mapping that must be there with something in it.
-MAPPING = _Shape(dict, "a mapping", _KEYS, None)
-#: A mapping whose keys may all be commented out.
-MAPPING_OR_EMPTY = _Shape(dict, "a mapping", _KEYS, dict)
-#: As ``MAPPING``, for the one section where null could be meant either way.
-STATE_MAPPING = _Shape(
-    dict, "a mapping", "Write {path: null} to keep nothing, or leave the section out.", None
-)
-#: As ``MAPPING_OR_EMPTY``, where an absent section is None.
-MAPPING_OR_NONE = _Shape(dict, "a mapping", _KEYS, _none)
-#: The one mapping that every file needs.
-HOMEYS = _Shape(
-    dict,
-    "a mapping",
-    "Write a name below it, such as home, and that Homey's keys below that.",
-    None,
-)
-#: A list whose items may all be commented out.
-LIST_OR_EMPTY = _Shape(list, "a list", "Write each item after a dash: - item.", list)
+    path: Annotated[FilePath | None, NULLABLE] = Field(
+        default=Path("/var/lib/homey-tokend/state.json"),
+        description="The state file; null: keep nothing. Default: state.json in "
+        "$STATE_DIRECTORY, /var/lib/homey-tokend or $XDG_STATE_HOME/homey-tokend.",
+        examples=["/var/lib/homey-tokend/state.json", None],
+    )
+
+
+class LogConfig(Section):
+    """What is logged. No secret at any level."""
+
+    level: Literal["info", "debug", "warning", "error"] = Field(
+        default="info", description="The least level that is logged.", examples=["info"]
+    )
+    format: Literal["auto", "console", "json", "journal"] = Field(
+        default="auto",
+        description="auto: console on a terminal, journal under systemd, else JSON lines.",
+        examples=["auto"],
+    )
+
+
+class EndpointsDocument(Section):
+    """The three hosts; only changed for a simulator."""
+
+    accounts: Url = Field(
+        default="https://accounts.athom.com",
+        description="Where the login is.",
+        examples=["https://accounts.athom.com"],
+    )
+    api: Url = Field(
+        default="https://api.athom.com",
+        description="Where OAuth and the account are.",
+        examples=["https://api.athom.com"],
+    )
+    homey: CloudidUrl = Field(
+        default="https://{cloudid}.connect.athom.com",
+        description="Where a Homey is reached through the cloud; {cloudid} may be absent.",
+        examples=["https://{cloudid}.connect.athom.com"],
+    )

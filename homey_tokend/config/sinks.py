@@ -5,43 +5,36 @@ import json
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from homey_tokend.config.field_types import (
+    NULLABLE,
+    Argv,
+    FilePath,
+    Flag,
+    Mode,
+    Section,
+    Timeout,
+    invalid_value,
+    text,
 )
 
-from homey_tokend.config.fields import WRITTEN, Argv, FilePath, Flag, Mode, duration_schema
-from homey_tokend.config.nodes import Text
-from homey_tokend.config.readers import choice, leaf, spans, text
-from homey_tokend.config.sections import MAPPING, Section
-from homey_tokend.config.words import invalid_value, kind
-
-_TIMEOUT = (timedelta(milliseconds=100), timedelta(minutes=10))
-
+_Variable = Annotated[
+    str,
+    text(r"^[^\x00-\x1f\x7f]{1,128}$", "a variable's name", "Write the name that Homey shows."),
+]
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_VARIABLE = r"[^\x00-\x1f\x7f]{1,128}"
-
-_variable = text("a variable's name", _VARIABLE, "Write the name that Homey shows.")
-_any_uuid = text("a UUID", _UUID, "Copy the variable's id from Homey, or give its name instead.")
-
-
-def _uuid(value: Text) -> str:
-    """A UUID as Homey writes it, in small letters."""
-    return _any_uuid(value).lower()
+_Uuid = Annotated[
+    str,
+    text(f"^{_UUID}$", "a UUID", "Copy the variable's id from Homey, or give its name instead."),
+    # Homey writes it in small letters.
+    AfterValidator(str.lower),
+]
 
 
 def _require_type(schema: dict[str, Any]) -> None:
+    # In a file the type must be written, though code has it as a default.
     schema["required"] = ["type", *schema.get("required", ())]
-
-
-class _Sink(Section):
-    """What all sinks share: in a file the type must be written, though code has it as a default."""
-
-    model_config = ConfigDict(json_schema_extra=_require_type)
 
 
 def _require_one(schema: dict[str, Any]) -> None:
@@ -50,10 +43,7 @@ def _require_one(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": [k], "properties": {k: given}} for k in ("name", "id")]
 
 
-_NAME_OR_NONE = WithJsonSchema({"type": [*WRITTEN, "null"], "pattern": f"^{_VARIABLE}$"})
-
-
-class LogicVariableConfig(_Sink):
+class LogicVariableConfig(Section):
     """A text variable of Homey's logic: exactly one of name and id names it."""
 
     model_config = ConfigDict(json_schema_extra=_require_one)
@@ -61,14 +51,10 @@ class LogicVariableConfig(_Sink):
     type: Literal["logic_variable"] = Field(
         default="logic_variable", description="The kind of sink."
     )
-    name: Annotated[str | None, leaf(_variable, nullable=True), _NAME_OR_NONE] = Field(
+    name: Annotated[_Variable | None, NULLABLE] = Field(
         default=None, description="The variable's name.", examples=["accesstoken"]
     )
-    id: Annotated[
-        str | None,
-        leaf(_uuid, nullable=True),
-        WithJsonSchema({"type": ["string", "null"], "pattern": f"^{_UUID}$"}),
-    ] = Field(
+    id: Annotated[_Uuid | None, NULLABLE] = Field(
         default=None,
         description="The variable's id, a UUID; it survives a renaming.",
         examples=["0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11"],
@@ -78,33 +64,21 @@ class LogicVariableConfig(_Sink):
         default=False,
         description="Whether a missing variable of this name is made.",
         examples=[True],
-        validate_default=True,
     )
-
-    expires_variable: Annotated[str | None, leaf(_variable, nullable=True), _NAME_OR_NONE] = Field(
+    expires_variable: Annotated[_Variable | None, NULLABLE] = Field(
         default=None,
         description="The name of a text variable that tells when the token ends (RFC 3339, UTC).",
         examples=["accesstoken_expires"],
     )
-    state_variable: Annotated[str | None, leaf(_variable, nullable=True), _NAME_OR_NONE] = Field(
+    state_variable: Annotated[_Variable | None, NULLABLE] = Field(
         default=None,
         description="The name of a text variable: ok, or why refreshing fails.",
         examples=["accesstoken_state"],
     )
 
-    @field_validator("expires_variable", "state_variable")
-    @classmethod
-    def _of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
-        for other in ("name", "expires_variable"):
-            if value is not None and other != info.field_name and value == info.data.get(other):
-                raise invalid_value(
-                    f"is the variable of {other}, too", "Give each a variable of its own."
-                )
-        return value
-
     @field_validator("id")
     @classmethod
-    def _one_of_both(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _name_or_id(cls, value: str | None, info: ValidationInfo) -> str | None:
         if "name" not in info.data:
             return value
         named = info.data["name"] is not None
@@ -118,11 +92,21 @@ class LogicVariableConfig(_Sink):
 
     @field_validator("create")
     @classmethod
-    def _by_name(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's way
+    def _create_by_name(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  pydantic's way
         if value and info.data.get("id") is not None:
             raise invalid_value(
                 "needs a name, and the variable has an id", "Write name, or drop create."
             )
+        return value
+
+    @field_validator("expires_variable", "state_variable")
+    @classmethod
+    def _of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
+        for other in ("name", "expires_variable"):
+            if value is not None and other != info.field_name and value == info.data.get(other):
+                raise invalid_value(
+                    f"is the variable of {other}, too", "Give each a variable of its own."
+                )
         return value
 
     @property
@@ -137,8 +121,10 @@ class LogicVariableConfig(_Sink):
         return (self.target, *(f"logic_variable:{name}" for name in beside if name is not None))
 
 
-class FileSinkConfig(_Sink):
+class FileSinkConfig(Section):
     """A file, replaced whole."""
+
+    model_config = ConfigDict(json_schema_extra=_require_type)
 
     type: Literal["file"] = Field(default="file", description="The kind of sink.")
     path: FilePath = Field(
@@ -150,11 +136,7 @@ class FileSinkConfig(_Sink):
         description="The file's mode, octal.",
         examples=["0640"],
     )
-    format: Annotated[
-        Literal["raw", "env", "json"],
-        leaf(choice("raw", "env", "json")),
-        WithJsonSchema({"enum": ["raw", "env", "json"]}),
-    ] = Field(
+    format: Literal["raw", "env", "json"] = Field(
         default="raw",
         description="raw: the token and a newline. env: lines for EnvironmentFile=. json: an object.",
         examples=["raw"],
@@ -166,54 +148,31 @@ class FileSinkConfig(_Sink):
         return f"file:{self.path}"
 
 
-_OCCASIONS = ("token", "error", "recovered")
-_occasion = choice(*_OCCASIONS)
-
-
-def _occasions(value: object) -> tuple[str, ...]:
-    """A list of occasions, each once."""
-    if isinstance(value, tuple):
-        return value
-    if not isinstance(value, list) or not value:
-        what = "is an empty list" if value == [] else f"is {kind(value)} where a list belongs"
-        raise invalid_value(what, "Write a list: [token, error, recovered].")
-    if not all(isinstance(each, Text) for each in value):
-        raise invalid_value(
-            "holds something else than words", "Write a list: [token, error, recovered]."
-        )
-    found = tuple(_occasion(each) for each in value)
-    if len(set(found)) < len(found):
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) < len(value):
         raise invalid_value("names an occasion twice", "Write each once.")
-    return found
+    return value
 
 
-class ExecSinkConfig(_Sink):
+class ExecSinkConfig(Section):
     """A command that is given the token on its standard input, as JSON."""
+
+    model_config = ConfigDict(json_schema_extra=_require_type)
 
     type: Literal["exec"] = Field(default="exec", description="The kind of sink.")
     command: Argv = Field(
         description="The program and its arguments. Never the token.",
         examples=[["/opt/bin/on-token"]],
     )
-    timeout: Annotated[
-        timedelta, leaf(spans(*_TIMEOUT)), WithJsonSchema(duration_schema(*_TIMEOUT))
-    ] = Field(
+    timeout: Timeout = Field(
         default=timedelta(seconds=30),
         description="How long the command may take. 100ms to 10m.",
         examples=["30s"],
     )
-
     on: Annotated[
         tuple[Literal["token", "error", "recovered"], ...],
-        PlainValidator(_occasions),
-        WithJsonSchema(
-            {
-                "type": "array",
-                "items": {"enum": list(_OCCASIONS)},
-                "minItems": 1,
-                "uniqueItems": True,
-            }
-        ),
+        Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_each_once),
     ] = Field(
         default=("token",),
         description="What it is run on: a fresh token, a refresh that fails, and its recovery.",
@@ -231,6 +190,5 @@ class ExecSinkConfig(_Sink):
 
 
 SinkConfig = Annotated[
-    Annotated[LogicVariableConfig | FileSinkConfig | ExecSinkConfig, Field(discriminator="type")],
-    MAPPING,
+    LogicVariableConfig | FileSinkConfig | ExecSinkConfig, Field(discriminator="type")
 ]

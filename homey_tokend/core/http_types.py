@@ -1,6 +1,7 @@
 """What is asked of a host and what it answers, as values; a transport sends them."""
 
 import enum
+import ipaddress
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -96,3 +97,13 @@ class Response:
 #: A conversation yields Requests, is sent Responses and returns a value; failures of the
 #: transport are thrown into it.
 Flow = Generator[Request, Response, T]
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine (RFC 6761, 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

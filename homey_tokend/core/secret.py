@@ -8,6 +8,11 @@ from typing import NoReturn
 
 _MASK = "<secret>"
 
+#: The keys of a Homey whose value is a secret or says where to read one.
+SECRET_KEYS = ("email", "password", "client_id", "client_secret", "totp_secret")
+#: Those of them whose value nobody else may read.
+GUARDED_KEYS = ("password", "client_secret", "totp_secret")
+
 
 class Secret:
     """Text that does not print itself.

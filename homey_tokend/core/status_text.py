@@ -1,7 +1,9 @@
 """A Homey's status document told to people: local times, and how long that is from now."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
+
+from homey_tokend.core.timefmt import relative
 
 _Document = Mapping[str, object]
 
@@ -25,19 +27,6 @@ def format_homey(homey: _Document) -> str:
     ]
     lines = [f"  {name:<9}{text}\n" for name, text in rows if text]
     return f"{homey.get('name')}: {homey.get('health')}  {homey.get('url')}\n" + "".join(lines)
-
-
-def rough_span(length: timedelta) -> str:
-    """A length of time in its two largest units: ``11 h 32 min``."""
-    left = int(abs(length).total_seconds())
-    parts: list[str] = []
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count} {unit}" if count else "")
-        if len(parts) == 2:
-            break
-    return " ".join(filter(None, parts)) or "0 s"
 
 
 def _token(token: _Document | None, now: datetime | None) -> str:
@@ -91,10 +80,7 @@ def _when(text: object, now: datetime | None) -> str:
     local = at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     if now is None:
         return local
-    if abs(at - now) < timedelta(seconds=1):
-        return f"{local} (now)"
-    away = rough_span(at - now)
-    return f"{local} (in {away})" if at >= now else f"{local} ({away} ago)"
+    return f"{local} ({relative(at, now)})"
 
 
 def _instant(text: object) -> datetime | None:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from homey_tokend.config import Config
-from homey_tokend.core.secret import SecretSource
-
-_KEYS = ("email", "password", "client_id", "client_secret", "totp_secret")
+from homey_tokend.config.files import reason_of
+from homey_tokend.core.secret import SECRET_KEYS, SecretSource
 
 
 def warnings(config: Config) -> list[str]:
@@ -25,7 +24,7 @@ def _named(config: Config) -> dict[str, str]:
     """The files, each with the first place that names it."""
     found: dict[str, str] = {}
     for homey in config.homeys.values():
-        for key in _KEYS:
+        for key in SECRET_KEYS:
             ref = getattr(homey, key)
             if ref is not None and ref.source is SecretSource.FILE:
                 found.setdefault(ref.argument, ref.place or f"homeys.{homey.name}.{key}")
@@ -38,8 +37,7 @@ def _doubtful(path: str) -> Iterator[str]:
     except PermissionError:
         return
     except OSError as error:
-        reason = (error.strerror or "it failed").lower()
-        yield f"the file {path} cannot be read: {reason}. Write the value into it, or correct the path."
+        yield f"the file {path} cannot be read: {reason_of(error)}. Write the value into it, or correct the path."
         return
     if not stat.S_ISREG(found.st_mode):
         yield f"{path} is not a plain file. Name one, or use {{command: …}}."

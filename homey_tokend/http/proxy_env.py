@@ -108,7 +108,7 @@ def _is_local(host: str) -> bool:
     except ValueError:
         name = host.lower().rstrip(".")
         return "." not in name or name.endswith(_LOCAL_SUFFIXES)
-    return address.is_private or address.is_loopback or address.is_link_local
+    return address.is_private or address.is_link_local
 
 
 def _parse(variable: str, text: str) -> Proxy:

@@ -11,6 +11,7 @@ import structlog
 from homey_tokend.core import events
 from homey_tokend.core.errors import Rejected, TokendError
 from homey_tokend.core.status import View
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
 
 log = structlog.get_logger()
@@ -136,4 +137,4 @@ class Reporter:
 
 def stamp(at: datetime | None) -> str | None:
     """An instant as log lines show it."""
-    return None if at is None else at.isoformat(timespec="seconds")
+    return None if at is None else rfc3339(at)

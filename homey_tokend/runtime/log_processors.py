@@ -1,13 +1,14 @@
 """What our log adds to structlog: redaction, escaping and the journal's form."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from homey_tokend.core.redact import MASK, Redactor, is_secret_name
+from homey_tokend.core.timefmt import rfc3339
 
 #: Shown first, in this order, and set by ourselves: not redacted field by field, for a short
 #: password may be a word of them.
@@ -60,8 +61,8 @@ def _plain(value: object) -> Any:
         return value
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, datetime | date):
-        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return rfc3339(value, "auto")
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -1,9 +1,10 @@
 """The JSON documents of the API: pure, and but for one of them without a token."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from homey_tokend.core.status import Health, SinkView, Trouble, View
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Token
 
 #: From well to worst: the whole is as well as the worst of its parts.
@@ -12,9 +13,7 @@ _ORDER = (Health.OK, Health.STARTING, Health.TROUBLED, Health.DEGRADED, Health.D
 
 def instant(at: datetime | None) -> str | None:
     """RFC 3339 in UTC, whole seconds (rounded down), or None for none."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else rfc3339(at)
 
 
 def seconds_left(token: Token, now: datetime) -> int:

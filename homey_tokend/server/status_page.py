@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from homey_tokend.core.status import SinkView, Trouble, View
-from homey_tokend.core.status_text import rough_span
+from homey_tokend.core.timefmt import relative
 
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em}"
@@ -127,8 +127,7 @@ def _trouble(name: str, trouble: Trouble, now: datetime) -> Iterator[tuple[str, 
 
 
 def _when(at: datetime, now: datetime) -> str:
-    away = rough_span(at - now)
-    return f"{_at(at)} (in {away})" if at >= now else f"{_at(at)} ({away} ago)"
+    return f"{_at(at)} ({relative(at, now)})"
 
 
 def _at(at: datetime) -> str:

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from homey_tokend.core.events import RefreshFailed, RefreshRecovered
 from homey_tokend.core.ports import Notification
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery, DeliveryResult
 from homey_tokend.runtime.command import GRACE, Command, Environ
-from homey_tokend.sinks.payload import json_line, rfc3339, token_document
+from homey_tokend.sinks.payload import json_line, token_document
 
 
 class ExecSink:

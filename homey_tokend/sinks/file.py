@@ -11,13 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
+from homey_tokend.config.files import reason_of
 from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.tokens import Delivery, DeliveryResult
 from homey_tokend.runtime.workers import SerialWorker, WorkerPool
 from homey_tokend.sinks.payload import env_lines, json_line, token_document
 from homey_tokend.storage.atomic import (
     no_hook,
-    reason_of,
     remedy_of,
     remove_leftovers,
     write_atomic,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from homey_tokend.core.ports import Transport
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery, DeliveryResult, Token
-from homey_tokend.sinks.payload import rfc3339
 from homey_tokend.sinks.text_variable import TextVariable
 
 #: What is remembered of the variable that tells the end begins with this.

@@ -2,19 +2,14 @@
 
 import json
 import re
-from datetime import UTC, datetime
 
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery
 
 #: What needs no quotes, neither in sh nor for systemd; ``docker --env-file`` knows no quotes.
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 #: What both sh and systemd take a backslash before, within double quotes.
 _SPECIAL = re.compile(r'(["\\$`])')
-
-
-def rfc3339(at: datetime) -> str:
-    """RFC 3339 in UTC; a fraction of a second is dropped, so that no expiry is told too late."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def token_document(delivery: Delivery) -> dict[str, object]:

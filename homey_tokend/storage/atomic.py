@@ -40,11 +40,6 @@ def remedy_of(error: OSError) -> str:
     return _REMEDIES.get(error.errno or 0, "")
 
 
-def reason_of(error: OSError) -> str:
-    """The system's words for an error, without the path: lower case, no full stop."""
-    return os.strerror(error.errno or errno.EIO).lower()
-
-
 @contextlib.contextmanager
 def open_folder(path: Path) -> Iterator[int]:
     """The folder of a file, held open: nobody can swap it between two steps."""

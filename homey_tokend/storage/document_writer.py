@@ -9,6 +9,7 @@ from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.sink import SinkState
 from homey_tokend.core.status import Trouble
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Token
 from homey_tokend.storage.document_contents import VERSION, StateDocument
 
@@ -28,7 +29,7 @@ def to_json(book: StateDocument) -> bytes:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+    return None if at is None else rfc3339(at, "auto")
 
 
 def _homey(state: HomeyState) -> Json:

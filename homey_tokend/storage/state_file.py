@@ -8,13 +8,13 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from homey_tokend.config.files import read_bounded, reason_of
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
 from homey_tokend.runtime.workers import SerialWorker, WorkerPool
 from homey_tokend.storage.atomic import (
     names_in,
     no_hook,
     open_folder,
-    reason_of,
     remedy_of,
     remove_leftovers,
     sync_folder,
@@ -83,12 +83,13 @@ class StateFile:
     def _load(self) -> bytes | None:
         remove_leftovers(self._path)
         try:
-            blob = _read_bounded(self._path)
+            # A FIFO in the place must not hold up the start.
+            blob, mode = read_bounded(self._path, STATE_LIMIT, plain_only=True)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._unusable("read", error) from error
-        if blob is None or len(blob) > STATE_LIMIT:
+        if not stat.S_ISREG(mode) or len(blob) > STATE_LIMIT:
             raise StateUnusable(
                 f"the state {self._path} is no plain file of at most {STATE_LIMIT} bytes",
                 remedy="Move it away; the daemon signs in anew.",
@@ -124,18 +125,6 @@ class StateFile:
         return StateUnusable(
             f"cannot {act} the state {self._path}: {reason_of(error)}", remedy=remedy_of(error)
         )
-
-
-def _read_bounded(path: Path) -> bytes | None:
-    """At most one byte more than ``STATE_LIMIT``; None where it is no plain file.
-
-    O_NONBLOCK: a FIFO in the place must not hold up the start.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
-        return file.read(STATE_LIMIT + 1)
 
 
 def _next_damaged(name: str, folder: int) -> str:

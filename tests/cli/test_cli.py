@@ -255,21 +255,6 @@ def test_refresh_that_is_not_done(desk: FakeDesk, run: Run) -> None:
     assert too_soon[2].endswith("home: home is refreshed again in 30 s at the earliest\n")
 
 
-@pytest.mark.parametrize(
-    ("length", "told"),
-    [
-        (timedelta(0), "0 s"),
-        (timedelta(seconds=59), "59 s"),
-        (timedelta(hours=1, seconds=5), "1 h"),
-        (timedelta(days=2, hours=3, minutes=4), "2 d 3 h"),
-        (timedelta(minutes=-2, seconds=-3), "2 min 3 s"),
-    ],
-)
-def test_spans(length: timedelta, told: str) -> None:
-    """A span is told in its two largest units."""
-    assert status_text.rough_span(length) == told
-
-
 def test_a_strange_document() -> None:
     """What an older or newer daemon leaves out or writes otherwise is told as far as it goes."""
     bare = status_text.format_homey({"name": "home", "token": 5, "sinks": "x", "renew_at": "soon"})

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from homey_tokend.cli import parser
-from homey_tokend.config.document import SECTIONS
+from homey_tokend.config.model import SECTIONS
 from tests.support.cli_page import commands
 from tests.support.man_pages import FOLDER, pages
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from homey_tokend.config import Config, DefaultPaths, LogicVariableConfig, schema
-from homey_tokend.config.document import SECTIONS, ConfigDocument
 from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES, KNOWN
-from homey_tokend.config.sections import Section
+from homey_tokend.config.field_types import Section
+from homey_tokend.config.model import SECTIONS, ConfigDocument
 from tests.config.texts import read, told
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,8 @@ from homey_tokend.config import (
     DefaultPaths,
     FileSinkConfig,
     LogicVariableConfig,
-    from_environment,
 )
-from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES
+from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES, from_environment
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import SecretRef, SecretSource

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.config import DefaultPaths, locate
+from homey_tokend.config import DefaultPaths, load, locate
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
 CANARY = "canary-5f3a-Hunter2"
@@ -80,7 +80,7 @@ def test_named_and_missing(tmp_path: Path) -> None:
     path = str(tmp_path / "none.yaml")
     for explicit, environ in ((path, {}), (None, {"HOMEY_TOKEND_CONFIG": path})):
         with pytest.raises(ConfigurationInvalid) as raised:
-            locate.load(explicit, environ)
+            load(explicit, environ)
         [fault] = faults(raised)
 
         assert path == fault.source
@@ -93,7 +93,7 @@ def test_there_and_unreadable(system: Path, tmp_path: Path) -> None:
     (system / "etc").mkdir()
     (system / "etc/config.yaml").symlink_to("config.yaml")
     with pytest.raises(ConfigurationInvalid) as raised:
-        locate.find(None, {}, tmp_path)
+        load(None, {"HOME": str(tmp_path)})
     [fault] = faults(raised)
 
     assert "cannot be read: too many levels of symbolic links" == fault.message
@@ -102,7 +102,7 @@ def test_there_and_unreadable(system: Path, tmp_path: Path) -> None:
 def test_folder(tmp_path: Path) -> None:
     """A folder in the place of the file is told as one."""
     with pytest.raises(ConfigurationInvalid) as raised:
-        locate.load(str(tmp_path), {})
+        load(str(tmp_path), {})
     [fault] = faults(raised)
 
     assert "is a folder" == fault.message
@@ -120,7 +120,7 @@ def test_folder_that_cannot_be_entered(system: Path, tmp_path: Path) -> None:
         os.seteuid(65534)
     try:
         with pytest.raises(ConfigurationInvalid) as raised:
-            locate.find(None, {}, tmp_path)
+            load(None, {"HOME": str(tmp_path)})
     finally:
         if root:
             os.seteuid(0)
@@ -133,7 +133,7 @@ def test_folder_that_cannot_be_entered(system: Path, tmp_path: Path) -> None:
 def test_nul_in_the_name() -> None:
     """A NUL in the name is told, not thrown."""
     with pytest.raises(ConfigurationInvalid) as raised:
-        locate.load("a\0b", {})
+        load("a\0b", {})
     [fault] = faults(raised)
 
     assert "holds a NUL character" == fault.message
@@ -142,7 +142,7 @@ def test_nul_in_the_name() -> None:
 def test_error_while_it_is_read() -> None:
     """A file that opens and gives an error is told: /proc/self/mem has nothing at 0."""
     with pytest.raises(ConfigurationInvalid) as raised:
-        locate.load("/proc/self/mem", {})
+        load("/proc/self/mem", {})
     [fault] = faults(raised)
 
     assert "cannot be read: input/output error" == fault.message
@@ -151,7 +151,7 @@ def test_error_while_it_is_read() -> None:
 def test_endless_file() -> None:
     """An endless file is read up to the bound, and told."""
     with pytest.raises(ConfigurationInvalid) as raised:
-        locate.load("/dev/zero", {})
+        load("/dev/zero", {})
     [fault] = faults(raised)
 
     assert "is larger than 1 MiB" == fault.message
@@ -161,7 +161,7 @@ def test_pipe_without_a_writer(tmp_path: Path) -> None:
     """A pipe that nobody writes to does not hold the start up."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigurationInvalid) as raised:
-        locate.load(str(tmp_path / "pipe"), {})
+        load(str(tmp_path / "pipe"), {})
     [fault] = faults(raised)
 
     assert "is empty" == fault.message
@@ -175,7 +175,7 @@ def test_pipe_of_the_shell() -> None:
     writer.start()
     closer = threading.Timer(0.1, pipe.close)
     closer.start()
-    config = locate.load(f"/dev/fd/{reading}", {})
+    config = load(f"/dev/fd/{reading}", {})
     writer.join()
     closer.join()
     os.close(reading)
@@ -187,7 +187,7 @@ def test_loaded_file(tmp_path: Path, system: Path) -> None:
     """A file is parsed with its path as source and the machine's folders as defaults."""
     (system / "run").mkdir()
     path = write(tmp_path / "config.yaml")
-    config = locate.load(str(path), {"HOME": str(tmp_path)})
+    config = load(str(path), {"HOME": str(tmp_path)})
 
     assert str(path) == config.source
     assert f"{path}:4:15 homeys.home.password" == config.homeys["home"].password.place
@@ -199,7 +199,7 @@ def test_loaded_file(tmp_path: Path, system: Path) -> None:
 def test_world_readable(tmp_path: Path) -> None:
     """A secret in a file that everybody can read is warned about, without the secret."""
     path = write(tmp_path / "config.yaml", mode=0o644)
-    [warning] = locate.load(str(path), {}).warnings
+    [warning] = load(str(path), {}).warnings
 
     assert "homeys.home.password" == warning.key
     assert "is a secret in a file that everybody on this machine can read" == warning.message
@@ -210,7 +210,7 @@ def test_group_readable(tmp_path: Path) -> None:
     """A file that only a group can read is how a daemon's file should be."""
     path = write(tmp_path / "config.yaml", mode=0o640)
 
-    assert () == locate.load(str(path), {}).warnings
+    assert () == load(str(path), {}).warnings
 
 
 def test_world_readable_without_secrets(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_world_readable_without_secrets(tmp_path: Path) -> None:
     text = MINIMAL.replace(CANARY, "{file: /etc/homey-tokend/password}")
     path = write(tmp_path / "config.yaml", text, mode=0o644)
 
-    assert () == locate.load(str(path), {}).warnings
+    assert () == load(str(path), {}).warnings
 
 
 def test_environment(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_environment(tmp_path: Path) -> None:
         "HOMEY_CLOUDID_FILE": str(cloudid),
         "HOME": str(tmp_path),
     }
-    config = locate.load(None, environ)
+    config = load(None, environ)
 
     assert "environment" == config.source
     assert "cloudid" == config.homeys["home"].cloudid
@@ -253,7 +253,7 @@ def test_bad_value_file(tmp_path: Path, content: bytes | None, words: str) -> No
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigurationInvalid) as raised:
-        locate.load(None, {"HOMEY_CLOUDID_FILE": str(path), "HOME": str(tmp_path)})
+        load(None, {"HOMEY_CLOUDID_FILE": str(path), "HOME": str(tmp_path)})
     [fault] = [fault for fault in faults(raised) if fault.key == "HOMEY_CLOUDID_FILE"]
 
     assert fault.message.endswith(words)
@@ -263,7 +263,7 @@ def test_bad_value_file(tmp_path: Path, content: bytes | None, words: str) -> No
 def test_nothing_at_all(tmp_path: Path, system: Path) -> None:
     """Where there is no configuration, every place is named, and what to do."""
     with pytest.raises(ConfigurationInvalid) as raised:
-        locate.load(None, {"HOME": str(tmp_path), "CONFIGURATION_DIRECTORY": "/no/such"})
+        load(None, {"HOME": str(tmp_path), "CONFIGURATION_DIRECTORY": "/no/such"})
     [fault] = faults(raised)
 
     assert (

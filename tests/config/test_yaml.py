@@ -51,8 +51,14 @@ TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
         (b"a: " + b"[" * 40, (1, 35), "more than 32 lists and mappings stand in each other"),
         (b"x: &x 1\na: [" + b"*x," * 1001 + b"]", (2, 3005), "there are more than 1000 aliases"),
         (b"a: [" + b"1," * 20000 + b"]", (1, 39999), TOO_MANY),
+        (b"a: [{b: c}\n", (2, 1), "a bracket or a brace is opened and never closed"),
+        (
+            b"a: &x 1\nb: &x 2\n",
+            (2, 4),
+            "a value starts with &, which names an anchor, and that name is taken above",
+        ),
     ],
-    ids=[f"text{number}" for number in range(35)],
+    ids=[f"text{number}" for number in range(37)],
 )
 def test_no_tree(data: bytes, place: tuple[int, int], message: str) -> None:
     """A text that is no tree has one fault with its place."""

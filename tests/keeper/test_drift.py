@@ -9,9 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from homey_tokend.core.errors import BearerRejected, SinkFailed
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery
 from homey_tokend.keeper import jobs
-from homey_tokend.sinks.payload import rfc3339
 from tests.keeper.household import HOUR, MINUTE, Household, Json
 from tests.keeper.test_reload import reloaded
 from tests.support.sink import FakeSink

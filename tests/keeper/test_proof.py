@@ -7,8 +7,8 @@ from datetime import timedelta
 from homey_tokend.build import Components
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.status import Health
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.simulator import Switches
-from homey_tokend.sinks.payload import rfc3339
 from tests.keeper.conftest import Begin
 from tests.keeper.household import DAY, HOUR, MINUTE, Household
 from tests.support.sink import FakeSink

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.config.daemon import SocketConfig
+from homey_tokend.config import SocketConfig
 from homey_tokend.core.errors import CannotServe
 from homey_tokend.runtime.systemd_sockets import inherited_sockets, overridden_keys
 

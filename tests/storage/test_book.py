@@ -130,7 +130,7 @@ def test_every_field_of_a_homey_and_an_account_is_stored_or_known_to_live_in_mem
 def test_the_book_is_text_that_a_person_can_read() -> None:
     text = to_json(BOOK).decode("ascii")
 
-    assert '"issued_at": "2026-03-01T12:00:00+00:00"' in text
+    assert '"issued_at": "2026-03-01T12:00:00Z"' in text
     assert text.endswith("}\n")
 
 

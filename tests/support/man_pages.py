@@ -12,14 +12,15 @@ from typing import Any
 
 from homey_tokend.cli import parser as cli
 from homey_tokend.config import schema
-from homey_tokend.config.document import SECTIONS
 from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES
+from homey_tokend.config.model import SECTIONS
+from homey_tokend.core.secret import SECRET_KEYS
 from tests.support.cli_page import TAIL, commands
 
 FOLDER = Path(__file__).parents[2] / "docs" / "man"
 
-#: Secrets have one schema with four alternatives; these places to read from are said once.
-_SECRETS = ("email", "password", "client_id", "client_secret", "totp_secret")
+#: Secrets have one schema; these places to read from are said once.
+_SOURCES = ("FileSource", "EnvSource", "CredentialSource", "CommandSource")
 
 _FILES = {
     "/etc/homey-tokend/config.yaml": "The configuration: homey-tokend.yaml(5).",
@@ -78,9 +79,9 @@ def configuration_page() -> str:
             "homey-tokend check tells all that is wrong with it."
         ),
         ".SH SECRETS",
-        _plain(f"{', '.join(_SECRETS)} are a text, or one of these:"),
+        _plain(f"{', '.join(SECRET_KEYS)} are a text, or one of these:"),
     ]
-    for source, meaning in _places(made["$defs"]["HomeyDocument"]["properties"]["password"]):
+    for source, meaning in _places(made["$defs"]):
         lines += [".TP", f".B {_plain(source)}", _plain(meaning)]
     lines += [".SH KEYS"]
     for path, model in SECTIONS.items():
@@ -162,9 +163,9 @@ def _place(path: tuple[str, ...]) -> str:
     return ".".join("NAME" if part == "*" else part for part in path)
 
 
-def _places(secret: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for choice in secret["anyOf"]:
-        for name, value in choice.get("properties", {}).items():
+def _places(shapes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for model in _SOURCES:
+        for name, value in shapes[model]["properties"].items():
             yield f"{{{name}: ...}}", value["description"]
 
 

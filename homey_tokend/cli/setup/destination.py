@@ -10,7 +10,9 @@ from pathlib import Path
 from homey_tokend import exit_codes
 from homey_tokend.client.transport import ClientError
 from homey_tokend.config import locate
-from homey_tokend.storage.atomic import reason_of, write_atomic
+from homey_tokend.config.files import reason_of
+from homey_tokend.core.secret import GUARDED_KEYS
+from homey_tokend.storage.atomic import write_atomic
 
 _GROUP = "homey-tokend"
 #: What systemd calls a file of the folder ``credentials`` (systemd/homey-tokend.service).
@@ -39,7 +41,7 @@ class Destination:
             ClientError: The configuration or a secret's file is there, or the folder cannot
                 be written.
         """
-        secrets = [self._file(key) for key in ("password", "client_secret", "totp_secret")]
+        secrets = [self._file(key) for key in GUARDED_KEYS]
         if self.config in secrets:
             raise ClientError(
                 f"{self.config} is where a secret goes",

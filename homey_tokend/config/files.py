@@ -1,0 +1,46 @@
+"""Read files of unknown kind and size."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+_CHUNK = 256 * 1024
+
+
+def read_bounded(path: Path | str, most: int, *, plain_only: bool = False) -> tuple[bytes, int]:
+    """Read a file that may be endless, a pipe or a device.
+
+    Blocks, though never for the writer of a pipe that nobody has open: that reads as empty.
+
+    Args:
+        path: Which file.
+        most: How many bytes it may have; of a larger one, one byte more is read.
+        plain_only: Read nothing of what is not a plain file.
+
+    Returns:
+        The content, and the file's type and mode (``st_mode``).
+
+    Raises:
+        OSError: It cannot be read; for a folder IsADirectoryError.
+        ValueError: The path holds a NUL character.
+    """
+    # Not blocking: opening a pipe would wait for its writer.
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(opened).st_mode
+        if plain_only and not stat.S_ISREG(mode):
+            return b"", mode
+        # A pipe that has a writer, as the shell's <(…) makes, is waited for.
+        os.set_blocking(opened, True)
+        data = b""
+        while len(data) <= most and (more := os.read(opened, min(_CHUNK, most + 1 - len(data)))):
+            data += more
+    finally:
+        os.close(opened)
+    return data, mode
+
+
+def reason_of(error: OSError) -> str:
+    """Return the system's words for an error, without the path: lower case, no full stop."""
+    return os.strerror(error.errno or errno.EIO).lower()

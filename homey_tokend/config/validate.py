@@ -1,0 +1,100 @@
+"""What is written, with its places, to a checked Config, or every fault of it at once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from homey_tokend.config.checks import conflicts, warnings
+from homey_tokend.config.faults import MOST, validation_faults
+from homey_tokend.config.model import (
+    Config,
+    ConfigDocument,
+    DefaultPaths,
+    HomeyConfig,
+    HomeyDocument,
+)
+from homey_tokend.config.sections import SocketConfig, StateConfig
+from homey_tokend.config.tree import Tree, dotted, invalid
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
+from homey_tokend.core.http_types import Endpoints
+from homey_tokend.core.secret import SECRET_KEYS
+
+
+def validate(
+    tree: Tree,
+    *,
+    defaults: DefaultPaths,
+    path: str = "",
+    warn: Callable[[ConfigDocument], Iterable[ConfigFault]],
+) -> Config:
+    """Make a Config of what is written.
+
+    Args:
+        tree: What is written, and what was found wrong with it already.
+        defaults: The machine's default folders.
+        path: The file that it was read from, absolute; empty: none.
+        warn: Gives further warnings, once the document is known.
+
+    Raises:
+        ConfigurationInvalid: It has faults; all that can be found at once are in it.
+    """
+    if not isinstance(tree.data, dict):
+        raise invalid(
+            tree.source,
+            tree.mark(()),
+            "there is no mapping at the top",
+            "Start with the key homeys.",
+        )
+    # Keys x-… at the top are free, for anchors.
+    data = {key: value for key, value in tree.data.items() if not key.startswith("x-")}
+    faults = [*tree.faults, *conflicts(tree, defaults, path)]
+    document = None
+    try:
+        document = ConfigDocument.model_validate(data)
+    except ValidationError as exc:
+        faults += validation_faults(exc, tree)
+    if document is None or faults:
+        raise ConfigurationInvalid(_bounded(faults, tree.source)) from None
+    return Config(
+        homeys=MappingProxyType(
+            {name: _homey(name, homey, tree) for name, homey in document.homeys.items()}
+        ),
+        refresh=document.refresh,
+        socket=_with_path(document.socket, defaults.socket),
+        http=document.http,
+        state=_with_path(document.state, defaults.state),
+        log=document.log,
+        endpoints=Endpoints(**dict(document.endpoints)),
+        warnings=(*warnings(document, tree), *warn(document)),
+        source=tree.source,
+    )
+
+
+def _bounded(faults: Sequence[ConfigFault], source: str) -> Sequence[ConfigFault]:
+    if len(faults) <= MOST:
+        return faults
+    more = ConfigFault(source, 0, 0, "", f"has more than {MOST} faults", "The first ones follow.")
+    return [more, *sorted(faults)[:MOST]]
+
+
+_S = TypeVar("_S", SocketConfig, StateConfig)
+
+
+def _with_path(section: _S, default: Path) -> _S:
+    if "path" in section.model_fields_set:
+        return section
+    return section.model_copy(update={"path": default})
+
+
+def _homey(name: str, document: HomeyDocument, tree: Tree) -> HomeyConfig:
+    values = dict(document)
+    for key in SECRET_KEYS:
+        if values[key] is not None:
+            mark = tree.mark(("homeys", name, key))
+            place = f"{tree.source}:{mark.line}:{mark.column}" if mark.line else tree.source
+            values[key] = replace(values[key], place=f"{place} {dotted(('homeys', name, key))}")
+    return HomeyConfig(name=name, **values)

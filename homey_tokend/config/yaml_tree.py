@@ -1,0 +1,326 @@
+"""YAML text to plain data that knows where each value stands: the only module with PyYAML.
+
+Nodes are composed and never constructed: PyYAML's constructor lets the last of duplicate
+keys win and makes 83 of ``0123``. libyaml reads where PyYAML has it; what it refuses is
+read again by the parser in Python, whose problems the words below are chosen by and which
+takes JSON's surrogate pairs. No text of PyYAML reaches a user: it may repeat what stands in
+the file, and that may be a password.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from homey_tokend.config.tree import KeyPath, Mark, Null, Tree, dotted, invalid
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
+
+#: How deep may lists and mappings stand in each other? The deepest real key is at 6.
+MOST_DEPTH = 32
+MOST_ALIASES = 1000
+#: How many nodes may there be, aliases counted as what they stand for? Sixteen lines can
+#: stand for a billion ("billion laughs").
+MOST_NODES = 20_000
+
+#: Tags of our own for what is resolved; a file cannot write them by mistake.
+_NULL, _MERGE = "null", "<<"
+_TAG = "tag:yaml.org,2002:"
+_KNOWN_TAGS = {
+    yaml.ScalarNode: {_NULL, _MERGE, *(_TAG + tag for tag in ("str", "int", "float", "bool", "null"))},
+    yaml.SequenceNode: {_TAG + "seq"},
+    yaml.MappingNode: {_TAG + "map"},
+}  # fmt: skip
+
+#: Not which tag, anchor or alias: an unquoted password may well start with such a mark.
+_WRONG_TAG = (
+    "a value starts with !, which names a tag that is not known here",
+    "Put it in quotes if it is text; else take the tag out.",
+)
+_NO_VALUE = (
+    "a value starts with &, which names an anchor, and nothing follows it",
+    "Put it in quotes if it is text; else write what the anchor names.",
+)
+_NO_TEXT = ("the text holds an escape for NUL or for half a character", "Take the escape out.")
+_NO_MERGE = (
+    "<< merges something that is not a mapping",
+    "Write an alias of a mapping after it, or a list of such.",
+)
+_NO_KEY = (
+    "a list or a mapping stands where a key belongs",
+    "Put text that starts with a brace or a bracket in quotes.",
+)
+_ALIAS_KEY = ("an alias of a list or mapping is a key", "Write a word.")
+_DEEP = (
+    f"more than {MOST_DEPTH} lists and mappings stand in each other",
+    "Check brackets and indentation.",
+)
+_LARGE = (
+    f"there are more than {MOST_NODES} values, aliases counted as what they name",
+    "Check that it is the right file, and use fewer aliases.",
+)
+
+#: PyYAML's problems (scanner, parser and composer of 6.0), by how they begin, in our words.
+_PROBLEMS = (
+    (_DEEP[0], *_DEEP),
+    (_LARGE[0], *_LARGE),
+    ("but found another document", "a second document starts here", "Keep one; take --- out."),
+    ("found undefined alias",
+     "a value starts with *, which names an alias, and no anchor has that name",
+     "Put it in quotes if it is text; else write the anchor before it."),
+    ("second occurrence",
+     "a value starts with &, which names an anchor, and that name is taken above",
+     "Put it in quotes if it is text; else give each anchor a name of its own."),
+    ("mapping values are not allowed", "a colon stands where none belongs",
+     "Quote text that holds a colon and a blank, and check the indentation."),
+    ("could not find expected ':'", "a key has no colon, or a text goes on without indentation",
+     "Write key, colon, blank, value on one line."),
+    ("expected <block end>", "the indentation does not fit the lines above",
+     "Indent keys of one mapping alike."),
+    ("found unexpected end of stream", "a quote is opened and never closed", "Close it."),
+    ("found unknown escape character", "a backslash is followed by a character without meaning",
+     "Use single quotes, in which a backslash is a backslash."),
+)  # fmt: skip
+#: By the character at the place, where that tells more than PyYAML does.
+_STARTS = {
+    "\t": ("a tab stands where blanks belong", "Indent with blanks."),
+    "@": ("a value starts with @", "Put it in quotes."),
+    "`": ("a value starts with a backtick", "Put it in quotes."),
+    "%": ("a value starts with %", "Put it in quotes."),
+    "*": ("a value starts with *, which names an alias", "Put it in quotes if it is text."),
+    "&": ("a value starts with &, which names an anchor", "Put it in quotes if it is text."),
+    "!": ("a value starts with !, which names a tag", "Put it in quotes if it is text."),
+}
+
+
+class _Bounds:
+    """Counts what a loader composes: its resolver is told of each node before and after it."""
+
+    _nodes = _depth = 0
+
+    def descend_resolver(self, *_: object) -> None:
+        self._nodes += 1
+        self._depth += 1
+        if self._nodes > MOST_NODES:
+            self.stop(_LARGE)
+        if self._depth > MOST_DEPTH:
+            self.stop(_DEEP)
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
+
+    def stop(self, _: tuple[str, str]) -> None:
+        """Raise; the loader in Python, which reads again, tells the place."""
+        raise yaml.YAMLError
+
+
+class _PythonLoader(_Bounds, yaml.SafeLoader):
+    """PyYAML's own parser; of plain scalars only null and the merge key are not text."""
+
+    def stop(self, words: tuple[str, str]) -> None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # types-PyYAML's gap
+        if words is not _DEEP or isinstance(event, yaml.CollectionStartEvent):
+            raise yaml.MarkedYAMLError(problem=words[0], problem_mark=event.start_mark)
+
+
+class _FastLoader(_Bounds, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # one of two
+    """The same with libyaml."""
+
+
+for _loader in (_PythonLoader, _FastLoader):
+    _loader.yaml_implicit_resolvers = {}
+    _loader.add_implicit_resolver(_NULL, re.compile("(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+    _loader.add_implicit_resolver(_MERGE, re.compile("<<$"), ["<"])
+
+
+def read_yaml(text: str, source: str) -> Tree:
+    """Read the text of a file.
+
+    Raises:
+        ConfigurationInvalid: It is no YAML, empty, or beyond a bound.
+    """
+    root, aliases = _compose(text, source)
+    if root is None or root.tag == _NULL:
+        raise invalid(source, Mark(1, 1), "is empty", "Start from config.example.yaml.")
+    _Aliases(source, aliases).check(root)
+    reader = _Reader(text, Tree(source))
+    reader.tree.data = reader.read(root, ())
+    return reader.tree
+
+
+def _compose(text: str, source: str) -> tuple[yaml.Node | None, list[Mark]]:
+    """The root node, and the places of all aliases in the order of the text."""
+    try:
+        return _compose_by(_FastLoader, text)
+    except yaml.YAMLError:
+        try:
+            return _compose_by(_PythonLoader, text)
+        except yaml.YAMLError as exc:
+            raise ConfigurationInvalid([_syntax_fault(exc, text, source)]) from None
+
+
+def _compose_by(
+    loader_class: type[yaml.SafeLoader], text: str
+) -> tuple[yaml.Node | None, list[Mark]]:
+    loader = loader_class(text)
+    try:
+        root = loader.get_single_node()
+    except (ValueError, OverflowError):
+        # chr() of an escape such as "\UFFFFFFFF" is not checked in PyYAML's own scanner.
+        raise yaml.MarkedYAMLError(problem="", problem_mark=loader.get_mark()) from None
+    finally:
+        loader.dispose()
+    # A node that is composed of an alias has the place of its anchor: events have its own.
+    events = yaml.parse(text, loader_class) if "*" in text else ()
+    return root, [_mark(event) for event in events if isinstance(event, yaml.AliasEvent)]
+
+
+def _syntax_fault(exc: yaml.YAMLError, text: str, source: str) -> ConfigFault:
+    mark, problem = getattr(exc, "problem_mark", None), getattr(exc, "problem", None) or ""
+    place, index = (Mark(mark.line + 1, mark.column + 1), mark.index) if mark else (Mark(0, 0), -1)
+    words = _STARTS.get(text[index : index + 1]) if "cannot start" in problem else None
+    for start, message, remedy in _PROBLEMS:
+        if words is None and problem.startswith(start):
+            words = (message, remedy)
+    if words is None and problem.endswith("'<stream end>'"):
+        words = "a bracket or a brace is opened and never closed", "Close it."
+    message, remedy = words or (
+        "is not YAML from here on",
+        "Check quotes, brackets and indentation just before this place.",
+    )
+    return ConfigFault(source, *place, "", message, remedy)
+
+
+def _mark(found: yaml.Event | yaml.Node) -> Mark:
+    start: Any = found.start_mark  # PyYAML always sets it, whatever its type says
+    return Mark(start.line + 1, start.column + 1)
+
+
+class _Aliases:
+    """Counts nodes, aliases as what they stand for; ``check`` raises where they go too far."""
+
+    def __init__(self, source: str, marks: Iterable[Mark]) -> None:
+        self._source = source
+        self._marks = enumerate(marks, 1)
+        #: The size of each node with all below it; 0 while it is not counted to its end.
+        self._sizes: dict[yaml.Node, int] = {}
+        self._size = 0
+
+    def check(self, node: yaml.Node, *, key: bool = False) -> None:
+        alias, before = node in self._sizes, self._size
+        mark = self._alias(node) if alias else _mark(node)
+        self._size += self._sizes.setdefault(node, 0) if alias else 1
+        if self._size > MOST_NODES:
+            raise invalid(self._source, mark, *_LARGE)
+        if key and not isinstance(node, yaml.ScalarNode):
+            raise invalid(self._source, mark, *(_ALIAS_KEY if alias else _NO_KEY))
+        if alias:
+            return
+        self._sizes[node] = 0
+        if isinstance(node, yaml.MappingNode):
+            for name, value in node.value:
+                self.check(name, key=True)
+                self.check(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                self.check(item)
+        self._sizes[node] = self._size - before
+
+    def _alias(self, node: yaml.Node) -> Mark:
+        number, mark = next(self._marks)
+        if number > MOST_ALIASES:
+            words = f"there are more than {MOST_ALIASES} aliases", "Use fewer."
+            raise invalid(self._source, mark, *words)
+        if not self._sizes[node]:
+            words = "an alias stands inside of what it names", "Take it out."
+            raise invalid(self._source, mark, *words)
+        return mark
+
+
+_Entries = dict[str, tuple[yaml.Node, yaml.Node]]
+
+
+class _Reader:
+    """Makes plain data of nodes within the bounds, and notes places and faults."""
+
+    def __init__(self, text: str, tree: Tree) -> None:
+        self.tree = tree
+        self._text = text
+        self._met: set[yaml.Node] = set()
+
+    def read(self, node: yaml.Node, path: KeyPath) -> Any:
+        mark = self._place(node)
+        self.tree.marks[path] = (mark, mark)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            self._is_new(node, path)
+            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+        data = {}
+        for name, (key, value) in self._entries(node, path).items():
+            data[name] = self.read(value, (*path, name))
+            self.tree.marks[*path, name] = (self.tree.marks[*path, name][0], _mark(key))
+        return data
+
+    def _entries(self, mapping: yaml.Node, path: KeyPath) -> _Entries:
+        """The entries of a mapping, merge keys merged: what is written in it wins."""
+        new = self._is_new(mapping, path)
+        found: _Entries = {}
+        merges: _Entries = {}
+        for key, value in mapping.value:
+            name = self._scalar(key, path)
+            into = merges if key.tag == _MERGE else found
+            if name in into and new:
+                line, column = _mark(into[name][0])
+                self._fault(
+                    key,
+                    (*path, name),
+                    f"this key stands here twice, first in line {line}, column {column}",
+                    "Keep one of them; for << write one list of aliases.",
+                )
+            into.setdefault(name, (key, value))
+        for key, value in merges.values():
+            for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if isinstance(one, yaml.MappingNode):
+                    found = {**self._entries(one, path), **found}
+                else:
+                    self._fault(key, path, *_NO_MERGE)
+        return found
+
+    def _scalar(self, node: yaml.Node, path: KeyPath) -> str:
+        text: str = node.value
+        # JSON writes one character as two halves.
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if self._is_new(node, path):
+            if self._at_nothing(node) == "&":
+                self._fault(node, path, *_NO_VALUE)
+            if "\0" in text or (whole != text and "\ufffd" in whole):
+                self._fault(node, path, *_NO_TEXT)
+        return (Null if node.tag == _NULL else str)(whole.replace("\0", ""))
+
+    def _is_new(self, node: yaml.Node, path: KeyPath) -> bool:
+        """Whether a node is met for the first time, and no alias of it; its tag is checked then."""
+        new = node not in self._met
+        self._met.add(node)
+        if new and node.tag not in _KNOWN_TAGS[type(node)]:
+            self._fault(node, path, *_WRONG_TAG)
+        return new
+
+    def _place(self, node: Any) -> Mark:
+        line, column = _mark(node)
+        if self._at_nothing(node) not in {None, "!", "&"}:
+            # libyaml places an empty value after the blanks, not before them.
+            before = self._text[: node.start_mark.index]
+            column -= min(column - 1, len(before) - len(before.rstrip(" ")))
+        return Mark(line, column)
+
+    def _at_nothing(self, node: Any) -> str | None:
+        """The character in the place of a plain scalar without text; None for other nodes."""
+        if not isinstance(node, yaml.ScalarNode) or node.value or node.style:
+            return None
+        index = node.start_mark.index
+        return self._text[index : index + 1]
+
+    def _fault(self, node: yaml.Node, path: KeyPath, message: str, remedy: str) -> None:
+        fault = ConfigFault(self.tree.source, *_mark(node), dotted(path), message, remedy)
+        self.tree.faults.append(fault)
