@@ -29,6 +29,8 @@ def read_bounded(path: Path | str, most: int, *, plain_only: bool = False) -> tu
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(opened).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if plain_only and not stat.S_ISREG(mode):
             return b"", mode
         # A pipe that has a writer, as the shell's <(…) makes, is waited for.

@@ -29,6 +29,7 @@ MOST_BYTES = 64 * 1024
 #: Why two threads of our own? The default pool can be full of DNS look-ups that hang.
 _THREADS = 2
 
+_PLAIN = "Name a plain file, or use {command: …}."
 _RIGHT_ONE = "Check that it is the right one."
 Warn = Callable[[str, Mapping[str, object]], None]
 #: What a file holds, and its type and mode.
@@ -208,14 +209,13 @@ def _read_file(path: str) -> _Content:
     """Read a plain file; runs on a thread."""
     try:
         data, mode = read_bounded(path, MOST_BYTES, plain_only=True)
+    except IsADirectoryError:
+        raise _Unavailable(f"{path} is a folder, not a file", _PLAIN) from None
     except OSError as exc:
         raise _Unavailable(
             f"the file {path} cannot be read: {reason_of(exc)}",
             "Check the path, and that the daemon's user may read the file and enter its folders.",
         ) from None
     if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-        raise _Unavailable(
-            f"{path} is {what}, not a file", "Name a plain file, or use {command: …}."
-        )
+        raise _Unavailable(f"{path} is a pipe or a device, not a file", _PLAIN)
     return data, mode
