@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-CHECKOUT = HERE.parents[1]
+CHECKOUT = HERE.parents[2]
 sys.path.insert(0, str(CHECKOUT))  # this file is run as a program
 
 from tests.end_to_end.foreign import catalogue  # noqa: E402  as above
