@@ -1,4 +1,4 @@
-"""Pretend clouds and daemons, as the tests of processes have them."""
+"""Simulated clouds and daemons, as in the tests of processes."""
 
 from tests.end_to_end.processes.conftest import _clouds, clouds, daemons
 

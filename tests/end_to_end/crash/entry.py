@@ -1,4 +1,4 @@
-"""``homey-tokend run`` that kills itself at one point of its life, named by DIE_AT.
+"""``homey-tokend run`` that kills itself at the point given by DIE_AT.
 
 "disk:N": at the N-th point that ``write_private`` tells of (five to a write of the
 state). "answered:STEP": when the answer to this step has been read, before anything
@@ -31,7 +31,7 @@ def _at(_point: str) -> None:
 
 
 class Mortal(HttpTransport):
-    """Dies before a request or after its answer."""
+    """A transport that kills the process before a request or after its response."""
 
     async def send(self, request: Request) -> Response:
         if (KIND, POINT) == ("sent", request.step):

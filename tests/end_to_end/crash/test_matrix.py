@@ -1,4 +1,4 @@
-"""Killed at any point of a refresh, the daemon comes back to its token or to a clean new try."""
+"""Killed at any point of a refresh, the daemon restarts with its token or with a clean attempt."""
 
 import signal
 from collections.abc import Callable, Sequence
@@ -26,11 +26,11 @@ STEPS = (
     "session",
     "variable",
 )
-#: A write of the state passes five points: opened, written, synced, renamed, folder_synced.
+#: A write of the state has five points: opened, written, synced, renamed, folder_synced.
 POINTS = 5
-#: Writes of a first refresh: the password is about to go out; the token; the sink has it.
+#: Writes of a first refresh: before the password is sent; with the token; after its delivery.
 WRITES = 3
-#: A try after a spent password is spaced by a part of half of this: not for a test to wait for.
+#: The wait after a sent password is a fraction of half of this, longer than a test can wait.
 QUICK: dict[str, Section] = {
     "refresh": {"lifetime": "1m"},
     "homey": {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]},
@@ -39,7 +39,7 @@ QUICK: dict[str, Section] = {
 
 @dataclass(frozen=True)
 class After:
-    """What was found after a kill and a new start."""
+    """What was found after a kill and a restart."""
 
     killed: bool
     whole: bool
@@ -70,7 +70,7 @@ def _alone(daemons: Daemons, cloud: Simulator, die_at: str) -> Daemon:
 
 
 def _after(daemons: Daemons, cloud: Simulator, dead: Daemon) -> After:
-    """Start anew where one was killed, and look."""
+    """Restart a killed daemon, and examine it."""
     killed = dead.ended() == -signal.SIGKILL
     whole = not dead.state.exists() or bool(from_json(dead.state.read_bytes()))
     daemon = daemons.start(cloud, folder=dead.folder, **QUICK).up()
@@ -90,14 +90,14 @@ def _after(daemons: Daemons, cloud: Simulator, dead: Daemon) -> After:
 
 
 def _matrix(points: Sequence[str], play: Callable[[str], After]) -> dict[str, After]:
-    """Play them side by side; what did not go well."""
+    """Run them in parallel, and return what failed."""
     with ThreadPoolExecutor(6) as pool:
         found = dict(zip(points, pool.map(play, points), strict=True))
     return {point: after for point, after in found.items() if not after.well}
 
 
 def test_disk(clouds: Clouds, daemons: Daemons) -> None:
-    """At each open, write, fsync and rename of the state: whole file, one extra sign-in at most."""
+    """A kill at any open, write, fsync or rename of the state leaves a valid file, and costs at most one sign-in."""
 
     def play(point: str) -> After:
         cloud = clouds.start()
@@ -107,7 +107,7 @@ def test_disk(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_answered(clouds: Clouds, daemons: Daemons) -> None:
-    """After each answer, when nothing is made of it yet."""
+    """The same for a kill after each response, before it is processed."""
 
     def play(point: str) -> After:
         cloud = clouds.start()
@@ -117,7 +117,7 @@ def test_answered(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_unanswered(clouds: Clouds, daemons: Daemons) -> None:
-    """When a request was carried out by the cloud, and the answer is not there yet."""
+    """The same for a kill after the cloud carried out a request, before its response arrives."""
 
     def play(step: str) -> After:
         cloud = clouds.start()

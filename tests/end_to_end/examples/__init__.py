@@ -1,1 +1,1 @@
-"""Runs every file of ``examples/`` against a simulator and a daemon; ``examples/run`` starts it."""
+"""Run every file of ``examples/`` against a simulator and a daemon; ``examples/run`` starts it."""

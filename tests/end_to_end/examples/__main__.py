@@ -1,4 +1,4 @@
-"""Runs every example against a simulator and a daemon, and looks at what it prints.
+"""Run every example against a simulator and a daemon, and check its output.
 
 What is needed besides (curl, jq, Node, npm packages, Prometheus, Jinja) is fetched; the parts
 that are not Debian's go into a cache outside the checkout. What cannot be had fails. Ends with
@@ -37,7 +37,7 @@ EXAMPLES: dict[str, Example] = {
 
 
 def main() -> int:
-    """Run all, or those that are named, and tell the sums."""
+    """Run all examples, or the named ones, and print the sums."""
     names = sys.argv[1:] or list(EXAMPLES)
     if unknown := set(names) - set(EXAMPLES):
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(EXAMPLES)}")

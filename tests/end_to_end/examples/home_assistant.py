@@ -1,4 +1,4 @@
-"""Home Assistant's snippets: commands are run, addresses asked, templates rendered by Jinja."""
+"""Home Assistant's snippets: run commands, request addresses, render templates with Jinja."""
 
 import json
 import shlex
@@ -11,18 +11,18 @@ from tests.end_to_end.examples.stage import EXAMPLES, Stage, Wrong, daemon, unti
 
 
 def document() -> Any:
-    """The example, as Home Assistant reads it."""
+    """Return the example as Home Assistant reads it."""
     return yaml.safe_load((EXAMPLES / "home-assistant.yaml").read_text(encoding="utf-8"))
 
 
 def rendered(on: Stage, template: str, variables: dict[str, object]) -> str:
-    """A template with these variables."""
+    """Render a template with these variables."""
     environment = on.tools.jinja().Environment(autoescape=False)
     return str(environment.from_string(template).render(variables))
 
 
 def valued(on: Stage, template: str, text: str) -> str:
-    """A ``value_template`` over an answer: ``value_json`` is there where it is JSON."""
+    """Render a ``value_template`` for a response; ``value_json`` is set if it is JSON."""
     try:
         return rendered(on, template, {"value": text, "value_json": json.loads(text)})
     except json.JSONDecodeError:
@@ -30,7 +30,7 @@ def valued(on: Stage, template: str, text: str) -> str:
 
 
 def command_line(on: Stage) -> None:
-    """Each sensor's command ends well, and its template makes a value of what it prints."""
+    """Check that each sensor's command succeeds, and that its template renders the output."""
     values = {
         entry["sensor"]["name"]: valued(
             on, entry["sensor"]["value_template"], on.run("sh", "-c", entry["sensor"]["command"])
@@ -44,7 +44,7 @@ def command_line(on: Stage) -> None:
 
 
 def rest(on: Stage) -> None:
-    """The REST sensor says ON while a token is held, and OFF by a daemon that has none."""
+    """Check that the REST sensor is ON with a token, and OFF with a daemon that has none."""
     for entry in document()["rest"]:
         states = [asked(on, entry), asked(without_token(on), entry, running=False)]
         if states != [["ON"], ["OFF"]]:
@@ -52,7 +52,7 @@ def rest(on: Stage) -> None:
 
 
 def without_token(on: Stage) -> Stage:
-    """The stage for a daemon whose cloud is away."""
+    """Return the stage of a daemon whose cloud is down."""
     folder = on.folder / "dark"
     folder.mkdir()
     told = {**on.told, **dict.fromkeys(("accounts", "api", "homey"), "http://127.0.0.1:9")}
@@ -60,7 +60,7 @@ def without_token(on: Stage) -> Stage:
 
 
 def asked(on: Stage, entry: Any, *, running: bool = True) -> list[str]:
-    """The states of an entry's sensors; Home Assistant reads an answer whatever its status."""
+    """Return the states of an entry's sensors; Home Assistant reads a response whatever its status."""
     if not running:
         with daemon(on, on.folder / "run.log"):
             return asked(on, entry)
@@ -69,7 +69,7 @@ def asked(on: Stage, entry: Any, *, running: bool = True) -> list[str]:
 
 
 def shell_command(on: Stage) -> None:
-    """A lamp is switched on and off: as with all templates, without a shell."""
+    """Switch a lamp on and off; as with all templates, without a shell."""
     devices = json.loads(on.run("homey-tokend", "call", "devices"))
     lamp = next(key for key, one in devices.items() if "onoff" in one["capabilities"])
     template = document()["shell_command"]["homey_lamp"]

@@ -1,6 +1,6 @@
 'use strict';
 
-// HomeyScript's surroundings: its global `Homey`, and an async function around the script.
+// HomeyScript's environment: its global `Homey`, and an async function around the script.
 
 const fs = require('node:fs');
 

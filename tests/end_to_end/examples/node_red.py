@@ -1,4 +1,4 @@
-"""Node-RED's flow: imported into a Node-RED, which runs it."""
+"""Node-RED's flow: import it into Node-RED and run it."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ SETTINGS = """module.exports = {
 
 
 def flow(on: Stage) -> None:
-    """The flow begins by itself, calls the Homey, and shows the names of its devices."""
+    """Check that the flow starts by itself, calls the Homey, and shows the names of its devices."""
     folder = on.folder / "node-red"
     folder.mkdir()
     (folder / "settings.js").write_text(SETTINGS % free_port(), encoding="utf-8")
@@ -36,7 +36,7 @@ def flow(on: Stage) -> None:
 
 
 def loud() -> list[dict[str, object]]:
-    """The example's nodes, what goes to the editor's sidebar told on the console as well."""
+    """Return the example's nodes, with the output of the editor's sidebar also on the console."""
     nodes = json.loads((EXAMPLES / "node-red.json").read_text(encoding="utf-8"))
     ids = {node["id"] for node in nodes}
     wired = {to for node in nodes for wires in node.get("wires", ()) for to in wires}

@@ -1,4 +1,4 @@
-"""Prometheus: promtool takes the files and tries the rules; a real one scrapes the daemon."""
+"""Prometheus: check files and rules with promtool, and scrape the daemon with a real one."""
 
 import contextlib
 import json
@@ -24,12 +24,12 @@ from tests.end_to_end.examples.stage import (
 )
 
 RULES = "prometheus.rules.yml"
-#: What is raised where a password is refused and there never was a token.
+#: Alerts of a rejected password without a token.
 REFUSED = {"HomeyTokenMissing", "HomeySignInRejected", "HomeyRefreshFails"}
 
 
 def rules(on: Stage) -> None:
-    """Configuration, rules and their own tests hold; every metric they name is the daemon's."""
+    """Check configuration and rules with their tests; every metric in them is the daemon's."""
     promtool = str(on.tools.prometheus("promtool"))
     on.run(promtool, "check", "config", str(EXAMPLES / "prometheus.yml"))
     on.run(promtool, "test", "rules", str(EXAMPLES / "prometheus.test.yml"))
@@ -46,7 +46,7 @@ def rules(on: Stage) -> None:
 
 
 def scrape(on: Stage) -> None:
-    """A Prometheus with the example's configuration has the daemon's metrics, and no alert."""
+    """Check that Prometheus with the example's configuration has the daemon's metrics and no alert."""
     with prometheus(on) as address:
         until(lambda: values(address, "homey_tokend_token_valid") == [1.0])
         up = values(address, 'up{job="homey-tokend"}')
@@ -63,7 +63,7 @@ def scrape(on: Stage) -> None:
 
 
 def alerts(on: Stage) -> None:
-    """Where the password is refused, those alerts are raised that are meant for it, in no time."""
+    """Check that a rejected password raises its alerts, without their delays."""
     folder = on.folder / "refused"
     folder.mkdir()
     refused = Stage(folder, {**on.told, "password": "not-this-one"}, on.tools)
@@ -78,7 +78,7 @@ def alerts(on: Stage) -> None:
 
 
 def raised(address: str) -> set[str]:
-    """The names of all alerts; none while Prometheus is not up."""
+    """Return the names of all alerts; none while Prometheus is not up."""
     with contextlib.suppress(urllib.error.URLError):
         return {
             alert["labels"]["alertname"] for alert in asked(address, "/api/v1/alerts")["alerts"]
@@ -88,7 +88,7 @@ def raised(address: str) -> set[str]:
 
 @contextlib.contextmanager
 def prometheus(on: Stage, *, patient: bool = True) -> Iterator[str]:
-    """A Prometheus that scrapes the daemon twice a second; its address.
+    """Run a Prometheus that scrapes the daemon twice a second, and yield its address.
 
     One that is not patient raises every alert at once, whatever its ``for``.
     """
@@ -114,7 +114,7 @@ def prometheus(on: Stage, *, patient: bool = True) -> Iterator[str]:
 
 
 def quick(on: Stage, folder: Path) -> Path:
-    """The example's configuration with this daemon's port, and in a hurry."""
+    """Return the example's configuration with this daemon's port and short intervals."""
     document = yaml.safe_load((EXAMPLES / "prometheus.yml").read_text(encoding="utf-8"))
     document["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
     for targets in (
@@ -127,7 +127,7 @@ def quick(on: Stage, folder: Path) -> Path:
 
 
 def values(address: str, query: str) -> list[float]:
-    """The values of a query; none while Prometheus is not up."""
+    """Return the values of a query; none while Prometheus is not up."""
     with contextlib.suppress(urllib.error.URLError):
         got = asked(address, f"/api/v1/query?{urllib.parse.urlencode({'query': query})}")
         return [float(one["value"][1]) for one in got["result"]]
@@ -135,6 +135,6 @@ def values(address: str, query: str) -> list[float]:
 
 
 def asked(address: str, path: str) -> Any:
-    """What Prometheus' API says."""
+    """Return a response of Prometheus' API."""
     with urllib.request.urlopen(f"{address}{path}", timeout=PATIENCE) as answer:
         return json.load(answer)["data"]

@@ -1,4 +1,4 @@
-"""Examples that are programs: each prints the names of the devices, one a line."""
+"""Examples that are programs: each prints the names of the devices, one per line."""
 
 import re
 import shutil
@@ -8,12 +8,12 @@ from pathlib import Path
 from tests.end_to_end.examples.stage import EXAMPLES, Stage, Wrong
 
 HOMEYSCRIPT = Path(__file__).with_name("homeyscript.cjs")
-#: What the simulator's Homey has.
+#: The devices of the simulator's Homey.
 DEVICES = ["Lamp", "Thermometer"]
 
 
 def lists_devices(on: Stage, *command: str, **environ: str) -> None:
-    """It prints the devices, and fails where no daemon is."""
+    """Check that it prints the devices, and fails without a daemon."""
     printed = on.run(*command, environ=environ)
     if printed.splitlines() != DEVICES:
         raise Wrong(f"names of devices were expected, and this came: {printed!r}")
@@ -21,7 +21,7 @@ def lists_devices(on: Stage, *command: str, **environ: str) -> None:
 
 
 def file(name: str) -> str:
-    """The path of an example."""
+    """Return the path of an example."""
     return str(EXAMPLES / name)
 
 
@@ -31,7 +31,7 @@ def bash(on: Stage) -> None:
 
 
 def posix(on: Stage) -> None:
-    """POSIX sh, where nothing else is on the PATH: no curl, no jq."""
+    """POSIX sh, with nothing else on the PATH: no curl, no jq."""
     folder = on.folder / "path"
     folder.mkdir()
     for program in ("sh", "homey-tokend"):
@@ -62,7 +62,7 @@ def node_socket(on: Stage) -> None:
 
 
 def node_fetch(on: Stage) -> None:
-    """Node with fetch over the unix socket: a module finds packages beside itself."""
+    """Node with fetch over the unix socket; a module finds packages in its own directory."""
     folder = on.folder / "fetch"
     folder.mkdir()
     shutil.copy(file("node-fetch.mjs"), folder)
@@ -77,6 +77,6 @@ def node_homey_api(on: Stage) -> None:
 
 
 def homeyscript(on: Stage) -> None:
-    """HomeyScript, in surroundings like Homey's, which has the variable that the sink wrote."""
+    """HomeyScript, in an environment like the Homey's, with the variable that the sink wrote."""
     command = ("node", str(HOMEYSCRIPT), file("homeyscript.js"))
     lists_devices(on, "homey-tokend", "exec", "--", *command)

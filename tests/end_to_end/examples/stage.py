@@ -1,4 +1,4 @@
-"""The stage that examples play on: a simulator, and a daemon that holds a token of it."""
+"""The environment of the examples: a simulator, and a daemon that has a token from it."""
 
 import contextlib
 import json
@@ -14,14 +14,14 @@ from typing import Any
 from tests.end_to_end.examples.tools import Tools
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
-#: Seconds that one command, and the start of the daemon, may take.
+#: Seconds that a command, or the start of the daemon, may take.
 PATIENCE = 60
 
 Example = Callable[["Stage"], None]
 
 
 class Wrong(Exception):
-    """An example does not do what it says."""
+    """An example does not work."""
 
 
 class Stage:
@@ -40,7 +40,7 @@ class Stage:
         }
 
     def config(self) -> Path:
-        """The daemon's configuration for the simulator."""
+        """Return the daemon's configuration for the simulator."""
         told = self.told
         values = {
             "email": "email",
@@ -65,14 +65,14 @@ class Stage:
         return path
 
     def run(self, *command: str, environ: Mapping[str, str] | None = None) -> str:
-        """What a command prints; it must end with 0."""
+        """Return the output of a command, which must succeed."""
         done = self.ended(*command, environ=environ)
         if done.returncode:
             raise Wrong(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
     def fails(self, *command: str, environ: Mapping[str, str] | None = None) -> None:
-        """A command must not end with 0 where no daemon is, and must say why."""
+        """Check that a command fails without a daemon, and says why."""
         nobody = {**(environ or {}), "HOMEY_TOKEND_SOCKET": str(self.folder / "nobody.sock")}
         done = self.ended(*command, environ=nobody)
         if done.returncode == 0 or not done.stderr.strip():
@@ -81,7 +81,7 @@ class Stage:
     def ended(
         self, *command: str, environ: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """A command, once it has ended."""
+        """Run a command to its end."""
         return subprocess.run(  # noqa: S603  the examples' own commands
             command,
             env={**self.environ, **(environ or {})},
@@ -93,7 +93,7 @@ class Stage:
         )
 
     def url(self, address: str) -> str:
-        """An address of an example, with this daemon's port."""
+        """Return an address of an example with this daemon's port."""
         if ":9464" not in address:
             raise Wrong(f"{address} is not the usual address of http.listen")
         return address.replace(":9464", f":{self.port}")
@@ -101,7 +101,7 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(folder: Path, tools: Tools) -> Iterator[Stage]:
-    """A simulator, and a daemon that has a token and has written it."""
+    """Run a simulator, and a daemon that has a token and has written it."""
     simulator = started("simulate", log=folder / "simulate.log", stdout=subprocess.PIPE)
     with simulator as process:
         made = Stage(folder, json.loads(process.stdout.readline() if process.stdout else ""), tools)
@@ -113,7 +113,7 @@ def stage(folder: Path, tools: Tools) -> Iterator[Stage]:
 
 @contextlib.contextmanager
 def daemon(on: Stage, log: Path) -> Iterator[Path]:
-    """A daemon that answers; its log."""
+    """Run a daemon until it answers, and yield its log."""
     with started("run", "-c", str(on.config()), log=log, stdout=subprocess.DEVNULL):
         until(on.socket.exists)
         yield log
@@ -121,7 +121,7 @@ def daemon(on: Stage, log: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def started(*words: str, log: Path, stdout: int) -> Iterator[subprocess.Popen[str]]:
-    """One of our commands, while it is needed."""
+    """Run one of our commands for the duration of the context."""
     with log.open("w") as err:
         process = subprocess.Popen(  # noqa: S603  our own program
             [sys.executable, "-m", "homey_tokend", *words], stdout=stdout, stderr=err, text=True
@@ -134,7 +134,7 @@ def started(*words: str, log: Path, stdout: int) -> Iterator[subprocess.Popen[st
 
 
 def until(true: Callable[[], Any], patience_s: float = PATIENCE) -> Any:
-    """Wait until something is so, and give what it is."""
+    """Wait until the result is true, and return it."""
     end = time.monotonic() + patience_s
     while not (found := true()):
         if time.monotonic() > end:
@@ -144,7 +144,7 @@ def until(true: Callable[[], Any], patience_s: float = PATIENCE) -> Any:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
+    """Return a free TCP port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The programs and packages that examples need, fetched side by side while others run."""
+"""The programs and packages that examples need, fetched in parallel."""
 
 import importlib
 import os
@@ -20,7 +20,7 @@ JINJA = "jinja2>=3.1,<4"
 
 
 class Tools:
-    """What is being fetched; each is waited for where it is used."""
+    """Tools that are being fetched; each property waits for its own."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(4)
@@ -57,7 +57,7 @@ class Tools:
 
 
 def install_missing() -> None:
-    """Install Debian's packages of programs that are not there; needs root where one is missing."""
+    """Install Debian's packages of missing programs; needs root if one is missing."""
     missing = [package for program, package in DEBIAN.items() if shutil.which(program) is None]
     if missing:
         run("apt-get", "update", "-qq")
@@ -65,7 +65,7 @@ def install_missing() -> None:
 
 
 def unpacked(package: str) -> Path:
-    """The folder with what is in a package of Debian, not installed: no service begins."""
+    """Return a directory with the content of a Debian package, not installed: no service starts."""
     place = CACHE / "debian" / package
     if place.is_dir():
         return place
@@ -82,7 +82,7 @@ def unpacked(package: str) -> Path:
 
 
 def npm(*packages: str) -> Path:
-    """The folder ``node_modules`` with these packages."""
+    """Return a directory ``node_modules`` with these packages."""
     place = CACHE / "npm" / "+".join(packages)
     if not place.is_dir():
         with filling(place) as folder:
@@ -93,7 +93,7 @@ def npm(*packages: str) -> Path:
 
 
 def pip(package: str) -> Path:
-    """The folder with a package of Python, beside the environment that is under test."""
+    """Return a directory with a Python package, outside the environment under test."""
     place = CACHE / "pip" / package
     if not place.is_dir():
         with filling(place) as folder:
@@ -103,7 +103,7 @@ def pip(package: str) -> Path:
 
 
 class filling:  # noqa: N801  used as a with statement's word
-    """A folder that is filled aside and takes its place whole, or not at all."""
+    """Return a directory that is filled elsewhere and then renamed into place."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -122,5 +122,5 @@ class filling:  # noqa: N801  used as a with statement's word
 
 
 def run(*words: str, cwd: Path | None = None) -> None:
-    """Run a program that fetches; what it says goes where errors go."""
+    """Run a program that fetches something; its output goes to stderr."""
     subprocess.run(words, cwd=cwd, check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)  # noqa: S603  fixed words

@@ -1,4 +1,4 @@
-"""The catalogue of calls against the vendor's specification files, and against the guide.
+"""Compare the catalogue of calls with the vendor's specification files and with the guide.
 
 Prints ``ok …`` and ``not ok …`` lines, as the Node programs do, and returns the sums.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from homey_tokend.hub.catalogue import ENDPOINTS
 from homey_tokend.hub.endpoint import CLOUD, PRO_2019, PRO_2023, Endpoint
 
-#: Some scopes of version 2 are written as the constants they were.
+#: Some scopes of version 2 are written as names of constants.
 _CONSTANTS = {
     "SYSTEM_READONLY": "homey.system.readonly",
     "USER_READONLY": "homey.user.readonly",
@@ -23,7 +23,7 @@ Operations = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def operations(file: Path) -> Operations:
-    """All operations of one specification, by method and path; words of a path are all ``{}``."""
+    """Return all operations of a specification, by method and path; arguments in a path are ``{}``."""
     managers = json.loads(file.read_text(encoding="utf-8"))["managers"]
     return {
         (one["method"].upper(), plain(f"/api/manager/{manager['id']}{one['path']}")): one
@@ -33,12 +33,12 @@ def operations(file: Path) -> Operations:
 
 
 def plain(path: str) -> str:
-    """A path without the names of its parts, and without the last slash."""
+    """Return a path without the names of its arguments and the last slash."""
     return re.sub(r":\w+|\{\w+\}|<\w+>", "{}", path).rstrip("/").replace("/onoff", "/{}")
 
 
 def faults(endpoint: Endpoint, specifications: Mapping[str, Operations]) -> Iterator[str]:
-    """What the catalogue says of an endpoint and the specifications do not."""
+    """Yield each difference between an endpoint and the specifications."""
     key = endpoint.method, plain(endpoint.path)
     known = {name: one[key] for name, one in specifications.items() if key in one}
     if set(endpoint.homeys) != set(known):
@@ -54,7 +54,7 @@ def faults(endpoint: Endpoint, specifications: Mapping[str, Operations]) -> Iter
 
 
 def told_scopes(endpoint: Endpoint) -> set[str]:
-    """The scope of an endpoint, and those that its note tells for other Homeys."""
+    """Return the scope of an endpoint, and those that its note gives for other models."""
     return {endpoint.scope, *re.findall(r"`(homey\.[a-z.]+)`", endpoint.note)}
 
 
@@ -64,7 +64,7 @@ def covers(scope: str, wanted: str) -> bool:
 
 
 def body_faults(endpoint: Endpoint, parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Members of the body that nobody knows, and needed ones that are missing."""
+    """Return unknown members of the body, and required ones that are missing."""
     in_body = {name: one for name, one in parameters.items() if one.get("in") == "body"}
     if any(one.get("root") for one in in_body.values()):
         return  # the body itself is the thing
@@ -74,7 +74,7 @@ def body_faults(endpoint: Endpoint, parameters: Mapping[str, Any]) -> Iterator[s
 
 
 def guide_paths(text: str) -> Iterator[tuple[str, str]]:
-    """Method and path of every endpoint that the guide's list has."""
+    """Return method and path of every endpoint in the guide's list."""
     listed = text[text.index("# Alarms") :]
     for line in listed.splitlines():
         found = re.match(r"(GET|POST|PUT)\b.*?(/api/[^\s]+)", line)
@@ -83,7 +83,7 @@ def guide_paths(text: str) -> Iterator[tuple[str, str]]:
 
 
 def covered(method: str, path: str) -> bool:
-    """Whether the catalogue has an endpoint of the guide, under its path or the right one."""
+    """Return whether the catalogue has an endpoint of the guide, by its path or the right one."""
     wanted = plain(path)
     return any(
         one.method == method and wanted in {plain(one.path), plain(one.guide)} for one in ENDPOINTS
@@ -91,7 +91,7 @@ def covered(method: str, path: str) -> bool:
 
 
 def check(modules: Path, guide: Path) -> tuple[int, int]:
-    """Check all; gives how many passed and failed.
+    """Check all, and return how many passed and failed.
 
     Args:
         modules: Where npm put homey-api.

@@ -1,6 +1,6 @@
 'use strict';
 
-// Small things that both programs share: input, checks, and what a browser would do.
+// What both programs share: input, checks, and the part of a browser.
 
 const fs = require('node:fs');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// The guide's own scripts, as they are but for their hosts and settings.
+// The guide's own scripts, unmodified but for their hosts and settings.
 
 const assert = require('node:assert');
 const fs = require('node:fs');

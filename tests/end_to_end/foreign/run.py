@@ -1,6 +1,6 @@
-"""Clients that we did not write, against the simulator: the proof that it is right.
+"""Run clients that others wrote against the simulator, to verify it.
 
-Before them the catalogue of calls is held against the vendor's specification files.
+First compare the catalogue of calls with the vendor's specification files.
 Two clients: the guide's own HomeyScript, read from beside the checkout and run as
 it is but for its hosts and settings, under Node with node-fetch 1.7.3 (it reads
 that version's internals); and the vendor's npm package homey-api. Needs Node, npm,
@@ -28,9 +28,9 @@ from tests.end_to_end.foreign import catalogue  # noqa: E402  as above
 
 GUIDE = CHECKOUT.parent / "shared" / "000_f5efc2bc6753e101.txt"
 PACKAGES = ("node-fetch@1.7.3", "homey-api@3.20.0")
-#: Seconds that one Node program may take; all of them take few.
+#: Seconds that one Node program may take; all of them take a few.
 PATIENCE = 40
-#: Seconds of the lives that the vendor's client sees end.
+#: Lifetimes in seconds whose end the vendor's client sees.
 LIFE = "3"
 
 FAULTS = """
@@ -59,7 +59,7 @@ def packages() -> Path:
 
 @contextlib.contextmanager
 def simulator(folder: Path, name: str, *flags: str) -> Iterator[dict[str, Any]]:
-    """Run a simulator; gives its description, with the path of its log added."""
+    """Run a simulator, and yield its description with the path of its log added."""
     log = folder / f"{name}.log"
     process = subprocess.Popen(  # noqa: S603 -- our own module
         [sys.executable, "-m", "homey_tokend.simulator", "--log", str(log), *flags],
@@ -76,7 +76,7 @@ def simulator(folder: Path, name: str, *flags: str) -> Iterator[dict[str, Any]]:
 
 
 def node(script: str, told: dict[str, Any], modules: Path) -> tuple[int, int]:
-    """Run a Node program; it prints ``ok …`` and ``not ok …`` lines, which are counted."""
+    """Run a Node program, and count the ``ok …`` and ``not ok …`` lines that it prints."""
     process = subprocess.run(  # noqa: S603 -- our own script
         [shutil.which("node") or "node", str(HERE / script)],
         input=json.dumps(told),
@@ -129,7 +129,7 @@ def vendor(folder: Path, modules: Path) -> tuple[int, int]:
 
 
 def main() -> int:
-    """Run all and tell the sums."""
+    """Run all, and print the sums."""
     modules = packages()
     with tempfile.TemporaryDirectory(prefix="homey-tokend-foreign-") as folder:
         sums = [

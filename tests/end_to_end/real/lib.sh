@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034  # names that the runners use
-# Sourced by the runners of this folder. Scratch lies in WORK, outside of the checkout.
+# Sourced by the runners in this directory. Scratch files are in WORK, outside the checkout.
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 HERE=$ROOT/tests/end_to_end/real
 WORK=${WORK:-${XDG_CACHE_HOME:-$HOME/.cache}/homey-tokend-ci}
@@ -8,8 +8,8 @@ export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
 SCRATCH=$(mktemp -d "$WORK/${0##*/}.XXXXXX")
 
 PASSED=0 FAILED=0
-# judged COMMAND...: in a shell of its own that ends at the first command that fails, as the
-# script itself does; what bash calls a condition would go on, and only its last command count.
+# judged COMMAND...: run it in a shell of its own that exits at the first failing command, as the
+# script itself does; within a condition bash would continue, and only the last command count.
 judged() {
     local status
     set +e
@@ -22,7 +22,7 @@ judged() {
     STATUS=$status
 }
 
-# check NAME COMMAND...: one fact.
+# check NAME COMMAND...: check one fact.
 check() {
     local name=$1 began=$SECONDS took
     shift
@@ -38,7 +38,7 @@ check() {
     fi
 }
 
-# step NAME COMMAND...: something that must work for the rest to make sense.
+# step NAME COMMAND...: do something that the rest depends on.
 step() {
     local name=$1 began
     began=$(date +%s%N)
@@ -57,7 +57,7 @@ verdict() {
     [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
 }
 
-# until_true SECONDS COMMAND...: it becomes true within that time.
+# until_true SECONDS COMMAND...: wait until it succeeds, for at most that time.
 until_true() {
     local end=$((SECONDS + $1))
     shift
@@ -67,7 +67,7 @@ until_true() {
     done
 }
 
-# packages COMMAND:PACKAGE...: Debian packages for the commands that are missing.
+# packages COMMAND:PACKAGE...: install the Debian packages of missing commands.
 packages() {
     local wanted=() pair
     for pair in "$@"; do
@@ -78,7 +78,7 @@ packages() {
     apt-get install -y -qq --no-install-recommends "${wanted[@]}"
 }
 
-# venv FOLDER: a virtual environment; Debian has what it takes in a package of its own.
+# venv FOLDER: create a virtual environment; Debian needs a separate package for that.
 venv() {
     "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || {
         apt-get update -qq
@@ -88,7 +88,7 @@ venv() {
 }
 PYTHON=${PYTHON:-python3}
 
-# source_tree FOLDER: the checkout as a clone would have it, with what is not committed yet.
+# source_tree FOLDER: copy the checkout as a clone would have it, with uncommitted changes.
 source_tree() {
     mkdir -p "$1"
     if git -C "$ROOT" rev-parse --git-dir >/dev/null 2>&1; then
@@ -99,7 +99,7 @@ source_tree() {
     fi
 }
 
-# page NAME: the block of docs/install.md that is named so, as a reader would type it.
+# page NAME: print the block of docs/install.md with this name, as a reader would type it.
 page() {
     python3 - "$ROOT/docs/install.md" "$1" <<'PY'
 import re, sys
@@ -113,16 +113,16 @@ print(found[0], end="")
 PY
 }
 
-# as_here: what of a block of the page must be other here; a runner may have it otherwise.
+# as_here: change in a block of the page what must differ here; a runner may redefine it.
 as_here() { cat; }
 
-# with_page NAME: that block is run, by the runner's "typed"; what it asks for comes on stdin.
+# with_page NAME: run that block with the runner's "typed"; its input comes on stdin.
 with_page() {
     local block
     block=$(page "$1" | as_here) && typed "$block" && echo "$1" >>"$SCRATCH/pages"
 }
 
-# filled_in NAME VALUE...: each command of that block is run with a value on its stdin.
+# filled_in NAME VALUE...: run each command of that block with a value on its stdin.
 filled_in() {
     local name=$1 line lines
     shift
@@ -135,7 +135,7 @@ filled_in() {
     echo "$name" >>"$SCRATCH/pages"
 }
 
-# whole_page PREFIX...: every block whose name begins so has been run to its end.
+# whole_page PREFIX...: check that every block whose name starts with it has been run.
 whole_page() {
     local prefix left=""
     for prefix in "$@"; do
@@ -145,8 +145,8 @@ whole_page() {
     [ -z "$left" ]
 }
 
-# A Debian 12 for both the machine that is booted and the base of the image; made once, and
-# anew when this recipe is another.
+# A Debian 12 for both the booted machine and the base of the image; created once, and
+# again when this recipe changes.
 rootfs() {
     [ ! -d "$ROOTFS" ] || return 0
     rm -rf "$WORK"/rootfs*
@@ -163,7 +163,7 @@ rootfs() {
 }
 ROOTFS=$WORK/rootfs-$(declare -f rootfs | cksum | cut -d' ' -f1)
 
-# What this network needs of pip goes into the stand-in for a user's machine, never into the project.
+# The settings of pip that this network needs go into the simulated machine, never into the project.
 network_of_this_machine() {
     cp --remove-destination /etc/resolv.conf "$1/etc/resolv.conf"
     cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/ca-certificates.crt"
