@@ -44,10 +44,10 @@ from homey_tokend.keeper.sign_in import HomeySettings, Refresher, SignInDependen
 from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.runtime.workers import WorkerPool
-from homey_tokend.sinks.exec import ExecNotifier, ExecSink
+from homey_tokend.sinks.exec import ExecSink
 from homey_tokend.sinks.file import FileSink
 from homey_tokend.sinks.logic_variable import LogicVariableSink
-from homey_tokend.sinks.notifiers import StateVariableNotifier
+from homey_tokend.sinks.notifiers import ExecNotifier, StateVariableNotifier
 from homey_tokend.storage.state_file import InstanceLock, NoStateFile, StateFile
 from homey_tokend.storage.store import StateStore
 

@@ -19,7 +19,7 @@ from homey_tokend.config.secrets import without_newline
 from homey_tokend.core.errors import SecretUnavailable
 from homey_tokend.core.secret import SECRET_KEYS, Credentials, Secret, SecretRef, SecretSource
 from homey_tokend.core.totp import normalize_secret
-from homey_tokend.runtime.process import run_command
+from homey_tokend.runtime.process import child_environ, run_command
 
 #: How long may reading all values of one Homey take? A person's password store that asks
 #: back is not meant; a slow disk or a keyring is.
@@ -162,14 +162,14 @@ class SecretReader:
 
     async def _command(self, argv: Sequence[str]) -> bytes:
         try:
-            output = await run_command(argv, self._environ, MOST_BYTES)
+            output = await run_command(argv, child_environ(self._environ), limit=MOST_BYTES)
         except OSError as exc:
             raise _Unavailable(
                 f"the command {argv[0]} cannot be started: {reason_of(exc)}",
                 "Check its path, and that the daemon's user (and its sandbox) may run it.",
             ) from None
         status = output.status
-        if status != 0 and len(output.data) <= MOST_BYTES:
+        if status != 0 and len(output.stdout) <= MOST_BYTES:
             ending = (
                 f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
             )
@@ -177,7 +177,7 @@ class SecretReader:
                 f"the command {argv[0]} {ending}",
                 "Run it by hand as the daemon's user to see what it says.",
             )
-        return output.data
+        return output.stdout
 
 
 def _text(data: bytes, what: str) -> str:

@@ -1,4 +1,4 @@
-"""What a command prints: bounded, without its standard error, and it does not outlive the call."""
+"""Run commands: without a shell, bounded in time and output, in a session of their own."""
 
 import asyncio
 import contextlib
@@ -6,89 +6,143 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
 
-from homey_tokend.runtime.inherited import child_environ
-
-#: How long is waited for the end of the output once the command has ended? An agent that it
+#: Variables that are meant for the daemon alone.
+_OURS = (
+    "HOMEY_",
+    "LISTEN_",
+    "WATCHDOG_",
+    "CREDENTIALS_DIRECTORY",
+    "NOTIFY_SOCKET",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+)
+#: So long a command may take to end after SIGTERM.
+GRACE = timedelta(seconds=2)
+#: So long is waited for the end of the output once the command has ended: a process that it
 #: left in the background may hold the pipe open for ever.
-_LAST_WORDS_S = 0.2
-#: How long is a killed command waited for? It goes at once, or hangs in the kernel.
-_LAST_MOMENT_S = 1.0
+_LAST_OUTPUT_S = 0.2
+#: So many bytes of output are kept where no limit is given, the last ones.
+_TAIL = 2048
+
+
+def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a child may inherit."""
+    return {name: value for name, value in environ.items() if not name.startswith(_OURS)}
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command wrote, and its exit status; a negative one is a signal."""
+    """How a command ended, and what it wrote.
 
-    data: bytes = field(repr=False)
+    ``status`` is the exit status; a negative one is a signal. ``finished`` is False where
+    the command was ended: it ran too long or wrote too much.
+    """
+
     status: int
+    stdout: bytes = field(repr=False)
+    stderr: bytes = field(repr=False)
+    finished: bool = True
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        if self.status >= 0:
+            return f"ended with exit status {self.status}"
+        with contextlib.suppress(ValueError):
+            return f"was killed by {signal.Signals(-self.status).name}"
+        return f"was killed by signal {-self.status}"
 
 
-async def run_command(argv: Sequence[str], environ: Mapping[str, str], most: int) -> CommandResult:
-    """Run a command without input, in a session of its own, until it ends.
+async def run_command(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    stdin: bytes = b"",
+    timeout: timedelta | None = None,  # noqa: ASYNC109  the output is wanted after it, too
+    limit: int | None = None,
+    grace: timedelta = GRACE,
+) -> CommandResult:
+    """Run a command in ``/`` until it ends.
 
-    Where the caller is cancelled, or more than ``most`` bytes come, the command and its
-    process group are killed.
+    Where the caller is cancelled, the time is up or the output is too long, the command and
+    its process group get SIGTERM, and SIGKILL after the grace. What a command that has ended
+    left in the background lives on.
 
     Args:
         argv: The program, by absolute path or found on PATH, and its arguments.
-        environ: What it inherits, apart from what is the daemon's alone.
-        most: How many bytes are wanted; more of them end the command.
-
-    Returns:
-        The output; more than ``most`` bytes of it mean that it was cut.
+        environ: Its environment.
+        stdin: What it reads; it need not.
+        timeout: How long it may run.
+        limit: The most bytes of standard output: all are kept, and more end the command.
+            None: the last 2048 bytes are kept.
+        grace: The time between SIGTERM and SIGKILL.
 
     Raises:
         OSError: It cannot be started.
+        ValueError: An argument holds a zero byte.
     """
-    starting = asyncio.ensure_future(_start(argv, child_environ(environ), most))
+    transport, output = await _started(argv, environ, limit)
     try:
-        transport, collector = await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        # asyncio (3.11) may wait for ever where it is cancelled between fork and pipes: let
-        # it come to its end, which takes milliseconds, and end the command properly.
-        await asyncio.wait([starting])
-        if starting.exception() is None:
-            await _end(*starting.result())
-        raise
-    try:
-        await collector.over
-        if len(collector.data) <= most:
-            await asyncio.wait([collector.silent], timeout=_LAST_WORDS_S)
+        pipe = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
+        pipe.write(stdin)
+        pipe.close()
+        await asyncio.wait([output.over], timeout=timeout.total_seconds() if timeout else None)
+        finished = output.exited.done()
+        if not finished:
+            await _end(transport, output, grace)
+        # Set before the protocol is told of the end (asyncio.base_subprocess).
+        status = transport.get_returncode()
+        await asyncio.wait([output.silent], timeout=_LAST_OUTPUT_S)
     finally:
-        await _end(transport, collector)
-    return CommandResult(bytes(collector.data), transport.get_returncode() or 0)
+        try:
+            await _end(transport, output, grace)
+        finally:
+            transport.close()
+    return CommandResult(
+        -signal.SIGKILL if status is None else status,
+        bytes(output.data[1]),
+        bytes(output.data[2]),
+        finished,
+    )
 
 
-class _Collector(asyncio.SubprocessProtocol):
-    """Keeps what a command writes, a little beyond the bound.
+class _Output(asyncio.SubprocessProtocol):
+    """What a command writes, and when it ends.
 
-    ``over``: it has ended or passed the bound. ``ended``: it has ended. ``silent``: nobody
+    ``exited``: it has ended. ``over``: it has ended or written too much. ``silent``: nothing
     holds its output open.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int | None) -> None:
         loop = asyncio.get_running_loop()
-        self.data = bytearray()
+        self.exited: asyncio.Future[None] = loop.create_future()
         self.over: asyncio.Future[None] = loop.create_future()
-        self.ended: asyncio.Future[None] = loop.create_future()
         self.silent: asyncio.Future[None] = loop.create_future()
-        self._most = most
+        self.data = {1: bytearray(), 2: bytearray()}
+        self._limit = limit
+        self._open = {1, 2}
 
-    def pipe_data_received(self, _fd: int, data: bytes | str) -> None:
-        """More of its output, the only pipe it has."""
-        if isinstance(data, bytes) and len(self.data) <= self._most:
-            self.data += data
-        if len(self.data) > self._most:
-            _set(self.over)
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        kept = self.data[fd]
+        fresh = cast("bytes", data)  # str only with text=True, which asyncio does not take
+        if fd == 1 and self._limit is not None:
+            kept += fresh[: self._limit + 1 - len(kept)]
+            if len(kept) > self._limit:
+                _set(self.over)
+        else:
+            kept += fresh[-_TAIL:]
+            del kept[:-_TAIL]
 
-    def pipe_connection_lost(self, _fd: int, _exc: Exception | None) -> None:
-        """Its output has ended."""
-        _set(self.silent)
+    def pipe_connection_lost(self, fd: int, _exc: Exception | None) -> None:
+        self._open.discard(fd)
+        if not self._open:
+            _set(self.silent)
 
     def process_exited(self) -> None:
-        """It has ended; others may still hold its output open."""
-        _set(self.ended)
+        _set(self.exited)
         _set(self.over)
 
 
@@ -97,26 +151,44 @@ def _set(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-async def _start(
-    argv: Sequence[str], environ: Mapping[str, str], most: int
-) -> tuple[asyncio.SubprocessTransport, _Collector]:
-    return await asyncio.get_running_loop().subprocess_exec(
-        lambda: _Collector(most),
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=environ,
-        cwd="/",
-        start_new_session=True,
+async def _started(
+    argv: Sequence[str], environ: Mapping[str, str], limit: int | None
+) -> tuple[asyncio.SubprocessTransport, _Output]:
+    starting = asyncio.ensure_future(
+        asyncio.get_running_loop().subprocess_exec(
+            lambda: _Output(limit), *argv, env=environ, cwd="/", start_new_session=True
+        )
     )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio (3.11) waits for ever where it is cancelled between fork and pipes: let it
+        # come to its end, which takes milliseconds, and then end the command.
+        while not starting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([starting])
+        if starting.exception() is None:
+            transport, output = starting.result()
+            try:
+                await _end(transport, output, GRACE)
+            finally:
+                transport.close()
+        raise
 
 
-async def _end(transport: asyncio.SubprocessTransport, collector: _Collector) -> None:
-    """Kills what is left of the command and its group, and waits a moment for the end."""
-    if not (collector.ended.done() and collector.silent.done()):
-        # Is the number still its own? Yes: it has not ended, or one of its group holds the pipe.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(transport.get_pid(), signal.SIGKILL)
-    transport.close()
-    await asyncio.wait([collector.ended], timeout=_LAST_MOMENT_S)
+async def _end(transport: asyncio.SubprocessTransport, output: _Output, grace: timedelta) -> None:
+    """SIGTERM to the group, SIGKILL after the grace or when cancelled, and reap."""
+    if output.exited.done():
+        return
+    try:
+        _signal_group(transport, signal.SIGTERM)
+        await asyncio.wait([output.exited], timeout=grace.total_seconds())
+    finally:
+        _signal_group(transport, signal.SIGKILL)
+        await asyncio.wait([output.exited], timeout=grace.total_seconds())
+
+
+def _signal_group(transport: asyncio.SubprocessTransport, number: signal.Signals) -> None:
+    # Children may outlive the command, so the group is signalled whether or not it has ended.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(transport.get_pid(), number)

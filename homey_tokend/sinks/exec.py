@@ -1,122 +1,130 @@
-"""The token, or trouble with it, on a command's standard input (``docs/sinks.md``, "exec")."""
+"""The token on a command's standard input (``docs/sinks.md``, "exec")."""
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from datetime import datetime, timedelta
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
-from homey_tokend.core.events import RefreshFailed, RefreshRecovered
-from homey_tokend.core.ports import Notification
-from homey_tokend.core.timefmt import rfc3339
+from homey_tokend.core.errors import SinkFailed, SinkRejected
+from homey_tokend.core.redact import last_words
+from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Delivery, DeliveryResult
-from homey_tokend.runtime.command import GRACE, Command, Environ
+from homey_tokend.runtime.process import GRACE, child_environ, run_command
 from homey_tokend.sinks.payload import json_line, token_document
 
+#: So much of a command's last words is shown.
+_SHOWN = 500
+_DEFAULTS = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/",
+}
+#: Errors of starting a command that a person must fix; others (no memory, say) may pass.
+_ACTION_NEEDED = frozenset(
+    {
+        errno.EACCES,
+        errno.EINVAL,  # a zero byte
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOEXEC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.E2BIG,
+    }
+)
+#: The daemon's environment as it is when a command runs: a reload can make a variable a secret.
+Environ = Callable[[], Mapping[str, str]]
 
-class ExecSink:
-    """Runs a command with the token as JSON on its standard input.
+
+class Command:
+    """A command that gets a line of JSON on its standard input; its exit status decides.
 
     Args:
-        command: The program and its arguments; no shell reads them.
+        argv: The program and its arguments; no shell reads them.
         timeout: How long it may run; then its whole process group is ended.
-        environ: Gives what it inherits, before it is scrubbed; asked at each run. A variable
-            that holds a configured secret must not be in it.
-        grace: How long it may take to end after SIGTERM, before SIGKILL.
+        environ: Returns what it inherits, without variables that hold configured secrets.
+        grace: The time between SIGTERM and SIGKILL.
     """
 
     def __init__(
         self,
-        command: Sequence[str],
+        argv: Sequence[str],
         timeout: timedelta,
         environ: Environ,
         *,
         grace: timedelta = GRACE,
     ) -> None:
-        self._command = Command(command, timeout, environ, grace=grace)
+        self._argv = tuple(argv)
+        self._timeout = timeout
+        self._environ = environ
+        self._grace = grace
 
     @property
     def target(self) -> str:
         """``exec:`` and the program; arguments only as a digest, for they may be private."""
-        return self._command.target
+        program, *arguments = self._argv
+        if not arguments:
+            return f"exec:{program}"
+        digest = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:8]
+        return f"exec:{program}#{digest}"
+
+    async def run(self, line: bytes, token: Secret | None) -> str:
+        """Run it once and return how it ended.
+
+        Args:
+            line: What it reads.
+            token: What an error must not show of its output.
+
+        Raises:
+            SinkRejected: It cannot be executed.
+            SinkFailed: It ended with another status than 0, or had to be ended.
+        """
+        program, environ = self._argv[0], _DEFAULTS | child_environ(self._environ())
+        try:
+            result = await run_command(
+                self._argv, environ, stdin=line, timeout=self._timeout, grace=self._grace
+            )
+        except ValueError:
+            raise _cannot_run(program, errno.EINVAL) from None
+        except OSError as error:
+            raise _cannot_run(program, error.errno or errno.EIO) from error
+        if result.finished and result.status == 0:
+            return result.ending
+        output = (result.stderr.strip() or result.stdout.strip()).decode(errors="replace")
+        words = last_words(output, token, _SHOWN)
+        said = f": {words}" if words else ""
+        if result.finished:
+            raise SinkFailed(f"{program} {result.ending}{said}")
+        raise SinkFailed(
+            f"{program} ran over {self._timeout.total_seconds():g} s and was ended{said}",
+            remedy="Let it do its work in the background, or find out what it waits for.",
+        )
+
+
+class ExecSink(Command):
+    """Run a command with the token as JSON on its standard input."""
 
     async def write(self, delivery: Delivery) -> DeliveryResult:
         """Run the command; its exit status alone decides.
 
         Raises:
-            SinkRejected: it cannot be executed.
-            SinkFailed: it ended with another status than 0, or had to be ended.
+            SinkRejected, SinkFailed: As ``run``.
         """
         line = json_line({"event": "token", **token_document(delivery)})
-        return DeliveryResult(detail=await self._command.run(line, delivery.token.value))
+        return DeliveryResult(detail=await self.run(line, delivery.token.value))
 
 
-class ExecNotifier:
-    """Runs a command when refreshing fails, and when it goes well again.
-
-    Args:
-        command: As for ``ExecSink``.
-        timeout: As for ``ExecSink``.
-        environ: As for ``ExecSink``.
-        on: What it is run on: "error", "recovered" or both.
-    """
-
-    def __init__(
-        self,
-        command: Sequence[str],
-        timeout: timedelta,
-        environ: Environ,
-        on: AbstractSet[str],
-    ) -> None:
-        self._command = Command(command, timeout, environ)
-        self._on = on
-
-    @property
-    def target(self) -> str:
-        """As the sink's."""
-        return self._command.target
-
-    def news(self, notice: Notification) -> str:
-        """The first failure of a row, and each of another kind; the recovery after it."""
-        match notice.happened:
-            case RefreshFailed(kind=kind, step=step, message=message) if "error" in self._on:
-                return f"error {kind} {step} {message}"
-            case RefreshRecovered(at=at, failures=failures) if failures and "recovered" in self._on:
-                return f"recovered {at}"
-            case _:
-                return ""
-
-    async def hear(self, notice: Notification) -> None:
-        """Run the command.
-
-        Raises:
-            SinkRejected, SinkFailed: as for ``ExecSink``.
-        """
-        token = notice.token.value if notice.token else None
-        await self._command.run(json_line(_document(notice)), token)
-
-
-def _document(notice: Notification) -> dict[str, object]:
-    """What happened, named as in the events of the socket."""
-    match notice.happened:
-        case RefreshFailed() as failed:
-            return {
-                "event": "error",
-                "homey": failed.homey,
-                "at": rfc3339(failed.at),
-                "kind": failed.kind,
-                "step": failed.step,
-                "message": failed.message,
-                "remedy": failed.remedy,
-                "action_needed": failed.action_needed,
-                "failures": failed.failures,
-                "next_try": _instant(failed.next_try),
-                "outage_at": _instant(failed.outage_at),
-            }
-        case RefreshRecovered(homey, at, failures):
-            told = {"event": "recovered", "homey": homey, "at": rfc3339(at), "failures": failures}
-            return dict(told)
-        case other:
-            raise TypeError(f"nothing a command is told of: {other}")
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else rfc3339(at)
+def _cannot_run(program: str, number: int) -> SinkRejected | SinkFailed:
+    message = f"{program} cannot be run: {os.strerror(number).lower()}"
+    if number not in _ACTION_NEEDED:
+        return SinkFailed(message)
+    return SinkRejected(
+        message,
+        remedy="Is it there, with its interpreter, and executable for the daemon's user? "
+        "The sandbox of the systemd unit closes most folders outside of /usr: "
+        "see the drop-in for commands in docs/sinks.md.",
+    )

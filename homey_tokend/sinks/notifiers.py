@@ -1,36 +1,75 @@
-"""How refreshing goes, in a text variable of the Homey (``docs/sinks.md``, "logic_variable")."""
+"""Who is told how refreshing goes: a text variable of the Homey, or a command."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
 
-from homey_tokend.core.events import RefreshFailed
+from homey_tokend.core.events import RefreshFailed, RefreshRecovered
 from homey_tokend.core.ports import Notification, Transport
+from homey_tokend.sinks.exec import Command, Environ
+from homey_tokend.sinks.payload import failure_document, json_line
 from homey_tokend.sinks.text_variable import TextVariable
 
 #: What the variable holds while all is well.
 OK_TEXT = "ok"
-#: How long may its text be? It is read on a phone.
-_LONGEST = 500
+#: The most characters of its text: it is read on a phone.
+_MOST = 500
+
+
+class ExecNotifier:
+    """Run a command when refreshing fails, and when it works again.
+
+    Args:
+        command, timeout, environ: As for ``Command``.
+        on: What it is run on: "error", "recovered" or both.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        timeout: timedelta,
+        environ: Environ,
+        on: AbstractSet[str],
+    ) -> None:
+        self._command = Command(command, timeout, environ)
+        self._on = on
+        self.target = self._command.target
+
+    def news(self, notice: Notification) -> str:
+        """The first failure of a row, and each of another kind; the recovery after it."""
+        match notice.happened:
+            case RefreshFailed(kind=kind, step=step, message=message) if "error" in self._on:
+                return f"error {kind} {step} {message}"
+            case RefreshRecovered(at=at, failures=failures) if failures and "recovered" in self._on:
+                return f"recovered {at}"
+            case _:
+                return ""
+
+    async def hear(self, notice: Notification) -> None:
+        """Run the command.
+
+        Raises:
+            SinkRejected, SinkFailed: As ``Command.run``.
+        """
+        token = notice.token.value if notice.token else None
+        await self._command.run(json_line(failure_document(notice.happened)), token)
 
 
 class StateVariableNotifier:
-    """Sets a text variable to "ok", or to the plain words of the trouble.
+    """Set a text variable to "ok", or to the plain words of the trouble.
 
     It is written with the held token: once that has ended there is nothing to write with.
 
     Args:
-        transport: What sends the requests.
+        transport: Sends the requests.
         name: The variable's name, matched exactly.
         create: Whether it is made where there is none.
     """
 
     def __init__(self, transport: Transport, *, name: str, create: bool) -> None:
         self._variable = TextVariable(transport, name=name, variable_id=None, create=create)
-        self._found: Mapping[str, str] = {}
-
-    @property
-    def target(self) -> str:
-        """As the sink's of the same variable."""
-        return self._variable.target
+        self._memory: Mapping[str, str] = {}
+        self.target = self._variable.target
 
     def news(self, notice: Notification) -> str:
         """The text to write; nothing where no token is held to write it with."""
@@ -40,15 +79,15 @@ class StateVariableNotifier:
         """Write the text.
 
         Raises:
-            Transient, BearerRejected, SinkRejected, SinkFailed: as for ``TextVariable.set``.
+            Transient, BearerRejected, SinkRejected, SinkFailed: As ``TextVariable.set``.
         """
         if notice.token is not None:
-            done = await self._variable.set(_text(notice), notice.token, self._found)
-            self._found = done.memory
+            done = await self._variable.set(_text(notice), notice.token, self._memory)
+            self._memory = done.memory
 
 
 def _text(notice: Notification) -> str:
     if not isinstance(notice.happened, RefreshFailed):
         return OK_TEXT
     words = (notice.happened.message, notice.happened.remedy)
-    return ". ".join(word.removesuffix(".") for word in words if word)[:_LONGEST]
+    return ". ".join(word.removesuffix(".") for word in words if word)[:_MOST]

@@ -1,8 +1,9 @@
-"""The token as files and commands get it: one JSON document, and lines for a shell."""
+"""What files and commands get: the token or a failure as JSON, and lines for a shell."""
 
 import json
 import re
 
+from homey_tokend.core.events import RefreshFailed, RefreshRecovered, TokenRenewed
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery
 
@@ -13,7 +14,7 @@ _SPECIAL = re.compile(r'(["\\$`])')
 
 
 def token_document(delivery: Delivery) -> dict[str, object]:
-    """The token with all that is known of it, named as on the socket (RFC 6749, 5.1).
+    """Return the token with all that is known of it, named as on the socket (RFC 6749, 5.1).
 
     There is no ``expires_in``: it would be wrong a second later.
     """
@@ -29,13 +30,38 @@ def token_document(delivery: Delivery) -> dict[str, object]:
     }
 
 
+def failure_document(
+    event: RefreshFailed | RefreshRecovered | TokenRenewed,
+) -> dict[str, object]:
+    """Return how refreshing goes, named as in the events of the socket."""
+    about: dict[str, object] = {"homey": event.homey, "at": rfc3339(event.at)}
+    match event:
+        case RefreshFailed():
+            return {
+                "event": "error",
+                **about,
+                "kind": event.kind,
+                "step": event.step,
+                "message": event.message,
+                "remedy": event.remedy,
+                "action_needed": event.action_needed,
+                "failures": event.failures,
+                "next_try": event.next_try and rfc3339(event.next_try),
+                "outage_at": event.outage_at and rfc3339(event.outage_at),
+            }
+        case RefreshRecovered():
+            return {"event": "recovered", **about, "failures": event.failures}
+        case TokenRenewed():
+            raise TypeError("commands get a fresh token from the sink")
+
+
 def json_line(found: dict[str, object]) -> bytes:
-    """A document as one line of ASCII JSON."""
+    """Return a document as one line of ASCII JSON."""
     return json.dumps(found).encode() + b"\n"
 
 
 def env_lines(delivery: Delivery) -> bytes:
-    """Assignments for systemd's ``EnvironmentFile=`` and for ``. file`` in sh alike."""
+    """Return assignments for systemd's ``EnvironmentFile=`` and for ``. file`` in sh alike."""
     token = delivery.token
     pairs = (
         ("HOMEY_TOKEN", token.value.reveal()),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.core.redact import MASK, Redactor
+from homey_tokend.core.redact import MASK, Redactor, last_words
 from homey_tokend.core.secret import Secret
 
 PASSWORD = "hünter 2&\"<'>\\\n+%/"
@@ -158,3 +158,34 @@ def test_json_stays_json() -> None:
     assert set(fields) == set(json.loads(line))
     for hidden in (JWT, BEARER, CODE, "u:p@"):
         assert hidden not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("nothing here", "nothing here"),
+        ("a secret-token b", "a … b"),
+        ("secret-tokensecret-token", "…"),
+        ("secret-t", "…"),
+        ("secret-", "secret-"),
+        ("secret%2Dtoken", "secret%2Dtoken"),
+    ],
+)
+def test_each_piece_of_the_token_becomes_one_sign(text: str, expected: str) -> None:
+    """Eight characters in a row are a piece."""
+    assert last_words(text, Secret("secret-token"), 500) == expected
+
+
+def test_a_short_token_is_hidden_whole_and_a_url_spells_it_otherwise() -> None:
+    """Percent signs hide nothing."""
+    assert last_words("1 ab 2 a", Secret("ab"), 500) == "1 … 2 a"
+    assert last_words("x=a%2Fb%3Ac%2Bd%2Fe", Secret("a/b:c+d/e"), 500) == "x=…"
+
+
+def test_last_words_are_searched_for_other_secrets_too() -> None:
+    """A command may print more than what it was given; only the end is kept, on one line."""
+    text = "x" * 600 + f"\npassword=abc {CODE}\x1b[0m end"
+
+    assert last_words(text, None, 80).endswith(f"x password={MASK} {MASK} [0m end")
+    assert len(last_words("y" * 600, None, 500)) == 500
