@@ -1,8 +1,8 @@
-"""What the consent pages give: the form's ``_csrf``, its Homeys, the cookies. Pure."""
+"""What the consent page holds: the form's ``_csrf`` and the Homeys it offers. Pure."""
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 #: csurf's tokens are 36 characters (docs/wire.md A2); anything longer than this is not one.
@@ -12,9 +12,6 @@ _ATTRIBUTES_LIMIT = 4 * _VALUE_LIMIT
 #: What stands for a Homey in the form (docs/wire.md A3), and how many are believed.
 _HOMEY = re.compile(r"resource\.homey\.([0-9A-Za-z-]{1,36})")
 _HOMEYS = 100
-_COOKIES = 20
-_COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
-_COOKIE_VALUE = re.compile(r"[!-~]{0,4096}")
 
 # Why not html.parser? It takes hours for one MiB of "<a <a <a", and raises what it does not
 # document. Everything below is possessive: no step is ever taken back, so time is linear.
@@ -38,13 +35,11 @@ _TEXTS = {
 
 
 def find_csrf(page: bytes) -> str | None:
-    """The hidden ``_csrf`` field of a consent page, in whatever attribute order.
+    """Return the value of the hidden ``_csrf`` field, in whatever attribute order.
 
     A ``<meta>`` of that name, comments, scripts and templates are decoys; of several
-    fields the first with a value counts.
-
-    Returns:
-        Its value, or None where the page has no such field (``docs/wire.md`` A2).
+    fields the first with a value counts. None: the page has no such field
+    (``docs/wire.md`` A2).
     """
     for tag, attributes in _fields(page.decode("utf-8", "replace")):
         if tag == "input" and attributes.get("name") == "_csrf" and attributes.get("value"):
@@ -53,14 +48,14 @@ def find_csrf(page: bytes) -> str | None:
 
 
 def find_offered_homeys(page: bytes) -> tuple[str, ...]:
-    """The cloudids that a consent page offers, in its order (``docs/wire.md`` A2)."""
+    """Return the cloudids that a consent page offers, in its order (``docs/wire.md`` A2)."""
     fields = _fields(page.decode("utf-8", "replace"))
     found = (_HOMEY.fullmatch(attributes.get("value", "")) for _, attributes in fields)
     return tuple(islice(dict.fromkeys(each[1] for each in found if each), _HOMEYS))
 
 
 def _fields(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each ``<input>`` and ``<option>`` that a browser would show, with its attributes."""
+    # Each <input> and <option> that a browser would show, with its attributes.
     at, templates = 0, 0
     while (found := _next_markup(text, at)) is not None:
         at = found.end()
@@ -80,13 +75,13 @@ def _fields(text: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _next_markup(text: str, at: int) -> re.Match[str] | None:
-    """The next tag or comment; None too where one is begun and never ended."""
+    # None, too, where one is begun and never ended.
     begun = _BEGUN.search(text, at)
     return _MARKUP.match(text, begun.start()) if begun else None
 
 
 def _attributes(text: str) -> dict[str, str]:
-    """Attributes by lower-case name; of one name the first counts, overlong ones not at all."""
+    # By lower-case name; of one name the first counts, overlong ones not at all.
     if len(text) > _ATTRIBUTES_LIMIT:
         return {}
     known: dict[str, str] = {}
@@ -96,18 +91,3 @@ def _attributes(text: str) -> dict[str, str]:
             # Bounded first: a character reference is read as a number of its own length.
             known.setdefault(found["name"].lower(), html.unescape(value))
     return known
-
-
-def cookie_header(set_cookies: Iterable[str]) -> str:
-    """The Cookie header that answers these Set-Cookie headers (RFC 6265, 5.4).
-
-    Attributes are dropped: the flow sends cookies only to the host that set them,
-    and uses them once. Broken ones are passed over; of one name the last counts.
-    """
-    jar: dict[str, str] = {}
-    for header in islice(set_cookies, _COOKIES):
-        name, equals, value = header.partition(";")[0].partition("=")
-        name, value = name.strip(), value.strip()
-        if equals and _COOKIE_NAME.fullmatch(name) and _COOKIE_VALUE.fullmatch(value):
-            jar[name] = value
-    return "; ".join(f"{name}={value}" for name, value in jar.items())

@@ -1,12 +1,13 @@
-"""From a grant to a proved bearer: no password goes out here (``docs/wire.md`` A5, A6, E)."""
+"""From a grant to a verified bearer: no password goes out here (``docs/wire.md`` A5, A6, C, E)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from homey_tokend.athom import answers
-from homey_tokend.athom.proof import verify_bearer
+from homey_tokend.athom.answers.cloud import parse_delegation, parse_homeys
+from homey_tokend.athom.answers.homey import parse_homey_login
 from homey_tokend.athom.urls import HomeyTarget, fallback_url, is_cloudid, usable_url
+from homey_tokend.athom.verification import verify_bearer
 from homey_tokend.core.errors import (
     BearerDiscarded,
     HomeyOffline,
@@ -18,12 +19,14 @@ from homey_tokend.core.http_types import Endpoints, Flow, Request, Step
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Bearer, Grant
 
+Homeys = Mapping[str, tuple[str, str | None]]
+
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Address:
     """Where the Homey is called, and how that was found out.
 
-    ``others``: the account's Homeys, where the account has told them and not this one.
+    ``others`` is the remedy that names the account's Homeys, where this one is not among them.
     """
 
     url: str
@@ -32,92 +35,94 @@ class _Place:
     others: str = ""
 
 
-def exchange(grant: Grant, site: HomeyTarget, hide: tuple[Secret, ...] = ()) -> Flow[Bearer]:
-    """From the grant to a proved bearer: no password goes out here (A5, A6, C).
-
-    ``hide`` has what no error may quote: the hosts of the cloud know more than they are sent.
+def exchange(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...] = ()) -> Flow[Bearer]:
+    """Exchange a grant for a verified bearer.
 
     With ``url: auto`` the account's ``/user/me`` is asked first where the Homey is.
 
+    Args:
+        grant: The grant.
+        target: The Homey.
+        hide: What no error may quote: the hosts of the cloud know more than they are sent.
+
     Raises:
-        SignInExpired: the access token is no longer taken.
-        HomeyRejected: the Homey refuses the delegation token, twice.
-        BearerDiscarded: the Homey does not take the bearer it gave.
-        HomeyOffline, ProtocolChanged, Transient: see ``answers``.
+        SignInExpired: the access token is no longer accepted.
+        HomeyRejected: the Homey rejects the delegation token, twice.
+        BearerDiscarded: the Homey does not accept the bearer it gave.
+        HomeyOffline, ProtocolChanged, Transient: see ``athom.answers``.
     """
     hide = (*hide, grant.access_token)
-    if site.explicit_url:
-        place = _Place(fallback_url(site))
+    if target.explicit_url:
+        address = _Address(fallback_url(target))
     else:
-        place = yield from _find(grant, site, hide)
+        address = yield from _find(grant, target, hide)
     try:
-        value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
+        value, issued_at = yield from _log_in_at_homey(grant, target, address.url, hide)
         if value is None:
-            value, issued_at = yield from _log_in_at_homey(grant, site, place.url, hide)
+            value, issued_at = yield from _log_in_at_homey(grant, target, address.url, hide)
     except HomeyOffline as error:
-        # So the cloud answers to a cloudid that it does not know, too (docs/wire.md A6).
-        if place.others:
-            error.message = f"{error.message} ({place.note})"
-            error.remedy = f"{place.others} Else: {error.remedy}"
+        # The cloud answers so to a cloudid that it does not know, too (docs/wire.md A6).
+        if address.others:
+            error.message = f"{error.message} ({address.note})"
+            error.remedy = f"{address.others} Else: {error.remedy}"
         raise
     if value is None:
-        raise (yield from _not_covered(grant, site, place, hide))
-    draft = Bearer(
+        raise (yield from _rejection(grant, target, address, hide))
+    bearer = Bearer(
         value=value,
-        url=place.url,
+        url=address.url,
         issued_at=issued_at,
-        expires_at=issued_at + site.lifetime,
+        expires_at=issued_at + target.lifetime,
         expiry_reported=False,
         proved=False,
-        discovered_url=place.discovered,
-        note=place.note,
+        discovered_url=address.discovered,
+        note=address.note,
     )
-    return (yield from _proved(draft, grant.skew))
+    return (yield from _verified(bearer, grant.skew))
 
 
 def homeys(
     grant: Grant, at: Endpoints, hide: tuple[Secret, ...] = ()
 ) -> Flow[dict[str, tuple[str, str | None]]]:
-    """The account's Homeys: cloudid to name and address (``docs/wire.md`` E).
+    """Get the account's Homeys: cloudid to name and address (``docs/wire.md`` E).
 
     Raises:
-        SignInExpired, ProtocolChanged, Transient: see ``answers.homeys_of``.
+        SignInExpired, ProtocolChanged, Transient: see ``parse_homeys``.
     """
     response = yield Request(Step.USER, "GET", f"{at.api}/user/me", bearer=grant.access_token)
-    return answers.parse_homeys(response, hide)
+    return parse_homeys(response, hide)
 
 
-def _find(grant: Grant, site: HomeyTarget, hide: tuple[Secret, ...]) -> Flow[_Place]:
-    """Where ``/user/me`` says the Homey is; what is known otherwise where it does not say."""
-    known = _Place(fallback_url(site))
+def _find(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...]) -> Flow[_Address]:
+    known = _Address(fallback_url(target))
     try:
-        found = yield from homeys(grant, site.endpoints, hide)
+        found = yield from homeys(grant, target.endpoints, hide)
     except SignInExpired:
         raise
     except TokendError as error:
         return replace(known, note=f"address not asked for: {error.kind}")
-    if site.cloudid not in found:
+    if target.cloudid not in found:
         others = _correct_cloudid(found, hide)
         return replace(known, note="the account does not list this cloudid", others=others)
-    named = found[site.cloudid][1]
-    url = usable_url(named, site.endpoints) if named else None
+    named = found[target.cloudid][1]
+    url = usable_url(named, target.endpoints) if named else None
     if url is None:
         return replace(known, note="the account names no usable address")
-    return _Place(url, discovered=url)
+    return _Address(url, discovered=url)
 
 
 def _log_in_at_homey(
-    grant: Grant, site: HomeyTarget, url: str, hide: tuple[Secret, ...]
+    grant: Grant, target: HomeyTarget, url: str, hide: tuple[Secret, ...]
 ) -> Flow[tuple[Secret | None, datetime]]:
     response = yield Request(
         Step.DELEGATION,
         "POST",
-        f"{site.endpoints.api}/delegation/token",
+        f"{target.endpoints.api}/delegation/token",
         query=(("audience", "homey"),),
         json={},
         bearer=grant.access_token,
     )
-    delegation = answers.parse_delegation(response, hide)
+    delegation = parse_delegation(response, hide)
     response = yield Request(
         Step.HOMEY_LOGIN,
         "POST",
@@ -125,18 +130,17 @@ def _log_in_at_homey(
         json={"token": delegation.reveal()},
     )
     # The session began when the Homey answered, or up to a round trip before: take the earlier.
-    return answers.parse_homey_login(response), response.sent_at
+    return parse_homey_login(response), response.sent_at
 
 
-def _not_covered(
-    grant: Grant, site: HomeyTarget, place: _Place, hide: tuple[Secret, ...]
+def _rejection(
+    grant: Grant, target: HomeyTarget, address: _Address, hide: tuple[Secret, ...]
 ) -> Flow[HomeyRejected]:
-    """The refusal, naming the account's other Homeys where it tells them."""
     try:
-        found = yield from homeys(grant, site.endpoints, hide)
+        found = yield from homeys(grant, target.endpoints, hide)
     except TokendError:
         found = {}
-    note = f" ({place.note})" if place.note else ""
+    note = f" ({address.note})" if address.note else ""
     return HomeyRejected(
         f"the Homey rejects the login: this consent does not cover it{note}",
         step=Step.HOMEY_LOGIN,
@@ -144,30 +148,30 @@ def _not_covered(
     )
 
 
-def _correct_cloudid(found: Mapping[str, tuple[str, str | None]], hide: tuple[Secret, ...]) -> str:
-    """The advice that names the account's Homeys, or ""."""
-    named = [f"{key} ({name})" for key, (name, _) in found.items() if _is_cloudid(key, hide)]
+def _correct_cloudid(found: Homeys, hide: tuple[Secret, ...]) -> str:
+    """Return the remedy that names the account's Homeys, or ""."""
+    named = [
+        f"{key} ({name})"
+        for key, (name, _) in found.items()
+        if is_cloudid(key) and not any(one and one.reveal() in key for one in hide)
+    ]
     if not named:
         return ""
     return f"The account's Homeys are: {', '.join(named[:8])}. Correct cloudid."
 
 
-def _is_cloudid(key: str, hide: tuple[Secret, ...]) -> bool:
-    return is_cloudid(key) and not any(one and one.reveal() in key for one in hide)
-
-
-def _proved(draft: Bearer, skew: timedelta | None) -> Flow[Bearer]:
+def _verified(bearer: Bearer, skew: timedelta | None) -> Flow[Bearer]:
     try:
-        taken, expires_at = yield from verify_bearer(
-            draft.url, draft.value, issued_at=draft.issued_at, skew=skew
+        accepted, expires_at = yield from verify_bearer(
+            bearer.url, bearer.value, issued_at=bearer.issued_at, skew=skew
         )
     except TokendError as error:
-        # A Homey that cannot be asked does not hold the token back: proved later.
-        return replace(draft, note=draft.note or f"not proved: {error.kind}")
-    if not taken:
+        # A Homey that cannot be asked does not hold the token back: verified later.
+        return replace(bearer, note=bearer.note or f"not verified: {error.kind}")
+    if not accepted:
         raise BearerDiscarded(
-            "the Homey does not take the bearer that it has just given", step=Step.SESSION
+            "the Homey does not accept the bearer that it has just given", step=Step.SESSION
         )
     if expires_at is None:
-        return replace(draft, proved=True)
-    return replace(draft, proved=True, expires_at=expires_at, expiry_reported=True)
+        return replace(bearer, proved=True)
+    return replace(bearer, proved=True, expires_at=expires_at, expiry_reported=True)

@@ -1,4 +1,4 @@
-"""Runs a conversation of ``flow`` over a transport."""
+"""Run a flow of this package over a transport."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,31 +11,28 @@ T = TypeVar("T")
 OnResponse = Callable[[Request, Response], None]
 
 
-def _unheard(_request: Request, _response: Response) -> None:
-    """Nobody listens."""
+async def run_flow(flow: Flow[T], transport: Transport, on_response: OnResponse | None = None) -> T:
+    """Send what a flow yields, send it the answers, and return its value.
 
-
-async def run_flow(conversation: Flow[T], transport: Transport, heard: OnResponse = _unheard) -> T:
-    """Send what the conversation yields, hand it the answers, return its value.
-
-    A failure of the transport is thrown into the conversation, which may know
-    what to do without that answer. ``heard`` is told of every answer.
+    A failure of the transport is thrown into the flow, which may know what to do without
+    that answer.
 
     Raises:
-        TokendError: whatever the conversation raises or does not catch.
+        TokendError: what the flow raises or does not catch.
     """
     try:
-        request = next(conversation)
+        request = next(flow)
         while True:
             try:
                 response = await transport.send(request)
             except TokendError as error:
-                request = conversation.throw(error)
+                request = flow.throw(error)
             else:
-                heard(request, response)
-                request = conversation.send(response)
+                if on_response is not None:
+                    on_response(request, response)
+                request = flow.send(response)
     except StopIteration as end:
         value: T = end.value
         return value
     finally:
-        conversation.close()
+        flow.close()

@@ -2,23 +2,31 @@
 
 from dataclasses import replace
 
-from homey_tokend.athom import answers
-from homey_tokend.athom.consent_page import cookie_header, find_csrf, find_offered_homeys
+from homey_tokend.athom.answers.accounts import (
+    parse_redirect,
+    parse_user_token,
+    raise_for_consent,
+)
+from homey_tokend.athom.answers.cloud import parse_grant
+from homey_tokend.athom.answers.common import protocol_changed
+from homey_tokend.athom.consent_page import find_csrf, find_offered_homeys
 from homey_tokend.core import totp
 from homey_tokend.core.errors import SecretUnavailable
-from homey_tokend.core.http_types import Endpoints, Flow, Repeat, Request, Response, Step
+from homey_tokend.core.http_types import (
+    Endpoints,
+    Flow,
+    Repeat,
+    Request,
+    Response,
+    Step,
+    cookie_header,
+)
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Grant, UserToken
 
 
-def sign_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[Grant]:
-    """From e-mail and password to a grant, all steps of the sign-in in one."""
-    user = yield from log_in(who, at, one_time_code=one_time_code)
-    return (yield from consent(who, at, user))
-
-
 def one_time_code(secret: Secret, step: int) -> Secret:
-    """The code of a step, for ``log_in``.
+    """Return the one-time code of a time step, for ``log_in``.
 
     Raises:
         SecretUnavailable: the secret is no base32.
@@ -27,7 +35,7 @@ def one_time_code(secret: Secret, step: int) -> Secret:
         return Secret(totp.code(secret, step))
     except ValueError as error:
         raise SecretUnavailable(
-            f"totp_secret: {error}", remedy="Copy the base32 secret of the account anew."
+            f"totp_secret: {error}", remedy="Copy the base32 secret of the account again."
         ) from None
 
 
@@ -35,7 +43,7 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[
     """POST /login, form-encoded (``docs/wire.md`` A1).
 
     Raises:
-        AccountRejected, ProtocolChanged, Transient: see ``answers.user_token_of``.
+        AccountRejected, ProtocolChanged, Transient: see ``parse_user_token``.
     """
     response = yield Request(
         Step.LOGIN,
@@ -48,81 +56,91 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[
         ),
         repeat=Repeat.UNSENT,
     )
-    return answers.parse_user_token(response, (*known_secrets(who), Secret(one_time_code)))
+    return parse_user_token(response, (*known_secrets(who), Secret(one_time_code)))
 
 
 def consent(who: Credentials, at: Endpoints, user: UserToken) -> Flow[Grant]:
     """Authorise, consent and token: the code is used at once and never repeated (A2 to A4).
 
     Raises:
-        SignInExpired: the user token, the form or the code is no longer taken.
+        SignInExpired: the user token, the form or the code is no longer accepted.
         ClientRejected, ConsentRejected: a person must change something.
-        ProtocolChanged, Transient: see ``answers``.
+        ProtocolChanged, Transient: see ``athom.answers``.
     """
-    code = yield from _code(who, at, user)
+    hide = (*known_secrets(who), user.value)
+    page = yield from _authorise(who, at, user, hide)
+    if _is_redirect(page):
+        code = parse_redirect(Step.AUTHORISE, page, who.redirect_url, hide)
+    else:
+        code = yield from _send_form(who, at, user, page, hide)
     response = yield _token_request(who, at, ("grant_type", "authorization_code"), ("code", code))
-    return answers.parse_grant(response, (*known_secrets(who), user.value, Secret(code)))
+    return parse_grant(response, (*hide, Secret(code)))
 
 
 def offered_homeys(
     who: Credentials, at: Endpoints, user: UserToken
 ) -> Flow[tuple[str, ...] | None]:
-    """The Homeys that the consent page offers to pick from; ``who.cloudid`` is not looked at.
+    """Fetch the consent page for the Homeys that it offers; ``who.cloudid`` is not used.
 
     Returns:
         Their cloudids; None where nothing is to be picked (``docs/wire.md`` A2).
 
     Raises:
-        SignInExpired, ClientRejected, ConsentRejected, ProtocolChanged, Transient: as ``consent``.
+        SignInExpired, ClientRejected, ProtocolChanged, Transient: as ``consent``.
     """
-    hide = (*known_secrets(who), user.value)
-    page = yield _page_request(at, _consent_query(who, user))
-    answers.raise_for_consent(Step.AUTHORISE, _unless_redirect(page), hide)
-    return None if 300 <= page.status < 400 else find_offered_homeys(page.body)
+    page = yield from _authorise(who, at, user, (*known_secrets(who), user.value))
+    return None if _is_redirect(page) else find_offered_homeys(page.body)
 
 
 def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Flow[Grant]:
-    """A new grant by the OAuth refresh token (RFC 6749, 6; ``docs/wire.md`` A4).
+    """Get a new grant by the OAuth refresh token (RFC 6749, 6; ``docs/wire.md`` A4).
 
     Returns:
         The grant; where the answer brings no new refresh token, the old one is in it.
 
     Raises:
-        SignInExpired: the refresh token is not taken: the full flow is needed.
-        ClientRejected, ProtocolChanged, Transient: see ``answers.grant_of``.
+        SignInExpired: the refresh token is not accepted: the full sign-in is needed.
+        ClientRejected, ProtocolChanged, Transient: see ``parse_grant``.
     """
     response = yield _token_request(
-        who,
-        at,
-        ("grant_type", "refresh_token"),
-        ("refresh_token", refresh_token.reveal()),
+        who, at, ("grant_type", "refresh_token"), ("refresh_token", refresh_token.reveal())
     )
-    grant = answers.parse_grant(response, (*known_secrets(who), refresh_token))
+    grant = parse_grant(response, (*known_secrets(who), refresh_token))
     return grant if grant.refresh_token else replace(grant, refresh_token=refresh_token)
 
 
 def known_secrets(who: Credentials) -> tuple[Secret, ...]:
-    """The secrets among the sign-in values."""
+    """Return the secrets among the sign-in values."""
     one_time = (who.totp_secret,) if who.totp_secret else ()
     return (who.email, who.password, who.client_secret, *one_time)
 
 
-def _code(who: Credentials, at: Endpoints, user: UserToken) -> Flow[str]:
-    hide = (*known_secrets(who), user.value)
-    query = _consent_query(who, user)
-    page = yield _page_request(at, query)
-    answers.raise_for_consent(Step.AUTHORISE, _unless_redirect(page), hide)
-    if 300 <= page.status < 400:
-        return _redirected(Step.AUTHORISE, page, who.redirect_url, hide)
+def _authorise(
+    who: Credentials, at: Endpoints, user: UserToken, hide: tuple[Secret, ...]
+) -> Flow[Response]:
+    page = yield Request(
+        Step.AUTHORISE,
+        "GET",
+        f"{at.accounts}/oauth2/authorise",
+        query=_consent_query(who, user),
+        follow=True,
+    )
+    raise_for_consent(Step.AUTHORISE, page, hide)
+    return page
+
+
+def _send_form(
+    who: Credentials, at: Endpoints, user: UserToken, page: Response, hide: tuple[Secret, ...]
+) -> Flow[str]:
     csrf = find_csrf(page.body)
     if csrf is None:
-        raise answers.no_form(page)
+        raise protocol_changed(Step.AUTHORISE, page, "the consent page has no _csrf field")
     cookies = cookie_header(page.all_headers("set-cookie"))
     answer = yield Request(
         Step.CONSENT,
         "POST",
         f"{at.accounts}/authorise",
-        query=query,
+        query=_consent_query(who, user),
         form=(
             ("resource", f"resource.homey.{who.cloudid}"),
             ("_csrf", csrf),
@@ -131,8 +149,8 @@ def _code(who: Credentials, at: Endpoints, user: UserToken) -> Flow[str]:
         headers={"Cookie": cookies} if cookies else {},
         repeat=Repeat.UNSENT,
     )
-    answers.raise_for_consent(Step.CONSENT, _unless_redirect(answer), hide)
-    return _redirected(Step.CONSENT, answer, who.redirect_url, hide)
+    raise_for_consent(Step.CONSENT, answer, hide)
+    return parse_redirect(Step.CONSENT, answer, who.redirect_url, hide)
 
 
 def _consent_query(who: Credentials, user: UserToken) -> tuple[tuple[str, str], ...]:
@@ -144,22 +162,8 @@ def _consent_query(who: Credentials, user: UserToken) -> tuple[tuple[str, str], 
     )
 
 
-def _page_request(at: Endpoints, query: tuple[tuple[str, str], ...]) -> Request:
-    return Request(
-        Step.AUTHORISE, "GET", f"{at.accounts}/oauth2/authorise", query=query, follow=True
-    )
-
-
-def _unless_redirect(response: Response) -> Response:
-    """A redirect is sorted by where it leads, not by its status."""
-    return replace(response, status=200) if 300 <= response.status < 400 else response
-
-
-def _redirected(step: Step, response: Response, redirect_url: str, hide: tuple[Secret, ...]) -> str:
-    code = answers.parse_redirect(step, response, redirect_url, hide)
-    if code is None:
-        raise answers.no_redirect(step, response)
-    return code
+def _is_redirect(response: Response) -> bool:
+    return 300 <= response.status < 400
 
 
 def _token_request(who: Credentials, at: Endpoints, *fields: tuple[str, str]) -> Request:

@@ -1,4 +1,4 @@
-"""Which base URL a Homey is called at, and which one is not acceptable. Pure.
+"""Which base URL a Homey is called at, and which may not be used. Pure.
 
 Credentials and tokens go to the configured endpoints, to an explicit ``url``
 and to the address that ``/user/me`` names, and nowhere else.
@@ -34,24 +34,24 @@ class HomeyTarget:
 
 
 def is_cloudid(text: str) -> bool:
-    """Whether a text can be a Homey's cloudid."""
+    """Return whether a text can be a Homey's cloudid."""
     return bool(_CLOUDID.fullmatch(text))
 
 
-def fallback_url(site: HomeyTarget) -> str:
-    """The address without asking: explicit, else remembered, else the endpoint."""
-    if site.explicit_url:
-        return site.explicit_url
-    if site.remembered_url and usable_url(site.remembered_url, site.endpoints):
-        return site.remembered_url
-    return site.endpoints.homey.replace("{cloudid}", quote(site.cloudid, safe=""))
+def fallback_url(target: HomeyTarget) -> str:
+    """Return the address without asking: explicit, else remembered, else the endpoint."""
+    if target.explicit_url:
+        return target.explicit_url
+    if target.remembered_url and usable_url(target.remembered_url, target.endpoints):
+        return target.remembered_url
+    return target.endpoints.homey.replace("{cloudid}", quote(target.cloudid, safe=""))
 
 
 def usable_url(url: str, endpoints: Endpoints) -> str | None:
-    """A discovered URL made ready for use, or None where no token may go there.
+    """Return a discovered URL without its last slash, or None where no token may go there.
 
     https only; plain http only where ``endpoints.api`` is http on loopback, as
-    with a simulator. No userinfo, query or fragment; the last slash is dropped.
+    with a simulator. No userinfo, query or fragment.
     """
     try:
         parts = urlsplit(url)
@@ -68,6 +68,6 @@ def usable_url(url: str, endpoints: Endpoints) -> str | None:
 
 
 def is_simulated(endpoints: Endpoints) -> bool:
-    """Whether the cloud is a pretended one: http on loopback."""
+    """Return whether the cloud is a simulator: http on loopback."""
     parts = urlsplit(endpoints.api)
     return parts.scheme == "http" and is_loopback(parts.hostname or "")

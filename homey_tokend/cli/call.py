@@ -82,7 +82,7 @@ def format_catalogue() -> str:
     """The catalogue, for ``--list``."""
     width = max(len(one.usage) for one in catalogue.ENDPOINTS)
     lines = []
-    for group, endpoints in catalogue.groups():
+    for group, endpoints in catalogue.GROUPS.items():
         lines.append(f"{group}\n")
         for one in endpoints:
             mark = "!" if one.dangerous else "*" if one.changes else " "

@@ -5,19 +5,19 @@
     TokendError
     ├── Transient              tried again by itself, spaced by policy
     │   ├── Unreachable        no answer: network, DNS, TLS, time-out, proxy
-    │   ├── ServerError        408, 425, 5xx: the host answered, and is unwell
+    │   ├── ServerError        408, 425, 5xx: the host answered, and is in trouble
     │   ├── Throttled          429
-    │   ├── InvalidResponse    2xx, and not what belongs there (captive portal, cut body)
+    │   ├── InvalidResponse    2xx without the JSON that belongs there (captive portal, cut body)
     │   ├── HomeyOffline       the cloud cannot reach the Homey
-    │   ├── SignInExpired      what an earlier step gave is no longer taken: sign in anew
-    │   └── BearerDiscarded    a new bearer that its own Homey does not take
+    │   ├── SignInExpired      what an earlier step gave is no longer accepted: sign in again
+    │   └── BearerDiscarded    a new bearer that its own Homey does not accept
     ├── Rejected               a person is needed
     │   ├── AccountRejected    e-mail, password or one-time code
     │   ├── ClientRejected     client id, client secret or redirect URL
     │   ├── ConsentRejected    the consent was denied
     │   ├── HomeyRejected      this consent does not cover the Homey
-    │   ├── BearerRejected     the Homey does not take the bearer (any more)
-    │   └── SinkRejected       one place the token is written to will not take it
+    │   ├── BearerRejected     the Homey does not accept the bearer (any more)
+    │   └── SinkRejected       one place that the token is written to does not accept it
     ├── ProtocolChanged        an answer that no known server gives
     ├── SecretUnavailable      a secret's file, variable or command gives nothing
     ├── SinkFailed             a sink failed in a way that may pass
@@ -25,16 +25,16 @@
     ├── AlreadyRunning         another daemon holds the lock or the socket
     ├── CannotServe            the socket cannot be made
     ├── ConfigurationInvalid   the configuration has faults
-    └── IllegalEvent           a state was told what cannot have happened (a bug)
+    └── IllegalEvent           an event that cannot have happened in this state (a bug)
 
-The classes follow the sorting table of ``docs/wire.md``; ``answers`` is the
+The classes follow the sorting table of ``docs/wire.md``; ``athom.answers`` is the
 only place that picks one of them for an HTTP answer. Messages hold no secret:
 they are made of our own words, a status and a bounded, printable excerpt.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 
 class TokendError(Exception):
@@ -42,13 +42,18 @@ class TokendError(Exception):
 
     Args:
         message: What happened, in plain words.
-        step: The step of the flow it happened in (``model.Step``), or "".
+        step: The step of the sign-in (``core.http_types.Step``), or "".
         remedy: What a person can do about it, or "".
         status: The HTTP status of the answer, or None.
     """
 
     #: A stable name of the failure for logs, status and metrics.
     kind = "failed"
+
+    def __init_subclass__(cls, kind: str = "") -> None:
+        # Without one, a subclass is a variant of its parent and called like it.
+        if kind:
+            cls.kind = kind
 
     def __init__(
         self, message: str, *, step: str = "", remedy: str = "", status: int | None = None
@@ -60,18 +65,8 @@ class TokendError(Exception):
         self.status = status
 
 
-class Transient(TokendError):
-    """Trying again later can help.
-
-    Args:
-        message: What happened.
-        step: The step of the flow.
-        remedy: What a person can do, where there is something.
-        status: The HTTP status, where there was an answer.
-        retry_after: What the server asked us to wait: a span, an instant, or None.
-    """
-
-    kind = "transient"
+class Transient(TokendError, kind="transient"):
+    """Trying again later can help. ``retry_after``: how long the server asked us to wait."""
 
     def __init__(
         self,
@@ -80,144 +75,102 @@ class Transient(TokendError):
         step: str = "",
         remedy: str = "",
         status: int | None = None,
-        retry_after: timedelta | datetime | None = None,
+        retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(message, step=step, remedy=remedy, status=status)
         self.retry_after = retry_after
 
 
-class Unreachable(Transient):
+class Unreachable(Transient, kind="unreachable"):
     """No answer came.
 
     ``sent`` tells whether the request may have reached the server: a request
     that spends something (a password, a code) is repeated only when it did not.
     """
 
-    kind = "unreachable"
-
     def __init__(self, message: str, *, step: str = "", remedy: str = "", sent: bool) -> None:
         super().__init__(message, step=step, remedy=remedy)
         self.sent = sent
 
 
-class ServerError(Transient):
+class ServerError(Transient, kind="server_error"):
     """The host answered 408, 425 or 5xx."""
 
-    kind = "server_error"
 
-
-class Throttled(Transient):
+class Throttled(Transient, kind="throttled"):
     """The host answered 429."""
 
-    kind = "throttled"
 
-
-class InvalidResponse(Transient):
+class InvalidResponse(Transient, kind="invalid_response"):
     """A 2xx with HTML or cut JSON where JSON belongs, as a captive portal gives."""
 
-    kind = "invalid_response"
 
-
-class HomeyOffline(Transient):
+class HomeyOffline(Transient, kind="homey_offline"):
     """The cloud says that it cannot reach the Homey (``mesh_node_offline``)."""
 
-    kind = "homey_offline"
+
+class SignInExpired(Transient, kind="sign_in_expired"):
+    """What an earlier step gave is no longer accepted; the whole sign-in is needed."""
 
 
-class SignInExpired(Transient):
-    """What an earlier step gave is no longer taken; the whole flow is needed."""
-
-    kind = "sign_in_expired"
+class BearerDiscarded(Transient, kind="bearer_discarded"):
+    """The Homey does not accept the bearer that it has just given."""
 
 
-class BearerDiscarded(Transient):
-    """The Homey does not take the bearer that it has just given."""
-
-    kind = "bearer_discarded"
-
-
-class Rejected(TokendError):
+class Rejected(TokendError, kind="rejected"):
     """Trying again with the same values will not help: a person is needed."""
 
-    kind = "rejected"
 
-
-class AccountRejected(Rejected):
+class AccountRejected(Rejected, kind="account_rejected"):
     """The login rejects e-mail, password or one-time code."""
 
-    kind = "account_rejected"
 
-
-class ClientRejected(Rejected):
+class ClientRejected(Rejected, kind="client_rejected"):
     """Client id, client secret or redirect URL are rejected."""
 
-    kind = "client_rejected"
 
-
-class ConsentRejected(Rejected):
+class ConsentRejected(Rejected, kind="consent_rejected"):
     """The consent was denied (``access_denied``)."""
 
-    kind = "consent_rejected"
 
-
-class HomeyRejected(Rejected):
+class HomeyRejected(Rejected, kind="homey_rejected"):
     """The consent does not cover this Homey."""
 
-    kind = "homey_rejected"
 
-
-class BearerRejected(Rejected):
+class BearerRejected(Rejected, kind="bearer_rejected"):
     """The Homey answers 401 to the bearer: the session is gone."""
 
-    kind = "bearer_rejected"
+
+class SinkRejected(Rejected, kind="sink_rejected"):
+    """A sink does not accept the token until a person changes something."""
 
 
-class SinkRejected(Rejected):
-    """A sink will not take the token until a person changes something."""
-
-    kind = "sink_rejected"
-
-
-class ProtocolChanged(TokendError):
+class ProtocolChanged(TokendError, kind="protocol_changed"):
     """An answer that no known server gives; retried like a transient failure."""
 
-    kind = "protocol_changed"
 
-
-class SecretUnavailable(TokendError):
+class SecretUnavailable(TokendError, kind="secret_unavailable"):
     """A secret could not be read; nothing was sent."""
 
-    kind = "secret_unavailable"
 
-
-class SinkFailed(TokendError):
+class SinkFailed(TokendError, kind="sink_failed"):
     """A sink failed in a way that may pass (a full disk, a command's exit status)."""
 
-    kind = "sink_failed"
 
-
-class StateUnusable(TokendError):
+class StateUnusable(TokendError, kind="state_unusable"):
     """The state file is damaged, of another version, or cannot be written."""
 
-    kind = "state_unusable"
 
-
-class AlreadyRunning(TokendError):
+class AlreadyRunning(TokendError, kind="already_running"):
     """Another daemon holds the lock or answers on the socket."""
 
-    kind = "already_running"
 
-
-class CannotServe(TokendError):
+class CannotServe(TokendError, kind="cannot_serve"):
     """The socket or a folder of it cannot be made."""
 
-    kind = "cannot_serve"
 
-
-class IllegalEvent(TokendError):
-    """A state was told an event that cannot have happened; it is unchanged."""
-
-    kind = "illegal_event"
+class IllegalEvent(TokendError, kind="illegal_event"):
+    """An event that cannot have happened in this state, which is left unchanged."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -241,10 +194,8 @@ class ConfigFault:
         return f"{place}: {key}{self.message}.{remedy}"
 
 
-class ConfigurationInvalid(TokendError):
-    """The configuration has faults; all of them are told at once."""
-
-    kind = "configuration_invalid"
+class ConfigurationInvalid(TokendError, kind="configuration_invalid"):
+    """The configuration has faults; all of them are reported at once."""
 
     def __init__(self, faults: Sequence[ConfigFault]) -> None:
         self.faults = tuple(sorted(faults))

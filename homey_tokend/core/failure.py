@@ -55,8 +55,7 @@ def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
     wanted = error.retry_after if isinstance(error, Transient) else None
     if wanted is None:
         return None
-    span = wanted if isinstance(wanted, timedelta) else wanted - at
-    return at + max(timedelta(0), min(span, _YEAR))
+    return at + max(timedelta(0), min(wanted, _YEAR))
 
 
 def moved(at: datetime | None, by: timedelta) -> datetime | None:

@@ -1,21 +1,30 @@
-"""What is asked of a host and what it answers, as values; a transport sends them."""
+"""HTTP requests and answers as values, and what their headers mean. A transport sends them."""
 
 import enum
 import ipaddress
-from collections.abc import Generator, Mapping
+import json
+import re
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import TypeVar
 
 from homey_tokend.core.secret import Secret
 
 T = TypeVar("T")
+#: ``Response.json`` of a body that is no JSON.
+NO_JSON = object()
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_MAX_COOKIES = 20
+_COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
+_COOKIE_VALUE = re.compile(r"[!-~]{0,4096}")
 
 
 class Step(enum.StrEnum):
-    """The steps of the flow, named alike in logs, metrics, status and faults."""
+    """The steps of the sign-in, named alike in logs, metrics, status and faults."""
 
     LOGIN = "login"
     AUTHORISE = "authorise"
@@ -48,7 +57,7 @@ class Repeat(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request as the flow or a sink wants it.
+    """One HTTP request.
 
     ``query`` values, ``form`` and ``json`` go in raw; the transport encodes them.
     At most one of ``form`` and ``json`` is set. ``bearer`` becomes the
@@ -72,7 +81,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP answer, read whole within bounds and stamped with both clocks' times.
+    """One HTTP answer, read whole within bounds and stamped with our clock.
 
     ``headers`` keeps order and repetition; names are in lower case. ``trusted``
     says that it came over verified TLS, so that its Date header may be believed.
@@ -86,16 +95,31 @@ class Response:
     trusted: bool = False
 
     def header(self, name: str) -> str | None:
-        """The first value of a header, by its name in lower case."""
+        """Return the first value of a header, by its name in lower case."""
         return next((value for key, value in self.headers if key == name), None)
 
     def all_headers(self, name: str) -> tuple[str, ...]:
-        """All values of a header, by its name in lower case."""
+        """Return all values of a header, by its name in lower case."""
         return tuple(value for key, value in self.headers if key == name)
 
+    def date(self) -> datetime | None:
+        """Return the instant of the Date header."""
+        return parse_http_date(self.header("date"))
 
-#: A conversation yields Requests, is sent Responses and returns a value; failures of the
-#: transport are thrown into it.
+    def retry_after(self) -> timedelta | None:
+        """Return the wait that the server asks for."""
+        return parse_retry_after(self.header("retry-after"), self.header("date"), self.received_at)
+
+    def json(self) -> object:
+        """Return the JSON of the body, whatever its content type says; else ``NO_JSON``."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return NO_JSON
+
+
+#: A flow yields Requests, is sent Responses and returns a value; failures of the transport are
+#: thrown into it.
 Flow = Generator[Request, Response, T]
 
 
@@ -107,3 +131,55 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def parse_http_date(text: str | None) -> datetime | None:
+    """Return the instant of an HTTP date (RFC 9110, 5.6.7); None for garbage."""
+    try:
+        found = parsedate_to_datetime(text or "")
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def parse_retry_after(
+    value: str | None, date: str | None, received_at: datetime
+) -> timedelta | None:
+    """Return the wait that a Retry-After header asks for (RFC 9110, 10.2.3).
+
+    Args:
+        value: The header: seconds or an HTTP date.
+        date: The Date header of the same answer: a date is counted from it, so that neither
+            our clock nor the server's needs to be right.
+        received_at: What a date is counted from where there is no Date header.
+
+    Returns:
+        The wait, never negative; None where the header is absent or garbage.
+    """
+    text = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return timedelta(seconds=int(text))
+    until = parse_http_date(text)
+    if until is None:
+        return None
+    return max(timedelta(0), until - (parse_http_date(date) or received_at))
+
+
+def cookie_header(set_cookies: Iterable[str], earlier: str = "") -> str:
+    """Return the Cookie header that answers these Set-Cookie headers (RFC 6265, 5.4).
+
+    Attributes are dropped: cookies are sent only to the host that set them, and once.
+    Broken ones are passed over; of one name the last counts.
+
+    Args:
+        set_cookies: The Set-Cookie headers, in order.
+        earlier: A Cookie header that they are added to.
+    """
+    pairs = [header.partition(";")[0] for header in islice(set_cookies, _MAX_COOKIES)]
+    jar: dict[str, str] = {}
+    for pair in (*earlier.split(";"), *pairs):
+        name, equals, value = pair.partition("=")
+        name, value = name.strip(), value.strip()
+        if equals and _COOKIE_NAME.fullmatch(name) and _COOKIE_VALUE.fullmatch(value):
+            jar[name] = value
+    return "; ".join(f"{name}={value}" for name, value in jar.items())

@@ -1,4 +1,4 @@
-"""What each step of the way to a token gives, and the token on its way to a sink."""
+"""What each step of the sign-in gives, and the token on its way to a sink."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from homey_tokend.core.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class UserToken:
-    """What the login gives: good for the consent pages only. Lives in memory."""
+    """What the login gives: good for the consent pages only. Never stored."""
 
     value: Secret
     issued_at: datetime
@@ -17,7 +17,7 @@ class UserToken:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the code is exchanged for: the cloud's access token. Lives in memory.
+    """What the code is exchanged for: the cloud's access token. Never stored.
 
     ``skew`` is the server's clock minus ours, where a trusted answer told it.
     """
@@ -64,19 +64,19 @@ class Token:
 
     @property
     def life(self) -> timedelta:
-        """From issue to expiry."""
+        """The time from issue to expiry."""
         return self.expires_at - self.issued_at
 
     def left(self, now: datetime) -> timedelta:
-        """What remains at ``now``; negative after expiry."""
+        """Return what remains at ``now``; negative after expiry."""
         return self.expires_at - now
 
     def valid(self, now: datetime) -> bool:
-        """Whether it may still be served at ``now``."""
+        """Return whether it may still be served at ``now``."""
         return now < self.expires_at
 
     def fingerprint(self) -> str:
-        """Eight hex digits that tell it from others, safe to log."""
+        """Return eight hex digits that tell it from others, safe to log."""
         return self.value.fingerprint()
 
 

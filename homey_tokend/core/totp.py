@@ -21,7 +21,7 @@ _LEAST_BYTES = 10
 
 
 def normalize_secret(text: str) -> str | None:
-    """The secret in RFC 4648 form: upper case, without blanks and dashes, padded.
+    """Return the secret in RFC 4648 form: upper case, without blanks and dashes, padded.
 
     Args:
         text: As copied from the account's set-up page.
@@ -34,12 +34,12 @@ def normalize_secret(text: str) -> str | None:
 
 
 def time_step(now: datetime) -> int:
-    """The number of the 30-second step that ``now`` (aware) lies in."""
+    """Return the number of the 30-second step that ``now`` (aware) lies in."""
     return int(now.timestamp()) // STEP_S
 
 
 def code(secret: Secret, step: int) -> str:
-    """The six digits for a step.
+    """Return the six digits for a step.
 
     Raises:
         ValueError: the secret is no base32; the message does not show it.

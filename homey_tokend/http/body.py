@@ -1,4 +1,4 @@
-"""Reads an answer's body within bounds, before and after decoding."""
+"""Read an answer's body within bounds, before and after decoding."""
 
 import zlib
 
@@ -10,30 +10,25 @@ from homey_tokend.core.errors import InvalidResponse
 #: thousands of variables some hundreds; a captive portal or a bomb is cut off here.
 MAX_BODY_BYTES = 1024 * 1024
 
-#: zlib's "gzip or zlib, tell by the header".
-_GZIP_OR_ZLIB = 47
-
-#: zlib's "no header", which some servers call deflate.
-_RAW = -15
+#: zlib's "gzip or zlib, tell by the header", and "no header", which some servers call deflate.
+_GZIP_OR_ZLIB, _RAW = 47, -15
 
 
-async def read_body(
-    response: aiohttp.ClientResponse, address: str, *, step: str = "", most: int = MAX_BODY_BYTES
-) -> bytes:
-    """The body, decoded.
+async def read_body(response: aiohttp.ClientResponse, address: str, *, step: str) -> bytes:
+    """Return the decoded body, at most ``MAX_BODY_BYTES``.
 
     We ask for ``identity``; gzip and deflate are undone where a server does not care.
-    Beyond the bound, a 2xx is garbled (a captive portal), and of every other answer the
-    first ``most`` bytes are kept: its status already tells what it means.
+    Of a larger answer that is no 2xx the beginning is kept: its status already tells what
+    it means.
 
     Raises:
-        Garbled: a 2xx that is too large, or in a coding that was not asked for.
+        InvalidResponse: a 2xx that is too large, or in a coding that was not asked for.
     """
-    raw, whole = await _read(response.content, most)
+    raw, whole = await _read(response.content)
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     body: bytes | None = raw
     if coding in {"gzip", "x-gzip", "deflate"}:
-        body, fits = _inflate(raw, most)
+        body, fits = _inflate(raw)
         whole = whole and fits
     elif coding not in {"identity", ""}:
         body = None
@@ -42,33 +37,31 @@ async def read_body(
             text = f"the answer of {address} cannot be decoded"
             raise InvalidResponse(text, step=step, status=response.status)
         if not whole:
-            text = f"the answer of {address} is larger than {most} bytes"
+            text = f"the answer of {address} is larger than {MAX_BODY_BYTES} bytes"
             raise InvalidResponse(text, step=step, status=response.status)
     return body or b""
 
 
-async def _read(stream: aiohttp.StreamReader, most: int) -> tuple[bytes, bool]:
-    """At most ``most`` bytes, and whether that was all."""
-    parts: list[bytes] = []
-    size = 0
-    while size <= most:
-        part = await stream.read(most + 1 - size)
+async def _read(stream: aiohttp.StreamReader) -> tuple[bytes, bool]:
+    """Return what was read, and whether that was all."""
+    body = bytearray()
+    while len(body) <= MAX_BODY_BYTES:
+        part = await stream.read(MAX_BODY_BYTES + 1 - len(body))
         if not part:
-            return b"".join(parts), True
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts)[:most], False
+            return bytes(body), True
+        body += part
+    return bytes(body[:MAX_BODY_BYTES]), False
 
 
-def _inflate(raw: bytes, most: int) -> tuple[bytes | None, bool]:
-    """At most ``most`` decoded bytes, and whether that was all; None for nonsense."""
+def _inflate(raw: bytes) -> tuple[bytes | None, bool]:
+    """Return what was decoded, and whether that was all; None for nonsense."""
     if not raw:
         return b"", True
     for wbits in (_GZIP_OR_ZLIB, _RAW):
         decoder = zlib.decompressobj(wbits)
         try:
-            body = decoder.decompress(raw, most + 1)
+            body = decoder.decompress(raw, MAX_BODY_BYTES + 1)
         except zlib.error:
             continue
-        return body[:most], len(body) <= most and decoder.eof
+        return body[:MAX_BODY_BYTES], len(body) <= MAX_BODY_BYTES and decoder.eof
     return None, False

@@ -1,10 +1,9 @@
 """What aiohttp, the operating system and TLS may raise, in our words.
 
 Their texts are never used: they hold the whole URL, user token and code
-included. What is said is the address (host and port), the cause, and the name
-of the class that was raised. Sorted by class name along the class's ancestry,
-so that this file works with every aiohttp that knows more or fewer classes;
-a test walks them all.
+included. A message has the address (host and port) and the cause. Errors are
+sorted by class name along the class's ancestry, so that this file works with
+every aiohttp that knows more or fewer classes; a test walks them all.
 """
 
 import errno
@@ -46,9 +45,9 @@ class NoAnswer(Unreachable):
 
 
 def host_and_port(url: str | URL) -> str:
-    """Host and port of a URL: all of it that may be shown.
+    """Return host and port of a URL: all of it that may be shown.
 
-    >>> address_of("https://accounts.example.com/login?user_token=t")
+    >>> host_and_port("https://accounts.example.com/login?user_token=t")
     'accounts.example.com:443'
     """
     try:
@@ -62,7 +61,7 @@ def host_and_port(url: str | URL) -> str:
 
 
 def describe_error(error: BaseException, address: str) -> str:
-    """What happened, in plain words; the most specific class that is known decides."""
+    """Return what happened, in plain words; the most specific class that is known decides."""
     for ancestor in type(error).__mro__:
         if words := _WORDS.get(ancestor.__name__):
             return words(error, address)
@@ -70,7 +69,7 @@ def describe_error(error: BaseException, address: str) -> str:
 
 
 def _os_cause(error: BaseException) -> str:
-    """The cause of an OSError by its number; its text may hold anything."""
+    # By its number: its text may hold anything.
     number = getattr(error, "errno", None)
     if number in _NUMBERS:
         return _NUMBERS[number]

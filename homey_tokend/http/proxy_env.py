@@ -1,8 +1,4 @@
-"""Which proxy a URL goes through: urllib's rules, read from a given environment.
-
-aiohttp's own ``trust_env`` would read ``~/.netrc`` too, and put Basic
-credentials on the login (``docs/why.md``); so it stays off.
-"""
+"""Which proxy a URL goes through: urllib's rules, read from a given environment."""
 
 import base64
 import ipaddress
@@ -15,7 +11,7 @@ from yarl import URL
 #: What aiohttp can speak to a proxy.
 _SCHEMES = frozenset({"http", "https"})
 
-#: Names that only mean something in the house: no proxy knows them. ``homeylocal.com`` is
+#: Names that only mean something in the local network: no proxy knows them. ``homeylocal.com`` is
 #: Athom's name for a Homey's address in the local network (``docs/wire.md``).
 _LOCAL_SUFFIXES = (".local", ".localhost", ".lan", ".home.arpa", ".homeylocal.com")
 
@@ -54,10 +50,10 @@ class ProxySettings:
         self._by_scheme = _from_environment(environ)
 
     def of(self, url: URL) -> Proxy | None:
-        """The proxy that a URL goes through; none for what stands in the house.
+        """Return the proxy that a URL goes through.
 
-        None for plain http either: a proxy would read the token, and what is asked so is a
-        simulator.
+        None for hosts of the local network, and for plain http: a proxy would read the
+        token, and only a simulator is asked so.
 
         Raises:
             ProxyUnusable: the proxy's URL has no host, or a scheme that is not spoken here.
@@ -74,7 +70,7 @@ class ProxySettings:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """``urllib.request.getproxies_environment``, for an environment that is not ``os.environ``."""
+    # urllib.request.getproxies_environment, for an environment that is not os.environ.
     found = {
         name.lower().removesuffix("_proxy"): value
         for name, value in environ.items()
@@ -90,7 +86,7 @@ def _from_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _is_excepted(host: str, port: int | None, no_proxy: str) -> bool:
-    """``urllib.request.proxy_bypass_environment``: exact names, with or without port, or suffixes."""
+    # urllib.request.proxy_bypass_environment: exact names, with or without port, or suffixes.
     if no_proxy.strip() == "*":
         return True
     names = (host.lower(), f"{host.lower()}:{port}")
@@ -102,7 +98,6 @@ def _is_excepted(host: str, port: int | None, no_proxy: str) -> bool:
 
 
 def _is_local(host: str) -> bool:
-    """Whether a host can only be in the house: no proxy is asked for it."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

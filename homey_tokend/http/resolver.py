@@ -1,4 +1,4 @@
-"""Names to addresses, on threads that hold up nobody.
+"""Look up names on daemon threads.
 
 aiohttp's own resolver takes the loop's default thread pool: eight hanging
 look-ups fill it, everybody else's work waits behind them, and ``asyncio.run``
@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 #: How many look-ups may hang at once? One a host (aiohttp joins those of the same host):
 #: two of the cloud, the proxy, and some Homeys.
-_AT_ONCE = 16
+MAX_LOOK_UPS = 16
 
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
@@ -36,17 +36,17 @@ class DaemonThreadResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """All addresses of a host, in the system's order.
+        """Return all addresses of a host, in the system's order.
 
         Raises:
-            OSError: the name has none, or (``gaierror``, EAI_AGAIN) this cannot be told now.
+            OSError: the name has none, or (``gaierror``, EAI_AGAIN) cannot be looked up now.
         """
-        if self._running >= _AT_ONCE:
+        if self._running >= MAX_LOOK_UPS:
             raise socket.gaierror(socket.EAI_AGAIN, "too many look-ups hang")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Any]] = loop.create_future()
 
-        def tell(infos: list[Any] | None, error: Exception | None) -> None:
+        def report(infos: list[Any] | None, error: Exception | None) -> None:
             self._running -= 1
             if answer.done():
                 return
@@ -55,29 +55,29 @@ class DaemonThreadResolver(AbstractResolver):
             else:
                 answer.set_result(infos or [])
 
-        def ask() -> None:
+        def look_up() -> None:
             infos: list[Any] | None = None
             failure: Exception | None = None
             try:
                 infos = self._look_up(
                     host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG
                 )
-            except Exception as error:  # noqa: BLE001  whatever it is belongs to who asked
+            except Exception as error:  # noqa: BLE001  raised to the caller
                 failure = error
-            # A closed loop is a RuntimeError: nobody waits any more.
+            # A closed loop is a RuntimeError: the answer is no longer awaited.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(tell, infos, failure)
+                loop.call_soon_threadsafe(report, infos, failure)
 
         try:
-            threading.Thread(target=ask, name="look-up", daemon=True).start()
+            threading.Thread(target=look_up, name="look-up", daemon=True).start()
         except RuntimeError:  # no thread can be started now (TasksMax=, ulimit -u)
-            raise socket.gaierror(socket.EAI_AGAIN, "no thread is to be had") from None
-        # Counted only now; ``tell`` is called by the loop, and so comes later.
+            raise socket.gaierror(socket.EAI_AGAIN, "no thread can be started") from None
+        # Counted only now; ``report`` is called by the loop, and so comes later.
         self._running += 1
         return [_result(host, info) for info in await answer]
 
     async def close(self) -> None:
-        """Nothing to close: a hanging look-up ends by itself, or with the process."""
+        """Do nothing: a hanging look-up ends by itself, or with the process."""
 
 
 def _result(host: str, info: tuple[Any, ...]) -> ResolveResult:

@@ -22,12 +22,11 @@ class Endpoint:
     """One call of the API.
 
     Args:
-        group: Its heading.
         name: Its name on the command line.
-        method: Its HTTP method.
-        path: Its path; ``{word}`` is replaced by an argument.
+        route: Its path below ``/api/manager``; ``{word}`` is replaced by an argument.
         does: What it does, in a few words.
         scope: The scope that the session needs; "" for none.
+        method: Its HTTP method.
         body: Its JSON body; ``{word}`` in a text is replaced by an argument, ``{word?}`` by
             an optional one.
         dangerous: It needs confirmation.
@@ -37,17 +36,21 @@ class Endpoint:
         note: A remark for the page.
     """
 
-    group: str
     name: str
-    method: str
-    path: str
+    route: str
     does: str
-    scope: str = ""
+    scope: str
+    method: str
     body: Mapping[str, object] = field(default_factory=dict)
     dangerous: bool = False
     homeys: tuple[str, ...] = ALL
     guide: str = ""
     note: str = ""
+
+    @property
+    def path(self) -> str:
+        """Its whole path."""
+        return f"/api/manager/{self.route}"
 
     @property
     def changes(self) -> bool:

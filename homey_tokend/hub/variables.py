@@ -1,25 +1,25 @@
-"""Logic variables over the Homey's web API, and what each response means.
+"""Logic variables over the Homey web API: four requests, and what their answers mean.
 
-Source: ``docs/wire.md``, section D and the last rows of the table of responses.
+Source: ``docs/wire.md``, section D and the last rows of the sorting table.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from homey_tokend.athom.answers import parse_json, raise_for_common_failures
+from homey_tokend.athom.answers.common import parse_json, raise_for_common_failures
 from homey_tokend.core.errors import BearerRejected, InvalidResponse, SinkFailed, SinkRejected
 from homey_tokend.core.http_types import Repeat, Request, Response, Step
 from homey_tokend.core.ports import Transport
 from homey_tokend.core.tokens import Token
 
 _PATH = "/api/manager/logic/variable"
-#: The longest id: a uuid has 36 characters, anything longer than this is none.
+#: How long may an id be? A uuid has 36 characters; beyond this it is no id.
 _ID_LIMIT = 200
 
 
 def is_valid_id(value: object) -> bool:
-    """Return whether a value can be one segment of a path."""
+    """Return whether a value can stand as one segment of a path."""
     return (
         isinstance(value, str)
         and 1 <= len(value) <= _ID_LIMIT
@@ -31,7 +31,7 @@ def is_valid_id(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A logic variable as the Homey describes it; only the id is checked."""
+    """A logic variable as the Homey sends it; only the id is sure to be well-formed."""
 
     id: str
     name: object
@@ -40,13 +40,13 @@ class Variable:
 
 
 class VariablesApi:
-    """The logic variables of one Homey, with one token.
+    """The logic variables of one Homey, by one token.
 
-    Every method raises:
-        Transient: The Homey, or a server before it, failed.
+    Every method raises, besides what it names:
+        Transient: the Homey, or what stands before it, is in trouble.
         BearerRejected: 401.
-        SinkRejected: 403, and other statuses that need a person.
-        SinkFailed: Any other error.
+        SinkRejected: 403 and other 4xx.
+        SinkFailed: an answer that none of these is.
     """
 
     def __init__(self, transport: Transport, token: Token) -> None:
@@ -55,39 +55,38 @@ class VariablesApi:
         self._base = token.url + _PATH
 
     async def put(self, variable_id: str, value: str, *, slash: bool) -> Variable | None:
-        """Set a variable and return it, or None on 404.
+        """Set a variable; return it as it is after that, or None at 404.
 
-        A Homey answers 200 to a body that it does not understand and changes nothing: only
-        the returned value shows whether it was set.
+        A Homey answers 200 to a body that it does not understand and changes
+        nothing: only the value that comes back tells.
         """
-        url = f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
-        response = await self._send("PUT", url, {"value": value})
-        if response.status == 404:
-            return None
-        return _one(self._success(response), variable_id)
+        response = await self._send("PUT", self._url(variable_id, slash=slash), {"value": value})
+        return None if response.status == 404 else _one(_success(response), variable_id)
 
     async def get(self, variable_id: str, *, slash: bool) -> Variable | None:
-        """Return one variable, or None on 404."""
-        url = f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
-        response = await self._send("GET", url)
-        return None if response.status == 404 else _one(self._success(response), variable_id)
+        """Return one variable, or None at 404."""
+        response = await self._send("GET", self._url(variable_id, slash=slash))
+        return None if response.status == 404 else _one(_success(response), variable_id)
 
     async def variables(self) -> Sequence[Variable]:
-        """Return all variables; malformed entries are left out."""
-        found = self._success(await self._send("GET", self._base))
+        """Return all variables; entries of another shape are left out."""
+        found = _success(await self._send("GET", self._base))
         if isinstance(found, dict):
             entries = [_variable(key, entry) for key, entry in found.items()]
         elif isinstance(found, list):
             entries = [_variable(None, entry) for entry in found]
         else:
-            raise _not_a_variable("neither an object nor a list of variables")
+            raise _invalid("neither an object nor a list of variables")
         return [entry for entry in entries if entry is not None]
 
     async def create(self, name: str, value: str) -> Variable:
-        """Create a text variable; never retried after it was sent, so that there are not two."""
+        """Make a text variable of this value. Sent once, so that it is never doubled."""
         body = {"name": name, "type": "string", "value": value}
-        found = self._success(await self._send("POST", self._base, body, repeat=Repeat.UNSENT))
-        return _one(found, None)
+        response = await self._send("POST", self._base, body, repeat=Repeat.UNSENT)
+        return _one(_success(response), None)
+
+    def _url(self, variable_id: str, *, slash: bool) -> str:
+        return f"{self._base}/{quote(variable_id, safe='')}" + ("/" if slash else "")
 
     async def _send(
         self, method: str, url: str, body: object = None, *, repeat: Repeat = Repeat.SAFE
@@ -99,14 +98,9 @@ class VariablesApi:
         raise_for_common_failures(Step.VARIABLE, response)
         return response
 
-    def _success(self, response: Response) -> object:
-        if 200 <= response.status < 300:
-            return parse_json(Step.VARIABLE, response)
-        raise _error(response.status)
-
 
 def _variable(key: object, entry: object) -> Variable | None:
-    """Return the variable of an entry, whose id is its own or else its key."""
+    # The entry's own id counts, else the key it stands under.
     if not isinstance(entry, dict):
         return None
     found = entry.get("id", key)
@@ -118,38 +112,39 @@ def _variable(key: object, entry: object) -> Variable | None:
 def _one(found: object, variable_id: str | None) -> Variable:
     variable = _variable(variable_id, found)
     if variable is None:
-        raise _not_a_variable("no variable")
+        raise _invalid("no variable")
     return variable
 
 
-def _not_a_variable(what: str) -> InvalidResponse:
-    return InvalidResponse(
-        f"variable: the Homey answers with {what}", step=Step.VARIABLE, status=200
-    )
+def _invalid(what: str) -> InvalidResponse:
+    text = f"variable: the Homey answers with {what}"
+    return InvalidResponse(text, step=Step.VARIABLE, status=200)
 
 
-def _error(status: int) -> BearerRejected | SinkRejected | SinkFailed:
+def _success(response: Response) -> object:
+    step, status = Step.VARIABLE, response.status
+    if 200 <= status < 300:
+        return parse_json(step, response)
     if status == 401:
-        return BearerRejected(
-            "the Homey does not take the bearer (401)", step=Step.VARIABLE, status=status
-        )
+        message = "the Homey does not accept the bearer (401)"
+        raise BearerRejected(message, step=step, status=status)
     if status == 403:
-        return SinkRejected(
+        raise SinkRejected(
             "the bearer may not write logic variables (403)",
-            step=Step.VARIABLE,
+            step=step,
             status=status,
             remedy="The API client needs the scope homey.logic, or homey, which covers it.",
         )
     if 400 <= status < 500 and status != 404:
-        return SinkRejected(
-            f"the Homey refuses the request about the variable ({status})",
-            step=Step.VARIABLE,
+        raise SinkRejected(
+            f"the Homey rejects the request about the variable ({status})",
+            step=step,
             status=status,
             remedy="Is the variable a text variable?",
         )
-    return SinkFailed(
+    raise SinkFailed(
         f"unknown answer about logic variables ({status})",
-        step=Step.VARIABLE,
+        step=step,
         status=status,
         remedy="Does the address lead to a Homey?",
     )

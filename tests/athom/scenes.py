@@ -1,4 +1,4 @@
-"""The people, places and answers of the tests in this folder, and a hand that drives the flow."""
+"""The people, places and answers of the tests in this folder, and what drives a flow."""
 
 import json
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import pytest
 
+from homey_tokend.athom.sign_in import consent, log_in
 from homey_tokend.athom.urls import HomeyTarget
 from homey_tokend.core.errors import TokendError
 from homey_tokend.core.http_types import Endpoints, Flow, Request, Response
@@ -110,7 +111,7 @@ SESSION = as_json(200, {"id": "x", "type": "OAUTH", "scopes": []})
 
 @dataclass
 class Played(Generic[T]):
-    """What came of a conversation: its requests, and its value or its failure."""
+    """What came of a flow: its requests, and its value or its failure."""
 
     requests: list[Request] = field(default_factory=list)
     values: list[T] = field(default_factory=list)
@@ -127,23 +128,26 @@ class Played(Generic[T]):
         return [str(request.step) for request in self.requests]
 
 
-def play(conversation: Flow[T], *replies: Response | TokendError) -> Played[T]:
-    """Drive a conversation: answers are sent, failures thrown, until it ends.
+def sign_in(who: Credentials, at: Endpoints) -> Flow[Grant]:
+    """The whole sign-in, from the password to a grant."""
+    user = yield from log_in(who, at)
+    return (yield from consent(who, at, user))
+
+
+def play(flow: Flow[T], *replies: Response | TokendError) -> Played[T]:
+    """Drive a flow: answers are sent, failures thrown, until it ends.
 
     All replies must be used up, and no more may be asked for.
     """
     left, played = list(replies), Played[T]()
     try:
-        request = next(conversation)
+        request = next(flow)
         while True:
             played.requests.append(request)
             if not left:
                 pytest.fail(f"one request too many: {request.step}")
             reply = left.pop(0)
-            if isinstance(reply, TokendError):
-                request = conversation.throw(reply)
-            else:
-                request = conversation.send(reply)
+            request = flow.throw(reply) if isinstance(reply, TokendError) else flow.send(reply)
     except StopIteration as end:
         played.values.append(end.value)
     except TokendError as error:
@@ -153,11 +157,11 @@ def play(conversation: Flow[T], *replies: Response | TokendError) -> Played[T]:
     return played
 
 
-def failure(conversation: Flow[T], *replies: Response | TokendError) -> TokendError:
-    """The failure that a conversation ends with."""
-    error = play(conversation, *replies).error
+def failure(flow: Flow[T], *replies: Response | TokendError) -> TokendError:
+    """The failure that a flow ends with."""
+    error = play(flow, *replies).error
     if error is None:
-        pytest.fail("the conversation succeeded")
+        pytest.fail("the flow succeeded")
     return error
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homey_tokend import athom
-from homey_tokend.athom import answers
+from homey_tokend.athom.answers import accounts, cloud, common, homey
 from homey_tokend.core.errors import TokendError
 from homey_tokend.core.http_types import Flow, Response, Step
 from homey_tokend.core.secret import Secret
@@ -110,20 +110,20 @@ ANSWERS = st.builds(
 HIDE = (Secret("hunter2"),)
 
 SORTERS: dict[str, Callable[[Response], object]] = {
-    "login": lambda response: answers.parse_user_token(response, HIDE),
-    "redirect": lambda response: answers.parse_redirect(Step.CONSENT, response, REDIRECT, HIDE),
-    "authorise": lambda response: answers.raise_for_consent(Step.AUTHORISE, response, HIDE),
-    "consent": lambda response: answers.raise_for_consent(Step.CONSENT, response, HIDE),
-    "token": lambda response: answers.parse_grant(response, HIDE),
-    "delegation": lambda response: answers.parse_delegation(response, HIDE),
-    "homey_login": answers.parse_homey_login,
-    "session": answers.parse_session,
-    "user": lambda response: answers.parse_homeys(response, HIDE),
-    "said": lambda response: answers.said(response, HIDE),
-    "skew": answers.clock_skew,
-    "retry-after": answers.retry_after,
+    "login": lambda response: accounts.parse_user_token(response, HIDE),
+    "redirect": lambda response: accounts.parse_redirect(Step.CONSENT, response, REDIRECT, HIDE),
+    "authorise": lambda response: accounts.raise_for_consent(Step.AUTHORISE, response, HIDE),
+    "consent": lambda response: accounts.raise_for_consent(Step.CONSENT, response, HIDE),
+    "token": lambda response: cloud.parse_grant(response, HIDE),
+    "delegation": lambda response: cloud.parse_delegation(response, HIDE),
+    "homey_login": homey.parse_homey_login,
+    "session": homey.parse_session,
+    "user": lambda response: cloud.parse_homeys(response, HIDE),
+    "said": lambda response: common.error_text(response, HIDE),
+    "skew": common.clock_skew,
+    "retry-after": Response.retry_after,
 }
-CONVERSATIONS: dict[str, Callable[[], Flow[Any]]] = {
+FLOWS: dict[str, Callable[[], Flow[Any]]] = {
     "log_in": lambda: athom.log_in(WHO, AT, one_time_code="123456"),
     "consent": lambda: athom.consent(WHO, AT, USER),
     "offered": lambda: athom.offered_homeys(WHO, AT, USER),
@@ -149,17 +149,17 @@ def test_any_answer_is_sorted(sorter: str, response: Response) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@pytest.mark.parametrize("name", CONVERSATIONS)
+@pytest.mark.parametrize("name", FLOWS)
 @given(replies=st.lists(ANSWERS, min_size=1, max_size=8))
-def test_any_conversation_ends(name: str, replies: list[Response]) -> None:
+def test_any_flow_ends(name: str, replies: list[Response]) -> None:
     """With a value or a failure of the tree, after a handful of requests."""
-    conversation = CONVERSATIONS[name]()
-    next(conversation)
+    flow = FLOWS[name]()
+    next(flow)
     ended = False
     with contextlib.suppress(StopIteration, TokendError):
         for count in range(12):
             ended = True
-            conversation.send(replies[count % len(replies)])
+            flow.send(replies[count % len(replies)])
             ended = False
 
     assert ended

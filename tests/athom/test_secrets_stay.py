@@ -29,6 +29,7 @@ from tests.athom.scenes import (
     play,
     redirect,
     shown,
+    sign_in,
 )
 
 #: Short and odd, so that they are known rather than guessed by their look.
@@ -45,7 +46,7 @@ by_code = redirect(f"{REDIRECT}?code={CODE}")
 delegated = answer(200, json.dumps(DELEGATION))
 taken = answer(200, json.dumps(BEARER))
 
-#: Where it happens: the conversation, what comes before, and what may be echoed there.
+#: Where it happens: the flow, what comes before, and what may be echoed there.
 Start = Callable[[], Flow[object]]
 PLACES: dict[str, tuple[Start, tuple[Response, ...], tuple[str, ...]]] = {
     "login": (lambda: athom.log_in(who, AT, one_time_code=OTP), (), (PASSWORD, CLIENT, OTP)),
@@ -96,14 +97,12 @@ def everything(error: TokendError) -> str:
     return shown(error) + "".join(told)
 
 
-def outcome(
-    conversation: Flow[object], before: Sequence[Response], last: Response
-) -> TokendError | None:
+def outcome(flow: Flow[object], before: Sequence[Response], last: Response) -> TokendError | None:
     """How it fails after ``last``; None where it goes on or succeeds."""
-    next(conversation)
+    next(flow)
     try:
         for reply in (*before, last):
-            conversation.send(reply)
+            flow.send(reply)
     except TokendError as error:
         return error
     except StopIteration:
@@ -171,9 +170,9 @@ def test_a_refused_bearer_is_not_named() -> None:
 
 
 def test_values_show_no_canary_either() -> None:
-    """What a whole conversation returns can be printed."""
+    """What a whole flow returns can be printed."""
     signed_in = play(
-        athom.sign_in(WHO, AT),
+        sign_in(WHO, AT),
         LOGGED_IN,
         PAGE,
         CODE_REDIRECT,

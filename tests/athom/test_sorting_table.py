@@ -45,6 +45,7 @@ from tests.athom.scenes import (
     as_json,
     play,
     redirect,
+    sign_in,
     table_rows,
 )
 
@@ -53,7 +54,7 @@ _ROWS = [row for row in table_rows(_PAGE) if row[0] != "variable"]  # tests/sink
 
 
 def _sign_in() -> Generator[Request, Response, Grant]:
-    return athom.sign_in(WHO, AT)
+    return sign_in(WHO, AT)
 
 
 def _renew() -> Generator[Request, Response, Grant]:
@@ -302,7 +303,7 @@ def test_no_trouble_at_the_session_holds_a_bearer_back(what: str) -> None:
     bearer = play(_exchange(), *_BEFORE["session"], reply).value
 
     assert not bearer.proved
-    assert bearer.note.startswith("not proved: ")
+    assert bearer.note.startswith("not verified: ")
 
 
 @pytest.mark.parametrize("step", [step for step in _BEFORE if step != "session"])

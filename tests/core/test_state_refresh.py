@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -251,16 +251,11 @@ def test_the_account_of_the_sign_in_values_is_remembered() -> None:
     [
         pytest.param(None, None, id="nothing where none came"),
         pytest.param(MINUTE, NOON + MINUTE, id="a span counts from the failure"),
-        pytest.param(LATER, LATER, id="an instant is taken as it is"),
-        pytest.param(NOON - DAY, NOON, id="a past instant is now"),
         pytest.param(99999 * DAY, NOON + 366 * DAY, id="a span of ages is cut to a year"),
-        pytest.param(
-            datetime.max.replace(tzinfo=UTC), NOON + 366 * DAY, id="an instant ages away, too"
-        ),
-        pytest.param(datetime.min.replace(tzinfo=UTC), NOON, id="one ages ago is now"),
+        pytest.param(-DAY, NOON, id="a negative one is now"),
     ],
 )
-def test_retry_after(wanted: timedelta | datetime | None, until: datetime | None) -> None:
+def test_retry_after(wanted: timedelta | None, until: datetime | None) -> None:
     error = ServerError("wait", retry_after=wanted)
 
     assert until == retry_after_until(error, NOON)

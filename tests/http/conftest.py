@@ -10,6 +10,7 @@ import pytest
 import structlog
 import trustme
 
+from homey_tokend.core.ports import Clock
 from homey_tokend.http.transport import HttpTransport
 from tests.support.clock import FakeClock
 
@@ -33,6 +34,7 @@ async def build(clock: FakeClock) -> AsyncIterator[Build]:
         ssl_context: ssl.SSLContext | None = None,
         own_context: bool = False,
         look_up: Callable[..., list[Any]] = socket.getaddrinfo,
+        clock: Clock = clock,
     ) -> HttpTransport:
         # One that trusts nobody is made at once; reading the system's takes 20 ms each time.
         bare = None if own_context else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -17,7 +17,7 @@ from homey_tokend.core.errors import HomeyRejected
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.tokens import Bearer
 from homey_tokend.http.transport import HttpTransport
-from tests.athom.scenes import ACCESS, BEARER, CLOUDID, CODE, REDIRECT, REFRESH, WHO, form
+from tests.athom.scenes import ACCESS, BEARER, CLOUDID, CODE, REDIRECT, REFRESH, WHO, form, sign_in
 
 ACCOUNTS, API = "https://accounts.athom.com", "https://api.athom.com"
 HOMEY = f"https://{CLOUDID}.connect.athom.com"
@@ -53,7 +53,7 @@ def cloud(web: aioresponses, remote: str | None) -> None:
 
 
 async def bearer(transport: HttpTransport) -> Bearer:
-    grant = await run_flow(athom.sign_in(WHO, Endpoints()), transport)
+    grant = await run_flow(sign_in(WHO, Endpoints()), transport)
     site = HomeyTarget(Endpoints(), CLOUDID, None, None, timedelta(hours=24))
     return await run_flow(athom.exchange(grant, site), transport)
 

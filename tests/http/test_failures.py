@@ -21,7 +21,8 @@ from homey_tokend.core.secret import Secret
 from homey_tokend.http import errors
 from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port
 from homey_tokend.http.proxy_env import ProxyUnusable
-from homey_tokend.http.transport import _FOREIGN, HttpTransport
+from homey_tokend.http.session import FOREIGN as CAUGHT
+from homey_tokend.http.transport import HttpTransport
 from tests.http.conftest import Build
 from tests.http.servers import CANARY, Answer, Does, RawServer, Server, answer, free_port
 
@@ -65,7 +66,7 @@ def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
     """Each class that may arise below is caught, and says more than that it failed."""
     words = describe_error(blank(kind), ADDRESS)
 
-    assert issubclass(kind, _FOREIGN)
+    assert issubclass(kind, CAUGHT)
     assert f"the request to {ADDRESS} failed" != words
     assert CANARY not in words
 

@@ -54,9 +54,7 @@ async def test_the_answer_is_stamped(build: Build) -> None:
             self.at += timedelta(seconds=1)
             return self.at
 
-    transport = build()
-    transport._clock = Ticking()  # type: ignore[assignment]  # as above
-    response = await get(transport, answer())
+    response = await get(build(clock=Ticking()), answer())
 
     assert NOON + timedelta(seconds=1) == response.sent_at
     assert NOON + timedelta(seconds=2) == response.received_at

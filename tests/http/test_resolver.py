@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from homey_tokend.http.resolver import _AT_ONCE, DaemonThreadResolver
+from homey_tokend.http.resolver import MAX_LOOK_UPS, DaemonThreadResolver
 from tests.support.clock import settle
 
 
@@ -55,7 +55,7 @@ async def test_hanging_look_ups_hold_up_nobody() -> None:
         return []
 
     resolver = DaemonThreadResolver(hang)
-    tasks = [asyncio.create_task(resolver.resolve("slow.example")) for _ in range(_AT_ONCE)]
+    tasks = [asyncio.create_task(resolver.resolve("slow.example")) for _ in range(MAX_LOOK_UPS)]
     await settle()
     with pytest.raises(socket.gaierror) as caught:
         await resolver.resolve("one.more.example")
@@ -67,7 +67,7 @@ async def test_hanging_look_ups_hold_up_nobody() -> None:
     results = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert caught.value.errno == socket.EAI_AGAIN
-    assert results[1:] == [[]] * (_AT_ONCE - 1)
+    assert results[1:] == [[]] * (MAX_LOOK_UPS - 1)
     assert await resolver.resolve("again.example") == []
     await resolver.close()
 
@@ -107,7 +107,7 @@ async def test_without_a_thread_it_is_told_to_come_later(monkeypatch: pytest.Mon
     resolver = DaemonThreadResolver(look_up)
     with monkeypatch.context() as exhausted:
         exhausted.setattr(threading.Thread, "start", none_left)
-        for _ in range(_AT_ONCE + 1):
+        for _ in range(MAX_LOOK_UPS + 1):
             with pytest.raises(socket.gaierror) as caught:
                 await resolver.resolve("cloud.example")
             assert caught.value.errno == socket.EAI_AGAIN

@@ -28,13 +28,6 @@ def test_names_are_unique() -> None:
     assert all(one.path.startswith("/api/manager/") for one in ENDPOINTS)
 
 
-def test_headings() -> None:
-    """Every endpoint has one heading, and none is lost."""
-    grouped = [one for _, ones in catalogue.groups() for one in ones]
-
-    assert sorted(map(id, ENDPOINTS)) == sorted(map(id, grouped))
-
-
 @pytest.mark.parametrize(
     ("name", "near"), [("device", "device"), ("devicesx", "devices"), ("xyzzy", None)]
 )

@@ -37,7 +37,7 @@ A slash at the end makes no difference.
 
 def page() -> str:
     """Return the page."""
-    return HEAD + "\n".join(_section(group, ones) for group, ones in catalogue.groups())
+    return HEAD + "\n".join(_section(group, ones) for group, ones in catalogue.GROUPS.items())
 
 
 def _section(group: str, endpoints: Sequence[Endpoint]) -> str:

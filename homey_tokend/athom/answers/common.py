@@ -1,9 +1,9 @@
-"""What answers have in common whatever the step: trouble, JSON or none, a token or none."""
+"""What answers have in common whatever the step: failures, JSON, words, tokens, the clock."""
 
-import json
 import re
+from collections.abc import Iterable
+from datetime import timedelta
 
-from homey_tokend.athom.answers.dates import retry_after
 from homey_tokend.core.errors import (
     HomeyOffline,
     InvalidResponse,
@@ -11,16 +11,13 @@ from homey_tokend.core.errors import (
     ServerError,
     Throttled,
 )
-from homey_tokend.core.http_types import Response, Step
+from homey_tokend.core.http_types import NO_JSON, Response, Step
+from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 
-_OFFLINE = b"mesh_node_offline"
 #: A JWT signed with RS512 carries claims of unknown length (docs/wire.md A5).
 JWT_LIMIT = 16384
-_TROUBLE = frozenset({408, 425})
-_PORTAL_HINT = (
-    "Look at what the host answers in a browser; a captive portal or proxy may be between."
-)
+_OFFLINE = b"mesh_node_offline"
 
 
 def raise_for_common_failures(step: Step, response: Response) -> None:
@@ -28,94 +25,75 @@ def raise_for_common_failures(step: Step, response: Response) -> None:
 
     Raises:
         HomeyOffline: the cloud cannot reach the Homey (``docs/wire.md`` A6).
-        Throttled: 429; ``retry_after`` as the header says (RFC 9110, 10.2.3).
+        Throttled: 429.
         ServerError: 408, 425 or 5xx.
     """
-    status = response.status
+    status, retry_after = response.status, response.retry_after()
     if _OFFLINE in response.body[:4096] and not _is_plain_success(response):
         raise HomeyOffline(
             "the Athom cloud cannot reach the Homey",
             step=step,
             status=status,
-            retry_after=retry_after(response),
+            retry_after=retry_after,
             remedy="Is the Homey switched on and online?",
         )
     if status == 429:
-        raise Throttled(
-            f"{step}: too many requests (429)",
-            step=step,
-            status=status,
-            retry_after=retry_after(response),
-        )
-    if status in _TROUBLE or status >= 500:
-        raise ServerError(
-            f"{step}: the server is in trouble ({status})",
-            step=step,
-            status=status,
-            retry_after=retry_after(response),
-        )
+        message = f"{step}: too many requests (429)"
+        raise Throttled(message, step=step, status=status, retry_after=retry_after)
+    if status in {408, 425} or status >= 500:
+        message = f"{step}: the server is in trouble ({status})"
+        raise ServerError(message, step=step, status=status, retry_after=retry_after)
 
 
 def _is_plain_success(response: Response) -> bool:
-    """Whether the text may stand in the answer by right, as in a variable's name."""
-    if not 200 <= response.status < 300:
-        return False
-    try:
-        found = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return False
-    return not (isinstance(found, str) or (isinstance(found, dict) and "error" in found))
+    # The word may stand in the answer by right, as in a variable's name.
+    found = response.json() if 200 <= response.status < 300 else NO_JSON
+    is_error = isinstance(found, str) or (isinstance(found, dict) and "error" in found)
+    return found is not NO_JSON and not is_error
 
 
 def parse_json(step: Step, response: Response) -> object:
-    """The JSON of an answer, whatever its content type says.
+    """Return the JSON of an answer, whatever its content type says.
 
     Raises:
-        Garbled: HTML, blanks or cut JSON (a captive portal, a broken proxy).
+        InvalidResponse: HTML, blanks or cut JSON (a captive portal, a broken proxy).
     """
-    try:
-        return json.loads(response.body)
-    except (ValueError, RecursionError):
+    found = response.json()
+    if found is NO_JSON:
         raise InvalidResponse(
             f"{step}: the answer ({response.status}) is not JSON",
             step=step,
             status=response.status,
-            remedy=_PORTAL_HINT,
-        ) from None
+            remedy="Look at what the host answers in a browser;"
+            " a captive portal or proxy may be between.",
+        )
+    return found
 
 
 def parse_success_json(step: Step, response: Response, what: str) -> object:
-    """The JSON of a 200; ``what`` says what it means that there is none.
+    """Return the JSON of a 200; ``what`` says what it means that there is none.
 
     Raises:
-        Garbled: another 2xx counts as well, where it has no JSON.
+        InvalidResponse: a 2xx without JSON.
         ProtocolChanged: any other status.
     """
     found = parse_json(step, response) if 200 <= response.status < 300 else None
     if response.status != 200:
-        raise changed(step, response, what)
+        raise protocol_changed(step, response, what)
     return found
 
 
-def is_json(response: Response) -> bool:
-    """Whether the answer is any JSON value: this vendor sends bare strings, too."""
-    try:
-        json.loads(response.body)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def protocol_changed(
+    step: Step, response: Response, what: str, try_first: str = ""
+) -> ProtocolChanged:
+    """Return the error for an answer that no known server gives.
 
-
-def is_json_object(response: Response) -> bool:
-    """Whether the answer is a JSON object."""
-    try:
-        return isinstance(json.loads(response.body), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def changed(step: Step, response: Response, what: str, try_first: str = "") -> ProtocolChanged:
-    """An answer that no known server gives; ``try_first`` is put before the usual remedy."""
+    Args:
+        step: The step.
+        response: The answer.
+        what: What is wrong with it.
+        try_first: A remedy that is put before the usual one.
+    """
     remedy = "Athom may have changed this step; look for a newer homey-tokend."
     return ProtocolChanged(
         f"{step}: {what} (status {response.status})",
@@ -125,8 +103,65 @@ def changed(step: Step, response: Response, what: str, try_first: str = "") -> P
     )
 
 
-def opaque(step: Step, response: Response, value: object, what: str, limit: int) -> Secret:
-    """A token as it may be: 1 to ``limit`` printable ASCII characters without blanks."""
+def parse_token(step: Step, response: Response, value: object, what: str, limit: int) -> Secret:
+    """Return a token: 1 to ``limit`` printable ASCII characters without blanks.
+
+    Raises:
+        ProtocolChanged: it is none.
+    """
     if isinstance(value, str) and 1 <= len(value) <= limit and re.fullmatch(r"[!-~]+", value):
         return Secret(value)
-    raise changed(step, response, f"there is no {what} in the answer")
+    raise protocol_changed(step, response, f"there is no {what} in the answer")
+
+
+def error_text(response: Response, hide: Iterable[Secret] = ()) -> str:
+    """Return what an answer says of an error: printable, at most 200 characters, no secret.
+
+    Read are ``error`` and ``error_description``, each a text or an object of field to text
+    (``docs/wire.md`` A1). Known secrets and everything long and opaque enough to be one are
+    left out.
+    """
+    found = response.json()
+    if not isinstance(found, dict):
+        return ""
+    parts = [*_texts(found.get("error")), *_texts(found.get("error_description"))]
+    return excerpt(": ".join(parts), hide)
+
+
+def quoted_error(response: Response, hide: Iterable[Secret]) -> str:
+    """Return the same in brackets, to stand behind a sentence of ours."""
+    words = error_text(response, hide)
+    return f" (“{words}”)" if words else ""
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [f"{key} {text}" for key, text in list(value.items())[:8] if isinstance(text, str)]
+    return []
+
+
+def clock_skew(response: Response) -> timedelta | None:
+    """Return the server's clock minus ours, as its Date header tells; None where it does not.
+
+    The header has whole seconds and was written some time between sending and receiving,
+    so it tells an interval. Outside of zero its larger end is taken, which lets a token
+    expire too early rather than too late. Zero inside it means that our clock may be right:
+    then as much is taken as keeps a slow answer from letting a token expire more than a
+    second too late; mostly that is zero.
+    """
+    date = response.date()
+    if date is None:
+        return None
+    lowest, since_sent = date - response.received_at, date - response.sent_at
+    highest = since_sent + timedelta(seconds=1)
+    return max(timedelta(0), since_sent) if lowest <= timedelta(0) <= highest else highest
+
+
+def trusted_clock_skew(response: Response) -> timedelta | None:
+    """Return the skew that may be applied to other answers: a captive portal lies about it.
+
+    Only an accepted answer over verified TLS tells it.
+    """
+    return clock_skew(response) if response.trusted and 200 <= response.status < 400 else None

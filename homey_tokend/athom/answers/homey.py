@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from homey_tokend.athom.answers.common import (
-    changed,
-    opaque,
     parse_success_json,
+    parse_token,
+    protocol_changed,
     raise_for_common_failures,
 )
 from homey_tokend.core.http_types import Response, Step
@@ -16,7 +16,7 @@ _BEARER_LIMIT = 4096
 
 
 def parse_homey_login(response: Response) -> Secret | None:
-    """The answer of POST users/login: the bearer, or None where it is refused (401, 403).
+    """Return the bearer of POST users/login; None where the login is rejected (401, 403).
 
     Raises:
         ProtocolChanged: no JSON string.
@@ -27,16 +27,16 @@ def parse_homey_login(response: Response) -> Secret | None:
     if response.status in {401, 403}:
         return None
     found = parse_success_json(step, response, "unknown answer to the Homey login")
-    return opaque(step, response, found, "bearer", _BEARER_LIMIT)
+    return parse_token(step, response, found, "bearer", _BEARER_LIMIT)
 
 
 def parse_session(response: Response) -> tuple[datetime | None, datetime | None] | None:
-    """``createdAt`` and ``expiresAt`` as the Homey tells them; None where it refuses the bearer.
+    """Return ``createdAt`` and ``expiresAt`` by the Homey's clock; None at 401.
 
     Either may be None: the V3 schema has neither (``docs/wire.md`` C).
 
     Raises:
-        ProtocolChanged: neither an object nor a refusal.
+        ProtocolChanged: neither an object nor a 401.
         Transient: the Homey or the cloud before it is in trouble.
     """
     step = Step.SESSION
@@ -45,12 +45,11 @@ def parse_session(response: Response) -> tuple[datetime | None, datetime | None]
         return None
     found = parse_success_json(step, response, "unknown answer about the session")
     if not isinstance(found, dict):
-        raise changed(step, response, "the answer is no JSON object")
+        raise protocol_changed(step, response, "the answer is no JSON object")
     return _instant(found.get("createdAt")), _instant(found.get("expiresAt"))
 
 
 def _instant(value: object) -> datetime | None:
-    """An ISO 8601 instant with a zone, within what a session can have."""
     if not isinstance(value, str) or len(value) > 64:
         return None
     try:

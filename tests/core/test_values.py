@@ -1,4 +1,4 @@
-"""The values: secrets that show themselves nowhere, tokens that can count, answers' headers."""
+"""The values: secrets that show themselves nowhere, and tokens that can count."""
 
 import copy
 import json
@@ -8,14 +8,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, replace
 from datetime import timedelta
-from types import MappingProxyType
 
 import pytest
 
 from homey_tokend.core.http_types import Request, Response, Step
 from homey_tokend.core.secret import Credentials, Secret, SecretRef, SecretSource
 from homey_tokend.core.tokens import Bearer, Delivery, Grant, Token, UserToken
-from tests.athom.scenes import NOON, WHO, answer
+from tests.athom.scenes import NOON, WHO
 
 CANARY = "canary-7f3a"
 HIDDEN = Secret(CANARY)
@@ -133,20 +132,3 @@ def test_a_token_counts_its_life() -> None:
     assert timedelta(hours=-1) == TOKEN.left(end + timedelta(hours=1))
     assert TOKEN.valid(end - moment)
     assert not TOKEN.valid(end)
-
-
-def test_headers_are_found_by_name_in_their_order() -> None:
-    """The first, or all; none where there is none."""
-    response = answer(200, b"", ("set-cookie", "a=1"), ("date", "x"), ("set-cookie", "b=2"))
-
-    assert "a=1" == response.header("set-cookie")
-    assert ("a=1", "b=2") == response.all_headers("set-cookie")
-    assert (None, ()) == (response.header("location"), response.all_headers("location"))
-
-
-def test_the_headers_of_a_plain_request_cannot_be_changed() -> None:
-    """The empty mapping is shared by all of them."""
-    headers = Request(Step.USER, "GET", "https://x").headers
-
-    assert isinstance(headers, MappingProxyType)
-    assert 0 == len(headers)

@@ -47,9 +47,9 @@ EXPIRIES = {
         session(NOON + HOUR, NOON + HOUR + DAY),
         NOON + DAY,
     ),
-    "a Date that came in plain text is not believed": (
-        dated(session(NOON + HOUR, NOON + HOUR + DAY), NOON + HOUR, trusted=False),
-        NOON + DAY,
+    "an instant in plain text is read against the Date that came with it": (
+        dated(session(None, NOON + HOUR + DAY), NOON + HOUR, trusted=False),
+        NOON + DAY - timedelta(seconds=1),
     ),
     "without createdAt the instant stands as it is": (session(None, NOON + HOUR), NOON + HOUR),
     "another zone is the same instant": (

@@ -1,4 +1,4 @@
-"""POST /oauth2/token: what a grant is made of, for a code and for a refresh token."""
+"""POST /oauth2/token: what a grant is made of; GET /user/me: the account's Homeys."""
 
 import json
 from datetime import timedelta
@@ -6,9 +6,15 @@ from datetime import timedelta
 import pytest
 
 from homey_tokend import athom
-from homey_tokend.athom.answers import parse_grant
-from homey_tokend.core.errors import ClientRejected, ProtocolChanged, SignInExpired
-from homey_tokend.core.http_types import Repeat
+from homey_tokend.athom.answers.cloud import parse_grant, parse_homeys
+from homey_tokend.core.errors import (
+    ClientRejected,
+    InvalidResponse,
+    ProtocolChanged,
+    SignInExpired,
+    TokendError,
+)
+from homey_tokend.core.http_types import Repeat, Response
 from homey_tokend.core.secret import Secret
 from tests.athom.scenes import (
     ACCESS,
@@ -156,3 +162,55 @@ def test_an_error_without_json_is_a_changed_protocol() -> None:
     error = failure(athom.renew_grant(WHO, AT, Secret("old")), answer(400, "<h1>Bad</h1>"))
 
     assert ProtocolChanged is type(error)
+
+
+# --- GET /user/me ---
+
+
+def test_homeys_are_known_by_their_id() -> None:
+    """``_id`` before ``id``; names cleaned, what is no text left out."""
+    body = {
+        "homeys": [
+            {"_id": "a", "id": "b", "name": "Home\n2", "remoteUrl": "https://h.example"},
+            {"id": "c", "name": None, "remoteUrl": None},
+            {"_id": "d", "name": "hides hunter2", "remoteUrl": 7},
+            {"_id": 5},
+            {"name": "nameless"},
+            "nothing",
+            None,
+        ]
+    }
+
+    assert {
+        "a": ("Home 2", "https://h.example"),
+        "c": ("", None),
+        "d": ("hides …", None),
+    } == parse_homeys(as_json(200, body), [Secret("hunter2")])
+
+
+def test_a_thousand_homeys_are_enough() -> None:
+    """Nobody has more; a list without end is not walked."""
+    body = {"homeys": [{"_id": str(number)} for number in range(1500)]}
+
+    assert 1000 == len(parse_homeys(as_json(200, body), ()))
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (answer(401), SignInExpired),
+        (answer(403, "{}"), ProtocolChanged),
+        (as_json(200, {}), ProtocolChanged),
+        (as_json(200, {"homeys": {"a": {}}}), ProtocolChanged),
+        (as_json(200, []), ProtocolChanged),
+        (answer(200, "<html>"), InvalidResponse),
+        (answer(204), InvalidResponse),
+    ],
+    ids=["401", "403", "no list", "an object", "no object", "HTML", "nothing"],
+)
+def test_without_a_list_there_is_a_failure(reply: Response, expected: type[TokendError]) -> None:
+    """With the step's name and the status."""
+    with pytest.raises(expected) as raised:
+        parse_homeys(reply, ())
+
+    assert ("user", reply.status) == (raised.value.step, raised.value.status)

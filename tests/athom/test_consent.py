@@ -1,4 +1,4 @@
-"""Authorise and consent: form, cookie, and whether a redirect leads to ourselves."""
+"""Authorise and consent: form, cookie, where a redirect leads, and the Homeys on offer."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,7 +6,13 @@ from datetime import timedelta
 import pytest
 
 from homey_tokend import athom
-from homey_tokend.core.errors import ClientRejected, ConsentRejected, ProtocolChanged
+from homey_tokend.core.errors import (
+    ClientRejected,
+    ConsentRejected,
+    ProtocolChanged,
+    SignInExpired,
+    TokendError,
+)
 from homey_tokend.core.http_types import Repeat
 from tests.athom.scenes import (
     AT,
@@ -216,10 +222,40 @@ def test_a_refused_client_is_named_with_the_field() -> None:
     assert "redirect_url" in error.remedy
 
 
-def test_signing_in_is_logging_in_and_consenting_in_one() -> None:
-    """The user token of the login is what the consent pages get."""
-    login = as_json(200, {"token": "header.user.token"})
-    played = play(athom.sign_in(WHO, AT), login, PAGE, CODE_REDIRECT, GRANTED)
+# --- the Homeys on offer, asked before a person has named one ---
 
-    assert ["login", "authorise", "consent", "token"] == played.steps
-    assert QUERY == played.requests[1].query
+OFFER = b'<form><input name=_csrf value=x><option value="resource.homey.b2">Hut</option></form>'
+
+
+def test_the_page_is_fetched_and_nothing_consented() -> None:
+    """One request; what the page offers is the result."""
+    played = play(athom.offered_homeys(WHO, AT, USER), answer(200, OFFER))
+    (request,) = played.requests
+
+    assert ("b2",) == played.value
+    assert ("authorise", "GET", "https://accounts.example/oauth2/authorise", True) == (
+        request.step,
+        request.method,
+        request.url,
+        request.follow,
+    )
+
+
+def test_a_page_without_an_offer() -> None:
+    """None offered is not the same as nothing to be picked."""
+    assert () == play(athom.offered_homeys(WHO, AT, USER), answer(200, b"<form></form>")).value
+
+
+def test_nothing_to_be_picked() -> None:
+    """A redirect with the code at once: there is no page."""
+    assert play(athom.offered_homeys(WHO, AT, USER), CODE_REDIRECT).value is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, SignInExpired), (400, ClientRejected), (418, ProtocolChanged)]
+)
+def test_refusals(status: int, kind: type[TokendError]) -> None:
+    """As in a consent."""
+    refused = as_json(status, {"code": status, "error": "x"})
+
+    assert isinstance(failure(athom.offered_homeys(WHO, AT, USER), refused), kind)

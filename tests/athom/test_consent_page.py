@@ -1,4 +1,4 @@
-"""The consent page: the form's token among decoys, the cookies, and linear time."""
+"""The consent page: the form's token among decoys, the Homeys it offers, and linear time."""
 
 import time
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.athom.consent_page import cookie_header, find_csrf, find_offered_homeys
+from homey_tokend.athom.consent_page import find_csrf, find_offered_homeys
 
 FIELD = '<input name="_csrf" value="good">'
 DECOY = '<input name="_csrf" value="decoy">'
@@ -114,39 +114,6 @@ def test_any_page_has_a_field_or_none(page: bytes) -> None:
     found = find_csrf(page)
 
     assert found is None or 1 <= len(found) <= 4096
-
-
-# --- cookies ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ([], ""),
-        (["_csrf=abc; Path=/; HttpOnly; Secure"], "_csrf=abc"),
-        (["a=1", "b=2; Domain=x"], "a=1; b=2"),
-        (["a=1", "b=2", "a=3"], "a=3; b=2"),
-        (["a=b=c"], "a=b=c"),
-        ([' a = "q" '], 'a="q"'),
-        (["a="], "a="),
-        (["noequals", "=noname", "sp ace=1", "a=b c", "a=\r\nX: y", "ü=1", "a=ü", "c=3"], "c=3"),
-        ([f"a={'x' * 4097}", f"{'n' * 257}=1"], ""),
-        ([f"c{number}=1" for number in range(25)], "; ".join(f"c{n}=1" for n in range(20))),
-    ],
-)
-def test_cookies_go_back_as_they_came(headers: list[str], expected: str) -> None:
-    """Without attributes; broken ones are passed over, at most twenty are carried."""
-    assert expected == cookie_header(headers)
-
-
-@settings(deadline=None)
-@given(st.lists(st.text()))
-def test_no_cookie_breaks_out_of_its_header(headers: list[str]) -> None:
-    """One line of printable ASCII, whatever was set."""
-    line = cookie_header(headers)
-
-    assert line.isascii()
-    assert line.isprintable()
 
 
 @pytest.mark.parametrize(

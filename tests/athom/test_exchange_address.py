@@ -137,8 +137,8 @@ OTHERS = as_json(
 
 def test_a_homey_that_refuses_twice_names_the_others() -> None:
     """Two delegations, two logins; then the account's Homeys, as far as they can be shown."""
-    conversation = athom.exchange(GRANT, SITE)
-    played = play(conversation, DELEGATED, answer(401), DELEGATED, answer(403), OTHERS)
+    flow = athom.exchange(GRANT, SITE)
+    played = play(flow, DELEGATED, answer(401), DELEGATED, answer(403), OTHERS)
 
     assert ["delegation", "homey_login", "delegation", "homey_login", "user"] == played.steps
     assert played.error is not None

@@ -2,10 +2,12 @@
 
 import pytest
 import structlog
+from aioresponses import aioresponses
+from yarl import URL
 
 from homey_tokend.core.errors import Unreachable
 from homey_tokend.core.http_types import Repeat, Request, Step
-from homey_tokend.http.transport import HttpTransport, _Trip
+from homey_tokend.http.transport import HttpTransport
 from tests.http.conftest import Build
 from tests.http.servers import CANARY, Answer, Does, RawServer, answer, free_port
 from tests.support.clock import FakeClock
@@ -68,8 +70,7 @@ async def test_tries_end_after_thirty_seconds(build: Build) -> None:
             self.move(28.6)
 
     slow = Slow(instant=True)
-    transport = build()
-    transport._clock = slow
+    transport = build(clock=slow)
     async with RawServer(Does.CLOSE) as server:
         with pytest.raises(Unreachable):
             await transport.send(Request(Step.SESSION, "GET", server.url))
@@ -78,29 +79,27 @@ async def test_tries_end_after_thirty_seconds(build: Build) -> None:
     assert slow.slept == [0.75]
 
 
-async def test_a_later_try_has_what_is_left_of_the_time(build: Build, clock: FakeClock) -> None:
-    """No try outlives the thirty seconds, nor its own time-out."""
-    transport = build(timeout=20)
-    trips = []
+@pytest.mark.parametrize(
+    ("allowed", "totals"), [(20, [20, 14]), (5, [5, 5]), (120, [120, 104, 88])]
+)
+async def test_each_try_has_what_is_left_of_the_time(
+    build: Build, clock: FakeClock, allowed: int, totals: list[int]
+) -> None:
+    """No try outlives the thirty seconds, or the longer time-out, nor its own time-out."""
 
-    async def walk(_: object, trip: object) -> None:
-        trips.append(round(trip.until - clock.monotonic()))  # type: ignore[attr-defined]  # our own
+    def break_late(*_: object, **__: object) -> None:
         clock.move(15)
         raise ConnectionResetError
 
-    transport._walk = walk  # type: ignore[method-assign, assignment]  # only its times matter
-    with pytest.raises(Unreachable):
-        await transport.send(Request(Step.SESSION, "GET", "http://127.0.0.1:1"))
+    url = "http://127.0.0.1:1"
+    with aioresponses() as web:
+        web.get(url, callback=break_late, repeat=True)
+        with pytest.raises(Unreachable):
+            await build(timeout=allowed).send(Request(Step.SESSION, "GET", url))
+        limits = [call.kwargs["timeout"] for call in web.requests["GET", URL(url)]]
 
-    assert trips == [20, 14]
-
-
-async def test_a_long_time_out_bounds_all_tries(build: Build, clock: FakeClock) -> None:
-    """Who allows a request two minutes gets one of two minutes."""
-    transport = build(timeout=120)
-    trip = transport._time_left(_Trip(clock.monotonic() + 120))
-
-    assert (trip.total, trip.sock_connect) == (120, 10)
+    assert totals == [round(limit.total) for limit in limits]
+    assert {min(10, allowed)} == {limit.sock_connect for limit in limits}
 
 
 async def test_repetitions_are_told_without_secrets(

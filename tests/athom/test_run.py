@@ -1,4 +1,4 @@
-"""Walking a conversation over a transport."""
+"""Walking a flow over a transport."""
 
 import asyncio
 from collections.abc import Generator
@@ -37,7 +37,7 @@ class Scripted:
 
 
 class Talk:
-    """Two requests; ``events`` tells what became of the conversation."""
+    """Two requests; ``events`` tells what became of the flow."""
 
     def __init__(self, *, forgives: bool = False) -> None:
         self.events: list[object] = []
@@ -78,7 +78,7 @@ async def test_nobody_needs_to_listen() -> None:
 
 
 async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
-    """The conversation goes on without that answer; nothing was heard of it."""
+    """The flow goes on without that answer; nothing was heard of it."""
     talk = Talk(forgives=True)
     heard: list[Request] = []
     value = await run_flow(talk(), Scripted(LOST, answer(202)), lambda sent, _: heard.append(sent))
@@ -96,7 +96,7 @@ async def test_a_failure_that_is_not_forgiven_comes_out_as_it_is() -> None:
     assert LOST is raised.value
 
 
-async def test_a_failure_of_the_conversation_itself_comes_out() -> None:
+async def test_a_failure_of_the_flow_itself_comes_out() -> None:
     """It is not the transport's."""
 
     def refuse() -> Generator[Request, Response, None]:
@@ -108,7 +108,7 @@ async def test_a_failure_of_the_conversation_itself_comes_out() -> None:
 
 
 async def test_a_forgiven_failure_may_be_the_end() -> None:
-    """A conversation that returns upon a failure has its value taken."""
+    """A flow that returns upon a failure has its value taken."""
 
     def settle_for_less() -> Generator[Request, Response, str]:
         try:
@@ -120,7 +120,7 @@ async def test_a_forgiven_failure_may_be_the_end() -> None:
     assert "less" == await run_flow(settle_for_less(), Scripted(LOST))
 
 
-async def test_a_cancelled_walk_closes_its_conversation() -> None:
+async def test_a_cancelled_walk_closes_its_flow() -> None:
     """At once, not when the garbage is collected."""
     talk, transport = Talk(), Scripted(None)
     walking = asyncio.create_task(run_flow(talk(), transport))
@@ -133,8 +133,8 @@ async def test_a_cancelled_walk_closes_its_conversation() -> None:
     assert ["closed"] == talk.events
 
 
-async def test_a_bug_in_the_transport_closes_the_conversation_too() -> None:
-    """It is no failure that a conversation could answer, and is not thrown in."""
+async def test_a_bug_in_the_transport_closes_the_flow_too() -> None:
+    """It is no failure that a flow could answer, and is not thrown in."""
     talk = Talk()
 
     with pytest.raises(ZeroDivisionError):

@@ -112,8 +112,8 @@ def test_a_bearer_of_4096_characters_is_taken() -> None:
 def test_a_401_is_asked_again_after_one_and_three_seconds() -> None:
     """A new session may take a moment; then the bearer is discarded."""
     no = answer(401)
-    conversation = athom.exchange(GRANT, SITE)
-    played = play(conversation, DELEGATED, HOMEY_TAKES, no, no, no)
+    flow = athom.exchange(GRANT, SITE)
+    played = play(flow, DELEGATED, HOMEY_TAKES, no, no, no)
 
     assert BearerDiscarded is type(played.error)
     assert [0, 1, 3] == [sent.after.total_seconds() for sent in played.requests[2:]]
@@ -146,4 +146,4 @@ def test_a_homey_that_cannot_be_asked_holds_nothing_back(
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
 
     assert (False, False, NOON + DAY) == (bearer.proved, bearer.expiry_reported, bearer.expires_at)
-    assert f"not proved: {kind}" == bearer.note
+    assert f"not verified: {kind}" == bearer.note

@@ -1,13 +1,14 @@
-"""Whether a Homey takes a bearer, and until when by our clock (``docs/wire.md`` C)."""
+"""Whether a Homey accepts a bearer, and until when by our clock (``docs/wire.md`` C)."""
 
 from datetime import datetime, timedelta
 
-from homey_tokend.athom import answers
+from homey_tokend.athom.answers.common import clock_skew
+from homey_tokend.athom.answers.homey import parse_session
 from homey_tokend.core.http_types import Flow, Request, Response, Step
 from homey_tokend.core.secret import Secret
 
 #: When is a new bearer asked about again after a 401? (``docs/wire.md``, sorting table)
-_PROOF_PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))
+_PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))
 #: What is believed of a session's length: seconds to ten years.
 _LONGEST_LIFE = timedelta(days=3660)
 
@@ -15,7 +16,7 @@ _LONGEST_LIFE = timedelta(days=3660)
 def verify_bearer(
     url: str, bearer: Secret, *, issued_at: datetime, skew: timedelta | None = None
 ) -> Flow[tuple[bool, datetime | None]]:
-    """Ask the Homey whether it takes a bearer; a 401 is asked again after 1 s and 3 s.
+    """Ask the Homey whether it accepts a bearer; a 401 is asked again after 1 s and 3 s.
 
     Args:
         url: The Homey's base URL.
@@ -30,24 +31,19 @@ def verify_bearer(
     Raises:
         ProtocolChanged, Transient: the question got no answer.
     """
-    for pause in _PROOF_PAUSES:
-        response = yield _ask_session(url, bearer, after=pause)
-        session = answers.parse_session(response)
+    for pause in _PAUSES:
+        response = yield Request(
+            Step.SESSION,
+            "GET",
+            f"{url}/api/manager/sessions/session/me",
+            bearer=bearer,
+            after=pause,
+        )
+        session = parse_session(response)
         if session is not None:
-            own = answers.clock_skew(response)
+            own = clock_skew(response)
             return True, _expiry(response, *session, issued_at, skew if own is None else own)
     return False, None
-
-
-def _ask_session(url: str, bearer: Secret, *, after: timedelta = timedelta(0)) -> Request:
-    """GET sessions/session/me with the bearer: needs no scope (``docs/wire.md`` C)."""
-    return Request(
-        Step.SESSION,
-        "GET",
-        f"{url}/api/manager/sessions/session/me",
-        bearer=bearer,
-        after=after,
-    )
 
 
 def _expiry(
@@ -57,7 +53,7 @@ def _expiry(
     issued_at: datetime,
     skew: timedelta | None,
 ) -> datetime | None:
-    """The expiry by our clock, or None where Homey tells none that can be.
+    """Return the expiry by our clock, or None where Homey tells none that can be.
 
     The told length counts from our own instant of issue, which needs no clock but
     ours; the told instant is moved by a known skew. Where both can be had the

@@ -1,0 +1,72 @@
+"""The one way to an aiohttp session, with what aiohttp does by itself switched off.
+
+No cookies are kept, nothing is decompressed, and ``trust_env`` stays off: it would read
+``~/.netrc`` and put Basic credentials on the login.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from aiohttp.http import HttpProcessingError
+
+from homey_tokend.http.resolver import DaemonThreadResolver
+
+#: What a request may raise: aiohttp, its parser, the system, and a URL that is none.
+FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+
+#: The longest header that is read: a Location may carry a user token of some kilobytes.
+_LONGEST_HEADER = 16 * 1024
+
+
+def tls_context(given: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    """Return a context that verifies certificate and name, for TLS 1.2 and later.
+
+    Call it before the event loop runs: reading the system's certificates takes some 20 ms.
+
+    Args:
+        given: A context of a test; by default the system's authorities are trusted.
+
+    Raises:
+        ValueError: the given context does not verify.
+    """
+    context = given or ssl.create_default_context()
+    if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
+        raise ValueError("the TLS context must verify certificate and name")
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def open_session(
+    context: ssl.SSLContext,
+    *,
+    connections: int,
+    kept_s: float | None = None,
+    look_up: Callable[..., list[Any]] = socket.getaddrinfo,
+    **options: Any,
+) -> aiohttp.ClientSession:
+    """Open a session; it belongs to the running loop.
+
+    Args:
+        context: Verifies the hosts (``tls_context``).
+        connections: The most connections at once; 0: as many as are asked for.
+        kept_s: How many seconds an idle connection is kept; None: it is closed at once.
+        look_up: Finds the addresses of a name, as ``socket.getaddrinfo`` does.
+        options: Further arguments of ``aiohttp.ClientSession``.
+    """
+    keeping: dict[str, Any] = (
+        {"force_close": True} if kept_s is None else {"keepalive_timeout": kept_s}
+    )
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            ssl=context, resolver=DaemonThreadResolver(look_up), limit=connections, **keeping
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        max_line_size=_LONGEST_HEADER,
+        max_field_size=_LONGEST_HEADER,
+        **options,
+    )
