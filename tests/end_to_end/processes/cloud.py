@@ -1,4 +1,4 @@
-"""Pretend clouds in this process, on a loop and thread of their own."""
+"""Simulated clouds in this process, on their own event loop and thread."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ from homey_tokend.simulator import Settings, Simulator
 
 T = TypeVar("T")
 
-#: How long is waited for what must come? Generous: the machine may be busy with other things.
+#: How long to wait for what must happen. Generous: the machine may be busy.
 PATIENCE_S = 90.0
 
 
 class Clouds:
-    """Starts simulators; all of them stop together."""
+    """Start simulators, and stop them together."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -35,18 +35,18 @@ class Clouds:
         self._loop.close()
 
     def start(self, **settings: Any) -> Simulator:
-        """A simulator that listens."""
+        """Start a simulator."""
         cloud = Simulator(Settings(**settings))
         self._run(cloud.start())
         self._started.append(cloud)
         return cloud
 
     def stop(self, cloud: Simulator) -> None:
-        """The cloud is gone; its port refuses connections."""
+        """Stop a cloud; its port refuses connections."""
         self._run(cloud.stop())
 
     def stop_all(self) -> None:
-        """Stop whatever still runs, side by side."""
+        """Stop all that still run, in parallel."""
         started, self._started = self._started, []
 
         async def stop() -> None:
@@ -59,7 +59,7 @@ class Clouds:
 
 
 def until(true: Callable[[], Any], what: str = "", patience_s: float = PATIENCE_S) -> Any:
-    """Wait until something is so, and give what it is."""
+    """Wait until the result is true, and return it."""
     end = time.monotonic() + patience_s
     while not (found := true()):
         if time.monotonic() > end:
@@ -69,17 +69,17 @@ def until(true: Callable[[], Any], what: str = "", patience_s: float = PATIENCE_
 
 
 def met(cloud: Simulator, step: str, kind: str) -> bool:
-    """Whether a request of this step met this fault."""
+    """Return whether a fault applied to a request of this step."""
     return any(kind in entry.faults for entry in cloud.seen(step))
 
 
 def sign_ins(cloud: Simulator) -> int:
-    """How many passwords came in."""
+    """Return how many passwords were received."""
     return len(cloud.seen("login"))
 
 
 def canaries(cloud: Simulator) -> set[str]:
-    """Every secret that the cloud knows, gave out or was sent."""
+    """Return every secret that the cloud knows, issued or received."""
     state = cloud.state
     found = {state.password, cloud.settings.email, cloud.settings.client_secret}
     found |= {cloud.settings.totp_secret} if cloud.settings.totp_secret else set()
@@ -99,7 +99,7 @@ def canaries(cloud: Simulator) -> set[str]:
 
 
 def _sent(*groups: Any) -> Iterator[str]:
-    """The secrets of one request, the ones that were used up and forgotten among them."""
+    """Yield the secrets of one request, including those that were used up."""
     headers, fields, query = groups
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     if scheme:

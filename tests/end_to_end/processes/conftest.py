@@ -1,4 +1,4 @@
-"""Pretend clouds, and daemons that none of the tests leaves behind."""
+"""Simulated clouds, and daemons that no test leaves behind."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.end_to_end.processes.daemons import Daemons
 
 @pytest.fixture(scope="session", autouse=True)
 def _bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where no bytecode may be written beside the source, a hundred processes share some aside."""
+    """If no bytecode may be written next to the source, a hundred processes share a directory for it."""
     with pytest.MonkeyPatch.context() as patch:
         if os.environ.get("PYTHONDONTWRITEBYTECODE"):
             patch.delenv("PYTHONDONTWRITEBYTECODE")
@@ -28,14 +28,14 @@ def _clouds() -> Iterator[Clouds]:
 
 @pytest.fixture
 def clouds(_clouds: Clouds) -> Iterator[Clouds]:
-    """Starts pretend clouds that stop with the test."""
+    """Start simulated clouds that stop with the test."""
     yield _clouds
     _clouds.stop_all()
 
 
 @pytest.fixture
 def daemons(clouds: Clouds) -> Iterator[Daemons]:
-    """Starts daemons that end with the test, before their clouds do."""
+    """Start daemons that stop with the test, before their clouds do."""
     del clouds
     with Daemons() as made:
         yield made

@@ -24,9 +24,9 @@ from tests.support.fork_server import Forked, ForkServer
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = (sys.executable, "-m", "homey_tokend")
-#: Commands whose imports take longer than what they do.
+#: Commands whose imports take longer than their work.
 HEAVY = {"run", "once", "check", "init"}
-#: A daemon that is told to end must have done so within this.
+#: How long a daemon may take to stop.
 END_WITHIN_S = 5.0
 
 Section = dict[str, Any]
@@ -36,7 +36,7 @@ atexit.register(_forks.close)
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer, read whole."""
+    """One HTTP response, read to its end."""
 
     status: int
     headers: dict[str, str]
@@ -52,7 +52,7 @@ class Answer:
 
 
 class _Local(http.client.HTTPConnection):
-    """HTTP over a unix socket, by the standard library alone."""
+    """HTTP over a unix socket, with the standard library only."""
 
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=PATIENCE_S)
@@ -65,7 +65,7 @@ class _Local(http.client.HTTPConnection):
 
 
 def ask(at: Path | str, path: str, method: str = "GET") -> Answer:
-    """One request to a unix socket, or to ``host:port``."""
+    """Send one request to a unix socket, or to ``host:port``."""
     made = _Local(at) if isinstance(at, Path) else http.client.HTTPConnection(at, timeout=10)
     try:
         made.request(method, path)
@@ -78,7 +78,7 @@ def ask(at: Path | str, path: str, method: str = "GET") -> Answer:
 
 @dataclass
 class Daemon:
-    """``homey-tokend run`` as a process, with a folder of its own."""
+    """``homey-tokend run`` as a process, with its own directory."""
 
     folder: Path
     process: subprocess.Popen[bytes] | Forked
@@ -108,7 +108,7 @@ class Daemon:
         return ask(self.socket, path, "POST")
 
     def token(self) -> str:
-        """The token, once there is one."""
+        """Return the token as soon as there is one."""
         return str(until(lambda: self._token() or None, f"a token; {self.said()[-2000:]!r}"))
 
     def _token(self) -> str:
@@ -122,11 +122,11 @@ class Daemon:
         self.process.send_signal(number)
 
     def ended(self, within_s: float = PATIENCE_S) -> int:
-        """The exit status; a negative one is a signal."""
+        """Return the exit status; a negative one is a signal."""
         return self.process.wait(within_s)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """Tell it to end; the exit status, and the seconds it took."""
+        """Stop it, and return the exit status and the seconds it took."""
         begun = time.monotonic()
         self.send(number)
         return self.ended(), time.monotonic() - begun
@@ -143,13 +143,13 @@ class Daemon:
         return self.err.decode("utf-8", "replace")
 
     def events(self) -> list[dict[str, Any]]:
-        """The log, line by line; the last one may still be under way."""
+        """Return the lines of the log; the last one may be incomplete."""
         lines = self.said().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line[-1] == "\n"]
 
 
 class Daemons:
-    """Starts daemons; none outlives it, and their folders go with them."""
+    """Start daemons, and remove them and their directories at the end."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -161,7 +161,7 @@ class Daemons:
         self._stack.close()
 
     def folder(self) -> Path:
-        """A folder with a path short enough for a socket in it."""
+        """Create a directory with a path short enough for a socket in it."""
         made = tempfile.mkdtemp(prefix="ht")
         self._stack.callback(shutil.rmtree, made, ignore_errors=True)
         return Path(made)
@@ -174,7 +174,7 @@ class Daemons:
         environ: Mapping[str, str] | None = None,
         **sections: Section,
     ) -> Daemon:
-        """A daemon against a cloud; ``up`` waits until it serves."""
+        """Start a daemon with a cloud; ``up`` waits until it serves."""
         place = folder or self.folder()
         write(place, configuration(cloud, place, **sections))
         return self.run(place, "--config", str(place / "config.yaml"), environ=environ)
@@ -188,7 +188,7 @@ class Daemons:
         program: Sequence[str] = (),
         **how: Any,
     ) -> Daemon:
-        """Start a daemon with these words, its output in files of the folder.
+        """Start a daemon with these arguments, its output in files of the directory.
 
         It is forked from a process that has done the imports; with a ``program`` or streams of its
         own it is started as an operating system does.
@@ -230,12 +230,12 @@ def _reap(process: subprocess.Popen[bytes] | Forked) -> None:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a child gets: ours, with its home somewhere else, and more."""
+    """Return the environment of a child: ours with another home, and more."""
     return {**os.environ, "HOME": "/nonexistent", **(more or {})}
 
 
 def configuration(cloud: Simulator, folder: Path, **sections: Section) -> dict[str, Any]:
-    """What a person would write for this cloud; sections are laid over it."""
+    """Return the configuration that a person would write for this cloud, updated by sections."""
     told = cloud.description()
     homeys = {
         ("home" if number == 1 else f"home-{number}"): {
@@ -265,7 +265,7 @@ def configuration(cloud: Simulator, folder: Path, **sections: Section) -> dict[s
 
 
 def write(folder: Path, document: Mapping[str, Any]) -> Path:
-    """The configuration file, readable for its owner alone; JSON is YAML."""
+    """Write the configuration file, readable by its owner only; JSON is YAML."""
     path = folder / "config.yaml"
     path.write_text(json.dumps(document), encoding="utf-8")
     path.chmod(0o600)
@@ -274,7 +274,7 @@ def write(folder: Path, document: Mapping[str, Any]) -> Path:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a command."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -284,7 +284,7 @@ class Done:
 def command(
     *words: str, environ: Mapping[str, str] | None = None, answers: Sequence[str] = ()
 ) -> Done:
-    """Run one command to its end; ``answers`` are the lines that it can read."""
+    """Run a command to its end; ``answers`` are the lines of its input."""
     text = "".join(f"{line}\n" for line in answers)
     if words[:1] and words[0] in HEAVY and "--help" not in words:
         return _forked(words, environment(environ), text)
@@ -317,6 +317,6 @@ def _forked(words: Sequence[str], env: Mapping[str, str], text: str) -> Done:
 
 
 def together(*lines: Sequence[str]) -> list[Done]:
-    """Run several commands side by side; what came of each, in their order."""
+    """Run several commands in parallel, and return their results in order."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda words: command(*words), lines))

@@ -1,4 +1,4 @@
-"""``homey-tokend demo`` as a process, with a temporary folder of its own."""
+"""``homey-tokend demo`` as a process, with its own temporary directory."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.end_to_end.processes.daemons import PROGRAM, ROOT, environment
 
 
 class Demo:
-    """A demo that runs; leaving it ends it."""
+    """A running demo, which stops at the end of the context."""
 
     def __init__(self, folder: Path, *words: str) -> None:
         self._folder, self._temporary = folder, folder / "t"
@@ -17,7 +17,7 @@ class Demo:
             self.process = subprocess.Popen(  # noqa: S603  our own program
                 [*PROGRAM, "demo", *words],
                 cwd=ROOT,
-                # Lines come as they are printed, as on a terminal.
+                # Unbuffered lines, as on a terminal.
                 env=environment({"TMPDIR": str(self._temporary), "PYTHONUNBUFFERED": "1"}),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -33,13 +33,13 @@ class Demo:
         self.process.wait()
 
     def lines(self) -> list[str]:
-        """What it has told so far."""
+        """Its output so far."""
         return (self._folder / "out").read_text(encoding="utf-8").splitlines()
 
     def err(self) -> str:
-        """What it complained about."""
+        """Its errors."""
         return (self._folder / "err").read_text(encoding="utf-8")
 
     def left(self) -> list[Path]:
-        """What is in its temporary folder."""
+        """The content of its temporary directory."""
         return list(self._temporary.iterdir())

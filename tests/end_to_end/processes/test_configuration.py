@@ -1,4 +1,4 @@
-"""Bad configurations end with 78, each fault with its place and remedy, and no traceback."""
+"""Invalid configurations exit with 78, each error with its place and remedy, and no traceback."""
 
 import os
 import subprocess
@@ -63,7 +63,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 def test_bad(tmp_path: Path) -> None:
-    """Each ends ``check`` or ``run`` with 78, its path and plain words, and no traceback."""
+    """``check`` and ``run`` exit with 78, the path and plain words, and no traceback."""
     paths = {name: tmp_path / f"{number}.yaml" for number, name in enumerate(BAD)}
     for name, path in paths.items():
         BAD[name][0](path)
@@ -82,7 +82,7 @@ def test_bad(tmp_path: Path) -> None:
 
 
 def test_unreadable(tmp_path: Path) -> None:
-    """A file that its reader may not read: 78, and what to do. Root reads all, unless it cannot."""
+    """A file without read permission is 78, with what to do. Root usually reads all."""
     path = tmp_path / "c.yaml"
     path.write_text(GOOD, encoding="utf-8")
     path.chmod(0)
@@ -102,7 +102,7 @@ def test_unreadable(tmp_path: Path) -> None:
 
 
 def test_every_fault_at_once(tmp_path: Path) -> None:
-    """All faults are told in one go, with line, column, key and what to do."""
+    """All errors are reported at once, with line, column, key and what to do."""
     path = tmp_path / "c.yaml"
     path.write_text(GOOD + "    clouidid: x\nsockets: {}\nlog: {level: loud}\n", encoding="utf-8")
     done = command("check", "-c", str(path))
@@ -115,7 +115,7 @@ def test_every_fault_at_once(tmp_path: Path) -> None:
 
 
 def test_none_at_all(tmp_path: Path) -> None:
-    """Without any configuration it says where it looked."""
+    """Without any configuration the error says where it was searched."""
     done = command("run", environ={"HOME": str(tmp_path)})
 
     assert exit_codes.CONFIGURATION == done.status
@@ -124,7 +124,7 @@ def test_none_at_all(tmp_path: Path) -> None:
 
 
 def test_read_from_a_pipe() -> None:
-    """The shell's <(…) is a configuration file like any other."""
+    """The shell's <(…) is accepted as a configuration file."""
     line = f"{PROGRAM[0]} -m homey_tokend check -c <(printf '%s' \"$1\")"
     done = subprocess.run(  # noqa: S603  our own program
         ["/bin/bash", "-c", line, "bash", GOOD],

@@ -1,4 +1,4 @@
-"""What is doubtful about a set-up is told at the start, and stops nothing."""
+"""Doubtful settings are logged at the start, and do not prevent it."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_told_at_the_start(clouds: Clouds, daemons: Daemons) -> None:
-    """Files open to everybody, an ignored variable, a sink that cannot write: each with its remedy."""
+    """Files readable by everybody, an ignored variable, a sink that cannot write: each with its remedy."""
     cloud, folder = clouds.start(), daemons.folder()
     secret = folder / "password"
     secret.write_text(cloud.description()["password"], encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The daemon's end: in good order within five seconds, whatever hangs."""
+"""The daemon stops cleanly within five seconds, whatever hangs."""
 
 import json
 import signal
@@ -32,7 +32,7 @@ VARIABLE = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
 
 
 def script(folder: Path, text: str) -> str:
-    """An executable shell script."""
+    """Write an executable shell script."""
     path = folder / "sink"
     path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
     path.chmod(0o700)
@@ -40,7 +40,7 @@ def script(folder: Path, text: str) -> str:
 
 
 def runs(process: int) -> bool:
-    """Whether a process is there, and not only as a zombie."""
+    """Return whether a process exists, and not only as a zombie."""
     try:
         text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def runs(process: int) -> bool:
 
 
 def numbers(folder: Path) -> list[int]:
-    """The process numbers that a script wrote down; empty until it has."""
+    """Return the process ids that a script recorded; empty until then."""
     try:
         text = (folder / "pids").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def numbers(folder: Path) -> list[int]:
 
 
 def left(daemon: Daemon) -> list[str]:
-    """What is in the daemon's folder after its end."""
+    """Return the content of the daemon's directory after its end."""
     return sorted(path.name for path in daemon.folder.iterdir())
 
 
@@ -69,7 +69,7 @@ def left(daemon: Daemon) -> list[str]:
 def test_amid_each_step(
     clouds: Clouds, daemons: Daemons, number: signal.Signals, steps: tuple[str, ...]
 ) -> None:
-    """Amid any step it ends with 0 within 5 s, and leaves a whole state and no socket."""
+    """During any step it exits with 0 within 5 s, and leaves a valid state and no socket."""
     pairs: list[tuple[str, Simulator, Daemon]] = []
     for step in steps:
         cloud = clouds.start()
@@ -93,7 +93,7 @@ def test_amid_each_step(
 
 
 def test_amid_an_exec_sink(clouds: Clouds, daemons: Daemons) -> None:
-    """A command that hangs, deaf to SIGTERM, is gone with its children when the daemon is."""
+    """A hanging command that ignores SIGTERM ends with its children before the daemon does."""
     folder = daemons.folder()
     text = f'trap "" TERM; sleep 300 & echo $$ $! > {folder}/pids; wait; sleep 300'
     sink = {"sinks": [{"type": "exec", "command": [script(folder, text)]}]}
@@ -108,7 +108,7 @@ def test_amid_an_exec_sink(clouds: Clouds, daemons: Daemons) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_second_signal(clouds: Clouds, daemons: Daemons, number: signal.Signals) -> None:
-    """A second signal does not wait for the client that the first one gives a moment."""
+    """After a second signal it does not wait for clients, as it does after the first."""
     cloud = clouds.start()
     cloud.add_fault(kind="hang")
     daemon = daemons.start(cloud).up()
@@ -124,8 +124,8 @@ def test_second_signal(clouds: Clouds, daemons: Daemons, number: signal.Signals)
     assert {signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 130}[number] == status
 
 
-#: Holds a file against whoever opens it (fcntl(2), leases), deaf to the kernel's reminder: so
-#: hangs a file on a dead mount.
+#: Holds a lease on a file (fcntl(2)) and ignores its break signal, so that opening it hangs, as
+#: on a dead mount.
 LEASE = """
 import fcntl, os, signal, sys, time
 signal.signal(signal.SIGIO, signal.SIG_IGN)
@@ -137,7 +137,7 @@ time.sleep(60)
 
 
 def test_amid_a_start_that_hangs(clouds: Clouds, daemons: Daemons) -> None:
-    """A file of the start hangs: a stop is heard all the same, within 5 s."""
+    """It stops within 5 s even if a file hangs that it reads at the start."""
     folder = daemons.folder()
     lock = folder / "d.sock.lock"
     with subprocess.Popen(  # noqa: S603  our own interpreter
@@ -161,7 +161,7 @@ def test_amid_a_start_that_hangs(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_amid_two_commands(clouds: Clouds, daemons: Daemons) -> None:
-    """One has the token, the other was told of trouble, both are deaf: their waits do not add up."""
+    """With one command for the token and one for errors that both ignore SIGTERM, the waits do not add up."""
     folder = daemons.folder()
     cloud = clouds.start()
     cloud.add_fault(step="login", kind="status", status=503, times=1)

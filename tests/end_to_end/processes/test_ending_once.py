@@ -1,4 +1,4 @@
-"""``once`` and ``check --online``, told to end before they have."""
+"""``once`` and ``check --online``, stopped before their end."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def begun(path: Path, *words: str) -> "subprocess.Popen[str]":
 
 
 def ended(process: "subprocess.Popen[str]", number: signal.Signals) -> tuple[int, float, str]:
-    """The status, the seconds that it took, and what was said."""
+    """Return the status, the seconds that it took, and the output."""
     at = time.monotonic()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -59,7 +59,7 @@ def alive(pid: int) -> bool:
 def test_amid_a_command_for_a_secret(
     clouds: Clouds, daemons: Daemons, words: tuple[str, ...], number: signal.Signals, status: int
 ) -> None:
-    """It ends within 5 s, the command is gone with it, and no lock is held any more."""
+    """It stops within 5 s with its command, and releases the lock."""
     folder = daemons.folder()
     pid = folder / "pid"
     asked = {"command": ["/bin/sh", "-c", f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 300"]}
@@ -77,7 +77,7 @@ def test_amid_a_command_for_a_secret(
 
 
 def test_amid_a_step(clouds: Clouds, daemons: Daemons) -> None:
-    """What hangs in the cloud is broken off; the password that went out is in the budget."""
+    """A hanging request is cancelled; the password that was sent is in the budget."""
     folder, cloud = daemons.folder(), clouds.start()
     cloud.add_fault(step="delegation", kind="hang")
     process = begun(write(folder, configuration(cloud, folder)), "once")

@@ -1,4 +1,4 @@
-"""A socket that systemd holds, as it hands it over: by LISTEN_FDS and the third descriptor."""
+"""A socket that systemd passes, by LISTEN_FDS and the third descriptor."""
 
 import socket
 from pathlib import Path
@@ -12,8 +12,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def handed(daemons: Daemons, folder: Path, held: socket.socket) -> Daemon:
-    """A daemon that is started with this socket, and serves there."""
-    # Not sh: Debian's knows no descriptors of two digits.
+    """Run a daemon with this socket."""
+    # Not sh: Debian's does not support descriptors of two digits.
     shell = f'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&{held.fileno()}'
     program = ("/bin/bash", "-c", shell, "bash", *PROGRAM)
     words = ("-c", str(folder / "config.yaml"))
@@ -23,7 +23,7 @@ def handed(daemons: Daemons, folder: Path, held: socket.socket) -> Daemon:
 
 
 def test_held_across_a_restart(clouds: Clouds, daemons: Daemons) -> None:
-    """It serves there and says so; who connects between two daemons is answered by the second."""
+    """It serves on that socket and logs it; a client that connects between two daemons is served by the second."""
     folder = daemons.folder()
     at = folder / "unit.sock"
     write(folder, configuration(clouds.start(), folder, socket={"mode": "0600"}))

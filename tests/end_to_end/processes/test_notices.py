@@ -1,4 +1,4 @@
-"""A whole daemon tells flows and commands how refreshing goes: variables, and exec sinks."""
+"""A daemon notifies flows and commands about refreshing: variables, and exec sinks."""
 
 import json
 from contextlib import suppress
@@ -24,20 +24,20 @@ VARIABLE = {
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
-    """What the command was told so far."""
+    """Return the documents that the command received so far."""
     place = folder / "told"
     return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
 
 
 def variable(cloud: Simulator, name: str) -> Any:
-    """A variable's value; None before it is made."""
+    """Return a variable's value; None before it is created."""
     with suppress(KeyError):
         return cloud.get_variable(name)
     return None
 
 
 def test_an_outage(clouds: Clouds, daemons: Daemons) -> None:
-    """Token, trouble and recovery reach the command in turn, and the variables say the same."""
+    """The command receives token, error and recovery in turn, and the variables agree."""
     cloud = clouds.start(session_lifetime=8)
     folder = daemons.folder()
     command = folder / "on-homey"

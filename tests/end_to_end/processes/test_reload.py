@@ -1,4 +1,4 @@
-"""SIGHUP to a real daemon: what the file says anew is in force, and no token is lost by it."""
+"""SIGHUP to a real daemon: the new configuration is in force, and no token is lost."""
 
 import re
 import signal
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def reload(daemon: Daemon, document: dict[str, Any], told: str) -> None:
-    """Write this, and wait until the daemon says what came of it."""
+    """Write this configuration, and wait until the daemon logs the result."""
     write(daemon.folder, document)
     seen = daemon.said().count(told)
     daemon.send(signal.SIGHUP)
@@ -22,7 +22,7 @@ def reload(daemon: Daemon, document: dict[str, Any], told: str) -> None:
 
 
 def served(at: Path | str, path: str) -> int:
-    """The status of an answer; 0 where nobody is there."""
+    """Return the status of a response; 0 without a connection."""
     try:
         return ask(at, path).status
     except OSError:
@@ -30,7 +30,7 @@ def served(at: Path | str, path: str) -> int:
 
 
 def test_a_new_file(clouds: Clouds, daemons: Daemons) -> None:
-    """Socket, TCP door and log follow the file; a faulty one changes nothing; the token stays."""
+    """Socket, TCP port and log follow the file; an invalid one changes nothing; the token stays."""
     cloud = clouds.start()
     daemon = daemons.start(cloud).up()
     token = daemon.token()

@@ -1,4 +1,4 @@
-"""What the daemon is given to write to, and systemd's notices."""
+"""The daemon's standard streams, and notifications to systemd."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_full_pipe(clouds: Clouds, daemons: Daemons) -> None:
-    """With a stderr that is full and that nobody reads it serves and refreshes as ever."""
+    """With a full stderr that nobody reads it serves and refreshes as usual."""
     folder, cloud = daemons.folder(), clouds.start(session_lifetime=1)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -37,7 +37,7 @@ def test_full_pipe(clouds: Clouds, daemons: Daemons) -> None:
 
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed(clouds: Clouds, daemons: Daemons, closed: str) -> None:
-    """Started without one of the standard streams, or without any, it serves."""
+    """It serves without one of the standard streams, or without any."""
     folder, cloud = daemons.folder(), clouds.start()
     at = str(write(folder, configuration(cloud, folder)))
     shell = ("/bin/sh", "-c", f'exec "$@" {closed}', "sh")
@@ -52,7 +52,7 @@ def test_closed(clouds: Clouds, daemons: Daemons, closed: str) -> None:
 
 
 def test_reader_gone(clouds: Clouds, daemons: Daemons) -> None:
-    """When whoever reads its stderr goes away, it goes on."""
+    """It continues when the reader of its stderr closes it."""
     folder, cloud = daemons.folder(), clouds.start(session_lifetime=1)
     at = str(write(folder, configuration(cloud, folder)))
     daemon = daemons.run(folder, "-c", at, stderr=subprocess.PIPE).up()
@@ -66,7 +66,7 @@ def test_reader_gone(clouds: Clouds, daemons: Daemons) -> None:
 
 @pytest.mark.parametrize("abstract", [False, True])
 def test_notices(clouds: Clouds, daemons: Daemons, abstract: bool) -> None:
-    """systemd hears READY when the socket answers, a status, a reload begin and end, STOPPING."""
+    """systemd receives READY when the socket answers, a status, start and end of a reload, and STOPPING."""
     folder = daemons.folder()
     name = f"@{folder.name}" if abstract else str(folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
@@ -91,7 +91,7 @@ def test_notices(clouds: Clouds, daemons: Daemons, abstract: bool) -> None:
 
 
 def _until(notices: socket.socket, *wanted: bytes) -> list[bytes]:
-    """The notices up to where each of these has been heard."""
+    """Return the notifications until each of these has been received."""
     heard: list[bytes] = []
     while not all(any(each in line for line in heard) for each in wanted):
         heard.append(notices.recv(4096))
@@ -99,7 +99,7 @@ def _until(notices: socket.socket, *wanted: bytes) -> list[bytes]:
 
 
 def test_dev_mode(clouds: Clouds, daemons: Daemons) -> None:
-    """In Python's development mode a whole life warns of nothing and leaves nothing open."""
+    """In Python's development mode nothing causes a warning or stays open from start to end."""
     folder, cloud = daemons.folder(), clouds.start(session_lifetime=2)
     sink = {"sinks": [{"type": "exec", "command": ["/bin/cat"]}]}
     at = str(write(folder, configuration(cloud, folder, homey=sink)))
@@ -111,5 +111,5 @@ def test_dev_mode(clouds: Clouds, daemons: Daemons) -> None:
 
     assert status == 0
     assert "Warning" not in daemon.said()
-    # What took long on a busy machine is told, too, in this mode.
+    # This mode also reports what took long on a busy machine.
     assert [] == [each for each in warned if "Executing" not in each["message"]]
