@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def measured(name: str, python: str, lines: Path) -> list[Figure]:
-    """The figures of one measurement; none where it broke."""
+    """Return the figures of one measurement; none if it failed."""
     print(f"{name}: load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
     subprocess.run(
         [python, "-m", f"bench.{name}"],
@@ -75,7 +75,7 @@ def measured(name: str, python: str, lines: Path) -> list[Figure]:
 
 
 def fresh(folder: Path) -> str:
-    """The interpreter of a new venv with the package in it."""
+    """Return the interpreter of a new venv that has the package installed."""
     place = folder / "venv"
     python = str(place / "bin" / "python")
     if place.exists():

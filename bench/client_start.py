@@ -60,7 +60,7 @@ def kept(times: list[float], command: list[str]) -> float:
 
 
 def spent(command: list[str]) -> float:
-    """Seconds from the start of a process to its end, its output thrown away."""
+    """Return the seconds from the start of a process to its end, its output thrown away."""
     nowhere = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     begun = time.perf_counter()
     child = os.posix_spawn(command[0], command, os.environ, file_actions=nowhere)
@@ -73,7 +73,7 @@ def spent(command: list[str]) -> float:
 
 @contextlib.contextmanager
 def stand_in() -> Iterator[str]:
-    """A daemon that answers every connection with a token."""
+    """Serve a token to every connection, as a daemon would."""
     folder = tempfile.mkdtemp(prefix="ht")
     path = f"{folder}/d.sock"
     listening = socket.socket(socket.AF_UNIX)

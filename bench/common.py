@@ -44,7 +44,7 @@ def report(figures: Sequence[Figure]) -> int:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The value that so many percent of all are at or below."""
+    """Return the value that so many percent of all are at or below."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 

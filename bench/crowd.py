@@ -114,7 +114,7 @@ async def spread(path: Path, seconds: int) -> Tally:
 
 
 async def crowded(path: Path, seconds: int) -> tuple[Tally, list[bytes]]:
-    """The readers, and in their second second the askers, who are connected already."""
+    """Run the readers and, from the second second on, the askers, who are connected already."""
     with contextlib.ExitStack() as stack:
         askers = [stack.enter_context(connected(path)) for _ in range(ASKERS)]
 
@@ -128,7 +128,7 @@ async def crowded(path: Path, seconds: int) -> tuple[Tally, list[bytes]]:
 
 
 def whole(asker: socket.socket) -> bytes:
-    """An asker's answer, which may have come long ago."""
+    """Return an asker's answer, which may have come long ago."""
     return b"".join(iter(lambda: asker.recv(65536), b""))
 
 

@@ -1,4 +1,4 @@
-"""How much does the forwarding door cost, beside a bare aiohttp reverse proxy?
+"""How much does the API proxy cost, beside a bare aiohttp reverse proxy?
 
 python -m bench.door [--calls N] [--pairs N]
 
@@ -133,7 +133,7 @@ def turn(kind: str, path: Path, port: int) -> None:
 
 @contextlib.contextmanager
 def process(kind: str, path: Path, port: int) -> Iterator[int]:
-    """One of the servers in a process of its own; gives its id once it answers."""
+    """Run one of the servers in its own process; yield its process ID once it answers."""
     child = multiprocessing.get_context("spawn").Process(target=turn, args=(kind, path, port))
     child.start()
     for _ in range(500):
@@ -155,7 +155,7 @@ async def _knock(port: int) -> None:
 
 
 async def calls(path: Path, count: int) -> float:
-    """Calls in a second, three callers at a time, each on one connection."""
+    """Return the calls per second of three concurrent callers, each on one connection."""
 
     async def caller() -> None:
         reader, writer = await asyncio.open_unix_connection(path)
@@ -173,7 +173,7 @@ async def calls(path: Path, count: int) -> float:
 
 
 def grown(pid: int, path: Path, *, up: bool) -> float:
-    """MiB that the proxy's memory grows by at its peak while 100 MB go one way."""
+    """Return the MiB that the proxy's memory grows by at its peak while 100 MB pass."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak counts from here on
     before = memory(pid, "VmRSS")
     with connected(path) as client:

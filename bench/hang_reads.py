@@ -41,7 +41,7 @@ ASK_MORE = b"GET /token?min_ttl=58&wait=300 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @contextlib.contextmanager
 def hanging_at(step: str) -> Iterator[Path]:
-    """The socket of a daemon whose refresh hangs at a step, with others waiting for it."""
+    """Yield the socket of a daemon whose refresh hangs at a step, with clients waiting for it."""
     fault = [{"step": step, "kind": "hang", "after": STEPS[step]}]
     with folder() as place, contextlib.ExitStack() as stack:
         (place / "faults.yaml").write_text(json.dumps(fault), encoding="utf-8")
@@ -73,7 +73,7 @@ def under_way(path: Path, step: str) -> bool:
 
 
 def delivered(path: Path) -> int:
-    """The generation that the sink has."""
+    """Return the generation that the sink has."""
     return int((status(path) or {})["sinks"][0]["generation"] or 0)
 
 

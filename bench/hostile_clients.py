@@ -1,4 +1,4 @@
-"""What do clients that mean no good, or listen by the thousand, cost the others?
+"""What do hostile clients, and thousands of listeners, cost the others?
 
 python -m bench.hostile_clients [--idle N] [--listeners N] [--reads N] [--quick]
 
@@ -68,7 +68,7 @@ def turn(path: Path, files: int) -> None:
 
 @contextlib.contextmanager
 def server(path: Path, files: int = 0) -> Iterator[int]:
-    """A server in a process of its own; its process number."""
+    """Run a server in its own process; yield its process ID."""
     child = multiprocessing.get_context("spawn").Process(target=turn, args=(path, files))
     child.start()
     for _ in range(500):
@@ -135,7 +135,7 @@ def seconds_until_gone(clients: list[socket.socket]) -> float:
 
 
 def hostile(path: Path, args: argparse.Namespace) -> list[Figure]:
-    """What the one client that reads notices of all the others."""
+    """Measure what the one client that reads notices of all the others."""
     with server(path) as process, contextlib.ExitStack() as stack:
         floor = [1e3 * spent for spent in reads(path, args.reads)]
         crowd(stack, path, args.idle, b"")

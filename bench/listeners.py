@@ -1,4 +1,4 @@
-"""1,000 listeners to /events: how soon do all hear of a renewal, and what do deaf ones cost?
+"""1,000 listeners to /events: how soon do all get a renewal, and what do stalled ones cost?
 
 python -m bench.listeners [--renewals N] [--pairs N]
 
@@ -45,14 +45,14 @@ MANY = 600
 
 
 def renewed() -> TokenRenewed:
-    """A renewal; its fingerprint is the moment of its publication."""
+    """Return a renewal whose fingerprint is the time of its publication."""
     now = datetime.now(UTC)
     told = str(time.perf_counter_ns())
     return TokenRenewed("home", now, 1, told, now, now + timedelta(days=1), proved=True)
 
 
 async def serve(path: Path, pipe: Connection) -> None:
-    """The API; publishes a renewal for each word that comes through the pipe."""
+    """Serve the API; publish a renewal for each message from the pipe."""
     bulletin = EventBuffer("bench")
     await Server(Api(Desk(), version="0", watched=Telemetry(bulletin))).start(SocketOptions(path))
     ended = asyncio.Event()
@@ -78,7 +78,7 @@ def turn(path: Path, pipe: Connection) -> None:
 
 
 class Place:
-    """A server in a process of its own, and those who listen to it."""
+    """A server in its own process, and its listeners."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -98,7 +98,7 @@ class Place:
         return self._child.pid or 0
 
     def settle(self, deaf: int) -> None:
-        """1,000 listeners that have heard the opening, and some who never read."""
+        """Connect 1,000 listeners that have read the opening, and some that never read."""
         for _ in range(LISTENERS):
             client = connected(self.path)
             client.sendall(LISTEN)
@@ -116,7 +116,7 @@ class Place:
         self._pipe.send("renewed")
 
     def hear(self, count: int, patience_s: float = 30.0) -> float:
-        """Wait until so many listeners heard something; the seconds since its publication."""
+        """Wait until so many listeners got an event; return the seconds since its publication."""
         left, last = count, 0.0
         published = 0
         end = time.monotonic() + patience_s
@@ -132,13 +132,13 @@ class Place:
         return (last - published) / 1e9
 
     def drain(self) -> None:
-        """Read what is there, so that nobody who listens falls behind."""
+        """Read what is there, so that no listener falls behind."""
         for key, _ in self.selector.select(0):
             with contextlib.suppress(BlockingIOError):
                 key.fileobj.recv(1 << 20)  # type: ignore[union-attr]  # they are sockets
 
     def cut_off(self, patience_s: float = 90.0) -> int:
-        """How many of the deaf the server closes, which may take its sweep two rounds of 30 s."""
+        """Return how many stalled listeners the server closes; its sweep may take two rounds of 30 s."""
         poll = select.poll()
         for client in self.deaf:
             poll.register(client, 0)  # POLLHUP comes unasked; reading would end the deafness
@@ -161,7 +161,7 @@ def place(path: Path, deaf: int) -> Iterator[Place]:
 
 
 def storm(where: Place) -> float:
-    """Reads a second of the cached token while events go out, which those who listen take."""
+    """Return the reads per second of the cached token while events are sent to the listeners."""
     for _ in range(MANY // 10):
         where.publish()
     found = rate(where.path, 2000)

@@ -25,7 +25,7 @@ def folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def child(*words: str, core: int | None = None, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that ends with us, on a core of its own where one is named."""
+    """Run a process until the block ends, on a core of its own if one is named."""
     cores = sorted(os.sched_getaffinity(0))
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL, **how)
     if core is not None:
@@ -41,7 +41,7 @@ def child(*words: str, core: int | None = None, **how: Any) -> Iterator[subproce
 
 @contextlib.contextmanager
 def simulator(*words: str, core: int | None = None) -> Iterator[dict[str, Any]]:
-    """A pretend cloud; what it tells when it listens."""
+    """Run a simulator; yield the description that it prints once it listens."""
     begin = (*PROGRAM, "simulate", *words)
     with child(*begin, core=core, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -68,7 +68,7 @@ def daemon(
     program: Sequence[str] = PROGRAM,
     **sections: Mapping[str, Any],
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """A daemon against a pretend cloud, once it answers; its socket."""
+    """Run a daemon against a simulator; yield its process and its socket once it answers."""
     path = place / "d.sock"
     document: dict[str, Any] = {
         "homeys": {
@@ -120,7 +120,7 @@ def until(true: Any, what: str, patience_s: float = 60.0) -> None:
 
 
 def memory_mb(pid: int) -> dict[str, float]:
-    """What a process holds: resident (Rss), its share of it (Pss), its own alone."""
+    """Return the MiB a process holds: resident (Rss), its share (Pss), private."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()[1:]
     found = {name.rstrip(":"): int(value) / 1024 for name, value, *_ in map(str.split, lines)}
     return {name: found[name] for name in ("Rss", "Pss", "Private_Dirty")}

@@ -60,7 +60,7 @@ class Watched:
             time.sleep(0.2)
 
     def least(self) -> Held:
-        """The least of some readings, each figure for itself."""
+        """Return the least of some readings, each figure for itself."""
         readings = [self._reading() for _ in range(READINGS)]
         return Held(*(min(figures) for figures in zip(*readings, strict=True)))
 

@@ -111,7 +111,7 @@ def turn(kind: str, path: Path) -> None:
 
 @contextlib.contextmanager
 def server(kind: str, path: Path) -> Iterator[Path]:
-    """A server in a process of its own, once it answers."""
+    """Run a server in its own process; yield once it answers."""
     child = multiprocessing.get_context("spawn").Process(target=turn, args=(kind, path))
     child.start()
     for _ in range(500):
@@ -140,7 +140,7 @@ def reads(path: Path, count: int) -> list[float]:
 
 
 def timed(client: socket.socket, count: int) -> list[float]:
-    """The same on a connection that is open."""
+    """Do the same on an open connection."""
     times = []
     for _ in range(count):
         begun = time.perf_counter()

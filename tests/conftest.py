@@ -1,4 +1,4 @@
-"""What every test lives in: no blocking call on the loop, a clean environment, loopback only."""
+"""The surroundings of every test: no blocking call on the loop, a clean environment."""
 
 import functools
 import logging
@@ -40,18 +40,18 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than the cores for ``-n auto``: some of the suite's time is waiting."""
+    """Return one more than the cores for ``-n auto``: some of the suite's time is waiting."""
     return 1 + (os.cpu_count() or 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests are handed out one by one, so that no worker is left with all the long ones."""
+    """Hand tests out one by one, so that no worker is left with all the long ones."""
     if hasattr(config.option, "maxschedchunk"):
         config.option.maxschedchunk = config.option.maxschedchunk or 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: none of them is left for the end, when the other workers are idle."""
+    """Run long tests first: none is left for the end, when the other workers are idle."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

@@ -169,7 +169,7 @@ class Cloud:
         return self._response(sent_at, status, body, headers)
 
     def _lost(self, request: Request) -> None:
-        """The answer is lost on its way: nobody knows of it."""
+        """Lose the answer on its way back: the daemon never gets it."""
         if request.step is Step.LOGIN:
             self.logins.pop()
         if request.step is Step.HOMEY_LOGIN and self.newest is not None:
@@ -190,7 +190,7 @@ class Cloud:
         return next((one for one in self.faults if one.host == host), None)
 
     def remember_wait(self, fault: Fault) -> None:
-        """A host asks to be left alone."""
+        """Remember that a host asked to be left alone."""
         wait, now = wait_of(fault.retry_after, self.clock.truth()), self.clock.truth()
         if wait is not None:
             until = now + min(wait, WAIT_MOST)
@@ -199,7 +199,7 @@ class Cloud:
             self.pauses.append(Pause(fault.host, now, until))
 
     def _too_early(self, host: str, request: Request) -> None:
-        """Who was asked to wait does not come back before; a person may."""
+        """Report a request that comes before the time that was asked for, unless a person forced it."""
         now = self.clock.truth()
         for one in self.pauses:
             # Other work of the daemon at the Homey has not been asked to wait.
@@ -240,7 +240,7 @@ class Cloud:
         return 200, _json({"token": self._new("user", timedelta(minutes=10))}), []
 
     def use_code(self, request: Request) -> None:
-        """A one-time code is good for one sign-in; which step it is of, its clock tells."""
+        """Take a one-time code, which is good for one sign-in; the clock tells its time step."""
         code = dict(request.form or ())["otptoken"]
         newest = totp.time_step(self.clock.now())
         step = next((one for one in (newest, newest - 1) if totp.code(ONE_TIME, one) == code), None)
@@ -328,14 +328,14 @@ class Cloud:
         return session if session is not None and self.takes(session) else None
 
     def takes(self, session: Session) -> bool:
-        """Whether the Homey takes it now."""
+        """Return whether the Homey accepts it now."""
         now = self.clock.truth()
         begun = session.good_from <= now and not session.dead_session
         return begun and session.revoked_at is None and now < session.expires_at
 
 
 def wait_of(retry_after: str, now: datetime) -> timedelta | None:
-    """For how long a host asks to be left alone; None where what it says is garbage."""
+    """Return how long a host asks to be left alone; None if its header is invalid."""
     if retry_after.isdigit() and len(retry_after) < 10:
         return timedelta(seconds=int(retry_after))
     if retry_after.endswith("GMT"):

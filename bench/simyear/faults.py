@@ -17,7 +17,7 @@ async def _down(_cloud: Cloud, _fault: Fault, request: Request) -> Answer:
 
 
 def _taken(cloud: Cloud, request: Request) -> None:
-    """Whatever comes of it, the one-time code has been there."""
+    """Use the one-time code up, whatever the answer."""
     if request.step is Step.LOGIN:
         cloud.use_code(request)
 
@@ -56,20 +56,20 @@ async def _offline(_cloud: Cloud, _fault: Fault, _request: Request) -> Answer:
 
 
 async def _slow(cloud: Cloud, _fault: Fault, _request: Request) -> Answer:
-    """The answer comes, and late."""
+    """Answer late."""
     await asyncio.sleep(cloud.random.uniform(5, 100))
     return None
 
 
 async def _slow_variable(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
-    """A variable takes its time, and one that was written first may be there last."""
+    """Delay variable writes, so that the first one may arrive last."""
     if request.step is Step.VARIABLE:
         await asyncio.sleep(cloud.random.choice([1, 110]))
     return None
 
 
 async def _late_session(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
-    """The Homey gives sessions that it takes seconds later only."""
+    """Give sessions that the Homey accepts only seconds later."""
     if request.step is not Step.HOMEY_LOGIN:
         return None
     before, answer = cloud.newest, cloud.on_homey_login(request)
@@ -80,7 +80,7 @@ async def _late_session(cloud: Cloud, _fault: Fault, request: Request) -> Answer
 
 
 async def _dead_session(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
-    """The Homey gives sessions that it never takes."""
+    """Give sessions that the Homey never accepts."""
     if request.step is not Step.HOMEY_LOGIN:
         return None
     before, answer = cloud.newest, cloud.on_homey_login(request)
@@ -90,7 +90,7 @@ async def _dead_session(cloud: Cloud, _fault: Fault, request: Request) -> Answer
 
 
 async def _unknown(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
-    """An answer to the password that is in no book."""
+    """Answer the password in a way that no documentation describes."""
     if request.step is not Step.LOGIN:
         return None
     cloud.on_login(request)

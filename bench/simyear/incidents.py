@@ -45,7 +45,7 @@ class Incidents:
         self.person_refreshes = 0
 
     def plan(self, days: int) -> list[tuple[float, Act]]:
-        """Instants (seconds from the start) and what begins then, in order."""
+        """Return when (seconds from the start) each incident begins, in order."""
         mix: list[tuple[int, Act]] = [
             (60, self.short_outage),
             (3, self.day_outage),
@@ -89,7 +89,7 @@ class Incidents:
         self._cloud.begin_fault(Fault(host, kind, until, retry_after))
 
     async def _begun(self, step: Step) -> None:
-        """When the cloud is next asked for this step."""
+        """Wait until the cloud is next asked for this step."""
         begun = asyncio.Event()
         self._cloud.at_step.setdefault(step, []).append(begun.set)
         await begun.wait()
@@ -149,7 +149,7 @@ class Incidents:
         self._fault(host, "slow", self._random.uniform(600, 3 * HOUR))
 
     async def slow_variable(self) -> None:
-        """Newer tokens come while the Homey still thinks of the one before."""
+        """Renew while the Homey is still busy with the write before."""
         self._fault(HUB, "slow_variable", 600)
         for _ in range(3):
             await self.person_refreshes_it()
@@ -194,7 +194,7 @@ class Incidents:
         await self._machine.beat()
 
     async def mistyped(self) -> None:
-        """Others, and wrong as well."""
+        """Write down another password that is wrong, too."""
         self._machine.correct_password(f"wrong-{self._random.random()}")
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
@@ -214,7 +214,7 @@ class Incidents:
             await self.force()
 
     async def force(self) -> None:
-        """A person asks for a refresh, whatever the password is worth."""
+        """Ask for a refresh as a person does, whether the password is right or not."""
         keeper, fleet = self._machine.keeper, self._machine.fleet
         if keeper is None or fleet is None:
             return
@@ -244,7 +244,7 @@ class Incidents:
         await self._machine.beat()
 
     async def clock_wrong_for_days(self) -> None:
-        """Nobody notices for days; refreshes come and go meanwhile."""
+        """Leave the clock wrong for days, over several refreshes."""
         self._machine.set_clock(timedelta(hours=self._random.uniform(-72, 72)))
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
         await self._machine.beat()
@@ -254,7 +254,7 @@ class Incidents:
         await self._machine.beat()
 
     async def boot_without_a_clock(self) -> None:
-        """A machine without a clock of its own: 1970 until somebody tells it the time."""
+        """Boot without a hardware clock: it is 1970 until the time is set."""
         await self._machine.kill()
         await asyncio.sleep(self._random.uniform(10, 600))
         if self._machine.running:
@@ -284,7 +284,7 @@ class Incidents:
         await self.kill()
 
     async def kill_at_a_turn(self) -> None:
-        """Between any two steps of any task of a refresh, a write or a delivery."""
+        """Kill between any two steps of any task of a refresh, a write or a delivery."""
         await self._begun(Step.LOGIN)
         dies = asyncio.Event()
         self._machine.loop.call_after_turns(self._random.randint(1, TURNS), dies.set)
@@ -292,7 +292,7 @@ class Incidents:
         await self.kill()
 
     async def crash_loop(self) -> None:
-        """The token is void, and each process dies when its password has gone out."""
+        """Revoke the token and kill each process as soon as its password has gone out."""
         await self.revoke()
         async with asyncio.timeout(2 * HOUR):
             for _ in range(20):

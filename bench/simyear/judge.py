@@ -78,7 +78,7 @@ class Judge:
         return None if self._gap_since is None else self.cloud.clock.truth() - self._gap_since
 
     def look(self) -> None:
-        """One look at this instant."""
+        """Judge this instant."""
         now, served = self.cloud.clock.truth(), self.machine.served()
         good = self._serves_well(now, served)
         well_since = self._well_since(now)
@@ -93,7 +93,7 @@ class Judge:
                 self._renewed_in_time(now, served, well_since)
 
     def saved(self, blob: bytes) -> None:
-        """What is about to be on the disk: never older than what is, never later than served."""
+        """Check what is about to be written: never older than what is there, never after it is served."""
         found = json.loads(blob)["homeys"].get(NAME)
         if found is None or found["token"] is None:
             return
@@ -125,7 +125,7 @@ class Judge:
         return self.cloud.takes(session)
 
     def _withheld(self, now: datetime) -> None:
-        """A token that this very process got is served as long as it is good.
+        """Check that a token which this process got is served as long as it is good.
 
         One that it loaded was measured with a clock that nobody vouches for.
         """
@@ -147,7 +147,7 @@ class Judge:
         return held.number > session.number
 
     def _count(self, now: datetime, *, good: bool, well: bool) -> None:
-        """What was so at the last look counts as having been so until now."""
+        """Count what was so at the last look as having been so until now."""
         if self._last is not None and self._ran_then:
             span = now - self._last
             self.ran += span
@@ -157,7 +157,7 @@ class Judge:
         self._good_then, self._well_then = good, well
 
     def _thrown_away(self, now: datetime) -> None:
-        """A token that the Homey gave is served soon, were it to be proved only later.
+        """Check that a token which the Homey gave is served soon, even if it is verified later.
 
         While the machine sleeps nobody can serve it.
         """
@@ -167,7 +167,7 @@ class Judge:
             self.cloud.newest = None
 
     def on_superseded(self, session: Session) -> None:
-        """By now it must have been served, and be on the disk."""
+        """Check that it has been served, and is on the disk."""
         served = self.cloud.sessions.get(self.machine.served() or "")
         reached = max(self._served_number, served.number if served else 0)
         taken = session.told and not session.dead_session and session.revoked_at is None
@@ -175,7 +175,7 @@ class Judge:
             self._break(self.cloud.clock.truth(), "a token that the Homey gave is thrown away")
 
     def _forecast(self, now: datetime) -> None:
-        """Who holds a token and fails to renew it says when it ends."""
+        """Check that a keeper which fails to renew its token says when it ends."""
         view = self.machine.keeper.view if self.machine.keeper else None
         if view is not None and view.trouble and view.token:
             session = self.cloud.sessions[view.token.value.reveal()]
@@ -222,7 +222,7 @@ class Judge:
     # --- could one be had? ---
 
     def _stretches(self, now: datetime, served: str | None, well_since: datetime | None) -> None:
-        """Has a stretch of ten good minutes passed since the last token had to be renewed?"""
+        """Note whether ten good minutes have passed since the last token had to be renewed."""
         session = self.cloud.sessions.get(served or "")
         if session is not None and now < session.expires_at - MUST:
             self._must_since, self._missed = None, False
@@ -248,7 +248,7 @@ class Judge:
         return self._waits_until or self.machine.since
 
     def _sign_ins_known(self, now: datetime) -> int:
-        """The sign-ins of late, also those answered by 429; one under way at a kill counts, too."""
+        """Count recent sign-ins, those answered by 429 and one under way at a kill included."""
         since = now - BUDGET_SPAN
         recent = [one.at for one in self.cloud.logins[-40:]]
         recent += self.cloud.passwords[-40:] + self.machine.kills[-40:]
@@ -270,14 +270,14 @@ class Judge:
     # --- the end ---
 
     def end(self) -> None:
-        """What can only be judged at the end."""
+        """Judge what can only be judged at the end."""
         self.look()
         for bug in self.machine.bugs:
             self.verdict(f"a bug: {bug}")
         self._spaced_after_unknown()
 
     def on_request(self) -> None:
-        """A password was judged, or a request was made in vain."""
+        """Check the limits after a password was judged, or a request was made in vain."""
         now, vain = self.cloud.clock.truth(), self.cloud.in_vain
         hour_ago = now - timedelta(hours=1)
         if len(vain) > IN_VAIN and vain[-IN_VAIN - 1] > hour_ago:
@@ -317,28 +317,28 @@ class Judge:
         return any(since <= at < until for at in self.machine.kills)
 
     def rejected_a_day(self, last: int = 0) -> int:
-        """The most rejected sign-ins of the daemon's own within any 24 hours (of so many last)."""
+        """Return the most rejected sign-ins of the daemon's own within any 24 hours (of the last N)."""
         return max(
             _most([one.at for one in known if one.rejected and one.by_itself], DAY)
             for known in self._known(self.cloud.logins[-last:])
         )
 
     def forced_a_day(self, last: int = 0) -> int:
-        """The most rejected sign-ins within any 24 hours that a person forced."""
+        """Return the most rejected sign-ins within any 24 hours that a person forced."""
         return max(
             _most([one.at for one in self._early(known) if one.forced], DAY)
             for known in self._known(self.cloud.logins[-last:])
         )
 
     def sign_ins_a_span(self, last: int = 0) -> int:
-        """The most sign-ins within any half of a token's life."""
+        """Return the most sign-ins within any half of a token's life."""
         return max(
             _most([one.at for one in known], BUDGET_SPAN)
             for known in self._known(self.cloud.logins[-last:])
         )
 
     def _known(self, logins: list[Login]) -> list[list[Login]]:
-        """What one memory could count: a process that dies beside a full disk leaves none."""
+        """Split the sign-ins by what a process could know: one that dies beside a full disk leaves nothing."""
         ends = [*self.machine.forgot_at, datetime.max.replace(tzinfo=BEGIN.tzinfo)]
         starts = [BEGIN, *self.machine.forgot_at]
         return [
@@ -370,7 +370,7 @@ class Judge:
         self.verdict(f"{at:%m-%d %H:%M:%S} {what}")
 
     def verdict(self, what: str) -> None:
-        """A rule was broken."""
+        """Record that a rule was broken."""
         again = bool(self.broken) and self.broken[-1][14:] == what[14:]
         if len(self.broken) < 20 and not again:
             self.broken.append(what)
@@ -378,7 +378,7 @@ class Judge:
 
 
 def _most(instants: list[datetime], span: timedelta) -> int:
-    """The most of these within any such span; they are in order."""
+    """Return the most of these ordered instants within any such span."""
     most = first = 0
     for last, at in enumerate(instants, 1):
         while at - instants[first] >= span:

@@ -56,7 +56,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self._jumps.seconds
 
     def call_after_turns(self, turns: int, call: Callable[[], object]) -> None:
-        """Call it so many turns from now: between any two steps of any task."""
+        """Call it so many turns of the loop from now: between any two steps of any task."""
         self._jumps.turns, self._jumps.call = max(turns, 1), call
 
 
@@ -120,7 +120,7 @@ class YearSchedule:
             timer.cancel()
 
     def beat(self) -> None:
-        """What ``schedule.Timetable`` does on each heartbeat: whoever is late rings now."""
+        """Reschedule all jobs, as the real scheduler does on each heartbeat."""
         for name, (at, wake) in tuple(self.appointments.items()):
             self.wake_at(name, at, wake)
 

@@ -183,7 +183,7 @@ class Machine:
         self._dying = False
 
     async def beat(self) -> None:
-        """A heartbeat; between two of them nothing would come of it, so most are left out."""
+        """Send a heartbeat; those that would change nothing are left out."""
         if self.fleet is not None:
             self.schedule.beat()
             await self.fleet.beat()
@@ -194,13 +194,13 @@ class Machine:
         return self._run is not None
 
     def forgiven(self, what: str) -> bool:
-        """Whether this may go back once: a killed process cannot know what no disk has got."""
+        """Return whether this may go back once: a killed process cannot know what was never written."""
         forgiven = what in self.forgot
         self.forgot.discard(what)
         return forgiven
 
     def now(self) -> datetime:
-        """The time as the process of the day has it: it may be behind a setting."""
+        """Return the time as the current process has it; it may not have noticed that the clock was set."""
         return self.schedule.steady.now()
 
     def excused(self, since: datetime) -> bool:
@@ -213,7 +213,7 @@ class Machine:
         return abs(self.clock.error) <= CERTIFICATE
 
     def correct_password(self, password: str = "") -> None:
-        """A person writes the password down; without one, that which is right now."""
+        """Write a password to the file as a person does; by default the right one."""
         log.info("password.written", right=not password)
         self.before()
         self.password = password or self.cloud.password
@@ -234,7 +234,7 @@ class Machine:
         self.before()
 
     def served(self) -> str | None:
-        """What a reader of the socket would get at this instant."""
+        """Return the token that a reader of the socket would get at this instant."""
         if self.keeper is None or self.fleet is None:
             return None
         token, now = self.keeper.view.token, self.fleet.now()
@@ -242,6 +242,6 @@ class Machine:
 
 
 async def _digest(_digests: Callable[..., Digests], who: Credentials, *rest: object) -> Digests:
-    """A cheap stand-in for scrypt, which would take most of the year's seconds."""
+    """Return cheap digests: scrypt would take most of the year's processor time."""
     values = who.password.reveal() + repr(rest)
     return Digests("account", *(hashlib.md5(f"{n}{values}".encode()).hexdigest() for n in (1, 2)))

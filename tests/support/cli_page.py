@@ -43,12 +43,12 @@ With several Homeys, the worst one decides.
 
 
 def commands() -> list[str]:
-    """The commands whose file is there."""
+    """Return the names of all commands."""
     return [name for name in parser.COMMANDS if find_spec(parser.module_of(name))]
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [("homey-tokend", parser.program_parser())]
     parts += [(f"homey-tokend {name}", parser.command_parser(name)) for name in commands()]
     body = "".join(f"## {name}\n\n```text\n{part.format_help()}```\n\n" for name, part in parts)

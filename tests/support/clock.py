@@ -13,7 +13,7 @@ _TURNS = 20
 
 
 async def settle(turns: int = _TURNS) -> None:
-    """Lets the loop turn, so that whoever can go on has gone on."""
+    """Let the loop turn until every task that can go on has gone on."""
     for _ in range(turns):
         await asyncio.sleep(0)
 
@@ -67,11 +67,11 @@ class FakeClock:
 
     @property
     def waiting(self) -> int:
-        """How many sleep at this moment."""
+        """Return how many are sleeping."""
         return len(self._sleepers)
 
     async def until_waited_for(self, sleepers: int = 1) -> None:
-        """Returns once so many sleep: the code under test has begun to wait.
+        """Return once so many sleep: the code under test has begun to wait.
 
         Raises:
             TimeoutError: nobody began to wait within two seconds.
@@ -81,7 +81,7 @@ class FakeClock:
                 await settle(1)
 
     async def advance(self, by: timedelta | float) -> None:
-        """Moves both clocks, waking each sleeper at its own instant and letting it act."""
+        """Move both clocks, waking each sleeper at its own instant and letting it act."""
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         goal = self.seconds + seconds
         while due := [end for end, ring in self._sleepers if end <= goal and not ring.done()]:
@@ -94,11 +94,11 @@ class FakeClock:
         await settle()
 
     def set_wall(self, by: timedelta) -> None:
-        """Somebody sets the wall clock (forwards, or backwards); nobody is woken."""
+        """Set the wall clock forwards or backwards; nobody is woken."""
         self.at += by
 
     def suspend(self, by: timedelta) -> None:
-        """The machine sleeps: the wall clock goes on, the monotonic one stands still."""
+        """Suspend the machine: the wall clock goes on, the monotonic one stands still."""
         self.at += by
         self.suspended += by.total_seconds()
 

@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 def token(
     life: timedelta = timedelta(hours=24), *, generation: int = 7, value: str = CANARY
 ) -> Token:
-    """A token issued an hour ago, good for ``life`` from now on."""
+    """Return a token issued an hour ago, good for ``life`` from now on."""
     return Token(
         Secret(value),
         generation,
@@ -28,7 +28,7 @@ def token(
 
 
 def view(name: str = "home", held: Token | None = None, **more: object) -> View:
-    """A view that is well where a token is held, and down where none is."""
+    """Return a view that is healthy with a token, and down without one."""
     plain = View(
         name=name,
         health=Health.DOWN if held is None else Health.OK,
@@ -48,7 +48,7 @@ def view(name: str = "home", held: Token | None = None, **more: object) -> View:
 
 
 def rejected() -> Trouble:
-    """What a wrong password leaves behind."""
+    """Return what a wrong password leaves behind."""
     return Trouble(
         NOW, "account_rejected", "login", "the account rejects the password", "Correct it.", 401, 3
     )

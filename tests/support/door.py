@@ -203,14 +203,14 @@ def as_chunks(*parts: bytes) -> bytes:
 
 
 def with_length(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
-    """An answer with these fields and this body."""
+    """Return an answer with these fields and this body."""
     lines = "".join(f"{one}\r\n" for one in fields)
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body
 
 
 @asynccontextmanager
 async def opened(path: Path, limits: ProxyLimits = PATIENT) -> AsyncIterator[Door]:
-    """A door with a hub behind it."""
+    """Run an API proxy with a Homey behind it."""
     hub, clock = Hub(), FakeClock()
     server = await asyncio.start_server(hub.take, "127.0.0.1", 0)
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/homey/c0ffee"

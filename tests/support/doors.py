@@ -1,4 +1,4 @@
-"""For tests of the client: the API over a FakeDesk in a thread, and a server that says anything."""
+"""For tests of the client: the API over a fake provider in a thread, and a server of fixed answers."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from tests.support.desk import FakeDesk
 
 @contextlib.contextmanager
 def serving(desk: FakeDesk, path: Path) -> Iterator[None]:
-    """The real API on a socket, in a thread with a loop of its own."""
+    """Serve the real API on a socket, in a thread with its own loop."""
     started, loop = threading.Event(), asyncio.new_event_loop()
     server = Server(Api(desk, version="1.2.3"))
 
@@ -37,7 +37,7 @@ def serving(desk: FakeDesk, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def saying(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[bytes]]:
-    """A server that reads one request and says this; it keeps the connection where it shall hold."""
+    """Serve one fixed answer to one request; with ``hold`` the connection is kept."""
     requests: list[bytes] = []
     ended = threading.Event()
     listening = socket.socket(socket.AF_UNIX)

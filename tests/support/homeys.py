@@ -33,14 +33,14 @@ class Home:
         self.desk.views["home"] = view("home", held)
 
     def id_of(self, name: str) -> str:
-        """The id of a device or variable by its name."""
+        """Return the ID of a device or variable by its name."""
         (homey,) = self.simulator.state.homeys.values()
         things = {**homey.devices, **homey.variables, **homey.zones}
         return next(key for key, one in things.items() if one["name"] == name)
 
     @property
     def asked(self) -> list[tuple[str, str]]:
-        """Method and path of what reached the Homey."""
+        """Return method and path of what reached the Homey."""
         return [
             (one.method, one.path.partition("/api/manager")[2]) for one in self.simulator.requests
         ]
@@ -48,7 +48,7 @@ class Home:
 
 @contextlib.contextmanager
 def inhabited(path: Path, settings: Settings | None = None) -> Iterator[Home]:
-    """A Homey that can be called over the socket at this path."""
+    """Run a Homey that can be called over the socket at this path."""
     home, loop, started = Home(settings or Settings()), asyncio.new_event_loop(), threading.Event()
     upstream = Upstream({}, ssl_context=TLS)
     forward = Forwarder(home.desk, upstream, FakeClock(instant=True), PATIENT)

@@ -20,7 +20,7 @@ class FakeSchedule:
         self.appointments.pop(name, None)
 
     def next(self) -> datetime | None:
-        """The first appointment, if there is one."""
+        """Return the time of the first job, if there is one."""
         return min((at for at, _ in self.appointments.values()), default=None)
 
     def ring_due(self) -> int:

@@ -59,7 +59,7 @@ def told_scopes(endpoint: Endpoint) -> set[str]:
 
 
 def covers(scope: str, wanted: str) -> bool:
-    """A parent covers its children (docs/wire.md, Scopes)."""
+    """Return whether a parent scope covers it (docs/wire.md, Scopes)."""
     return scope == wanted or wanted.startswith(f"{scope}.")
 
 

@@ -43,7 +43,7 @@ KINDS: tuple[tuple[dict[str, Any], int], ...] = (
 
 
 def filled(value: Any, told: dict[str, str]) -> Any:
-    """A fault with what the cloud knows put into its texts."""
+    """Return a fault with the simulator's secrets put into its texts."""
     if isinstance(value, str):
         return value.format(**told)
     if isinstance(value, list):
@@ -54,7 +54,7 @@ def filled(value: Any, told: dict[str, str]) -> Any:
 
 
 def leaks(secrets: set[str], *said: bytes) -> list[str]:
-    """The secrets that stand in what was said."""
+    """Return the secrets found in the output."""
     everything = b"\n".join(said)
     spelled = {each: (each, json.dumps(each)[1:-1]) for each in secrets}
     return [
@@ -65,19 +65,19 @@ def leaks(secrets: set[str], *said: bytes) -> list[str]:
 
 
 def documents(daemon: Daemon) -> bytes:
-    """Every document but the token's."""
+    """Return every document but the token's."""
     paths = ("/status", "/homeys/home", "/healthz", "/readyz", "/homeys", "/metrics", "/nope")
     return b"\n".join(daemon.get(path).body for path in paths)
 
 
 def problem(daemon: Daemon) -> bytes:
-    """What is answered where there is no token; nothing where there is one."""
+    """Return the problem document, if there is no token."""
     answer = daemon.get("/token")
     return b"" if answer.status == 200 else answer.body
 
 
 def begun(clouds: Clouds, daemons: Daemons, number: int) -> tuple[Simulator, Daemon]:
-    """A daemon, and its cloud that is bad at each step once."""
+    """Start a daemon, and a simulator with a fault at each step."""
     fault, homeys = KINDS[number]
     cloud = clouds.start(homeys=homeys, session_lifetime=20)
     told = cloud.description() | {"totpSecret": TOTP}
@@ -89,7 +89,7 @@ def begun(clouds: Clouds, daemons: Daemons, number: int) -> tuple[Simulator, Dae
 
 
 def refresh_until_login(cloud: Simulator, daemon: Daemon, kind: str) -> None:
-    """Ask for refreshes until a login met its fault; what is too soon is asked again."""
+    """Ask for refreshes until a login met its fault."""
     names = list(daemon.get("/status").json["homeys"])
 
     def asked() -> bool:
@@ -124,7 +124,7 @@ def test_each_kind_at_each_step(clouds: Clouds, daemons: Daemons, part: int) -> 
 
 
 def all_met(cloud: Simulator, kind: str, number: int) -> bool:
-    """Whether each step met it; a refusal may keep Homeys of the same account from some."""
+    """Return whether each step met it; a rejection may keep Homeys of the same account from some."""
     steps = STEPS if KINDS[number][1] == 1 else ("authorise", "token", "delegation")
     return all(met(cloud, step, kind) for step in steps)
 

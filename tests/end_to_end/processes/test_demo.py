@@ -20,7 +20,7 @@ FLOW = "login authorise consent token user delegation homey_login session"
 
 
 def what(lines: list[str]) -> list[str]:
-    """The first word of each line behind its seconds."""
+    """Return the first word of each line after its seconds."""
     return [found[1] for line in lines if (found := re.match(r" *[\d.]+ s  (\S+)", line))]
 
 

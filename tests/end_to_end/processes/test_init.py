@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def answers(cloud: Simulator, *more: str, one_time: str = "") -> list[str]:
-    """What a person types who knows their values."""
+    """Return what a person types who knows their values."""
     told = cloud.description()
     return [
         told["email"],

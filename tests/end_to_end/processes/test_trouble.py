@@ -38,14 +38,14 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 def memory_mb(daemon: Daemon, name: str) -> float:
-    """What is resident (VmRSS), or was at most (VmHWM)."""
+    """Return the memory that is resident (VmRSS), or was at its peak (VmHWM)."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="utf-8")
     line = next(line for line in status.splitlines() if line.startswith(name))
     return int(line.split()[1]) / 1024
 
 
 def reasons(daemon: Daemon) -> dict[str, str]:
-    """What the log says went wrong, by step."""
+    """Return the failures in the log, by step."""
     events = [each for each in daemon.events() if each["event"].endswith((".failed", "_proved"))]
     return {str(each.get("step", each["event"])): each["reason"] for each in events}
 

@@ -22,7 +22,7 @@ LISTENERS = 1000
 
 
 def listening(path: Path) -> socket.socket:
-    """A client of /events that has heard the opening."""
+    """Return a client of /events that has read the opening."""
     ear = socket.socket(socket.AF_UNIX)
     ear.settimeout(30)
     ear.connect(str(path))
@@ -32,7 +32,7 @@ def listening(path: Path) -> socket.socket:
 
 
 def heard(ear: socket.socket, *words: bytes) -> bytes:
-    """All that comes until all of these words have."""
+    """Return everything read until all of these words have come."""
     told = b""
     while not all(word in told for word in words):
         more = ear.recv(65536)
@@ -43,7 +43,7 @@ def heard(ear: socket.socket, *words: bytes) -> bytes:
 
 @pytest.fixture
 def _many_files() -> Iterator[None]:
-    """As many open files as may be."""
+    """Raise the limit of open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < LISTENERS + 200:
         pytest.skip("fewer files may be open than there are listeners")

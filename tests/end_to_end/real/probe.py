@@ -36,7 +36,7 @@ def write(folder: str) -> None:
 
 
 def open_socket(family: str) -> None:
-    """A socket of that address family."""
+    """Open a socket of that address family."""
     usual = family in {"UNIX", "INET", "INET6"}
     kind = socket.SOCK_DGRAM if usual else socket.SOCK_RAW
     socket.socket(getattr(socket, f"AF_{family}"), kind).close()
@@ -59,14 +59,14 @@ def write_and_execute() -> None:
 
 
 def system_call(name: str, *arguments: object) -> None:
-    """A function of libc that sets errno."""
+    """Return a function of libc that sets errno."""
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, name)(*arguments) != 0:
         raise OSError(ctypes.get_errno(), name)
 
 
 def privileged_file() -> None:
-    """A program that would run as somebody else."""
+    """Return a program that would run as another user."""
     path = Path("/var/lib/homey-tokend/suid")
     path.touch()
     try:
