@@ -93,7 +93,7 @@ async def serve_door(path: Path, port: int) -> None:
     desk.held = replace(desk.held, token=replace(token, url=f"http://127.0.0.1:{port}"))
     upstream = Upstream({}, ssl_context=ssl.create_default_context())
     forward = Forwarder(desk, upstream, SystemClock())
-    await Server(Api(desk, version="0", forward=forward.answer)).start(SocketOptions(path))
+    await Server(Api(desk, version="0", proxy=forward.handle)).start(SocketOptions(path))
     freeze_objects()  # as the daemon does once it is built
     await asyncio.Event().wait()
 

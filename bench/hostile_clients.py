@@ -33,7 +33,7 @@ from homey_tokend.server.access import AccessControl
 from homey_tokend.server.app import Api, reject_browsers
 from homey_tokend.server.connections import Connections, connection_limit
 from homey_tokend.server.event_buffer import EventBuffer
-from homey_tokend.server.monitoring import Telemetry
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions, raise_file_limit
 
@@ -47,9 +47,9 @@ LISTEN = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 async def serve(path: Path) -> None:
     bulletin, gatekeeper = EventBuffer("bench"), AccessControl()
-    gates = (gatekeeper.readers_gate, reject_browsers)
-    api = Api(Desk(), version="0", gates=gates, watched=Telemetry(bulletin))
-    server = Server(api, crowd=Connections(connection_limit(raise_file_limit())))
+    gates = (gatekeeper.check_reader, reject_browsers)
+    api = Api(Desk(), version="0", checks=gates, monitoring=Monitoring(bulletin))
+    server = Server(api, connections=Connections(connection_limit(raise_file_limit())))
     await server.start(SocketOptions(path))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(

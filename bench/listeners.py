@@ -33,7 +33,7 @@ from bench.socket_reads import Desk, connected, rate
 from homey_tokend.core.events import TokenRenewed
 from homey_tokend.server.app import Api
 from homey_tokend.server.event_buffer import EventBuffer
-from homey_tokend.server.monitoring import Telemetry
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 
@@ -54,7 +54,9 @@ def renewed() -> TokenRenewed:
 async def serve(path: Path, pipe: Connection) -> None:
     """Serve the API; publish a renewal for each message from the pipe."""
     bulletin = EventBuffer("bench")
-    await Server(Api(Desk(), version="0", watched=Telemetry(bulletin))).start(SocketOptions(path))
+    await Server(Api(Desk(), version="0", monitoring=Monitoring(bulletin))).start(
+        SocketOptions(path)
+    )
     ended = asyncio.Event()
 
     def told() -> None:

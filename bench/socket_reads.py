@@ -87,8 +87,8 @@ class Desk:
 
 
 async def serve_api(path: Path) -> None:
-    gates = (AccessControl().readers_gate, reject_browsers)
-    await Server(Api(Desk(), version="0", gates=gates)).start(SocketOptions(path))
+    gates = (AccessControl().check_reader, reject_browsers)
+    await Server(Api(Desk(), version="0", checks=gates)).start(SocketOptions(path))
     await asyncio.Event().wait()
 
 

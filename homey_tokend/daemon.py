@@ -29,12 +29,10 @@ from homey_tokend.runtime.systemd_notify import SystemdNotifier
 from homey_tokend.runtime.systemd_sockets import overridden_keys
 from homey_tokend.server.access import AccessControl, resolve_rules
 from homey_tokend.server.app import Api, reject_browsers
-from homey_tokend.server.call_metrics import count_calls
-from homey_tokend.server.connections import Connections, connection_limit
+from homey_tokend.server.connections import connection_limit
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.listeners import Listeners
-from homey_tokend.server.metrics import Gauge, Metrics
-from homey_tokend.server.monitoring import Telemetry
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.unix_socket import raise_file_limit
 
 log = structlog.get_logger()
@@ -76,14 +74,9 @@ class Daemon:
         prepared: Sequence[socket] = (),
     ) -> None:
         self.config = config
-        self._gatekeeper = AccessControl()
-        self._watched = Telemetry(
-            EventBuffer(secrets.token_hex(4)),
-            Metrics(),
-            self._gatekeeper.visits,
-            self._gatekeeper.refusals,
-        )
-        self._world = observed(world, self._watched)
+        self._access = AccessControl()
+        self._monitoring = Monitoring(EventBuffer(secrets.token_hex(4)), access=self._access)
+        self._world = observed(world, self._monitoring)
         self._load = load or (lambda: config)
         self._set_log = set_log
         self._prepared = prepared
@@ -157,26 +150,24 @@ class Daemon:
             await asyncio.gather(task, told, return_exceptions=True)
 
     async def _doors(self, fleet: Supervisor) -> Listeners:
-        """The doors, with who may enter and how many."""
+        """Return the listeners, with the API behind them."""
         await self._admit(self.config)
-        counts = self._watched.counts
-        crowd = Connections(connection_limit(raise_file_limit()), counts.turned_out.add)
-        about = "Connections that are open, of all doors."
-        counts.levels.append(Gauge("connections", about, lambda: len(crowd)))
-        forwarder = Forwarder(fleet, self._upstream, self._world.clock)
+        monitoring, clock = self._monitoring, self._world.clock
+        monitoring.connections.limit = connection_limit(raise_file_limit())
+        forwarder = Forwarder(fleet, self._upstream, clock)
         api = Api(
             fleet,
             version=__version__,
-            gates=(self._gatekeeper.readers_gate, reject_browsers),
-            forward=count_calls(forwarder.answer, counts, self._world.clock),
-            call_gates=(self._gatekeeper.callers_gate, reject_browsers),
-            watched=self._watched,
+            checks=(self._access.check_reader, reject_browsers),
+            proxy=monitoring.count_calls(forwarder.handle, clock),
+            proxy_checks=(self._access.check_caller, reject_browsers),
+            monitoring=monitoring,
         )
-        return Listeners(api, crowd)
+        return Listeners(api, monitoring.connections)
 
     async def _admit(self, config: Config) -> None:
         """Let in whom the configuration names; their names are looked up anew."""
-        self._gatekeeper.rules = await run_in_thread(partial(resolve_rules, config.socket))
+        self._access.rules = await run_in_thread(partial(resolve_rules, config.socket))
 
     async def _serve(self, begun: _Begun) -> None:
         """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""
@@ -184,6 +175,7 @@ class Daemon:
 
     async def _work(self, begun: _Begun) -> None:
         fleet = begun.fleet
+        await self._monitoring.load_metrics()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reloads(begun.reload, begun.doors), name="reloads")
             group.create_task(fleet.run(), name="fleet")
@@ -228,16 +220,15 @@ class Daemon:
         return timetable.overdue() <= OVERDUE
 
 
-def observed(world: Runtime, watched: Telemetry) -> Runtime:
-    """The world, with everything that happens in it also told to those who watch."""
+def observed(world: Runtime, monitoring: Monitoring) -> Runtime:
+    """Return the runtime with its events and responses counted and published, too."""
 
-    def tell(happened: Event) -> None:
-        watched.counts.happened(happened)
-        watched.bulletin.publish(happened)
-        world.tell(happened)
+    def tell(event: Event) -> None:
+        monitoring.on_event(event)
+        world.tell(event)
 
     def heard(name: str, request: Request, response: Response) -> None:
-        watched.counts.heard(name, request, response)
+        monitoring.on_response(request, response)
         world.heard(name, request, response)
 
     return replace(world, tell=tell, heard=heard)

@@ -8,7 +8,7 @@ from pathlib import Path
 from homey_tokend import client, exit_codes
 from homey_tokend.cli import call_arguments, table
 from homey_tokend.cli.main import report, write, write_bytes
-from homey_tokend.client import errors
+from homey_tokend.client.responses import homey_error
 from homey_tokend.hub import catalogue
 from homey_tokend.hub.endpoint import is_dangerous
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         _ask_first(f"{method} {path}")
     answer = client.forward(method, path, body, homey=args.homey, socket=args.socket)
     if not 200 <= answer.status < 300:
-        raise errors.homey_error(answer)
+        raise homey_error(answer)
     _print(answer, plain=args.json or not sys.stdout or not sys.stdout.isatty())
     return exit_codes.OK
 

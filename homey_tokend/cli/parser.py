@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from homey_tokend import __version__, exit_codes
 from homey_tokend.cli.main import report
-from homey_tokend.client.transport import ClientError
+from homey_tokend.client.errors import ClientError
 from homey_tokend.core import errors
 
 #: Every command with its line in ``--help``; its file is ``commands/<name>.py``.

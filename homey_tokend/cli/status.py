@@ -47,6 +47,6 @@ def _exit_status(homey: dict[str, object]) -> int:
     token = homey.get("token")
     if isinstance(token, dict) and token.get("valid") is True:
         return exit_codes.OK
-    trouble = homey.get("trouble")
-    kind = str(trouble.get("kind", "")) if isinstance(trouble, dict) else ""
-    return exit_codes.ACTION_NEEDED if kind.endswith("rejected") else exit_codes.TRY_LATER
+    error = homey.get("last_error")
+    rejected = isinstance(error, dict) and error.get("action_needed") is True
+    return exit_codes.ACTION_NEEDED if rejected else exit_codes.TRY_LATER

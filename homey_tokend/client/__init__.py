@@ -1,4 +1,4 @@
-"""Asks the daemon over its socket: what scripts in Python may import.
+"""The daemon's client for Python programs; it needs the standard library only.
 
 ::
 
@@ -10,19 +10,13 @@
     for event in client.events():
         print(event.type, event.data)
 
-It needs the standard library only, and so little of it that ``homey-tokend token``
-starts near the speed of Python itself.
+Importing it, and asking for a token, loads little more than the bare socket. Everything else
+goes through ``http.client``, which is imported at the first use.
 """
 
 from homey_tokend import exit_codes
-from homey_tokend.client.transport import (
-    DEADLINE_S,
-    ClientError,
-    Response,
-    exchange,
-    request,
-    unusable_response,
-)
+from homey_tokend.client.errors import ClientError, unusable_response
+from homey_tokend.client.transport import TIMEOUT_S, Response, get
 
 TYPE_CHECKING = False  # known to type checkers by its name; typing itself costs too much here
 if TYPE_CHECKING:
@@ -43,13 +37,13 @@ __all__ = [
     "token",
 ]
 
-#: How long does the daemon wait for a refresh where nothing is said, and at most?
+#: How many seconds does the daemon wait for a refresh by default, and at most?
 _DEFAULT_WAIT_S, _LONGEST_WAIT_S = 30.0, 300.0
-#: How long may a call to a Homey take? The daemon bears with a body that goes on for 15 minutes;
-#: what takes this long has most often no end.
-_CALL_S = 150.0
-#: How large may a Homey's answer be? All of its devices are some megabytes.
-_LARGEST_CALL = 64 * 1024 * 1024
+#: How many seconds may a call to a Homey take? The daemon allows 15 minutes for a body; what takes
+#: this long most often has no end.
+_CALL_TIMEOUT_S = 150.0
+#: How many bytes may a Homey's answer have? All of its devices are some megabytes.
+_MAX_CALL_BYTES = 64 * 1024 * 1024
 
 
 def token(
@@ -58,19 +52,16 @@ def token(
     wait: str | float | None = None,
     socket: str | None = None,
 ) -> str:
-    """Get a valid bearer token.
+    """Return a valid bearer token, without a newline.
 
     Args:
         homey: The Homey's name; None where only one is configured.
         min_ttl: How much life it shall have left: seconds, or text such as ``10m``.
         wait: How long to wait for a refresh: as ``min_ttl``, at most 300 s.
-        socket: The daemon's socket; None looks where it usually is.
-
-    Returns:
-        The token, without a newline.
+        socket: The daemon's socket; None searches the usual places.
 
     Raises:
-        ClientError: No token; ``exit_status`` tells whether trying again can help.
+        ClientError: No token; ``exit_status`` shows whether trying again can help.
     """
     answer = ask_token(homey, min_ttl, wait, socket)
     return answer.body.decode("ascii", "replace").strip()
@@ -84,14 +75,14 @@ def ask_token(
     *,
     as_json: bool = False,
 ) -> Response:
-    """Ask for a token, as text or as the JSON document.
+    """Return the answer of ``/token``, as text or as the JSON document.
 
     Args:
         homey: As for ``token``.
         min_ttl: As for ``token``.
         wait: As for ``token``.
         socket: As for ``token``.
-        as_json: The JSON document is wanted.
+        as_json: Ask for the JSON document.
 
     Raises:
         ClientError: No token.
@@ -100,23 +91,35 @@ def ask_token(
     pairs = (("min_ttl", min_ttl), ("wait", wait), ("format", "json" if as_json else None))
     query = "&".join(f"{name}={quote(str(value))}" for name, value in pairs if value is not None)
     waits = min_ttl is not None or wait is not None
-    return request(
-        "GET",
-        f"{path}?{query}" if query else path,
-        socket=socket,
-        timeout=DEADLINE_S + (_wait_s(wait) if waits else 0.0),
-    )
+    timeout = TIMEOUT_S + (_wait_s(wait) if waits else 0.0)
+    return _successful(get(f"{path}?{query}" if query else path, socket, timeout))
 
 
-def status(
-    homey: str | None = None,
-    socket: str | None = None,
-) -> dict[str, object]:
-    """Get the status document of all Homeys, or of one.
+def request(
+    method: str, path: str, *, socket: str | None = None, timeout: float = TIMEOUT_S
+) -> Response:
+    """Send one request to the daemon and return its answer.
+
+    Args:
+        method: GET, HEAD or POST, without a body.
+        path: Path and query, encoded.
+        socket: The daemon's socket; None searches the usual places.
+        timeout: Seconds for all of it.
+
+    Raises:
+        ClientError: Not reachable, not understood, or a status other than 200 to 299.
+    """
+    from homey_tokend.client.connection import exchange  # noqa: PLC0415  a token does not need it
+
+    return _successful(exchange(method, path, socket=socket, timeout=timeout))
+
+
+def status(homey: str | None = None, socket: str | None = None) -> dict[str, object]:
+    """Return the status document of all Homeys, or of one.
 
     Args:
         homey: A Homey's name, or None for all.
-        socket: The daemon's socket; None looks where it usually is.
+        socket: The daemon's socket; None searches the usual places.
 
     Raises:
         ClientError: No status.
@@ -126,26 +129,24 @@ def status(
 
 
 def refresh(
-    homey: str,
-    wait: str | float | None = None,
-    socket: str | None = None,
+    homey: str, wait: str | float | None = None, socket: str | None = None
 ) -> dict[str, object]:
-    """Have one Homey's token refreshed now.
+    """Refresh one Homey's token now.
 
     Args:
         homey: The Homey's name.
         wait: How long to wait for it: seconds or text, at most 300 s.
-        socket: The daemon's socket; None looks where it usually is.
+        socket: The daemon's socket; None searches the usual places.
 
     Returns:
-        The Homey's document; ``refreshed`` in it tells whether it is done.
+        The Homey's document; ``refreshed`` in it is true once a newer token is held.
 
     Raises:
-        ClientError: It failed or may not be done now.
+        ClientError: It failed, or is not allowed now.
     """
     query = "" if wait is None else f"?wait={quote(str(wait))}"
     path = f"/homeys/{quote(homey)}/refresh{query}"
-    return json_object(request("POST", path, socket=socket, timeout=DEADLINE_S + _wait_s(wait)))
+    return json_object(request("POST", path, socket=socket, timeout=TIMEOUT_S + _wait_s(wait)))
 
 
 def call(
@@ -162,27 +163,27 @@ def call(
         path: Path and query, encoded, from ``/api/`` on.
         json: What is sent as JSON; None for no body.
         homey: The Homey's name; None where only one is configured.
-        socket: The daemon's socket; None looks where it usually is.
+        socket: The daemon's socket; None searches the usual places.
 
     Returns:
-        The Homey's answer, its JSON read; None where it has no body.
+        The Homey's answer, decoded from JSON; None where it has no body.
 
     Raises:
-        ClientError: No answer of 200 to 299; ``problem`` has the reason as it came.
-        TypeError, ValueError: ``json`` is nothing that JSON can say.
+        ClientError: No answer of 200 to 299; ``problem`` has the error document as it came.
+        TypeError, ValueError: ``json`` cannot be expressed in JSON.
     """
-    import json as words  # noqa: PLC0415  a token needs none
+    import json as json_module  # noqa: PLC0415  a token does not need it
 
-    body = None if json is None else words.dumps(json, allow_nan=False).encode()
+    body = None if json is None else json_module.dumps(json, allow_nan=False).encode()
     answer = forward(method, path, body, homey=homey, socket=socket)
     if not 200 <= answer.status < 300:
-        from homey_tokend.client import errors  # noqa: PLC0415  only when it is needed
+        from homey_tokend.client.responses import homey_error  # noqa: PLC0415  as above
 
-        raise errors.homey_error(answer)
+        raise homey_error(answer)
     if not answer.body:
         return None
     try:
-        found: object = words.loads(answer.body)
+        found: object = json_module.loads(answer.body)
     except (ValueError, RecursionError) as error:
         raise unusable_response("the Homey's answer is no JSON") from error
     return found
@@ -196,39 +197,41 @@ def forward(
     homey: str | None = None,
     socket: str | None = None,
 ) -> Response:
-    """Call a Homey's API through the daemon, and take the answer as it came.
+    """Call a Homey's API through the daemon and return the answer as it came.
 
     Args:
         method: GET, PUT and so on.
         path: Path and query, encoded, from ``/api/`` on.
         body: A JSON body, or None.
         homey: The Homey's name; None where only one is configured.
-        socket: The daemon's socket; None looks where it usually is.
+        socket: The daemon's socket; None searches the usual places.
 
     Returns:
         The Homey's answer, whatever its status.
 
     Raises:
-        ClientError: No answer of the Homey; ``problem`` has the daemon's reason.
+        ClientError: No answer of the Homey; ``problem`` has the daemon's document.
     """
+    from homey_tokend.client.connection import exchange  # noqa: PLC0415  a token does not need it
+
     if not path.startswith("/api/") or not all("!" <= char <= "~" for char in method + path):
         raise ClientError(
             "a path begins with /api/ and is percent-encoded", exit_codes.USAGE, f"It is: {path!r}"
         )
-    name = _only(socket) if homey is None else homey
+    name = _only_homey(socket) if homey is None else homey
     answer = exchange(
         method,
         f"/homeys/{quote(name)}{path}",
         socket=socket,
-        timeout=_CALL_S,
+        timeout=_CALL_TIMEOUT_S,
         body=body,
-        most=_LARGEST_CALL,
+        max_bytes=_MAX_CALL_BYTES,
     )
     if answer.status >= 400:
-        from homey_tokend.client import errors  # noqa: PLC0415  only when it is needed
+        from homey_tokend.client import responses  # noqa: PLC0415  as above
 
-        if errors.is_daemon_problem(answer):
-            raise errors.daemon_error(answer)
+        if responses.is_daemon_problem(answer):
+            raise responses.daemon_error(answer)
     return answer
 
 
@@ -238,54 +241,37 @@ def events(
     socket: str | None = None,
     patience: float = 60.0,
 ) -> "Iterator[Event]":
-    """Wait for what happens: an iterator without an end, made for a loop of its own.
+    """Return an iterator without end over what happens at the daemon.
 
-    Where the connection breaks, it is made anew behind the last event. What is too old to be
-    had again is told by an event of the type ``reset``: ask ``status`` then.
+    A connection that breaks is opened again after the last event. An event of the type ``reset``
+    says that events were missed: ask ``status`` then.
 
     Args:
-        last_id: Behind which event to begin; None for what comes from now on.
-        homey: Only what concerns this Homey; None for all.
-        socket: The daemon's socket; None looks where it usually is.
-        patience: How many seconds the daemon may be away, for a restart say.
+        last_id: Start after this event; None starts with the next one.
+        homey: Only events of this Homey; None for all.
+        socket: The daemon's socket; None searches the usual places.
+        patience: How many seconds the daemon may be away, for a restart for example.
 
     Returns:
-        Events with ``id``, ``type`` and ``data``; there is no token in them.
+        Events with ``id``, ``type`` and ``data``; they never contain a token.
 
     Raises:
         ClientError: From the iterator: the daemon is not reachable, was away too long, or
             sent what is no event.
     """
-    from homey_tokend.client import event_stream as stream  # noqa: PLC0415  a token needs none
+    from homey_tokend.client import event_stream  # noqa: PLC0415  a token does not need it
 
     path = "/events" if homey is None else f"/events?homey={quote(homey)}"
-    return stream.events(path, last_id, socket, patience)
-
-
-def _only(socket: str | None) -> str:
-    """The name of the only Homey.
-
-    Raises:
-        ClientError: There are several, or the daemon cannot be asked.
-    """
-    homeys = status(socket=socket).get("homeys")
-    names = [str(name) for name in homeys] if isinstance(homeys, dict) else []
-    if len(names) != 1:
-        raise ClientError(
-            f"several Homeys are configured, name one: {', '.join(names)}",
-            exit_codes.USAGE,
-            "With --homey NAME.",
-        )
-    return names[0]
+    return event_stream.events(path, last_id, socket, patience)
 
 
 def json_object(answer: Response) -> dict[str, object]:
-    """An answer's JSON object.
+    """Return the JSON object of an answer's body.
 
     Raises:
-        ClientError: It is none.
+        ClientError: The body is none.
     """
-    import json  # noqa: PLC0415  a token needs none
+    import json  # noqa: PLC0415  a token does not need it
 
     try:
         found = json.loads(answer.body)
@@ -297,7 +283,7 @@ def json_object(answer: Response) -> dict[str, object]:
 
 
 def quote(text: str) -> str:
-    """Percent-encode for one part of a path or query (RFC 3986, 2.3)."""
+    """Percent-encode text for one part of a path or query (RFC 3986, 2.3)."""
     return "".join(
         char
         if char.isascii() and (char.isalnum() or char in "-._~")
@@ -306,10 +292,30 @@ def quote(text: str) -> str:
     )
 
 
+def _successful(answer: Response) -> Response:
+    if 200 <= answer.status < 300:
+        return answer
+    from homey_tokend.client.responses import daemon_error  # noqa: PLC0415  a token does not need it
+
+    raise daemon_error(answer)
+
+
+def _only_homey(socket: str | None) -> str:
+    homeys = status(socket=socket).get("homeys")
+    names = [str(name) for name in homeys] if isinstance(homeys, dict) else []
+    if len(names) != 1:
+        raise ClientError(
+            f"several Homeys are configured, name one: {', '.join(names)}",
+            exit_codes.USAGE,
+            "With --homey NAME.",
+        )
+    return names[0]
+
+
 def _wait_s(wait: str | float | None) -> float:
     if wait is None:
         return _DEFAULT_WAIT_S
-    from homey_tokend.core import timefmt  # noqa: PLC0415  most ask without a wait
+    from homey_tokend.core import timefmt  # noqa: PLC0415  most requests have no wait
 
     try:
         return min(timefmt.parse_seconds(str(wait)), _LONGEST_WAIT_S)

@@ -1,33 +1,30 @@
-"""What happens at the daemon, as an iterator over its Server-Sent Events.
+"""The daemon's Server-Sent Events as an iterator (WHATWG HTML standard, 9.2.6).
 
-The format is WHATWG's (HTML standard, 9.2.6); the framing RFC 9112, 7.1. A connection that
-breaks is made anew and goes on behind the last event, so that a restart of the daemon
-passes unnoticed.
+A connection that breaks is opened again after the last event, so that a restart of the daemon
+goes unnoticed.
 """
 
+import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 from homey_tokend import exit_codes
-from homey_tokend.client import transport
-from homey_tokend.client.errors import daemon_error
-from homey_tokend.client.transport import ClientError, unusable_response
+from homey_tokend.client.connection import DaemonConnection, DeadlineSocket, header_fields
+from homey_tokend.client.errors import ClientError, unusable_response
+from homey_tokend.client.responses import daemon_error
+from homey_tokend.client.transport import TIMEOUT_S, Response
 
-#: How long may the daemon be silent? It writes a comment more often than that.
-_SILENCE_S = 90.0
-#: How long is paused before the connection is made anew, at first and at most?
-_PAUSE_FIRST_S, _PAUSE_MOST_S = 0.25, 5.0
-#: How large may a head, a line, a chunk and an event be? The daemon's have some hundred bytes.
-_LARGEST = 256 * 1024
+#: How many bytes may a line and an event have? The daemon's have some hundred.
+_MAX_BYTES = 256 * 1024
 
 
 class Event:
-    """Something that happened.
+    """One event.
 
     ``type`` is ``token``, ``error``, ``recovered``, ``sink`` or ``reset``; ``id`` is what
-    ``last_id`` takes; ``data`` is the event's document, in which there is never a token.
+    ``last_id`` accepts; ``data`` is the event's document, which never contains a token.
     """
 
     __slots__ = ("data", "id", "type")
@@ -41,185 +38,144 @@ class Event:
         return f"Event({self.id!r}, {self.type!r}, {self.data!r})"
 
 
-class _Gone(Exception):
-    """The stream ended; no error yet, for the connection is made anew."""
+class _Disconnected(Exception):
+    """The stream ended; it can be opened again."""
 
 
-def events(path: str, last_id: str | None, socket: str | None, patience: float) -> Iterator[Event]:
-    """Iterate over what happens, for ever.
+def events(
+    path: str,
+    last_id: str | None,
+    socket: str | None,
+    patience: float,
+    *,
+    pauses: tuple[float, float] = (0.25, 5.0),
+    silence: float = 90.0,
+) -> Iterator[Event]:
+    """Yield events without end.
 
     Args:
         path: Path and query of the stream, encoded.
-        last_id: Behind which event to begin; None for what comes from now on.
-        socket: The daemon's socket; None looks where it usually is.
+        last_id: Start after this event; None starts with the next one.
+        socket: The daemon's socket; None searches the usual places.
         patience: How many seconds the daemon may be away once it was reached.
+        pauses: Seconds before connecting again, at first and at most.
+        silence: How many seconds the daemon may send nothing; it sends a comment every 15.
 
     Raises:
-        ClientError: It was not reached, was away too long, or sent what is no event.
+        ClientError: The daemon was not reached, was away too long, or sent what is no event.
     """
     if last_id is not None and not (last_id.isascii() and last_id.isprintable()):
         raise ClientError("last_id is not an event's id", exit_codes.USAGE)
-    stream = _Stream(path, last_id, socket)
-    pause, until = _PAUSE_FIRST_S, 0.0
+    stream = _Stream(path, last_id or "", socket, silence)
+    pause, until = pauses[0], 0.0
     while True:
+        stream.reached = False
         try:
-            for event in stream.connected():
-                pause = _PAUSE_FIRST_S
+            for event in stream.connection_events():
+                pause = pauses[0]
                 yield event
-        except _Gone as gone:
+        except _Disconnected as reason:
             now = time.monotonic()  # noqa: TID251  a client has no clock injected
-            until = now + patience if stream.take_reached() else until
+            until = now + patience if stream.reached else until
             if now + pause > until:
-                raise unusable_response(str(gone)) from None
-        time.sleep(pause)  # noqa: TID251  a client has no clock injected
-        pause = min(2 * pause, _PAUSE_MOST_S)
+                raise unusable_response(str(reason)) from None
+        time.sleep(pause)  # noqa: TID251  as above
+        pause = min(2 * pause, pauses[1])
 
 
 class _Stream:
-    """Connections, one after another, and how far the events have come."""
+    """Successive connections, and the id of the last event."""
 
-    def __init__(self, path: str, last_id: str | None, socket: str | None) -> None:
+    def __init__(self, path: str, last_id: str, socket: str | None, silence: float) -> None:
         self._path = path
         self._socket = socket
-        self._id = last_id or ""
-        self._ever = self._reached = False
+        self._last_id = last_id
+        self._silence = silence
+        self._ever_reached = False
+        self.reached = False
 
-    def take_reached(self) -> bool:
-        """Whether the daemon was reached since this was asked last."""
-        reached, self._reached = self._reached, False
-        return reached
-
-    def connected(self) -> Iterator[Event]:
-        """The events of one connection.
+    def connection_events(self) -> Iterator[Event]:
+        """Yield the events of one connection.
 
         Raises:
-            _Gone: It ended, or could not be made anew.
-            ClientError: It could not be made at first, or what came is no event.
+            _Disconnected: It ended, or could not be opened again.
+            ClientError: It could not be opened at first, or what came is no event.
         """
-        until = time.monotonic() + transport.DEADLINE_S  # noqa: TID251  as above
+        with closing(DaemonConnection(self._socket, TIMEOUT_S)) as connection:
+            try:
+                sock = self._send_request(connection)
+                with connection.getresponse() as response:
+                    self._check(response)
+                    sock.deadline = None
+                    sock.settimeout(self._silence)
+                    self._ever_reached = self.reached = True
+                    yield from self._parse(response)
+            except (OSError, http.client.IncompleteRead, http.client.RemoteDisconnected) as error:
+                raise _Disconnected("the connection broke, or was silent for too long") from error
+            except http.client.HTTPException as error:
+                text = "the answer is no HTTP: is this the daemon's socket?"
+                raise unusable_response(text) from error
+
+    def _send_request(self, connection: DaemonConnection) -> DeadlineSocket:
         try:
-            connection = transport.connect(self._socket, until)
+            connection.connect()
         except ClientError as error:
-            if self._ever:
-                raise _Gone(error.message) from None
+            if self._ever_reached:
+                raise _Disconnected(error.message) from None
             raise
-        with closing(connection):
-            source = _Source(connection.recv)
-            connection.settimeout(transport.DEADLINE_S)
-            self._asked(connection.sendall, source)
-            connection.settimeout(_SILENCE_S)
-            yield from self._parsed(source)
+        headers = {"Accept": "text/event-stream"}
+        if self._last_id:
+            headers["Last-Event-ID"] = self._last_id
+        sock = connection.sock
+        connection.request("GET", self._path, headers=headers)
+        return sock
 
-    def _asked(self, send: Callable[[bytes], object], source: "_Source") -> None:
-        """Send the request, read the answer's head.
+    def _check(self, response: http.client.HTTPResponse) -> None:
+        """Check the head of the answer.
 
         Raises:
-            ClientError: It is a no.
+            _Disconnected: The daemon is about to stop or to start.
+            ClientError: It refuses, or something else answers.
         """
-        head = f"GET {self._path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
-        if self._id:
-            head += f"Last-Event-ID: {self._id}\r\n"
-        try:
-            send(f"{head}Connection: close\r\n\r\n".encode("ascii"))
-        except OSError as error:
-            raise _Gone("the connection broke") from error
-        raw = source.until(b"\r\n\r\n")
-        answer = transport.parse_response(raw, bare=True)
-        if answer.status != 200:
-            if answer.status >= 500 and self._ever:
-                raise _Gone(f"the daemon answered {answer.status}")
-            raise daemon_error(transport.parse_response(raw + source.rest(), bare=False))
-        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
-            raise unusable_response(
-                "the answer is no stream of events: is this the daemon's socket?"
-            )
-        source.chunked = answer.headers.get("transfer-encoding", "").lower() == "chunked"
-        self._ever = self._reached = True
+        if response.status != 200:
+            if response.status >= 500 and self._ever_reached:
+                raise _Disconnected(f"the daemon answered {response.status}")
+            body = response.read(_MAX_BYTES)
+            raise daemon_error(Response(response.status, header_fields(response), body))
+        if not response.getheader("content-type", "").startswith("text/event-stream"):
+            text = "the answer is no stream of events: is this the daemon's socket?"
+            raise _Disconnected(text) if self._ever_reached else unusable_response(text)
 
-    def _parsed(self, source: "_Source") -> Iterator[Event]:
+    def _parse(self, response: http.client.HTTPResponse) -> Iterator[Event]:
         kind, data, size = "", [], 0
-        while True:
-            name, _, value = source.line().partition(":")
+        for line in _lines(response):
+            name, colon, value = line.partition(":")
             value = value.removeprefix(" ")
             size += len(value)
-            if size > _LARGEST:
+            if size > _MAX_BYTES:
                 raise unusable_response("an event is too large")
             if name == "event":
                 kind = value
             elif name == "data":
                 data.append(value)
             elif name == "id" and "\0" not in value:
-                self._id = value
-            elif not name and not _:
+                self._last_id = value
+            elif not name and not colon:
                 if data:
-                    yield Event(self._id, kind or "message", _document("\n".join(data)))
+                    yield Event(self._last_id, kind or "message", _document("\n".join(data)))
                 kind, data, size = "", [], 0
 
 
-class _Source:
-    """Bytes of a connection, by lines; framing is taken off where ``chunked`` is set."""
-
-    def __init__(self, receive: Callable[[int], bytes]) -> None:
-        self._receive = receive
-        self._raw = b""
-        self._text = b""
-        self.chunked = False
-
-    def until(self, end: bytes) -> bytes:
-        """Raw bytes up to and with ``end``."""
-        while end not in self._raw:
-            self._bounded(self._raw)
-            self._raw += self._more()
-        found, _, self._raw = self._raw.partition(end)
-        return found + end
-
-    def rest(self) -> bytes:
-        """All raw bytes to the end."""
-        try:
-            while True:
-                self._bounded(self._raw)
-                self._raw += self._more()
-        except _Gone:
-            return self._raw
-
-    def line(self) -> str:
-        """One line of the body, without its end."""
-        while b"\n" not in self._text:
-            self._bounded(self._text)
-            self._text += self._piece()
-        line, _, self._text = self._text.partition(b"\n")
-        return line.removesuffix(b"\r").decode("utf-8", "replace")
-
-    def _piece(self) -> bytes:
-        if not self.chunked:
-            found, self._raw = self._raw or self._more(), b""
-            return found
-        try:
-            size = int(self.until(b"\r\n").partition(b";")[0].strip(), 16)
-        except ValueError:
-            raise unusable_response("the stream is garbled") from None
-        if size == 0:
-            raise _Gone("the daemon ended the stream")
-        if not 0 < size <= _LARGEST:
-            raise unusable_response("an event is too large")
-        while len(self._raw) < size + 2:
-            self._raw += self._more()
-        found, self._raw = self._raw[:size], self._raw[size + 2 :]
-        return found
-
-    def _more(self) -> bytes:
-        try:
-            found = self._receive(65536)
-        except OSError as error:
-            raise _Gone("the connection broke, or was silent for too long") from error
-        if not found:
-            raise _Gone("the daemon ended the stream")
-        return found
-
-    @staticmethod
-    def _bounded(held: bytes) -> None:
-        if len(held) > _LARGEST:
+def _lines(response: http.client.HTTPResponse) -> Iterator[str]:
+    """Yield the lines of the body; ``readline()`` would have no bound for a negative chunk size."""
+    text = b""
+    while part := response.read1(65536):
+        *lines, text = (text + part).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode("utf-8", "replace")
+        if len(text) > _MAX_BYTES:
             raise unusable_response("a line of the stream is too long")
+    raise _Disconnected("the daemon ended the stream")
 
 
 def _document(text: str) -> dict[str, object]:

@@ -1,8 +1,7 @@
-"""One request over the daemon's socket, on little more than the bare socket.
+"""The bare socket: how the daemon is found, and one GET for a token.
 
-``socket``, ``http.client``, ``typing`` and ``dataclasses`` each cost more time to
-import than the whole request takes; what is needed only when something went
-wrong is imported then.
+``socket``, ``http.client``, ``typing`` and ``dataclasses`` each take longer to import than the
+whole request. All other requests use ``http.client`` (``connection.py``).
 """
 
 import os
@@ -10,49 +9,26 @@ import time
 
 try:
     import _socket
-except ImportError:  # pragma: no cover  a Python without CPython's module: slower, and right
+except ImportError:  # pragma: no cover  a Python without CPython's module: slower, but correct
     import socket as _socket  # type: ignore[no-redef]  # the same names
 
 from homey_tokend import exit_codes
+from homey_tokend.client.errors import ClientError, unreachable_error, unusable_response
 
-#: The socket's file in its folder.
+#: The file name of the socket in its folder.
 SOCKET_NAME = "homey-tokend.sock"
-#: How long may an answer take beyond the wait that was asked for?
-DEADLINE_S = 10.0
-#: How large may an answer be? The status of dozens of Homeys is far below.
-_LARGEST = 4 * 1024 * 1024
-#: How long is a full queue of the daemon's left alone before knocking again?
-_KNOCK_S = 0.01
-
-
-class ClientError(Exception):
-    """What was asked for could not be had.
-
-    Args:
-        message: What happened, in plain words.
-        exit_status: What a command ends with (``exits.py``).
-        hint: What to do about it, or "".
-        problem: The daemon's problem document (RFC 9457) where it sent one.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        exit_status: int,
-        hint: str = "",
-        problem: dict[str, object] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.exit_status = exit_status
-        self.hint = hint
-        self.problem = problem or {}
+#: How many seconds may an answer take beyond the wait that was asked for?
+TIMEOUT_S = 10.0
+#: How many bytes may an answer have? The status of dozens of Homeys has far fewer.
+MAX_BYTES = 4 * 1024 * 1024
+#: How long to wait before connecting again while the daemon's queue is full?
+_FULL_QUEUE_PAUSE_S = 0.01
 
 
 class Response:
-    """An HTTP answer, whole.
+    """A complete HTTP response.
 
-    ``status`` is the HTTP status, ``headers`` has its names in lower case, ``body`` is bytes.
+    ``status`` is the HTTP status, ``headers`` has names in lower case, ``body`` is bytes.
     """
 
     __slots__ = ("body", "headers", "status")
@@ -63,78 +39,8 @@ class Response:
         self.body = body
 
 
-def request(
-    method: str, path: str, *, socket: str | None = None, timeout: float = DEADLINE_S
-) -> Response:
-    """Send one request and read its answer.
-
-    Args:
-        method: GET, HEAD or POST, without a body.
-        path: Path and query, encoded.
-        socket: The daemon's socket; None looks where it usually is.
-        timeout: Seconds that all of it may take.
-
-    Returns:
-        An answer of 200 to 299.
-
-    Raises:
-        ClientError: Not reachable, not understood, or another status.
-    """
-    answer = exchange(method, path, socket=socket, timeout=timeout)
-    if 200 <= answer.status < 300:
-        return answer
-    from homey_tokend.client.errors import daemon_error  # noqa: PLC0415  only when it is needed
-
-    raise daemon_error(answer)
-
-
-def exchange(
-    method: str,
-    path: str,
-    *,
-    socket: str | None = None,
-    timeout: float = DEADLINE_S,
-    body: bytes | None = None,
-    most: int | None = None,
-) -> Response:
-    """Send one request and read its answer, whatever its status.
-
-    Args:
-        method: Any method; printable ASCII without blanks, as the path.
-        path: Path and query, encoded.
-        socket: The daemon's socket; None looks where it usually is.
-        timeout: Seconds that all of it may take.
-        body: A JSON body, or None for none.
-        most: How many bytes the answer may have; None for what is usual.
-
-    Raises:
-        ClientError: Not reachable or not understood.
-    """
-    until = time.monotonic() + timeout  # noqa: TID251  a client has no clock injected
-    connection = connect(socket, until)
-    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    if body is not None:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    elif method == "POST":
-        head += "Content-Length: 0\r\n"
-    try:
-        connection.sendall(f"{head}\r\n".encode("ascii") + (body or b""))
-        raw = _read(connection, until, most or _LARGEST)
-    except TimeoutError:
-        raise ClientError(
-            f"the daemon did not answer within {timeout:g} s",
-            exit_codes.UNREACHABLE,
-            "Is it well? See: journalctl -u homey-tokend",
-        ) from None
-    except OSError as error:
-        raise unusable_response(f"the connection broke: {error.strerror}") from error
-    finally:
-        connection.close()
-    return parse_response(raw, bare=method == "HEAD")
-
-
 def socket_candidates(named: str | None = None) -> list[str]:
-    """Where the socket is looked for, first the most wanted.
+    """Return the paths where the socket may be, the preferred one first.
 
     Args:
         named: The path of ``--socket``, or None.
@@ -148,74 +54,103 @@ def socket_candidates(named: str | None = None) -> list[str]:
     return [f"{folder}/{SOCKET_NAME}" for folder in folders if folder]
 
 
-def connect(named: str | None, until: float) -> _socket.socket:
-    """A connection to the first socket that answers.
+def connect(named: str | None, deadline: float) -> _socket.socket:
+    """Connect to the first socket that accepts.
 
     Args:
         named: The path of ``--socket``, or None.
-        until: When to give up, on the monotonic clock, in seconds.
+        deadline: When to give up, in seconds of the monotonic clock.
 
     Raises:
-        ClientError: None answers.
+        ClientError: No socket accepts.
     """
     tried: list[tuple[str, Exception]] = []
     for path in socket_candidates(named):
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
-            _knock(connection, path, until)
+            _connect_when_queue_has_room(connection, path, deadline)
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
             connection.close()
             tried.append((path, error))
         else:
             return connection
-    from homey_tokend.client.errors import unreachable_error  # noqa: PLC0415  only when it is needed
-
     raise unreachable_error(tried)
 
 
-def _knock(connection: _socket.socket, path: str, until: float) -> None:
-    while True:
-        connection.settimeout(_left(until))
-        try:
-            connection.connect(path)
-        except BlockingIOError:  # the daemon's queue is full (unix(7): EAGAIN)
-            time.sleep(_KNOCK_S)  # noqa: TID251  a client has no clock injected
-        else:
-            return
+def seconds_left(deadline: float) -> float:
+    """Return the seconds until an instant of the monotonic clock.
 
-
-def _left(until: float) -> float:
-    left = until - time.monotonic()  # noqa: TID251  a client has no clock injected
+    Raises:
+        TimeoutError: It has passed.
+    """
+    left = deadline - time.monotonic()  # noqa: TID251  a client has no clock injected
     if left <= 0:
         raise TimeoutError
     return left
 
 
-def _read(connection: _socket.socket, until: float, most: int) -> bytes:
-    """All bytes until the daemon closes, which ``Connection: close`` asks it to."""
-    parts: list[bytes] = []
-    size = 0
+def get(path: str, socket: str | None, timeout: float, *, max_bytes: int = MAX_BYTES) -> Response:
+    """Send one GET and read its answer, whatever its status.
+
+    Args:
+        path: Path and query, encoded.
+        socket: The daemon's socket; None searches the usual places.
+        timeout: Seconds for all of it.
+        max_bytes: How many bytes the answer may have.
+
+    Raises:
+        ClientError: The daemon is not reachable, or its answer is not understood.
+    """
+    deadline = time.monotonic() + timeout  # noqa: TID251  as above
+    connection = connect(socket, deadline)
+    try:
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode("ascii")
+        )
+        return _parse(_read_to_end(connection, deadline, max_bytes))
+    except OSError as error:
+        raise connection_error(error, timeout) from None
+    finally:
+        connection.close()
+
+
+def connection_error(error: OSError, timeout: float) -> ClientError:
+    """Return the error for a connection that broke or timed out."""
+    if isinstance(error, TimeoutError):
+        return ClientError(
+            f"the daemon did not answer within {timeout:g} s",
+            exit_codes.UNREACHABLE,
+            "Is it running normally? See: journalctl -u homey-tokend",
+        )
+    return unusable_response(f"the connection broke: {error.strerror}")
+
+
+def _connect_when_queue_has_room(connection: _socket.socket, path: str, deadline: float) -> None:
     while True:
-        connection.settimeout(_left(until))
+        connection.settimeout(seconds_left(deadline))
+        try:
+            connection.connect(path)
+        except BlockingIOError:  # the daemon's queue is full (unix(7): EAGAIN)
+            time.sleep(_FULL_QUEUE_PAUSE_S)  # noqa: TID251  as above
+        else:
+            return
+
+
+def _read_to_end(connection: _socket.socket, deadline: float, max_bytes: int) -> bytes:
+    """Read until the daemon closes, which ``Connection: close`` asks for."""
+    data = bytearray()
+    while True:
+        connection.settimeout(seconds_left(deadline))
         part = connection.recv(65536)
         if not part:
-            return b"".join(parts)
-        parts.append(part)
-        size += len(part)
-        if size > most:
+            return bytes(data)
+        data += part
+        if len(data) > max_bytes:
             raise unusable_response("the answer is too large")
 
 
-def parse_response(raw: bytes, *, bare: bool) -> Response:
-    """Head and body of an answer (RFC 9112), by length, chunked, or to the end.
-
-    Args:
-        raw: All of its bytes.
-        bare: It has no body, whatever its head says.
-
-    Raises:
-        ClientError: It is no HTTP, or was cut short.
-    """
+def _parse(raw: bytes) -> Response:
+    """Split a response (RFC 9112); the daemon always sends the length of a token."""
     head, gap, body = raw.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
@@ -226,39 +161,7 @@ def parse_response(raw: bytes, *, bare: bool) -> Response:
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
-    return Response(int(code), headers, b"" if bare else _body(headers, body))
-
-
-def _body(headers: dict[str, str], body: bytes) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        return _unchunked(body)
-    length = headers.get("content-length")
-    if length is None:
-        return body
+    length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or len(body) < int(length[:12]):
         raise unusable_response("the answer was cut short")
-    return body[: int(length)]
-
-
-def _unchunked(body: bytes) -> bytes:
-    """The chunks of a body put together (RFC 9112, 7.1)."""
-    parts: list[bytes] = []
-    at = 0
-    while True:
-        end = max(at, body.find(b"\r\n", at))
-        try:
-            size = int(body[at:end].partition(b";")[0].strip(), 16)
-        except ValueError:
-            raise unusable_response("the answer was cut short") from None
-        if size == 0:
-            return b"".join(parts)
-        at = end + 2
-        if size < 0 or len(body) < at + size + 2:
-            raise unusable_response("the answer was cut short")
-        parts.append(body[at : at + size])
-        at += size + 2
-
-
-def unusable_response(message: str) -> ClientError:
-    """An answer that cannot be used counts as not reachable."""
-    return ClientError(message, exit_codes.UNREACHABLE, "See: journalctl -u homey-tokend")
+    return Response(int(code), headers, body[: int(length)])

@@ -145,6 +145,11 @@ class SinkRejected(Rejected, kind="sink_rejected"):
     """A sink does not accept the token until a person changes something."""
 
 
+def needs_action(kind: str) -> bool:
+    """Tell whether failures of this kind need a person: ``Rejected`` and its subclasses."""
+    return kind == Rejected.kind or any(kind == each.kind for each in Rejected.__subclasses__())
+
+
 class ProtocolChanged(TokendError, kind="protocol_changed"):
     """An answer that no known server gives; retried like a transient failure."""
 

@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
+from homey_tokend.core.errors import needs_action
 from homey_tokend.core.tokens import Token
 
 
@@ -33,6 +34,11 @@ class Trouble:
     remedy: str
     status: int | None = None
     count: int = 1
+
+    @property
+    def action_needed(self) -> bool:
+        """Whether it needs a person."""
+        return needs_action(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def format_homey(homey: _Document) -> str:
     rows = [
         ("token", _token(_part(homey, "token"), now)),
         ("refresh", _next(homey, now)),
-        ("trouble", _trouble(_part(homey, "trouble"), now)),
+        ("error", _trouble(_part(homey, "last_error"), now)),
         ("ends", _when(homey.get("outage_at"), now) if homey.get("outage_at") else ""),
         *(("sink", _sink(sink, now)) for sink in _list(homey.get("sinks"))),
     ]
@@ -60,7 +60,7 @@ def _trouble(trouble: _Document | None, now: datetime | None) -> str:
 
 def _sink(sink: _Document, now: datetime | None) -> str:
     target = sink.get("target")
-    trouble = _trouble(_part(sink, "trouble"), now)
+    trouble = _trouble(_part(sink, "last_error"), now)
     if trouble:
         retry = _when(sink.get("retry_at"), now)
         return f"{target}: {trouble}" + (f"\n{'':11}tried again {retry}" if retry else "")

@@ -1,8 +1,7 @@
-"""The forwarding door: ``/homeys/NAME/api/…`` is asked of the Homey, with the bearer added.
+"""The API proxy: ``/homeys/NAME/api/…`` is sent to the Homey with the bearer added.
 
-Bodies stream both ways as they are; what is checked, added and left out is said in
-``acceptable.py``, ``paths.py`` and ``fields.py``, who may call when in ``turns.py``, and when a
-Homey is asked once more in ``attempts.py``.
+Bodies stream both ways unchanged. ``target.py`` and ``headers.py`` have what is checked, added
+and removed, ``limiter.py`` how many calls are under way, ``retry.py`` when a call is repeated.
 """
 
 import asyncio
@@ -14,131 +13,121 @@ from aiohttp import web
 from homey_tokend.core.ports import Clock, TokenProvider
 from homey_tokend.core.tokens import Token
 from homey_tokend.http.errors import describe_error, host_and_port
-from homey_tokend.proxy import headers
-from homey_tokend.proxy.acceptable import check_request
+from homey_tokend.http.session import FOREIGN
 from homey_tokend.proxy.body import RequestBody
-from homey_tokend.proxy.calls import ProxyCall, ProxyLimits, failed_call, gateway_timeout
+from homey_tokend.proxy.call import ProxyCall, ProxyLimits, failed_call, gateway_timeout
+from homey_tokend.proxy.headers import response_headers
 from homey_tokend.proxy.limiter import CallLimiter
 from homey_tokend.proxy.retry import RetryingSender
-from homey_tokend.proxy.target import request_target
-from homey_tokend.proxy.tokens import ProxyTokens
-from homey_tokend.proxy.upstream import FOREIGN, Upstream
+from homey_tokend.proxy.target import check_request, request_target
+from homey_tokend.proxy.upstream import Upstream
 
 _log = structlog.get_logger()
 
 
 class Forwarder:
-    """Passes calls on.
+    """The handler of the API proxy.
 
     Args:
-        desk: Where the tokens are.
-        upstream: The way to the Homeys.
-        clock: How long a pause lasts.
-        limits: How long everything else may take.
+        provider: Where the tokens come from.
+        upstream: The HTTP session to the Homeys.
+        clock: Measures durations, and sleeps for a pause.
+        limits: How long everything may take.
     """
 
     def __init__(
         self,
-        desk: TokenProvider,
+        provider: TokenProvider,
         upstream: Upstream,
         clock: Clock,
         limits: ProxyLimits | None = None,
     ) -> None:
         self._limits = limits or ProxyLimits()
-        self._bearers = ProxyTokens(desk, self._limits.refresh)
-        self._attempts = RetryingSender(desk, self._bearers, upstream, self._limits)
+        self._sender = RetryingSender(provider, upstream, self._limits)
         self._clock = clock
-        self._turns: dict[str, CallLimiter] = {}
+        self._limiters: dict[str, CallLimiter] = {}
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Ask the Homey, and stream its answer.
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Send the request to the Homey and stream its response.
 
         1. What may not be passed on is refused: path, method, upgrade, headers.
         2. The body is read, as far as it is kept.
-        3. The call waits for its turn.
-        4. 401: the token is proved, refreshed if it is dead, and the call sent once more;
+        3. The call waits in the queue of its Homey.
+        4. 401: the token is verified, refreshed if it is dead, and the call repeated once;
            503 where it is dead and no other comes in time.
-           429: a short wait that the Homey asks for is kept, and the call sent once more.
+           429: a short wait that the Homey asks for is kept, and the call repeated once.
            Both only where the body was kept.
-        5. The answer streams; where it breaks off, so does ours.
+        5. The response streams; where it breaks off, so does ours.
 
         Raises:
-            Problem: nothing was passed on, or no answer came.
+            Problem: Nothing was passed on, or no response came.
         """
         name = request.match_info["name"]
-        self._bearers.view(name)
+        self._sender.view(name)
         target = request_target(request.raw_path, name)
         check_request(request)
-        body = await RequestBody.of(request, self._limits.silence, self._limits.whole)
+        body = await RequestBody.read(request, self._limits.silence, self._limits.total)
         call = ProxyCall(request, name, target, body)
-        turns = self._turns.get(name)
-        if turns is None:
-            turns = self._turns[name] = CallLimiter(self._limits.line, self._clock)
-        async with turns.turn(name):
-            return await self._within(call, turns)
+        limiter = self._limiters.get(name)
+        if limiter is None:
+            limiter = self._limiters[name] = CallLimiter(self._limits.queue, self._clock)
+        async with limiter.slot(name):
+            return await self._within_total(call, limiter)
 
-    async def _within(self, call: ProxyCall, turns: CallLimiter) -> web.StreamResponse:
-        """The call, within its whole time."""
-        begun = self._clock.monotonic()
+    async def _within_total(self, call: ProxyCall, limiter: CallLimiter) -> web.StreamResponse:
+        start = self._clock.monotonic()
         try:
-            async with asyncio.timeout(self._limits.whole.total_seconds()):
-                response = await self._carried(call, turns)
+            async with asyncio.timeout(self._limits.total.total_seconds()):
+                token, upstream_response = await self._sender.send(call, limiter)
+                try:
+                    response = await self._stream(call, upstream_response, token)
+                finally:
+                    upstream_response.close()
         except TimeoutError as error:
             if call.response is None:
                 raise gateway_timeout(call.homey, "the call took too long") from None
-            self._cut(call, describe_error(error, "the Homey"))
+            _abort(call, describe_error(error, "the Homey"))
             return call.response
         _log.debug(
             "call.answered",
             homey=call.homey,
             method=call.request.method,
             status=response.status,
-            ms=round(1e3 * (self._clock.monotonic() - begun)),
+            ms=round(1e3 * (self._clock.monotonic() - start)),
         )
         return response
 
-    async def _carried(self, call: ProxyCall, turns: CallLimiter) -> web.StreamResponse:
-        token, answer = await self._attempts.final(call, turns)
-        try:
-            return await self._stream(call, answer, token)
-        finally:
-            answer.close()
-
     async def _stream(
-        self, call: ProxyCall, answer: aiohttp.ClientResponse, token: Token
+        self, call: ProxyCall, upstream_response: aiohttp.ClientResponse, token: Token
     ) -> web.StreamResponse:
-        """Pass the answer on, piece by piece; the first is waited for, so that we can still say no."""
-        told, hidden = headers.response_headers(answer.headers, token.value.reveal())
-        if hidden:
-            _log.warning("call.header_dropped", homey=call.homey, count=hidden)
+        """Pass the response on; its first piece is awaited, so that a problem is still possible."""
+        headers, dropped = response_headers(upstream_response.headers, token.value.reveal())
+        if dropped:
+            _log.warning("call.header_dropped", homey=call.homey, count=dropped)
+        content = upstream_response.content
         try:
-            first = await answer.content.readany()
+            piece = await content.readany()
         except FOREIGN as error:
             problem = failed_call(call, error, host_and_port(token.url), self._limits)
         else:
-            call.response = web.StreamResponse(status=answer.status, headers=told)
-            await call.response.prepare(call.request)
+            response = web.StreamResponse(status=upstream_response.status, headers=headers)
+            call.response = response
+            await response.prepare(call.request)
             try:
-                await _pass_on(first, answer.content, call.response)
+                while piece:
+                    await response.write(piece)
+                    piece = await content.readany()
+                await response.write_eof()
             except FOREIGN as error:
-                self._cut(call, describe_error(error, host_and_port(token.url)))
-            return call.response
+                _abort(call, describe_error(error, host_and_port(token.url)))
+            return response
         raise problem
 
-    @staticmethod
-    def _cut(call: ProxyCall, reason: str) -> None:
-        """Break our answer off where the Homey's broke off: the caller must not take it for whole."""
-        transport = call.request.transport
-        if transport is None or transport.is_closing():
-            return  # the caller left
-        _log.info("call.aborted", homey=call.homey, reason=reason)
-        transport.close()
 
-
-async def _pass_on(
-    piece: bytes, content: aiohttp.StreamReader, response: web.StreamResponse
-) -> None:
-    while piece:
-        await response.write(piece)
-        piece = await content.readany()
-    await response.write_eof()
+def _abort(call: ProxyCall, reason: str) -> None:
+    """Break our response off where the Homey's broke off: it must not pass for complete."""
+    transport = call.request.transport
+    if transport is None or transport.is_closing():
+        return  # the client left
+    _log.info("call.aborted", homey=call.homey, reason=reason)
+    transport.close()

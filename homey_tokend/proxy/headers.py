@@ -1,13 +1,13 @@
-"""Header fields on their way through the door (RFC 9110, 7.6): what goes on, and what stays here."""
+"""The header fields of a call in both directions (RFC 9110, 7.6): what is passed on, and what not."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from multidict import CIMultiDict
 
 from homey_tokend.server.problems import Problem
 
-#: Meant for this one connection (RFC 9110, 7.6.1), or for a proxy on it.
+#: Meant for one connection (RFC 9110, 7.6.1), or for a proxy on it.
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -23,33 +23,40 @@ _HOP_BY_HOP = frozenset(
         "http2-settings",
     }
 )
-#: Ours to say: the bearer, the host, the framing. The door knows no cookies either way: all
-#: callers share one session.
+#: Set by us: the bearer, the host, the framing. Cookies pass in neither direction: all clients
+#: share one session.
 _NOT_SENT = _HOP_BY_HOP | {"authorization", "host", "content-length", "expect", "cookie", "via"}
-_NOT_TOLD = _HOP_BY_HOP | {"set-cookie", "set-cookie2"}
+_NOT_RETURNED = _HOP_BY_HOP | {"set-cookie", "set-cookie2"}
 
-#: How we name ourselves to the Homey (RFC 9110, 7.6.3).
+#: How the daemon names itself to the Homey (RFC 9110, 7.6.3).
 _VIA = "1.1 homey-tokend"
-#: A value with nothing in it that could end it: no control character, and no byte that is no text.
+#: A value without control characters, and without bytes that are no text.
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def request_headers(
     fields: Mapping[str, str], bearer: str, length: int | None = None
 ) -> CIMultiDict[str]:
-    """The fields for the Homey: the caller's without what is ours, and the bearer.
+    """Return the fields for the Homey: the client's without those set by us, and the bearer.
 
     Args:
-        fields: What the caller sent; a name may repeat.
+        fields: What the client sent; a name may repeat.
         bearer: The token.
-        length: The body's length where the caller told it, else None.
+        length: The body's length where it is known, else None.
 
     Raises:
         Problem: 400 ``bad-header``, where a value could end early.
     """
-    named = _named_by_connection(fields)
-    kept = CIMultiDict(_checked(fields.items(), _NOT_SENT | named))
+    dropped = _NOT_SENT | _named_by_connection(fields)
+    kept: CIMultiDict[str] = CIMultiDict()
+    for name, value in fields.items():
+        if name.lower() in dropped:
+            continue
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            detail = "a header has control characters, or bytes that are no UTF-8"
+            raise Problem(400, "bad-header", detail)
+        kept.add(name, value)
     kept["Authorization"] = f"Bearer {bearer}"
     kept["Via"] = _VIA
     if length is not None:
@@ -58,16 +65,16 @@ def request_headers(
 
 
 def response_headers(fields: Mapping[str, str], bearer: str) -> tuple[CIMultiDict[str], int]:
-    """The fields for the caller, and how many were left out because the token stood in them.
+    """Return the fields for the client, and how many were dropped as unsafe.
 
     Args:
         fields: What the Homey sent.
-        bearer: The token, which no caller gets to see.
+        bearer: The token, which no client gets to see.
     """
-    left_out = _NOT_TOLD | _named_by_connection(fields)
+    dropped = _NOT_RETURNED | _named_by_connection(fields)
     if "Transfer-Encoding" in fields:
-        left_out |= {"content-length"}  # RFC 9112, 6.3: the coding rules
-    passing = [(name, value) for name, value in fields.items() if name.lower() not in left_out]
+        dropped |= {"content-length"}  # RFC 9112, 6.3: the coding decides
+    passing = [(name, value) for name, value in fields.items() if name.lower() not in dropped]
     safe = [
         (name, value)
         for name, value in passing
@@ -76,24 +83,8 @@ def response_headers(fields: Mapping[str, str], bearer: str) -> tuple[CIMultiDic
     return CIMultiDict(safe), len(passing) - len(safe)
 
 
-def _checked(
-    fields: Iterable[tuple[str, str]], left_out: frozenset[str]
-) -> Iterable[tuple[str, str]]:
-    for name, value in fields:
-        if name.lower() in left_out:
-            continue
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise Problem(
-                400,
-                "bad-header",
-                "a header holds control characters, or bytes that are no UTF-8",
-                kind="bad_header",
-            )
-        yield name, value
-
-
 def _named_by_connection(fields: Mapping[str, str]) -> frozenset[str]:
-    """What Connection names is for this connection, too (RFC 9110, 7.6.1)."""
+    """Return what ``Connection`` names, which is for one connection, too (RFC 9110, 7.6.1)."""
     if "Connection" not in fields:
         return frozenset()
     named = ",".join(value for name, value in fields.items() if name.lower() == "connection")

@@ -1,7 +1,7 @@
-"""Who may call one Homey now: a few at once, the others in line.
+"""The calls to one Homey: a few at once, the others in a queue.
 
 A Homey answers "Too many requests" after a handful of calls (``docs/wire.md`` C),
-so it is asked a few things at a time, in the order in which they came.
+so it is sent a few at a time, in the order in which they came.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from datetime import timedelta
 from homey_tokend.core.ports import Clock
 from homey_tokend.server.problems import Problem
 
-#: When to come again where the line is full: the line moves about this fast.
+#: When to ask again where the queue is full, in seconds: it moves about this fast.
 _RETRY_S = 5
 
 
 @dataclass(frozen=True, slots=True)
 class LimiterSettings:
-    """How a Homey is spared.
+    """The limits for one Homey.
 
     Args:
         at_once: How many calls are under way at most.
@@ -34,77 +34,77 @@ class LimiterSettings:
 
 
 class CallLimiter:
-    """The line before one Homey; first come, first served.
+    """The queue of one Homey; first come, first served.
 
     Args:
-        line: Its bounds.
-        clock: Whose ``sleep`` a pause lasts.
+        settings: Its limits.
+        clock: Sleeps for a pause.
     """
 
-    def __init__(self, line: LimiterSettings, clock: Clock) -> None:
-        self._line = line
+    def __init__(self, settings: LimiterSettings, clock: Clock) -> None:
+        self._settings = settings
         self._clock = clock
         self._under_way = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._pauses = 0
 
     @asynccontextmanager
-    async def turn(self, homey: str) -> AsyncIterator[None]:
-        """Hold a turn, waiting for it in line.
+    async def slot(self, homey: str) -> AsyncIterator[None]:
+        """Hold one of the slots, after waiting for it in the queue.
 
         Args:
             homey: The Homey's name, for the problem.
 
         Raises:
-            Problem: 503 ``busy``, the line is full or did not move in time.
+            Problem: 503 ``busy``, the queue is full or did not move in time.
         """
-        await self._take(homey)
+        await self._acquire(homey)
         try:
             yield
         finally:
             self._under_way -= 1
-            self._let_in()
+            self._admit_waiting()
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long; meanwhile nobody else is let in."""
+        """Wait for so long; no other call begins meanwhile."""
         self._pauses += 1
         try:
             await self._clock.sleep(seconds)
         finally:
             self._pauses -= 1
-            self._let_in()
+            self._admit_waiting()
 
-    async def _take(self, homey: str) -> None:
-        if self._free() and not self._waiting:
+    async def _acquire(self, homey: str) -> None:
+        if self._has_slot() and not self._waiting:
             self._under_way += 1
             return
-        if len(self._waiting) >= self._line.queued:
-            raise _busy(homey, f"{self._line.queued} calls are waiting already")
+        if len(self._waiting) >= self._settings.queued:
+            raise _busy(homey, f"{self._settings.queued} calls are waiting already")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
-            async with asyncio.timeout(self._line.wait.total_seconds()):
+            async with asyncio.timeout(self._settings.wait.total_seconds()):
                 await place
         except BaseException as error:
-            self._leave(place)
+            self._give_up(place)
             if isinstance(error, TimeoutError):
-                waited = f"{self._line.wait.total_seconds():g} s"
-                raise _busy(homey, f"no turn came within {waited}") from None
+                waited = f"{self._settings.wait.total_seconds():g} s"
+                raise _busy(homey, f"no call ended within {waited}") from None
             raise
 
-    def _leave(self, place: "asyncio.Future[None]") -> None:
-        """Whoever gives up leaves the line, or the turn that it was just given."""
+    def _give_up(self, place: "asyncio.Future[None]") -> None:
+        """Leave the queue, or return the slot that was just given."""
         if place in self._waiting:
             self._waiting.remove(place)
         elif place.done() and not place.cancelled():
             self._under_way -= 1
-            self._let_in()
+            self._admit_waiting()
 
-    def _free(self) -> bool:
-        return not self._pauses and self._under_way < self._line.at_once
+    def _has_slot(self) -> bool:
+        return not self._pauses and self._under_way < self._settings.at_once
 
-    def _let_in(self) -> None:
-        while self._free() and self._waiting:
+    def _admit_waiting(self) -> None:
+        while self._has_slot() and self._waiting:
             place = self._waiting.popleft()
             if not place.done():
                 self._under_way += 1
@@ -116,7 +116,6 @@ def _busy(homey: str, why: str) -> Problem:
         503,
         "busy",
         f"{homey} is busy: {why}",
-        kind="busy",
         retry_after=_RETRY_S,
         more={"homey": homey, "remedy": "Send fewer calls at a time."},
     )

@@ -1,4 +1,4 @@
-"""Which path on the Homey a request asks for: under ``/api/``, whoever decodes it and how often.
+"""Which requests are passed on: their method, and a path that stays under ``/api/``.
 
 What is checked is the request target as it came: routers and URL classes fold
 ``%2e%2e`` away, and the Homey, or what stands before it, may fold once more.
@@ -7,26 +7,52 @@ What is checked is the request target as it came: routers and URL classes fold
 import re
 from urllib.parse import unquote_to_bytes
 
-from homey_tokend.server.problems import Problem
+from aiohttp import web
 
-#: How long may the target be? aiohttp's server reads lines of 8190 bytes; Homeys do not take more.
-LONGEST = 8000
-#: How often may a path be percent-encoded? Nobody means more than twice.
-_LAYERS = 4
+from homey_tokend.server.problems import Problem, method_not_allowed
+
+#: TRACE is not among them: its response would show the bearer (RFC 9110, 9.3.8).
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+#: Offers that a client can do without: HTTP/2, as curl --http2 makes it.
+_IGNORED_UPGRADES = frozenset({"", "h2c"})
+#: How many characters may the target have? aiohttp's server reads lines of 8190 bytes; Homeys do
+#: not accept more.
+MAX_LENGTH = 8000
+#: How many times may a path be percent-encoded? More than twice is never meant.
+_MAX_LAYERS = 4
 
 _TARGET = re.compile(r"[!-~]+")
-#: What cannot be decoded or folded into anything else, and most paths are.
+#: A path that cannot be decoded or folded into anything else, as most paths are.
 _PLAIN = re.compile(r"(?:/[\w:~-]+)+/?", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def request_target(raw_path: str, homey: str) -> str:
-    """The path and query to ask the Homey for, exactly as they came.
+def check_request(request: web.Request) -> None:
+    """Check the method, and that no change of protocol is asked for.
 
-    In this order refused: another form than ``/homeys/NAME/api/…`` (an absolute
-    URL, say), characters that belong encoded, a fragment, a broken escape, an
-    empty segment (``//``), and whatever is ``.``, ``..``, a slash, a backslash or
-    a control character when it is decoded, however often.
+    Raises:
+        Problem: 405 ``method-not-allowed``, or 501 ``no-upgrade``.
+    """
+    if request.method not in METHODS:
+        raise method_not_allowed(request.method, ", ".join(METHODS))
+    # The protocols that the client would change to (RFC 9110, 7.8).
+    offered = ",".join(request.headers.getall("Upgrade", ()))
+    if not _IGNORED_UPGRADES.issuperset(name.strip().lower() for name in offered.split(",")):
+        raise Problem(
+            501,
+            "no-upgrade",
+            "websockets and other upgrades are not passed on; "
+            "take the token and connect to the Homey's own url",
+        )
+
+
+def request_target(raw_path: str, homey: str) -> str:
+    """Return the path and query to ask the Homey for, exactly as they came.
+
+    Refused are, in this order: another form than ``/homeys/NAME/api/…`` (an absolute URL for
+    example), characters that belong encoded, a fragment, a broken escape, an empty segment
+    (``//``), and whatever is ``.``, ``..``, a slash, a backslash or a control character when it
+    is decoded, however often.
 
     Args:
         raw_path: The request target as it came (RFC 9112, 3.2).
@@ -38,47 +64,47 @@ def request_target(raw_path: str, homey: str) -> str:
     Raises:
         Problem: 400 ``bad-path``.
     """
-    before = f"/homeys/{homey}"
-    if not raw_path.startswith(f"{before}/api/"):
-        raise _bad(f"the path must begin with {before}/api/, written plainly")
-    target = raw_path[len(before) :]
-    if len(target) > LONGEST:
-        raise _bad(f"the path is longer than {LONGEST} characters")
+    prefix = f"/homeys/{homey}"
+    if not raw_path.startswith(f"{prefix}/api/"):
+        raise _bad_path(f"the path must begin with {prefix}/api/, written plainly")
+    target = raw_path[len(prefix) :]
+    if len(target) > MAX_LENGTH:
+        raise _bad_path(f"the path is longer than {MAX_LENGTH} characters")
     if not _TARGET.fullmatch(target):
-        raise _bad("characters beyond printable ASCII must be percent-encoded")
+        raise _bad_path("characters beyond printable ASCII must be percent-encoded")
     if "#" in target:
-        raise _bad("a fragment (#) is not for a server")
-    _check(target.partition("?")[0])
+        raise _bad_path("a fragment (#) is not for a server")
+    path = target.partition("?")[0]
+    if not _PLAIN.fullmatch(path):
+        _check_path(path)
     return target
 
 
-def _check(path: str) -> None:
-    if _PLAIN.fullmatch(path):
-        return
+def _check_path(path: str) -> None:
     if _BROKEN_ESCAPE.search(path):
-        raise _bad("a % must be followed by two hex digits")
+        raise _bad_path("a % must be followed by two hex digits")
     layer = path.encode("ascii")
-    for _ in range(_LAYERS):
+    for _ in range(_MAX_LAYERS):
         _check_layer(layer, path.count("/"))
         decoded = unquote_to_bytes(layer)
         if decoded == layer:
             return
         layer = decoded
-    raise _bad("the path is encoded again and again")
+    raise _bad_path("the path is encoded too many times")
 
 
 def _check_layer(layer: bytes, slashes: int) -> None:
-    """One stage of decoding: as many slashes as there were, and no segment that leads elsewhere."""
+    """Check one stage of decoding: no slash more than before, and no segment that climbs."""
     if layer.count(b"/") != slashes or b"\\" in layer:
-        raise _bad("slashes and backslashes must not be encoded or turned round")
+        raise _bad_path("encoded slashes and backslashes are not passed on")
     if any(byte < 0x20 or byte == 0x7F for byte in layer):
-        raise _bad("control characters have no place in a path")
+        raise _bad_path("control characters are not allowed in a path")
     first, *segments = layer.split(b"/")
     if first or b"" in segments[:-1]:
-        raise _bad("empty segments (//) are not forwarded")
+        raise _bad_path("empty segments (//) are not passed on")
     if any(segment.partition(b";")[0].strip() in {b".", b".."} for segment in segments):
-        raise _bad("a path may not climb (. and ..)")
+        raise _bad_path("a path may not climb (. and ..)")
 
 
-def _bad(detail: str) -> Problem:
-    return Problem(400, "bad-path", f"this path is not forwarded: {detail}", kind="bad_path")
+def _bad_path(detail: str) -> Problem:
+    return Problem(400, "bad-path", f"this path is not passed on: {detail}")

@@ -1,7 +1,6 @@
-"""The door's way to the Homeys: one session, kept connections, nothing done behind our back.
+"""The HTTP session to the Homeys, with connections that are kept for the next call.
 
-The rules are those of ``transport.py``, but that bodies stream, bytes pass as they
-are, and connections are kept for the next call.
+The rules are those of ``http/transport.py``, except that bodies stream and bytes pass unchanged.
 """
 
 import ssl
@@ -9,29 +8,23 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 
 import aiohttp
-from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from homey_tokend.http.proxy_env import ProxySettings
-from homey_tokend.http.resolver import DaemonThreadResolver
+from homey_tokend.http.session import open_session, tls_context
 
-#: What may come out of a call: of aiohttp, its parser, the system, and a URL that is none.
-FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
-
-#: How long is an idle connection kept? A hub on Node closes it after 5 s, and a call that goes
-#: out just then finds it closed.
-_KEPT_S = 4.0
-#: The longest header that a Homey may answer with.
-_LONGEST_HEADER = 16 * 1024
-#: What aiohttp would add by itself where the caller sent none.
+#: How many seconds is an idle connection kept? A Homey closes it after 5 s, and a call that is
+#: sent just then finds it closed.
+_KEEPALIVE_S = 4.0
+#: What aiohttp would add where the client sent none.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
 class Upstream:
-    """Calls Homeys.
+    """Sends calls to Homeys.
 
-    Build it before the event loop runs: reading the certificates takes some 20 ms.
+    Create it before the event loop runs: reading the certificates takes some 20 ms.
 
     Args:
         environ: Where proxies are looked up.
@@ -41,42 +34,41 @@ class Upstream:
     def __init__(
         self, environ: Mapping[str, str], *, ssl_context: ssl.SSLContext | None = None
     ) -> None:
-        self._ssl = ssl_context or ssl.create_default_context()
-        self._ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._ssl = tls_context(ssl_context)
         self._proxies = ProxySettings(environ)
         self._session: aiohttp.ClientSession | None = None
 
-    async def ask(
+    async def send(
         self,
         method: str,
         url: URL,
-        fields: CIMultiDict[str],
+        headers: CIMultiDict[str],
         data: bytes | AsyncIterator[bytes] | None,
         *,
         connect: timedelta,
         silence: timedelta,
     ) -> aiohttp.ClientResponse:
-        """Send one request and return once the answer's head is there.
+        """Send one request and return once the head of the response is there.
 
-        aiohttp sends an idempotent one whose body can be sent again once more where a
-        kept connection turns out to be closed; nothing else is repeated here.
+        aiohttp repeats an idempotent one whose body can be sent again where a kept connection
+        turns out to be closed; nothing else is repeated here.
 
         Args:
             method: Its method.
             url: Its URL, encoded.
-            fields: All its header fields.
+            headers: All its header fields.
             data: Its body.
-            connect: How long a connection (TCP, TLS) may take.
-            silence: How long the Homey may say nothing.
+            connect: How long connecting (TCP, TLS) may take.
+            silence: How long the Homey may send nothing.
 
         Raises:
-            FOREIGN: No answer.
+            FOREIGN: No response (``http.session``).
         """
         proxy = self._proxies.of(url)
-        return await self._opened().request(
+        return await self._open().request(
             method,
             url,
-            headers=fields,
+            headers=headers,
             data=data,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
@@ -89,27 +81,18 @@ class Upstream:
         )
 
     async def close(self) -> None:
-        """Break off what is under way."""
+        """Close the session; calls under way end."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        """The session, made at the first call: it belongs to the running loop."""
+    def _open(self) -> aiohttp.ClientSession:
+        """Return the session, made at the first call: it belongs to the running loop."""
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                ssl=self._ssl,
-                resolver=DaemonThreadResolver(),
-                limit=0,  # how many at once is a matter of turns.py
-                keepalive_timeout=_KEPT_S,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
+            self._session = open_session(
+                self._ssl,
+                connections=0,  # limiter.py decides how many run at once
+                kept_s=_KEEPALIVE_S,
                 skip_auto_headers=_NOT_ADDED,
-                max_line_size=_LONGEST_HEADER,
-                max_field_size=_LONGEST_HEADER,
             )
         return self._session

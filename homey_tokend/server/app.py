@@ -1,7 +1,7 @@
-"""The routes: read snapshots, wake keepers, say plainly what is wrong.
+"""The routes of the socket API and of the status port.
 
-A cached token is answered without waiting for anything, and with as little work
-as can be: no middleware, the text kept ready from one request to the next.
+A held token is answered without waiting for anything and with as little work as possible: no
+middleware, and the text is kept from one request to the next.
 """
 
 import asyncio
@@ -10,19 +10,20 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from homey_tokend.core.ports import TokenProvider
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
-from homey_tokend.server import documents, problems
-from homey_tokend.server.connections import Connection
-from homey_tokend.server.monitoring import MonitoringRoutes, Telemetry
+from homey_tokend.server import documents, problems, status_page
+from homey_tokend.server.connections import connection_of
+from homey_tokend.server.event_stream import EventStream
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.problems import Problem
-from homey_tokend.server.query import BARE, TokenQuery, token_query, wait_query
+from homey_tokend.server.query import PLAIN, TokenQuery, token_query, wait_query
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: Looks at a request before it is served: None lets it pass, a Problem is its answer.
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+#: Looks at a request before it is served: None admits it, a Problem is its answer.
 RequestCheck = Callable[[web.Request], Problem | None]
 
 _log = structlog.get_logger()
@@ -30,166 +31,107 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 def reject_browsers(request: web.Request) -> Problem | None:
-    """Refuse what a browser sends: no web page drives a daemon, through whatever proxy."""
+    """Reject what a browser sends: no web page may drive the daemon, through whatever proxy."""
     headers = request.headers
     if "Origin" in headers or "Referer" in headers:
-        return Problem(
-            403, "web-page", "requests of web pages are refused (Origin, Referer)", kind="web_page"
-        )
+        detail = "requests of web pages are refused (Origin, Referer)"
+        return Problem(403, "web-page", detail)
     return None
 
 
 class Api:
-    """The socket API over a Desk.
+    """The socket API over a token provider.
 
     Args:
-        desk: Whom to ask.
+        provider: Where tokens and views come from.
         version: The program's version, for ``/status``.
-        gates: What every request on the socket must pass, in this order.
-        forward: The forwarding door; None leaves it out.
-        call_gates: What a request to the door must pass; None: the same as all others.
-        watched: What there is to see besides the Homeys.
+        checks: What every request on the socket must pass, in this order.
+        proxy: The handler of the API proxy; None leaves its route out.
+        proxy_checks: What a request to the API proxy must pass; None: the same as all others.
+        monitoring: Events and metrics.
     """
 
     def __init__(
         self,
-        desk: TokenProvider,
+        provider: TokenProvider,
         *,
         version: str,
-        gates: tuple[RequestCheck, ...] = (reject_browsers,),
-        forward: _Handler | None = None,
-        call_gates: tuple[RequestCheck, ...] | None = None,
-        watched: Telemetry | None = None,
+        checks: tuple[RequestCheck, ...] = (reject_browsers,),
+        proxy: Handler | None = None,
+        proxy_checks: tuple[RequestCheck, ...] | None = None,
+        monitoring: Monitoring | None = None,
     ) -> None:
-        self._desk = desk
-        self._forward = forward
+        self._provider = provider
         self._version = version
-        self._gates = gates
-        self._call_gates = gates if call_gates is None else call_gates
-        self._watched = watched or Telemetry()
-        self._watching = MonitoringRoutes(desk, version, self._watched)
-        self._ready: dict[str, tuple[Token, bytes]] = {}
+        self._checks = checks
+        self._proxy = proxy
+        self._proxy_checks = checks if proxy_checks is None else proxy_checks
+        self._monitoring = monitoring or Monitoring()
+        self._texts: dict[str, tuple[Token, bytes]] = {}
 
     def app(self) -> web.Application:
-        """The application for the unix socket: every route."""
+        """Return the application for the unix socket: every route."""
         app = web.Application()
-        if self._forward is not None:
-            # First, since aiohttp tries all below /homeys in turn, and calls are the many.
-            door = app.router.add_resource("/homeys/{name}/api/{rest:.*}")
-            self._route(door, "*", self._forward, self._call_gates)
+        if self._proxy is not None:
+            # First, since aiohttp tries all below /homeys in turn, and these requests are the many.
+            resource = app.router.add_resource("/homeys/{name}/api/{rest:.*}")
+            resource.add_route("*", _checked(self._proxy, self._proxy_checks))
         for method, path, handler in (
             ("GET", "/token", self._token),
-            ("GET", "/homeys/{name}/token", self._homey_token),
+            ("GET", "/homeys/{name}/token", self._token),
             ("POST", "/homeys/{name}/refresh", self._refresh),
             ("GET", "/homeys/{name}", self._homey),
             ("GET", "/status", self._status),
             ("GET", "/healthz", self._healthz),
             ("GET", "/readyz", self._readyz),
-            ("GET", "/metrics", self._watching.metrics),
-            ("GET", "/events", self._watching.events(app)),
+            ("GET", "/metrics", self._metrics),
+            ("GET", "/events", self._events(app)),
         ):
-            self._add(app, method, path, handler, self._gates)
-        self._route(app.router.add_resource("/{rest:.*}"), "*", _unknown_path, self._gates)
+            _add(app, method, path, handler, self._checks)
+        _add_unknown(app, self._checks)
         return app
 
     def http_app(self) -> web.Application:
-        """The small application for ``http.listen``: to be looked at, nothing secret."""
+        """Return the application for ``http.listen``: read-only, and without secrets."""
         app = web.Application()
-        self._add(app, "GET", "/healthz", self._healthz, ())
-        self._add(app, "GET", "/readyz", self._readyz, ())
-        self._add(app, "GET", "/metrics", self._watching.metrics, ())
-        self._add(app, "GET", "/", self._watching.page, ())
-        self._route(app.router.add_resource("/{rest:.*}"), "*", _unknown_path, ())
+        for path, handler in (
+            ("/healthz", self._healthz),
+            ("/readyz", self._readyz),
+            ("/metrics", self._metrics),
+            ("/", self._page),
+        ):
+            _add(app, "GET", path, handler, ())
+        _add_unknown(app, ())
         return app
 
-    def _add(
-        self,
-        app: web.Application,
-        method: str,
-        path: str,
-        handler: _Handler,
-        gates: tuple[RequestCheck, ...],
-    ) -> None:
-        allowed = ("GET", "HEAD") if method == "GET" else (method,)
-        resource = app.router.add_resource(path)
-        for verb in allowed:
-            self._route(resource, verb, handler, gates)
-        self._route(resource, "*", _wrong_method(", ".join(allowed)), gates)
-
-    def _route(
-        self, resource: web.Resource, verb: str, handler: _Handler, gates: tuple[RequestCheck, ...]
-    ) -> None:
-        unmet = self._gated(_unmet, gates)
-
-        async def expected(request: web.Request) -> web.StreamResponse | None:
-            """Asked by aiohttp before the handler where there is an ``Expect``."""
-            if request.version < HttpVersion11:
-                return None
-            if request.headers["Expect"].lower() != "100-continue":
-                return await unmet(request)
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0  # of the answer itself nothing is sent yet
-            return None
-
-        resource.add_route(verb, self._gated(handler, gates), expect_handler=expected)
-
-    @staticmethod
-    def _gated(handler: _Handler, gates: tuple[RequestCheck, ...]) -> _Handler:
-        async def gated(request: web.Request) -> web.StreamResponse:
-            guest = request.protocol
-            if isinstance(guest, Connection):
-                guest.busy()
-            try:
-                for gate in gates:
-                    problem = gate(request)
-                    if problem is not None:
-                        return problem.response()
-                return await handler(request)
-            except Problem as problem:
-                return problem.response()
-            except Exception as error:  # noqa: BLE001  a bug is answered and logged, not sent out
-                _log.error("request.failed", error=type(error).__name__, exc_info=error)
-                return Problem(500, "bug", "a fault of the daemon", kind="bug").response()
-            finally:
-                if isinstance(guest, Connection):
-                    guest.idle()
-
-        return gated
-
     async def _token(self, request: web.Request) -> web.Response:
-        ask = token_query(request)
-        name = self._only() if ask.homey is None else ask.homey
-        held = self._held(name, ask)
-        return await self._serve(name, ask) if held is None else held
-
-    async def _homey_token(self, request: web.Request) -> web.Response:
-        name, ask = request.match_info["name"], token_query(request)
-        held = self._held(name, ask)
-        return await self._serve(name, ask) if held is None else held
-
-    def _held(self, name: str, ask: TokenQuery) -> web.Response | None:
-        """The held token as text, where it will do: what is asked by far the most."""
-        if ask is not BARE or (token := self._view(name).token) is None:
-            return None
-        left = (token.expires_at - self._desk.now()).total_seconds()
-        return self._as_text(name, token, int(left)) if left > 0 else None
-
-    async def _serve(self, name: str, ask: TokenQuery) -> web.Response:
+        query = token_query(request)
+        name = request.match_info.get("name", query.homey)
+        if name is None:
+            name = self._only_homey()
+        if query is PLAIN and (token := self._view(name).token) is not None:
+            # What is asked by far the most often: the held token as text.
+            left = (token.expires_at - self._provider.now()).total_seconds()
+            if left > 0:
+                return self._text_response(name, token, int(left))
         view = self._view(name)
-        now = self._desk.now()
-        if ask.wait is not None and not _lasts(view, now, ask):
-            view = await self._desk.token_for(name, ask.min_ttl, ask.wait)
-            now = self._desk.now()
+        now = self._provider.now()
+        if query.wait is not None and not _lasts(view, now, query):
+            view = await self._provider.token_for(name, query.min_ttl, query.wait)
+            now = self._provider.now()
         token = view.token
         if token is None or not token.valid(now):
             raise problems.no_token(view, now)
-        if ask.as_json:
+        if query.as_json:
             return _json(documents.token_document(name, token, now))
-        return self._as_text(name, token, documents.seconds_left(token, now))
+        return self._text_response(name, token, documents.seconds_left(token, now))
 
-    def _as_text(self, name: str, token: Token, left_s: int) -> web.Response:
+    def _text_response(self, name: str, token: Token, left_s: int) -> web.Response:
+        cached = self._texts.get(name)
+        if cached is None or cached[0] is not token:
+            cached = self._texts[name] = (token, token.value.reveal().encode() + b"\n")
         return web.Response(
-            body=self._text(name, token),
+            body=cached[1],
             headers={
                 "Content-Type": "text/plain; charset=utf-8",
                 "Cache-Control": "no-store",
@@ -197,73 +139,146 @@ class Api:
             },
         )
 
-    def _text(self, name: str, token: Token) -> bytes:
-        ready = self._ready.get(name)
-        if ready is None or ready[0] is not token:
-            ready = (token, token.value.reveal().encode() + b"\n")
-            self._ready[name] = ready
-        return ready[1]
-
     async def _homey(self, request: web.Request) -> web.Response:
         view = self._view(request.match_info["name"])
-        return _json(documents.homey_document(view, self._desk.now()))
+        return _json(documents.homey_document(view, self._provider.now()))
 
     async def _status(self, _request: web.Request) -> web.Response:
-        views = [self._desk.view(name) for name in self._desk.names()]
-        document = documents.status_document(views, self._desk.now(), self._version)
-        return _json({**document, "readers": dict(self._watched.visits)})
+        document = documents.status_document(self._views(), self._provider.now(), self._version)
+        return _json(
+            {**document, "requests_by_user": dict(self._monitoring.access.requests_by_user)}
+        )
 
     async def _refresh(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         wait = wait_query(request)
         self._view(name)
-        # Shielded: who asks may leave, and what is written down meanwhile is written whole.
-        refreshed = await asyncio.shield(self._desk.refresh(name, wait))
-        view, now = refreshed.view, self._desk.now()
-        if refreshed.too_soon is not None:
-            raise problems.too_soon(view, refreshed.too_soon, now)
-        if not refreshed.done and not view.refreshing:
+        # Shielded: the client may leave, and what is saved meanwhile is saved completely.
+        result = await asyncio.shield(self._provider.refresh(name, wait))
+        view, now = result.view, self._provider.now()
+        if result.too_soon is not None:
+            raise problems.too_soon(view, result.too_soon, now)
+        if not result.done and not view.refreshing:
             raise problems.not_refreshed(view, now)
-        document = {"refreshed": refreshed.done, **documents.homey_document(view, now)}
-        return _json(document, status=200 if refreshed.done else 202)
+        document = {"refreshed": result.done, **documents.homey_document(view, now)}
+        return _json(document, status=200 if result.done else 202)
 
     async def _healthz(self, _request: web.Request) -> web.Response:
-        if not self._desk.alive():
-            raise Problem(503, "stalled", "the daemon's schedule stands still", kind="stalled")
+        if not self._provider.alive():
+            raise Problem(503, "stalled", "the daemon's schedule stands still")
         return web.Response(text="ok\n", headers=_NO_STORE)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        now = self._desk.now()
-        views = [self._desk.view(name) for name in self._desk.names()]
-        lacking = [view for view in views if view.token is None or not view.token.valid(now)]
-        if lacking:
-            names = [view.name for view in lacking]
+        now = self._provider.now()
+        missing = [
+            view for view in self._views() if view.token is None or not view.token.valid(now)
+        ]
+        if missing:
+            names = [view.name for view in missing]
             raise Problem(
                 503,
                 "not-ready",
                 f"no valid token is held for {', '.join(names)}",
-                kind="not_ready",
-                retry_after=min(problems.seconds_to_next_try(view, now) for view in lacking),
+                retry_after=min(problems.seconds_to_next_try(view, now) for view in missing),
                 more={"homeys": names},
             )
         return web.Response(text="ready\n", headers=_NO_STORE)
 
-    def _only(self) -> str:
-        names = self._desk.names()
+    def _events(self, app: web.Application) -> Handler:
+        """Return the handler of ``/events``; the end of the application ends its streams."""
+        stream = EventStream(self._monitoring.events, self._monitoring.keepalive)
+
+        async def close(_app: web.Application) -> None:
+            stream.close()
+
+        async def events(request: web.Request) -> web.StreamResponse:
+            homeys = request.query.getall("homey", [])
+            for name in homeys:
+                self._view(name)
+            return await stream.serve(request, frozenset(homeys))
+
+        app.on_shutdown.append(close)
+        return events
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        body, content_type = await self._monitoring.scrape(
+            self._provider, self._version, request.headers.get("Accept", "")
+        )
+        return web.Response(body=body, headers={"Content-Type": content_type, **_NO_STORE})
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        text = status_page.render(self._views(), self._provider.now(), self._version)
+        return web.Response(body=text.encode(), headers=status_page.HEADERS)
+
+    def _only_homey(self) -> str:
+        names = self._provider.names()
         if len(names) != 1:
             raise problems.homey_required(list(names))
         return names[0]
 
     def _view(self, name: str) -> View:
         try:
-            return self._desk.view(name)
+            return self._provider.view(name)
         except KeyError:
-            raise problems.unknown_homey(name, list(self._desk.names())) from None
+            raise problems.unknown_homey(name, list(self._provider.names())) from None
+
+    def _views(self) -> list[View]:
+        return [self._provider.view(name) for name in self._provider.names()]
 
 
-def _lasts(view: View, now: datetime, ask: TokenQuery) -> bool:
+def _checked(handler: Handler, checks: tuple[RequestCheck, ...]) -> Handler:
+    """Return a handler that checks the request first and answers errors as problems."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        connection = connection_of(request)
+        connections = connection.connections
+        connections.mark_busy(connection)
+        try:
+            for check in checks:
+                problem = check(request)
+                if problem is not None:
+                    return problem.response()
+            return await handler(request)
+        except Problem as problem:
+            return problem.response()
+        except Exception as error:  # noqa: BLE001  a bug is answered and logged, not sent out
+            _log.error("request.failed", error=type(error).__name__, exc_info=error)
+            return Problem(500, "internal-error", "a fault of the daemon").response()
+        finally:
+            connections.mark_idle(connection)
+
+    return checked
+
+
+def _add(
+    app: web.Application,
+    method: str,
+    path: str,
+    handler: Handler,
+    checks: tuple[RequestCheck, ...],
+) -> None:
+    allowed = ("GET", "HEAD") if method == "GET" else (method,)
+    resource = app.router.add_resource(path)
+    for verb in allowed:
+        resource.add_route(verb, _checked(handler, checks))
+
+    async def wrong_method(request: web.Request) -> web.Response:
+        raise problems.method_not_allowed(request.method, ", ".join(allowed))
+
+    resource.add_route("*", _checked(wrong_method, checks))
+
+
+def _add_unknown(app: web.Application, checks: tuple[RequestCheck, ...]) -> None:
+    async def unknown_path(_request: web.Request) -> web.Response:
+        detail = "nothing is served at this path; see /status for the Homeys"
+        raise Problem(404, "unknown-path", detail)
+
+    app.router.add_resource("/{rest:.*}").add_route("*", _checked(unknown_path, checks))
+
+
+def _lasts(view: View, now: datetime, query: TokenQuery) -> bool:
     token = view.token
-    return token is not None and token.valid(now) and token.left(now) >= ask.min_ttl
+    return token is not None and token.valid(now) and token.left(now) >= query.min_ttl
 
 
 def _json(document: object, *, status: int = 200) -> web.Response:
@@ -272,35 +287,4 @@ def _json(document: object, *, status: int = 200) -> web.Response:
         body=json.dumps(document).encode() + b"\n",
         content_type="application/json",
         headers=_NO_STORE,
-    )
-
-
-def _wrong_method(allow: str) -> _Handler:
-    async def wrong_method(request: web.Request) -> web.Response:
-        raise Problem(
-            405,
-            "method-not-allowed",
-            f"{request.method[:16]} is not served here; allowed: {allow}",
-            kind="method_not_allowed",
-            more={"allow": allow},
-        )
-
-    return wrong_method
-
-
-async def _unmet(_request: web.Request) -> web.Response:
-    raise Problem(
-        417,
-        "unmet-expectation",
-        "of all that Expect can ask for only 100-continue is met",
-        kind="unmet_expectation",
-    )
-
-
-async def _unknown_path(_request: web.Request) -> web.Response:
-    raise Problem(
-        404,
-        "unknown-path",
-        "nothing is served at this path; see /status for the Homeys",
-        kind="unknown_path",
     )

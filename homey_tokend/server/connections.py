@@ -1,15 +1,19 @@
-"""The connections of the API: who is behind each, which idle longest, and no more than fit.
+"""The connections of the API: accepting them, and no more of them than fit.
 
-Every open file counts against one limit (RLIMIT_NOFILE). A daemon that has used
-it up can open no state file and reach no Homey, and new clients hang. So the
-connections stay below it by a reserve, and where one too many comes, the one
-that was idle longest makes room.
+Every open file counts against one limit (RLIMIT_NOFILE). A daemon at that limit can open no
+state file and reach no Homey, and new clients hang. So the connections stay below it by a
+reserve, and where one too many comes, the one that was idle longest is closed.
+
+asyncio's own server stops listening for a second at EMFILE and logs an error for each client
+that waits; here the connection that was idle longest makes room.
 """
 
 import asyncio
+import errno
+import socket
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -18,129 +22,197 @@ from homey_tokend.server.peer_credentials import Peer, read_peer
 
 #: How many connections at most, however many files may be open? One costs some 10 KB.
 MAX_CONNECTIONS = 4096
-#: How many open files are kept for state, sinks, hosts and their look-ups; less of a low limit.
+#: How many open files are reserved for state, sinks, hosts and name resolution; at most half of
+#: a low limit.
 RESERVE = 256
-#: How often is it logged that the house is full, in seconds?
-_LOGGED_EVERY_S = 60.0
+#: How many seconds between two log lines that say that there is no room?
+_LOG_INTERVAL_S = 60.0
+#: How many new clients are accepted in one turn of the loop? Nobody is served meanwhile.
+_ACCEPTED_AT_ONCE = 32
+#: How many seconds to wait before the next accept where no file is left?
+_PAUSE_S = 0.1
+#: How many connections are closed then: for the client, and some for the daemon itself.
+_CLOSED_AT_ONCE = 8
+#: accept(2): no file, buffer or memory is left; each may pass.
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 _log = structlog.get_logger()
 
 
 def connection_limit(open_files: int) -> int:
-    """How many connections fit where so many files may be open."""
+    """Return how many connections fit where so many files may be open."""
     return max(1, min(MAX_CONNECTIONS, open_files - min(RESERVE, open_files // 2)))
 
 
-def _nobody() -> None:
-    """Nobody is told."""
+def _ignore() -> None:
+    pass
 
 
 class Connections:
-    """All connections of the daemon, in the order in which they fell idle.
+    """All connections of the daemon, in the order in which they became idle.
 
-    Args:
-        most: How many there may be.
-        turned_out: Called for each that has to leave to make room.
+    ``limit`` is how many there may be, ``evicted`` how many were closed to make room.
     """
 
-    def __init__(
-        self, most: int = MAX_CONNECTIONS, turned_out: Callable[[], None] = _nobody
-    ) -> None:
-        self.most = most
-        self._turned_out = turned_out
+    def __init__(self, limit: int = MAX_CONNECTIONS) -> None:
+        self.limit = limit
+        self.evicted = 0
         self._idle: OrderedDict[Connection, None] = OrderedDict()
         self._busy: OrderedDict[Connection, None] = OrderedDict()
-        self._logged_at = -_LOGGED_EVERY_S
+        self._logged_at = -_LOG_INTERVAL_S
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._busy)
 
-    def enter(self, guest: "Connection") -> None:
-        """A connection is made; where there is no room, another one ends."""
-        if len(self) >= self.most:
+    def add(self, connection: "Connection") -> None:
+        """Register a connection; where there is no room, another one is closed."""
+        if len(self) >= self.limit:
             self.make_room()
-        self._idle[guest] = None
+        self._idle[connection] = None
 
-    def leave(self, guest: "Connection") -> None:
-        """A connection is gone."""
-        self._idle.pop(guest, None)
-        self._busy.pop(guest, None)
+    def remove(self, connection: "Connection") -> None:
+        """Forget a connection that is closed."""
+        self._idle.pop(connection, None)
+        self._busy.pop(connection, None)
 
-    def busy(self, guest: "Connection") -> None:
-        """A request is being served."""
-        if guest in self._idle:
-            del self._idle[guest]
-            self._busy[guest] = None
+    def mark_busy(self, connection: "Connection") -> None:
+        """Note that a request of it is being served."""
+        if connection in self._idle:
+            del self._idle[connection]
+            self._busy[connection] = None
 
-    def idle(self, guest: "Connection") -> None:
-        """A request was served."""
-        if guest in self._busy:
-            del self._busy[guest]
-            self._idle[guest] = None
+    def mark_idle(self, connection: "Connection") -> None:
+        """Note that its request was served."""
+        if connection in self._busy:
+            del self._busy[connection]
+            self._idle[connection] = None
 
     def make_room(self) -> bool:
-        """Close who was idle longest, or, where all are served, who has been longest.
+        """Close the connection that was idle longest or, where none is, the one busy longest.
 
         Returns:
-            Whether there was anybody.
+            Whether there was one.
         """
-        guest = next(iter(self._idle or self._busy), None)
-        if guest is None:
+        connection = next(iter(self._idle or self._busy), None)
+        if connection is None:
             return False
-        self.leave(guest)
-        self._turned_out()
-        self._tell()
-        if guest.transport is not None:
-            guest.transport.abort()
-        return True
-
-    def _tell(self) -> None:
+        self.remove(connection)
+        self.evicted += 1
         now = asyncio.get_running_loop().time()
-        if now - self._logged_at >= _LOGGED_EVERY_S:
+        if now - self._logged_at >= _LOG_INTERVAL_S:
             self._logged_at = now
-            _log.warning("socket.full", connections=len(self) + 1, most=self.most)
+            _log.warning("socket.full", connections=len(self) + 1, limit=self.limit)
+        if connection.transport is not None:
+            connection.transport.abort()
+        return True
 
 
 class Connection(web.RequestHandler):
     """One connection, with its peer, which is read once."""
 
-    def __init__(self, server: web.Server, crowd: Connections, **options: Any) -> None:
+    def __init__(self, server: web.Server, connections: Connections, **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
-        self._crowd = crowd
-        #: Who is at the other end; None on TCP.
+        self.connections = connections
+        #: The process at the other end; None on TCP.
         self.peer: Peer | None = None
-        #: How often it has taken what had held up further writing.
+        #: How often the client read what had held up further writing.
         self.drained = 0
-        #: Called each time.
-        self.taken: Callable[[], None] = _nobody
+        #: Called each time it did.
+        self.on_drained: Callable[[], None] = _ignore
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody came."""
+        """Read the peer and register the connection."""
         self.peer = read_peer(transport)
-        self._crowd.enter(self)
+        self.connections.add(self)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Somebody went."""
-        self._crowd.leave(self)
+        """Forget the connection."""
+        self.connections.remove(self)
         super().connection_lost(exc)
 
     def resume_writing(self) -> None:
-        """It has taken most of what waited for it."""
+        """Note that the client read most of what waited for it."""
         self.drained += 1
-        self.taken()
+        self.on_drained()
         super().resume_writing()
 
-    def busy(self) -> None:
-        """A request of it is being served."""
-        self._crowd.busy(self)
 
-    def idle(self) -> None:
-        """A request of it was served."""
-        self._crowd.idle(self)
+def connection_of(request: web.Request) -> Connection:
+    """Return the connection of a request: ``Server`` makes no others."""
+    return cast(Connection, request.protocol)
 
 
-def request_peer(request: web.Request) -> Peer | None:
-    """Who sent a request; None where nobody vouches for it."""
-    guest = request.protocol
-    return guest.peer if isinstance(guest, Connection) else None
+class Acceptor:
+    """Accepts the clients of one socket.
+
+    Args:
+        sock: A listening socket.
+        make: Makes the protocol of a connection.
+        connections: Where room can be made.
+        pause: Seconds before the next accept where no file is left.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        make: Callable[[], Connection],
+        connections: Connections,
+        *,
+        pause: float = _PAUSE_S,
+    ) -> None:
+        self._sock = sock
+        self._make = make
+        self._connections = connections
+        self._pause_s = pause
+        self._accepting: set[asyncio.Task[object]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+
+    @property
+    def address(self) -> object:
+        """The address of the socket."""
+        return self._sock.getsockname()
+
+    def start(self) -> None:
+        """Accept clients from now on."""
+        self._pause = None
+        self._sock.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._sock, self._accept_some)
+
+    def replace_socket(self, sock: socket.socket) -> None:
+        """Accept the clients of another socket from now on, and close the one before."""
+        self.stop()
+        self._sock = sock
+        self.start()
+
+    def stop(self) -> None:
+        """Accept no more and close the socket; accepted clients are still served."""
+        if self._pause is not None:
+            self._pause.cancel()
+        asyncio.get_running_loop().remove_reader(self._sock)
+        self._sock.close()
+
+    def _accept_some(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                client, _address = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                self._make_room()
+                return
+            client.setblocking(False)
+            task = loop.create_task(loop.connect_accepted_socket(self._make, client))
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
+
+    def _make_room(self) -> None:
+        for _ in range(_CLOSED_AT_ONCE):
+            if not self._connections.make_room():
+                break
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._sock)
+        self._pause = loop.call_later(self._pause_s, self.start)

@@ -1,4 +1,4 @@
-"""The JSON documents of the API: pure, and but for one of them without a token."""
+"""The JSON documents of the API. Only the token document contains a token."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,22 +7,22 @@ from homey_tokend.core.status import Health, SinkView, Trouble, View
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Token
 
-#: From well to worst: the whole is as well as the worst of its parts.
+#: From best to worst: the whole is as healthy as the worst of its parts.
 _ORDER = (Health.OK, Health.STARTING, Health.TROUBLED, Health.DEGRADED, Health.DOWN)
 
 
 def instant(at: datetime | None) -> str | None:
-    """RFC 3339 in UTC, whole seconds (rounded down), or None for none."""
+    """Return an instant as RFC 3339 in UTC, whole seconds rounded down; None for None."""
     return None if at is None else rfc3339(at)
 
 
 def seconds_left(token: Token, now: datetime) -> int:
-    """Whole seconds of life left, rounded down, never negative."""
+    """Return the whole seconds of life left, rounded down, never negative."""
     return max(0, int(token.left(now).total_seconds()))
 
 
 def token_document(name: str, token: Token, now: datetime) -> dict[str, object]:
-    """The token with all that is known of it, in OAuth's terms (RFC 6749, 5.1)."""
+    """Return the token with all that is known of it, in OAuth's terms (RFC 6749, 5.1)."""
     return {
         "access_token": token.value.reveal(),
         "token_type": "Bearer",
@@ -36,20 +36,20 @@ def token_document(name: str, token: Token, now: datetime) -> dict[str, object]:
 
 
 def status_document(views: Sequence[View], now: datetime, version: str) -> dict[str, object]:
-    """All Homeys, and the worst health of them."""
+    """Return all Homeys, and the worst health of them."""
     homeys = {view.name: homey_document(view, now) for view in views}
     worst = max((view.health for view in views), key=_ORDER.index, default=Health.OK)
     return {"version": version, "now": instant(now), "health": str(worst), "homeys": homeys}
 
 
 def homey_document(view: View, now: datetime) -> dict[str, object]:
-    """One Homey: what is held, what is waited for, and what went wrong."""
+    """Return one Homey: what is held, what comes next, and what went wrong."""
     return {
         "name": view.name,
         "now": instant(now),
         "health": str(view.health),
         "url": view.url,
-        "token": None if view.token is None else _held(view, view.token, now),
+        "token": None if view.token is None else _held_token(view, view.token, now),
         "refreshing": view.refreshing,
         "refreshes": view.refreshes,
         "renew_at": instant(view.renew_at),
@@ -57,12 +57,12 @@ def homey_document(view: View, now: datetime) -> dict[str, object]:
         "next_reason": view.next_reason,
         "outage_at": instant(view.outage_at),
         "sign_in_blocked_until": instant(view.sign_in_blocked_until),
-        "trouble": _trouble(view.trouble),
+        "last_error": _failure(view.trouble),
         "sinks": [_sink(sink) for sink in view.sinks],
     }
 
 
-def _held(view: View, token: Token, now: datetime) -> dict[str, object]:
+def _held_token(view: View, token: Token, now: datetime) -> dict[str, object]:
     return {
         "fingerprint": token.fingerprint(),
         "generation": token.generation,
@@ -75,17 +75,18 @@ def _held(view: View, token: Token, now: datetime) -> dict[str, object]:
     }
 
 
-def _trouble(trouble: Trouble | None) -> dict[str, object] | None:
-    if trouble is None:
+def _failure(failure: Trouble | None) -> dict[str, object] | None:
+    if failure is None:
         return None
     return {
-        "at": instant(trouble.at),
-        "kind": trouble.kind,
-        "step": trouble.step,
-        "message": trouble.message,
-        "remedy": trouble.remedy,
-        "status": trouble.status,
-        "count": trouble.count,
+        "at": instant(failure.at),
+        "kind": failure.kind,
+        "action_needed": failure.action_needed,
+        "step": failure.step,
+        "message": failure.message,
+        "remedy": failure.remedy,
+        "status": failure.status,
+        "count": failure.count,
     }
 
 
@@ -94,7 +95,7 @@ def _sink(sink: SinkView) -> dict[str, object]:
         "target": sink.target,
         "generation": sink.generation,
         "delivered_at": instant(sink.delivered_at),
-        "trouble": _trouble(sink.trouble),
+        "last_error": _failure(sink.trouble),
         "retry_at": instant(sink.retry_at),
         "drifts": sink.drifts,
     }

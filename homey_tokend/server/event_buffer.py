@@ -1,13 +1,13 @@
-"""What happened, as Server-Sent Events ready to send: the last 256 of them, each rendered once.
+"""The last 256 events as Server-Sent Events ready to send, each rendered once.
 
-The form is that of the WHATWG HTML standard, 9.2 (Server-sent events): ``id``,
-``event``, one line of ``data`` (JSON), an empty line. No event holds a token.
+The format is that of the WHATWG HTML standard, 9.2 (Server-sent events): ``id``,
+``event``, one line of ``data`` (JSON), an empty line. No event contains a token.
 """
 
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from homey_tokend.core.events import (
     DeliveryFailed,
@@ -25,9 +25,8 @@ from homey_tokend.server.documents import instant
 CAPACITY = 256
 
 
-@dataclass(frozen=True, slots=True)
-class BufferedEvent:
-    """One event: its number, whom it is about, and its bytes, shared by all listeners."""
+class BufferedEvent(NamedTuple):
+    """One event: its number, the Homey, and its bytes, shared by all subscribers."""
 
     sequence: int
     homey: str
@@ -35,44 +34,49 @@ class BufferedEvent:
 
 
 class EventBuffer:
-    """The board that keepers post on and listeners read.
+    """A ring of events, read by the subscribers of ``/events``.
 
     Args:
-        boot: Tells this run of the daemon from others; a part of every id.
-        kept: How many events are kept for those who resume.
+        boot: Identifies this run of the daemon; a part of every id.
+        capacity: How many events are kept for clients that resume.
     """
 
-    def __init__(self, boot: str, kept: int = CAPACITY) -> None:
+    def __init__(self, boot: str, capacity: int = CAPACITY) -> None:
         self._boot = boot
-        self._ring: deque[BufferedEvent] = deque(maxlen=kept)
-        self._ringers: list[Callable[[], None]] = []
+        self._ring: deque[BufferedEvent] = deque(maxlen=capacity)
+        self._callbacks: list[Callable[[], None]] = []
         #: The number of the newest event; 0 before the first one.
         self.newest = 0
 
-    def publish(self, happened: Event) -> None:
-        """Post what happened, if it is news, and ring those who listen; waits for nobody."""
-        news = _news(happened)
-        if news is None:
+    @property
+    def subscribed(self) -> int:
+        """How many callbacks are registered."""
+        return len(self._callbacks)
+
+    def publish(self, event: Event) -> None:
+        """Add an event, unless it is only counted, and call the subscribers' callbacks."""
+        content = _content(event)
+        if content is None:
             return
-        name, data = news
+        name, data = content
         self.newest += 1
-        data = {"homey": happened.homey, "at": instant(happened.at), **data}
-        self._ring.append(BufferedEvent(self.newest, happened.homey, self._render(name, data)))
-        for ring in self._ringers:
-            ring()
+        data = {"homey": event.homey, "at": instant(event.at), **data}
+        self._ring.append(BufferedEvent(self.newest, event.homey, self._render(name, data)))
+        for callback in self._callbacks:
+            callback()
 
     def since(self, sequence: int) -> list[BufferedEvent] | None:
-        """The events after this one, oldest first; None where some of them are gone."""
+        """Return the events after this one, oldest first; None where some of them are gone."""
         if sequence < self.newest - len(self._ring):
             return None
         count = self.newest - sequence
         return [self._ring[index] for index in range(len(self._ring) - count, len(self._ring))]
 
-    def resumed(self, last_event_id: str) -> int | None:
-        """The number that an id means, if all events after it are still here.
+    def resume_point(self, last_event_id: str) -> int | None:
+        """Return the number of an id, if all events after it are still here.
 
         Args:
-            last_event_id: ``<boot>-<sequence>``, as a client sends it; or anything else.
+            last_event_id: ``<boot>-<sequence>``, or anything else that a client sends.
         """
         boot, _, number = last_event_id.rpartition("-")
         if boot != self._boot or not (number.isascii() and number.isdigit() and len(number) < 16):
@@ -83,80 +87,75 @@ class EventBuffer:
         return sequence
 
     def reset(self) -> bytes:
-        """The event for those who missed some: look at /status, what follows is whole."""
+        """Return the event for clients that missed some."""
         return self._render("reset", {"reason": "events were missed; read /status"})
 
     def opening(self) -> bytes:
-        """What every listener gets first: when to come back, and the id to come back with.
+        """Return what every stream begins with: the pause before reconnecting, and an id.
 
         An id without data is remembered and nothing is dispatched (WHATWG HTML, 9.2.6).
         """
         return f"retry: 2000\nid: {self._boot}-{self.newest}\n\n".encode()
 
-    def listen(self, ring: Callable[[], None]) -> Callable[[], None]:
-        """Have ``ring`` called after each event, until what is returned is called."""
-        self._ringers.append(ring)
-        return lambda: self._ringers.remove(ring)
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` after each event, until the returned function is called."""
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
 
     def _render(self, name: str, data: dict[str, object]) -> bytes:
         text = json.dumps(data)  # ASCII on one line, whatever is in it
         return f"id: {self._boot}-{self.newest}\nevent: {name}\ndata: {text}\n\n".encode()
 
 
-def _news(happened: Event) -> tuple[str, dict[str, object]] | None:
-    """Name and own members of an event; None for what is counted only."""
-    match happened:
+def _content(event: Event) -> tuple[str, dict[str, object]] | None:
+    """Return the name and the members of an event; None for one that is only counted."""
+    match event:
         case TokenRenewed():
-            return "token", _renewed(happened)
-        case RefreshFailed() | TokenRevoked():
-            return "error", _failed(happened)
+            return "token", {
+                "generation": event.generation,
+                "fingerprint": event.fingerprint,
+                "issued_at": instant(event.issued_at),
+                "expires_at": instant(event.expires_at),
+            }
+        case RefreshFailed():
+            return "error", {
+                "kind": event.kind,
+                "action_needed": event.action_needed,
+                "step": event.step,
+                "message": event.message,
+                "remedy": event.remedy,
+                "failures": event.failures,
+                "next_try": instant(event.next_try),
+                "outage_at": instant(event.outage_at),
+            }
+        case TokenRevoked(generation=generation):
+            return "error", {
+                "kind": "token_revoked",
+                "action_needed": False,
+                "step": "session",
+                "message": f"the Homey no longer accepts the token of generation {generation}",
+                "remedy": "",
+                "failures": 0,
+                "next_try": instant(event.at),
+                "outage_at": instant(event.at),
+            }
         case RefreshRecovered(failures=failures):
             return "recovered", {"failures": failures}
         case TokenDelivered() | DeliveryFailed():
-            return "sink", _written(happened)
+            return "sink", _delivery(event)
         case SignInStarted():
             return None
 
 
-def _renewed(happened: TokenRenewed) -> dict[str, object]:
+def _delivery(event: TokenDelivered | DeliveryFailed) -> dict[str, object]:
+    data: dict[str, object] = {"sink": event.sink, "generation": event.generation}
+    if isinstance(event, TokenDelivered):
+        return {**data, "delivered": True}
     return {
-        "generation": happened.generation,
-        "fingerprint": happened.fingerprint,
-        "issued_at": instant(happened.issued_at),
-        "expires_at": instant(happened.expires_at),
-    }
-
-
-def _failed(happened: RefreshFailed | TokenRevoked) -> dict[str, object]:
-    if isinstance(happened, TokenRevoked):
-        return {
-            "kind": "token_revoked",
-            "step": "session",
-            "message": f"the Homey takes the token of generation {happened.generation} no longer",
-            "remedy": "",
-            "failures": 0,
-            "next_try": instant(happened.at),
-            "outage_at": instant(happened.at),
-        }
-    return {
-        "kind": happened.kind,
-        "step": happened.step,
-        "message": happened.message,
-        "remedy": happened.remedy,
-        "failures": happened.failures,
-        "next_try": instant(happened.next_try),
-        "outage_at": instant(happened.outage_at),
-    }
-
-
-def _written(happened: TokenDelivered | DeliveryFailed) -> dict[str, object]:
-    told: dict[str, object] = {"sink": happened.sink, "generation": happened.generation}
-    if isinstance(happened, TokenDelivered):
-        return {**told, "delivered": True}
-    return {
-        **told,
+        **data,
         "delivered": False,
-        "kind": happened.kind,
-        "message": happened.message,
-        "remedy": happened.remedy,
+        "kind": event.kind,
+        "action_needed": event.action_needed,
+        "message": event.message,
+        "remedy": event.remedy,
     }

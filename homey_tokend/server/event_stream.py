@@ -1,33 +1,33 @@
-"""``GET /events``: listeners to the bulletin, each as slow as it likes and nobody slower for it.
+"""``GET /events``: the subscribers, each as slow as it likes without delaying another.
 
-A listener holds no queue, only the number of the event it was sent last. It is
-sent more when its connection has taken everything before; one that takes nothing
-falls out of the ring, or is found by the server's sweep, and is cut off. After an
-event a few listeners are woken in each turn of the loop, so that a thousand of
-them do not hold up a reader of the token.
+A subscriber has no queue, only the number of the event it was sent last. It is sent more when
+its connection has taken everything before; one that takes nothing falls out of the buffer, or
+is found by the server's sweep, and is disconnected. After an event a few subscribers are woken
+in each turn of the loop, so that a thousand of them do not delay a reader of the token.
 """
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 from aiohttp import web
 
-from homey_tokend.server.connections import Connection
+from homey_tokend.server.connections import connection_of
 from homey_tokend.server.event_buffer import BufferedEvent, EventBuffer
-from homey_tokend.server.waker import Waker
 
-#: How often is a silent connection told that it lives?
+#: How often is a comment sent on a silent connection?
 KEEPALIVE = timedelta(seconds=15)
-#: What it is told then: a comment, which no client dispatches.
+#: The comment, which no client dispatches.
 _COMMENT = b": still here\n\n"
-#: How much of what a listener does not read does the kernel keep for it, in bytes?
-_KERNEL_KEEPS = 16 * 1024
+#: How many bytes does the kernel keep for a subscriber that does not read?
+_KERNEL_BUFFER = 16 * 1024
 #: How many events go out in one write?
-_SENT_AT_ONCE = 32
+_EVENTS_AT_ONCE = 32
+#: How many subscribers are woken in one turn of the loop? Each takes some 30 µs.
+_WOKEN_AT_ONCE = 8
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -39,157 +39,175 @@ _log = structlog.get_logger()
 
 @dataclass(eq=False, slots=True)
 class _Subscriber:
-    """One connection: where it stands in the bulletin, and the bell that wakes it."""
+    """One connection, and how far it has come."""
 
     request: web.Request
     response: web.StreamResponse
     homeys: frozenset[str]
     sequence: int
-    beats: int
-    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    ticks: int
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def free(self) -> bool:
-        """Whether everything that was sent has been taken."""
+    def is_drained(self) -> bool:
+        """Tell whether everything that was sent has been taken."""
         transport = self.request.transport
         return transport is not None and transport.get_write_buffer_size() == 0
 
-    def wanted(self, posted: list[BufferedEvent]) -> bytes:
-        """What it wants of these."""
+    def selected(self, events: list[BufferedEvent]) -> bytes:
+        """Return the bytes of the events about its Homeys."""
         homeys = self.homeys
-        return b"".join(one.rendered for one in posted if not homeys or one.homey in homeys)
+        return b"".join(one.rendered for one in events if not homeys or one.homey in homeys)
 
 
 class EventStream:
-    """The listeners of one server.
+    """The subscribers of one application.
 
     Args:
-        bulletin: What they listen to.
-        beat: How often a silent connection is told that it lives.
+        buffer: What they read.
+        keepalive: How often a comment is sent on a silent connection.
     """
 
-    def __init__(self, bulletin: EventBuffer, beat: timedelta = KEEPALIVE) -> None:
-        self._bulletin = bulletin
-        self._beat_s = beat.total_seconds()
-        self._listeners: dict[_Subscriber, None] = {}
+    def __init__(self, buffer: EventBuffer, keepalive: timedelta = KEEPALIVE) -> None:
+        self._buffer = buffer
+        self._keepalive_s = keepalive.total_seconds()
+        self._subscribers: dict[_Subscriber, None] = {}
         self._waker = Waker()
         self._closed = False
-        self._beats = 0
+        self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._deaf: Callable[[], None] | None = None
-
-    def __len__(self) -> int:
-        return len(self._listeners)
+        self._unsubscribe: Callable[[], None] | None = None
 
     async def serve(self, request: web.Request, homeys: frozenset[str]) -> web.StreamResponse:
         """Send events until the client leaves, falls too far behind, or the server closes.
 
         Args:
-            request: Its ``Last-Event-ID`` tells where to go on.
-            homeys: Whose events are wanted; none: everybody's.
+            request: Its ``Last-Event-ID`` says where to continue.
+            homeys: Send only events of these Homeys; empty: of all.
         """
         response = web.StreamResponse(headers=_HEADERS)
         if request.method == "HEAD":
             return response
         start, opening = self._start(request)
-        _keep_little(request)
+        _limit_kernel_buffer(request)
         await response.prepare(request)
         await response.write(opening)
-        listener = _Subscriber(request, response, homeys, start, self._beats)
-        guest = request.protocol
-        if isinstance(guest, Connection):
-            guest.taken = listener.bell.set
-        self._join(listener)
+        subscriber = _Subscriber(request, response, homeys, start, self._ticks)
+        connection_of(request).on_drained = subscriber.wake.set
+        self._add(subscriber)
         try:
-            while not self._closed and await self._catch_up(listener):
-                await listener.bell.wait()
-                listener.bell.clear()
+            while not self._closed and await self._catch_up(subscriber):
+                await subscriber.wake.wait()
+                subscriber.wake.clear()
         finally:
-            self._leave(listener)
+            self._remove(subscriber)
         return response
 
     def close(self) -> None:
-        """Let all go: the server ends."""
+        """End all streams."""
         self._closed = True
-        for listener in self._listeners:
-            listener.bell.set()
+        for subscriber in self._subscribers:
+            subscriber.wake.set()
 
     def _start(self, request: web.Request) -> tuple[int, bytes]:
-        """Where a listener begins, and what it is told first."""
-        bulletin = self._bulletin
+        """Return the event after which a subscriber begins, and what it is sent first."""
+        buffer = self._buffer
         last = request.headers.get("Last-Event-ID", "")
         if not last:
-            return bulletin.newest, bulletin.opening()
-        sequence = bulletin.resumed(last)
+            return buffer.newest, buffer.opening()
+        sequence = buffer.resume_point(last)
         if sequence is None:
-            return bulletin.newest, bulletin.opening() + bulletin.reset()
+            return buffer.newest, buffer.opening() + buffer.reset()
         return sequence, b": resumed\nretry: 2000\n\n"
 
-    async def _catch_up(self, listener: _Subscriber) -> bool:
-        """Send what is new, or that all is well; False where the listener is lost."""
-        while listener.free():
-            posted = self._bulletin.since(listener.sequence)
-            if posted is None:
+    async def _catch_up(self, subscriber: _Subscriber) -> bool:
+        """Send what is new, or a comment; return False where the subscriber is lost."""
+        while subscriber.is_drained():
+            events = self._buffer.since(subscriber.sequence)
+            if events is None:
                 break
-            if not posted:
-                await self._reassure(listener)
+            if not events:
+                if subscriber.ticks != self._ticks:
+                    subscriber.ticks = self._ticks
+                    await subscriber.response.write(_COMMENT)
                 return True
-            posted = posted[:_SENT_AT_ONCE]
-            listener.sequence = posted[-1].sequence
-            data = listener.wanted(posted)
+            events = events[:_EVENTS_AT_ONCE]
+            subscriber.sequence = events[-1].sequence
+            data = subscriber.selected(events)
             if data:
-                listener.beats = self._beats
-                await listener.response.write(data)
-        return self._bears_with(listener)
+                subscriber.ticks = self._ticks
+                await subscriber.response.write(data)
+        return self._may_stay(subscriber)
 
-    async def _reassure(self, listener: _Subscriber) -> None:
-        if listener.beats != self._beats:
-            listener.beats = self._beats
-            await listener.response.write(_COMMENT)
-
-    def _bears_with(self, listener: _Subscriber) -> bool:
-        """Whether one that does not read may stay: as long as it can still get all events."""
-        transport = listener.request.transport
+    def _may_stay(self, subscriber: _Subscriber) -> bool:
+        """Tell whether one that does not read can still get all events; else disconnect it."""
+        transport = subscriber.request.transport
         if transport is None:
             return False
-        behind = self._bulletin.newest - listener.sequence
-        if self._bulletin.since(listener.sequence) is not None:
+        if self._buffer.since(subscriber.sequence) is not None:
             return True
+        behind = self._buffer.newest - subscriber.sequence
         _log.info("subscriber.disconnected", behind=behind)
         transport.abort()
         return False
 
-    # --- waking ---
-
-    def _join(self, listener: _Subscriber) -> None:
-        if not self._listeners:
-            self._deaf = self._bulletin.listen(self._wake)
+    def _add(self, subscriber: _Subscriber) -> None:
+        if not self._subscribers:
+            self._unsubscribe = self._buffer.subscribe(self._wake_all)
             self._arm()
-        self._listeners[listener] = None
+        self._subscribers[subscriber] = None
 
-    def _leave(self, listener: _Subscriber) -> None:
-        del self._listeners[listener]
-        if not self._listeners:
+    def _remove(self, subscriber: _Subscriber) -> None:
+        del self._subscribers[subscriber]
+        if not self._subscribers:
             if self._timer is not None:
                 self._timer.cancel()
-            if self._deaf is not None:
-                self._deaf()
+            if self._unsubscribe is not None:
+                self._unsubscribe()
 
     def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._beat_s, self._beat)
+        self._timer = asyncio.get_running_loop().call_later(self._keepalive_s, self._tick)
 
-    def _beat(self) -> None:
-        self._beats += 1
-        self._wake()
+    def _tick(self) -> None:
+        self._ticks += 1
+        self._wake_all()
         self._arm()
 
-    def _wake(self) -> None:
-        self._waker.ring(listener.bell for listener in self._listeners)
+    def _wake_all(self) -> None:
+        self._waker.wake(subscriber.wake for subscriber in self._subscribers)
 
 
-def _keep_little(request: web.Request) -> None:
-    """Have the kernel keep little of what a listener does not read: there may be thousands.
+class Waker:
+    """Sets many asyncio events, in order, a few in each turn of the loop.
 
-    What the kernel does not keep waits in the transport, which tells when all of it was taken.
+    Args:
+        at_once: How many are set in one turn.
+    """
+
+    def __init__(self, at_once: int = _WOKEN_AT_ONCE) -> None:
+        self._at_once = at_once
+        self._left: list[asyncio.Event] = []
+        self._scheduled = False
+
+    def wake(self, events: Iterable[asyncio.Event]) -> None:
+        """Set all of these, in place of those that are still to be set."""
+        self._left = list(events)
+        self._left.reverse()
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._wake_some)
+
+    def _wake_some(self) -> None:
+        for _ in range(min(self._at_once, len(self._left))):
+            self._left.pop().set()
+        self._scheduled = bool(self._left)
+        if self._scheduled:
+            asyncio.get_running_loop().call_soon(self._wake_some)
+
+
+def _limit_kernel_buffer(request: web.Request) -> None:
+    """Let the kernel keep little of what a subscriber does not read: there may be thousands.
+
+    The rest waits in the transport, which reports when all of it was taken.
     """
     transport = request.transport
     if transport is None:
@@ -197,4 +215,4 @@ def _keep_little(request: web.Request) -> None:
     transport.set_write_buffer_limits(high=0)
     sock = transport.get_extra_info("socket")
     if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_KEEPS)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)

@@ -12,12 +12,7 @@ from homey_tokend.server.connections import Connections
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 
-log = structlog.get_logger()
-
-
-def socket_options(config: SocketConfig) -> SocketOptions:
-    """Where the configuration wants the socket."""
-    return SocketOptions(config.path, config.mode, config.group)
+_log = structlog.get_logger()
 
 
 class Listeners:
@@ -25,66 +20,66 @@ class Listeners:
 
     Args:
         api: What is served.
-        crowd: All connections, through whichever door they came.
+        connections: All connections, of both sockets.
     """
 
-    def __init__(self, api: Api, crowd: Connections) -> None:
+    def __init__(self, api: Api, connections: Connections) -> None:
         self._api = api
-        self._crowd = crowd
-        self._socket = Server(api, crowd=crowd)
-        self._http = Server(api, crowd=crowd)
+        self._connections = connections
+        self._socket = Server(api, connections=connections)
+        self._http = Server(api, connections=connections)
         self._activated = False
-        #: What is in force; the configuration may want otherwise where a change was refused.
-        self._place: SocketOptions | None = None
+        #: What is in force; the configuration may differ where a change failed.
+        self._options: SocketOptions | None = None
         self._listen: tuple[str, int] | None = None
 
     async def open(
         self, config: SocketConfig, http: HttpConfig, prepared: Sequence[socket] = ()
     ) -> None:
-        """Open both; with ``prepared`` sockets (LISTEN_FDS) theirs is the unix socket.
+        """Open both; ``prepared`` sockets (LISTEN_FDS) take the place of the unix socket.
 
         Raises:
-            AlreadyRunning: another daemon is running.
-            CannotServe: a socket cannot be made.
+            AlreadyRunning: Another daemon is running.
+            CannotServe: A socket cannot be made.
         """
         self._activated = bool(prepared)
-        self._place = socket_options(config)
+        self._options = _options(config)
         if prepared:
             await self._socket.start(prepared=prepared)
         else:
-            await self._socket.start(socket_options(config))
+            await self._socket.start(self._options)
         if http.listen is not None:
             await self._http.start(http=http.listen)
         self._listen = http.listen
 
     async def change_socket(self, new: SocketConfig) -> None:
-        """Move the socket, or give it other rights; where that fails, the old one stays.
+        """Move the socket, or change its rights; where that fails, the old one stays.
 
-        The next reload tries again: a group may have been made meanwhile. A socket that
-        is wanted where it was, and whose file somebody took away, is put back.
+        The next reload tries again: a group may have been created meanwhile. A socket whose
+        path is unchanged and whose file is gone is restored.
         """
-        place, before = socket_options(new), self._place
+        options, before = _options(new), self._options
         if before is None:
             return
         if self._activated:
-            if place != before:
-                log.warning("reload.restart_required", key="socket")
+            if options != before:
+                _log.warning("reload.restart_required", key="socket")
             return
         try:
-            if place.path == before.path:
-                await self._socket.put_back(place)
-                if place != before:
-                    await self._socket.change_rights(place)
-                self._place = place
+            if options.path == before.path:
+                await self._socket.restore(options)
+                if options != before:
+                    await self._socket.change_rights(options)
+                self._options = options
                 return
-            server = Server(self._api, crowd=self._crowd)
-            await server.start(place)
+            server = Server(self._api, connections=self._connections)
+            await server.start(options)
         except (AlreadyRunning, CannotServe) as error:
-            log.error("reload.socket_kept", reason=error.message, remedy=error.remedy)
+            _log.error("reload.socket_kept", reason=error.message, remedy=error.remedy)
             return
-        self._place = place
-        left, self._socket = self._socket, server
-        await left.stop()
+        self._options = options
+        old, self._socket = self._socket, server
+        await old.stop()
 
     async def change_http(self, new: HttpConfig) -> None:
         """Listen elsewhere, or no more; where that fails, nothing listens until the next reload."""
@@ -92,17 +87,21 @@ class Listeners:
             return
         await self._http.stop()
         self._listen = None
-        self._http = Server(self._api, crowd=self._crowd)
+        self._http = Server(self._api, connections=self._connections)
         if new.listen is None:
             return
         try:
             await self._http.start(http=new.listen)
         except CannotServe as error:
-            log.error("reload.http_closed", reason=error.message, remedy=error.remedy)
+            _log.error("reload.http_closed", reason=error.message, remedy=error.remedy)
             return
         self._listen = new.listen
 
     async def close(self) -> None:
-        """Refuse new clients and close all."""
+        """Accept no more clients and close all."""
         await self._http.stop()
         await self._socket.stop()
+
+
+def _options(config: SocketConfig) -> SocketOptions:
+    return SocketOptions(config.path, config.mode, config.group)

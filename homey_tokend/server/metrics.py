@@ -1,15 +1,15 @@
-"""What is counted, in plain numbers: the metrics library is loaded only when somebody scrapes.
+"""What is counted: metrics of prometheus-client, and a table for the counters by Homey.
 
-Names follow the habits of Prometheus (https://prometheus.io/docs/practices/naming/),
-without the prefix ``homey_tokend_`` and a counter's ``_total``. Labels hold names
-of the configuration and of this program only: they are few, and no secret.
+Names follow the practice of Prometheus (https://prometheus.io/docs/practices/naming/). Labels
+are names of the configuration and of this program only: they are few, and no secret.
 """
 
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, Metric
 
 from homey_tokend.core.events import (
     DeliveryFailed,
@@ -22,173 +22,117 @@ from homey_tokend.core.events import (
     TokenRevoked,
 )
 from homey_tokend.core.http_types import Request, Response
-from homey_tokend.core.status import View
 
-#: Upper bounds of the latency histogram in seconds: a local Homey to a cloud that hangs.
+NAMESPACE = "homey_tokend"
+#: Upper bounds of the histograms in seconds: from a local Homey to a cloud that hangs.
 _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """A counter by labels."""
-
-    name: str
-    about: str
-    labels: tuple[str, ...]
-    values: defaultdict[tuple[str, ...], int] = field(default_factory=lambda: defaultdict(int))
-
-    def add(self, *labels: str) -> None:
-        """Count one more."""
-        self.values[labels] += 1
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """A histogram by labels: how many values were at or below each bound, and their sum."""
-
-    name: str
-    about: str
-    labels: tuple[str, ...]
-    bounds: tuple[float, ...] = _SECONDS
-    values: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
-    sums: defaultdict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
-
-    def add(self, value: float, *labels: str) -> None:
-        """Count one value."""
-        counts = self.values.get(labels)
-        if counts is None:
-            counts = self.values[labels] = [0] * (len(self.bounds) + 1)
-        counts[bisect_left(self.bounds, value)] += 1
-        self.sums[labels] += value
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """A gauge without labels, read when it is scraped."""
-
-    name: str
-    about: str
-    read: Callable[[], float]
+#: The counters by Homey: description and labels.
+_HOMEY_COUNTERS = {
+    "refreshes": (
+        "Refreshes that have ended, by outcome and, of those that failed, the step.",
+        ("homey", "outcome", "step"),
+    ),
+    "recoveries": ("Refreshes that ended an outage.", ("homey",)),
+    "revocations": ("Tokens that the Homey rejected before their end.", ("homey",)),
+    "sign_ins": ("Passwords that were sent.", ("homey",)),
+    "rejections": ("Refreshes that need a person.", ("homey", "kind")),
+    "sink_deliveries": ("Tokens written to sinks, by outcome.", ("homey", "sink", "outcome")),
+    "calls": ("Calls through the API proxy, by outcome.", ("homey", "outcome")),
+}
 
 
 class Metrics:
-    """Everything that is counted; who counts more adds its own to one of the lists."""
+    """Everything that is counted in this run of the daemon."""
 
     def __init__(self) -> None:
-        self.refreshes = Counter(
-            "refreshes",
-            "Refreshes that have ended, by outcome and, of those that failed, the step.",
-            ("homey", "outcome", "step"),
-        )
-        self.recoveries = Counter("recoveries", "Refreshes that ended an outage.", ("homey",))
-        self.revocations = Counter(
-            "revocations", "Tokens that the Homey no longer took before their end.", ("homey",)
-        )
-        self.sign_ins = Counter("sign_ins", "Passwords that went out.", ("homey",))
-        self.refusals = Counter("rejections", "Refreshes that need a person.", ("homey", "kind"))
-        self.deliveries = Counter(
-            "sink_deliveries", "Tokens written to sinks, by outcome.", ("homey", "sink", "outcome")
-        )
-        self.turned_out = Counter(
-            "connections_evicted", "Connections that were closed to make room.", ()
-        )
-        self.answers = Counter(
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._step_responses = Counter(
             "step_responses",
-            "Answers to requests of the flow, by class of status.",
+            "Responses to requests of the sign-in, by class of status.",
             ("step", "code"),
+            namespace=NAMESPACE,
+            registry=self._registry,
         )
-        self.latency = Histogram(
-            "step_duration_seconds", "How long the answer to a step took.", ("step",)
+        self._step_duration = Histogram(
+            "step_duration_seconds",
+            "Time to the response of a step.",
+            ("step",),
+            namespace=NAMESPACE,
+            registry=self._registry,
+            buckets=_SECONDS,
         )
-        self.calls = Counter(
-            "calls", "Calls through the forwarding door, by how they ended.", ("homey", "outcome")
-        )
-        self.call_latency = Histogram(
+        self._call_duration = Histogram(
             "call_duration_seconds",
-            "How long a call through the forwarding door took, its turn in line included.",
+            "Duration of a call through the API proxy, its time in the queue included.",
             ("homey",),
+            namespace=NAMESPACE,
+            registry=self._registry,
+            buckets=_SECONDS,
         )
-        self.tallies = [
-            self.refreshes,
-            self.recoveries,
-            self.revocations,
-            self.sign_ins,
-            self.refusals,
-            self.deliveries,
-            self.answers,
-            self.calls,
-            self.turned_out,
-        ]
-        self.spreads = [self.latency, self.call_latency]
-        self.levels: list[Gauge] = []
-        #: When the last refresh of each Homey went well, as far as this run knows.
-        self.renewed_at: dict[str, datetime] = {}
+        # Plain numbers until they are scraped: an object of the library for each would take 4 KB.
+        self._homeys: dict[str, defaultdict[tuple[str, ...], int]] = {
+            name: defaultdict(int) for name in _HOMEY_COUNTERS
+        }
+        #: When the last refresh of each Homey succeeded, as far as this run knows.
+        self.last_success: dict[str, datetime] = {}
 
-    def meet(self, homeys: Iterable[str]) -> None:
-        """Begin the counters of these Homeys at 0, so that the first event is seen as one."""
-        for name in homeys:
-            self.refreshes.values[name, "renewed", ""] += 0
-            self.calls.values[name, "2xx"] += 0
-            for tally in (self.sign_ins, self.recoveries, self.revocations):
-                tally.values[name,] += 0
-        self.turned_out.values[()] += 0
-
-    def happened(self, happened: Event) -> None:
-        """Count what happened to a token."""
-        homey = happened.homey
-        match happened:
+    def on_event(self, event: Event) -> None:
+        """Count an event."""
+        homey = event.homey
+        match event:
             case SignInStarted():
-                self.sign_ins.add(homey)
+                self._add("sign_ins", homey)
             case TokenRenewed(at=at):
-                self.renewed_at[homey] = at
-                self.refreshes.add(homey, "renewed", "")
+                self.last_success[homey] = at
+                self._add("refreshes", homey, "renewed", "")
             case RefreshFailed():
-                self._failed(happened)
+                self._on_failure(event)
             case RefreshRecovered():
-                self.recoveries.add(homey)
+                self._add("recoveries", homey)
             case TokenRevoked():
-                self.revocations.add(homey)
+                self._add("revocations", homey)
             case TokenDelivered(sink=sink):
-                self.deliveries.add(homey, sink, "delivered")
+                self._add("sink_deliveries", homey, sink, "delivered")
             case DeliveryFailed(sink=sink, action_needed=action_needed):
-                self.deliveries.add(homey, sink, "rejected" if action_needed else "failed")
+                outcome = "rejected" if action_needed else "failed"
+                self._add("sink_deliveries", homey, sink, outcome)
 
-    def heard(self, _homey: str, request: Request, response: Response) -> None:
-        """Count an answer and the time it took, by step."""
-        took = (response.received_at - response.sent_at).total_seconds()
-        self.latency.add(max(0.0, took), str(request.step))
-        self.answers.add(str(request.step), f"{response.status // 100}xx")
+    def on_response(self, request: Request, response: Response) -> None:
+        """Count a response of the sign-in and the time it took, by step."""
+        duration = (response.received_at - response.sent_at).total_seconds()
+        step = str(request.step)
+        self._step_duration.labels(step).observe(max(0.0, duration))
+        self._step_responses.labels(step, f"{response.status // 100}xx").inc()
 
-    def called(self, homey: str, outcome: str, seconds: float) -> None:
-        """Count a call through the forwarding door."""
-        self.calls.add(homey, outcome)
-        self.call_latency.add(max(0.0, seconds), homey)
+    def on_call(self, homey: str, outcome: str, seconds: float) -> None:
+        """Count a call through the API proxy."""
+        self._add("calls", homey, outcome)
+        self._call_duration.labels(homey).observe(max(0.0, seconds))
 
-    def _failed(self, happened: RefreshFailed) -> None:
-        outcome = "rejected" if happened.action_needed else "failed"
-        self.refreshes.add(happened.homey, outcome, happened.step)
-        if happened.action_needed:
-            self.refusals.add(happened.homey, happened.kind)
+    def collect(self, homeys: Iterable[str]) -> Iterator[Metric]:
+        """Yield all metrics.
 
+        Args:
+            homeys: The Homeys whose counters begin at 0, so that the first event is noticed.
+        """
+        for homey in homeys:
+            self._homeys["refreshes"][homey, "renewed", ""] += 0
+            self._homeys["calls"][homey, "2xx"] += 0
+            for name in ("sign_ins", "recoveries", "revocations"):
+                self._homeys[name][homey,] += 0
+        for name, (about, labels) in _HOMEY_COUNTERS.items():
+            family = CounterMetricFamily(f"{NAMESPACE}_{name}", about, labels=labels)
+            for values, count in self._homeys[name].items():
+                family.add_metric(values, count)
+            yield family
+        yield from self._registry.collect()
 
-@dataclass(frozen=True, slots=True)
-class Scrape:
-    """What is shown in one scrape.
+    def _add(self, name: str, *labels: str) -> None:
+        self._homeys[name][labels] += 1
 
-    Args:
-        views: The Homeys.
-        now: The time.
-        alive: Whether the daemon's loop and schedule turn.
-        version: The program's version.
-        counts: What was counted.
-        visits: How often each user asked on the socket.
-        refusals: How often each was refused.
-    """
-
-    views: Sequence[View]
-    now: datetime
-    alive: bool
-    version: str
-    counts: Metrics
-    visits: Mapping[str, int]
-    refusals: Mapping[str, int]
+    def _on_failure(self, event: RefreshFailed) -> None:
+        outcome = "rejected" if event.action_needed else "failed"
+        self._add("refreshes", event.homey, outcome, event.step)
+        if event.action_needed:
+            self._add("rejections", event.homey, event.kind)

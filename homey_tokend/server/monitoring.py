@@ -1,110 +1,118 @@
-"""What shows the daemon to those who watch it: events, metrics, the status page."""
+"""What observes the daemon: the event buffer and the metrics."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from homey_tokend.core.ports import TokenProvider
-from homey_tokend.core.status import View
+from homey_tokend.core.events import Event
+from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.ports import Clock, TokenProvider
 from homey_tokend.runtime.aside import run_in_thread
-from homey_tokend.server import problems, status_page
+from homey_tokend.server.access import AccessControl
+from homey_tokend.server.connections import Connections
 from homey_tokend.server.event_buffer import EventBuffer
-from homey_tokend.server.event_stream import KEEPALIVE, EventStream
-from homey_tokend.server.metrics import Metrics, Scrape
+from homey_tokend.server.event_stream import KEEPALIVE
+from homey_tokend.server.problems import Problem
 
-#: Writes a scrape down (``exposition.render``).
-_Render = Callable[[Scrape, str], tuple[bytes, str]]
+if TYPE_CHECKING:
+    from homey_tokend.server.metrics import Metrics
 
-
-@dataclass(slots=True)
-class Telemetry:
-    """What a running daemon has to show besides its Homeys.
-
-    Args:
-        bulletin: What happened.
-        counts: What was counted.
-        visits: How often each user asked on the socket.
-        refusals: How often each was refused.
-        beat: How often a silent listener is told that its connection lives.
-    """
-
-    bulletin: EventBuffer = field(default_factory=lambda: EventBuffer("0"))
-    counts: Metrics = field(default_factory=Metrics)
-    visits: Mapping[str, int] = field(default_factory=dict)
-    refusals: Mapping[str, int] = field(default_factory=dict)
-    beat: timedelta = KEEPALIVE
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class MonitoringRoutes:
-    """The routes for those who watch.
+class Monitoring:
+    """Events and metrics of a running daemon.
 
     Args:
-        desk: Whom to ask.
-        version: The program's version.
-        watched: What there is to see.
+        events: The events of ``/events``.
+        access: The requests by user.
+        connections: The open connections.
+        keepalive: How often a comment is sent on a silent event stream.
     """
 
-    def __init__(self, desk: TokenProvider, version: str, watched: Telemetry) -> None:
-        self._desk = desk
-        self._version = version
-        self._watched = watched
-        self._render: _Render | None = None
+    def __init__(
+        self,
+        events: EventBuffer | None = None,
+        *,
+        access: AccessControl | None = None,
+        connections: Connections | None = None,
+        keepalive: timedelta = KEEPALIVE,
+    ) -> None:
+        self.events = events or EventBuffer("0")
+        self.access = access or AccessControl()
+        self.connections = connections or Connections()
+        self.keepalive = keepalive
+        self._metrics: Metrics | None = None
+        self._loading: asyncio.Future[Metrics] | None = None
 
-    def events(
-        self, app: web.Application
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """The handler of ``/events`` for an application, whose end ends its listeners."""
-        audience = EventStream(self._watched.bulletin, self._watched.beat)
+    async def load_metrics(self) -> "Metrics":
+        """Load the metrics' library at the first call; counting starts then.
 
-        async def close(_app: web.Application) -> None:
-            audience.close()
+        That takes some 15 ms, so the daemon does it once the socket answers.
+        """
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(run_in_thread(_make_metrics))
+        self._metrics = await asyncio.shield(self._loading)
+        return self._metrics
 
-        async def events(request: web.Request) -> web.StreamResponse:
-            homeys = request.query.getall("homey", [])
-            for name in homeys:
-                self._known(name)
-            return await audience.serve(request, frozenset(homeys))
+    async def scrape(self, provider: TokenProvider, version: str, accept: str) -> tuple[bytes, str]:
+        """Return the text of ``/metrics`` and its Content-Type."""
+        metrics = await self.load_metrics()
+        from homey_tokend.server import prometheus  # noqa: PLC0415  loaded with the metrics
 
-        app.on_shutdown.append(close)
-        return events
-
-    async def metrics(self, request: web.Request) -> web.Response:
-        """``/metrics``: the library is loaded when the first one asks."""
-        if self._render is None:
-            self._render = await run_in_thread(_render)
-        desk, watched = self._desk, self._watched
-        views, accept = self._views(), request.headers.get("Accept", "")
-        scrape = Scrape(
-            views=views,
-            now=desk.now(),
-            alive=desk.alive(),
-            version=self._version,
-            counts=watched.counts,
-            visits=watched.visits,
-            refusals=watched.refusals,
+        scrape = prometheus.Scrape(
+            metrics=metrics,
+            views=[provider.view(name) for name in provider.names()],
+            now=provider.now(),
+            alive=provider.alive(),
+            version=version,
+            access=self.access,
+            connections=self.connections,
         )
-        body, content_type = self._render(scrape, accept)
-        headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
-        return web.Response(body=body, headers=headers)
+        return scrape.render(accept)
 
-    async def page(self, _request: web.Request) -> web.Response:
-        """The status page."""
-        text = status_page.render_status_page(self._views(), self._desk.now(), self._version)
-        return web.Response(body=text.encode(), headers=status_page.HEADERS)
+    def on_event(self, event: Event) -> None:
+        """Publish and count an event."""
+        self.events.publish(event)
+        if self._metrics is not None:
+            self._metrics.on_event(event)
 
-    def _views(self) -> list[View]:
-        return [self._desk.view(name) for name in self._desk.names()]
+    def on_response(self, request: Request, response: Response) -> None:
+        """Count a response of the sign-in."""
+        if self._metrics is not None:
+            self._metrics.on_response(request, response)
 
-    def _known(self, name: str) -> None:
-        known = list(self._desk.names())
-        if name not in known:
-            raise problems.unknown_homey(name, known)
+    def count_calls(self, handler: _Handler, clock: Clock) -> _Handler:
+        """Return the handler of the API proxy with each call to a known Homey counted.
+
+        The outcome is the class of the Homey's status (``2xx``), the name of our problem where
+        the Homey's answer was not passed on, or ``aborted`` where the answer broke off or the
+        client left before its end.
+        """
+
+        async def counted(request: web.Request) -> web.StreamResponse:
+            start, outcome = clock.monotonic(), "aborted"
+            try:
+                response = await handler(request)
+                if request.transport is not None and not request.transport.is_closing():
+                    outcome = f"{response.status // 100}xx"
+            except Problem as problem:
+                outcome = problem.name
+                raise
+            finally:
+                # Names that clients invent are no labels.
+                if outcome != "unknown-homey" and self._metrics is not None:
+                    seconds = clock.monotonic() - start
+                    self._metrics.on_call(request.match_info["name"], outcome, seconds)
+            return response
+
+        return counted
 
 
-def _render() -> _Render:
-    """Load the library, which takes some 20 ms."""
-    from homey_tokend.server import prometheus  # noqa: PLC0415  who does not scrape does not pay
+def _make_metrics() -> "Metrics":
+    from homey_tokend.server import prometheus  # noqa: PLC0415  as above
 
-    return prometheus.render
+    return prometheus.Metrics()

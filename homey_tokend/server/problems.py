@@ -1,4 +1,4 @@
-"""Answers that say what is wrong, as problem documents (RFC 9457)."""
+"""Problem documents (RFC 9457): what the daemon answers where it cannot do what was asked."""
 
 import json
 import math
@@ -9,20 +9,21 @@ from aiohttp import web
 
 from homey_tokend.core.status import View
 
-#: When to ask again where nobody knows the next try: soon, and not in a hot loop.
+#: When to ask again where the next attempt is not known: soon, but not in a busy loop.
 _RETRY_UNKNOWN_S = 10
-#: How much of a name that a client sent is told back to it.
-_NAME_CUT = 64
+#: How many characters of a name that a client sent are repeated to it?
+_MAX_NAME = 64
 
 
 class Problem(Exception):
-    """An answer other than the one asked for.
+    """A problem document as the answer to a request.
 
     Args:
         status: The HTTP status.
         name: The last part of the problem's ``type``, which never changes its meaning.
-        detail: What is wrong with this request, in plain words.
-        kind: A stable name of the reason; for failures the ``kind`` of ``errors.py``.
+        detail: What is wrong with this request.
+        kind: A stable name of the reason, for failures that of ``core.errors``; None derives it
+            from the name.
         retry_after: Whole seconds until asking again can help, or None.
         more: Further members of the document.
     """
@@ -33,7 +34,7 @@ class Problem(Exception):
         name: str,
         detail: str,
         *,
-        kind: str,
+        kind: str | None = None,
         retry_after: int | None = None,
         more: dict[str, object] | None = None,
     ) -> None:
@@ -41,12 +42,12 @@ class Problem(Exception):
         self.status = status
         self.name = name
         self.detail = detail
-        self.kind = kind
+        self.kind = kind or name.replace("-", "_")
         self.retry_after = retry_after
         self.more = more or {}
 
     def response(self) -> web.Response:
-        """The answer itself, never stored by a cache."""
+        """Return the response, which no cache may store."""
         document: dict[str, object] = {
             "type": f"urn:homey-tokend:problem:{self.name}",
             "title": HTTPStatus(self.status).phrase,
@@ -71,85 +72,73 @@ class Problem(Exception):
 
 
 def unknown_homey(name: str, known: list[str]) -> Problem:
-    """404: no Homey of this name is configured; the known ones are told."""
-    return Problem(
-        404,
-        "unknown-homey",
-        f"no Homey is named {name[:_NAME_CUT]!r}; known: {', '.join(known)}",
-        kind="unknown_homey",
-        more={"homeys": known},
-    )
+    """Return 404: no Homey of this name is configured."""
+    detail = f"no Homey is named {name[:_MAX_NAME]!r}; known: {', '.join(known)}"
+    return Problem(404, "unknown-homey", detail, more={"homeys": known})
 
 
 def homey_required(known: list[str]) -> Problem:
-    """400: several Homeys are configured and none was named."""
-    return Problem(
-        400,
-        "homey-required",
-        f"several Homeys are configured, name one: {', '.join(known)}",
-        kind="homey_required",
-        more={"homeys": known},
-    )
+    """Return 400: several Homeys are configured and the request names none."""
+    detail = f"several Homeys are configured, name one: {', '.join(known)}"
+    return Problem(400, "homey-required", detail, more={"homeys": known})
+
+
+def method_not_allowed(method: str, allow: str) -> Problem:
+    """Return 405 with the methods that are allowed."""
+    detail = f"{method[:16]} is not allowed here; allowed: {allow}"
+    return Problem(405, "method-not-allowed", detail, more={"allow": allow})
 
 
 def no_token(view: View, now: datetime) -> Problem:
-    """503: no valid token is held; why, and when the next try is made."""
+    """Return 503: no valid token is held; why, and when the next attempt is made."""
     return _unavailable(view, now, "no-valid-token", f"no valid token is held for {view.name}")
 
 
 def not_refreshed(view: View, now: datetime) -> Problem:
-    """503: the refresh that was asked for has failed."""
+    """Return 503: the refresh that was asked for failed."""
     return _unavailable(view, now, "not-refreshed", f"the token of {view.name} was not refreshed")
 
 
 def too_soon(view: View, at: datetime, now: datetime) -> Problem:
-    """429: a refresh is not started again before this instant."""
+    """Return 429: no refresh starts before this instant."""
     wait = seconds_until(at, now)
-    return Problem(
-        429,
-        "too-soon",
-        f"{view.name} is refreshed again in {wait} s at the earliest",
-        kind="too_soon",
-        retry_after=wait,
-        more={"homey": view.name},
-    )
+    detail = f"{view.name} is refreshed again in {wait} s at the earliest"
+    return Problem(429, "too-soon", detail, retry_after=wait, more={"homey": view.name})
 
 
 def seconds_until(at: datetime, now: datetime) -> int:
-    """Whole seconds from now to an instant, rounded up, at least 1 (RFC 9110, 10.2.3)."""
+    """Return the whole seconds until an instant, rounded up, at least 1 (RFC 9110, 10.2.3)."""
     return max(1, math.ceil((at - now).total_seconds()))
 
 
 def seconds_to_next_try(view: View, now: datetime) -> int:
-    """Whole seconds until asking again can help."""
+    """Return the whole seconds until asking again can help."""
     if view.refreshing:
         return 1
     at = view.next_at or view.sign_in_blocked_until
     return _RETRY_UNKNOWN_S if at is None else seconds_until(at, now)
 
 
-def _waited_for(view: View, now: datetime) -> str:
+def _unavailable(view: View, now: datetime, name: str, what: str) -> Problem:
+    error = view.trouble
+    more: dict[str, object] = {"homey": view.name, "health": str(view.health)}
+    if error is None:
+        why, kind = _pending(view, now), "no_token"
+        more |= {"step": "", "remedy": "", "action_needed": False}
+    else:
+        why, kind = error.message, error.kind
+        more |= {
+            "step": error.step,
+            "remedy": error.remedy,
+            "action_needed": error.action_needed,
+        }
+    retry_after = seconds_to_next_try(view, now)
+    return Problem(503, name, f"{what}: {why}", kind=kind, retry_after=retry_after, more=more)
+
+
+def _pending(view: View, now: datetime) -> str:
     if view.refreshing:
         return "the sign-in is under way"
     if view.next_at is None or view.next_at <= now:
         return "the sign-in is about to begin"
     return f"the next sign-in is in {seconds_until(view.next_at, now)} s ({view.next_reason})"
-
-
-def _unavailable(view: View, now: datetime, name: str, what: str) -> Problem:
-    trouble = view.trouble
-    more: dict[str, object] = {"homey": view.name, "health": str(view.health)}
-    if trouble is None:
-        why, kind = _waited_for(view, now), "no_token"
-        more |= {"step": "", "remedy": ""}
-    else:
-        why, kind = trouble.message, trouble.kind
-        more |= {"step": trouble.step, "remedy": trouble.remedy}
-    return Problem(
-        503,
-        name,
-        f"{what}: {why}",
-        kind=kind,
-        retry_after=seconds_to_next_try(view, now),
-        more=more,
-    )

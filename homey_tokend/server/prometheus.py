@@ -1,20 +1,14 @@
-"""The metrics in Prometheus' text format, or in OpenMetrics where that is asked for.
-
-The only file that imports prometheus-client, and itself imported at the first
-scrape: who does not scrape does not pay for it. Nothing here counts; ``Counts``
-does, and views tell the rest.
-"""
+"""The metrics in Prometheus' text format, or in OpenMetrics where that is asked for."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
@@ -23,56 +17,76 @@ from prometheus_client.registry import Collector
 
 from homey_tokend.core.status import Health, SinkView, View
 from homey_tokend.core.tokens import Token
-from homey_tokend.server.metrics import Counter, Histogram, Scrape
+from homey_tokend.server.access import AccessControl
+from homey_tokend.server.connections import Connections
+from homey_tokend.server.metrics import NAMESPACE, Metrics
 
-_PREFIX = "homey_tokend_"
-
-
-class _Collector(Collector):
-    """Makes metrics of a scrape."""
-
-    def __init__(self, scrape: Scrape) -> None:
-        self._scrape = scrape
-
-    def collect(self) -> Iterator[Metric]:
-        """All metrics."""
-        scrape = self._scrape
-        yield _one("up", "Whether the daemon's loop and schedule turn.", float(scrape.alive))
-        build = InfoMetricFamily(f"{_PREFIX}build", "The program's version, and Python's.")
-        python = platform.python_version()
-        build.add_metric((), {"version": scrape.version, "python": python})
-        yield build
-        yield from _tokens(scrape.views, scrape.now)
-        yield from _refreshes(scrape.views, scrape.now, scrape.counts.renewed_at)
-        yield from _sinks(scrape.views, scrape.now)
-        scrape.counts.meet(view.name for view in scrape.views)
-        yield from map(_tally, scrape.counts.tallies)
-        yield from map(_spread, scrape.counts.spreads)
-        for level in scrape.counts.levels:
-            yield _one(level.name, level.about, level.read())
-        yield _by_uid("socket_requests", "Requests on the socket, by user.", scrape.visits)
-        yield _by_uid("socket_denials", "Requests refused by socket.allow.", scrape.refusals)
+__all__ = ["Metrics", "Scrape"]
 
 
-def render(scrape: Scrape, accept: str) -> tuple[bytes, str]:
-    """Write a scrape down.
+@dataclass(frozen=True, eq=False)  # a registry wants a hash
+class Scrape(Collector):
+    """The state of the daemon at one scrape.
 
     Args:
-        scrape: What is shown.
-        accept: The request's Accept header, or "".
-
-    Returns:
-        The body, and its Content-Type.
+        metrics: What was counted.
+        views: The Homeys.
+        now: The time.
+        alive: Whether the daemon's loop and schedule run.
+        version: The program's version.
+        access: The requests by user.
+        connections: The open connections.
     """
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(scrape))
-    try:
-        encode, content_type = choose_encoder(accept)
-        content_type.encode("ascii")  # the version asked for is in it
-        return encode(registry), content_type
-    except (TypeError, ValueError):  # a version that is none: the library takes it as it is
-        encode, content_type = choose_encoder("")
-        return encode(registry), content_type
+
+    metrics: Metrics
+    views: Sequence[View]
+    now: datetime
+    alive: bool
+    version: str
+    access: AccessControl
+    connections: Connections
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the text and its Content-Type.
+
+        Args:
+            accept: The request's Accept header, or "".
+        """
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        try:
+            encode, content_type = choose_encoder(accept)
+            content_type.encode("ascii")  # the version asked for is in it
+            return encode(registry), content_type
+        except (TypeError, ValueError):  # a version that is none: the library takes it as it is
+            encode, content_type = choose_encoder("")
+            return encode(registry), content_type
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics."""
+        yield _one("up", "Whether the daemon's loop and schedule run.", float(self.alive))
+        build = InfoMetricFamily(f"{NAMESPACE}_build", "The program's version, and Python's.")
+        python = platform.python_version()
+        build.add_metric((), {"version": self.version, "python": python})
+        yield build
+        yield from _tokens(self.views, self.now)
+        yield from _refreshes(self.views, self.now, self.metrics.last_success)
+        yield from _sinks(self.views, self.now)
+        yield from self.metrics.collect(view.name for view in self.views)
+        yield _one("connections", "Open connections, of all sockets.", len(self.connections))
+        evicted = CounterMetricFamily(
+            f"{NAMESPACE}_connections_evicted", "Connections that were closed to make room."
+        )
+        evicted.add_metric((), self.connections.evicted)
+        yield evicted
+        for name, about, counts in (
+            ("requests", "Requests on the socket, by user.", self.access.requests_by_user),
+            ("denials", "Requests denied by socket.allow.", self.access.denials_by_user),
+        ):
+            family = CounterMetricFamily(f"{NAMESPACE}_socket_{name}", about, labels=("uid",))
+            for uid, count in counts.items():
+                family.add_metric((uid,), count)
+            yield family
 
 
 def _tokens(views: Sequence[View], now: datetime) -> Iterator[Metric]:
@@ -91,33 +105,26 @@ def _tokens(views: Sequence[View], now: datetime) -> Iterator[Metric]:
 
 
 def _refreshes(
-    views: Sequence[View], now: datetime, renewed_at: Mapping[str, datetime]
+    views: Sequence[View], now: datetime, last_success: Mapping[str, datetime]
 ) -> Iterator[Metric]:
-    health = _gauge("health", "1 for the state that a Homey's keeping is in.", "state")
-    success = _gauge("last_success_timestamp_seconds", "When the last refresh went well.")
+    health = _gauge("health", "1 for the state of a Homey, 0 for the others.", "state")
+    success = _gauge("last_success_timestamp_seconds", "When the last refresh succeeded.")
     due = _gauge("next_refresh_timestamp_seconds", "When the held token is to be refreshed.")
-    failures = _gauge(
-        "consecutive_failures", "Refreshes that failed since the last that went well."
-    )
-    person = _gauge("action_needed", "Whether the last refresh failed so that a person is needed.")
+    failures = _gauge("consecutive_failures", "Refreshes that failed since the last success.")
+    action = _gauge("action_needed", "Whether the last refresh failed so that a person is needed.")
     for view in views:
         for state in Health:
             health.add_metric((view.name, str(state)), float(view.health is state))
         token = _valid(view, now)
-        last = renewed_at.get(view.name) or (token.issued_at if token else None)
+        last = last_success.get(view.name) or (token.issued_at if token else None)
         if last is not None:
             success.add_metric((view.name,), last.timestamp())
         if view.renew_at is not None:
             due.add_metric((view.name,), view.renew_at.timestamp())
-        trouble = view.trouble
-        failures.add_metric((view.name,), trouble.count if trouble else 0)
-        person.add_metric((view.name,), float(trouble is not None and needs_person(trouble.kind)))
-    yield from (health, success, due, failures, person)
-
-
-def needs_person(kind: str) -> bool:
-    """Whether a failure does not pass by itself, by the rule of docs/api.md for kinds."""
-    return kind.endswith("_rejected")
+        error = view.trouble
+        failures.add_metric((view.name,), error.count if error else 0)
+        action.add_metric((view.name,), float(error is not None and error.action_needed))
+    yield from (health, success, due, failures, action)
 
 
 def _sinks(views: Sequence[View], now: datetime) -> Iterator[Metric]:
@@ -157,35 +164,8 @@ def _valid(view: View, now: datetime) -> Token | None:
 
 
 def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(_PREFIX + name, about, labels=("homey", *labels))
+    return GaugeMetricFamily(f"{NAMESPACE}_{name}", about, labels=("homey", *labels))
 
 
 def _one(name: str, about: str, value: float) -> Metric:
-    return GaugeMetricFamily(_PREFIX + name, about, value=value)
-
-
-def _by_uid(name: str, about: str, values: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(_PREFIX + name, about, labels=("uid",))
-    for uid, count in values.items():
-        family.add_metric((uid,), count)
-    return family
-
-
-def _tally(tally: Counter) -> Metric:
-    family = CounterMetricFamily(_PREFIX + tally.name, tally.about, labels=tally.labels)
-    for labels, count in tally.values.items():
-        family.add_metric(labels, count)
-    return family
-
-
-def _spread(spread: Histogram) -> Metric:
-    family = HistogramMetricFamily(_PREFIX + spread.name, spread.about, labels=spread.labels)
-    for labels, counts in spread.values.items():
-        family.add_metric(labels, _buckets(spread.bounds, counts), spread.sums[labels])
-    return family
-
-
-def _buckets(bounds: Iterable[float], counts: Iterable[int]) -> list[tuple[str, float]]:
-    """Each bound with how many values are at or below it."""
-    names = [*map(str, bounds), "+Inf"]
-    return list(zip(names, map(float, accumulate(counts)), strict=True))
+    return GaugeMetricFamily(f"{NAMESPACE}_{name}", about, value=value)

@@ -1,4 +1,4 @@
-"""What a request asks for, read from its query and its Accept header within bounds."""
+"""What a request asks for: its query and its Accept header, read within bounds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from homey_tokend.core import timefmt
+from homey_tokend.core.timefmt import parse_seconds
 from homey_tokend.server.problems import Problem
 
-#: How long is a refresh waited for where nothing is said?
+#: How long does a request wait for a refresh by default?
 DEFAULT_WAIT = timedelta(seconds=30)
-#: How long at most? Longer wishes are cut to this, not refused: the answer is the same, only sooner.
+#: The longest wait. A longer one is cut, not refused: the answer is the same, only sooner.
 LONGEST_WAIT = timedelta(seconds=300)
 
 
@@ -22,9 +22,9 @@ class TokenQuery:
     Args:
         homey: The name in ``?homey=``, or None.
         min_ttl: How much life the token shall have left.
-        wait: How long to wait for a refresh; None where neither ``min_ttl`` nor ``wait`` was
-            asked for: then what is held is answered at once.
-        as_json: The JSON document is wanted, not the bare text.
+        wait: How long to wait for a refresh; None where the query has neither ``min_ttl`` nor
+            ``wait``: then what is held is answered at once.
+        as_json: Whether the JSON document is wanted, not the bare text.
     """
 
     homey: str | None = None
@@ -33,76 +33,54 @@ class TokenQuery:
     as_json: bool = False
 
 
-#: What a bare ``GET /token`` asks: one object for all of them, because they are many.
-BARE = TokenQuery()
+#: What a plain ``GET /token`` asks for: one object, because there are many of these requests.
+PLAIN = TokenQuery()
 
 
 def token_query(request: web.Request) -> TokenQuery:
     """Read a request for a token.
 
-    Args:
-        request: The request, whose body is not looked at.
-
-    Returns:
-        What is asked for.
-
     Raises:
         Problem: 400, a value is no duration or no known format.
     """
-    accept = request.headers.get("Accept")
-    if not request.rel_url.raw_query_string and (accept is None or accept == "*/*"):
-        return BARE
+    accept = request.headers.get("Accept", "*/*")
+    if not request.rel_url.raw_query_string and accept == "*/*":
+        return PLAIN
     query = request.query
-    asks = "min_ttl" in query or "wait" in query
     return TokenQuery(
         homey=query.get("homey"),
-        min_ttl=_span(query, "min_ttl", timedelta(0)),
-        wait=wait_query(request) if asks else None,
-        as_json=_wants_json(query.get("format"), accept or ""),
+        min_ttl=_duration(query, "min_ttl", timedelta(0)),
+        wait=wait_query(request) if "min_ttl" in query or "wait" in query else None,
+        as_json=_wants_json(query.get("format"), accept.lower()),
     )
 
 
 def wait_query(request: web.Request) -> timedelta:
-    """How long a request wants to wait: ``?wait=``, at most 300 s.
+    """Return how long a request wants to wait: ``?wait=``, at most 300 s.
 
     Raises:
         Problem: 400, the value is no duration.
     """
-    return min(_span(request.query, "wait", DEFAULT_WAIT), LONGEST_WAIT)
+    return min(_duration(request.query, "wait", DEFAULT_WAIT), LONGEST_WAIT)
 
 
-def _span(query: Mapping[str, str], name: str, default: timedelta) -> timedelta:
+def _duration(query: Mapping[str, str], name: str, default: timedelta) -> timedelta:
     text = query.get(name)
     if text is None:
         return default
     try:
-        return timedelta(seconds=timefmt.parse_seconds(text))
+        return timedelta(seconds=parse_seconds(text))
     except ValueError as error:
-        raise Problem(400, "bad-parameter", f"{name}: {error}", kind="bad_parameter") from error
+        raise _bad_parameter(f"{name}: {error}") from error
 
 
-def _wants_json(wish: str | None, accept: str) -> bool:
-    if wish is None:
-        return _weight(accept, "application/json") > _weight(accept, "text/plain")
-    if wish in {"json", "text"}:
-        return wish == "json"
-    raise Problem(400, "bad-parameter", "format: text or json is expected", kind="bad_parameter")
+def _wants_json(wanted: str | None, accept: str) -> bool:
+    if wanted is None:
+        return "application/json" in accept and "text/plain" not in accept
+    if wanted in {"json", "text"}:
+        return wanted == "json"
+    raise _bad_parameter("format: text or json is expected")
 
 
-def _weight(accept: str, kind: str) -> float:
-    """The weight that an Accept header names for exactly this media type (RFC 9110, 12.5.1)."""
-    for part in accept.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        if name == kind:
-            return _q(parameters)
-    return 0.0
-
-
-def _q(parameters: list[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0
+def _bad_parameter(detail: str) -> Problem:
+    return Problem(400, "bad-parameter", detail)

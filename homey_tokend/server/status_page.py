@@ -1,13 +1,12 @@
-"""The status page of ``http.listen``: plain HTML that shows and does nothing.
+"""The status page of ``http.listen``: plain HTML that only shows.
 
-No script, no form, no address of a Homey, no token. Its own style is allowed by
-hash; anything else the browser is told not to load (CSP, W3C Content Security
-Policy Level 3).
+No script, no form, no address of a Homey, no token. Its style is allowed by hash; the browser is
+told to load nothing else (W3C Content Security Policy Level 3).
 """
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -20,7 +19,7 @@ _STYLE = (
     "h2{border-bottom:1px solid #ccc}"
 )
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-#: What the page is sent with.
+#: The header fields of the page.
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -31,38 +30,12 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-#: How often does an open page load itself again, in seconds?
-_AGAIN_S = 30
-#: What failed, without what a failure says of itself: that names hosts and files.
-_WORDS = {
-    "transient": "it failed in a way that may pass",
-    "unreachable": "no answer came",
-    "server_error": "the server answered that it is unwell",
-    "throttled": "the server asks to wait",
-    "invalid_response": "what came was not the answer that belongs there",
-    "homey_offline": "the cloud cannot reach the Homey",
-    "sign_in_expired": "what an earlier step gave was no longer taken",
-    "bearer_discarded": "a new token was not taken by its own Homey",
-    "rejected": "it was rejected",
-    "account_rejected": "the account rejects e-mail, password or one-time code",
-    "client_rejected": "the API client is rejected",
-    "consent_rejected": "the consent was denied",
-    "homey_rejected": "the consent does not cover the Homey",
-    "bearer_rejected": "the Homey does not take the token",
-    "sink_rejected": "the sink will not take the token",
-    "protocol_changed": "an answer came that no known server gives",
-    "secret_unavailable": "a secret cannot be had",
-    "sink_failed": "the sink failed",
-    "state_unusable": "the state cannot be kept",
-    "already_running": "another daemon is running",
-    "cannot_serve": "the socket cannot be made",
-    "configuration_invalid": "the configuration has faults",
-    "illegal_event": "a fault of the daemon, which is in its log",
-}
+#: How often does an open page reload itself, in seconds?
+_RELOAD_S = 30
 
 
-def render_status_page(views: Sequence[View], now: datetime, version: str) -> str:
-    """The whole page.
+def render(views: Sequence[View], now: datetime, version: str) -> str:
+    """Return the page.
 
     Args:
         views: The Homeys.
@@ -71,17 +44,12 @@ def render_status_page(views: Sequence[View], now: datetime, version: str) -> st
     """
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="refresh" content="{_AGAIN_S}">\n'
+        f'<meta http-equiv="refresh" content="{_RELOAD_S}">\n'
         f"<title>homey-tokend</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>homey-tokend</h1>\n<p>Version {escape(version)}, {escape(_at(now))}</p>\n"
         + "".join(_homey(view, now) for view in views)
         + "</body>\n</html>\n"
     )
-
-
-def describe_kind(kind: str) -> str:
-    """What a kind of failure means, in words that give nothing away."""
-    return _WORDS.get(kind, "it failed")
 
 
 def _homey(view: View, now: datetime) -> str:
@@ -99,7 +67,7 @@ def _rows(view: View, now: datetime) -> Iterator[tuple[str, str]]:
     yield "token", f"good until {_when(token.expires_at, now)}" if held and token else "none held"
     yield "next refresh", _next(view, now)
     if view.trouble is not None:
-        yield from _trouble("last error", view.trouble, now)
+        yield from _failure("last error", view.trouble, now)
     for sink in view.sinks:
         yield from _sink(sink, now)
 
@@ -111,19 +79,21 @@ def _next(view: View, now: datetime) -> str:
     return "not known" if at is None else _when(at, now)
 
 
-def _sink(sink: SinkView, now: datetime) -> Iterable[tuple[str, str]]:
+def _sink(sink: SinkView, now: datetime) -> Iterator[tuple[str, str]]:
     at = sink.delivered_at
     yield f"sink {sink.target}", "not written yet" if at is None else f"written {_when(at, now)}"
     if sink.trouble is not None:
-        yield from _trouble("its last error", sink.trouble, now)
+        yield from _failure("its last error", sink.trouble, now)
 
 
-def _trouble(name: str, trouble: Trouble, now: datetime) -> Iterator[tuple[str, str]]:
-    step = f" at {trouble.step}" if trouble.step else ""
-    times = f", {trouble.count} times" if trouble.count > 1 else ""
-    yield name, f"{describe_kind(trouble.kind)}{step} ({_when(trouble.at, now)}{times})"
-    if trouble.remedy:
-        yield "what to do", "homey-tokend status tells"
+def _failure(name: str, failure: Trouble, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield kind and step alone: the message may name hosts and files."""
+    kind = failure.kind.replace("_", " ")
+    step = f" at {failure.step}" if failure.step else ""
+    times = f", {failure.count} times" if failure.count > 1 else ""
+    yield name, f"{kind}{step} ({_when(failure.at, now)}{times})"
+    if failure.remedy:
+        yield "what to do", "see: homey-tokend status"
 
 
 def _when(at: datetime, now: datetime) -> str:

@@ -1,9 +1,9 @@
-"""The unix socket's file: in place with its mode and group before the first client can come.
+"""The unix socket's file: in place with its mode and group before the first client can connect.
 
-A temporary name is bound in the same folder, gets group and mode, listens, and is
-renamed into place, all under a lock that is held for the daemon's life. A dead
-socket is replaced, a live one is somebody else's, and any other file is left alone.
-Every call here may block for a moment: call it aside from the event loop.
+A temporary name is bound in the same folder, gets group and mode, listens, and is renamed into
+place, all under a lock that is held for the daemon's life. A dead socket is replaced; a live one
+belongs to another daemon, and any other file is left alone. Every call here may block for a
+moment: call it in a thread.
 """
 
 import errno
@@ -13,29 +13,25 @@ import os
 import resource
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from homey_tokend.core.errors import AlreadyRunning, CannotServe
 
-#: How long may a socket's path be? ``sun_path`` has 108 bytes, the last of them zero (unix(7)).
-LONGEST_PATH = 107
+#: How many bytes may a socket's path have? ``sun_path`` has 108, the last of them zero (unix(7)).
+MAX_PATH = 107
 #: How many clients may queue while the loop is busy? The kernel cuts it to net.core.somaxconn.
 BACKLOG = 1024
 #: The largest number of a group: chown(2) takes the one above, -1, for "leave it as it is".
-_LARGEST_ID = 2**32 - 2
-#: How long is a live socket given to take the probe? It is the kernel that answers.
+_MAX_GID = 2**32 - 2
+#: How many seconds may connecting to a live socket take? It is the kernel that answers.
 _PROBE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class SocketOptions:
-    """Where the socket shall be, and who may enter.
+class SocketOptions(NamedTuple):
+    """The unix socket as configured.
 
-    Args:
-        path: The socket's file.
-        mode: Its permission bits.
-        group: Its group by name or number; None leaves the daemon's own.
+    ``mode`` has its permission bits; ``group`` is a name or a number, None leaves the daemon's.
     """
 
     path: Path
@@ -46,81 +42,70 @@ class SocketOptions:
 class UnixSocket:
     """A listening socket that owns its file and the lock beside it."""
 
-    def __init__(self, place: SocketOptions, sock: socket.socket, lock: int) -> None:
+    def __init__(self, options: SocketOptions, sock: socket.socket, lock: int) -> None:
         self.sock = sock
-        self._path = place.path
+        self._path = options.path
         self._lock = lock
-        self._inode = _inode(place.path)
+        self._inode = _inode(options.path)
 
     @classmethod
-    def open(cls, place: SocketOptions) -> "UnixSocket":
+    def open(cls, options: SocketOptions) -> "UnixSocket":
         """Make the socket and put it in place.
 
-        Args:
-            place: Where, and who may enter.
-
-        Returns:
-            A socket that listens.
-
         Raises:
-            AlreadyRunning: Another daemon holds the lock, or somebody answers on the socket.
+            AlreadyRunning: Another daemon holds the lock, or answers on the socket.
             CannotServe: The socket cannot be made; the remedy says what to do.
         """
-        _check_path(place.path)
-        _make_folder(place.path.parent)
-        lock = _take_lock(place.path)
+        _check_path(options.path)
+        _make_folder(options.path.parent)
+        lock = _take_lock(options.path)
         try:
-            _check_occupant(place.path)
-            sock = _put_in_place(place)
-            return cls(place, sock, lock)
+            _check_occupant(options.path)
+            return cls(options, _put_in_place(options), lock)
         except BaseException:
             os.close(lock)
             raise
 
-    def change_rights(self, place: SocketOptions) -> None:
-        """Give the socket's file another mode and group, in force for who comes next.
+    def change_rights(self, options: SocketOptions) -> None:
+        """Give the socket's file another mode and group, in force for the next client.
 
         Raises:
-            CannotServe: the group is unknown, or the rights may not be changed.
+            CannotServe: The group is unknown, or the rights may not be changed.
         """
         try:
-            _dress(self._path, place)
+            _set_rights(self._path, options)
         except OSError as error:
             raise CannotServe(
                 f"the rights of {self._path} cannot be changed: {error.strerror}",
                 remedy="Is it still there, and does it belong to the daemon's user?",
             ) from error
 
-    def put_back(self, place: SocketOptions) -> socket.socket | None:
-        """Make the socket anew where somebody took its file away; who is connected stays so.
+    def restore(self, options: SocketOptions) -> socket.socket | None:
+        """Make the socket again where its file was removed; connections stay open.
 
         Args:
-            place: As before, perhaps with other rights.
+            options: With the same path as before.
 
         Returns:
-            A socket that listens in place of ``sock``, which is the caller's to close; None
-            where the file is still there.
+            The new listening socket, while the caller closes the old one; None where the file is
+            still there.
 
         Raises:
-            AlreadyRunning: Another daemon has taken the place meanwhile.
+            AlreadyRunning: Another daemon has taken the path meanwhile.
             CannotServe: The socket cannot be made.
         """
         if self._inode is None or _inode(self._path) == self._inode:
             return None
         _make_folder(self._path.parent)
-        self._keep_lock()
-        _check_occupant(self._path)
-        self.sock = _put_in_place(place)
-        self._inode = _inode(self._path)
-        return self.sock
-
-    def _keep_lock(self) -> None:
-        """Where the lock's file is gone, too, lock a new one: ours would stop nobody."""
         held = os.fstat(self._lock)
-        if _inode(_lock_of(self._path)) != (held.st_dev, held.st_ino):
-            lock = _take_lock(self._path)
+        if _inode(_lock_path(self._path)) != (held.st_dev, held.st_ino):
+            lock = _take_lock(self._path)  # its file is gone, too: ours would stop nobody
             os.close(self._lock)
             self._lock = lock
+        _check_occupant(self._path)
+        self.sock = _put_in_place(options)
+        self._inode = _inode(self._path)
+        return self.sock
 
     def withdraw(self) -> None:
         """Remove the socket's file, if it is still ours: no new client finds it."""
@@ -129,7 +114,7 @@ class UnixSocket:
         self._inode = None
 
     def close(self) -> None:
-        """Withdraw, close the socket and let go of the lock; a second time it does nothing."""
+        """Remove the file, close the socket and release the lock; a second call does nothing."""
         self.withdraw()
         self.sock.close()
         if self._lock >= 0:
@@ -138,12 +123,9 @@ class UnixSocket:
 
 
 def raise_file_limit() -> int:
-    """Raise the soft limit of open files to the hard one.
+    """Raise the soft limit of open files to the hard one and return the limit in force.
 
     At the limit new clients wait, whatever the server does.
-
-    Returns:
-        The limit now in force.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == hard:
@@ -157,9 +139,9 @@ def raise_file_limit() -> int:
 
 def _check_path(path: Path) -> None:
     raw = os.fsencode(path)
-    if len(raw) > LONGEST_PATH:
+    if len(raw) > MAX_PATH:
         raise CannotServe(
-            f"the socket's path has {len(raw)} bytes, {LONGEST_PATH} are possible: {path}",
+            f"the socket's path has {len(raw)} bytes, {MAX_PATH} are possible: {path}",
             remedy="Choose a shorter socket.path.",
         )
     if not path.name or b"\0" in raw:
@@ -179,12 +161,12 @@ def _make_folder(folder: Path) -> None:
     folder.chmod(0o755)  # whatever the umask was
 
 
-def _lock_of(path: Path) -> Path:
+def _lock_path(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
 
 def _take_lock(path: Path) -> int:
-    name = _lock_of(path)
+    name = _lock_path(path)
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -196,11 +178,11 @@ def _take_lock(path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise _another(path) from error
+        raise _already_running(path) from error
     return lock
 
 
-def _another(path: Path) -> AlreadyRunning:
+def _already_running(path: Path) -> AlreadyRunning:
     return AlreadyRunning(
         f"another daemon is running on {path}",
         remedy="Stop it first, or give this one another socket.path.",
@@ -208,50 +190,50 @@ def _another(path: Path) -> AlreadyRunning:
 
 
 def _check_occupant(path: Path) -> None:
-    """Refuse what is alive or no socket; a dead socket may be replaced."""
+    """Reject a live socket and any other file; a dead socket may be replaced."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
         raise CannotServe(
-            f"{path} is there and is no socket; it is left alone",
+            f"{path} exists and is no socket; it is left alone",
             remedy="Move it away, or set socket.path.",
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PROBE_S)
-        answer = probe.connect_ex(str(path))
-    if answer in {0, errno.EAGAIN}:  # EAGAIN: alive, with a full queue
-        raise _another(path)
-    if answer not in {errno.ECONNREFUSED, errno.ENOENT}:
+        result = probe.connect_ex(str(path))
+    if result in {0, errno.EAGAIN}:  # EAGAIN: alive, with a full queue
+        raise _already_running(path)
+    if result not in {errno.ECONNREFUSED, errno.ENOENT}:
         raise CannotServe(
-            f"{path} is a socket of somebody else: {os.strerror(answer)}",
+            f"{path} is a socket of another program: {os.strerror(result)}",
             remedy="Move it away, or set socket.path.",
         )
 
 
-def _put_in_place(place: SocketOptions) -> socket.socket:
-    # As long as the name itself, so that whatever path fits, this one fits too. Left by a
-    # crash it is found again, and the lock says that nobody else is at it.
-    name = place.path.name
+def _put_in_place(options: SocketOptions) -> socket.socket:
+    # As long as the name itself, so that it fits wherever the path fits. One left by a crash is
+    # found again, and the lock says that no other daemon uses it.
+    name = options.path.name
     first = "." if name[0] != "." and len(name) > 1 else "_" if name[0] != "_" else "-"
-    aside = place.path.with_name(first + name[1:])
+    temporary = options.path.with_name(first + name[1:])
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _check_occupant(aside)
-        aside.unlink(missing_ok=True)
-        sock.bind(str(aside))
+        _check_occupant(temporary)
+        temporary.unlink(missing_ok=True)
+        sock.bind(str(temporary))
         try:
-            _dress(aside, place)
+            _set_rights(temporary, options)
             sock.listen(BACKLOG)
-            aside.rename(place.path)
+            temporary.rename(options.path)
         except BaseException:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         sock.close()
         raise CannotServe(
-            f"the socket {place.path} cannot be made: {error.strerror}",
+            f"the socket {options.path} cannot be made: {error.strerror}",
             remedy="Let the daemon's user write in this folder, or set socket.path.",
         ) from error
     except BaseException:
@@ -260,27 +242,26 @@ def _put_in_place(place: SocketOptions) -> socket.socket:
     return sock
 
 
-def _dress(aside: Path, place: SocketOptions) -> None:
-    if place.group is not None:
-        group = _group_id(place.group)
+def _set_rights(path: Path, options: SocketOptions) -> None:
+    if options.group is not None:
         try:
-            os.chown(aside, -1, group)
+            os.chown(path, -1, _group_id(options.group))
         except PermissionError as error:
             raise CannotServe(
-                f"the daemon may not give its socket to the group {place.group}",
-                remedy=f"Add the daemon's user to that group (usermod -aG {place.group} USER). The "
+                f"the daemon may not give its socket to the group {options.group}",
+                remedy=f"Add the daemon's user to that group (usermod -aG {options.group} USER). The "
                 "sandbox of the systemd unit forbids it all the same: there, set SocketGroup= of "
                 "homey-tokend.socket.",
             ) from error
-    aside.chmod(place.mode)
+    path.chmod(options.mode)
 
 
 def _group_id(group: str) -> int:
     if group.isascii() and group.isdigit():
-        if int(group) > _LARGEST_ID:
+        if int(group) > _MAX_GID:
             raise CannotServe(
                 f"socket.group: no group has the number {group}",
-                remedy=f"Numbers of groups end at {_LARGEST_ID}; or give its name.",
+                remedy=f"Numbers of groups end at {_MAX_GID}; or give its name.",
             )
         return int(group)
     try:

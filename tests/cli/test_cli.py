@@ -182,7 +182,7 @@ def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
         == f"""home: ok  https://abc.connect.athom.com
   token    {held.fingerprint()} (generation 7), good until 2026-03-01 23:32:05 (in 11 h 32 min)
   refresh  2026-03-01 13:00:00 (in 1 h); next step 2026-03-01 12:15:00 (in 15 min): the proof
-  trouble  account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account rejects the password
+  error    account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account rejects the password
            Correct it.
   ends     2026-03-01 23:32:05 (in 11 h 32 min)
   sink     file /run/t: generation 7 written 2026-03-01 11:58:30 (1 min 30 s ago)

@@ -206,7 +206,7 @@ def test_no_daemon(socket: Path) -> None:
 )
 def test_an_impostor(socket: Path, body: bytes) -> None:
     """What is no token document runs nothing."""
-    with saying(socket, b"HTTP/1.1 200 OK\r\n\r\n" + body):
+    with saying(socket, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body):
         status, out, err = done(socket, "--", "echo", "ran")
 
     assert (exit_codes.UNREACHABLE, "") == (status, out)

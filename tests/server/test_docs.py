@@ -28,11 +28,12 @@ def test_routes() -> None:
 
 def test_problems() -> None:
     """Every problem is in the table."""
-    folder = Path(problems.__file__).parent
-    source = "".join(path.read_text() for path in folder.glob("*.py"))
+    package = Path(problems.__file__).parents[1]
+    files = [*package.glob("server/*.py"), *package.glob("proxy/*.py")]
+    source = "".join(path.read_text() for path in files)
     named = set(re.findall(r'(?:Problem\(|_unavailable\(view, now, )[^"]*?"([a-z-]+)"', source))
 
-    assert {"bad-parameter", "web-page", "bug"} <= named
+    assert {"bad-parameter", "bad-path", "web-page", "internal-error"} <= named
     assert {name for name in named if f"`{name}`" not in PAGE} == set()
 
 

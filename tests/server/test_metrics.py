@@ -17,8 +17,8 @@ from homey_tokend.core.http_types import Request, Response, Step
 from homey_tokend.core.status import Health, SinkView
 from homey_tokend.server.access import AccessControl
 from homey_tokend.server.app import Api
-from homey_tokend.server.metrics import Gauge, Metrics
-from homey_tokend.server.monitoring import Telemetry
+from homey_tokend.server.metrics import Metrics
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
@@ -28,31 +28,27 @@ HOUR = timedelta(hours=1)
 Samples = dict[tuple[str, ...], float]
 
 
-def busy() -> Metrics:
-    """Counts after one of everything."""
-    counts = Metrics()
-    counts.levels.append(Gauge("connections", "Open ones.", lambda: 3.0))
-    counts.happened(events.SignInStarted("home", NOW))
-    counts.happened(events.TokenRenewed("home", NOW, 7, "9b1c64e0", NOW, NOW + HOUR, proved=True))
-    for is_rejected in (False, True):
-        counts.happened(
+def count_one_of_each(counts: Metrics) -> None:
+    counts.on_event(events.SignInStarted("home", NOW))
+    counts.on_event(events.TokenRenewed("home", NOW, 7, "9b1c64e0", NOW, NOW + HOUR, proved=True))
+    for is_refused in (False, True):
+        counts.on_event(
             events.RefreshFailed(
-                "home", NOW, "kind_of_it", "login", CANARY, CANARY, is_rejected, 1, NOW, None
+                "home", NOW, "kind_of_it", "login", CANARY, CANARY, is_refused, 1, NOW, None
             )
         )
-        counts.happened(
-            events.DeliveryFailed("home", NOW, "file:/x", 7, "kind", CANARY, CANARY, is_rejected)
+        counts.on_event(
+            events.DeliveryFailed("home", NOW, "file:/x", 7, "kind", CANARY, CANARY, is_refused)
         )
-    counts.happened(events.RefreshRecovered("home", NOW, 2))
-    counts.happened(events.TokenRevoked("home", NOW, 7))
-    counts.happened(events.TokenDelivered("home", NOW, "file:/x", 7))
-    counts.called("home", "2xx", 0.2)
-    counts.called("home", "busy", 30.0)
+    counts.on_event(events.RefreshRecovered("home", NOW, 2))
+    counts.on_event(events.TokenRevoked("home", NOW, 7))
+    counts.on_event(events.TokenDelivered("home", NOW, "file:/x", 7))
+    counts.on_call("home", "2xx", 0.2)
+    counts.on_call("home", "busy", 30.0)
     for seconds in (0.01, 0.3, 40.0):
         asked = Request(Step.LOGIN, "POST", "https://x")
         answer = Response(200, (), b"", NOW, NOW + timedelta(seconds=seconds))
-        counts.heard("home", asked, answer)
-    return counts
+        counts.on_response(asked, answer)
 
 
 @pytest.fixture
@@ -68,9 +64,10 @@ def desk() -> FakeDesk:
 
 @pytest.fixture
 async def session(desk: FakeDesk, socket_path: Path) -> AsyncIterator[ClientSession]:
-    gatekeeper = AccessControl()
-    watched = Telemetry(counts=busy(), visits=gatekeeper.visits, refusals=gatekeeper.refusals)
-    api = Api(desk, version="1.2.3", gates=(gatekeeper.readers_gate,), watched=watched)
+    access = AccessControl()
+    monitoring = Monitoring(access=access)
+    count_one_of_each(await monitoring.load_metrics())
+    api = Api(desk, version="1.2.3", checks=(access.check_reader,), monitoring=monitoring)
     server = Server(api)
     await server.start(SocketOptions(socket_path))
     connector = aiohttp.UnixConnector(str(socket_path))
@@ -213,7 +210,7 @@ async def test_readers(session: ClientSession) -> None:
         status = await answer.json()
 
     assert [2] == list(counted.values())
-    assert dict.fromkeys(counted, 3) == status["readers"]
+    assert dict.fromkeys(counted, 3) == status["requests_by_user"]
 
 
 async def test_open_metrics(session: ClientSession) -> None:

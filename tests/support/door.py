@@ -10,13 +10,12 @@ from pathlib import Path
 
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
-from homey_tokend.proxy.calls import ProxyLimits
+from homey_tokend.proxy.call import ProxyLimits
 from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.limiter import LimiterSettings
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.server.app import Api
-from homey_tokend.server.call_metrics import count_calls
-from homey_tokend.server.metrics import Metrics
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.clock import FakeClock
@@ -28,16 +27,16 @@ TLS = ssl.create_default_context()
 PATIENT = ProxyLimits(
     connect=timedelta(seconds=20),
     silence=timedelta(seconds=20),
-    whole=timedelta(seconds=30),
+    total=timedelta(seconds=30),
     refresh=timedelta(seconds=20),
-    line=LimiterSettings(wait=timedelta(seconds=20)),
+    queue=LimiterSettings(wait=timedelta(seconds=20)),
 )
 #: Where silence is what is tested.
 HASTY = replace(
     PATIENT,
     silence=timedelta(milliseconds=300),
     refresh=timedelta(milliseconds=300),
-    line=LimiterSettings(wait=timedelta(milliseconds=300)),
+    queue=LimiterSettings(wait=timedelta(milliseconds=300)),
 )
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -146,7 +145,7 @@ class Door:
     desk: FakeDesk
     hub: Hub
     clock: FakeClock
-    counts: Metrics = field(default_factory=Metrics)
+    monitoring: Monitoring = field(default_factory=Monitoring)
 
     def hold(self, held: Token | None = None, **more: object) -> View:
         """Put a token for the hub into the desk, and give the view."""
@@ -216,10 +215,11 @@ async def opened(path: Path, limits: ProxyLimits = PATIENT) -> AsyncIterator[Doo
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/homey/c0ffee"
     door = Door(path, FakeDesk(), hub, clock)
     door.hold()
+    await door.monitoring.load_metrics()
     upstream = Upstream({}, ssl_context=TLS)
     forward = Forwarder(door.desk, upstream, clock, limits)
-    handler = count_calls(forward.answer, door.counts, clock)
-    api = Server(Api(door.desk, version="1", forward=handler))
+    handler = door.monitoring.count_calls(forward.handle, clock)
+    api = Server(Api(door.desk, version="1", proxy=handler))
     await api.start(SocketOptions(path))
     yield door
     await api.stop()

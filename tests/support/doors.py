@@ -47,7 +47,7 @@ def saying(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[by
     def turn() -> None:
         client, _ = listening.accept()
         with client:
-            requests.append(client.recv(65536))
+            requests.append(_request(client))
             with contextlib.suppress(OSError):
                 client.sendall(answer)
             if hold:
@@ -61,3 +61,14 @@ def saying(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[by
         last.connect(str(path))  # where nobody came: let the thread go
     thread.join(40)
     listening.close()
+
+
+def _request(client: socket.socket) -> bytes:
+    """Read one request with its body."""
+    data = client.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+    while data and len(body) < int(length or 0):
+        part = client.recv(65536)
+        data, body = data + part, body + part
+    return data

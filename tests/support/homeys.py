@@ -52,7 +52,7 @@ def inhabited(path: Path, settings: Settings | None = None) -> Iterator[Home]:
     home, loop, started = Home(settings or Settings()), asyncio.new_event_loop(), threading.Event()
     upstream = Upstream({}, ssl_context=TLS)
     forward = Forwarder(home.desk, upstream, FakeClock(instant=True), PATIENT)
-    server = Server(Api(home.desk, version="1", forward=forward.answer))
+    server = Server(Api(home.desk, version="1", proxy=forward.handle))
 
     async def begin() -> None:
         await home.simulator.start()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homey_tokend import exit_codes
-from homey_tokend.client.transport import ClientError
+from homey_tokend.client.errors import ClientError
 from homey_tokend.config import locate
 from homey_tokend.config.files import reason_of
 from homey_tokend.core.secret import GUARDED_KEYS

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from homey_tokend import exit_codes
-from homey_tokend.client.transport import ClientError
+from homey_tokend.client.errors import ClientError
 
 #: How long may a line be? Whatever is typed is far below.
 _LONGEST = 64 * 1024

@@ -7,7 +7,7 @@ import pytest
 
 from homey_tokend import exit_codes
 from homey_tokend.cli.setup.prompts import Prompts
-from homey_tokend.client.transport import ClientError
+from homey_tokend.client.errors import ClientError
 
 
 def nothing_unseen(_: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from homey_tokend import exit_codes
 from homey_tokend.cli.setup import destination
 from homey_tokend.cli.setup.destination import Destination
-from homey_tokend.client.transport import ClientError
+from homey_tokend.client.errors import ClientError
 from homey_tokend.config import locate
 
 SECRETS = {"password": "pw", "client_secret": "cs"}

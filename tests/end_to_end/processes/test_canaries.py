@@ -146,7 +146,7 @@ def test_where_they_belong(clouds: Clouds, daemons: Daemons, format_: str) -> No
         log={"level": "debug", "format": format_},
     ).up()
     token = daemon.token()
-    until(lambda: daemon.status()["sinks"][2]["trouble"], "the command failed")
+    until(lambda: daemon.status()["sinks"][2]["last_error"], "the command failed")
     at = ("--socket", str(daemon.socket))
     shown = command("status", *at).out + command("token", "nope", *at).err
     seen = documents(daemon)

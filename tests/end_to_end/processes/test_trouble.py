@@ -79,7 +79,7 @@ def test_no_token_yet(clouds: Clouds, daemons: Daemons) -> None:
     cloud = clouds.start()
     cloud.add_fault(step="login", kind="status", status=503, retry_after=120)
     daemon = daemons.start(cloud).up()
-    until(lambda: daemon.status()["trouble"], "it failed")
+    until(lambda: daemon.status()["last_error"], "it failed")
     answer, ready, health = (daemon.get(path) for path in ("/token", "/readyz", "/healthz"))
 
     assert (503, "application/problem+json") == (answer.status, answer.headers["content-type"])
@@ -99,7 +99,7 @@ def test_outage_and_recovery(clouds: Clouds, daemons: Daemons) -> None:
     daemon = daemons.start(cloud).up()
     old = daemon.token()
     cloud.add_fault(step="login", kind="reset")
-    until(lambda: daemon.status()["trouble"], "the refresh failed")
+    until(lambda: daemon.status()["last_error"], "the refresh failed")
     served = daemon.get("/token")
     until(lambda: daemon.get("/token").status == 503, "the old token has ended")
     cloud.clear_faults()
@@ -108,4 +108,4 @@ def test_outage_and_recovery(clouds: Clouds, daemons: Daemons) -> None:
     assert (200, old) == (served.status, served.text)
     assert old != new
     assert cloud.accepts(new)
-    assert daemon.status()["trouble"] is None
+    assert daemon.status()["last_error"] is None

@@ -106,7 +106,7 @@ def test_reload_changes_who_may_ask(clouds: Clouds, daemons: Daemons) -> None:
             ear.recv(1)
 
     assert 200 == own.status
-    assert 2 <= own.json["readers"][str(os.geteuid())]
+    assert 2 <= own.json["requests_by_user"][str(os.geteuid())]
 
 
 def test_the_process_is_hardened(clouds: Clouds, daemons: Daemons) -> None:

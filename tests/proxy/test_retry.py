@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from homey_tokend.proxy.body import MAX_BUFFERED
-from homey_tokend.proxy.retry_after import UNTOLD, retry_after_delay
+from homey_tokend.proxy.retry import DEFAULT_DELAY, retry_after_delay
 from tests.support.desk import CANARY, token, view
 from tests.support.door import OK, PATIENT, Door, opened, with_length
 
@@ -157,7 +157,7 @@ async def test_both(door: Door) -> None:
 @pytest.mark.parametrize(
     ("text", "wait"),
     [
-        (None, UNTOLD),
+        (None, DEFAULT_DELAY),
         ("0", timedelta(0)),
         (" 3 ", timedelta(seconds=3)),
         ("Sun, 01 Mar 2026 12:00:05 GMT", timedelta(seconds=5)),
@@ -174,4 +174,16 @@ async def test_both(door: Door) -> None:
 )
 def test_retry_after(text: str | None, wait: timedelta) -> None:
     """Seconds and dates are understood; what is not is too long to be waited for here."""
-    assert wait == retry_after_delay(text, NOON)
+    headers = {} if text is None else {"Retry-After": text}
+
+    assert wait == retry_after_delay(headers, NOON)
+
+
+def test_a_date_counts_from_the_homeys_clock() -> None:
+    """The two clocks may differ: what the Homey says of time is read against its own Date."""
+    headers = {
+        "Date": "Sun, 01 Mar 2026 09:00:00 GMT",
+        "Retry-After": "Sun, 01 Mar 2026 09:00:05 GMT",
+    }
+
+    assert timedelta(seconds=5) == retry_after_delay(headers, NOON)

@@ -158,7 +158,7 @@ async def test_a_call_without_end(socket_path: Path) -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with opened(socket_path, replace(PATIENT, whole=timedelta(milliseconds=800))) as door:
+    async with opened(socket_path, replace(PATIENT, total=timedelta(milliseconds=800))) as door:
         door.hub.turn = turn
         got = await door.ask()
         door.hub.turn = silent

@@ -1,4 +1,4 @@
-"""One call through the forwarding door: what it is, how long it may take, and how it fails."""
+"""One call through the API proxy: what it is, how long it may take, and how it fails."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,7 +13,7 @@ from homey_tokend.server.problems import Problem
 
 _log = structlog.get_logger()
 
-#: Sending these twice does what sending them once does (RFC 9110, 9.2.2).
+#: Sending these twice has the effect of sending them once (RFC 9110, 9.2.2).
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 
@@ -22,25 +22,25 @@ class ProxyLimits:
     """How long a call may take.
 
     Args:
-        connect: A connection (TCP, TLS).
-        silence: Nothing from the Homey, or nothing of the caller's body.
-        whole: All of one call, once it has its turn; before that, a short body.
-        refresh: A refresh, where the Homey refuses the token or none is held.
-        again: A wait that the Homey asks for with 429; longer ones are the caller's.
-        line: How many at once.
+        connect: To connect (TCP, TLS).
+        silence: Without a byte from the Homey, or of the request's body.
+        total: All of one call once it is under way; before that, a short body.
+        refresh: A refresh, where the Homey rejects the token or none is held.
+        retry_after: The longest wait that is kept where the Homey asks for one with 429.
+        queue: How many at once.
     """
 
     connect: timedelta = timedelta(seconds=10)
     silence: timedelta = timedelta(seconds=30)
-    whole: timedelta = timedelta(minutes=15)
+    total: timedelta = timedelta(minutes=15)
     refresh: timedelta = timedelta(seconds=30)
-    again: timedelta = timedelta(seconds=10)
-    line: LimiterSettings = field(default_factory=LimiterSettings)
+    retry_after: timedelta = timedelta(seconds=10)
+    queue: LimiterSettings = field(default_factory=LimiterSettings)
 
 
 @dataclass(slots=True)
 class ProxyCall:
-    """One request as it goes to the Homey, once or again; ``response`` once ours has begun."""
+    """One request for the Homey; ``response`` is ours once it has begun."""
 
     request: web.Request
     homey: str
@@ -49,30 +49,28 @@ class ProxyCall:
     response: web.StreamResponse | None = None
 
     @property
-    def may_wait(self) -> bool:
+    def may_repeat(self) -> bool:
         """Whether it may be sent again after a 429."""
-        return self.request.method in _IDEMPOTENT and self.body.kept is not None
+        return self.request.method in _IDEMPOTENT and self.body.buffered is not None
 
 
 def gateway_timeout(homey: str, reason: str) -> Problem:
-    """504: no answer came in time."""
-    return Problem(504, "timeout", f"{homey}: {reason}", kind="timeout", more={"homey": homey})
+    """Return 504: no answer came in time."""
+    return Problem(504, "timeout", f"{homey}: {reason}", more={"homey": homey})
 
 
 def bad_gateway(homey: str, reason: str) -> Problem:
-    """502: no answer came, or none that can be passed on."""
-    return Problem(
-        502, "unreachable", f"{homey}: {reason}", kind="unreachable", more={"homey": homey}
-    )
+    """Return 502: no answer came, or none that can be passed on."""
+    return Problem(502, "unreachable", f"{homey}: {reason}", more={"homey": homey})
 
 
 def failed_call(
     call: ProxyCall, error: BaseException, address: str, limits: ProxyLimits
 ) -> Problem:
-    """What an error amid a call is for the caller: the fault of one side, in plain words."""
+    """Return the problem for an error during a call: the client's fault, or the Homey's."""
     if call.body.broken:
         return bad_body()
-    if isinstance(error, TimeoutError) and call.body.awaited:
+    if isinstance(error, TimeoutError) and call.body.waiting:
         return stalled_body(limits.silence.total_seconds())
     reason = describe_error(error, address)
     _log.info("call.failed", homey=call.homey, reason=reason, cause=type(error).__name__)

@@ -185,9 +185,9 @@ async def path(gate: AccessControl, folder: Path) -> AsyncIterator[Path]:
     api = Api(
         FakeDesk(view("home", token())),
         version="1",
-        gates=(gate.readers_gate, reject_browsers),
-        forward=forward,
-        call_gates=(gate.callers_gate, reject_browsers),
+        checks=(gate.check_reader, reject_browsers),
+        proxy=forward,
+        proxy_checks=(gate.check_caller, reject_browsers),
     )
     server = Server(api)
     await server.start(SocketOptions(folder / "d.sock", 0o666))
@@ -218,10 +218,10 @@ async def test_another_user_is_refused(path: Path, gate: AccessControl) -> None:
 
     assert [403] * 4 == statuses
     assert [200] == own
-    assert [(NOBODY, 0)] == [(line["uid"], line["unsaid"]) for line in told]
+    assert [(NOBODY, 0)] == [(line["uid"], line["suppressed"]) for line in told]
     assert told[0]["pid"] > 1
-    assert {str(NOBODY): 4, str(os.geteuid()): 1} == dict(gate.visits)
-    assert {str(NOBODY): 4} == dict(gate.refusals)
+    assert {str(NOBODY): 4, str(os.geteuid()): 1} == dict(gate.requests_by_user)
+    assert {str(NOBODY): 4} == dict(gate.denials_by_user)
 
 
 @ROOT_NEEDED
@@ -246,7 +246,7 @@ async def test_who_may_call_may_not_read(path: Path, gate: AccessControl) -> Non
 async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
     """A connection that was let in is judged anew with each request."""
     gate = AccessControl(always=())
-    server = Server(Api(FakeDesk(view("home", token())), version="1", gates=(gate.readers_gate,)))
+    server = Server(Api(FakeDesk(view("home", token())), version="1", checks=(gate.check_reader,)))
     await server.start(SocketOptions(path.with_name("e.sock")))
     reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
     lines = []
@@ -262,21 +262,6 @@ async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
     assert [b"HTTP/1.1 200 OK", b"HTTP/1.1 403 Forbidden"] == lines
 
 
-async def test_who_is_refused_expects_in_vain(path: Path) -> None:
-    """Who may not ask is refused and counted, whatever else is wrong with the request."""
-    gate = AccessControl(AccessRules(AllowList(anybody=False)), always=())
-    server = Server(Api(FakeDesk(view("home", token())), version="1", gates=(gate.readers_gate,)))
-    await server.start(SocketOptions(path.with_name("e.sock")))
-    reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
-    writer.write(b"GET /token HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nConnection: close\r\n\r\n")
-    answer = await reader.read()
-    writer.close()
-    await server.stop()
-
-    assert answer.startswith(b"HTTP/1.1 403 ")
-    assert {str(os.geteuid()): 1} == dict(gate.refusals)
-
-
 async def test_which_list_is_advised(folder: Path) -> None:
     """Who may not call is not sent to the list that gives the token away, too."""
 
@@ -284,9 +269,9 @@ async def test_which_list_is_advised(folder: Path) -> None:
         raise AssertionError
 
     gate = AccessControl(AccessRules(AllowList(anybody=False), AllowList(anybody=False)), always=())
-    gates, call_gates = (gate.readers_gate,), (gate.callers_gate,)
+    gates, call_gates = (gate.check_reader,), (gate.check_caller,)
     server = Server(
-        Api(FakeDesk(), version="1", gates=gates, forward=forward, call_gates=call_gates)
+        Api(FakeDesk(), version="1", checks=gates, proxy=forward, proxy_checks=call_gates)
     )
     await server.start(SocketOptions(folder / "e.sock"))
     remedies = []
@@ -307,18 +292,18 @@ def test_refusals_are_logged_now_and_then() -> None:
     gate = AccessControl(AccessRules(AllowList(anybody=False)), always=(), now=lambda: seconds[0])
     with capture_logs() as lines:
         for seconds[0] in (0, 1, 59, 61, 62):
-            gate.judged(peer(7), gate.may_read)
-        gate.judged(peer(8), gate.may_read)
+            gate.check_peer(peer(7), gate.may_read, "socket.allow")
+        gate.check_peer(peer(8), gate.may_read, "socket.allow")
 
-    assert [(7, 0), (7, 2), (8, 0)] == [(line["uid"], line["unsaid"]) for line in lines]
+    assert [(7, 0), (7, 2), (8, 0)] == [(line["uid"], line["suppressed"]) for line in lines]
 
 
 def test_users_that_are_counted_are_few() -> None:
     """After 64 users all further ones are counted as one, and the known ones as before."""
     gate = AccessControl()
     for uid in (*range(1000, 1100), 1000):
-        gate.judged(peer(uid), gate.may_read)
+        gate.check_peer(peer(uid), gate.may_read, "socket.allow")
 
-    assert 65 == len(gate.visits)
-    assert 2 == gate.visits["1000"]
-    assert 36 == gate.visits["other"]
+    assert 65 == len(gate.requests_by_user)
+    assert 2 == gate.requests_by_user["1000"]
+    assert 36 == gate.requests_by_user["other"]

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from homey_tokend.core.events import Event, RefreshRecovered
 from homey_tokend.server.app import Api
 from homey_tokend.server.event_buffer import EventBuffer
-from homey_tokend.server.monitoring import Telemetry
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.desk import NOW, FakeDesk, token, view
@@ -35,7 +35,7 @@ def bulletin() -> EventBuffer:
 @pytest.fixture
 async def served(bulletin: EventBuffer, socket_path: Path) -> AsyncIterator[Server]:
     desk = FakeDesk(view("home", token()), view("cabin", token()))
-    api = Api(desk, version="1", watched=Telemetry(bulletin))
+    api = Api(desk, version="1", monitoring=Monitoring(bulletin))
     server = Server(api, idle=timedelta(milliseconds=200), grace=timedelta(minutes=5))
     await server.start(SocketOptions(socket_path))
     yield server
@@ -188,7 +188,11 @@ async def test_reset(socket_path: Path, bulletin: EventBuffer, last: str) -> Non
 async def test_a_silent_connection_is_kept_alive(bulletin: EventBuffer, folder: Path) -> None:
     """A comment comes where nothing else does, and a listener outlives the idle time."""
     beat = timedelta(milliseconds=100)
-    api = Api(FakeDesk(view("home", token())), version="1", watched=Telemetry(bulletin, beat=beat))
+    api = Api(
+        FakeDesk(view("home", token())),
+        version="1",
+        monitoring=Monitoring(bulletin, keepalive=beat),
+    )
     server = Server(api, idle=timedelta(milliseconds=50), grace=timedelta(milliseconds=100))
     await server.start(SocketOptions(folder / "e.sock"))
     ear = await Ear.listening(folder / "e.sock")
@@ -218,7 +222,7 @@ async def test_who_does_not_read_is_cut_off(
             )
         )
 
-    assert 1 == len(bulletin._ringers)
+    assert 1 == bulletin.subscribed
     assert 500 == other.heard.count(b"event: recovered")
 
 
@@ -226,9 +230,9 @@ async def test_leaving(socket_path: Path, bulletin: EventBuffer, stack: AsyncExi
     """A listener that leaves is forgotten at once."""
     for ear in await ears(stack, socket_path, 5):
         ear.writer.close()
-    await until(lambda: not bulletin._ringers)
+    await until(lambda: not bulletin.subscribed)
 
-    assert [] == bulletin._ringers
+    assert 0 == bulletin.subscribed
 
 
 async def test_the_end_of_the_daemon_ends_the_stream(

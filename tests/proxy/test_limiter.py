@@ -23,7 +23,7 @@ class Guests:
         return asyncio.create_task(self._stay(number))
 
     async def _stay(self, number: int) -> None:
-        async with self.turns.turn("home"):
+        async with self.turns.slot("home"):
             self.served.append(number)
             await self.ends[number].wait()
 
@@ -72,7 +72,7 @@ async def test_no_turn_in_time(clock: FakeClock) -> None:
     )
     first = guests.come(1)
     await settle()
-    with pytest.raises(Problem, match="no turn came"):
+    with pytest.raises(Problem, match="no call ended"):
         await guests.come(2)
     third = guests.come(3)
     await settle()
@@ -129,7 +129,7 @@ async def test_leaving_with_a_turn_in_hand(clock: FakeClock) -> None:
     """Who is let in and cancelled in the same moment passes the turn on."""
     turns = CallLimiter(LimiterSettings(at_once=1), clock)
     guests = Guests(turns)
-    async with turns.turn("home"):
+    async with turns.slot("home"):
         unlucky, next_one = guests.come(1), guests.come(2)
         await settle()
     unlucky.cancel()

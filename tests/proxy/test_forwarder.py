@@ -300,7 +300,7 @@ async def test_gates_of_its_own(door: Door, folder: Path) -> None:
 
     found = []
     for gates, call_gates in (((shut,), ()), ((), (shut,)), ((shut,), None)):
-        api = Api(door.desk, version="1", gates=gates, forward=well, call_gates=call_gates)
+        api = Api(door.desk, version="1", checks=gates, proxy=well, proxy_checks=call_gates)
         server = Server(api)
         await server.start(SocketOptions(folder / "e.sock"))
         other = replace(door, path=folder / "e.sock")

@@ -26,7 +26,7 @@ async def door(socket_path: Path) -> AsyncIterator[Door]:
 @pytest.fixture
 async def hasty(socket_path: Path) -> AsyncIterator[Door]:
     """A door that lets a call last half a second, however much is said meanwhile."""
-    async with opened(socket_path, replace(PATIENT, whole=timedelta(milliseconds=500))) as made:
+    async with opened(socket_path, replace(PATIENT, total=timedelta(milliseconds=500))) as made:
         yield made
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from homey_tokend.server.waker import Waker
+from homey_tokend.server.event_stream import Waker
 
 
 async def turns(bells: list[asyncio.Event]) -> list[list[int]]:
@@ -19,7 +19,7 @@ async def turns(bells: list[asyncio.Event]) -> list[list[int]]:
 async def test_a_few_in_a_turn() -> None:
     """No turn of the loop wakes more than the few that delay nobody; the first come first."""
     bells = [asyncio.Event() for _ in range(20)]
-    Waker().ring(bells)
+    Waker().wake(bells)
 
     assert [[*range(8)], [*range(8, 16)], [*range(16, 20)]] == await turns(bells)
 
@@ -28,10 +28,10 @@ async def test_rung_again_meanwhile() -> None:
     """Who is to be rung anew before all were begins with the first one; no turn takes more."""
     bells = [asyncio.Event() for _ in range(5)]
     waker = Waker(at_once=2)
-    waker.ring(bells)
+    waker.wake(bells)
     await asyncio.sleep(0)
     bells[0].clear()
-    waker.ring(bells)
+    waker.wake(bells)
 
     assert [[0], [2, 3], [4]] == await turns(bells)
 
@@ -39,9 +39,9 @@ async def test_rung_again_meanwhile() -> None:
 async def test_nobody() -> None:
     """Where nobody is there nothing is done, and the next are woken as ever."""
     waker = Waker()
-    waker.ring([])
+    waker.wake([])
     await asyncio.sleep(0)
     bells = [asyncio.Event()]
-    waker.ring(bells)
+    waker.wake(bells)
 
     assert [[0]] == await turns(bells)

@@ -148,7 +148,7 @@ def test_resuming(last_event_id: str, expected: int | None) -> None:
     for _ in range(300):
         bulletin.publish(recovered())
 
-    assert expected == bulletin.resumed(last_event_id)
+    assert expected == bulletin.resume_point(last_event_id)
 
 
 def test_a_reset_goes_on_from_here() -> None:
@@ -159,13 +159,13 @@ def test_a_reset_goes_on_from_here() -> None:
 
     assert ("boot-1", "reset") == (event_id, name)
     assert "/status" in data["reason"]
-    assert 1 == bulletin.resumed(event_id)
+    assert 1 == bulletin.resume_point(event_id)
 
 
 def test_bells() -> None:
     """Who listens is rung after each event, until it listens no more."""
     bulletin, rung = EventBuffer("boot"), []
-    deaf = bulletin.listen(lambda: rung.append(bulletin.newest))
+    deaf = bulletin.subscribe(lambda: rung.append(bulletin.newest))
     bulletin.publish(recovered())
     bulletin.publish(recovered())
     deaf()

@@ -200,14 +200,14 @@ def test_put_back_under_a_lock(opened: list[UnixSocket], folder: Path) -> None:
     opened.append(UnixSocket.open(place))
     first = opened[0].sock
     shutil.rmtree(folder / "sub")
-    made = opened[0].put_back(place)
+    made = opened[0].restore(place)
     first.close()
     with pytest.raises(AlreadyRunning):
         UnixSocket.open(place)
 
     assert made is opened[0].sock
     assert connects(place.path)
-    assert opened[0].put_back(place) is None
+    assert opened[0].restore(place) is None
 
 
 def test_another_daemon_took_the_place(opened: list[UnixSocket], folder: Path) -> None:
@@ -218,7 +218,7 @@ def test_another_daemon_took_the_place(opened: list[UnixSocket], folder: Path) -
     opened.append(UnixSocket.open(place))
     inode = place.path.stat().st_ino
     with pytest.raises(AlreadyRunning):
-        opened[0].put_back(place)
+        opened[0].restore(place)
     opened[0].close()
 
     assert inode == place.path.stat().st_ino
@@ -247,7 +247,7 @@ def test_a_socket_of_another_kind(socket_path: Path) -> None:
     """A datagram socket is somebody else's."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(str(socket_path))
-        with pytest.raises(CannotServe, match="somebody else"):
+        with pytest.raises(CannotServe, match="another program"):
             UnixSocket.open(SocketOptions(socket_path))
 
 

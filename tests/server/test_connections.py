@@ -10,11 +10,10 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from homey_tokend.server import acceptor
-from homey_tokend.server.acceptor import Acceptor
 from homey_tokend.server.app import Api
 from homey_tokend.server.connections import (
     MAX_CONNECTIONS,
+    Acceptor,
     Connection,
     Connections,
     connection_limit,
@@ -46,18 +45,13 @@ def test_room(open_files: int, expected: int) -> None:
 
 
 @pytest.fixture
-def turned_out() -> list[None]:
-    return []
+def connections() -> Connections:
+    return Connections(3)
 
 
 @pytest.fixture
-def crowd(turned_out: list[None]) -> Connections:
-    return Connections(3, lambda: turned_out.append(None))
-
-
-@pytest.fixture
-async def dial(desk: FakeDesk, crowd: Connections, socket_path: Path) -> AsyncIterator[Dial]:
-    server = Server(Api(desk, version="1"), crowd=crowd)
+async def dial(desk: FakeDesk, connections: Connections, socket_path: Path) -> AsyncIterator[Dial]:
+    server = Server(Api(desk, version="1"), connections=connections)
     await server.start(SocketOptions(socket_path))
     writers = []
 
@@ -91,7 +85,7 @@ async def gone(wire: Wire) -> bool:
         return False
 
 
-async def test_who_was_idle_longest_makes_room(dial: Dial, turned_out: list[None]) -> None:
+async def test_who_was_idle_longest_makes_room(dial: Dial, connections: Connections) -> None:
     """A fourth client is served at once; the one whose last request is oldest is closed."""
     wires = [await dial() for _ in range(3)]
     for number in (1, 2, 0):
@@ -101,8 +95,8 @@ async def test_who_was_idle_longest_makes_room(dial: Dial, turned_out: list[None
 
     assert b"HTTP/1.1 200 OK" == answer
     assert [False, True, False] == [await gone(wire) for wire in wires]
-    assert [("socket.full", 3)] == [(line["event"], line["most"]) for line in lines]
-    assert 1 == len(turned_out)
+    assert [("socket.full", 3)] == [(line["event"], line["limit"]) for line in lines]
+    assert 1 == connections.evicted
 
 
 async def test_dripping_makes_nobody_younger(dial: Dial) -> None:
@@ -146,9 +140,7 @@ async def test_where_all_are_served_the_longest_makes_room(dial: Dial, desk: Fak
     assert [True, False, False] == [await gone(wire) for wire in wires]
 
 
-async def test_who_leaves_makes_room(
-    dial: Dial, crowd: Connections, turned_out: list[None]
-) -> None:
+async def test_who_leaves_makes_room(dial: Dial, connections: Connections) -> None:
     """Clients that come and go leave nothing behind, idle or served."""
     for _ in range(10):
         wire = await dial()
@@ -156,10 +148,10 @@ async def test_who_leaves_makes_room(
         wire[1].close()
         await wire[1].wait_closed()
     async with asyncio.timeout(40):
-        while len(crowd):  # noqa: ASYNC110  the server has no bell for a test
+        while len(connections):  # noqa: ASYNC110  the server has no bell for a test
             await asyncio.sleep(0.01)
 
-    assert [] == turned_out
+    assert 0 == connections.evicted
 
 
 class Exhausted(socket.socket):
@@ -174,11 +166,8 @@ class Exhausted(socket.socket):
         return super().accept()
 
 
-async def test_no_file_left(
-    dial: Dial, crowd: Connections, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_file_left(dial: Dial, connections: Connections, folder: Path) -> None:
     """At EMFILE the idle are closed, and the client that waits is served after a moment."""
-    monkeypatch.setattr(acceptor, "_PAUSE_S", 0.02)
     idle = [await dial() for _ in range(2)]
     for wire in idle:
         await ask(wire)
@@ -190,7 +179,7 @@ async def test_no_file_left(
     listening.bind(str(folder / "e.sock"))
     listening.listen()
     server = web.Server(answer)
-    taking = Acceptor(listening, lambda: Connection(server, crowd), crowd)
+    taking = Acceptor(listening, lambda: Connection(server, connections), connections, pause=0.02)
     taking.start()
     late = await asyncio.open_unix_connection(str(folder / "e.sock"))
     async with asyncio.timeout(40):
