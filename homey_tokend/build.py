@@ -91,7 +91,7 @@ class Components:
         self._state_threads = WorkerPool()
         # What takes long and writes no state: with many Homeys their digests, some 150 ms each,
         # would stand before it, and a disk that is well would be taken for one that hangs.
-        self._other_threads = WorkerPool()
+        self._other_threads = WorkerPool(2)
         # Each file that a sink writes has one thread: a folder that hangs holds up nothing else,
         # and after a reload the new sink's write waits for one of the old that still hangs.
         self._file_threads: dict[Path, WorkerPool] = {}
@@ -286,7 +286,7 @@ class Components:
                 )
             case FileSinkConfig():
                 if sink.path not in self._file_threads:
-                    self._file_threads[sink.path] = WorkerPool(1)
+                    self._file_threads[sink.path] = WorkerPool()
                 threads = self._file_threads[sink.path]
                 return FileSink(sink.path, sink.mode, sink.format, threads)
             case ExecSinkConfig():

@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from socket import socket
 from typing import Any, TypeVar
 
@@ -23,10 +22,10 @@ from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.reload import Reloader
-from homey_tokend.runtime.aside import run_in_thread
 from homey_tokend.runtime.scheduler import HEARTBEAT, JobScheduler
 from homey_tokend.runtime.systemd_notify import SystemdNotifier
 from homey_tokend.runtime.systemd_sockets import overridden_keys
+from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.access import AccessControl, resolve_rules
 from homey_tokend.server.app import Api, reject_browsers
 from homey_tokend.server.connections import connection_limit
@@ -167,7 +166,7 @@ class Daemon:
 
     async def _admit(self, config: Config) -> None:
         """Let in whom the configuration names; their names are looked up anew."""
-        self._access.rules = await run_in_thread(partial(resolve_rules, config.socket))
+        self._access.rules = await run_in_thread(resolve_rules, config.socket)
 
     async def _serve(self, begun: _Begun) -> None:
         """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""

@@ -16,6 +16,7 @@ from homey_tokend.core.errors import AlreadyRunning
 from homey_tokend.core.status import Trouble, View
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.keeper.supervisor import Supervisor
+from homey_tokend.runtime.workers import run_in_thread
 
 log = structlog.get_logger()
 #: How long may the whole round take, whatever hangs?
@@ -49,9 +50,9 @@ async def run_once(parts: Components, *, force: bool) -> int:
     """
     lock = parts.lock()
     try:
-        await asyncio.to_thread(_no_daemon_at, parts.config.socket.path)
+        await run_in_thread(_no_daemon_at, parts.config.socket.path)
         if lock is not None:
-            await asyncio.to_thread(lock.acquire)
+            await run_in_thread(lock.acquire)
     except AlreadyRunning as error:
         raise AlreadyRunning(error.message, remedy=_HINT) from None
     try:

@@ -5,7 +5,6 @@ password that goes out is written into the account's budget like any other. No
 token is kept, served or written anywhere.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +17,7 @@ from homey_tokend.core.errors import TokendError
 from homey_tokend.core.homey import RefreshRequest
 from homey_tokend.core.http_types import Request, Response, Step
 from homey_tokend.core.tokens import Bearer, Token
+from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 
 _NAMES = max(len(step) for step in Step)
@@ -58,7 +58,7 @@ class OnlineCheck:
         """
         lock = self.parts.lock()
         if lock is not None:
-            await asyncio.to_thread(lock.acquire)
+            await run_in_thread(lock.acquire)
         try:
             await self.parts.ledger.load(self.now())
             statuses = [await self._homey(homey) for homey in self.parts.config.homeys.values()]

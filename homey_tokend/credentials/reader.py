@@ -10,7 +10,7 @@ import asyncio
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import timedelta
 
 from homey_tokend.config.files import read_bounded, reason_of
@@ -20,6 +20,7 @@ from homey_tokend.core.errors import SecretUnavailable
 from homey_tokend.core.secret import SECRET_KEYS, Credentials, Secret, SecretRef, SecretSource
 from homey_tokend.core.totp import normalize_secret
 from homey_tokend.runtime.process import child_environ, run_command
+from homey_tokend.runtime.workers import WorkerPool
 
 #: How long may reading all values of one Homey take? A person's password store that asks
 #: back is not meant; a slow disk or a keyring is.
@@ -47,7 +48,7 @@ class SecretReader:
         homey: Whose values they are.
         environ: The environment; copied.
         warn: Called with an event name (``secret.world_readable``) and its fields.
-        executor: Where files are read; two threads of its own if None.
+        workers: Where files are read; two threads of its own if None.
         deadline: How long reading all values may take.
     """
 
@@ -57,20 +58,19 @@ class SecretReader:
         environ: Mapping[str, str],
         warn: Warn,
         *,
-        executor: Executor | None = None,
+        workers: WorkerPool | None = None,
         deadline: timedelta = DEADLINE,
     ) -> None:
         self._homey = homey
         self._environ = dict(environ)
         self._warn = warn
-        self._own = ThreadPoolExecutor(_THREADS, thread_name_prefix="secrets")
-        self._executor = executor or self._own
+        self._workers = workers or WorkerPool(_THREADS)
         self._deadline = deadline
         self._warned: set[str] = set()
         folder = environ.get("CREDENTIALS_DIRECTORY", "")
         # Read on a thread: this may be called on the loop, which must not wait.
         self._snapshots: dict[str, Future[_Content]] = {
-            ref.argument: self._executor.submit(_read_file, f"{folder}/{ref.argument}")
+            ref.argument: self._workers.submit(_read_file, f"{folder}/{ref.argument}")
             for ref in (getattr(homey, key) for key in SECRET_KEYS)
             if ref is not None and ref.source is SecretSource.CREDENTIAL and folder
         }
@@ -109,8 +109,8 @@ class SecretReader:
         )
 
     def close(self) -> None:
-        """Let its own threads go, without waiting for one that hangs."""
-        self._own.shutdown(wait=False, cancel_futures=True)
+        """Let the threads go, without waiting for one that hangs."""
+        self._workers.close()
 
     async def _value(self, key: str, ref: SecretRef) -> Secret:
         what, data = await self._bytes(key, ref)
@@ -152,8 +152,7 @@ class SecretReader:
         return (await asyncio.shield(asyncio.wrap_future(future)))[0]
 
     async def _file(self, key: str, path: str) -> bytes:
-        loop = asyncio.get_running_loop()
-        data, mode = await loop.run_in_executor(self._executor, _read_file, path)
+        data, mode = await self._workers.run(_read_file, path)
         if mode & stat.S_IROTH and path not in self._warned:
             self._warned.add(path)
             fields = {"key": f"homeys.{self._homey.name}.{key}", "path": path}

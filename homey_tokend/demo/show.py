@@ -17,6 +17,7 @@ from homey_tokend.core.secret import Secret
 from homey_tokend.daemon import Daemon, install_signal_handlers
 from homey_tokend.demo.narrator import EventPrinter
 from homey_tokend.keeper.supervisor import Supervisor
+from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.simulator import Settings, Simulator
 
 #: How long does a token of the pretend Homey live?
@@ -44,7 +45,7 @@ async def run_demo(clock: Clock, say: Callable[[str], None], lasts_s: float | No
             config = _config(told, Path(folder))
             narrator.line("simulator", f"a pretend Athom cloud and one Homey: {told['api']}")
             narrator.line("demo", f"a token lives {TOKEN_LIFETIME_S:.0f} s here; Ctrl-C ends it")
-            daemon = await asyncio.to_thread(
+            daemon = await run_in_thread(
                 Daemon, config, Runtime(clock, environ={}, heard=narrator.heard)
             )
             await _play(daemon, _Script(simulator, narrator, config, clock), lasts_s)

@@ -10,7 +10,7 @@ from aiohttp import web
 from homey_tokend.core.events import Event
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.ports import Clock, TokenProvider
-from homey_tokend.runtime.aside import run_in_thread
+from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.access import AccessControl
 from homey_tokend.server.connections import Connections
 from homey_tokend.server.event_buffer import EventBuffer

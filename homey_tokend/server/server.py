@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from homey_tokend.core.errors import CannotServe
-from homey_tokend.runtime.aside import run_in_thread
+from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.app import Api
 from homey_tokend.server.connections import Acceptor, Connection, Connections
 from homey_tokend.server.unix_socket import BACKLOG, SocketOptions, UnixSocket
@@ -92,7 +92,7 @@ class Server:
         """
         unix = self._unix
         if unix is not None:
-            await run_in_thread(lambda: unix.change_rights(options))
+            await run_in_thread(unix.change_rights, options)
             _log.info("socket.changed", mode=f"{options.mode:04o}", group=options.group)
 
     async def restore(self, options: SocketOptions) -> None:
@@ -105,7 +105,7 @@ class Server:
         unix, acceptor = self._unix, self._unix_acceptor
         if unix is None or acceptor is None:
             return
-        sock = await run_in_thread(lambda: unix.restore(options))
+        sock = await run_in_thread(unix.restore, options)
         if sock is not None:
             acceptor.replace_socket(sock)
             _log.warning("socket.restored", path=str(options.path), mode=f"{options.mode:04o}")
@@ -139,7 +139,7 @@ class Server:
     ) -> None:
         socks = list(prepared)
         if options is not None:
-            self._unix = await run_in_thread(lambda: UnixSocket.open(options))
+            self._unix = await run_in_thread(UnixSocket.open, options)
             socks.append(self._unix.sock)
         await self._serve(socks, self._api.app())
         if options is not None:
@@ -148,7 +148,7 @@ class Server:
 
     async def _start_http(self, host: str, port: int) -> None:
         # In a thread, since a name may be resolved.
-        socks = await run_in_thread(partial(open_tcp_sockets, host, port))
+        socks = await run_in_thread(open_tcp_sockets, host, port)
         await self._serve(socks, self._api.http_app())
         _log.info("http.opened", host=host, port=self.http_port)
 

@@ -14,7 +14,7 @@ from typing import Literal, ParamSpec, TypeVar
 from homey_tokend.config.files import reason_of
 from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.tokens import Delivery, DeliveryResult
-from homey_tokend.runtime.workers import SerialWorker, WorkerPool
+from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.sinks.payload import env_lines, json_line, token_document
 from homey_tokend.storage.atomic import (
     no_hook,
@@ -51,8 +51,7 @@ class FileSink:
         path: The file; its folder must be there. A symbolic link is replaced.
         mode: The permissions of the file.
         format: "raw" (token and newline), "env" or "json".
-        threads: Where the blocking work runs. A write that hangs keeps one of
-            them, so these had better not be the threads of the state.
+        worker: One thread, where the blocking work runs. A write that hangs keeps it.
         patience: How long a write may take.
         at: The hook of ``private.write_private``.
     """
@@ -62,7 +61,7 @@ class FileSink:
         path: Path,
         mode: int,
         format: Format,  # noqa: A002  the name of the key in the configuration
-        threads: WorkerPool,
+        worker: WorkerPool,
         *,
         patience: timedelta = _PATIENCE,
         at: Callable[[str], None] = no_hook,
@@ -70,7 +69,7 @@ class FileSink:
         self._path = path
         self._mode = mode
         self._format = format
-        self._turns = SerialWorker(threads)
+        self._worker = worker
         self._patience = patience
         self._at = at
 
@@ -127,7 +126,7 @@ class FileSink:
     async def _do(self, act: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
-                return await self._turns.run(fn, *args, **kwargs)
+                return await self._worker.run(fn, *args, **kwargs)
         except TimeoutError:
             raise SinkFailed(
                 f"to {act} {self._path} takes over {self._patience.total_seconds():g} s",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from homey_tokend.config.files import read_bounded, reason_of
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
-from homey_tokend.runtime.workers import SerialWorker, WorkerPool
+from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.storage.atomic import (
     names_in,
     no_hook,
@@ -21,8 +21,6 @@ from homey_tokend.storage.atomic import (
     write_atomic,
 )
 
-__all__ = ["InstanceLock", "NoStateFile", "StateFile", "WorkerPool", "write_atomic"]
-
 #: How large may a state be? Some KiB a Homey today; beyond this it is not ours.
 STATE_LIMIT = 4 * 1024 * 1024
 #: How many damaged states are kept for a person to look at? A crash loop must not fill the disk.
@@ -32,22 +30,22 @@ _DAMAGED_KEPT = 3
 class StateFile:
     """Keeps the state in one private file (``ports.Store``).
 
-    Saves take turns, and the newest wins: one that waits behind another writes
+    Saves run one after another, and the newest wins: one that waits behind another writes
     what was asked for last, and those behind it find their work done.
 
     Args:
         path: The state file. Its folder is made, for the daemon's user alone,
             where it is missing. A symbolic link is read through, but replaced
             by the file when it is written.
-        threads: Where the blocking work runs.
-        at: The hook of ``write_private``.
+        worker: One thread, where the blocking work runs.
+        at: The hook of ``write_atomic``.
     """
 
     def __init__(
-        self, path: Path, threads: WorkerPool, *, at: Callable[[str], None] = no_hook
+        self, path: Path, worker: WorkerPool, *, at: Callable[[str], None] = no_hook
     ) -> None:
         self._path = path
-        self._turns = SerialWorker(threads)
+        self._worker = worker
         self._at = at
         self._newest = (0, b"")
         self._written = 0
@@ -58,7 +56,7 @@ class StateFile:
         Raises:
             StateUnusable: it cannot be read, is no plain file or is over ``STATE_LIMIT``.
         """
-        return await self._turns.run(self._load)
+        return await self._worker.run(self._load)
 
     async def save(self, blob: bytes) -> None:
         """Store a blob, durably: on return it, or a newer one, is on the disk.
@@ -68,7 +66,7 @@ class StateFile:
         """
         number = self._newest[0] + 1
         self._newest = (number, blob)
-        await self._turns.run(self._save, number)
+        await self._worker.run(self._save, number)
 
     async def set_aside(self) -> str:
         """Rename the file to ``<name>.damaged-<number>`` and return the new path.
@@ -78,7 +76,7 @@ class StateFile:
         Raises:
             StateUnusable: it cannot be renamed.
         """
-        return await self._turns.run(self._set_aside)
+        return await self._worker.run(self._set_aside)
 
     def _load(self) -> bytes | None:
         remove_leftovers(self._path)

@@ -4,8 +4,9 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from homey_tokend.core.errors import SecretUnavailable
 from homey_tokend.core.ports import CredentialSource
 from homey_tokend.core.secret import Credentials, Secret, SecretRef, SecretSource
 from homey_tokend.credentials.reader import MOST_BYTES, SecretReader
+from homey_tokend.runtime.workers import WorkerPool
 
 CANARY = "canary-5f3a-Hunter2"
 PLACE = "config.yaml:4:15 homeys.home.password"
@@ -79,7 +81,7 @@ def build(heard: Heard) -> Iterator[Build]:
     def make(
         environ: Mapping[str, str] | None = None,
         *,
-        executor: Executor | None = None,
+        workers: WorkerPool | None = None,
         deadline: float = 10,
         **values: SecretRef,
     ) -> SecretReader:
@@ -87,7 +89,7 @@ def build(heard: Heard) -> Iterator[Build]:
             homey(**values),
             environ if environ is not None else {"PATH": os.environ["PATH"]},
             heard,
-            executor=executor,
+            workers=workers,
             deadline=timedelta(seconds=deadline),
         )
         built.append(reader)
@@ -253,10 +255,10 @@ async def test_file_that_fails_while_it_is_read(build: Build) -> None:
     assert f"{PLACE}: the file /proc/self/mem cannot be read: input/output error" == told
 
 
-class Denied(Executor):
+class Denied(WorkerPool):
     """Runs the work as somebody who may read nothing, which root cannot play."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
             future.set_result(as_nobody(lambda: fn(*args, **kwargs)))
@@ -281,14 +283,14 @@ def test_permission_denied(tmp_path: Path, heard: Heard) -> None:
     path = tmp_path / "password"
     path.write_text(CANARY)
     path.chmod(0)
-    reader = SecretReader(homey(password=file(path)), {}, heard, executor=Denied())
+    reader = SecretReader(homey(password=file(path)), {}, heard, workers=Denied())
     told = asyncio.run(refused_quietly(reader))
 
     assert f"{PLACE}: the file {path} cannot be read: permission denied" == told
 
 
 async def refused_quietly(reader: SecretReader) -> str:
-    """As ``refused``; a loop of its own, since the executor here works on the loop's thread."""
+    """As ``refused``; a loop of its own, since ``Denied`` works on the loop's thread."""
     return await refused(reader)
 
 
@@ -431,13 +433,11 @@ async def test_deadline_of_a_thread(build: Build, tmp_path: Path) -> None:
     """A disk that hangs is given up at the deadline, and the key is told."""
     path = tmp_path / "password"
     path.write_text("secret")
-    with ThreadPoolExecutor(1) as pool:
-        release = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        pool.submit(lambda: asyncio.run_coroutine_threadsafe(release.wait(), loop).result(5))
-        told = await refused(build(executor=pool, client_secret=file(path), deadline=0.1))
-        release.set()
-        await asyncio.sleep(0.05)
+    workers, release = WorkerPool(), threading.Event()
+    hanging = workers.submit(release.wait, 40)
+    told = await refused(build(workers=workers, client_secret=file(path), deadline=0.1))
+    release.set()
+    await asyncio.wrap_future(hanging)
 
     assert f"{PLACE}: could not be read within 0.1 s" == told
 

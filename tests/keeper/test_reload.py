@@ -205,19 +205,19 @@ async def test_a_clock_that_is_set_during_a_reload(household: Household, by: tim
 async def test_a_folder_that_hangs_holds_up_no_start(household: Household) -> None:
     """A file sink on a dead mount: the start does not wait for its proof, and the token is there."""
     free = threading.Event()
-    threads = WorkerPool(1)
-    hanging = threads.begin(free.wait, 30)
+    worker = WorkerPool()
+    hanging = worker.submit(free.wait, 30)
     path = household.folder / "token"
-    household.sinks["token"] = FileSink(path, 0o600, "raw", threads)
+    household.sinks["token"] = FileSink(path, 0o600, "raw", worker)
     document = household.document({"type": "file", "path": str(path)})
     try:
         await asyncio.wait_for(household.begin(document), 40)
         await household.until(lambda: household.view().token is not None)
     finally:
         free.set()
-        await hanging
+        await asyncio.wrap_future(hanging)
         await household.stop()
-        threads.close()
+        worker.close()
 
 
 async def test_reloads_leave_no_threads_behind(household: Household) -> None:

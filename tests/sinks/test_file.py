@@ -25,19 +25,19 @@ NASTY = """a"b'c$d`e\\f!g#h;i&j*k~l(m)n<o>p|q"""
 
 
 @pytest.fixture
-def threads() -> Iterator[WorkerPool]:
-    threads = WorkerPool()
-    yield threads
-    threads.close()
+def worker() -> Iterator[WorkerPool]:
+    worker = WorkerPool()
+    yield worker
+    worker.close()
 
 
-def a_sink(path: Path, threads: WorkerPool, form: Format = "raw", mode: int = 0o640) -> FileSink:
-    return FileSink(path, mode, form, threads)
+def a_sink(path: Path, worker: WorkerPool, form: Format = "raw", mode: int = 0o640) -> FileSink:
+    return FileSink(path, mode, form, worker)
 
 
-async def test_raw_is_the_token_and_a_newline(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_raw_is_the_token_and_a_newline(tmp_path: Path, worker: WorkerPool) -> None:
     """``$(cat file)`` gives the token; the mode is as configured."""
-    sink = a_sink(tmp_path / "home.token", threads)
+    sink = a_sink(tmp_path / "home.token", worker)
 
     done = await sink.write(delivery())
 
@@ -48,10 +48,10 @@ async def test_raw_is_the_token_and_a_newline(tmp_path: Path, threads: WorkerPoo
 
 
 async def test_json_is_the_token_with_all_that_is_known_of_it(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """The names are those of the socket; times are UTC, rounded down; no expires_in grows old."""
-    await a_sink(tmp_path / "token", threads, "json").write(delivery())
+    await a_sink(tmp_path / "token", worker, "json").write(delivery())
 
     assert json.loads((tmp_path / "token").read_bytes()) == {
         "access_token": CANARY,
@@ -64,20 +64,18 @@ async def test_json_is_the_token_with_all_that_is_known_of_it(
     }
 
 
-async def test_env_needs_no_quotes_for_what_homeys_give(
-    tmp_path: Path, threads: WorkerPool
-) -> None:
+async def test_env_needs_no_quotes_for_what_homeys_give(tmp_path: Path, worker: WorkerPool) -> None:
     """A usual token stands bare, so that readers without quotes (docker) get it too."""
-    await a_sink(tmp_path / "token", threads, "env").write(delivery())
+    await a_sink(tmp_path / "token", worker, "env").write(delivery())
 
     assert (tmp_path / "token").read_text() == (
         f"HOMEY_TOKEN={CANARY}\nHOMEY_URL={URL}\nHOMEY_TOKEN_EXPIRES_AT=2026-01-03T03:04:05Z\n"
     )
 
 
-async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, worker: WorkerPool) -> None:
     """Within double quotes, a backslash before each of the four that both know."""
-    await a_sink(tmp_path / "token", threads, "env").write(delivery(NASTY))
+    await a_sink(tmp_path / "token", worker, "env").write(delivery(NASTY))
 
     first = (tmp_path / "token").read_text().splitlines()[0]
 
@@ -88,13 +86,13 @@ async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, threads: 
 @pytest.mark.parametrize("token", [CANARY, NASTY, "~root", "%h", "'", '"', "\\"])
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 async def test_a_real_shell_reads_env_back(
-    tmp_path: Path, threads: WorkerPool, token: str, shell: str
+    tmp_path: Path, worker: WorkerPool, token: str, shell: str
 ) -> None:
     """``. file`` gives the very token, whatever printable characters it has."""
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"no {shell} here")
-    await a_sink(tmp_path / "token", threads, "env").write(delivery(token))
+    await a_sink(tmp_path / "token", worker, "env").write(delivery(token))
 
     done = await asyncio.to_thread(
         subprocess.run,
@@ -107,11 +105,11 @@ async def test_a_real_shell_reads_env_back(
 
 
 async def test_a_refresh_replaces_the_file_and_no_reader_sees_a_part(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """A reader that has the old file open keeps the old token, whole."""
     path = tmp_path / "token"
-    sink = a_sink(path, threads)
+    sink = a_sink(path, worker)
     await sink.write(delivery("first-token"))
 
     with path.open() as reader:
@@ -122,14 +120,14 @@ async def test_a_refresh_replaces_the_file_and_no_reader_sees_a_part(
     assert [one.name for one in tmp_path.iterdir()] == ["token"]
 
 
-async def test_a_link_is_replaced_by_the_file(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_a_link_is_replaced_by_the_file(tmp_path: Path, worker: WorkerPool) -> None:
     """Nothing is written through a link, not even a dangling one."""
     (tmp_path / "elsewhere").write_text("mine")
     (tmp_path / "one").symlink_to("elsewhere")
     (tmp_path / "two").symlink_to("nowhere")
 
-    await a_sink(tmp_path / "one", threads).write(delivery())
-    await a_sink(tmp_path / "two", threads).write(delivery())
+    await a_sink(tmp_path / "one", worker).write(delivery())
+    await a_sink(tmp_path / "two", worker).write(delivery())
 
     assert (tmp_path / "elsewhere").read_text() == "mine"
     assert not (tmp_path / "one").is_symlink()
@@ -158,16 +156,16 @@ def places(folder: Path) -> dict[str, Path]:
     "place", ["no-folder", "through-a-file", "folder", "pipe", "device", "loop", "too-long"]
 )
 async def test_what_a_person_must_change_is_refused(
-    tmp_path: Path, threads: WorkerPool, place: str
+    tmp_path: Path, worker: WorkerPool, place: str
 ) -> None:
     """At the start and at each write alike; a device is never renamed over."""
     path = places(tmp_path)[place]
     before = sorted(tmp_path.iterdir())
 
     with pytest.raises(SinkRejected) as proved:
-        await a_sink(path, threads).prove()
+        await a_sink(path, worker).prove()
     with pytest.raises(SinkRejected) as written:
-        await a_sink(path, threads).write(delivery())
+        await a_sink(path, worker).write(delivery())
 
     assert proved.value.message == written.value.message
     assert str(path) in written.value.message
@@ -175,23 +173,23 @@ async def test_what_a_person_must_change_is_refused(
     assert sorted(tmp_path.iterdir()) == before
 
 
-async def test_proving_touches_no_file_that_is_there(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_proving_touches_no_file_that_is_there(tmp_path: Path, worker: WorkerPool) -> None:
     """The trial is another file, and it is gone afterwards; a killed run's is gone, too."""
     path = tmp_path / "token"
     path.write_text("in use")
     (tmp_path / ".token.0123456789abcdef.tmp").write_text(CANARY)
     before = path.stat()
 
-    await a_sink(path, threads).prove()
+    await a_sink(path, worker).prove()
 
     assert [one.name for one in tmp_path.iterdir()] == ["token"]
     assert (before.st_mtime_ns, before.st_ino) == (path.stat().st_mtime_ns, path.stat().st_ino)
     assert path.read_text() == "in use"
 
 
-async def test_proving_makes_no_file_where_none_is(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_proving_makes_no_file_where_none_is(tmp_path: Path, worker: WorkerPool) -> None:
     """A consumer that waits for the file is not fooled."""
-    await a_sink(tmp_path / "token", threads).prove()
+    await a_sink(tmp_path / "token", worker).prove()
 
     assert list(tmp_path.iterdir()) == []
 
@@ -211,7 +209,7 @@ async def test_proving_makes_no_file_where_none_is(tmp_path: Path, threads: Work
     ids=["full", "quota", "io", "stale", "handles", "access", "permission", "read-only"],
 )
 async def test_errors_are_sorted_by_whether_they_may_pass(
-    tmp_path: Path, threads: WorkerPool, number: int, kind: type[Exception]
+    tmp_path: Path, worker: WorkerPool, number: int, kind: type[Exception]
 ) -> None:
     """A full disk is tried again; a closed folder wants a person. The old token stays."""
     path = tmp_path / "token"
@@ -222,29 +220,32 @@ async def test_errors_are_sorted_by_whether_they_may_pass(
             raise OSError(number, "any text", str(path))
 
     with pytest.raises(kind, match=f"cannot write {path}: {os.strerror(number).lower()}"):
-        await FileSink(path, 0o600, "raw", threads, at=at).write(delivery())
+        await FileSink(path, 0o600, "raw", worker, at=at).write(delivery())
 
     assert path.read_text() == "old"
 
 
-async def test_a_write_that_hangs_fails_in_time_and_takes_one_thread(tmp_path: Path) -> None:
-    """A dead network file system: each later token waits no longer, and takes no further thread."""
-    threads, gate = WorkerPool(2), threading.Event()
+async def test_a_write_that_hangs_fails_in_time(tmp_path: Path, worker: WorkerPool) -> None:
+    """A dead network file system: each later token waits no longer, and only the newest lands."""
+    gate, opened = threading.Event(), list[str]()
+
+    def at(point: str) -> None:
+        if point == "opened":
+            opened.append(point)
+            hang(gate)
+
     path = tmp_path / "token"
-    sink = FileSink(
-        path, 0o600, "raw", threads, patience=timedelta(milliseconds=400), at=lambda _: hang(gate)
-    )
+    sink = FileSink(path, 0o600, "raw", worker, patience=timedelta(milliseconds=100), at=at)
 
     for generation in (1, 2, 3):
-        with pytest.raises(SinkFailed, match=r"takes over 0.4 s"):
+        with pytest.raises(SinkFailed, match=r"takes over 0.1 s"):
             await sink.write(delivery("stuck", generation=generation))
-    free = await asyncio.wait_for(threads.run(lambda: "free"), 40)
     gate.set()
-    await sink.write(delivery("newest", generation=4))
-    threads.close()
+    patient = FileSink(path, 0o600, "raw", worker, at=at)
+    await patient.write(delivery("newest", generation=4))
 
-    assert free == "free"
     assert path.read_text() == "newest\n"
+    assert len(opened) == 2
 
 
 def hang(gate: threading.Event) -> None:
@@ -252,7 +253,7 @@ def hang(gate: threading.Event) -> None:
 
 
 async def test_an_older_token_never_lands_on_a_newer_one(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """The write of a caller who left is finished before the next one's."""
     gate, reached = threading.Event(), threading.Event()
@@ -262,7 +263,7 @@ async def test_an_older_token_never_lands_on_a_newer_one(
             reached.set()
             gate.wait(40)
 
-    sink = FileSink(tmp_path / "token", 0o600, "raw", threads, at=at)
+    sink = FileSink(tmp_path / "token", 0o600, "raw", worker, at=at)
     older = asyncio.create_task(sink.write(delivery("older")))
     await asyncio.to_thread(reached.wait, 5)
     older.cancel()
@@ -277,10 +278,10 @@ async def test_an_older_token_never_lands_on_a_newer_one(
 # --- looking without writing -------------------------------------------------------
 
 
-async def test_a_file_that_was_written_is_in_place(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_a_file_that_was_written_is_in_place(tmp_path: Path, worker: WorkerPool) -> None:
     """Each form is recognised as what a write makes."""
     for form in ("raw", "env", "json"):
-        sink = a_sink(tmp_path / "token", threads, form)
+        sink = a_sink(tmp_path / "token", worker, form)
         await sink.write(delivery())
 
         assert await sink.check(delivery())
@@ -309,27 +310,27 @@ def spoilt(path: Path, how: str) -> None:
     "how", ["another mode", "another content", "gone", "the folder gone", "a link", "a pipe"]
 )
 async def test_a_file_that_is_not_as_it_was_written_is_told(
-    tmp_path: Path, threads: WorkerPool, how: str
+    tmp_path: Path, worker: WorkerPool, how: str
 ) -> None:
     """Gone or changed in any way: it is to be written again; a pipe holds up nothing."""
     (tmp_path / "run").mkdir()
     path = tmp_path / "run" / "token"
-    sink = a_sink(path, threads)
+    sink = a_sink(path, worker)
     await sink.write(delivery())
     spoilt(path, how)
 
     assert not await sink.check(delivery())
 
 
-async def test_another_form_than_was_written_is_told(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_another_form_than_was_written_is_told(tmp_path: Path, worker: WorkerPool) -> None:
     """The configuration wants JSON now: the raw token in the file is not it."""
-    await a_sink(tmp_path / "token", threads, "raw").write(delivery())
+    await a_sink(tmp_path / "token", worker, "raw").write(delivery())
 
-    assert not await a_sink(tmp_path / "token", threads, "json").check(delivery())
+    assert not await a_sink(tmp_path / "token", worker, "json").check(delivery())
 
 
 async def test_a_mode_that_the_file_system_made_itself_is_no_drift(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """On FAT or SMB the mode is what the mount says: it is not written again for ever."""
     path = tmp_path / "token"
@@ -338,10 +339,10 @@ async def test_a_mode_that_the_file_system_made_itself_is_no_drift(
         if point == "renamed":
             path.chmod(0o755)
 
-    done = await FileSink(path, 0o640, "raw", threads, at=at).write(delivery())
+    done = await FileSink(path, 0o640, "raw", worker, at=at).write(delivery())
 
-    assert await a_sink(path, threads).check(delivery(memory=done.memory))
-    assert not await a_sink(path, threads, mode=0o600).check(delivery(memory=done.memory))
+    assert await a_sink(path, worker).check(delivery(memory=done.memory))
+    assert not await a_sink(path, worker, mode=0o600).check(delivery(memory=done.memory))
 
 
 @pytest.fixture
@@ -359,21 +360,21 @@ def plain_user() -> Iterator[Path]:
 
 
 async def test_what_may_not_be_read_counts_as_in_place(
-    plain_user: Path, threads: WorkerPool
+    plain_user: Path, worker: WorkerPool
 ) -> None:
     """A mode without reading for its owner is as wanted; nobody is warned of it."""
     path = plain_user / "token"
-    sink = a_sink(path, threads, mode=0o040)
+    sink = a_sink(path, worker, mode=0o040)
     await sink.write(delivery())
 
     with pytest.raises(PermissionError):
         path.read_text()
     assert await sink.check(delivery())
-    assert not await a_sink(path, threads, mode=0o044).check(delivery())
+    assert not await a_sink(path, worker, mode=0o044).check(delivery())
 
 
 async def test_a_file_that_vanishes_while_it_is_written_has_the_mode_that_was_wanted(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """A consumer that takes the file away at once is no failure."""
     path = tmp_path / "token"
@@ -382,28 +383,27 @@ async def test_a_file_that_vanishes_while_it_is_written_has_the_mode_that_was_wa
         if point == "renamed":
             path.unlink()
 
-    done = await FileSink(path, 0o640, "raw", threads, at=at).write(delivery())
+    done = await FileSink(path, 0o640, "raw", worker, at=at).write(delivery())
 
     assert done.memory == {}
 
 
-async def test_a_look_that_hangs_fails_in_time(tmp_path: Path) -> None:
+async def test_a_look_that_hangs_fails_in_time(tmp_path: Path, worker: WorkerPool) -> None:
     """A dead mount: the look is given up, and says so."""
-    threads, gate = WorkerPool(1), threading.Event()
-    hanging = threads.begin(gate.wait, 40)
-    sink = FileSink(tmp_path / "token", 0o600, "raw", threads, patience=timedelta(milliseconds=50))
+    gate = threading.Event()
+    hanging = worker.submit(gate.wait, 40)
+    sink = FileSink(tmp_path / "token", 0o600, "raw", worker, patience=timedelta(milliseconds=50))
     try:
         with pytest.raises(SinkFailed, match=r"to read .* takes over"):
             await sink.check(delivery())
     finally:
         gate.set()
-        await hanging
-        threads.close()
+        await asyncio.wrap_future(hanging)
 
 
-async def test_a_disk_that_fails_at_a_look_is_told(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_a_disk_that_fails_at_a_look_is_told(tmp_path: Path, worker: WorkerPool) -> None:
     """A loop of links in the folder's place: neither there nor gone."""
     (tmp_path / "loop").symlink_to("loop")
 
     with pytest.raises(SinkRejected, match="cannot read"):
-        await a_sink(tmp_path / "loop" / "token", threads).check(delivery())
+        await a_sink(tmp_path / "loop" / "token", worker).check(delivery())

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
-from homey_tokend.runtime.workers import SerialWorker, WorkerPool
+from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.storage.atomic import remedy_of, remove_leftovers, sync_folder, write_atomic
 from homey_tokend.storage.state_file import STATE_LIMIT, InstanceLock, NoStateFile, StateFile
 
@@ -76,10 +76,10 @@ resource.setrlimit(resource.RLIMIT_FSIZE, free)  # coverage writes at the end
 
 
 @pytest.fixture
-def threads() -> Iterator[WorkerPool]:
-    threads = WorkerPool()
-    yield threads
-    threads.close()
+def worker() -> Iterator[WorkerPool]:
+    worker = WorkerPool()
+    yield worker
+    worker.close()
 
 
 def mode_of(path: Path) -> int:
@@ -273,83 +273,24 @@ def test_sweeping_touches_only_what_is_ours(tmp_path: Path) -> None:
     assert names(tmp_path) == sorted([*kept, ".token.aaaaaaaaaaaaaaaa.tmp"])
 
 
-# --- threads and turns -------------------------------------------------------
+# --- StateFile ---------------------------------------------------------------
 
 
-async def test_work_runs_beside_a_stuck_default_pool(threads: WorkerPool) -> None:
-    """Look-ups that hang in the loop's own pool hold up no file."""
-    loop, gate = asyncio.get_running_loop(), threading.Event()
-    stuck = [loop.run_in_executor(None, gate.wait) for _ in range(64)]
-
-    done = await asyncio.wait_for(threads.run(lambda number: number + 1, 41), 40)
-    gate.set()
-    await asyncio.gather(*stuck)
-
-    assert done == 42
-
-
-async def test_turns_keep_the_order_even_behind_one_who_left(threads: WorkerPool) -> None:
-    """A cancelled caller's work is finished before the next begins."""
-    turns, gate, order = SerialWorker(threads), threading.Event(), list[str]()
-
-    def slow() -> None:
-        gate.wait(5)
-        order.append("first")
-
-    first = asyncio.create_task(turns.run(slow))
-    await asyncio.sleep(0)
-    rest = [asyncio.create_task(turns.run(order.append, name)) for name in ("second", "third")]
-    await asyncio.sleep(0)
-    first.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await first
-    gate.set()
-    await asyncio.gather(*rest)
-
-    assert order == ["first", "second", "third"]
-
-
-async def test_what_work_raises_reaches_its_caller_alone(threads: WorkerPool) -> None:
-    """The next in turn is not told of a failure before it."""
-    turns = SerialWorker(threads)
-
-    outcomes = await asyncio.gather(
-        turns.run(int, "no number"), turns.run(int, "5"), return_exceptions=True
-    )
-
-    assert isinstance(outcomes[0], ValueError)
-    assert outcomes[1] == 5
-
-
-async def test_closed_threads_take_no_work_and_hold_no_turn() -> None:
-    """After the end each asking is told so; none waits for ever."""
-    threads = WorkerPool()
-    turns = SerialWorker(threads)
-    threads.close()
-
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="after shutdown"):
-            await asyncio.wait_for(turns.run(int, "5"), 40)
-
-
-# --- FileStore ---------------------------------------------------------------
-
-
-async def test_what_is_saved_is_loaded(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_what_is_saved_is_loaded(tmp_path: Path, worker: WorkerPool) -> None:
     """A second store on the same path finds it; before, there is nothing."""
     path = tmp_path / "a" / "b" / "state.json"
-    store = StateFile(path, threads)
+    store = StateFile(path, worker)
 
     assert await store.load() is None
     await store.save(b"{}")
 
-    assert await StateFile(path, threads).load() == b"{}"
+    assert await StateFile(path, worker).load() == b"{}"
     assert mode_of(path) == 0o600
     assert mode_of(path.parent) == 0o700
 
 
 async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """Of a hundred saves at once only the first and the newest reach the disk."""
     writes = list[str]()
@@ -361,7 +302,7 @@ async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
             reached.set()
             gate.wait(5)
 
-    store = StateFile(tmp_path / "state", threads, at=at)
+    store = StateFile(tmp_path / "state", worker, at=at)
     saves = [asyncio.create_task(store.save(b"%d" % number)) for number in range(100)]
     await asyncio.to_thread(reached.wait, 5)
     gate.set()
@@ -372,7 +313,7 @@ async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
 
 
 async def test_a_cancelled_save_never_lands_on_a_newer_one(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """The thread of a cancelled save goes on: the newer save waits for it."""
     gate, reached = threading.Event(), threading.Event()
@@ -382,7 +323,7 @@ async def test_a_cancelled_save_never_lands_on_a_newer_one(
             reached.set()
             gate.wait(5)
 
-    store = StateFile(tmp_path / "state", threads, at=at)
+    store = StateFile(tmp_path / "state", worker, at=at)
     older = asyncio.create_task(store.save(b"older"))
     await asyncio.to_thread(reached.wait, 5)
     older.cancel()
@@ -408,20 +349,20 @@ async def test_a_cancelled_save_never_lands_on_a_newer_one(
     ids=["full", "quota", "read-only", "closed", "broken", "other"],
 )
 async def test_a_failed_save_keeps_the_old_state_and_tells_a_remedy(
-    tmp_path: Path, threads: WorkerPool, number: int, remedy: str
+    tmp_path: Path, worker: WorkerPool, number: int, remedy: str
 ) -> None:
     """The old blob is still there, the next save may well work."""
     path = tmp_path / "state"
-    await StateFile(path, threads).save(b"old")
+    await StateFile(path, worker).save(b"old")
 
     with pytest.raises(StateUnusable, match=os.strerror(number).lower()) as caught:
-        await StateFile(path, threads, at=failing("written", number)).save(b"new")
+        await StateFile(path, worker, at=failing("written", number)).save(b"new")
 
     assert remedy in caught.value.remedy
-    assert await StateFile(path, threads).load() == b"old"
+    assert await StateFile(path, worker).load() == b"old"
 
 
-async def test_a_save_after_a_failed_one_writes(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_a_save_after_a_failed_one_writes(tmp_path: Path, worker: WorkerPool) -> None:
     """What failed does not count as written."""
     broken = [True]
 
@@ -429,7 +370,7 @@ async def test_a_save_after_a_failed_one_writes(tmp_path: Path, threads: WorkerP
         if broken:
             raise OSError(errno.ENOSPC, "full")
 
-    store = StateFile(tmp_path / "state", threads, at=at)
+    store = StateFile(tmp_path / "state", worker, at=at)
     with pytest.raises(StateUnusable):
         await store.save(b"same")
     broken.clear()
@@ -439,10 +380,10 @@ async def test_a_save_after_a_failed_one_writes(tmp_path: Path, threads: WorkerP
 
 
 async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """What could not be loaded must not be saved either."""
-    store = StateFile(tmp_path / "state", threads)
+    store = StateFile(tmp_path / "state", worker)
     with pytest.raises(StateUnusable, match="was not written"):
         await store.save(b" " * (STATE_LIMIT + 1))
     (tmp_path / "state").write_bytes(b" " * (STATE_LIMIT + 1))
@@ -452,21 +393,21 @@ async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
 
 
 async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """It is told, at once."""
     os.mkfifo(tmp_path / "state")
 
     with pytest.raises(StateUnusable, match="no plain file"):
-        await asyncio.wait_for(StateFile(tmp_path / "state", threads).load(), 40)
+        await asyncio.wait_for(StateFile(tmp_path / "state", worker).load(), 40)
 
 
 async def test_a_folder_in_the_place_of_the_state_is_told(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """For loading and for saving alike, with what to do."""
     (tmp_path / "state").mkdir()
-    store = StateFile(tmp_path / "state", threads)
+    store = StateFile(tmp_path / "state", worker)
 
     with pytest.raises(StateUnusable, match="cannot read"):
         await store.load()
@@ -476,25 +417,25 @@ async def test_a_folder_in_the_place_of_the_state_is_told(
     assert "name a file" in caught.value.remedy
 
 
-async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, threads: WorkerPool) -> None:
+async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, worker: WorkerPool) -> None:
     """A start finds its state through a link, and clears up after a killed run."""
     (tmp_path / "elsewhere").write_bytes(b"{}")
     (tmp_path / "state").symlink_to("elsewhere")
     (tmp_path / ".state.0123456789abcdef.tmp").touch()
 
-    blob = await StateFile(tmp_path / "state", threads).load()
+    blob = await StateFile(tmp_path / "state", worker).load()
 
     assert blob == b"{}"
     assert names(tmp_path) == ["elsewhere", "state"]
 
 
 async def test_a_damaged_state_is_set_aside_and_few_are_kept(
-    tmp_path: Path, threads: WorkerPool
+    tmp_path: Path, worker: WorkerPool
 ) -> None:
     """The numbers grow, the newest three stay, nothing else is touched."""
     path = tmp_path / "state"
     (tmp_path / "state.damaged-by-hand").touch()
-    store = StateFile(path, threads)
+    store = StateFile(path, worker)
 
     places = []
     for number in range(1, 6):
@@ -512,14 +453,12 @@ async def test_a_damaged_state_is_set_aside_and_few_are_kept(
     assert await store.set_aside() == ""
 
 
-async def test_a_state_that_cannot_be_set_aside_is_told(
-    tmp_path: Path, threads: WorkerPool
-) -> None:
+async def test_a_state_that_cannot_be_set_aside_is_told(tmp_path: Path, worker: WorkerPool) -> None:
     """A path through a file, say."""
     (tmp_path / "file").touch()
 
     with pytest.raises(StateUnusable, match="cannot set aside"):
-        await StateFile(tmp_path / "file" / "state", threads).set_aside()
+        await StateFile(tmp_path / "file" / "state", worker).set_aside()
 
 
 async def test_the_null_store_keeps_nothing() -> None:
@@ -531,7 +470,7 @@ async def test_the_null_store_keeps_nothing() -> None:
     assert await store.set_aside() == ""
 
 
-# --- Lock --------------------------------------------------------------------
+# --- InstanceLock -------------------------------------------------------------------
 
 
 def test_a_lock_is_taken_once_and_again_after_its_release(tmp_path: Path) -> None:
