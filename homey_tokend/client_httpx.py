@@ -13,12 +13,12 @@ from homey_tokend.client.auth import AuthHeaders
 
 
 class HomeyAuth(httpx.Auth):
-    """Sends each request with a valid token, and once more with a newer one after a 401.
+    """Send each request with a valid token, and once more with a newer one after a 401.
 
     Args:
-        homey: The Homey's name; None where only one is configured.
-        min_ttl: How much life the token shall have left: seconds, or text such as ``10m``.
-        socket: The daemon's socket; None looks where it usually is.
+        homey: The Homey's name; None if only one is configured.
+        min_ttl: The minimum remaining lifetime of the token: seconds, or text such as ``10m``.
+        socket: The daemon's socket; None: at the usual paths.
         hosts: Further names of the Homey, such as its local address; with the port, if any.
 
     Raises:
@@ -34,18 +34,18 @@ class HomeyAuth(httpx.Auth):
         socket: str | None = None,
         hosts: tuple[str, ...] = (),
     ) -> None:
-        self._bearers = AuthHeaders(homey, min_ttl, socket, hosts)
+        self._headers = AuthHeaders(homey, min_ttl, socket, hosts)
 
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """For ``httpx.Client``."""
+        """Authenticate a request of ``httpx.Client``."""
         request.read()
         url = str(request.url)
-        header = request.headers["Authorization"] = self._bearers.header(url)
+        header = request.headers["Authorization"] = self._headers.header(url)
         response = yield request
         if response.status_code == 401:
-            newer = self._bearers.newer(url, header)
+            newer = self._headers.newer(url, header)
             if newer is not None:
                 response.read()
                 request.headers["Authorization"] = newer
@@ -54,14 +54,14 @@ class HomeyAuth(httpx.Auth):
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """For ``httpx.AsyncClient``: the daemon is asked in a thread."""
+        """Authenticate a request of ``httpx.AsyncClient``; the daemon is asked in a thread."""
         await request.aread()
         url = str(request.url)
-        header = await asyncio.to_thread(self._bearers.header, url)
+        header = await asyncio.to_thread(self._headers.header, url)
         request.headers["Authorization"] = header
         response = yield request
         if response.status_code == 401:
-            newer = await asyncio.to_thread(self._bearers.newer, url, header)
+            newer = await asyncio.to_thread(self._headers.newer, url, header)
             if newer is not None:
                 await response.aread()
                 request.headers["Authorization"] = newer

@@ -13,14 +13,14 @@ from homey_tokend.client.auth import AuthHeaders
 
 
 class HomeyAuth(AuthBase):
-    """Sends each request with a valid token, and once more with a newer one after a 401.
+    """Send each request with a valid token, and once more with a newer one after a 401.
 
-    A body that is a stream is not sent again: its 401 stands.
+    A body that is a stream is not sent again: its 401 is returned.
 
     Args:
-        homey: The Homey's name; None where only one is configured.
-        min_ttl: How much life the token shall have left: seconds, or text such as ``10m``.
-        socket: The daemon's socket; None looks where it usually is.
+        homey: The Homey's name; None if only one is configured.
+        min_ttl: The minimum remaining lifetime of the token: seconds, or text such as ``10m``.
+        socket: The daemon's socket; None: at the usual paths.
         hosts: Further names of the Homey, such as its local address; with the port, if any.
 
     Raises:
@@ -34,28 +34,28 @@ class HomeyAuth(AuthBase):
         socket: str | None = None,
         hosts: tuple[str, ...] = (),
     ) -> None:
-        self._bearers = AuthHeaders(homey, min_ttl, socket, hosts)
+        self._headers = AuthHeaders(homey, min_ttl, socket, hosts)
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the bearer, and listen for a 401."""
-        r.headers["Authorization"] = self._bearers.header(str(r.url))
-        r.register_hook("response", self._heard)  # type: ignore[no-untyped-call]  # as its stubs are
+        """Add the bearer, and register for a 401."""
+        r.headers["Authorization"] = self._headers.header(str(r.url))
+        r.register_hook("response", self._repeat)  # type: ignore[no-untyped-call]  # as its stubs are
         return r
 
-    def _heard(self, response: requests.Response, **how: Any) -> requests.Response:
+    def _repeat(self, response: requests.Response, **kwargs: Any) -> requests.Response:
         request = response.request
         refused = request.headers.get("Authorization", "")
         again = response.status_code == 401 and isinstance(request.body, str | bytes | None)
-        newer = self._bearers.newer(str(request.url), refused) if again and refused else None
+        newer = self._headers.newer(str(request.url), refused) if again and refused else None
         if newer is None:
             return response
         _ = response.content  # read to its end, so that the connection can be used again
         response.close()
         repeated = request.copy()
         repeated.headers["Authorization"] = newer
-        repeated.deregister_hook("response", self._heard)  # type: ignore[no-untyped-call]  # as above
+        repeated.deregister_hook("response", self._repeat)  # type: ignore[no-untyped-call]  # as above
         connection: Any = response.connection
-        found: requests.Response = connection.send(repeated, **how)
+        found: requests.Response = connection.send(repeated, **kwargs)
         found.history.append(response)
         found.request = repeated
         return found

@@ -1,7 +1,7 @@
-"""Bearers for one Homey's requests, and a newer one where the Homey refuses: for HTTP libraries.
+"""The ``Authorization`` header of requests to a Homey, for HTTP libraries.
 
-A token goes to its own Homey only: for any other host there is none, and where the Homey is
-reached over https, none for the same host without it.
+A token is only sent to its own Homey: not to any other host, and if the Homey's address is
+https, not to the same host without TLS.
 """
 
 from urllib.parse import urlsplit
@@ -14,9 +14,9 @@ class AuthHeaders:
     """The tokens of one Homey, from the daemon.
 
     Args:
-        homey: Its name; None where only one is configured.
-        min_ttl: How much life a token shall have left: seconds, or text such as ``10m``.
-        socket: The daemon's socket; None looks where it usually is.
+        homey: Its name; None if only one is configured.
+        min_ttl: The minimum remaining lifetime of a token: seconds, or text such as ``10m``.
+        socket: The daemon's socket; None: at the usual paths.
         hosts: Further names of the Homey, such as its local address; with the port, if any.
     """
 
@@ -33,45 +33,45 @@ class AuthHeaders:
         self._hosts = hosts
 
     def header(self, url: str) -> str:
-        """The value of ``Authorization`` for a request to this URL.
+        """Return the value of ``Authorization`` for a request to this URL.
 
         Raises:
             ClientError: There is no token, or the URL is not the Homey's.
         """
-        told = self._told()
-        asked, own = urlsplit(url), urlsplit(str(told.get("url")))
+        token = self._token()
+        asked, own = urlsplit(url), urlsplit(str(token.get("url")))
         host = asked.netloc.lower()
         if host in {name.lower() for name in self._hosts}:
-            return f"Bearer {told.get('access_token')}"
+            return f"Bearer {token.get('access_token')}"
         if host != own.netloc.lower():
             raise ClientError(
                 f"the token is for {own.netloc}, not for {asked.netloc}",
                 exit_codes.USAGE,
-                "Another name of the same Homey is told by hosts=(...).",
+                "Add another name of the same Homey with hosts=(...).",
             )
         if own.scheme == "https" != asked.scheme:
             raise ClientError(
                 f"the token does not go to {asked.netloc} without TLS",
                 exit_codes.USAGE,
-                f"Write the URL with https, as it is told: {told.get('url')}",
+                f"Use the URL with https: {token.get('url')}",
             )
-        return f"Bearer {told.get('access_token')}"
+        return f"Bearer {token.get('access_token')}"
 
     def newer(self, url: str, refused: str) -> str | None:
-        """Another value of ``Authorization``, after the Homey refused one with 401.
+        """Return another value of ``Authorization`` after a 401.
 
         Returns:
-            The value, or None where none can be had now: let the 401 stand.
+            The value, or None if none is available now.
         """
         try:
             found = self.header(url)
             if found == refused:
-                client.refresh(str(self._told().get("homey")), socket=self._socket)
+                client.refresh(str(self._token().get("homey")), socket=self._socket)
                 found = self.header(url)
         except ClientError:
             return None
         return None if found == refused else found
 
-    def _told(self) -> dict[str, object]:
+    def _token(self) -> dict[str, object]:
         answer = client.ask_token(self._homey, self._min_ttl, None, self._socket, as_json=True)
         return client.json_object(answer)

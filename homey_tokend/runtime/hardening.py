@@ -1,4 +1,4 @@
-"""What keeps the token out of core dumps and debuggers of the daemon's own user."""
+"""Keep the token out of core dumps and away from debuggers of the daemon's own user."""
 
 import ctypes
 import os
@@ -13,11 +13,11 @@ log = structlog.get_logger()
 
 
 def harden() -> None:
-    """Write no core, and let no process of the same user look into this one.
+    """Disable core dumps, and prevent processes of the same user from inspecting this one.
 
-    The last thing at the start: afterwards most of the process's own ``/proc/self``
-    belongs to root (proc(5)), and ptrace(2) by the daemon's user is refused. It is a
-    second line of defence, so a failure is told for those who debug, and no more.
+    Call it last at the start: afterwards most of the process's own ``/proc/self``
+    belongs to root (proc(5)), and ptrace(2) by the daemon's user is denied. It is a
+    second line of defence, so a failure is only logged for debugging.
     """
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,4 +1,4 @@
-"""Tells systemd how the service stands (sd_notify(3), the protocol of NOTIFY_SOCKET)."""
+"""Notify systemd about the state of the service (sd_notify(3), NOTIFY_SOCKET)."""
 
 import os
 import socket
@@ -12,46 +12,46 @@ log = structlog.get_logger()
 
 
 class SystemdNotifier:
-    """Sends state lines to the service manager; does nothing where there is none.
+    """Send notifications to the service manager; without one, do nothing.
 
     Args:
-        environ: Where ``NOTIFY_SOCKET`` and ``WATCHDOG_USEC`` are looked up.
+        environ: The environment, for ``NOTIFY_SOCKET`` and ``WATCHDOG_USEC``.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
-        # A leading @ is an abstract socket: its name begins with a zero byte.
+        # A leading @ is an abstract socket: its name starts with a zero byte.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._last = ""
         self._watchdog = _watchdog(environ)
 
     def often_enough(self, span: timedelta) -> timedelta:
-        """How often to call ``alive``: every ``span``, or thrice within the watchdog's patience."""
+        """Return how often to call ``alive``: every ``span``, or three times per watchdog timeout."""
         return span if self._watchdog is None else min(span, self._watchdog / 3)
 
     def ready(self) -> None:
-        """The socket answers."""
+        """Report that the socket answers."""
         self._send("READY=1")
 
     def status(self, text: str) -> None:
-        """One line for ``systemctl status``; sent when it changes."""
+        """Set the line of ``systemctl status``; sent when it changes."""
         line = text.replace("\n", " ")
         if line != self._last:
             self._last = line
             self._send(f"STATUS={line}")
 
     def reloading(self) -> None:
-        """The configuration is read anew; ``ready`` follows (Type=notify and notify-reload)."""
+        """Report a reload, which ``ready`` ends (Type=notify and notify-reload)."""
         self._send(
             f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
         )
 
     def stopping(self) -> None:
-        """The daemon is ending."""
+        """Report that the daemon is stopping."""
         self._send("STOPPING=1")
 
     def alive(self) -> None:
-        """The loop and the schedule turn (WatchdogSec=)."""
+        """Report that the event loop and the scheduler run (WatchdogSec=)."""
         self._send("WATCHDOG=1")
 
     def _send(self, line: str) -> None:
@@ -66,7 +66,7 @@ class SystemdNotifier:
 
 
 def _watchdog(environ: Mapping[str, str]) -> timedelta | None:
-    """After what silence systemd kills us (sd_watchdog_enabled(3)); None: never."""
+    """Return after what silence systemd kills us (sd_watchdog_enabled(3)); None: never."""
     text, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID")
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
         return None

@@ -1,4 +1,4 @@
-"""Sockets that systemd holds for the daemon (sd_listen_fds(3)): no connection is lost in a restart."""
+"""Sockets that systemd keeps open over restarts of the daemon (sd_listen_fds(3))."""
 
 import grp
 import os
@@ -18,17 +18,17 @@ _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 def inherited_sockets(
     environ: MutableMapping[str, str], first: int = FIRST
 ) -> tuple[socket.socket, ...]:
-    """Take over the sockets that were passed to this process.
+    """Return the sockets that were passed to this process.
 
     Args:
-        environ: The environment; the variables are taken out, they are not for children.
+        environ: The environment; the variables are removed, they are not for children.
         first: The first descriptor.
 
     Returns:
-        The listening sockets; none where nothing was passed, or it was for another process.
+        The listening sockets; none if none were passed, or they are for another process.
 
     Raises:
-        CannotServe: One of them is no listening unix stream socket.
+        CannotServe: One of them is not a listening unix stream socket.
     """
     pid, count, names = (environ.pop(name, "") for name in _VARIABLES)
     if pid != str(os.getpid()) or not (count.isascii() and count.isdigit()):
@@ -46,14 +46,14 @@ def inherited_sockets(
 def overridden_keys(
     config: SocketConfig, socks: Sequence[socket.socket]
 ) -> Iterator[tuple[str, str]]:
-    """What the configuration says of the socket, and the socket unit says otherwise.
+    """Yield the keys of the configuration that the socket unit overrides.
 
     Args:
         config: The section ``socket``.
-        socks: The sockets that systemd holds.
+        socks: The sockets from systemd.
 
     Yields:
-        The key, and what is in force.
+        The key, and the value in force.
     """
     written = config.model_fields_set
     for sock in socks:

@@ -1,4 +1,4 @@
-"""One text variable of a Homey: found by name or id, made where it may be, and set."""
+"""A text variable of a Homey: find it by name or id, create it if allowed, and set it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from homey_tokend.core.redact import excerpt
 from homey_tokend.core.tokens import DeliveryResult, Token
 from homey_tokend.hub.variables import Variable, VariablesApi, is_valid_id
 
-#: How many ids are named of variables that have one name?
-_NAMED = 5
+#: How many ids are listed if several variables have the same name.
+_LISTED_IDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class TextVariable:
     """A text variable.
 
     Args:
-        transport: What sends the requests.
+        transport: Sends the requests.
         name: The variable's name, matched exactly; or None, with ``variable_id``.
         variable_id: The variable's id; or None, with ``name``.
-        create: Whether a variable of that name is made where there is none.
+        create: Whether a missing variable of that name is created.
     """
 
     def __init__(
@@ -53,23 +53,23 @@ class TextVariable:
     async def set(self, value: str, bearer: Token, memory: Mapping[str, str]) -> DeliveryResult:
         """Set the variable.
 
-        1. The id is configured or remembered: PUT, with the slash unless remembered
+        1. If the id is configured or remembered: PUT, with the slash unless remembered
            otherwise. Done, unless there is no such variable (404) or it has
            been renamed.
-        2. Read the list. None there: create it, or refuse. Two of the name: refuse.
-           No text variable: refuse.
-        3. PUT to the one that is there; at 404 the other way with the slash.
+        2. Read the list. None of the name: create it or fail. Two of the name, or another
+           type: fail.
+        3. PUT to the one found; on 404 once more with or without the slash.
 
         Args:
             value: The text.
-            bearer: The token that is asked with, and the Homey's address.
-            memory: What came of the last time.
+            bearer: The token for the requests, and the Homey's address.
+            memory: The ``memory`` of the last result.
 
         Raises:
-            Transient: the Homey, or what stands before it, is in trouble.
-            BearerRejected: 401; the keeper looks into it.
-            SinkRejected: a person is needed: scopes, type, name or id.
-            SinkFailed: an answer nobody knows.
+            Transient: The Homey, or a server before it, failed.
+            BearerRejected: 401; the token has to be verified.
+            SinkRejected: A person is needed: scopes, type, name or id.
+            SinkFailed: An unknown response.
         """
         hub = VariablesApi(self._transport, bearer)
         known = self._known(bearer, memory)
@@ -77,7 +77,7 @@ class TextVariable:
             return self._delivered(bearer, known, "written")
         found = await self._find(hub)
         if found is None:
-            return self._delivered(bearer, await self._made(hub, value), "created")
+            return self._delivered(bearer, await self._create_variable(hub, value), "created")
         habit = known.slash if known is not None else True
         for slash in (habit, not habit):
             place = _Place(found.id, slash, self._name)
@@ -90,13 +90,13 @@ class TextVariable:
         )
 
     async def holds(self, value: str, bearer: Token, memory: Mapping[str, str]) -> bool:
-        """Whether it still has this value and name; it is looked up where it is not known which.
+        """Return whether it still has this value and name; without a known id it is looked up.
 
-        One that is not there, or one of several of the name, is not in place: setting it
-        tells what a person must do.
+        A missing one, or one of several of the name, counts as changed: setting it then
+        reports what a person must do.
 
         Raises:
-            Transient, BearerRejected, SinkRejected, SinkFailed: as ``set``.
+            Transient, BearerRejected, SinkRejected, SinkFailed: As in ``set``.
         """
         hub = VariablesApi(self._transport, bearer)
         known = self._known(bearer, memory)
@@ -107,10 +107,10 @@ class TextVariable:
         return found is not None and found.value == value and _is_called(found, known.called)
 
     async def look(self, bearer: Token) -> str:
-        """Where it would be set, found without writing; in words for a person.
+        """Return in words where it would be set, without writing.
 
         Raises:
-            Transient, BearerRejected, SinkRejected: as ``set``.
+            Transient, BearerRejected, SinkRejected: As in ``set``.
         """
         found = await self._find(VariablesApi(self._transport, bearer))
         if found is None:
@@ -118,7 +118,7 @@ class TextVariable:
         return f"is there, a text variable with the id {found.id}"
 
     def _known(self, bearer: Token, memory: Mapping[str, str]) -> _Place | None:
-        """The place as configured or remembered; what was remembered of another is not used."""
+        """Return the place as configured or remembered for this very variable."""
         ours = (memory.get("url"), memory.get("name")) == (bearer.url, self._name)
         slash = not (ours and memory.get("slash") == "no")
         if self._id is not None:
@@ -139,23 +139,23 @@ class TextVariable:
         return DeliveryResult(detail=f"{act} {place.id}", memory=memory)
 
     async def _put(self, hub: VariablesApi, place: _Place, value: str) -> bool:
-        """Whether the variable of this place took the value; False: look for another."""
+        """Set the variable at a place; False: it is another one now."""
         try:
             echo = await hub.put(place.id, value, slash=place.slash)
         except SinkRejected as refusal:
             if refusal.status != 403:
-                await self._find(hub)  # which may tell plainly what is wrong
+                await self._find(hub)  # may raise a more precise error
             raise
         if echo is None:
             return False
-        _must_hold(echo, value)
+        _require_value(echo, value)
         return _is_called(echo, place.called)
 
     async def _find(self, hub: VariablesApi) -> Variable | None:
-        """The variable in the Homey's list; None where it is to be made."""
+        """Return the variable from the Homey's list; None if it must be created."""
         variables = await hub.variables()
         if self._id is not None:
-            # A UUID may be written in capitals; the Homey's own spelling is what it takes.
+            # A UUID may be configured in capitals; the Homey only accepts its own spelling.
             wanted = self._id.lower()
             fitting = [one for one in variables if one.id.lower() == wanted][:1]
         else:
@@ -163,61 +163,61 @@ class TextVariable:
         if len(fitting) > 1:
             raise _ambiguous(self._name, [one.id for one in fitting])
         if fitting:
-            _must_be_text(fitting[0])
+            _require_text(fitting[0])
             return fitting[0]
         if self._id is not None or not self._create:
             raise self._missing()
         return None
 
-    async def _made(self, hub: VariablesApi, value: str) -> _Place:
+    async def _create_variable(self, hub: VariablesApi, value: str) -> _Place:
         made = await hub.create(self._name or "", value)
-        _must_hold(made, value)
-        # A Homey that spells the name in its own way must not get a second one next time.
+        _require_value(made, value)
+        # If the Homey stores another spelling of the name, do not create a second one next time.
         called = made.name if isinstance(made.name, str) else self._name
         return _Place(made.id, slash=True, called=called)
 
     def _missing(self) -> SinkRejected:
         if self._id is not None:
-            return _refused(
+            return _rejected(
                 f"the Homey has no logic variable with the id {self._id}",
                 "Correct the id, or give the name instead.",
             )
-        return _refused(
+        return _rejected(
             f"the Homey has no logic variable named {self._name}",
             "Make a text variable of that name, or set create: true.",
         )
 
 
 def _is_called(variable: Variable, name: str | None) -> bool:
-    """Whether it still has this name; yes where the Homey does not tell, or any will do."""
+    """Return whether it still has this name; True if the name is unknown or does not matter."""
     return name is None or variable.name is None or variable.name == name
 
 
-def _must_hold(variable: Variable, value: str) -> None:
+def _require_value(variable: Variable, value: str) -> None:
     if variable.value == value:
         return
-    _must_be_text(variable)
-    raise _refused(
+    _require_text(variable)
+    raise _rejected(
         "the Homey answered 200, and the variable holds something else",
         "Look at the variable in the Homey app; is it changed by a flow?",
     )
 
 
-def _must_be_text(variable: Variable) -> None:
+def _require_text(variable: Variable) -> None:
     if isinstance(variable.type, str) and variable.type != "string":
-        raise _refused(
+        raise _rejected(
             f"the logic variable {variable.id} is of the type {excerpt(variable.type)}",
             "A token needs a text variable (string); the type is fixed when it is made.",
         )
 
 
 def _ambiguous(name: str | None, ids: Sequence[str]) -> SinkRejected:
-    named = ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
-    return _refused(
+    named = ", ".join(ids[:_LISTED_IDS]) + (", …" if len(ids) > _LISTED_IDS else "")
+    return _rejected(
         f"the Homey has {len(ids)} logic variables named {name}",
         f"Give the id of the one to write, or delete the others: {named}.",
     )
 
 
-def _refused(message: str, remedy: str) -> SinkRejected:
+def _rejected(message: str, remedy: str) -> SinkRejected:
     return SinkRejected(message, step=Step.VARIABLE, remedy=remedy)
