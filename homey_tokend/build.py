@@ -156,14 +156,14 @@ class Components:
     async def adopt(self, config: Config, differences: Differences) -> None:
         """Build what a new configuration needs; keepers are made anew one by one after it."""
         self.config = config
-        if differences.transport and self._world.transport is None:
+        if differences.new_timeout and self._world.transport is None:
             old, self._http = self._http, await self._other_threads.run(self._new_transport)
             self.transport = self._http
             # Keepers that are about to be replaced still speak over the old one.
             self._retired.append(old)
         self.plans = {name: self._plan(homey) for name, homey in config.homeys.items()}
         for name in (*differences.added, *differences.changed):
-            if name not in differences.rewired:
+            if name not in differences.sinks_only:
                 self.refreshers[name] = self._refresher(config.homeys[name])
         for name in differences.removed:
             del self.refreshers[name]

@@ -57,7 +57,7 @@ class Reloader:
             await self._parts.ledger.forget(name)
         for name in (*differences.changed, *differences.added):
             await self._fleet.put(name, partial(self._parts.keeper, name, self._schedule))
-        for name in (*differences.kept, *differences.rewired):
+        for name in (*differences.kept, *differences.sinks_only):
             keeper = self._fleet.keeper(name)
             keeper.follow(self._parts.plan(name, keeper.sinks))
             keeper.look_for_new_values(commands=True)

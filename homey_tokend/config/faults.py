@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import islice
 from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
@@ -19,11 +20,21 @@ from homey_tokend.core.timefmt import format_duration
 MOST = 100
 
 _SINKS = ("logic_variable", "file", "exec")
+_NAMES = "Write a name below it, such as home, and that Homey's keys below that."
+#: What to do where a mapping or a list belongs, by key.
+_MAPPINGS = {
+    "homeys": _NAMES,
+    "state": "Write {path: null} to keep nothing, or leave the section out.",
+}
+_LISTS = {
+    "command": "Write the program and its arguments as a list: [/opt/bin/on-token].",
+    "on": "Write a list: [token, error, recovered].",
+}
 _Words = tuple[str, str]
 
 
 class _Error(NamedTuple):
-    """An error of pydantic, and the text that is written in its place."""
+    """An error of pydantic, and what is written in its place."""
 
     detail: ErrorDetails
     written: Any
@@ -38,21 +49,21 @@ class _Error(NamedTuple):
 
 
 def validation_faults(error: ValidationError, tree: Tree) -> list[ConfigFault]:
-    """The faults of a failed validation, at most ``MOST`` and one more, and no secret in them."""
+    """Return the faults of a failed validation: ``MOST`` and one more at most, and no secret."""
     details = error.errors(include_url=False, include_input=False)
-    found = (_fault(detail, tree) for detail in details)
-    return [fault for fault in found if fault is not None][: MOST + 1]
+    return list(islice(filter(None, (_fault(detail, tree) for detail in details)), MOST + 1))
 
 
 def _fault(detail: ErrorDetails, tree: Tree) -> ConfigFault | None:
     loc, type_ = detail["loc"], detail["type"]
     in_key = loc[-1:] == ("[key]",) and type_.startswith("string_")
     path = _path(loc[:-1] if in_key else loc)
-    written = str(path[-1]) if in_key else tree.value(path)
-    if type_ == "too_short" and written:
-        return None  # only what is wrong with its items
+    error = _Error(detail, str(path[-1]) if in_key else tree.value(path))
+    if type_ == "too_short" and error.written:
+        return None  # only its items are wrong
+    words = _WORDS.get(type_, _UNFORESEEN)
+    message, remedy = words(error) if callable(words) else _filled(words, error)
     on_key = in_key or type_ in {"extra_forbidden", "missing"}
-    message, remedy = _WORDS.get(type_, _unforeseen)(_Error(detail, written))
     return tree.fault(path, message, remedy, key=on_key)
 
 
@@ -63,16 +74,19 @@ def _path(loc: KeyPath) -> KeyPath:
     return loc
 
 
+def _filled(words: _Words, error: _Error) -> _Words:
+    text = quoted(error.written) if isinstance(error.written, str) else ""
+    message, remedy = words
+    filled = message.format(value=text, kind=kind(error.written), **error.context)
+    return filled, remedy.format(key=error.key)
+
+
 def _model(loc: KeyPath) -> type[Section]:
     """The section at ``loc``."""
     return next(
-        (
-            model
-            for shape, model in SECTIONS.items()
-            if len(shape) == len(loc)
-            and all(s in {"*", p} for s, p in zip(shape, loc, strict=True))
-        ),
-        Section,
+        model
+        for shape, model in SECTIONS.items()
+        if len(shape) == len(loc) and all(map(lambda s, p: s in {"*", p}, shape, loc))
     )
 
 
@@ -80,36 +94,13 @@ def _ours(error: _Error) -> _Words:
     return error.context["message"], error.context["remedy"]
 
 
-def _missing(error: _Error) -> _Words:
-    return "is missing", f"Add {error.key}; docs/configuration.md tells what it is."
-
-
 def _unknown(error: _Error) -> _Words:
     known = tuple(_model(error.detail["loc"][:-1]).model_fields)
     if not showable(error.key):
         return "is not a key", "Write key, colon, blank, value; quote text that holds a brace."
     near = difflib.get_close_matches(error.key.lower().replace("-", "_"), known, n=1)
-    if near:
-        return "is not a known key", f"Did you mean {near[0]}?"
-    return "is not a known key", f"Known here: {', '.join(known)}."
-
-
-def _no_sink(_: _Error) -> _Words:
-    return (
-        f"a sink needs a type, one of {', '.join(_SINKS)}",
-        "Write type: logic_variable, type: file or type: exec.",
-    )
-
-
-_NAMES = "Write a name below it, such as home, and that Homey's keys below that."
-_MAPPINGS = {
-    "homeys": _NAMES,
-    "state": "Write {path: null} to keep nothing, or leave the section out.",
-}
-_LISTS = {
-    "command": "Write the program and its arguments as a list: [/opt/bin/on-token].",
-    "on": "Write a list: [token, error, recovered].",
-}
+    remedy = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
+    return "is not a known key", remedy
 
 
 def _no_mapping(error: _Error) -> _Words:
@@ -127,16 +118,12 @@ def _no_list(error: _Error) -> _Words:
 def _too_few(error: _Error) -> _Words:
     if error.key == "homeys":
         return "names no Homey", _NAMES
-    return "is an empty list", _LISTS.get(error.key, "Write each item after a dash: - item.")
-
-
-def _no_scalar(error: _Error) -> _Words:
-    return f"is {kind(error.written)} where a single value belongs", "Write one value."
+    return "is an empty list", _LISTS[error.key]
 
 
 def _no_choice(error: _Error) -> _Words:
     if isinstance(error.written, dict | list):
-        return _no_scalar(error)
+        return _filled(_NO_SCALAR, error)
     options = re.findall("'([^']*)'", error.context["expected"])
     return f"{quoted(error.written)} is none of {', '.join(options)}", f"Write {options[0]}."
 
@@ -144,14 +131,6 @@ def _no_choice(error: _Error) -> _Words:
 def _no_pattern(error: _Error) -> _Words:
     complain, remedy = PATTERNS[error.context["pattern"]]
     return complain(error.written) if error.written else "is empty", remedy
-
-
-def _too_long(error: _Error) -> _Words:
-    return f"is longer than {error.context['max_length']} characters", "Write a shorter one."
-
-
-def _no_utf8(_: _Error) -> _Words:
-    return "is not UTF-8", "Write it as UTF-8."
 
 
 def _out_of_range(error: _Error) -> _Words:
@@ -177,43 +156,38 @@ def _out_of_range(error: _Error) -> _Words:
     )
 
 
-def _no_flag(error: _Error) -> _Words:
-    return f"{quoted(error.written)} is neither true nor false", "Write true or false."
-
-
-def _no_mode(error: _Error) -> _Words:
-    return (
-        f"{quoted(error.written)} is not an octal file mode",
-        'Write three octal digits after a zero, such as "0640".',
-    )
-
-
-def _unforeseen(_: _Error) -> _Words:
-    """For what pydantic may add some day: its own words must not reach a user."""
-    return "is not what belongs here", "Compare it with docs/configuration.md."
-
-
-_WORDS: dict[str, Callable[[_Error], _Words]] = {
+_NO_SCALAR = ("is {kind} where a single value belongs", "Write one value.")
+_NO_SINK = (
+    f"a sink needs a type, one of {', '.join(_SINKS)}",
+    "Write type: logic_variable, type: file or type: exec.",
+)
+#: For what pydantic may add some day: its own words must not reach a user.
+_UNFORESEEN = ("is not what belongs here", "Compare it with docs/configuration.md.")
+#: Message and remedy by pydantic's type of error.
+_WORDS: dict[str, _Words | Callable[[_Error], _Words]] = {
     FAULT: _ours,
-    "missing": _missing,
+    "missing": ("is missing", "Add {key}; docs/configuration.md tells what it is."),
     "extra_forbidden": _unknown,
-    "union_tag_not_found": _no_sink,
-    "union_tag_invalid": _no_sink,
+    "union_tag_not_found": _NO_SINK,
+    "union_tag_invalid": _NO_SINK,
     "model_type": _no_mapping,
     "model_attributes_type": _no_mapping,
     "dict_type": _no_mapping,
     "tuple_type": _no_list,
     "too_short": _too_few,
-    "string_type": _no_scalar,
+    "string_type": _NO_SCALAR,
     "string_pattern_mismatch": _no_pattern,
-    "string_too_long": _too_long,
-    "string_unicode": _no_utf8,
+    "string_too_long": ("is longer than {max_length} characters", "Write a shorter one."),
+    "string_unicode": ("is not UTF-8", "Write it as UTF-8."),
     "literal_error": _no_choice,
     "time_delta_parsing": _out_of_range,
     "float_parsing": _out_of_range,
     "greater_than": _out_of_range,
     "greater_than_equal": _out_of_range,
     "less_than_equal": _out_of_range,
-    "bool_parsing": _no_flag,
-    "int_parsing": _no_mode,
+    "bool_parsing": ("{value} is neither true nor false", "Write true or false."),
+    "int_parsing": (
+        "{value} is not an octal file mode",
+        'Write three octal digits after a zero, such as "0640".',
+    ),
 }

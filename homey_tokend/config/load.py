@@ -9,7 +9,7 @@ from pathlib import Path
 
 from homey_tokend.config.environment import from_environment, ignored_variables
 from homey_tokend.config.files import read_bounded, reason_of
-from homey_tokend.config.locate import candidates, default_paths, find, home_of
+from homey_tokend.config.locate import SYSTEM, SystemPaths, candidates, default_paths, find
 from homey_tokend.config.model import Config, DefaultPaths
 from homey_tokend.config.tree import Mark, invalid
 from homey_tokend.config.validate import validate
@@ -32,19 +32,19 @@ _AS_UTF8 = "Save it as UTF-8."
 _WRONG_FILE = "Check that it is the right file."
 
 
-def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
+def load(explicit: str | None, environ: Mapping[str, str], system: SystemPaths = SYSTEM) -> Config:
     """Load the configuration, from a file or from the environment.
 
     Args:
         explicit: What the command line names, or None.
         environ: The environment.
+        system: The machine's own paths.
 
     Raises:
         ConfigurationInvalid: There is none, it cannot be read, or it has faults.
     """
-    home = home_of(environ)
-    defaults = default_paths(environ)
-    found = find(explicit, environ, home)
+    defaults = default_paths(environ, system)
+    found = find(explicit, environ, system)
     if found is not None:
         text, mode = _read(found, MOST_BYTES)
         path = str(found.absolute())
@@ -53,7 +53,7 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     made = from_environment(environ, defaults=defaults, read_text=_read_text)
     if made is not None:
         return made
-    looked = ", ".join(map(str, candidates(environ, home)))
+    looked = ", ".join(map(str, candidates(environ, system)))
     raise invalid(
         "configuration",
         _NOWHERE,

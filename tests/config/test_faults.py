@@ -112,6 +112,9 @@ def test_sections(line: str, column: int, key: str, message: str) -> None:
     [
         ("redirect_url: localhost", 19, "redirect_url",
          '"localhost" is not a URL without a fragment'),
+        (f"redirect_url: a:{'x' * 4096}", 19, "redirect_url",
+         "is longer than 4096 characters"),
+        (f"url: https://{'x' * 2048}", 10, "url", "is longer than 2048 characters"),
         ("redirect_url: http://localhost/#x", 19, "redirect_url",
          "this value is not a URL without a fragment"),
         ("url: http://192.0.2.7", 10, "url",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from homey_tokend.config import DefaultPaths, load, locate
+from homey_tokend.config.locate import SystemPaths
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
 CANARY = "canary-5f3a-Hunter2"
@@ -22,15 +23,12 @@ homeys:
 """
 
 
-@pytest.fixture(autouse=True)
-def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folders of the system, in a place of the test's own."""
+@pytest.fixture
+def system(tmp_path: Path) -> SystemPaths:
+    """The paths of the system, in a place of the test's own."""
     root = tmp_path / "system"
     root.mkdir()
-    monkeypatch.setattr(locate, "_SYSTEM", root / "etc/config.yaml")
-    monkeypatch.setattr(locate, "_RUN", root / "run")
-    monkeypatch.setattr(locate, "_STATE", root / "state")
-    return root
+    return SystemPaths(root / "etc/config.yaml", root / "run", root / "state")
 
 
 def write(path: Path, text: str | bytes = MINIMAL, mode: int = 0o600) -> Path:
@@ -45,34 +43,35 @@ def faults(error: pytest.ExceptionInfo[ConfigurationInvalid]) -> list[ConfigFaul
     return list(error.value.faults)
 
 
-def test_order(tmp_path: Path, system: Path) -> None:
+def test_order(tmp_path: Path, system: SystemPaths) -> None:
     """Of the places looked at, the first that is there is taken."""
     home = tmp_path / "home"
     named = write(tmp_path / "named.yaml")
     from_variable = write(tmp_path / "variable.yaml")
     from_unit = write(tmp_path / "unit/config.yaml")
-    of_system = write(system / "etc/config.yaml")
+    of_system = write(system.config)
     of_person = write(home / ".config/homey-tokend/config.yaml")
+    person = {"HOME": str(home)}
     unit = {"CONFIGURATION_DIRECTORY": f"{tmp_path}/unit:/other"}
     variable = {**unit, "HOMEY_TOKEND_CONFIG": str(from_variable)}
 
-    assert named == locate.find(str(named), variable, home)
-    assert from_variable == locate.find(None, variable, home)
-    assert from_unit == locate.find(None, unit, home)
-    assert of_system == locate.find(None, {}, home)
+    assert named == locate.find(str(named), variable, system)
+    assert from_variable == locate.find(None, variable, system)
+    assert from_unit == locate.find(None, unit, system)
+    assert of_system == locate.find(None, person, system)
     of_system.unlink()
-    assert of_person == locate.find(None, {}, home)
+    assert of_person == locate.find(None, person, system)
     of_person.unlink()
-    assert None is locate.find(None, unit | {"CONFIGURATION_DIRECTORY": "/no/such"}, home)
+    assert None is locate.find(None, {**person, "CONFIGURATION_DIRECTORY": "/no/such"}, system)
 
 
-def test_xdg_config_home(tmp_path: Path) -> None:
+def test_xdg_config_home(tmp_path: Path, system: SystemPaths) -> None:
     """An absolute XDG_CONFIG_HOME stands for ~/.config; a relative one is ignored."""
     found = write(tmp_path / "xdg/homey-tokend/config.yaml")
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
 
-    assert found == locate.find(None, environ, tmp_path)
-    assert None is locate.find(None, {"XDG_CONFIG_HOME": "xdg"}, tmp_path)
+    assert found == locate.find(None, environ, system)
+    assert None is locate.find(None, {"XDG_CONFIG_HOME": "xdg", "HOME": str(tmp_path)}, system)
 
 
 def test_named_and_missing(tmp_path: Path) -> None:
@@ -87,13 +86,13 @@ def test_named_and_missing(tmp_path: Path) -> None:
         assert "cannot be read: no such file or directory" == fault.message
 
 
-def test_there_and_unreadable(system: Path, tmp_path: Path) -> None:
+def test_there_and_unreadable(system: SystemPaths, tmp_path: Path) -> None:
     """A file that is there and cannot be read is an error, not skipped."""
     write(tmp_path / ".config/homey-tokend/config.yaml")
-    (system / "etc").mkdir()
-    (system / "etc/config.yaml").symlink_to("config.yaml")
+    system.config.parent.mkdir()
+    system.config.symlink_to("config.yaml")
     with pytest.raises(ConfigurationInvalid) as raised:
-        load(None, {"HOME": str(tmp_path)})
+        load(None, {"HOME": str(tmp_path)}, system)
     [fault] = faults(raised)
 
     assert "cannot be read: too many levels of symbolic links" == fault.message
@@ -108,23 +107,23 @@ def test_folder(tmp_path: Path) -> None:
     assert "is a folder" == fault.message
 
 
-def test_folder_that_cannot_be_entered(system: Path, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_entered(system: SystemPaths, tmp_path: Path) -> None:
     """A folder that may not be looked into may hold the file: an error, not skipped."""
-    write(system / "etc/config.yaml")
-    (system / "etc").chmod(0)
+    write(system.config)
+    system.config.parent.chmod(0)
     root = os.geteuid() == 0
     if root:
         # Root may look everywhere: become somebody who gets as far as the folder, and no further.
-        for above in (system, tmp_path, *tmp_path.parents[:2]):
+        for above in (tmp_path / "system", tmp_path, *tmp_path.parents[:2]):
             above.chmod(0o711)
         os.seteuid(65534)
     try:
         with pytest.raises(ConfigurationInvalid) as raised:
-            load(None, {"HOME": str(tmp_path)})
+            load(None, {"HOME": str(tmp_path)}, system)
     finally:
         if root:
             os.seteuid(0)
-        (system / "etc").chmod(0o700)
+        system.config.parent.chmod(0o700)
     [fault] = faults(raised)
 
     assert "cannot be read: permission denied" == fault.message
@@ -183,15 +182,15 @@ def test_pipe_of_the_shell() -> None:
     assert ["home"] == list(config.homeys)
 
 
-def test_loaded_file(tmp_path: Path, system: Path) -> None:
+def test_loaded_file(tmp_path: Path, system: SystemPaths) -> None:
     """A file is parsed with its path as source and the machine's folders as defaults."""
-    (system / "run").mkdir()
+    system.run.mkdir()
     path = write(tmp_path / "config.yaml")
-    config = load(str(path), {"HOME": str(tmp_path)})
+    config = load(str(path), {"HOME": str(tmp_path)}, system)
 
     assert str(path) == config.source
     assert f"{path}:4:15 homeys.home.password" == config.homeys["home"].password.place
-    assert system / "run/homey-tokend.sock" == config.socket.path
+    assert system.run / "homey-tokend.sock" == config.socket.path
     assert tmp_path / ".local/state/homey-tokend/state.json" == config.state.path
     assert () == config.warnings
 
@@ -221,7 +220,7 @@ def test_world_readable_without_secrets(tmp_path: Path) -> None:
     assert () == load(str(path), {}).warnings
 
 
-def test_environment(tmp_path: Path) -> None:
+def test_environment(tmp_path: Path, system: SystemPaths) -> None:
     """Without a file, the environment alone gives one Homey."""
     cloudid = write(tmp_path / "cloudid", "cloudid\n")
     environ = {
@@ -232,7 +231,7 @@ def test_environment(tmp_path: Path) -> None:
         "HOMEY_CLOUDID_FILE": str(cloudid),
         "HOME": str(tmp_path),
     }
-    config = load(None, environ)
+    config = load(None, environ, system)
 
     assert "environment" == config.source
     assert "cloudid" == config.homeys["home"].cloudid
@@ -247,34 +246,36 @@ def test_environment(tmp_path: Path) -> None:
     ],
     ids=["latin1", "huge", "missing"],
 )
-def test_bad_value_file(tmp_path: Path, content: bytes | None, words: str) -> None:
+def test_bad_value_file(
+    tmp_path: Path, content: bytes | None, words: str, system: SystemPaths
+) -> None:
     """A bad file behind a variable is a fault of that variable."""
     path = tmp_path / "cloudid"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigurationInvalid) as raised:
-        load(None, {"HOMEY_CLOUDID_FILE": str(path), "HOME": str(tmp_path)})
+        load(None, {"HOMEY_CLOUDID_FILE": str(path), "HOME": str(tmp_path)}, system)
     [fault] = [fault for fault in faults(raised) if fault.key == "HOMEY_CLOUDID_FILE"]
 
     assert fault.message.endswith(words)
     assert str(path) in str(fault)
 
 
-def test_nothing_at_all(tmp_path: Path, system: Path) -> None:
+def test_nothing_at_all(tmp_path: Path, system: SystemPaths) -> None:
     """Where there is no configuration, every place is named, and what to do."""
     with pytest.raises(ConfigurationInvalid) as raised:
-        load(None, {"HOME": str(tmp_path), "CONFIGURATION_DIRECTORY": "/no/such"})
+        load(None, {"HOME": str(tmp_path), "CONFIGURATION_DIRECTORY": "/no/such"}, system)
     [fault] = faults(raised)
 
     assert (
         "there is none: looked for --config, $HOMEY_TOKEND_CONFIG, /no/such/config.yaml, "
-        f"{system}/etc/config.yaml, {tmp_path}/.config/homey-tokend/config.yaml and HOMEY_EMAIL "
+        f"{system.config}, {tmp_path}/.config/homey-tokend/config.yaml and HOMEY_EMAIL "
         "in the environment"
     ) == fault.message
     assert fault.remedy.startswith("Call homey-tokend init, which asks for the values")
 
 
-def test_default_folders(system: Path, tmp_path: Path) -> None:
+def test_default_folders(system: SystemPaths, tmp_path: Path) -> None:
     """systemd's folders win, then the system's where they can be written, then one's own."""
     given = {
         "RUNTIME_DIRECTORY": "/run/unit:/run/other",
@@ -285,29 +286,29 @@ def test_default_folders(system: Path, tmp_path: Path) -> None:
     }
     own = {name: value for name, value in given.items() if not name.endswith("_DIRECTORY")}
     bare = {"HOME": str(tmp_path)}
-    without_folders = locate.default_paths(own), locate.default_paths(bare)
-    (system / "run").mkdir()
-    (system / "state").mkdir()
+    without_folders = locate.default_paths(own, system), locate.default_paths(bare, system)
+    system.run.mkdir()
+    system.state.mkdir()
 
     assert DefaultPaths(
         Path("/run/unit/homey-tokend.sock"), Path("/var/lib/unit/state.json")
-    ) == locate.default_paths(given)
+    ) == locate.default_paths(given, system)
     assert DefaultPaths(
-        system / "run/homey-tokend.sock", system / "state/state.json"
-    ) == locate.default_paths(own)
+        system.run / "homey-tokend.sock", system.state / "state.json"
+    ) == locate.default_paths(own, system)
     assert (
         DefaultPaths(
             Path("/run/user/1000/homey-tokend/homey-tokend.sock"),
             tmp_path / "state-home/homey-tokend/state.json",
         ),
         DefaultPaths(
-            system / "run/homey-tokend.sock",
+            system.run / "homey-tokend.sock",
             tmp_path / ".local/state/homey-tokend/state.json",
         ),
     ) == without_folders
 
 
-def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_home(monkeypatch: pytest.MonkeyPatch, system: SystemPaths) -> None:
     """A user without a home, as containers have, is no error."""
 
     def unknown() -> Path:
@@ -315,11 +316,14 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "home", unknown)
 
-    assert Path("/.local/state/homey-tokend/state.json") == locate.default_paths({}).state
+    assert Path("/.local/state/homey-tokend/state.json") == locate.default_paths({}, system).state
 
 
-def test_home_of_the_user_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_of_the_user_database(monkeypatch: pytest.MonkeyPatch, system: SystemPaths) -> None:
     """Without $HOME, the user database tells the home."""
     monkeypatch.setattr(Path, "home", lambda: Path("/somewhere"))
 
-    assert Path("/somewhere/.local/state/homey-tokend/state.json") == locate.default_paths({}).state
+    assert (
+        Path("/somewhere/.local/state/homey-tokend/state.json")
+        == locate.default_paths({}, system).state
+    )

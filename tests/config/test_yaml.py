@@ -190,3 +190,21 @@ def test_pyyaml_words_are_known() -> None:
     """PyYAML still says what our words are chosen by."""
     with pytest.raises(yaml.MarkedYAMLError, match="mapping values are not allowed"):
         list(yaml.parse("a: b: c", yaml.SafeLoader))
+
+
+def test_as_deep_as_may_be() -> None:
+    """Values may stand in 32 lists and mappings."""
+    text = HOMEY + "x-a: " + "[" * 31 + "a" + "]" * 31 + "\n"
+
+    assert ["home"] == list(read(text).homeys)
+    assert ["more than 32 lists and mappings stand in each other"] == [
+        message for *_, message in told(text.replace("[a]", "[[a]]"))
+    ]
+
+
+@pytest.mark.parametrize("pair", ["\\ud83d\\ude00", "\U0001f600"])
+def test_characters_of_json(pair: str) -> None:
+    """Both ways in which JSON writes a character beyond the first 65,536 are read."""
+    text = HOMEY.replace(f"password: {CANARY}", f'password: "{pair}"')
+
+    assert Secret("\U0001f600") == read(text).homeys["home"].password.plain

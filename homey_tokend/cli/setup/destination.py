@@ -9,8 +9,8 @@ from pathlib import Path
 
 from homey_tokend import exit_codes
 from homey_tokend.client.errors import ClientError
-from homey_tokend.config import locate
 from homey_tokend.config.files import reason_of
+from homey_tokend.config.locate import SYSTEM, SystemPaths, candidates, exists
 from homey_tokend.core.secret import GUARDED_KEYS
 from homey_tokend.storage.atomic import write_atomic
 
@@ -49,7 +49,7 @@ class Destination:
                 "Name another file with --config, such as config.yaml.",
             )
         for folder in (self.folder, self.config.parent):
-            existing = next(one for one in (folder, *folder.parents) if locate.exists(one))
+            existing = next(one for one in (folder, *folder.parents) if exists(one))
             if not (_is_folder(existing) and os.access(existing, os.W_OK | os.X_OK)):
                 raise ClientError(
                     f"nothing can be written in {existing}",
@@ -57,7 +57,7 @@ class Destination:
                     "Name a file of your own with --config, or be root.",
                 )
         for path in (self.config, *secrets):
-            if locate.exists(path):
+            if exists(path):
                 raise ClientError(
                     f"{path} is there already; nothing was changed",
                     exit_codes.CANNOT_CREATE,
@@ -75,7 +75,7 @@ class Destination:
         """
         self.must_be_free()
         written: list[Path] = []
-        made = [one for one in (self.folder, *self.folder.parents) if not locate.exists(one)]
+        made = [one for one in (self.folder, *self.folder.parents) if not exists(one)]
         at = self.folder
         try:
             for folder in reversed(made):
@@ -111,12 +111,15 @@ class Destination:
         return self.folder / (key if self.unit else key.replace("_", "-"))
 
 
-def find_destination(explicit: str | None, environ: Mapping[str, str]) -> Destination:
+def find_destination(
+    explicit: str | None, environ: Mapping[str, str], system: SystemPaths = SYSTEM
+) -> Destination:
     """Where a first configuration belongs: as named, else the system's for its owner, else one's own.
 
     Args:
         explicit: What the command line names, or None.
         environ: The environment.
+        system: The machine's own paths.
 
     Raises:
         ClientError: One that would be read is there already.
@@ -124,8 +127,8 @@ def find_destination(explicit: str | None, environ: Mapping[str, str]) -> Destin
     named = explicit or environ.get("HOMEY_TOKEND_CONFIG")
     if named:
         return _in(Path(named).absolute())
-    places = locate.candidates(environ)
-    there = next((path for path in places if locate.exists(path)), None)
+    places = candidates(environ, system)
+    there = next((path for path in places if exists(path)), None)
     if there is not None:
         raise ClientError(
             f"{there} is there already; nothing was changed",

@@ -12,16 +12,22 @@ from homey_tokend import exit_codes
 from homey_tokend.cli.setup import destination
 from homey_tokend.cli.setup.destination import Destination
 from homey_tokend.client.errors import ClientError
-from homey_tokend.config import locate
+from homey_tokend.config.locate import SystemPaths
 
 SECRETS = {"password": "pw", "client_secret": "cs"}
 
 
 @pytest.fixture
-def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def system(tmp_path: Path) -> Path:
     """The machine's own folder, somewhere else."""
-    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc" / "config.yaml")
     return tmp_path / "etc"
+
+
+def destination_of(tmp_path: Path, system: Path) -> Destination:
+    """Where a first configuration belongs that nobody names."""
+    return destination.find_destination(
+        None, environ(tmp_path), SystemPaths(config=system / "config.yaml")
+    )
 
 
 def mode(path: Path) -> int:
@@ -45,7 +51,7 @@ def test_as_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_for_one_person(tmp_path: Path, system: Path) -> None:
     """Where the machine's folder is not there, the person's own is made."""
-    place = destination.find_destination(None, environ(tmp_path))
+    place = destination_of(tmp_path, system)
     place.must_be_free()
     written = place.write("text", SECRETS)
 
@@ -62,7 +68,7 @@ def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPa
     group = grp.struct_group(("homey-tokend", "x", os.getgid(), []))
     monkeypatch.setattr(grp, "getgrnam", {"homey-tokend": group}.__getitem__)
     (system / "credentials").mkdir(parents=True)
-    place = destination.find_destination(None, environ(tmp_path))
+    place = destination_of(tmp_path, system)
     written = place.write("text", SECRETS)
 
     assert [
@@ -82,7 +88,7 @@ def test_one_that_would_be_read(tmp_path: Path, system: Path) -> None:
     system.mkdir()
     (system / "config.yaml").symlink_to(tmp_path / "nowhere")
     with pytest.raises(ClientError, match="is there already") as caught:
-        destination.find_destination(None, environ(tmp_path))
+        destination_of(tmp_path, system)
 
     assert exit_codes.CANNOT_CREATE == caught.value.exit_status
 
