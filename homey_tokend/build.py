@@ -55,7 +55,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 
-def _unheard(_name: str, _request: Request, _response: Response) -> None:
+def ignore_response(_name: str, _request: Request, _response: Response) -> None:
     """Nobody listens."""
 
 
@@ -71,7 +71,7 @@ class Runtime:
     clock: Clock
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     hide: Callable[[Secret], None] = lambda _secret: None
-    heard: Callable[[str, Request, Response], None] = _unheard
+    heard: Callable[[str, Request, Response], None] = ignore_response
     tell: happenings.Emit = happenings.ignore_event
     transport: Transport | None = None
 

@@ -1,29 +1,31 @@
-"""The exit statuses, in the meaning of ``sysexits.h`` where it has one. Imports nothing."""
+"""Exit statuses, after ``sysexits.h`` where it has a match, and the kinds of failure behind them.
 
-#: All is well.
+Imports nothing, because ``client`` and ``homey-tokend token`` must start fast.
+"""
+
 OK = 0
-#: Wrong usage, or a Homey that is not configured.
+#: Wrong usage, or a Homey that is not configured (EX_USAGE).
 USAGE = 64
-#: The daemon or the Homey is not reachable.
+#: The daemon or the Homey is not reachable (EX_UNAVAILABLE).
 UNREACHABLE = 69
-#: The socket, the lock or the state cannot be made, or another daemon runs.
+#: The socket, the lock or the state file cannot be created, or another daemon is running
+#: (EX_CANTCREAT).
 CANNOT_CREATE = 73
-#: What was asked for cannot be written to where it belongs (a full disk behind ``>``).
+#: The output cannot be written, for example to a full disk (EX_IOERR).
 CANNOT_WRITE = 74
-#: No valid token now; trying later can help.
+#: No valid token at the moment; trying again later can help (EX_TEMPFAIL).
 TRY_LATER = 75
-#: Credentials or consent are refused, or access is denied: a person is needed.
+#: Credentials, consent or access are rejected: a person has to act (EX_NOPERM).
 ACTION_NEEDED = 77
-#: The configuration is bad.
+#: The configuration is invalid (EX_CONFIG).
 CONFIGURATION = 78
-#: Ended by Ctrl-C, as shells count it (128 + SIGINT).
-INTERRUPTED = 130
-#: Ended by SIGTERM before its time, as shells count it (128 + SIGTERM).
-TERMINATED = 143
-#: The reader of our output went away, as shells count it (128 + SIGPIPE).
-BROKEN_PIPE = 141
+#: ``exec``: the command cannot be executed, or does not exist (as in POSIX shells).
+CANNOT_EXECUTE, COMMAND_NOT_FOUND = 126, 127
+#: Ended by SIGINT, SIGPIPE or SIGTERM (128 plus the signal's number, as in shells).
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
-_KINDS = {
+#: Each ``core.errors.TokendError.kind`` that does not mean TRY_LATER.
+_BY_KIND = {
     "configuration_invalid": CONFIGURATION,
     "secret_unavailable": CONFIGURATION,
     "already_running": CANNOT_CREATE,
@@ -31,9 +33,21 @@ _KINDS = {
     "state_unusable": CANNOT_CREATE,
     "unreachable": UNREACHABLE,
     "homey_offline": UNREACHABLE,
+    "rejected": ACTION_NEEDED,
+    "account_rejected": ACTION_NEEDED,
+    "client_rejected": ACTION_NEEDED,
+    "consent_rejected": ACTION_NEEDED,
+    "homey_rejected": ACTION_NEEDED,
+    "bearer_rejected": ACTION_NEEDED,
+    "sink_rejected": ACTION_NEEDED,
 }
 
 
 def for_kind(kind: str) -> int:
-    """The exit status for a failure by its ``errors.TokendError.kind``."""
-    return ACTION_NEEDED if kind.endswith("rejected") else _KINDS.get(kind, TRY_LATER)
+    """Return the exit status for a kind of failure (``core.errors``)."""
+    return _BY_KIND.get(kind, TRY_LATER)
+
+
+def action_needed(kind: str) -> bool:
+    """Return whether a failure of this kind lasts until a person acts (``core.errors.Rejected``)."""
+    return for_kind(kind) == ACTION_NEEDED

@@ -1,4 +1,4 @@
-"""What every command does first that runs the flow: configuration, log, world."""
+"""What the commands that run the daemon's code share: configuration, log and event loop."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from homey_tokend import exit_codes
-from homey_tokend.build import Runtime
+from homey_tokend.build import Runtime, ignore_response
 from homey_tokend.config import Config, LogConfig
 from homey_tokend.config import load as load_config
 from homey_tokend.core.http_types import Request, Response
@@ -23,8 +23,10 @@ from homey_tokend.runtime.clock import SystemClock
 from homey_tokend.runtime.log_writer import LogWriter
 
 log = structlog.get_logger()
-#: How long may the last log lines take to be written when the process ends?
-_LAST_WORDS_S = 1.0
+#: How long does the end of the process wait for the last log lines to be written?
+_FLUSH_TIMEOUT_S = 1.0
+
+OnResponse = Callable[[str, Request, Response], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,87 +34,87 @@ class Session:
     """What a command runs with."""
 
     config: Config
-    world: Runtime
+    runtime: Runtime
     set_log: Callable[[LogConfig], None]
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:
     """Declare ``--config``."""
     parser.add_argument(
-        "-c", "--config", metavar="FILE", help="the configuration (default: see docs, looked for)"
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="the configuration file (default: the first in docs/configuration.md that exists)",
     )
 
 
 @contextmanager
 def session(
-    args: argparse.Namespace,
-    heard: Callable[[str, Request, Response], None] | None = None,
+    args: argparse.Namespace, on_response: OnResponse = ignore_response
 ) -> Iterator[Session]:
-    """Load the configuration and set the log up; write the last lines at the end.
+    """Load the configuration and start logging; write the last lines at the end.
 
     Raises:
-        ConfigurationInvalid: there is none, or it has faults.
+        ConfigurationInvalid: The configuration is missing or invalid.
     """
-    with logging_session(load_config(args.config, os.environ), heard) as begun:
-        for fault in begun.config.warnings:
-            log.warning("configuration.warning", fault=str(fault))
-        yield begun
+    config = load_config(args.config, os.environ)
+    with logging_session(config, on_response) as started:
+        for warning in config.warnings:
+            log.warning("configuration.warning", fault=str(warning))
+        yield started
 
 
 @contextmanager
-def logging_session(
-    config: Config, heard: Callable[[str, Request, Response], None] | None = None
-) -> Iterator[Session]:
-    """Set the log up as a configuration says; write the last lines at the end."""
+def logging_session(config: Config, on_response: OnResponse = ignore_response) -> Iterator[Session]:
+    """Start logging as the configuration says; write the last lines at the end."""
     clock, redactor = SystemClock(), Redactor()
-    world = Runtime(clock, environ=os.environ, hide=redactor.add)
-    if heard is not None:
-        world = Runtime(clock, environ=os.environ, hide=redactor.add, heard=heard)
-    outlets: list[LogWriter] = []
+    runtime = Runtime(clock, environ=os.environ, hide=redactor.add, heard=on_response)
+    writers: list[LogWriter] = []
 
     def set_log(wanted: LogConfig) -> None:
-        outlets.append(
-            logs.configure(wanted.level, wanted.format, sys.stderr, os.environ, redactor=redactor)
+        writer = logs.configure(
+            wanted.level, wanted.format, sys.stderr, os.environ, redactor=redactor
         )
-        for old in outlets[:-1]:
+        for old in writers:
             old.close(0)
+        writers.append(writer)
 
     set_log(config.log)
     try:
-        yield Session(config, world, set_log)
+        yield Session(config, runtime, set_log)
     finally:
-        # Together, whoever has stalled: each reload of the log leaves one behind.
-        until = clock.monotonic() + _LAST_WORDS_S
-        for outlet in outlets:
-            outlet.close(max(0.0, until - clock.monotonic()))
+        # One deadline for all: a reload leaves a writer behind, and each can be stuck.
+        until = clock.monotonic() + _FLUSH_TIMEOUT_S
+        for writer in writers:
+            writer.close(max(0.0, until - clock.monotonic()))
 
 
 def run_async(work: Coroutine[Any, Any, int]) -> int:
-    """Run what ends by itself; SIGTERM ends it in good order before that, a second one at once.
+    """Run work that ends by itself; SIGTERM cancels it, a second SIGTERM kills the process.
 
-    As after Ctrl-C, no command that was run for a secret or a sink stays behind.
+    Like Ctrl-C, SIGTERM leaves no command of a secret or a sink behind.
 
     Returns:
-        The exit status of the work, or of what SIGTERM ended.
+        The exit status of the work, or TERMINATED.
     """
-    told = False
+    terminated = False
 
-    async def heeding() -> int:
+    async def cancellable() -> int:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
-        def end() -> None:
-            nonlocal told
-            told = True
+        def terminate() -> None:
+            nonlocal terminated
+            terminated = True
             loop.remove_signal_handler(signal.SIGTERM)
             if task is not None:
                 task.cancel()
 
-        loop.add_signal_handler(signal.SIGTERM, end)
+        loop.add_signal_handler(signal.SIGTERM, terminate)
         return await work
 
     try:
-        return asyncio.run(heeding())
+        return asyncio.run(cancellable())
     except asyncio.CancelledError:
-        if not told:
+        if not terminated:
             raise
         return exit_codes.TERMINATED

@@ -1,4 +1,4 @@
-"""``homey-tokend call``: the Homey's API through the daemon, by name or by method and path."""
+"""``homey-tokend call``: call the API of the Homey, by name or by method and path."""
 
 import argparse
 import json
@@ -6,17 +6,18 @@ import sys
 from pathlib import Path
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli import call_arguments, table
-from homey_tokend.cli.main import report, write, write_bytes
+from homey_tokend.cli import call_arguments
+from homey_tokend.cli.output import report, write, write_bytes
+from homey_tokend.cli.table import table
 from homey_tokend.client.responses import homey_error
 from homey_tokend.hub import catalogue
 from homey_tokend.hub.endpoint import is_dangerous
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_LIST = "See: homey-tokend call --list"
+_LIST_HINT = "See: homey-tokend call --list"
 _LEGEND = (
-    "\n* changes something   ! asks first\n"
-    "In brackets: the kinds of Homey that have it, where not all do; cloud is the Bridge.\n"
+    "\n* changes something   ! asks for confirmation\n"
+    "In parentheses: the kinds of Homey that have it, unless all do; cloud is the Homey Bridge.\n"
 )
 
 
@@ -27,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "       homey-tokend call [OPTION ...] NAME [VALUE ...]"
     )
     parser.add_argument(
-        "what", nargs="*", metavar="WORD", help="method and path, or a name and its values"
+        "what", nargs="*", metavar="WORD", help="a method and a path, or a name and its values"
     )
     parser.add_argument(
         "-d",
@@ -36,21 +37,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the body, with METHOD PATH; @FILE reads it from a file, - from standard input",
     )
     parser.add_argument("--homey", metavar="NAME", help="which Homey; optional with one")
-    parser.add_argument("--list", action="store_true", help="what can be called by name")
+    parser.add_argument("--list", action="store_true", help="list what can be called by name")
     parser.add_argument(
-        "--json", action="store_true", help="the answer as it came, on a terminal, too"
+        "--json", action="store_true", help="print the answer unchanged, even on a terminal"
     )
     parser.add_argument(
-        "-y", "--yes", action="store_true", help="do not ask before what is dangerous"
+        "-y", "--yes", action="store_true", help="do not ask before a dangerous call"
     )
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        "The answer is printed as it came; on a terminal a list becomes a table. Values are\n"
-        "JSON where they are JSON (true, 0.5), else text. What changes much (a reboot, Z-Wave)\n"
-        "asks first, and is refused without a terminal unless --yes is given.\n\n"
-        "It ends with 64 when the call was wrong (a Homey's 4xx, or a path that this Homey has\n"
-        "not), 69 when the Homey cannot be reached or failed (5xx), 75 when later may be better\n"
-        "(408, 425, 429, no token now), 77 when it is not allowed (401, 403).\n\n"
+        "The answer is printed unchanged; on a terminal a list becomes a table. A value is JSON\n"
+        "if it can be (true, 0.5), else text. Dangerous calls (a reboot, Z-Wave) ask for\n"
+        "confirmation, and fail without a terminal unless --yes is given.\n\n"
+        "Exit status: 64 if the call is wrong (4xx of the Homey, or a path that this Homey does\n"
+        "not have), 69 if the Homey is unreachable or fails (5xx), 75 if trying later can help\n"
+        "(408, 425, 429, no token now), 77 if it is not allowed (401, 403).\n\n"
         "examples:\n"
         "  homey-tokend call devices\n"
         "  homey-tokend call set-capability 9a7c... onoff true\n"
@@ -63,23 +64,23 @@ def run(args: argparse.Namespace) -> int:
     """Call, and print the answer.
 
     Raises:
-        ClientError: No answer, or a refusal.
+        ClientError: There is no answer, or an error.
     """
     if args.list:
         write(format_catalogue())
         return exit_codes.OK
-    method, path, body, dangerous = _asked(args)
+    method, path, body, dangerous = _parse(args)
     if dangerous and not args.yes:
-        _ask_first(f"{method} {path}")
+        _confirm(f"{method} {path}")
     answer = client.forward(method, path, body, homey=args.homey, socket=args.socket)
     if not 200 <= answer.status < 300:
         raise homey_error(answer)
-    _print(answer, plain=args.json or not sys.stdout or not sys.stdout.isatty())
+    _print(answer, unchanged=args.json or not sys.stdout or not sys.stdout.isatty())
     return exit_codes.OK
 
 
 def format_catalogue() -> str:
-    """The catalogue, for ``--list``."""
+    """Return the text of ``--list``."""
     width = max(len(one.usage) for one in catalogue.ENDPOINTS)
     lines = []
     for group, endpoints in catalogue.GROUPS.items():
@@ -91,60 +92,56 @@ def format_catalogue() -> str:
     return "".join(lines) + _LEGEND
 
 
-def _asked(args: argparse.Namespace) -> tuple[str, str, bytes | None, bool]:
-    """Method, path, body, and whether to ask first."""
+def _parse(args: argparse.Namespace) -> tuple[str, str, bytes | None, bool]:
+    """Return method, path, body, and whether the call is dangerous."""
     words: list[str] = args.what
     if not words:
-        raise client.ClientError(
-            "a method and a path, or a name, is expected", exit_codes.USAGE, _LIST
-        )
+        raise _usage("a method and a path, or a name, is required")
     if words[0].upper() in _METHODS:
         method = words[0].upper()
         if len(words) != 2:
-            raise client.ClientError(
-                f"after {method} one path is expected", exit_codes.USAGE, _LIST
-            )
+            raise _usage(f"{method} takes one path")
         return method, words[1], _body(args.data), is_dangerous(method, words[1])
     endpoint = catalogue.find(words[0])
     if endpoint is None:
         near = catalogue.nearest(words[0])
         hint = f"; did you mean {near}?" if near else ""
-        raise client.ClientError(f"unknown: {words[0]}{hint}", exit_codes.USAGE, _LIST)
+        raise _usage(f"unknown: {words[0]}{hint}")
     if args.data is not None:
-        raise client.ClientError("-d goes with METHOD PATH only", exit_codes.USAGE, endpoint.usage)
+        raise _usage("-d is for METHOD PATH only", endpoint.usage)
     try:
         path, body = call_arguments.build_call(endpoint, words[1:])
     except call_arguments.InvalidArguments as error:
-        raise client.ClientError(str(error), exit_codes.USAGE, _LIST) from None
+        raise _usage(str(error)) from None
     return endpoint.method, path, body, endpoint.dangerous
 
 
+def _usage(message: str, hint: str = _LIST_HINT) -> client.ClientError:
+    return client.ClientError(message, exit_codes.USAGE, hint)
+
+
 def _body(data: str | None) -> bytes | None:
-    """The body that ``-d`` names.
+    """Return the body that ``-d`` names.
 
     Raises:
-        ClientError: It cannot be read, or is no JSON.
+        ClientError: It cannot be read or is not JSON.
     """
     if data is None:
         return None
     try:
-        body = _bytes(data)
+        body = _read(data)
     except OSError as error:
-        raise client.ClientError(
-            f"the body cannot be read: {error.strerror}", exit_codes.USAGE
-        ) from error
+        raise _usage(f"the body cannot be read: {error.strerror}", "") from error
     try:
         call_arguments.parse_json(body)
     except call_arguments.UnsupportedJson as error:
-        raise client.ClientError(f"the body cannot be sent: {error}", exit_codes.USAGE) from None
+        raise _usage(f"the body cannot be sent: {error}", "") from None
     except ValueError:
-        raise client.ClientError(
-            "the body is no JSON", exit_codes.USAGE, "Text belongs in double quotes: '\"text\"'."
-        ) from None
+        raise _usage("the body is not JSON", "Put text into double quotes: '\"text\"'.") from None
     return body
 
 
-def _bytes(data: str) -> bytes:
+def _read(data: str) -> bytes:
     if data == "-":
         return sys.stdin.buffer.read() if sys.stdin else b""
     if data.startswith("@"):
@@ -152,32 +149,31 @@ def _bytes(data: str) -> bytes:
     return data.encode("utf-8", "surrogateescape")
 
 
-def _ask_first(what: str) -> None:
-    """Have a person say yes.
+def _confirm(call: str) -> None:
+    """Ask the person for confirmation.
 
     Raises:
-        ClientError: Nobody is there, or the answer is no.
+        ClientError: There is no terminal, or the answer is no.
     """
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise client.ClientError(
-            f"{what} is dangerous, and nobody is there to ask", exit_codes.USAGE, "Give --yes."
+        raise _usage(
+            f"{call} is dangerous, and there is no terminal to confirm it on", "Pass --yes."
         )
-    sys.stderr.write(f"{what} can disturb the whole home. Go on? [y/N] ")
+    sys.stderr.write(f"{call} can disturb the whole home. Continue? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise client.ClientError("nothing was done", exit_codes.USAGE)
+        raise _usage("cancelled; nothing was sent", "")
 
 
-def _print(answer: client.Response, *, plain: bool) -> None:
-    if plain:
+def _print(answer: client.Response, *, unchanged: bool) -> None:
+    if unchanged:
         write_bytes(answer.body)
         return
     try:
         value = json.loads(answer.body)
     except ValueError:
         size, kind = len(answer.body), answer.headers.get("content-type", "")
-        report(
-            f"the answer is no JSON: {size} bytes of {kind!r}", "Send it to a file.", exit_codes.OK
-        )
+        message = f"the answer is not JSON: {size} bytes of {kind!r}"
+        report(message, "Redirect it to a file.", exit_codes.OK)
         return
-    write(table.table(value) or json.dumps(value, indent=2) + "\n")
+    write(table(value) or json.dumps(value, indent=2) + "\n")

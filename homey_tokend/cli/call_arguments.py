@@ -1,4 +1,4 @@
-"""From words to a call: an endpoint's path and body filled with what a person typed."""
+"""Fill the path and the body of an endpoint with what a person typed."""
 
 import json
 import math
@@ -9,50 +9,47 @@ from typing import NoReturn
 from homey_tokend.client import quote
 from homey_tokend.hub.endpoint import Endpoint
 
-#: How much of a number is told back?
-_CUT = 40
-_WHOLE = re.compile(r"\{([a-z]+)\??\}")
+#: How many characters of a number does a message repeat?
+_MAX_SHOWN = 40
+_PLACEHOLDER = re.compile(r"\{([a-z]+)\??\}")
 
 
 class InvalidArguments(ValueError):
-    """The words do not fit the endpoint; its text says what is expected."""
+    """The words do not fit the endpoint; the text says what is expected."""
 
 
 class UnsupportedJson(ValueError):
-    """It looks like JSON, and cannot be read; its text says why."""
+    """JSON that cannot be processed; the text says why."""
 
 
 def build_call(endpoint: Endpoint, words: Sequence[str]) -> tuple[str, bytes | None]:
-    """The path and the JSON body of a call.
+    """Return the encoded path and the JSON body of a call, None without a body.
 
     Args:
         endpoint: What is called.
-        words: Its arguments, in order. In the path each is one segment; in the body
-            each is JSON where it is JSON (``true``, ``0.5``, ``"text"``), else text.
-
-    Returns:
-        The path, encoded, and the body; None where there is none.
+        words: Its arguments, in order. In the path each is one segment. In the body each is
+            JSON if it can be (``true``, ``0.5``, ``"text"``), else text.
 
     Raises:
-        Wrong: too few or too many words, one that is no segment of a path, or one that
-            is a number or a nesting beyond what can be sent.
+        InvalidArguments: There are too few or too many words, one is not a path segment, or one
+            is JSON that cannot be sent.
     """
     names = endpoint.arguments
-    needed = sum(not name.endswith("?") for name in names)
-    if not needed <= len(words) <= len(names):
+    required = sum(not name.endswith("?") for name in names)
+    if not required <= len(words) <= len(names):
         raise InvalidArguments(f"expected: {endpoint.usage}")
-    given = {name.rstrip("?"): word for name, word in zip(names, words, strict=False)}
-    path = _WHOLE.sub(lambda found: _segment(found[1], given[found[1]]), endpoint.path)
+    values = {name.rstrip("?"): word for name, word in zip(names, words, strict=False)}
+    path = _PLACEHOLDER.sub(lambda match: _segment(match[1], values[match[1]]), endpoint.path)
     if not endpoint.body:
         return path, None
-    return path, json.dumps(_body(endpoint.body, given)).encode()
+    return path, json.dumps(_fill(endpoint.body, values)).encode()
 
 
 def parse_value(word: str) -> object:
-    """What a word means in a body: JSON where it is JSON, else the text itself.
+    """Return the JSON value of a word, or the word itself if it is not JSON.
 
     Raises:
-        Wrong: it is a number that is too large, or nested too deep.
+        InvalidArguments: It is JSON that cannot be sent.
     """
     try:
         return parse_json(word)
@@ -63,52 +60,50 @@ def parse_value(word: str) -> object:
 
 
 def parse_json(text: str | bytes) -> object:
-    """What JSON says, and nothing that Python alone takes for JSON.
+    """Parse JSON strictly: unlike ``json.loads`` accept neither NaN nor infinite numbers.
 
     Raises:
-        Beyond: a number is too large, or it is nested too deep.
-        ValueError: it is no JSON.
+        UnsupportedJson: A number is too large, or the nesting is too deep.
+        ValueError: It is not JSON.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        return json.loads(text, parse_constant=_reject_constant, parse_float=_parse_float)
     except RecursionError:
-        raise UnsupportedJson("it is nested too deep") from None
+        raise UnsupportedJson("the nesting is too deep") from None
 
 
-def _no_constant(word: str) -> NoReturn:
-    """Python would take NaN and Infinity for numbers; JSON has none (RFC 8259, 6)."""
-    raise ValueError(word)
+def _reject_constant(word: str) -> NoReturn:
+    raise ValueError(word)  # JSON has neither NaN nor Infinity (RFC 8259, 6)
 
 
-def _finite(word: str) -> float:
-    """Python would make Infinity of what is too large, and send that."""
+def _parse_float(word: str) -> float:
     number = float(word)
     if math.isinf(number):
-        raise UnsupportedJson(f"{word[:_CUT]} is too large a number")
+        raise UnsupportedJson(f"the number {word[:_MAX_SHOWN]} is too large")
     return number
 
 
 def _segment(name: str, word: str) -> str:
     if word in {"", ".", ".."} or "/" in word:
-        raise InvalidArguments(f"<{name}> is {word!r}, which cannot be a part of a path")
+        raise InvalidArguments(f"<{name}> is {word!r}, which is not a path segment")
     return quote(word)
 
 
-def _body(shape: Mapping[str, object], given: Mapping[str, str]) -> dict[str, object]:
-    """The body without what was left out."""
-    return {
-        key: _value(each, given)
-        for key, each in shape.items()
-        if not (isinstance(each, str) and each.endswith("?}") and each[1:-2] not in given)
-    }
-
-
-def _value(shape: object, given: Mapping[str, str]) -> object:
-    if isinstance(shape, Mapping):
-        return _body(shape, given)
-    if not isinstance(shape, str):
-        return shape
-    whole = _WHOLE.fullmatch(shape)
+def _fill(template: object, values: Mapping[str, str]) -> object:
+    if isinstance(template, Mapping):
+        return {
+            key: _fill(each, values)
+            for key, each in template.items()
+            if not _is_omitted(each, values)
+        }
+    if not isinstance(template, str):
+        return template
+    whole = _PLACEHOLDER.fullmatch(template)
     if whole:
-        return parse_value(given[whole[1]])
-    return _WHOLE.sub(lambda found: given[found[1]], shape)
+        return parse_value(values[whole[1]])
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+
+
+def _is_omitted(template: object, values: Mapping[str, str]) -> bool:
+    optional = isinstance(template, str) and template.endswith("?}")
+    return optional and str(template)[1:-2] not in values

@@ -1,4 +1,4 @@
-"""``homey-tokend check``: the configuration, and with ``--online`` the way to a token."""
+"""``homey-tokend check``: check the configuration, and with ``--online`` the sign-in."""
 
 import argparse
 import json
@@ -8,10 +8,10 @@ import sys
 from homey_tokend import exit_codes
 from homey_tokend.build import Components
 from homey_tokend.cli import bootstrap
-from homey_tokend.cli.main import write
 from homey_tokend.cli.online_check import OnlineCheck, StepPrinter
-from homey_tokend.config import Config, schema
+from homey_tokend.cli.output import write
 from homey_tokend.config import load as load_config
+from homey_tokend.config import schema
 from homey_tokend.credentials import checks
 
 
@@ -19,13 +19,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     bootstrap.add_config_option(parser)
     parser.add_argument(
-        "--online", action="store_true", help="sign in too, and tell each step; keeps no token"
+        "--online", action="store_true", help="sign in and print each step; keep no token"
     )
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema for editors")
     parser.epilog = (
-        "It ends with 78 when the configuration has faults; with --online as the worst step\n"
-        "deserves: 77 refused, 69 not reachable, 75 try later. While the account is refused,\n"
-        "check --online is one of the two tries a day that a person has.\n\n"
+        "Exit status: 78 if the configuration is invalid; with --online that of the worst step:\n"
+        "77 rejected, 69 unreachable, 75 try later. While the account is rejected, check --online\n"
+        "uses up one of the two manual tries a day.\n\n"
         "examples:\n"
         "  homey-tokend check -c config.yaml\n"
         "  homey-tokend check --online\n"
@@ -34,26 +34,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, and say what was found.
+    """Check, and print what was found.
 
     Raises:
-        ConfigurationInvalid: there is no configuration, or it has faults.
-        AlreadyRunning: ``--online`` while a daemon runs.
+        ConfigurationInvalid: The configuration is missing or invalid.
+        AlreadyRunning: ``--online`` while a daemon is running.
     """
     if args.schema:
         write(json.dumps(schema(), indent=2) + "\n")
         return exit_codes.OK
-    if not args.online:
-        return _told(load_config(args.config, os.environ))
-    teller = StepPrinter(lambda line: write(line + "\n"))
-    with bootstrap.session(args, teller.heard) as started:
-        parts = Components(started.config, started.world)
-        return bootstrap.run_async(OnlineCheck(parts, started.world.clock.now, teller).run())
-
-
-def _told(config: Config) -> int:
-    for doubt in (*config.warnings, *checks.warnings(config)):
-        sys.stderr.write(f"warning: {doubt}\n")
+    if args.online:
+        printer = StepPrinter(lambda line: write(line + "\n"))
+        with bootstrap.session(args, printer.on_response) as session:
+            components = Components(session.config, session.runtime)
+            check = OnlineCheck(components, session.runtime.clock.now, printer)
+            return bootstrap.run_async(check.run())
+    config = load_config(args.config, os.environ)
+    for warning in (*config.warnings, *checks.warnings(config)):
+        sys.stderr.write(f"warning: {warning}\n")
     names = ", ".join(config.homeys)
-    write(f"{config.source}: right; {len(config.homeys)} Homey(s): {names}\n")
+    write(f"{config.source}: valid; {len(config.homeys)} Homey(s): {names}\n")
     return exit_codes.OK

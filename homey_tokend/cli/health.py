@@ -1,26 +1,26 @@
-"""``homey-tokend health``: whether every Homey holds a valid token, by exit status."""
+"""``homey-tokend health``: exit with 0 if every Homey has a valid token."""
 
 import argparse
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.main import write
+from homey_tokend.cli.output import write
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        "It ends with 0 when the daemon answers and every Homey holds a valid token, else with\n"
-        "another status: for the health checks of containers and for monitoring.\n\n"
-        "example:\n  homey-tokend health && echo well\n"
+        "Exit status: 0 if the daemon answers and every Homey has a valid token, else another;\n"
+        "for health checks of containers and for monitoring.\n\n"
+        "example:\n  homey-tokend health && echo healthy\n"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask, and say so.
+    """Print the daemon's answer to ``/readyz``.
 
     Raises:
-        ClientError: The daemon cannot be asked, or a token is lacking.
+        ClientError: The daemon does not answer, or a token is missing.
     """
     write(client.request("GET", "/readyz", socket=args.socket).body.decode("utf-8", "replace"))
     return exit_codes.OK

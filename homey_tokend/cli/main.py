@@ -1,20 +1,17 @@
-"""Where the console script begins: ``token`` goes the short way, all else to ``cli.py``.
+"""The entry point of the console script: ``token`` takes a fast path, the rest ``parser``.
 
-Whatever is imported here delays every ``homey-tokend token``.
+Every import here delays ``homey-tokend token``.
 """
 
 import os
 import sys
 
 from homey_tokend import exit_codes
+from homey_tokend.cli.output import report
 
 
 def main() -> int:
-    """Run the command line.
-
-    Returns:
-        The exit status (``exits.py``).
-    """
+    """Run the command line and return the exit status (``exit_codes``)."""
     try:
         status = _main(sys.argv[1:])
         if sys.stdout is not None:
@@ -26,73 +23,41 @@ def main() -> int:
         return exit_codes.BROKEN_PIPE
     except OSError as error:
         _discard_output()
-        sys.stderr.write(f"homey-tokend: the output cannot be written: {error.strerror}\n")
-        return exit_codes.CANNOT_WRITE
+        return report(
+            f"the output cannot be written: {error.strerror}", "", exit_codes.CANNOT_WRITE
+        )
     return status
 
 
 def _main(words: list[str]) -> int:
     if words[:1] == ["token"]:
-        from homey_tokend import client  # noqa: PLC0415  each command imports only its own
-        from homey_tokend.cli import token  # noqa: PLC0415  as above
+        from homey_tokend.cli import token  # noqa: PLC0415  only where it is needed
 
-        try:
-            status = token.run_fast(words[1:])
-        except client.ClientError as error:
-            return report(error.message, error.hint, error.exit_status)
+        status = token.run_fast(words[1:])
         if status is not None:
             return status
-    _heed_early(words)
-    from homey_tokend.cli import parser  # noqa: PLC0415  the long way
+    _accept_early_stop(words)
+    from homey_tokend.cli import parser  # noqa: PLC0415  not on the fast path
 
     return parser.main(words)
 
 
-def _heed_early(words: list[str]) -> None:
-    """Let a stop be heard while the imports of ``run`` are under way: nothing has begun yet.
+def _accept_early_stop(words: list[str]) -> None:
+    """Let a signal end ``run`` during its imports, when nothing has begun yet.
 
-    The first process of a container has no signal that ends it by default: without this, a
-    stop right after the start is lost. The image blocks SIGTERM until here for the same reason.
+    The first process of a container ignores signals without a handler. For the same reason the
+    image blocks SIGTERM until here.
     """
-    import signal  # noqa: PLC0415  not for the short way
+    import signal  # noqa: PLC0415  not on the fast path
 
     if words[:1] == ["run"]:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, lambda *_: os._exit(exit_codes.OK))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: os._exit(exit_codes.OK))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-def report(message: str, hint: str, status: int) -> int:
-    """Say on stderr what is wrong and what to do, and return the exit status."""
-    tail = f"\n{hint}" if hint else ""
-    sys.stderr.write(f"homey-tokend: {message}{tail}\n")
-    return status
-
-
-def write(text: str) -> None:
-    """Write to stdout.
-
-    Raises:
-        OSError: It is closed, or takes no more.
-    """
-    if sys.stdout is None:
-        raise OSError(0, "stdout is closed")
-    sys.stdout.write(text)
-
-
-def write_bytes(data: bytes) -> None:
-    """Write to stdout as it is.
-
-    Raises:
-        OSError: It is closed, or takes no more.
-    """
-    write("")
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-
-
 def _discard_output() -> None:
-    """Let Python's own flush at the end meet no closed pipe."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+    """Redirect stdout, so that Python's flush at exit succeeds."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)

@@ -1,8 +1,7 @@
-"""The way to a token, rehearsed with a person watching (``check --online``).
+"""The sign-in with a person watching (``check --online``).
 
-Every step is named and timed; where one fails, what to do about it is said. A
-password that goes out is written into the account's budget like any other. No
-token is kept, served or written anywhere.
+Every step is printed with its duration, and a failure with its remedy. A password that goes
+out counts against the account's budget like any other. No token is kept, served or written.
 """
 
 from collections.abc import Callable
@@ -20,104 +19,101 @@ from homey_tokend.core.tokens import Bearer, Token
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 
-_NAMES = max(len(step) for step in Step)
+_NAME_WIDTH = max(len(step) for step in Step)
 
 
 @dataclass(frozen=True, slots=True)
 class StepPrinter:
-    """Tells a person line by line; ``say`` takes one."""
+    """Print the steps of a sign-in with ``print_line``."""
 
-    say: Callable[[str], None]
+    print_line: Callable[[str], None]
 
-    def heard(self, _name: str, request: Request, response: Response) -> None:
-        """Tell one step as its answer comes in."""
+    def on_response(self, _homey: str, request: Request, response: Response) -> None:
+        """Print a step when its answer arrives."""
         took = (response.received_at - response.sent_at).total_seconds() * 1000
-        self.tell(request.step, f"{response.status}, {took:.0f} ms")
+        self.line(request.step, f"{response.status}, {took:.0f} ms")
 
-    def tell(self, name: str, words: str) -> None:
-        """One line about a named thing."""
-        self.say(f"  {name:<{_NAMES}}  {words}")
+    def line(self, name: str, text: str) -> None:
+        """Print one line."""
+        self.print_line(f"  {name:<{_NAME_WIDTH}}  {text}")
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineCheck:
-    """Walks the flow of every Homey once and tells each step; ``now`` gives the time."""
+    """Sign in to every Homey once and print each step; ``now`` returns the time."""
 
-    parts: Components
+    components: Components
     now: Callable[[], datetime]
-    teller: StepPrinter
+    printer: StepPrinter
 
     async def run(self) -> int:
-        """Rehearse all Homeys, one after another.
+        """Check all Homeys in turn, and close the components.
 
         Returns:
-            The exit status, of several Homeys the worst.
+            The exit status, the worst of all Homeys.
 
         Raises:
-            AlreadyRunning: a daemon runs; it owns the account's budget.
+            AlreadyRunning: A daemon is running; it owns the account's budget.
         """
-        lock = self.parts.lock()
+        lock = self.components.lock()
         if lock is not None:
             await run_in_thread(lock.acquire)
         try:
-            await self.parts.ledger.load(self.now())
-            statuses = [await self._homey(homey) for homey in self.parts.config.homeys.values()]
-            return max(statuses)
+            await self.components.ledger.load(self.now())
+            return max(
+                [await self._check(homey) for homey in self.components.config.homeys.values()]
+            )
         finally:
             if lock is not None:
                 lock.release()
-            await self.parts.close()
+            await self.components.close()
 
-    async def _homey(self, homey: HomeyConfig) -> int:
-        self.teller.say(f"{homey.name}:")
+    async def _check(self, homey: HomeyConfig) -> int:
+        self.printer.print_line(f"{homey.name}:")
         try:
             bearer = await self._sign_in(homey)
-            if isinstance(bearer, Constraint):
-                self.teller.tell(
-                    "held back", f"{bearer.why}, until {bearer.at:%Y-%m-%d %H:%M:%S} UTC"
-                )
-                return exit_codes.TRY_LATER
-            life = bearer.expires_at - bearer.issued_at
-            told = "as Homey tells" if bearer.expiry_reported else "assumed: Homey does not tell"
-            self.teller.tell("token", f"good for {life} ({told}); address {bearer.url}")
-            if bearer.note:
-                self.teller.tell("note", bearer.note)
         except TokendError as error:
             return self._failed(error)
-        return max(
-            [exit_codes.OK, *[await self._variable(one, bearer) for one in self._sinks(homey)]]
-        )
+        if isinstance(bearer, Constraint):
+            self.printer.line("waiting", f"{bearer.why}, until {bearer.at:%Y-%m-%d %H:%M:%S} UTC")
+            return exit_codes.TRY_LATER
+        source = "reported by the Homey" if bearer.expiry_reported else "assumed; not reported"
+        lifetime = bearer.expires_at - bearer.issued_at
+        self.printer.line("token", f"valid for {lifetime} ({source}); address {bearer.url}")
+        if bearer.note:
+            self.printer.line("note", bearer.note)
+        sinks = [self.components.sink(sink) for sink in homey.sinks]
+        variables = [sink for sink in sinks if isinstance(sink, LogicVariableSink)]
+        return max([exit_codes.OK, *[await self._check_sink(one, bearer) for one in variables]])
 
     async def _sign_in(self, homey: HomeyConfig) -> Bearer | Constraint:
-        refresher = self.parts.refreshers[homey.name]
+        components, now = self.components, self.now()
+        refresher = components.refreshers[homey.name]
         await refresher.read_values()
-        state = self.parts.ledger.homey(homey.name).of_homey(homey.cloudid)
-        account, now = self.parts.accounts.state(refresher.digests.account), self.now()
-        if account.refusal(refresher.digests.password) is not None:
-            if account.may_force_at(now) > now:
+        state = components.ledger.homey(homey.name).of_homey(homey.cloudid)
+        digests = refresher.digests
+        account = components.accounts.state(digests.account)
+        if account.refusal(digests.password) is not None:
+            free_at = account.may_force_at(now)
+            if free_at > now:
                 return Constraint(
-                    account.may_force_at(now), "the account was rejected and tried again"
+                    free_at, "the account was rejected, and both manual tries are used"
                 )
-            await self.parts.accounts.was_forced(refresher.digests.account, now)
+            await components.accounts.was_forced(digests.account, now)
         state = replace(state, wish=RefreshRequest(now, forced=True))
-        return await refresher.attempt(state, Activity(forced=True), self.parts.plans[homey.name])
+        return await refresher.attempt(state, Activity(forced=True), components.plans[homey.name])
 
-    def _sinks(self, homey: HomeyConfig) -> list[LogicVariableSink]:
-        made = (self.parts.sink(sink) for sink in homey.sinks)
-        return [sink for sink in made if isinstance(sink, LogicVariableSink)]
-
-    async def _variable(self, sink: LogicVariableSink, bearer: Bearer) -> int:
+    async def _check_sink(self, sink: LogicVariableSink, bearer: Bearer) -> int:
         token = Token(bearer.value, 0, bearer.url, bearer.issued_at, bearer.expires_at)
         try:
-            self.teller.tell("sink", f"{sink.target}: {await sink.look(token)}")
+            self.printer.line("sink", f"{sink.target}: {await sink.look(token)}")
         except TokendError as error:
             return self._failed(error, sink.target)
         return exit_codes.OK
 
     def _failed(self, error: TokendError, where: str = "") -> int:
-        name = where or str(error.step) or error.kind
         message = error.message.removeprefix(f"{error.step}: ")
-        self.teller.tell(name, f"FAILED: {message}")
+        self.printer.line(where or str(error.step) or error.kind, f"FAILED: {message}")
         if error.remedy:
-            self.teller.tell("", f"What to do: {error.remedy}")
+            self.printer.line("", f"What to do: {error.remedy}")
         return exit_codes.for_kind(error.kind)

@@ -1,6 +1,8 @@
-"""The command line but for the short way of ``token``: finds the command, reads its arguments.
+"""The command line without the fast path of ``token``: find the command and parse its arguments.
 
-A command's file is imported only when the command is called.
+A command is a module of this package, imported only when it is called. It offers
+``configure(parser)``, which declares the arguments, and ``run(args)``, which returns the exit
+status; ``args.words`` holds the words after the command's name.
 """
 
 import argparse
@@ -8,49 +10,40 @@ import difflib
 import importlib
 import io
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from homey_tokend import __version__, exit_codes
-from homey_tokend.cli.main import report
+from homey_tokend.cli.output import report
 from homey_tokend.client.errors import ClientError
-from homey_tokend.core import errors
+from homey_tokend.core.errors import TokendError
 
-#: Every command with its line in ``--help``; its file is ``commands/<name>.py``.
+#: Every command with its line in ``--help``.
 COMMANDS = {
-    "init": "ask for what is needed, try it, and write the configuration",
-    "run": "the daemon, in the foreground",
-    "once": "refresh what is due, write the sinks, and end",
-    "check": "check the configuration, and with --online the way to a token",
+    "init": "ask for the values, try them, and write the configuration",
+    "run": "run the daemon in the foreground",
+    "once": "refresh what is due, write the sinks, and exit",
+    "check": "check the configuration, and with --online the sign-in",
     "token": "print a valid token from the daemon",
-    "status": "show what is held, until when, and what went wrong",
-    "refresh": "have the daemon refresh now",
-    "health": "tell by exit status whether every Homey holds a valid token",
-    "call": "call the Homey's API through the daemon",
+    "status": "show tokens, their expiry, and failures",
+    "refresh": "make the daemon refresh now",
+    "health": "exit with 0 if every Homey has a valid token",
+    "call": "call the API of the Homey through the daemon",
     "exec": "run a command with a token in its environment",
-    "simulate": "a pretend Homey cloud to try things on",
-    "demo": "simulator and daemon together on one terminal",
+    "simulate": "run a simulated Homey cloud to try things on",
+    "demo": "run the simulator and the daemon together in one terminal",
 }
-
-#: Which failure ends a command how; all others may pass and are tried later.
-_STATUSES: tuple[tuple[tuple[type[errors.TokendError], ...], int], ...] = (
-    ((errors.ConfigurationInvalid, errors.SecretUnavailable), exit_codes.CONFIGURATION),
-    ((errors.AlreadyRunning, errors.CannotServe, errors.StateUnusable), exit_codes.CANNOT_CREATE),
-    ((errors.Rejected,), exit_codes.ACTION_NEEDED),
-    ((errors.Unreachable, errors.HomeyOffline), exit_codes.UNREACHABLE),
-)
-
-_WIDTH = 88
+#: Modules that are not named like their command.
+_MODULES = {"init": "setup.wizard"}
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help that reads alike on every terminal and from every Python."""
+    """Format help alike on every terminal and Python version."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28, width=_WIDTH)
+        super().__init__(prog, max_help_position=28, width=88)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        # Python 3.13 writes the value once, after the last of the names; so do we before it.
+        # Python 3.13 writes the value once, after the last name; do the same before.
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)
         value = self._format_args(action, self._get_default_metavar_for_optional(action))
@@ -58,22 +51,15 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends with 64 and a hint where the usage is wrong; abbreviates nothing."""
+    """Exit with 64 and a hint on wrong usage; accept no abbreviations."""
 
-    def __init__(
-        self, prog: str, description: str, parents: Sequence[argparse.ArgumentParser] = ()
-    ) -> None:
+    def __init__(self, prog: str, description: str) -> None:
         super().__init__(
-            prog=prog,
-            description=description,
-            formatter_class=Formatter,
-            allow_abbrev=False,
-            parents=list(parents),
-            add_help=not parents,  # a parent brings its own --help
+            prog=prog, description=description, formatter_class=Formatter, allow_abbrev=False
         )
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where help is.
+        """Print usage, message and hint.
 
         Raises:
             SystemExit: Always, with 64.
@@ -86,66 +72,47 @@ def main(words: list[str]) -> int:
     """Run one command.
 
     Args:
-        words: The command line without the program's name.
+        words: The command line without the name of the program.
 
     Returns:
         The exit status.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the locale can write
+        sys.stdout.reconfigure(errors="backslashreplace")  # the locale may lack a character
     try:
         return _run(words)
-    except SystemExit as ended:  # argparse's way to end after --help or a wrong usage
+    except SystemExit as ended:  # argparse ends this way after --help or wrong usage
         return ended.code if isinstance(ended.code, int) else exit_codes.OK
     except ClientError as error:
         return report(error.message, error.hint, error.exit_status)
-    except errors.TokendError as error:
-        return report(error.message, error.remedy, exit_status_of(error))
-
-
-def exit_status_of(error: errors.TokendError) -> int:
-    """What a command ends with after a failure.
-
-    Args:
-        error: Any failure by name.
-    """
-    for kinds, status in _STATUSES:
-        if isinstance(error, kinds):
-            return status
-    return exit_codes.TRY_LATER
-
-
-def module_of(command: str) -> str:
-    """Return the module of a command."""
-    return f"homey_tokend.cli.{'setup.wizard' if command == 'init' else command}"
+    except TokendError as error:
+        return report(error.message, error.remedy, exit_codes.for_kind(error.kind))
 
 
 def command_parser(name: str) -> Parser:
-    """The parser of one command.
-
-    Args:
-        name: A name of ``COMMANDS``.
-    """
-    command = importlib.import_module(module_of(name))
-    parents = command.parents() if hasattr(command, "parents") else ()
+    """Return the parser of one of ``COMMANDS``."""
     line = COMMANDS[name]
-    parser = Parser(f"homey-tokend {name}", f"{line[0].upper()}{line[1:]}.", parents)
-    command.configure(parser)
+    parser = Parser(f"homey-tokend {name}", f"{line[0].upper()}{line[1:]}.")
+    _module(name).configure(parser)
     return parser
 
 
 def program_parser() -> Parser:
-    """The parser of the program itself: ``--version``, and a list of the commands."""
+    """Return the parser of the program itself: ``--version`` and the list of commands."""
     parser = Parser("homey-tokend", "Keeps a valid Homey bearer token ready.")
     parser.usage = "homey-tokend [--version] [--help] COMMAND ..."
     parser.add_argument("--version", action="version", version=f"homey-tokend {__version__}")
     lines = "".join(f"  {name:<12}{line}\n" for name, line in COMMANDS.items())
     parser.epilog = (
         f"commands:\n{lines}\n"
-        "Each has its own help: homey-tokend COMMAND --help\n\n"
+        "Each command has its own help: homey-tokend COMMAND --help\n\n"
         "example:\n  homey-tokend token home\n"
     )
     return parser
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"homey_tokend.cli.{_MODULES.get(name, name)}")
 
 
 def _run(words: list[str]) -> int:
@@ -154,16 +121,15 @@ def _run(words: list[str]) -> int:
         return _without_command(words)
     args = command_parser(name).parse_args(words[1:])
     args.words = words[1:]
-    status = importlib.import_module(module_of(name)).run(args)
-    return int(status)
+    return int(_module(name).run(args))
 
 
-def _without_command(words: list[str]) -> int:
+def _without_command(words: list[str]) -> NoReturn:
     parser = program_parser()
-    # The help of a command that is not there is not that of the program.
+    # With a wrong command, --help must not print the help of the program.
     named = bool(words) and not words[0].startswith("-")
     rest = words if named else parser.parse_known_args(words)[1]
     if not rest:
-        parser.error("a command is expected")
+        parser.error("a command is required")
     near = difflib.get_close_matches(rest[0], COMMANDS, n=1)
     parser.error(f"unknown: {rest[0]}" + (f"; did you mean {near[0]}?" if near else ""))

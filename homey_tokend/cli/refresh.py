@@ -1,9 +1,9 @@
-"""``homey-tokend refresh``: have the daemon refresh now, one Homey or all."""
+"""``homey-tokend refresh``: make the daemon refresh now, one Homey or all."""
 
 import argparse
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.main import report, write
+from homey_tokend.cli.output import report, write
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,17 +14,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        "It ends with 0 when a new token is held, with 75 when it did not come in time or was\n"
-        "asked for too soon after the last, with 77 when it was refused.\n\n"
+        "Exit status: 0 if there is a new token, 75 if it does not come in time or the last\n"
+        "refresh is too recent, 77 if it is rejected.\n\n"
         "example:\n  homey-tokend refresh home --wait 1m\n"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Refresh, and say what came of it.
+    """Refresh, and print the results.
 
     Raises:
-        ClientError: The daemon cannot be asked which Homeys there are.
+        ClientError: The daemon does not list its Homeys.
     """
     names = [args.homey] if args.homey else _names(client.status(socket=args.socket))
     return max((_refresh(name, args.wait, args.socket) for name in names), default=exit_codes.OK)
@@ -41,9 +41,9 @@ def _refresh(name: str, wait: str | None, socket: str | None) -> int:
     except client.ClientError as error:
         return report(f"{name}: {error.message}", error.hint, error.exit_status)
     if document.get("refreshed") is not True:
-        hint = f"See how it goes: homey-tokend status {name}"
-        return report(f"{name}: still under way", hint, exit_codes.TRY_LATER)
+        hint = f"See the progress: homey-tokend status {name}"
+        return report(f"{name}: the refresh is still in progress", hint, exit_codes.TRY_LATER)
     token = document.get("token")
-    held = token if isinstance(token, dict) else {}
-    write(f"{name}: {held.get('fingerprint')}, good until {held.get('expires_at')}\n")
+    new = token if isinstance(token, dict) else {}
+    write(f"{name}: {new.get('fingerprint')}, valid until {new.get('expires_at')}\n")
     return exit_codes.OK

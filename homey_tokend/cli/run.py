@@ -1,4 +1,4 @@
-"""``homey-tokend run``: the daemon, in the foreground."""
+"""``homey-tokend run``: run the daemon in the foreground."""
 
 import argparse
 import asyncio
@@ -13,50 +13,51 @@ from homey_tokend.config import load as load_config
 from homey_tokend.daemon import Daemon, install_signal_handlers
 from homey_tokend.runtime import hardening, memory, systemd_sockets
 
-#: How long may a write that is under way take after the end?
-_PATIENCE_S = 2.0
+#: How long does the end wait for threads, such as a write that is still in progress?
+JOIN_TIMEOUT_S = 2.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     bootstrap.add_config_option(parser)
     parser.epilog = (
-        "It stays up whatever Athom answers; SIGTERM and Ctrl-C end it in good order.\n\n"
+        "It keeps running whatever Athom answers. SIGTERM and Ctrl-C stop it, SIGHUP reloads the\n"
+        "configuration.\n\n"
         "example:\n  homey-tokend run -c /etc/homey-tokend/config.yaml\n"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until told to stop.
+    """Run until a signal stops the daemon.
 
     Raises:
-        ConfigurationInvalid: there is none, or it has faults.
-        AlreadyRunning, CannotServe, StateUnusable: it cannot start.
+        ConfigurationInvalid: The configuration is missing or invalid.
+        AlreadyRunning, CannotServe, StateUnusable: The daemon cannot start.
     """
     memory.limit_heap()
     prepared = systemd_sockets.inherited_sockets(os.environ)
-    with bootstrap.session(args) as started:
+    with bootstrap.session(args) as session:
         daemon = Daemon(
-            started.config,
-            started.world,
+            session.config,
+            session.runtime,
             load=lambda: load_config(args.config, os.environ),
-            set_log=started.set_log,
+            set_log=session.set_log,
             prepared=prepared,
         )
 
         async def serve() -> None:
             install_signal_handlers(daemon)
-            await daemon.run(started=lambda _fleet: hardening.harden())
+            await daemon.run(started=lambda _supervisor: hardening.harden())
 
         memory.freeze_objects()
         asyncio.run(serve())
-    _leave_hanging_threads_behind()
+    abandon_stuck_threads()
     return exit_codes.OK
 
 
-def _leave_hanging_threads_behind() -> None:
-    """End although a thread hangs, in a write to a dead mount: Python would wait for it."""
-    deadline = time.monotonic() + _PATIENCE_S  # noqa: TID251  the loop and its clock have ended
+def abandon_stuck_threads(timeout_s: float = JOIN_TIMEOUT_S) -> None:
+    """Exit the process if a thread hangs longer, for example in a write to a dead mount."""
+    deadline = time.monotonic() + timeout_s  # noqa: TID251  the loop and its clock are gone
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join(max(0.0, deadline - time.monotonic()))  # noqa: TID251  as above

@@ -1,17 +1,13 @@
-"""``homey-tokend simulate``: the simulator, alone."""
+"""``homey-tokend simulate``: the simulator alone."""
 
 import argparse
 
 from homey_tokend.simulator import cli
 
 
-def parents() -> list[argparse.ArgumentParser]:
-    """The simulator declares its arguments itself."""
-    return [cli.parser()]
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add what the simulator's own help has not."""
+    """Declare the simulator's arguments."""
+    cli.add_arguments(parser)
     parser.usage = "%(prog)s [OPTION ...]"
     parser.description = (
         "A simulated Homey cloud and simulated Homeys on one port, to try things on."

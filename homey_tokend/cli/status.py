@@ -1,21 +1,21 @@
-"""``homey-tokend status``: what is held, until when, what comes next, what went wrong."""
+"""``homey-tokend status``: show tokens, what comes next, and failures."""
 
 import argparse
 import json
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.main import write
-from homey_tokend.core import status_text
+from homey_tokend.cli.output import write
+from homey_tokend.core.status_text import format_homey
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("homey", nargs="?", metavar="NAME", help="only this Homey")
-    parser.add_argument("--json", action="store_true", help="the daemon's document, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the daemon's JSON document")
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        "It ends with 0 when every Homey shown holds a valid token, with 77 when one is\n"
-        "refused, else with 75.\n\n"
+        "Exit status: 0 if every Homey shown has a valid token, 77 if one needs action by a\n"
+        "person, else 75.\n\n"
         "examples:\n"
         "  homey-tokend status\n"
         "  homey-tokend status home --json | jq .token.expires_at\n"
@@ -26,18 +26,18 @@ def run(args: argparse.Namespace) -> int:
     """Print the status.
 
     Raises:
-        ClientError: The daemon cannot be asked.
+        ClientError: The daemon does not answer.
     """
     document = client.status(args.homey, socket=args.socket)
-    homeys = [document] if args.homey else _members(document)
+    homeys = [document] if args.homey else _homeys(document)
     if args.json:
         write(json.dumps(document, indent=2) + "\n")
     else:
-        write("\n".join(status_text.format_homey(homey) for homey in homeys))
+        write("\n".join(format_homey(homey) for homey in homeys))
     return max(map(_exit_status, homeys), default=exit_codes.OK)
 
 
-def _members(document: dict[str, object]) -> list[dict[str, object]]:
+def _homeys(document: dict[str, object]) -> list[dict[str, object]]:
     homeys = document.get("homeys")
     values = homeys.values() if isinstance(homeys, dict) else ()
     return [homey for homey in values if isinstance(homey, dict)]

@@ -1,30 +1,28 @@
-"""A Homey's lists as tables, for people before a terminal."""
+"""Format a list of JSON objects as a table for a terminal."""
 
 from collections.abc import Mapping, Sequence
 
-#: What tells most about a thing, first. Other plain members follow while there is room.
+#: The most telling members come first; others follow while there is room.
 _FIRST = ("id", "name", "type", "class", "value")
-_COLUMNS = 6
-_WIDEST = 40
+_MAX_COLUMNS = 6
+_MAX_WIDTH = 40
 
 _Row = Mapping[str, object]
 
 
 def table(value: object) -> str | None:
-    """A list of things, or things by their id, as a table.
+    """Format a list of objects, or objects by their id, as a table.
 
     Args:
         value: A JSON value.
 
     Returns:
-        Lines with a heading, or None where the value is no list of things with a plain member.
+        Lines with a heading, or None if the value is no list of objects with a scalar member.
     """
     rows = _rows(value)
-    if not rows:
-        return None
     names = _columns(rows)
     if not names:
-        return None  # nothing of these things fits into a cell
+        return None
     lines = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
@@ -35,28 +33,28 @@ def table(value: object) -> str | None:
 
 
 def _rows(value: object) -> Sequence[_Row]:
-    things = list(value.values()) if isinstance(value, dict) else value
-    if not isinstance(things, list) or not all(isinstance(one, dict) for one in things):
+    items = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
         return []
-    if isinstance(value, dict) and not all(_names_itself(key, one) for key, one in value.items()):
+    if isinstance(value, dict) and not all(_is_item(key, one) for key, one in value.items()):
         return []
-    return things
+    return items
 
 
-def _names_itself(key: str, one: _Row) -> bool:
-    """Whether this is a thing under its id, not a member that happens to be an object."""
+def _is_item(key: str, one: _Row) -> bool:
+    """Return whether this is an item under its id, not a member that happens to be an object."""
     return one.get("id", key) == key and ("id" in one or "name" in one)
 
 
 def _columns(rows: Sequence[_Row]) -> list[str]:
-    """The members that are plain in every thing that has them."""
-    plain = dict.fromkeys(
-        name for row in rows for name, value in row.items() if not isinstance(value, dict | list)
-    )
-    odd = {name for row in rows for name, value in row.items() if isinstance(value, dict | list)}
-    names = [name for name in plain if name not in odd]
+    """Return the members that are scalar in every row that has them."""
+    nested: dict[str, bool] = {}
+    for row in rows:
+        for name, value in row.items():
+            nested[name] = nested.get(name, False) or isinstance(value, dict | list)
+    names = [name for name, is_nested in nested.items() if not is_nested]
     names.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
-    return names[:_COLUMNS]
+    return names[:_MAX_COLUMNS]
 
 
 def _cell(value: object) -> str:
@@ -64,4 +62,4 @@ def _cell(value: object) -> str:
         return "-"
     text = str(value).lower() if isinstance(value, bool) else str(value)
     text = "".join(char if char.isprintable() else " " for char in text)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "\u2026"
+    return text if len(text) <= _MAX_WIDTH else text[: _MAX_WIDTH - 1] + "\u2026"

@@ -1,17 +1,17 @@
-"""``homey-tokend token``: the token on stdout, and nothing else.
+"""``homey-tokend token``: print the token, and nothing else.
 
-Parsed by hand, because argparse alone would cost more than the whole command;
-``configure`` says the same to argparse for ``--help``.
+The arguments are parsed by hand, because argparse costs more than the whole command;
+``configure`` declares the same arguments for ``--help`` and for error messages.
 """
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.main import write
+from homey_tokend.cli.output import report, write
 
-TYPE_CHECKING = False  # known to type checkers by its name; typing itself costs too much here
+TYPE_CHECKING = False  # type checkers know the name; importing typing costs too much here
 if TYPE_CHECKING:
     import argparse
 
-#: Each option with the name it has among the arguments; None for a flag.
+#: The options with a value, and their names among the arguments.
 _OPTIONS = {"--min-ttl": "min_ttl", "--wait": "wait", "--socket": "socket"}
 
 
@@ -22,37 +22,39 @@ def run_fast(words: list[str]) -> int | None:
         words: The command line after ``token``.
 
     Returns:
-        The exit status, or None where argparse has to help or to complain.
-
-    Raises:
-        ClientError: No token.
+        The exit status, or None if argparse has to parse it.
     """
-    asked = _understood(words)
-    if asked is None:
+    arguments = parse(words)
+    if arguments is None:
         return None
-    return _print(asked)
+    try:
+        return _print(arguments)
+    except client.ClientError as error:
+        return report(error.message, error.hint, error.exit_status)
 
 
 def configure(parser: "argparse.ArgumentParser") -> None:
     """Declare the arguments."""
     parser.add_argument("homey", nargs="?", metavar="NAME", help="which Homey; optional with one")
+    add_token_options(parser)
+    parser.add_argument("--json", action="store_true", help="print token, expiry and URL as JSON")
+    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
+    parser.epilog = (
+        'example:\n  curl -H "Authorization: Bearer $(homey-tokend token home --min-ttl 10m)" ...\n'
+    )
+
+
+def add_token_options(parser: "argparse.ArgumentParser") -> None:
+    """Declare ``--min-ttl`` and ``--wait``."""
     parser.add_argument(
         "--min-ttl",
         metavar="S",
-        help="how much life it shall have left (600, 10m): with less, one refresh is waited for",
+        help="the least remaining lifetime (600, 10m); with less, wait for one refresh",
     )
     parser.add_argument(
         "--wait",
         metavar="S",
-        help="how long to wait for a token (default 30s with --min-ttl, else not at all; at most "
-        "300s)",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="the token with expiry and URL, as JSON"
-    )
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
-    parser.epilog = (
-        'example:\n  curl -H "Authorization: Bearer $(homey-tokend token home --min-ttl 10m)" ...\n'
+        help="how long to wait for a token (default: 30s with --min-ttl, else no wait; at most 300s)",
     )
 
 
@@ -60,14 +62,14 @@ def run(args: "argparse.Namespace") -> int:
     """Print the token.
 
     Raises:
-        ClientError: No token.
+        ClientError: There is no token.
     """
     return _print(vars(args))
 
 
-def _print(asked: dict[str, object]) -> int:
+def _print(arguments: dict[str, object]) -> int:
     def text(name: str) -> str | None:
-        value = asked.get(name)
+        value = arguments.get(name)
         return value if isinstance(value, str) else None
 
     answer = client.ask_token(
@@ -75,27 +77,27 @@ def _print(asked: dict[str, object]) -> int:
         text("min_ttl"),
         text("wait"),
         text("socket"),
-        as_json=asked.get("json") is True,
+        as_json=arguments.get("json") is True,
     )
     write(answer.body.decode("utf-8", "replace"))
     return exit_codes.OK
 
 
-def _understood(words: list[str]) -> dict[str, object] | None:
-    """The arguments, or None where they are not plain enough to be sure."""
-    asked: dict[str, object] = {}
+def parse(words: list[str]) -> dict[str, object] | None:
+    """Return the arguments, or None if anything about them is doubtful."""
+    arguments: dict[str, object] = {}
     rest = iter(words)
     for word in rest:
         option, equals, value = word.partition("=")
         if word == "--json":
-            asked["json"] = True
+            arguments["json"] = True
         elif option in _OPTIONS:
             given = value if equals else next(rest, None)
             if given is None or (given.startswith("-") and not equals):
                 return None
-            asked[_OPTIONS[option]] = given
-        elif word.startswith("-") or not word or "homey" in asked:
+            arguments[_OPTIONS[option]] = given
+        elif word.startswith("-") or not word or "homey" in arguments:
             return None
         else:
-            asked["homey"] = word
-    return asked
+            arguments["homey"] = word
+    return arguments

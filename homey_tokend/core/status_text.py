@@ -1,4 +1,4 @@
-"""A Homey's status document told to people: local times, and how long that is from now."""
+"""The status document of a Homey as text for people: local times, and how far away they are."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ _Document = Mapping[str, object]
 
 
 def format_homey(homey: _Document) -> str:
-    """Tell one Homey's status.
+    """Format the status of one Homey.
 
     Args:
         homey: The document of ``GET /homeys/NAME``, which holds no token.
@@ -19,11 +19,11 @@ def format_homey(homey: _Document) -> str:
     """
     now = _instant(homey.get("now"))
     rows = [
-        ("token", _token(_part(homey, "token"), now)),
-        ("refresh", _next(homey, now)),
-        ("error", _trouble(_part(homey, "last_error"), now)),
-        ("ends", _when(homey.get("outage_at"), now) if homey.get("outage_at") else ""),
-        *(("sink", _sink(sink, now)) for sink in _list(homey.get("sinks"))),
+        ("token", _token(_object(homey, "token"), now)),
+        ("refresh", _refresh(homey, now)),
+        ("error", _error(_object(homey, "last_error"), now)),
+        ("outage", _when(homey.get("outage_at"), now)),
+        *(("sink", _sink(sink, now)) for sink in _objects(homey.get("sinks"))),
     ]
     lines = [f"  {name:<9}{text}\n" for name, text in rows if text]
     return f"{homey.get('name')}: {homey.get('health')}  {homey.get('url')}\n" + "".join(lines)
@@ -31,49 +31,47 @@ def format_homey(homey: _Document) -> str:
 
 def _token(token: _Document | None, now: datetime | None) -> str:
     if token is None:
-        return "none held"
+        return "none"
     name = f"{token.get('fingerprint')} (generation {token.get('generation')})"
-    verb = "good until" if token.get("valid") else "ended"
-    assumed = "" if token.get("expiry_reported", True) else " (assumed: Homey did not tell)"
+    verb = "valid until" if token.get("valid") else "expired"
+    assumed = "" if token.get("expiry_reported", True) else " (assumed; the Homey reports none)"
     return f"{name}, {verb} {_when(token.get('expires_at'), now)}{assumed}"
 
 
-def _next(homey: _Document, now: datetime | None) -> str:
+def _refresh(homey: _Document, now: datetime | None) -> str:
     if homey.get("refreshing"):
-        return "under way"
+        return "in progress"
     renew = _when(homey.get("renew_at"), now)
-    step, why = _when(homey.get("next_at"), now), homey.get("next_reason")
-    next_step = f"next step {step}" + (f": {why}" if why else "") if step else ""
+    step, reason = _when(homey.get("next_at"), now), homey.get("next_reason")
+    next_step = f"next step {step}" + (f": {reason}" if reason else "") if step else ""
     return "; ".join(filter(None, (renew, next_step)))
 
 
-def _trouble(trouble: _Document | None, now: datetime | None) -> str:
-    if trouble is None:
+def _error(error: _Document | None, now: datetime | None) -> str:
+    if error is None:
         return ""
-    step = f" at {trouble['step']}" if trouble.get("step") else ""
-    count = trouble.get("count")
+    step = f" at {error['step']}" if error.get("step") else ""
+    count = error.get("count")
     times = f", {count} times" if isinstance(count, int) and count > 1 else ""
-    remedy = f"\n{'':11}{trouble['remedy']}" if trouble.get("remedy") else ""
-    at = _when(trouble.get("at"), now)
-    return f"{trouble.get('kind')}{step}, {at}{times}: {trouble.get('message')}{remedy}"
+    remedy = f"\n{'':11}{error['remedy']}" if error.get("remedy") else ""
+    at = _when(error.get("at"), now)
+    return f"{error.get('kind')}{step}, {at}{times}: {error.get('message')}{remedy}"
 
 
 def _sink(sink: _Document, now: datetime | None) -> str:
     target = sink.get("target")
-    trouble = _trouble(_part(sink, "last_error"), now)
-    if trouble:
+    error = _error(_object(sink, "last_error"), now)
+    if error:
         retry = _when(sink.get("retry_at"), now)
-        return f"{target}: {trouble}" + (f"\n{'':11}tried again {retry}" if retry else "")
+        return f"{target}: {error}" + (f"\n{'':11}next try {retry}" if retry else "")
     at = _when(sink.get("delivered_at"), now)
-    return (
-        f"{target}: generation {sink.get('generation')} written {at}"
-        if at
-        else f"{target}: not yet"
-    )
+    if not at:
+        return f"{target}: not written yet"
+    return f"{target}: generation {sink.get('generation')} written {at}"
 
 
 def _when(text: object, now: datetime | None) -> str:
-    """An instant in local time, and how far away it is."""
+    """Format an instant in local time, with its distance from now."""
     at = _instant(text)
     if at is None:
         return ""
@@ -90,10 +88,10 @@ def _instant(text: object) -> datetime | None:
         return None
 
 
-def _part(document: _Document, name: str) -> _Document | None:
-    part = document.get(name)
-    return part if isinstance(part, Mapping) else None
+def _object(document: _Document, name: str) -> _Document | None:
+    value = document.get(name)
+    return value if isinstance(value, Mapping) else None
 
 
-def _list(value: object) -> list[_Document]:
+def _objects(value: object) -> list[_Document]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

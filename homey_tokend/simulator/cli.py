@@ -88,7 +88,9 @@ def parse(argv: Sequence[str]) -> Arguments:
         OSError: A file cannot be read.
         FaultsInvalid: The fault file is invalid.
     """
-    parsed = parser().parse_args(argv)
+    parser = argparse.ArgumentParser(prog="homey-tokend simulate")
+    add_arguments(parser)
+    parsed = parser.parse_args(argv)
     values = vars(parsed)
     switches = Switches(**{one.name: values[one.name] for one in fields(Switches)})
     given = {one.name: values[one.name] for one in fields(Settings) if one.name in values}
@@ -101,13 +103,8 @@ def parse(argv: Sequence[str]) -> Arguments:
     return Arguments(settings, parsed.host, parsed.port, context, parsed.log)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser, whose help the program's command line shows too."""
-    made = argparse.ArgumentParser(
-        prog="homey-tokend simulate",
-        description="A simulated Athom cloud and simulated Homeys on one port. Prints one JSON line "
-        "on stdout when it listens; logs to stderr.",
-    )
+def add_arguments(made: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     made.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     made.add_argument("--port", type=_port, default=0, help="TCP port; 0 takes a free one")
     made.add_argument("--homeys", type=_count, default=1, metavar="N", help="how many (1)")
@@ -119,7 +116,6 @@ def parser() -> argparse.ArgumentParser:
     _add_identities(made)
     _add_lifetimes(made)
     _add_switches(made)
-    return made
 
 
 def _add_identities(made: argparse.ArgumentParser) -> None:

@@ -136,23 +136,23 @@ def test_setting_a_capability(home: Home, run: Run) -> None:
         (("GET", "/token"), exit_codes.USAGE, "begins with /api/"),
         (("GET", "/api/a b"), exit_codes.USAGE, "percent-encoded"),
         (("GET", "/api/x\r\nX: y"), exit_codes.USAGE, "percent-encoded"),
-        (("GET",), exit_codes.USAGE, "one path is expected"),
-        (("GET", "/api/x", "y"), exit_codes.USAGE, "one path is expected"),
+        (("GET",), exit_codes.USAGE, "takes one path"),
+        (("GET", "/api/x", "y"), exit_codes.USAGE, "takes one path"),
         ((), exit_codes.USAGE, "call --list"),
         (("devicesx",), exit_codes.USAGE, "did you mean devices?"),
         (("xyzzy",), exit_codes.USAGE, "unknown: xyzzy"),
         (("device",), exit_codes.USAGE, "expected: device <id>"),
-        (("devices", "-d", "1"), exit_codes.USAGE, "-d goes with METHOD PATH"),
-        (("PUT", "/api/x", "-d", "on"), exit_codes.USAGE, "no JSON"),
-        (("PUT", "/api/x", "-d", "NaN"), exit_codes.USAGE, "no JSON"),
-        (("PUT", "/api/x", "-d", '{"value": -Infinity}'), exit_codes.USAGE, "no JSON"),
-        (("PUT", "/api/x", "-d", '{"value": 1e999}'), exit_codes.USAGE, "too large a"),
+        (("devices", "-d", "1"), exit_codes.USAGE, "-d is for METHOD PATH"),
+        (("PUT", "/api/x", "-d", "on"), exit_codes.USAGE, "not JSON"),
+        (("PUT", "/api/x", "-d", "NaN"), exit_codes.USAGE, "not JSON"),
+        (("PUT", "/api/x", "-d", '{"value": -Infinity}'), exit_codes.USAGE, "not JSON"),
+        (("PUT", "/api/x", "-d", '{"value": 1e999}'), exit_codes.USAGE, "too large"),
         (("PUT", "/api/x", "-d", "[" * 60_000), exit_codes.USAGE, "too deep"),
         (("set-variable", "x", "1e999"), exit_codes.USAGE, "too large"),
         (("PUT", "/api/x", "-d", "@/nowhere"), exit_codes.USAGE, "cannot be read"),
         (("devices", "--homey", "nope"), exit_codes.USAGE, "known: home"),
-        (("reboot",), exit_codes.USAGE, "Give --yes."),
-        (("POST", "/api/manager/zwave/COMMAND/", "-d", "{}"), exit_codes.USAGE, "Give --yes."),
+        (("reboot",), exit_codes.USAGE, "Pass --yes."),
+        (("POST", "/api/manager/zwave/COMMAND/", "-d", "{}"), exit_codes.USAGE, "Pass --yes."),
     ],
 )
 def test_wrong_calls(home: Home, run: Run, words: tuple[str, ...], status: int, told: str) -> None:
@@ -298,7 +298,7 @@ def test_what_is_no_json(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch) 
 
     assert (exit_codes.OK, "\x1b[2Jno") == plain[:2]
     assert (exit_codes.OK, "") == (got[0], terminal.shown)
-    assert "no JSON: 6 bytes" in got[2]
+    assert "not JSON: 6 bytes" in got[2]
 
 
 def test_the_list(run: Run) -> None:

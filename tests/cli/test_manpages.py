@@ -8,7 +8,6 @@ import pytest
 
 from homey_tokend.cli import parser
 from homey_tokend.config.model import SECTIONS
-from tests.support.cli_page import commands
 from tests.support.man_pages import FOLDER, pages
 
 
@@ -35,14 +34,14 @@ def test_nothing_is_left_out() -> None:
     fifth = made["homey-tokend.yaml.5"].replace("\\-", "-")
     options = {
         option
-        for name in commands()
+        for name in parser.COMMANDS
         for option in re.findall(
             r"(?<![\w-])--?[a-z][a-z-]*", parser.command_parser(name).format_usage()
         )
         if option not in {"-h", "--help"}
     }
 
-    assert [] == [name for name in commands() if f".SS {name}\n" not in first]
+    assert [] == [name for name in parser.COMMANDS if f".SS {name}\n" not in first]
     assert [] == sorted(option for option in options if option not in first)
     assert [] == [
         key

@@ -11,8 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from homey_tokend import exit_codes
-from homey_tokend.cli import once_attempt as rounds
-from homey_tokend.cli.once_attempt import run_once
+from homey_tokend.cli.once import run_once
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
 from homey_tokend.simulator import Switches
 from homey_tokend.storage.state_file import InstanceLock
@@ -35,9 +34,11 @@ async def household(tmp_path: Path) -> AsyncIterator[Household]:
         yield made
 
 
-async def round_of(household: Household, document: Json | None = None, **kind: bool) -> int:
+async def round_of(
+    household: Household, document: Json | None = None, *, force: bool = False, **limits: timedelta
+) -> int:
     """Do one round as the command does it; its exit status."""
-    return await run_once(household.furnish(document), force=kind.get("force", False))
+    return await run_once(household.furnish(document), force=force, **limits)
 
 
 def variable_requests(household: Household) -> list[str]:
@@ -220,7 +221,7 @@ async def test_a_daemon_that_runs_is_left_alone(household: Household) -> None:
         await round_of(household)
     lock.release()
 
-    assert told.value.remedy == "Ask it instead: homey-tokend refresh"
+    assert told.value.remedy == "Use it instead: homey-tokend refresh"
     assert household.simulator.steps() == []
     assert exit_codes.OK == await round_of(household)
 
@@ -246,15 +247,14 @@ async def test_a_lock_that_cannot_be_made_is_told(household: Household) -> None:
         await round_of(household)
 
 
-async def test_a_round_has_an_end(household: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_round_has_an_end(household: Household) -> None:
     """A sink hangs for ever: after its time the round ends with 75, the token is kept."""
     assert exit_codes.OK == await round_of(household)
-    monkeypatch.setattr(rounds, "ROUND_TIMEOUT", timedelta(seconds=0.3))
     household.sinks["stuck"] = stuck = FakeSink("stuck")
     stuck.free.clear()
     sink = {"type": "file", "path": str(household.folder / "stuck")}
     with capture_logs() as logs:
-        status = await round_of(household, household.document(sink))
+        status = await round_of(household, household.document(sink), limit=timedelta(seconds=0.3))
 
     assert exit_codes.TRY_LATER == status
     assert "once.timed_out" in [entry["event"] for entry in logs]

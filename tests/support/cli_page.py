@@ -1,6 +1,5 @@
 """Writes docs/cli.md from what --help says: ``python -m tests.support.cli_page``."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from homey_tokend import exit_codes
@@ -42,15 +41,10 @@ With several Homeys, the worst one decides.
 """
 
 
-def commands() -> list[str]:
-    """Return the names of all commands."""
-    return [name for name in parser.COMMANDS if find_spec(parser.module_of(name))]
-
-
 def page() -> str:
     """Return the whole page."""
     parts = [("homey-tokend", parser.program_parser())]
-    parts += [(f"homey-tokend {name}", parser.command_parser(name)) for name in commands()]
+    parts += [(f"homey-tokend {name}", parser.command_parser(name)) for name in parser.COMMANDS]
     body = "".join(f"## {name}\n\n```text\n{part.format_help()}```\n\n" for name, part in parts)
     return HEAD + body + TAIL
 

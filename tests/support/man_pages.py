@@ -15,7 +15,7 @@ from homey_tokend.config import schema
 from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES
 from homey_tokend.config.model import SECTIONS
 from homey_tokend.core.secret import SECRET_KEYS
-from tests.support.cli_page import TAIL, commands
+from tests.support.cli_page import TAIL
 
 FOLDER = Path(__file__).parents[2] / "docs" / "man"
 
@@ -52,7 +52,7 @@ def command_page() -> str:
         ),
         ".SH COMMANDS",
     ]
-    for name in commands():
+    for name in cli.COMMANDS:
         lines += _command(name, cli.command_parser(name))
     lines += [".SH EXIT STATUS"]
     for status, meaning in re.findall(r"^\| (\d+) \| (.*) \|$", TAIL, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""Where the first configuration goes, and writing it: whole, or not at all. Blocks."""
+"""Where the first configuration is written. All of it is written, or nothing. Blocks."""
 
 import contextlib
 import grp
@@ -15,36 +15,35 @@ from homey_tokend.core.secret import GUARDED_KEYS
 from homey_tokend.storage.atomic import write_atomic
 
 _GROUP = "homey-tokend"
-#: What systemd calls a file of the folder ``credentials`` (systemd/homey-tokend.service).
+#: How systemd/homey-tokend.service names a file of the folder ``credentials``.
 _CREDENTIAL = "homey_{}"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The configuration file, and the folder of the secrets.
+    """The configuration file and the folder of the secrets.
 
-    ``unit``: the secrets become credentials of the systemd unit, which alone can read them.
+    With ``unit`` the secrets become credentials of the systemd unit, which alone can read them.
     """
 
     config: Path
     folder: Path
     unit: bool
 
-    def secret(self, key: str) -> Path | str:
-        """What the configuration names a secret by."""
-        return _CREDENTIAL.format(key) if self.unit else self._file(key)
+    def reference(self, key: str) -> Path | str:
+        """Return where the configuration says that a secret is read."""
+        return _CREDENTIAL.format(key) if self.unit else self._secret_file(key)
 
-    def must_be_free(self) -> None:
-        """Nothing that is there is written over.
+    def require_free(self) -> None:
+        """Check that every file is new and can be created.
 
         Raises:
-            ClientError: The configuration or a secret's file is there, or the folder cannot
-                be written.
+            ClientError: A file exists, or a folder cannot be written.
         """
-        secrets = [self._file(key) for key in GUARDED_KEYS]
+        secrets = [self._secret_file(key) for key in GUARDED_KEYS]
         if self.config in secrets:
             raise ClientError(
-                f"{self.config} is where a secret goes",
+                f"{self.config} is the file of a secret",
                 exit_codes.USAGE,
                 "Name another file with --config, such as config.yaml.",
             )
@@ -52,98 +51,97 @@ class Destination:
             existing = next(one for one in (folder, *folder.parents) if exists(one))
             if not (_is_folder(existing) and os.access(existing, os.W_OK | os.X_OK)):
                 raise ClientError(
-                    f"nothing can be written in {existing}",
+                    f"{existing} is not a folder that you can write to",
                     exit_codes.CANNOT_CREATE,
-                    "Name a file of your own with --config, or be root.",
+                    "Name a file in a folder of your own with --config, or run this as root.",
                 )
         for path in (self.config, *secrets):
             if exists(path):
                 raise ClientError(
-                    f"{path} is there already; nothing was changed",
+                    f"{path} already exists; nothing was changed",
                     exit_codes.CANNOT_CREATE,
                     "Name another file with --config, or move this one away.",
                 )
 
     def write(self, config: str, secrets: Mapping[str, str]) -> list[Path]:
-        """Write the secrets, readable for this user alone, and then the configuration.
+        """Write the secrets, readable by this user alone, and then the configuration.
 
         Returns:
-            What was written.
+            The files written.
 
         Raises:
-            ClientError: Something is there by now, or it could not be; then nothing is left of it.
+            ClientError: A file exists by now or cannot be written; nothing is left behind.
         """
-        self.must_be_free()
+        self.require_free()
+        group = _group() if self.unit else None
+        files: list[tuple[Path, str, int | None]] = [
+            (self._secret_file(key), f"{value}\n", None) for key, value in secrets.items()
+        ]
+        files.append((self.config, config, group))
         written: list[Path] = []
-        made = [one for one in (self.folder, *self.folder.parents) if not exists(one)]
-        at = self.folder
+        created = [one for one in (self.folder, *self.folder.parents) if not exists(one)]
+        path = self.folder
         try:
-            for folder in reversed(made):
+            for folder in reversed(created):
                 folder.mkdir(mode=0o700)
-            for key, value in secrets.items():
-                at = self._file(key)
-                _claim(at)
-                written.append(at)
-                write_atomic(at, f"{value}\n".encode())
-            group = _group() if self.unit else None
-            mode = 0o600 if group is None else 0o640
-            at = self.config
-            _claim(at)
-            written.append(at)
-            write_atomic(at, config.encode(), mode=mode, group=group)
+            for path, text, owner in files:
+                _create_empty(path)
+                written.append(path)
+                mode = 0o600 if owner is None else 0o640
+                write_atomic(path, text.encode(), mode=mode, group=owner)
         except BaseException as error:
-            for path in written:
+            for each in written:
                 with contextlib.suppress(OSError):
-                    path.unlink()
-            for folder in made:
+                    each.unlink()
+            for folder in created:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             if isinstance(error, OSError):
                 raise ClientError(
-                    f"{at} cannot be written: {reason_of(error)}",
+                    f"{path} cannot be written: {reason_of(error)}",
                     exit_codes.CANNOT_CREATE,
-                    "Name another file with --config, where you may write and there is room.",
+                    "With --config name a file where you may write and the disk has room.",
                 ) from None
             raise
         return written
 
-    def _file(self, key: str) -> Path:
+    def _secret_file(self, key: str) -> Path:
         return self.folder / (key if self.unit else key.replace("_", "-"))
 
 
 def find_destination(
     explicit: str | None, environ: Mapping[str, str], system: SystemPaths = SYSTEM
 ) -> Destination:
-    """Where a first configuration belongs: as named, else the system's for its owner, else one's own.
+    """Choose the file: the named one, else the system's if its folder is writable, else the user's.
 
     Args:
-        explicit: What the command line names, or None.
+        explicit: The value of ``--config``, or None.
         environ: The environment.
         system: The machine's own paths.
 
     Raises:
-        ClientError: One that would be read is there already.
+        ClientError: The daemon would find another configuration, or the path is unprintable.
     """
     named = explicit or environ.get("HOMEY_TOKEND_CONFIG")
     if named:
-        return _in(Path(named).absolute())
+        return _beside(Path(named).absolute())
     places = candidates(environ, system)
-    there = next((path for path in places if exists(path)), None)
-    if there is not None:
+    found = next((path for path in places if exists(path)), None)
+    if found is not None:
         raise ClientError(
-            f"{there} is there already; nothing was changed",
+            f"{found} already exists; nothing was changed",
             exit_codes.CANNOT_CREATE,
-            "See: homey-tokend check; for a further one name a file with --config.",
+            "Check it with homey-tokend check, or name a new file with --config.",
         )
-    config = next((path for path in places if os.access(path.parent, os.W_OK)), places[-1])
-    return _in(config.absolute())
+    writable = (path for path in places if os.access(path.parent, os.W_OK))
+    return _beside(next(writable, places[-1]).absolute())
 
 
-def _in(config: Path) -> Destination:
-    """The secrets go where the unit's credentials are, if that is there."""
+def _beside(config: Path) -> Destination:
+    """Put the secrets into the unit's folder of credentials if it exists, else beside the file."""
     if not str(config).isprintable():
         raise ClientError(
-            "the path of the configuration holds characters that cannot be written in it",
+            "the path of the configuration contains unprintable characters",
             exit_codes.USAGE,
             "Name another file with --config.",
         )
@@ -160,8 +158,8 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _claim(path: Path) -> None:
-    """Make an empty file, for ``write_private`` to replace; OSError where something is there."""
+def _create_empty(path: Path) -> None:
+    """Create a file for ``write_atomic`` to replace; OSError where one exists."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 

@@ -1,4 +1,4 @@
-"""The first configuration file, from what a person answered. Pure."""
+"""The first configuration file as text, made of a person's answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,11 +7,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the file says.
+    """The content of the configuration file.
 
-    ``secrets`` has the keys of the secrets that were answered, and where each is read:
-    the path of a file, or the name of a systemd credential. ``endpoints`` are those that are
-    not Athom's.
+    ``secrets`` names where each secret is read: the path of a file, or a systemd credential.
+    ``endpoints`` are those that differ from Athom's.
     """
 
     email: str
@@ -19,44 +18,44 @@ class Draft:
     redirect_url: str
     secrets: Mapping[str, Path | str]
     cloudid: str
-    called: str = ""
+    homey_name: str = ""
     variable: str = ""
     endpoints: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
-        """The file, in YAML."""
+        """Return the file as YAML."""
         lines = [
-            "# Made by `homey-tokend init`. docs/configuration.md and config.example.yaml have all keys.",
+            "# Written by `homey-tokend init`. docs/configuration.md and config.example.yaml list all keys.",
             "homeys:",
             "  home:",
-            f"    email: {_quoted(self.email)}",
+            f"    email: {_quote(self.email)}",
             f"    password: {self._secret('password')}",
-            f"    client_id: {_quoted(self.client_id)}",
+            f"    client_id: {_quote(self.client_id)}",
             f"    client_secret: {self._secret('client_secret')}",
         ]
         if "totp_secret" in self.secrets:
-            lines += [f"    totp_secret: {self._secret('totp_secret')}"]
-        lines += [f"    redirect_url: {_quoted(self.redirect_url)}"]
-        if self.called:
-            lines += [f"    # The Homey that is named {_quoted(self.called)}."]
-        lines += [f"    cloudid: {_quoted(self.cloudid)}"]
+            lines.append(f"    totp_secret: {self._secret('totp_secret')}")
+        lines.append(f"    redirect_url: {_quote(self.redirect_url)}")
+        if self.homey_name:
+            lines.append(f"    # The Homey named {_quote(self.homey_name)}.")
+        lines.append(f"    cloudid: {_quote(self.cloudid)}")
         if self.variable:
             lines += [
                 "    sinks:",
-                f"      - {{type: logic_variable, name: {_quoted(self.variable)}, create: true}}",
+                f"      - {{type: logic_variable, name: {_quote(self.variable)}, create: true}}",
             ]
         if self.endpoints:
-            lines += ["endpoints:"]
-            lines += [f"  {key}: {_quoted(url)}" for key, url in self.endpoints.items()]
+            lines.append("endpoints:")
+            lines += [f"  {key}: {_quote(url)}" for key, url in self.endpoints.items()]
         return "\n".join(lines) + "\n"
 
     def _secret(self, key: str) -> str:
-        where = self.secrets[key]
-        if isinstance(where, Path):
-            return f"{{file: {_quoted(str(where))}}}"
-        return f"{{credential: {_quoted(where)}}}"
+        place = self.secrets[key]
+        if isinstance(place, Path):
+            return f"{{file: {_quote(str(place))}}}"
+        return f"{{credential: {_quote(place)}}}"
 
 
-def _quoted(text: str) -> str:
-    """A single-quoted scalar (YAML 1.2, 7.3.2); the text must be printable."""
+def _quote(text: str) -> str:
+    """Write printable text as a single-quoted scalar (YAML 1.2, 7.3.2)."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Asks a person on a terminal; without one, reads the answers line by line."""
+"""Ask questions on a terminal; without one, read the answers line by line."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -7,144 +7,138 @@ from typing import TextIO
 from homey_tokend import exit_codes
 from homey_tokend.client.errors import ClientError
 
-#: How long may a line be? Whatever is typed is far below.
-_LONGEST = 64 * 1024
-#: What is wrong with an answer, in a sentence; "": nothing.
+#: How long can a line be? Everything that a person types is far shorter.
+_MAX_LINE = 64 * 1024
+#: Return what is wrong with an answer, as a sentence; "" where nothing is.
 Validator = Callable[[str], str]
 
 
 def accept_any(_answer: str) -> str:
-    """Fits whatever is answered."""
+    """Accept every answer."""
     return ""
 
 
 class Prompts:
-    """Questions go to ``out``, answers come from ``into``.
+    """Write questions to ``output`` and read the answers from ``source``.
 
-    What does not fit is asked anew on a terminal. Where there is none it ends the dialogue: the
-    next line is the answer to the next question, and might be a password.
+    On a terminal an invalid answer is asked for again. Without one it ends the dialogue,
+    because the next line belongs to the next question and can be a password.
 
     Args:
-        into: Where answers are read, usually ``sys.stdin``.
-        out: Where questions are written, usually ``sys.stderr``.
-        unseen: Asks for an answer that is not shown as it is typed (``getpass``); None: there
-            is no terminal.
+        source: Where answers are read, usually ``sys.stdin``.
+        output: Where questions are written, usually ``sys.stderr``.
+        read_hidden: Reads an answer without echo (``getpass``); None without a terminal.
 
-    Every method raises ClientError where the input ends before the answer, or does not fit.
+    Every method that asks raises ClientError where the input ends, cannot be decoded, or (without
+    a terminal) is invalid.
     """
 
-    def __init__(self, into: TextIO, out: TextIO, unseen: Callable[[str], str] | None) -> None:
-        self._into = into
-        self._out = out
-        self._unseen = unseen
+    def __init__(
+        self, source: TextIO, output: TextIO, read_hidden: Callable[[str], str] | None
+    ) -> None:
+        self._source = source
+        self._output = output
+        self._read_hidden = read_hidden
 
     def say(self, line: str = "") -> None:
         """Write a line."""
-        self._out.write(f"{line}\n")
-        self._out.flush()
+        self._output.write(f"{line}\n")
+        self._output.flush()
 
-    def ask(self, question: str, default: str = "", fit: Validator = accept_any) -> str:
-        """A line of text without blanks around it.
+    def ask(self, question: str, default: str = "", validate: Validator = accept_any) -> str:
+        """Ask for a line of text, and return it without surrounding blanks.
 
         Args:
-            question: What is asked, without a colon.
-            default: What Enter alone stands for.
-            fit: What is wrong with an answer.
+            question: The question, without a colon.
+            default: The answer that Enter alone stands for.
+            validate: Returns what is wrong with an answer.
         """
-        shown = f"{question} [{default}]" if default else question
-
-        def complaint(answer: str) -> str:
-            return "" if answer.isprintable() else "It holds what cannot be shown."
-
-        return self._until_fit(
-            question, lambda: self._line(f"{shown}: ").strip() or default, complaint, _needed, fit
+        prompt = f"{question} [{default}]: " if default else f"{question}: "
+        return self._until_valid(
+            question,
+            lambda: self._read_line(prompt).strip() or default,
+            (_printable, _not_empty, validate),
         )
 
-    def secret(self, question: str, fit: Validator = accept_any, *, needed: bool = True) -> str:
-        """As ``ask``, but not shown on the terminal, and with its blanks.
+    def secret(
+        self, question: str, validate: Validator = accept_any, *, required: bool = True
+    ) -> str:
+        """Ask for a secret without echo, and return it with its blanks.
 
         Args:
-            question: What is asked, without a colon.
-            fit: What is wrong with an answer.
-            needed: Whether there must be one; without, nothing fits.
+            question: The question, without a colon.
+            validate: Returns what is wrong with an answer.
+            required: Whether an empty answer is invalid; if not, it is not validated.
         """
-        unseen = self._unseen
 
         def read() -> str:
-            if unseen is None:
-                return self._line(f"{question}: ")
-            return self._typed(unseen, f"{question} (not shown): ")
+            if self._read_hidden is None:
+                return self._read_line(f"{question}: ")
+            return self._read_hidden(f"{question} (not shown): ")
 
-        if needed:
-            return self._until_fit(question, read, _uncontrolled, _needed, fit)
-        return self._until_fit(question, read, _uncontrolled, lambda text: text and fit(text))
+        def validate_optional(answer: str) -> str:
+            return validate(answer) if answer else ""
+
+        last = (_not_empty, validate) if required else (validate_optional,)
+        return self._until_valid(question, read, (_no_controls, *last))
 
     def choose(self, question: str, options: Sequence[str]) -> int:
-        """The index of one of these, which are listed; the first is what Enter stands for."""
-        for number, option in enumerate(options, 1):
+        """List the options, and return the index of the chosen one; Enter takes the first."""
+        numbers = [str(number) for number, _ in enumerate(options, 1)]
+        for number, option in zip(numbers, options, strict=True):
             self.say(f"  {number}  {option}")
 
-        def fit(answer: str) -> str:
-            told = answer.isascii() and answer.isdigit() and len(answer) <= len(str(len(options)))
-            if told and 1 <= int(answer) <= len(options):
-                return ""
-            return f"A number from 1 to {len(options)} is expected."
+        def validate(answer: str) -> str:
+            return "" if answer in numbers else f"Enter a number from 1 to {len(options)}."
 
-        return int(self.ask(question, "1", fit)) - 1
+        return numbers.index(self.ask(question, "1", validate))
 
-    def _until_fit(self, question: str, read: Callable[[], str], *fits: Validator) -> str:
+    def _until_valid(
+        self, question: str, read: Callable[[], str], validators: Sequence[Validator]
+    ) -> str:
         while True:
-            answer = read()
-            complaint = next(filter(None, (fit(answer) for fit in fits)), "")
-            if not complaint:
-                return answer
-            if self._unseen is None:
+            try:
+                answer = read()
+            except EOFError:
                 raise ClientError(
-                    f"{question}: {complaint}", exit_codes.USAGE, "Nothing was written."
+                    "the input ended before all questions were answered; nothing was written",
+                    exit_codes.USAGE,
+                ) from None
+            except UnicodeDecodeError:
+                raise ClientError(
+                    "the input is not text in the character set of this terminal; "
+                    "nothing was written",
+                    exit_codes.USAGE,
+                    "Set the terminal and the locale to UTF-8 (LANG=C.UTF-8).",
+                ) from None
+            problem = next(filter(None, (validate(answer) for validate in validators)), "")
+            if not problem:
+                return answer
+            if self._read_hidden is None:
+                raise ClientError(
+                    f"{question}: {problem}", exit_codes.USAGE, "Nothing was written."
                 )
-            self.say(complaint)
+            self.say(problem)
 
-    def _line(self, prompt: str) -> str:
-        self._out.write(prompt)
-        self._out.flush()
-        try:
-            line = self._into.readline(_LONGEST)
-        except UnicodeDecodeError:
-            raise _no_text() from None
+    def _read_line(self, prompt: str) -> str:
+        self._output.write(prompt)
+        self._output.flush()
+        line = self._source.readline(_MAX_LINE)
         if not line:
-            raise _ended()
-        if self._unseen is None:
-            self.say()  # a terminal shows the Enter that was typed
+            raise EOFError
+        if self._read_hidden is None:
+            self.say()  # a terminal echoes Enter
         return line.rstrip("\r\n")
 
-    @staticmethod
-    def _typed(unseen: Callable[[str], str], prompt: str) -> str:
-        try:
-            return unseen(prompt)
-        except EOFError:
-            raise _ended() from None
-        except UnicodeDecodeError:
-            raise _no_text() from None
+
+def _printable(answer: str) -> str:
+    return "" if answer.isprintable() else "The answer contains unprintable characters."
 
 
-def _needed(answer: str) -> str:
-    return "" if answer else "An answer is needed."
+def _not_empty(answer: str) -> str:
+    return "" if answer else "An answer is required."
 
 
-def _uncontrolled(answer: str) -> str:
+def _no_controls(answer: str) -> str:
     control = any(unicodedata.category(each) in {"Cc", "Cs"} for each in answer)
-    return "It holds control characters." if control else ""
-
-
-def _ended() -> ClientError:
-    return ClientError(
-        "the input ended before all was answered; nothing was written", exit_codes.USAGE
-    )
-
-
-def _no_text() -> ClientError:
-    return ClientError(
-        "what was typed is no text in this terminal's character set; nothing was written",
-        exit_codes.USAGE,
-        "Set the terminal and the locale to UTF-8 (LANG=C.UTF-8).",
-    )
+    return "The answer contains control characters." if control else ""

@@ -1,148 +1,177 @@
-"""``homey-tokend init``: asks, signs in once, and writes the first configuration."""
+"""``homey-tokend init``: ask, sign in once, and write the first configuration."""
 
 import argparse
+import asyncio
 import getpass
 import io
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any, TypeVar
 
+from homey_tokend import __version__
 from homey_tokend.cli import bootstrap
 from homey_tokend.cli.online_check import StepPrinter
 from homey_tokend.cli.setup.destination import Destination, find_destination
 from homey_tokend.cli.setup.draft import Draft
 from homey_tokend.cli.setup.prompts import Prompts, Validator
-from homey_tokend.cli.setup.token_steps import SetupSession
+from homey_tokend.cli.setup.session import SetupSession
 from homey_tokend.config import Config, locate, parse
 from homey_tokend.config.environment import DAEMON_VARIABLES
 from homey_tokend.core import totp
 from homey_tokend.core.errors import ConfigurationInvalid, HomeyOffline, TokendError
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.exit_codes import OK
+from homey_tokend.http.transport import HttpTransport
 
-_CLIENTS = "https://tools.developer.homey.app/api/projects"
-_CLOUDIDS = "https://tools.developer.homey.app/tools/system"
+_CLIENTS_URL = "https://tools.developer.homey.app/api/projects"
+_CLOUDIDS_URL = "https://tools.developer.homey.app/tools/system"
 _VARIABLE = "accesstoken"
 _NO_VARIABLE = "-"
+
+T = TypeVar("T")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "-c", "--config", metavar="FILE", help="the file to write (default: where it is looked for)"
+        "-c", "--config", metavar="FILE", help="the file to write (default: see docs/install.md)"
     )
     parser.epilog = (
-        "It asks for account and API client, sends the password once, lists the account's\n"
-        "Homeys and the text variables of the one you pick, and writes the configuration and a\n"
-        "file for each secret. Nothing that is there is written over, and nothing is written\n"
-        "before the whole way to a token has been walked.\n\n"
+        "It asks for the account and the API client, sends the password once, lists the Homeys\n"
+        "of the account and the text variables of the one you choose, and writes the\n"
+        "configuration and a file for each secret. It overwrites nothing, and writes nothing\n"
+        "before the whole sign-in has succeeded.\n\n"
         "example:\n  homey-tokend init\n"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask, try and write.
+    """Ask, sign in and write.
 
     Raises:
-        ClientError: the configuration is there already or cannot be written, or the input ended.
-        ConfigurationInvalid: the endpoints of the environment are none.
-        TokendError: whatever the way to a token ends with.
+        ClientError: The configuration exists or cannot be written, or the input ends.
+        ConfigurationInvalid: The endpoints in the environment are invalid.
+        TokendError: The sign-in fails.
     """
-    place = find_destination(args.config, os.environ)
-    place.must_be_free()
-    into, out = sys.stdin or io.StringIO(), sys.stderr or io.StringIO()
-    return _Init(place, Prompts(into, out, _unseen if into.isatty() else None)).run()
+    destination = find_destination(args.config, os.environ)
+    destination.require_free()
+    source, output = sys.stdin or io.StringIO(), sys.stderr or io.StringIO()
+    prompts = Prompts(source, output, _read_hidden if source.isatty() else None)
+    return _Wizard(destination, prompts).run()
 
 
-def _unseen(prompt: str) -> str:
+def _read_hidden(prompt: str) -> str:
     return getpass.getpass(prompt, sys.stderr)
 
 
-class _Init:
-    def __init__(self, place: Destination, dialogue: Prompts) -> None:
-        self._place = place
-        self._dialogue = dialogue
+class _Wizard:
+    def __init__(self, destination: Destination, prompts: Prompts) -> None:
+        self._destination = destination
+        self._prompts = prompts
         self._secrets: dict[str, str] = {}
-        #: What stands in the place of an answer until it is given.
-        self._blank = Draft(
+        #: A valid configuration; each answer is checked in its place.
+        self._sample = Draft(
             email="you@example.com",
             client_id="your-client-id",
             redirect_url="http://localhost",
-            secrets={key: place.secret(key) for key in ("password", "client_secret")},
+            secrets={key: destination.reference(key) for key in ("password", "client_secret")},
             cloudid="your-cloudid",
             endpoints=_endpoints(),
         )
 
     def run(self) -> int:
-        _checked(self._blank, self._place)
-        self._dialogue.say(
-            f"This asks for what the daemon signs in with, tries it once, and writes\n"
-            f"{self._place.config}. An API client of your own is made at\n{_CLIENTS}.\n"
+        say = self._prompts.say
+        self._parse(self._sample)
+        say(
+            f"This asks for the values that the daemon signs in with, tries them once, and writes\n"
+            f"{self._destination.config}. You need an API client of your own; create it at\n"
+            f"{_CLIENTS_URL}.\n"
         )
-        draft = self._asked()
-        teller = StepPrinter(self._dialogue.say)
-        with (
-            bootstrap.logging_session(_checked(draft, self._place), teller.heard) as begun,
-            SetupSession(begun.config, begun.world, self._who(draft)) as way,
-        ):
-            draft = self._met(draft, way)
-            for path in self._place.write(draft.text(), self._secrets):
-                self._dialogue.say(f"Written: {path}")
-            if "totp_secret" in self._secrets:
-                self._dialogue.say("Waiting half a minute at most, for the next one-time code…")
-                way.past_the_code()
-        self._dialogue.say(_next_steps(self._place))
+        draft = self._ask_account()
+        config = self._parse(draft)
+        with bootstrap.logging_session(config, StepPrinter(say).on_response) as started:
+            runtime = started.runtime
+            transport = HttpTransport(
+                runtime.clock,
+                timeout=config.refresh.timeout,
+                environ=runtime.environ,
+                user_agent=f"homey-tokend/{__version__}",
+            )
+            session = SetupSession(
+                self._credentials(draft),
+                transport,
+                endpoints=config.endpoints,
+                lifetime=config.refresh.lifetime,
+                clock=runtime.clock,
+                register_secret=runtime.hide,
+                on_response=lambda request, response: runtime.heard("", request, response),
+            )
+            with asyncio.Runner() as self._runner:
+                try:
+                    draft = self._complete(draft, session)
+                    for path in self._destination.write(draft.text(), self._secrets):
+                        say(f"Written: {path}")
+                    if "totp_secret" in self._secrets:
+                        say("Waiting for the next one-time code, at most half a minute…")
+                        self._await(session.wait_for_next_code())
+                finally:
+                    self._await(transport.close())
+        say(_next_steps(self._destination))
         return OK
 
-    def _asked(self) -> Draft:
-        dialogue, secrets = self._dialogue, self._secrets
-        email = dialogue.ask(
-            "E-mail address of the Athom account",
-            fit=self._fit(lambda answer: replace(self._blank, email=answer)),
-        )
-        secrets["password"] = dialogue.secret("Password")
-        one_time = dialogue.secret(
-            "Base32 secret of two-factor authentication, Enter where it is off",
+    def _await(self, step: Coroutine[Any, Any, T]) -> T:
+        try:
+            return self._runner.run(step)
+        except asyncio.CancelledError:
+            # A Ctrl-C just as a run begins cancels it and raises nothing else.
+            raise KeyboardInterrupt from None
+
+    def _ask_account(self) -> Draft:
+        ask, secret = self._prompts.ask, self._prompts.secret
+        email = ask("E-mail address of the Athom account", validate=self._valid("email"))
+        self._secrets["password"] = secret("Password")
+        one_time = secret(
+            "Base32 secret for two-factor authentication (Enter if it is off)",
             lambda text: (
-                "" if totp.normalize_secret(text) else "It is no base32 text of 16 characters."
+                ""
+                if totp.normalize_secret(text)
+                else "It must be base32 text of 16 characters or more."
             ),
-            needed=False,
+            required=False,
         )
-        client_id = dialogue.ask(
-            "Client id", fit=self._fit(lambda answer: replace(self._blank, client_id=answer))
-        )
-        secrets["client_secret"] = dialogue.secret("Client secret")
+        client_id = ask("Client ID", validate=self._valid("client_id"))
+        self._secrets["client_secret"] = secret("Client secret")
         if one_time:
-            secrets["totp_secret"] = one_time
-        redirect_url = dialogue.ask(
-            "Callback URL of the client",
-            self._blank.redirect_url,
-            self._fit(lambda answer: replace(self._blank, redirect_url=answer)),
+            self._secrets["totp_secret"] = one_time
+        redirect_url = ask(
+            "Callback URL of the client", self._sample.redirect_url, self._valid("redirect_url")
         )
         return replace(
-            self._blank,
+            self._sample,
             email=email,
             client_id=client_id,
             redirect_url=redirect_url,
-            secrets={key: self._place.secret(key) for key in secrets},
+            secrets={key: self._destination.reference(key) for key in self._secrets},
         )
 
-    def _fit(self, setup: Callable[[str], Draft]) -> Validator:
-        """What is wrong with an answer, by the words of the configuration's own check."""
+    def _valid(self, field: str) -> Validator:
+        """Check an answer as this field of the configuration."""
 
-        def fit(answer: str) -> str:
+        def validate(answer: str) -> str:
+            values: dict[str, Any] = {field: answer}
             try:
-                _checked(setup(answer), self._place)
+                self._parse(replace(self._sample, **values))
             except ConfigurationInvalid as error:
                 fault = error.faults[0]
                 return f"{fault.message}. {fault.remedy}"
             return ""
 
-        return fit
+        return validate
 
-    def _who(self, draft: Draft) -> Credentials:
+    def _credentials(self, draft: Draft) -> Credentials:
         one_time = self._secrets.get("totp_secret")
         return Credentials(
             email=Secret(draft.email),
@@ -154,97 +183,94 @@ class _Init:
             totp_secret=Secret(one_time) if one_time else None,
         )
 
-    def _met(self, draft: Draft, way: SetupSession) -> Draft:
-        """Sign in, have the Homey and the variable picked, and walk the rest of the way."""
-        way.log_in()
-        cloudid, called = self._picked(way)
-        way.pick(cloudid)
-        variable = self._variable(self._known_variables(way))
-        return replace(draft, cloudid=cloudid, called=called, variable=variable)
+    def _complete(self, draft: Draft, session: SetupSession) -> Draft:
+        """Sign in, with questions for the Homey and the variable in between."""
+        self._await(session.log_in())
+        cloudid, name = self._pick_homey(self._await(session.homeys()))
+        session.pick(cloudid)
+        variable = self._ask_variable(self._find_variables(session))
+        return replace(draft, cloudid=cloudid, homey_name=name, variable=variable)
 
-    def _picked(self, way: SetupSession) -> tuple[str, str]:
-        """The Homey's cloudid and name, as the account tells them or a person does."""
-        homeys = way.homeys()
+    def _pick_homey(self, homeys: dict[str, str]) -> tuple[str, str]:
+        """Return the cloudid and the name ("" where unknown)."""
         if not homeys:
-            self._dialogue.say(f"Athom does not tell the account's Homeys. See {_CLOUDIDS}")
-            return self._dialogue.ask(
-                "Cloudid of the Homey",
-                fit=self._fit(lambda answer: replace(self._blank, cloudid=answer)),
-            ), ""
-        self._dialogue.say("The Homeys of this account:")
-        options = [f"{name or 'without a name'} ({key})" for key, name in homeys.items()]
-        number = self._dialogue.choose("Which one?", options)
-        return list(homeys.items())[number]
+            self._prompts.say(
+                f"Athom does not list the Homeys of this account. See {_CLOUDIDS_URL}"
+            )
+            return self._prompts.ask("Cloudid of the Homey", validate=self._valid("cloudid")), ""
+        self._prompts.say("The Homeys of this account:")
+        options = [f"{name or 'unnamed'} ({key})" for key, name in homeys.items()]
+        return list(homeys.items())[self._prompts.choose("Which one?", options)]
 
-    def _known_variables(self, way: SetupSession) -> dict[str, bool] | None:
-        """The Homey's variables, and whether each is a text; None where none can be written.
+    def _find_variables(self, session: SetupSession) -> dict[str, bool] | None:
+        """Return the Homey's variables, and whether each is a text; None if not accessible.
 
         Raises:
             TokendError: The Homey gives no token.
         """
-        dialogue = self._dialogue
+        prompts = self._prompts
         try:
-            bearer = way.bearer()
+            bearer = self._await(session.bearer())
         except HomeyOffline as error:
-            dialogue.say(f"{error.message}. {error.remedy}")
-            if dialogue.ask("Write the configuration all the same? y or n", "n") != "y":
+            prompts.say(f"{error.message}. {error.remedy}")
+            if prompts.ask("Write the configuration anyway? y or n", "n") != "y":
                 raise
             return {}
-        dialogue.say(f"There is a token, good for {bearer.expires_at - bearer.issued_at}.")
+        prompts.say(f"The Homey gave a token, valid for {bearer.expires_at - bearer.issued_at}.")
         try:
-            return way.variables(bearer)
+            return self._await(session.variables(bearer))
         except TokendError as error:
-            dialogue.say(f"The Homey's logic variables are not to be had: {error.message}")
-            dialogue.say(error.remedy or "The token is served on the socket all the same.")
+            prompts.say(f"The logic variables of the Homey are not accessible: {error.message}")
+            prompts.say(error.remedy or "The daemon still serves the token on its socket.")
             return None
 
-    def _variable(self, known: dict[str, bool] | None) -> str:
-        """The name of the logic variable to write, or ""."""
+    def _ask_variable(self, known: dict[str, bool] | None) -> str:
+        """Return the name of the logic variable to write, or ""."""
         if known is None:
             return ""
-        texts = ", ".join(name for name, text in known.items() if text)
-        self._dialogue.say(f"Text variables of the Homey: {texts or 'none that is known'}")
-        self._dialogue.say(
-            "Everybody and every app that may read logic variables can read the token in one."
+        texts = ", ".join(name for name, is_text in known.items() if is_text)
+        self._prompts.say(f"Text variables of the Homey: {texts or 'none known'}")
+        self._prompts.say(
+            "Every user and app that may read logic variables can read the token in one."
         )
-        well_formed = self._fit(lambda answer: replace(self._blank, variable=answer))
+        valid = self._valid("variable")
 
-        def fit(answer: str) -> str:
+        def validate(answer: str) -> str:
             if not known.get(answer, True):
-                return f"{answer} is no text variable, which a token needs."
-            return "" if answer == _NO_VARIABLE else well_formed(answer)
+                return f"{answer} is not a text variable; the token needs one."
+            return "" if answer == _NO_VARIABLE else valid(answer)
 
-        answer = self._dialogue.ask(
-            f"Name of the variable for the token (created where it is new; {_NO_VARIABLE} for none)",
+        answer = self._prompts.ask(
+            f"Name of the variable for the token (created if missing; {_NO_VARIABLE} for none)",
             _VARIABLE,
-            fit,
+            validate,
         )
         return "" if answer == _NO_VARIABLE else answer
 
+    def _parse(self, draft: Draft) -> Config:
+        """Parse the configuration as far as it is known.
+
+        Raises:
+            ConfigurationInvalid: An answer is invalid.
+        """
+        config = parse(
+            draft.text().encode(),
+            str(self._destination.config),
+            defaults=locate.default_paths(os.environ),
+            environ={},
+        )
+        return replace(config, log=config.log.model_copy(update={"level": "warning"}))
+
 
 def _endpoints() -> dict[str, str]:
-    """Endpoints that are not Athom's: a simulator's, from the environment."""
+    """Return the endpoints that the environment sets, such as a simulator's."""
     found = {path: os.environ.get(name) for name, path in DAEMON_VARIABLES.items()}
     return {key: url for (section, key), url in found.items() if section == "endpoints" and url}
 
 
-def _checked(draft: Draft, place: Destination) -> Config:
-    """The configuration as far as it is known.
-
-    Raises:
-        ConfigurationInvalid: an answer cannot stand in it.
-    """
-    text = draft.text().encode()
-    config = parse(text, str(place.config), defaults=locate.default_paths(os.environ), environ={})
-    return replace(config, log=config.log.model_copy(update={"level": "warning"}))
-
-
-def _next_steps(place: Destination) -> str:
-    if place.unit:
+def _next_steps(destination: Destination) -> str:
+    config = destination.config
+    if destination.unit:
         return "Next: systemctl enable --now homey-tokend.socket homey-tokend.service"
-    named = (
-        ""
-        if place.config in locate.candidates(os.environ)
-        else f" -c {shlex.quote(str(place.config))}"
-    )
-    return f"Next: homey-tokend run{named}"
+    found = config in locate.candidates(os.environ)
+    return "Next: homey-tokend run" + ("" if found else f" -c {shlex.quote(str(config))}")

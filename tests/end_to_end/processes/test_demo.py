@@ -31,7 +31,7 @@ def test_whole(tmp_path: Path) -> None:
     lines = demo.lines()
     words, text = what(lines), "\n".join(lines)
     steps = re.findall(r" step +(\w+) +(\d+) +\d+ ms", text)
-    tokens = re.findall(r" token +no\. (\d+): (\w+), until", text)
+    tokens = re.findall(r" token +no\. (\d+): (\w+), valid until", text)
     read_back = re.findall(r"read back: (\w+)", text)
     outage, over = (words.index("outage"), len(words) - 1 - words[::-1].index("outage"))
 

@@ -86,7 +86,7 @@ def test_one_time_codes(clouds: Clouds, daemons: Daemons) -> None:
         waiting.stdin.write("".join(f"{line}\n" for line in typed).encode())
         waiting.stdin.close()
         said = b""
-        while b"Waiting half a minute" not in said:
+        while b"Waiting for the next one-time code" not in said:
             said += os.read(waiting.stderr.fileno(), 65536) or pytest.fail("it ended")
         waiting.send_signal(signal.SIGINT)
         said += waiting.stderr.read()
@@ -150,7 +150,7 @@ def test_where_nothing_tells_the_homeys(clouds: Clouds, daemons: Daemons) -> Non
     done = init(cloud, config, answers(cloud, cloudid, ""))
 
     assert exit_codes.OK == done.status
-    assert "Athom does not tell the account's Homeys" in done.err
+    assert "Athom does not list the Homeys of this account" in done.err
     assert cloudid in config.read_text()
 
 
@@ -170,11 +170,11 @@ def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
     [
         (1, "wrong", exit_codes.ACTION_NEEDED, "Correct the password."),
         (4, "wrong", exit_codes.ACTION_NEEDED, "Check client_id and client_secret"),
-        (2, "short", exit_codes.USAGE, "It is no base32 text"),
-        (3, "\x1b", exit_codes.USAGE, "It holds what cannot be shown"),
+        (2, "short", exit_codes.USAGE, "It must be base32 text"),
+        (3, "\x1b", exit_codes.USAGE, "unprintable characters"),
         (5, "no url", exit_codes.USAGE, "Write it exactly as it is registered"),
-        (6, "2", exit_codes.USAGE, "A number from 1 to 1"),
-        (7, "counter", exit_codes.USAGE, "counter is no text variable"),
+        (6, "2", exit_codes.USAGE, "Enter a number from 1 to 1"),
+        (7, "counter", exit_codes.USAGE, "counter is not a text variable"),
         (7, "x" * 129, exit_codes.USAGE, "is not a variable's name"),
     ],
     ids=["password", "secret", "one-time", "client", "url", "Homey", "number", "long name"],
@@ -248,6 +248,6 @@ def test_what_is_there_stays(clouds: Clouds, daemons: Daemons, there: str) -> No
     done = init(cloud, folder / "config.yaml", answers(cloud, "", ""))
 
     assert exit_codes.CANNOT_CREATE == done.status
-    assert f"{folder / there} is there already" in done.err
+    assert f"{folder / there} already exists" in done.err
     assert "mine" == (folder / there).read_text()
     assert 0 == sign_ins(cloud)

@@ -80,7 +80,7 @@ def test_several_homeys(desk: FakeDesk, socket: Path) -> None:
 
     assert (exit_codes.USAGE, "") == (status, out)
     assert "name one: home, hut" in err
-    assert "With --homey NAME." in err
+    assert "Pass --homey NAME." in err
     assert (exit_codes.OK, "run\n") == done(socket, "--homey", "hut", "--", "echo", "run")[:2]
 
 
@@ -122,7 +122,7 @@ def test_no_such_command(socket: Path) -> None:
         status, out, err = done(socket, "--", name)
 
         assert (127, "") == (status, out)
-        assert f"homey-tokend: {name}: there is no such command\n" == err
+        assert f"homey-tokend: {name}: command not found\n" == err
 
 
 @pytest.mark.usefixtures("desk")
@@ -136,7 +136,7 @@ def test_what_cannot_be_executed(socket: Path) -> None:
     folder = done(socket, "--", str(socket.parent))
 
     assert [126, 126, 126] == [each[0] for each in (plain, headless, folder)]
-    assert "permission denied\nIs it a file, and executable?" in plain[2]
+    assert "permission denied\nCheck that it is a file and executable" in plain[2]
     assert "#!/bin/sh" in headless[2]
     assert "permission denied" in folder[2]
 
@@ -150,16 +150,16 @@ def test_no_interpreter(socket: Path) -> None:
     status, _, err = done(socket, "--", str(place))
 
     assert 127 == status
-    assert "Is the interpreter there" in err
+    assert "Check that the interpreter" in err
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "a command is expected"),
-        (("--",), "a command is expected"),
-        (("--", ""), "a command is expected"),
-        (("echo", "--", "x"), "'echo' stands before --"),
+        ((), "a command is required"),
+        (("--",), "a command is required"),
+        (("--", ""), "a command is required"),
+        (("echo", "--", "x"), "'echo' is before --"),
         (("--homey",), "expected one argument"),
     ],
 )
@@ -205,12 +205,12 @@ def test_no_daemon(socket: Path) -> None:
     ],
 )
 def test_an_impostor(socket: Path, body: bytes) -> None:
-    """What is no token document runs nothing."""
+    """What is not a token document runs nothing."""
     with saying(socket, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body):
         status, out, err = done(socket, "--", "echo", "ran")
 
     assert (exit_codes.UNREACHABLE, "") == (status, out)
-    assert "no token document" in err
+    assert "not a token document" in err
 
 
 @pytest.mark.usefixtures("desk")

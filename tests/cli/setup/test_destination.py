@@ -52,7 +52,7 @@ def test_as_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_for_one_person(tmp_path: Path, system: Path) -> None:
     """Where the machine's folder is not there, the person's own is made."""
     place = destination_of(tmp_path, system)
-    place.must_be_free()
+    place.require_free()
     written = place.write("text", SECRETS)
 
     own = tmp_path / "home/.config/homey-tokend"
@@ -78,8 +78,8 @@ def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPa
     ] == written
     assert [0o600, 0o600, 0o640] == [mode(path) for path in written]
     assert ("homey_password", "homey_totp_secret") == (
-        place.secret("password"),
-        place.secret("totp_secret"),
+        place.reference("password"),
+        place.reference("totp_secret"),
     )
 
 
@@ -87,7 +87,7 @@ def test_one_that_would_be_read(tmp_path: Path, system: Path) -> None:
     """A configuration in any of the places is not shadowed by a second one."""
     system.mkdir()
     (system / "config.yaml").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ClientError, match="is there already") as caught:
+    with pytest.raises(ClientError, match="already exists") as caught:
         destination_of(tmp_path, system)
 
     assert exit_codes.CANNOT_CREATE == caught.value.exit_status
@@ -98,8 +98,8 @@ def test_no_folder(tmp_path: Path, parent: str) -> None:
     """A file where a folder is needed is told before anything is asked."""
     (tmp_path / "file").touch()
     config = tmp_path / parent / "config.yaml"
-    with pytest.raises(ClientError, match="nothing can be written in") as caught:
-        Destination(config, config.parent, unit=False).must_be_free()
+    with pytest.raises(ClientError, match="is not a folder that you can write to") as caught:
+        Destination(config, config.parent, unit=False).require_free()
 
     assert exit_codes.CANNOT_CREATE == caught.value.exit_status
 
@@ -113,21 +113,21 @@ def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     place = Destination(tmp_path / "x/y/config.yaml", tmp_path / "x/y", unit=False)
     for name in ("lstat", "stat"):
         monkeypatch.setattr(Path, name, denied)
-    with pytest.raises(ClientError, match=f"nothing can be written in {tmp_path}/x/y"):
-        place.must_be_free()
+    with pytest.raises(ClientError, match=f"{tmp_path}/x/y is not a folder"):
+        place.require_free()
 
 
 @pytest.mark.parametrize("name", ["password", "client-secret", "totp-secret"])
 def test_a_name_that_a_secret_needs(tmp_path: Path, name: str) -> None:
     """The configuration is not written over a secret."""
-    with pytest.raises(ClientError, match="is where a secret goes"):
-        Destination(tmp_path / name, tmp_path, unit=False).must_be_free()
+    with pytest.raises(ClientError, match="is the file of a secret"):
+        Destination(tmp_path / name, tmp_path, unit=False).require_free()
 
 
 @pytest.mark.parametrize("path", ["a\nb/config.yaml", "a\udce9/config.yaml"])
 def test_a_path_that_cannot_be_written(tmp_path: Path, path: str) -> None:
     """A path that YAML would not give back is refused before anything is asked."""
-    with pytest.raises(ClientError, match="cannot be written in it"):
+    with pytest.raises(ClientError, match="unprintable"):
         destination.find_destination(str(tmp_path / path), {})
 
 
@@ -135,9 +135,9 @@ def test_a_path_that_cannot_be_written(tmp_path: Path, path: str) -> None:
 def test_what_came_meanwhile_stays(tmp_path: Path, name: str) -> None:
     """What appears while a person types is not written over either."""
     place = Destination(tmp_path / "config.yaml", tmp_path, unit=False)
-    place.must_be_free()
+    place.require_free()
     (tmp_path / name).write_text("mine")
-    with pytest.raises(ClientError, match="is there already"):
+    with pytest.raises(ClientError, match="already exists"):
         place.write("text", SECRETS)
 
     assert [name] == [path.name for path in tmp_path.iterdir()]

@@ -47,15 +47,15 @@ def test_what_need_not_be() -> None:
     """Where no secret is needed an empty line is one, and fits; another must fit."""
     asking, _ = dialogue("\nab\n", None)
 
-    assert "" == asking.secret("A", lambda _: "It is wrong.", needed=False)
-    assert "ab" == asking.secret("B", even, needed=False)
+    assert "" == asking.secret("A", lambda _: "It is wrong.", required=False)
+    assert "ab" == asking.secret("B", even, required=False)
 
 
 def test_what_must_fit() -> None:
     """On a terminal what is wrong is told, and asked anew."""
     asking, out = dialogue("abc\nabcd\n")
 
-    assert "abcd" == asking.ask("Well?", fit=even)
+    assert "abcd" == asking.ask("Well?", validate=even)
     assert "Well?: It is odd.\nWell?: " == out.getvalue()
 
 
@@ -66,7 +66,7 @@ def test_without_a_terminal_nothing_is_asked_anew(typed: str) -> None:
     """The next line is another answer, and might be a password."""
     asking, out = dialogue(typed, None)
     with pytest.raises(ClientError, match=r"^Well\?: ") as caught:
-        asking.ask("Well?", fit=even)
+        asking.ask("Well?", validate=even)
 
     assert exit_codes.USAGE == caught.value.exit_status
     assert "secret" not in out.getvalue() + caught.value.message
@@ -92,7 +92,7 @@ def test_secrets_on_a_terminal() -> None:
 
     assert "secret" == asking.secret("Password")
     assert ["Password (not shown): "] * 2 == prompts
-    assert "An answer is needed.\n" == out.getvalue()
+    assert "An answer is required.\n" == out.getvalue()
 
 
 @pytest.mark.parametrize("secret", ["no\u00a0break", "z\u200dwj", "'\"\\ #:", "\u00e9\U0001f600"])
@@ -145,7 +145,7 @@ def gone(_: str) -> str:
 )
 def test_an_end(ask: Callable[[], object]) -> None:
     """The end of the input ends the dialogue, told plainly."""
-    with pytest.raises(ClientError, match="ended before all was answered") as caught:
+    with pytest.raises(ClientError, match="ended before all questions were answered") as caught:
         ask()
 
     assert exit_codes.USAGE == caught.value.exit_status
@@ -154,7 +154,7 @@ def test_an_end(ask: Callable[[], object]) -> None:
 def test_no_text() -> None:
     """Bytes that are no text are told."""
     into = io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
-    with pytest.raises(ClientError, match="no text"):
+    with pytest.raises(ClientError, match="not text"):
         Prompts(into, io.StringIO(), None).ask("A")
 
 
@@ -164,7 +164,7 @@ def test_no_text_on_a_terminal() -> None:
     def unseen(_: str) -> str:
         return b"pass\xe9".decode()
 
-    with pytest.raises(ClientError, match="no text") as caught:
+    with pytest.raises(ClientError, match="not text") as caught:
         dialogue("", unseen)[0].secret("A")
 
     assert "UTF-8" in caught.value.hint

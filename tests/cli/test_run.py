@@ -10,10 +10,9 @@ import pytest
 PROGRAM = """
 import sys, threading, time
 from homey_tokend.cli import run
-run._PATIENCE_S = 1
 for hanging in (float(word) for word in sys.argv[1:]):
     threading.Thread(target=time.sleep, args=(hanging,)).start()
-run._leave_hanging_threads_behind()
+run.abandon_stuck_threads(1)
 print("all came back", flush=True)
 """
 

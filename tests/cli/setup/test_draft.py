@@ -26,7 +26,7 @@ def test_it_is_read_back(email: str, client_id: str, name: str, variable: str) -
         redirect_url="http://localhost",
         secrets=SECRETS,
         cloudid="c0ffee",
-        called=name,
+        homey_name=name,
         variable=variable,
     )
     config = parse(made.text().encode(), "config.yaml", defaults=DefaultPaths(), environ={})

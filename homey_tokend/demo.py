@@ -1,0 +1,156 @@
+"""The demo: a simulated cloud whose tokens live 20 s, and the daemon against it."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from homey_tokend.build import Runtime
+from homey_tokend.config import Config, DefaultPaths, parse
+from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.ports import Clock
+from homey_tokend.core.secret import Secret
+from homey_tokend.daemon import Daemon, install_signal_handlers
+from homey_tokend.runtime.workers import run_in_thread
+from homey_tokend.simulator import Settings, Simulator
+
+#: How long does a token of the simulated Homey live?
+TOKEN_LIFETIME_S = 20.0
+#: When does the scripted outage begin, and how long is it? In the second half of a token's life.
+OUTAGE_AT_S, OUTAGE_S = 16.0, 9.0
+_HOMEY, _VARIABLE = "home", "accesstoken"
+
+
+class EventPrinter:
+    """Print what happens, each line with the seconds since the start.
+
+    Args:
+        print_line: Takes one line.
+        seconds: Returns the time since the start.
+        read_variable: Returns the value of the simulator's variable.
+    """
+
+    def __init__(
+        self,
+        print_line: Callable[[str], None],
+        seconds: Callable[[], float],
+        read_variable: Callable[[], str],
+    ) -> None:
+        self._print = print_line
+        self._seconds = seconds
+        self._read_variable = read_variable
+
+    def line(self, name: str, text: str) -> None:
+        """Print one line."""
+        self._print(f"{self._seconds():6.1f} s  {name:<10} {text}")
+
+    def on_response(self, _homey: str, request: Request, response: Response) -> None:
+        """Print one step of the sign-in, with its duration."""
+        took = (response.received_at - response.sent_at).total_seconds() * 1000
+        self.line("step", f"{request.step:<12} {response.status}  {took:4.0f} ms")
+
+    def __call__(
+        self, _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Print the log events that matter, and drop all; a structlog processor.
+
+        Raises:
+            structlog.DropEvent: Always.
+        """
+        match event["event"]:
+            case "token.renewed":
+                until = str(event["expires_at"])[11:19]
+                verified = "verified" if event["proved"] else "not verified yet"
+                self.line(
+                    "token",
+                    f"no. {event['generation']}: {event['fingerprint']}, valid until {until} UTC, "
+                    f"{verified}",
+                )
+            case "sink.delivered":
+                found = Secret(self._read_variable()).fingerprint()
+                self.line("variable", f"{event['sink']} written; read back: {found}")
+            case "refresh.failed":
+                outage = event.get("outage_at")
+                rest = f"; the old token is served until {str(outage)[11:19]} UTC" if outage else ""
+                next_try = str(event["next_try"])[11:19]
+                self.line("trouble", f"{event['reason']}{rest}; next try {next_try}")
+            case "sink.failed":
+                self.line("trouble", f"{event['sink']}: {event['reason']}")
+            case _:
+                pass
+        raise structlog.DropEvent
+
+
+async def run_demo(
+    clock: Clock, print_line: Callable[[str], None], duration_s: float | None = None
+) -> None:
+    """Run the demo until Ctrl-C, or for ``duration_s`` seconds, in a temporary folder."""
+    started = clock.monotonic()
+    with tempfile.TemporaryDirectory(prefix="homey-demo-") as folder:
+        async with Simulator(Settings(session_lifetime=TOKEN_LIFETIME_S)) as simulator:
+            printer = EventPrinter(
+                print_line,
+                lambda: clock.monotonic() - started,
+                lambda: str(simulator.get_variable(_VARIABLE)),
+            )
+            structlog.configure(processors=[printer])
+            description = simulator.description()
+            config = _config(description, Path(folder))
+            printer.line("simulator", f"a simulated cloud and one Homey: {description['api']}")
+            printer.line("demo", f"a token lives {TOKEN_LIFETIME_S:.0f} s here; Ctrl-C ends it")
+            daemon = await run_in_thread(
+                Daemon, config, Runtime(clock, environ={}, heard=printer.on_response)
+            )
+            install_signal_handlers(daemon)
+            outage = asyncio.create_task(_outage(simulator, printer, clock), name="outage")
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(duration_s):
+                        await daemon.run(lambda _: _print_commands(printer, config.socket.path))
+            finally:
+                outage.cancel()
+                await asyncio.gather(outage, return_exceptions=True)
+            printer.line("demo", "ended; nothing is left behind")
+
+
+def _config(description: Mapping[str, Any], folder: Path) -> Config:
+    """Return the configuration that a person would write for this simulator; JSON is YAML."""
+    document = {
+        "homeys": {
+            _HOMEY: {
+                "email": description["email"],
+                "password": description["password"],
+                "client_id": description["clientId"],
+                "client_secret": description["clientSecret"],
+                "redirect_url": description["redirectUri"],
+                "cloudid": description["cloudid"],
+                "sinks": [{"type": "logic_variable", "name": _VARIABLE}],
+            }
+        },
+        "refresh": {"retry": {"first": "1s", "max": "3s"}, "verify_every": 0},
+        "socket": {"path": str(folder / "demo.sock"), "mode": "0600"},
+        "state": {"path": str(folder / "state.json")},
+        "endpoints": {key: description[key] for key in ("accounts", "api", "homey")},
+    }
+    return parse(json.dumps(document).encode(), "demo", defaults=DefaultPaths(), environ={})
+
+
+def _print_commands(printer: EventPrinter, socket: Path) -> None:
+    printer.line("daemon", f"serves on {socket}")
+    printer.line("try it", f"curl --unix-socket {socket} http://localhost/token")
+    printer.line("or", f"homey-tokend token --socket {socket}")
+
+
+async def _outage(simulator: Simulator, printer: EventPrinter, clock: Clock) -> None:
+    await clock.sleep(OUTAGE_AT_S)
+    printer.line("outage", f"the simulated cloud answers 503 for {OUTAGE_S:.0f} s")
+    for step in ("login", "authorise", "token", "delegation"):
+        simulator.add_fault(step=step, kind="status", status=503)
+    await clock.sleep(OUTAGE_S)
+    simulator.clear_faults()
+    printer.line("outage", "is over")

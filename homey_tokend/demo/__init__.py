@@ -1,1 +1,0 @@
-"""``homey-tokend demo``: simulator and daemon together, told as it happens."""
