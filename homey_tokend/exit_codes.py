@@ -46,8 +46,3 @@ _BY_KIND = {
 def for_kind(kind: str) -> int:
     """Return the exit status for a kind of failure (``core.errors``)."""
     return _BY_KIND.get(kind, TRY_LATER)
-
-
-def action_needed(kind: str) -> bool:
-    """Return whether a failure of this kind lasts until a person acts (``core.errors.Rejected``)."""
-    return for_kind(kind) == ACTION_NEEDED

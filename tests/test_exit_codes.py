@@ -17,7 +17,10 @@ def subclasses(of: type[errors.TokendError]) -> Iterator[type[errors.TokendError
 @pytest.mark.parametrize("error", [*subclasses(errors.TokendError)])
 def test_a_person_is_needed_by_type(error: type[errors.TokendError]) -> None:
     """Exactly the subclasses of Rejected need a person, and end with 77."""
-    assert issubclass(error, errors.Rejected) is exit_codes.action_needed(error.kind)
+    rejected = issubclass(error, errors.Rejected)
+
+    assert rejected is (exit_codes.ACTION_NEEDED == exit_codes.for_kind(error.kind))
+    assert rejected is errors.needs_action(error.kind)
 
 
 @pytest.mark.parametrize(

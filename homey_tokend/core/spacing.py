@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from homey_tokend import exit_codes
 from homey_tokend.core.decision import Constraint, RefreshSettings
-from homey_tokend.core.errors import ProtocolChanged
+from homey_tokend.core.errors import ProtocolChanged, needs_action
 from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
@@ -28,7 +27,7 @@ def after_failure(state: HomeyState, now: datetime, plan: RefreshSettings) -> It
     must = in_must_window(state, now)
     if kind == ProtocolChanged.kind and failure.trouble.step == Step.LOGIN:
         yield Constraint(at + UNKNOWN_LOGIN_GAP, "an unknown answer to the password")
-    elif not exit_codes.action_needed(kind):
+    elif not needs_action(kind):
         gap = backoff(failure, plan.retry_first, plan.retry_most)
         yield Constraint(at + (min(gap, MUST_GAP) if must else gap), "spacing after a failure")
     if failure.not_before is not None:
