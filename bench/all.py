@@ -1,7 +1,7 @@
 """Runs the measurements one after another and prints one table of all figures.
 
 bench/run [NAME ...]      some or all of client_start, client_import, daemon_start, socket_reads,
-                          crowd, listeners, door, hang_reads, memory, hops
+                          many_clients, subscribers, api_proxy, hang_reads, memory, hops
 
 PYTHON names an interpreter that has the package installed. The client's start and import are
 measured in a fresh venv, with the console script that a current pip makes. The exit status is 1
@@ -27,9 +27,9 @@ NAMES = (
     "client_import",
     "daemon_start",
     "socket_reads",
-    "crowd",
-    "listeners",
-    "door",
+    "many_clients",
+    "subscribers",
+    "api_proxy",
     "hang_reads",
     "memory",
     "hops",

@@ -50,8 +50,8 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=11)
     args = parser.parse_args()
     bare = [sys.executable, "-c", IMPORTS]
-    with folder() as place, simulator() as told:
-        with daemon(told, place) as (_, path):
+    with folder() as place, simulator() as description:
+        with daemon(description, place) as (_, path):
             until(lambda: (status(path) or {}).get("refreshes"), "a token is held")
         ours = [*PROGRAM, "run", "-c", str(place / "config.yaml")]
         served(ours, path)

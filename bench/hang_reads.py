@@ -46,9 +46,9 @@ def hanging_at(step: str) -> Iterator[Path]:
     with folder() as place, contextlib.ExitStack() as stack:
         (place / "faults.yaml").write_text(json.dumps(fault), encoding="utf-8")
         words = ("--session-lifetime", str(LIFE_S), "--faults", str(place / "faults.yaml"))
-        told = stack.enter_context(simulator(*words, core=0))
+        description = stack.enter_context(simulator(*words, core=0))
         refresh = {"at": AT, "jitter": 0, "timeout": "5m", "verify_every": 0}
-        _, path = stack.enter_context(daemon(told, place, core=1, refresh=refresh))
+        _, path = stack.enter_context(daemon(description, place, core=1, refresh=refresh))
         until(lambda: delivered(path) == 1, "the first token is delivered")
         until(lambda: asked(path) and under_way(path, step), f"a refresh hangs at {step}")
         for _ in range(WAITING):

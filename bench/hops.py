@@ -119,13 +119,17 @@ def hops_of(calls: list[Call]) -> list[Call]:
 
 def recorded() -> list[Call]:
     """Return the calls of one refresh and one reader after it."""
-    with folder() as place, simulator("--session-lifetime", str(LIFE_S)) as told:
+    with folder() as place, simulator("--session-lifetime", str(LIFE_S)) as description:
         os.environ[CALLS] = str(place / "calls.json")
         state, calls = place / "state.json", place / "calls.json"
         program = (sys.executable, "-m", "bench.hops", "--daemon")
         # The log is no part of the way: it writes nothing at this level.
         with daemon(
-            told, place, program=program, homeys={"home": homey(told)}, log={"level": "error"}
+            description,
+            place,
+            program=program,
+            homeys={"home": homey(description)},
+            log={"level": "error"},
         ) as (process, path):
             until(lambda: _generation(state) >= 1, "a first token")
             time.sleep(REST_S)

@@ -38,7 +38,7 @@ from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions, raise_file_limit
 
 P99_MS, CPU_PERCENT, GONE_S, EVENT_S, NEW_S = 1.0, 2.0, 65.0, 1.0, 2.0
-HALVES, DEAF = 200, 50
+HALVES, STALLED = 200, 50
 FEW_FILES = 128
 HALF = b"GET /token HTTP/1.1\r\nHost: "
 GARBAGE = b"\x16\x03\x01\x02\x00" + bytes(50) + b"\r\n\r\n"
@@ -93,19 +93,21 @@ def cpu_percent(process: int, seconds: float) -> float:
     return 100 * (cpu_seconds(process) - before) / (time.perf_counter() - begun)
 
 
-def crowd(stack: contextlib.ExitStack, path: Path, count: int, said: bytes) -> list[socket.socket]:
-    """So many clients that say this, and no more."""
+def connect(
+    stack: contextlib.ExitStack, path: Path, count: int, request: bytes
+) -> list[socket.socket]:
+    """Connect so many clients that send this and no more."""
     made = []
     for _ in range(count):
         client = stack.enter_context(connected(path))
-        client.sendall(said)
+        client.sendall(request)
         made.append(client)
     return made
 
 
-def deaf(stack: contextlib.ExitStack, path: Path) -> list[socket.socket]:
-    """Clients that ask as much as they can and read nothing."""
-    made = crowd(stack, path, DEAF, b"")
+def connect_stalled(stack: contextlib.ExitStack, path: Path) -> list[socket.socket]:
+    """Connect clients that send as many requests as they can and read nothing."""
+    made = connect(stack, path, STALLED, b"")
     for client in made:
         client.setblocking(False)
         with contextlib.suppress(BlockingIOError):
@@ -122,11 +124,11 @@ def throw_garbage(path: Path, count: int) -> None:
 
 
 def seconds_until_gone(clients: list[socket.socket]) -> float:
-    """Until the server has hung up on all of them; at most 90 s. Nothing is read meanwhile."""
+    """Return the seconds until the server has closed all of them, at most 90, without reading."""
     begun, poll = time.perf_counter(), select.poll()
     there = {client.fileno() for client in clients}
     for number in there:
-        poll.register(number, 0)  # POLLHUP is told in any case (poll(2))
+        poll.register(number, 0)  # POLLHUP is reported in any case (poll(2))
     while there and time.perf_counter() - begun < 90:
         for number, _ in poll.poll(1000):
             poll.unregister(number)
@@ -138,10 +140,10 @@ def hostile(path: Path, args: argparse.Namespace) -> list[Figure]:
     """Measure what the one client that reads notices of all the others."""
     with server(path) as process, contextlib.ExitStack() as stack:
         floor = [1e3 * spent for spent in reads(path, args.reads)]
-        crowd(stack, path, args.idle, b"")
+        connect(stack, path, args.idle, b"")
         time.sleep(1)  # until all of them are in
         quiet = cpu_percent(process, 5)
-        stalled = crowd(stack, path, HALVES, HALF) + deaf(stack, path)
+        stalled = connect(stack, path, HALVES, HALF) + connect_stalled(stack, path)
         begun = time.perf_counter()
         throw_garbage(path, 200)
         times = [1e3 * spent for spent in reads(path, args.reads)]
@@ -162,31 +164,31 @@ def hostile(path: Path, args: argparse.Namespace) -> list[Figure]:
 
 
 def listeners(path: Path, count: int, reads_count: int) -> list[Figure]:
-    """How long one event takes to all of them, and what a reader notices meanwhile."""
+    """Measure how long one event takes to reach all, and what a reader notices meanwhile."""
     with server(path) as process, contextlib.ExitStack() as stack:
-        ears = crowd(stack, path, count, LISTEN)
-        for ear in ears:
-            while b"retry:" not in ear.recv(4096):
+        subscribers = connect(stack, path, count, LISTEN)
+        for subscriber in subscribers:
+            while b"retry:" not in subscriber.recv(4096):
                 pass
-        slowest = max(_told(process, ears) for _ in range(3))
+        slowest = max(_received(process, subscribers) for _ in range(3))
         begun = time.perf_counter()
         times = []
         while time.perf_counter() - begun < 2:
             os.kill(process, signal.SIGUSR1)
             times += [1e3 * spent for spent in reads(path, reads_count // 20)]
-            for ear in ears:
-                ear.recv(1 << 16)
+            for subscriber in subscribers:
+                subscriber.recv(1 << 16)
     return [
         Figure(f"one event at {count} listeners", slowest, EVENT_S, "s"),
         Figure("p99 of reads during events", percentile(times, 99), unit="ms"),
     ]
 
 
-def _told(process: int, ears: list[socket.socket]) -> float:
+def _received(process: int, subscribers: list[socket.socket]) -> float:
     begun = time.perf_counter()
     os.kill(process, signal.SIGUSR1)
-    for ear in ears:
-        while b"recovered" not in ear.recv(4096):
+    for subscriber in subscribers:
+        while b"recovered" not in subscriber.recv(4096):
             pass
     return time.perf_counter() - begun
 
@@ -194,7 +196,7 @@ def _told(process: int, ears: list[socket.socket]) -> float:
 def full(path: Path) -> list[Figure]:
     """How long a new client waits where connections have used up the limit of open files."""
     with server(path, FEW_FILES), contextlib.ExitStack() as stack:
-        crowd(stack, path, 3 * FEW_FILES, b"")
+        connect(stack, path, 3 * FEW_FILES, b"")
         slowest = 0.0
         for _ in range(20):
             begun = time.perf_counter()

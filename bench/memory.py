@@ -39,8 +39,8 @@ def main() -> int:
     with (
         child(sys.executable, "-c", BARE, stdout=subprocess.PIPE) as bare,
         folder() as place,
-        simulator("--session-lifetime", str(LIFE_S)) as told,
-        daemon(told, place) as (process, path),
+        simulator("--session-lifetime", str(LIFE_S)) as description,
+        daemon(description, place) as (process, path),
     ):
         assert bare.stdout is not None
         bare.stdout.readline()

@@ -48,21 +48,21 @@ def simulator(*words: str, core: int | None = None) -> Iterator[dict[str, Any]]:
         yield json.loads(process.stdout.readline())
 
 
-def homey(told: Mapping[str, Any]) -> dict[str, Any]:
+def homey(description: Mapping[str, Any]) -> dict[str, Any]:
     """Return the sign-in values of the pretend Homey, as the configuration has them."""
     return {
-        "email": told["email"],
-        "password": told["password"],
-        "client_id": told["clientId"],
-        "client_secret": told["clientSecret"],
-        "redirect_url": told["redirectUri"],
-        "cloudid": told["cloudid"],
+        "email": description["email"],
+        "password": description["password"],
+        "client_id": description["clientId"],
+        "client_secret": description["clientSecret"],
+        "redirect_url": description["redirectUri"],
+        "cloudid": description["cloudid"],
     }
 
 
 @contextlib.contextmanager
 def daemon(
-    told: Mapping[str, Any],
+    description: Mapping[str, Any],
     place: Path,
     core: int | None = None,
     program: Sequence[str] = PROGRAM,
@@ -72,11 +72,12 @@ def daemon(
     path = place / "d.sock"
     document: dict[str, Any] = {
         "homeys": {
-            "home": homey(told) | {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
+            "home": homey(description)
+            | {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
         },
         "socket": {"path": str(path)},
         "state": {"path": str(place / "state.json")},
-        "endpoints": {key: told[key] for key in ("accounts", "api", "homey")},
+        "endpoints": {key: description[key] for key in ("accounts", "api", "homey")},
         **sections,
     }
     (place / "config.yaml").write_text(json.dumps(document), encoding="utf-8")

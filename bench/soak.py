@@ -83,11 +83,11 @@ def main() -> int:
     parser.add_argument("--refreshes", type=int, default=2000)
     parser.add_argument("--life", type=float, default=LIFE_S, help="of a token, in seconds")
     args = parser.parse_args()
-    with folder() as place, simulator("--session-lifetime", str(args.life)) as told:
+    with folder() as place, simulator("--session-lifetime", str(args.life)) as description:
         counts = place / "counts.json"
         os.environ["SOAK_COUNTS"] = str(counts)
         refresh = {"lifetime": "1s", "verify_every": "1s"}
-        with daemon(told, place, program=ENTRY, refresh=refresh) as (process, path):
+        with daemon(description, place, program=ENTRY, refresh=refresh) as (process, path):
             watched = Watched(process.pid, path, counts)
             watched.wait_for(2, 60)
             start = watched.least()

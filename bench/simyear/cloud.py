@@ -68,14 +68,14 @@ class Pause:
 
 @dataclass(slots=True)
 class Session:
-    """``good_from``: the Homey refuses it until then; ``told``: the daemon got the answer."""
+    """``good_from``: the Homey refuses it until then; ``delivered``: the daemon got the answer."""
 
     begun_at: datetime
     number: int
     revoked_at: datetime | None = None
     good_from: datetime = BEGIN
     dead_session: bool = False
-    told: bool = True
+    delivered: bool = True
 
     @property
     def expires_at(self) -> datetime:
@@ -173,7 +173,7 @@ class Cloud:
         if request.step is Step.LOGIN:
             self.logins.pop()
         if request.step is Step.HOMEY_LOGIN and self.newest is not None:
-            self.newest.told = False
+            self.newest.delivered = False
 
     def begin_fault(self, fault: Fault) -> None:
         """Let this host have the fault from now on."""
@@ -203,7 +203,7 @@ class Cloud:
         now = self.clock.truth()
         for one in self.pauses:
             # Other work of the daemon at the Homey has not been asked to wait.
-            # And where the Homey is, it can do without being told: the attempt goes on.
+            # And where the Homey is, it can do without being asked: the attempt goes on.
             too_early = one.host == host != HUB and one.at + 2 * SECOND < now < one.until - SECOND
             if too_early and not (self.person_at or self.excused(one.at)):
                 self.report(f"{now:%m-%d %H:%M:%S} {request.step} in spite of Retry-After")
@@ -290,10 +290,10 @@ class Cloud:
         session = self._session_of(request)
         if session is None:
             return 401, b"{}", []
-        told = {"expiresAt": session.expires_at.isoformat()}
+        session_info = {"expiresAt": session.expires_at.isoformat()}
         if session.number % 2:  # else only what the clocks say can tell how long it lives
-            told["createdAt"] = session.begun_at.isoformat()
-        return 200, _json(told), []
+            session_info["createdAt"] = session.begun_at.isoformat()
+        return 200, _json(session_info), []
 
     def on_variable(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if self._session_of(request) is None:

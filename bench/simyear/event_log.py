@@ -1,4 +1,4 @@
-"""The event log of a simulated year: told in the year's own time, or only counted."""
+"""The event log of a simulated year: printed in the year's own time, or only counted."""
 
 import logging
 from collections import Counter
@@ -36,8 +36,8 @@ class EventLog:
     def _take(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
         self.count[event["event"]] += 1
         if self._echoed is not None:
-            told = {key: value for key, value in event.items() if key not in {"event", "homey"}}
-            words = " ".join(f"{key}={value}" for key, value in told.items())
+            fields = {key: value for key, value in event.items() if key not in {"event", "homey"}}
+            words = " ".join(f"{key}={value}" for key, value in fields.items())
             now = self._clock.truth()
             self._echoed(f"{now:%m-%d %H:%M:%S.%f} {method:9} {event['event']:24} {words}".rstrip())
         raise structlog.DropEvent

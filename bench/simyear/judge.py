@@ -170,7 +170,7 @@ class Judge:
         """Check that it has been served, and is on the disk."""
         served = self.cloud.sessions.get(self.machine.served() or "")
         reached = max(self._served_number, served.number if served else 0)
-        taken = session.told and not session.dead_session and session.revoked_at is None
+        taken = session.delivered and not session.dead_session and session.revoked_at is None
         if session.number > reached and taken and not self.machine.excused(session.begun_at):
             self._break(self.cloud.clock.truth(), "a token that the Homey gave is thrown away")
 

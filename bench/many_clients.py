@@ -1,6 +1,6 @@
 """500 readers and 200 askers at once: is it one refresh, and are cached reads as quick as ever?
 
-python -m bench.crowd [--seconds N]
+python -m bench.many_clients [--seconds N]
 
 A real daemon whose token lives a minute, and a pretend cloud that takes its time at each step.
 500 connections read once a second each; meanwhile 200 others ask for more life than is left.
@@ -32,7 +32,7 @@ MORE = b"GET /token?min_ttl=58&wait=60 HTTP/1.1\r\nHost: h\r\nConnection: close\
 
 
 @dataclass
-class Tally:
+class Counts:
     """What the readers met: milliseconds, and how many answers were no token."""
 
     times: list[float] = field(default_factory=list)
@@ -40,10 +40,10 @@ class Tally:
 
 
 class Reader(asyncio.Protocol):
-    """One connection that reads the cached token when it is told to."""
+    """One connection that reads the cached token when it is asked to."""
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.counts = Counts()
         self._transport: asyncio.Transport | None = None
         self._answer = b""
         self._begun = 0.0
@@ -64,13 +64,13 @@ class Reader(asyncio.Protocol):
         self._answer += data
         if not self._answer.partition(b"\r\n\r\n")[2].endswith(b"\n"):
             return  # the head, or a part of it, alone
-        self.tally.times.append(1e3 * (time.perf_counter() - self._begun))
-        self.tally.failed += not self._answer.startswith(b"HTTP/1.1 200")
+        self.counts.times.append(1e3 * (time.perf_counter() - self._begun))
+        self.counts.failed += not self._answer.startswith(b"HTTP/1.1 200")
         self._finish()
 
     def connection_lost(self, _exc: Exception | None) -> None:
         if self._done is not None and not self._done.done():
-            self.tally.failed += 1
+            self.counts.failed += 1
             self._finish()
 
     def _finish(self) -> None:
@@ -95,10 +95,10 @@ async def readers(path: Path) -> AsyncIterator[list[Reader]]:
         reader.close()
 
 
-async def spread(path: Path, seconds: int) -> Tally:
+async def read_evenly(path: Path, seconds: int) -> Counts:
     """Each reads once a second, all of them evenly apart."""
     loop = asyncio.get_running_loop()
-    async with readers(path) as crowd:
+    async with readers(path) as connections:
         begin = loop.time() + 0.1
 
         async def turns(number: int, reader: Reader) -> None:
@@ -106,14 +106,14 @@ async def spread(path: Path, seconds: int) -> Tally:
                 await asyncio.sleep(begin + second + number / READERS - loop.time())
                 await reader.read()
 
-        await asyncio.gather(*(turns(*pair) for pair in enumerate(crowd)))
-    return Tally(
-        [spent for reader in crowd for spent in reader.tally.times],
-        sum(reader.tally.failed for reader in crowd),
+        await asyncio.gather(*(turns(*pair) for pair in enumerate(connections)))
+    return Counts(
+        [spent for reader in connections for spent in reader.counts.times],
+        sum(reader.counts.failed for reader in connections),
     )
 
 
-async def crowded(path: Path, seconds: int) -> tuple[Tally, list[bytes]]:
+async def loaded(path: Path, seconds: int) -> tuple[Counts, list[bytes]]:
     """Run the readers and, from the second second on, the askers, who are connected already."""
     with contextlib.ExitStack() as stack:
         askers = [stack.enter_context(connected(path)) for _ in range(ASKERS)]
@@ -123,8 +123,8 @@ async def crowded(path: Path, seconds: int) -> tuple[Tally, list[bytes]]:
             for asker in askers:
                 asker.sendall(MORE)
 
-        tally, _ = await asyncio.gather(spread(path, seconds), ask())
-        return tally, [whole(asker) for asker in askers]
+        counts, _ = await asyncio.gather(read_evenly(path, seconds), ask())
+        return counts, [whole(asker) for asker in askers]
 
 
 def whole(asker: socket.socket) -> bytes:
@@ -134,9 +134,9 @@ def whole(asker: socket.socket) -> bytes:
 
 async def burst(path: Path) -> float:
     """Milliseconds until 500 reads that were sent in one instant are answered."""
-    async with readers(path) as crowd:
+    async with readers(path) as connections:
         begun = time.perf_counter()
-        await asyncio.gather(*(reader.read() for reader in crowd))
+        await asyncio.gather(*(reader.read() for reader in connections))
         return 1e3 * (time.perf_counter() - begun)
 
 
@@ -158,15 +158,15 @@ def main() -> int:
         (place / "faults.yaml").write_text(json.dumps(faults), encoding="utf-8")
         words = ("--session-lifetime", str(LIFE_S), "--faults", str(place / "faults.yaml"))
         with (
-            simulator(*words, core=0) as told,
-            daemon(told, place, core=1, refresh=refresh) as (_, path),
+            simulator(*words, core=0) as description,
+            daemon(description, place, core=1, refresh=refresh) as (_, path),
         ):
             until(lambda: delivered(path) == 1, "the first token is delivered")
             time.sleep(LIFE_S / 10 + 0.5)  # younger ones are not renewed on request
             before = generation(path)
-            tally, answers = asyncio.run(crowded(path, args.seconds))
+            counts, answers = asyncio.run(loaded(path, args.seconds))
             after = generation(path)
-            floor = asyncio.run(spread(bare, args.seconds))
+            floor = asyncio.run(read_evenly(bare, args.seconds))
             bursts: list[float] = []
 
             def ours() -> float:
@@ -182,9 +182,9 @@ def main() -> int:
         [
             Figure(f"refreshes for {ASKERS} askers", after - before, 1),
             Figure("askers without the new token", without, 0),
-            Figure(f"failed reads of {len(tally.times)}", tally.failed, 0),
-            Figure(f"{READERS} readers: p50", median(tally.times), unit="ms"),
-            Figure(f"{READERS} readers: p99", percentile(tally.times, 99), P99_MS, "ms"),
+            Figure(f"failed reads of {len(counts.times)}", counts.failed, 0),
+            Figure(f"{READERS} readers: p50", median(counts.times), unit="ms"),
+            Figure(f"{READERS} readers: p99", percentile(counts.times, 99), P99_MS, "ms"),
             Figure("the same of a bare handler: p50", median(floor.times), unit="ms"),
             Figure("the same of a bare handler: p99", percentile(floor.times, 99), unit="ms"),
             Figure(f"{READERS} reads in one instant: the last", median(bursts), unit="ms"),

@@ -1,6 +1,6 @@
 """How much does the API proxy cost, beside a bare aiohttp reverse proxy?
 
-python -m bench.door [--calls N] [--pairs N]
+python -m bench.api_proxy [--calls N] [--pairs N]
 
 The proxy runs pinned to a core of its own; the Homey, which says two kilobytes of JSON, and the
 callers, three at a time, on the other. Then 100 MB go through it each way. Marks: 0.7 of the bare
@@ -86,7 +86,7 @@ async def serve_hub(_path: Path, port: int) -> None:
     await server.serve_forever()
 
 
-async def serve_door(path: Path, port: int) -> None:
+async def serve_proxy(path: Path, port: int) -> None:
     desk = Desk()
     token = desk.held.token
     assert token is not None
@@ -121,7 +121,7 @@ async def serve_bare(path: Path, port: int) -> None:
     await asyncio.Event().wait()
 
 
-SERVERS = {"hub": serve_hub, "door": serve_door, "bare": serve_bare}
+SERVERS = {"hub": serve_hub, "proxy": serve_proxy, "bare": serve_bare}
 
 
 def turn(kind: str, path: Path, port: int) -> None:
@@ -207,26 +207,26 @@ def main() -> int:
     args = parser.parse_args()
     pin(0)
     folder = Path(tempfile.mkdtemp(prefix="ht"))
-    door, bare = folder / "a.sock", folder / "b.sock"
+    proxy, bare = folder / "a.sock", folder / "b.sock"
     with (
         process("hub", folder, args.port),
-        process("door", door, args.port) as pid,
+        process("proxy", proxy, args.port) as pid,
         process("bare", bare, args.port),
     ):
-        for path in (door, bare):
+        for path in (proxy, bare):
             asyncio.run(calls(path, 600))
         rates: list[float] = []
 
         def ours() -> float:
-            rates.append(asyncio.run(calls(door, args.calls)))
+            rates.append(asyncio.run(calls(proxy, args.calls)))
             return rates[-1]
 
         ratios = paired(args.pairs, ours, lambda: asyncio.run(calls(bare, args.calls)))
-        down, up = grown(pid, door, up=False), grown(pid, door, up=True)
+        down, up = grown(pid, proxy, up=False), grown(pid, proxy, up=True)
     shutil.rmtree(folder)
     return report(
         [
-            Figure("calls/s through the door, median", median(rates)),
+            Figure("calls/s through the API proxy, median", median(rates)),
             Figure(
                 "throughput beside a bare proxy", median(ratios), THROUGHPUT, "x", at_least=True
             ),

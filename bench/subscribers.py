@@ -1,10 +1,10 @@
-"""1,000 listeners to /events: how soon do all get a renewal, and what do stalled ones cost?
+"""1,000 subscribers to /events: how soon do all get a renewal, and what do stalled ones cost?
 
-python -m bench.listeners [--renewals N] [--pairs N]
+python -m bench.subscribers [--renewals N] [--pairs N]
 
 Two servers that hold a token and publish events, each pinned to a core of its own with 1,000
-listeners that read; one of them has 50 more that do not. Marks: the last of 1,000 hears of a
-renewal within 1 s of its publication; every deaf one is cut off; while they are being told, cached
+subscribers that read; one of them has 50 more that do not. Marks: the last of 1,000 hears of a
+renewal within 1 s of its publication; every stalled one is cut off; while they get events, cached
 reads are at least 0.9 times as fast as without them, and the server holds less than 8 MiB more.
 """
 
@@ -26,8 +26,8 @@ from pathlib import Path
 
 import structlog
 
+from bench.api_proxy import memory
 from bench.common import Figure, median, paired, percentile, pin, report
-from bench.door import memory
 from bench.processes import folder
 from bench.socket_reads import Desk, connected, rate
 from homey_tokend.core.events import TokenRenewed
@@ -37,36 +37,34 @@ from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 
-LISTENERS, DEAF = 1000, 50
+SUBSCRIBERS, STALLED = 1000, 50
 WITHIN_S, RATE, MEMORY_MIB = 1.0, 0.9, 8.0
-LISTEN = b"GET /events HTTP/1.1\r\nHost: h\r\n\r\n"
-#: More than a deaf one may lag, and than the kernel keeps for it.
+SUBSCRIBE = b"GET /events HTTP/1.1\r\nHost: h\r\n\r\n"
+#: More than a stalled one may lag, and than the kernel keeps for it.
 MANY = 600
 
 
 def renewed() -> TokenRenewed:
     """Return a renewal whose fingerprint is the time of its publication."""
     now = datetime.now(UTC)
-    told = str(time.perf_counter_ns())
-    return TokenRenewed("home", now, 1, told, now, now + timedelta(days=1), proved=True)
+    sent_at = str(time.perf_counter_ns())
+    return TokenRenewed("home", now, 1, sent_at, now, now + timedelta(days=1), proved=True)
 
 
 async def serve(path: Path, pipe: Connection) -> None:
     """Serve the API; publish a renewal for each message from the pipe."""
-    bulletin = EventBuffer("bench")
-    await Server(Api(Desk(), version="0", monitoring=Monitoring(bulletin))).start(
-        SocketOptions(path)
-    )
+    buffer = EventBuffer("bench")
+    await Server(Api(Desk(), version="0", monitoring=Monitoring(buffer))).start(SocketOptions(path))
     ended = asyncio.Event()
 
-    def told() -> None:
+    def on_message() -> None:
         word = pipe.recv()
         if word == "end":
             ended.set()
         else:
-            bulletin.publish(renewed())
+            buffer.publish(renewed())
 
-    asyncio.get_running_loop().add_reader(pipe.fileno(), told)
+    asyncio.get_running_loop().add_reader(pipe.fileno(), on_message)
     await ended.wait()
 
 
@@ -80,7 +78,7 @@ def turn(path: Path, pipe: Connection) -> None:
 
 
 class Place:
-    """A server in its own process, and its listeners."""
+    """A server in its own process, and its subscribers."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,7 +87,7 @@ class Place:
         self._child = context.Process(target=turn, args=(path, theirs))
         self._child.start()
         self.selector = selectors.DefaultSelector()
-        self.deaf: list[socket.socket] = []
+        self.stalled: list[socket.socket] = []
         for _ in range(500):
             with contextlib.suppress(OSError), connected(path):
                 break
@@ -99,38 +97,38 @@ class Place:
     def pid(self) -> int:
         return self._child.pid or 0
 
-    def settle(self, deaf: int) -> None:
-        """Connect 1,000 listeners that have read the opening, and some that never read."""
-        for _ in range(LISTENERS):
+    def settle(self, stalled: int) -> None:
+        """Connect 1,000 subscribers that have read the opening, and some that never read."""
+        for _ in range(SUBSCRIBERS):
             client = connected(self.path)
-            client.sendall(LISTEN)
-            heard = b""
-            while b"retry:" not in heard:
-                heard += client.recv(65536)
+            client.sendall(SUBSCRIBE)
+            received = b""
+            while b"retry:" not in received:
+                received += client.recv(65536)
             client.setblocking(False)
             self.selector.register(client, selectors.EVENT_READ)
-        for _ in range(deaf):
+        for _ in range(stalled):
             client = connected(self.path)
-            client.sendall(LISTEN)
-            self.deaf.append(client)
+            client.sendall(SUBSCRIBE)
+            self.stalled.append(client)
 
     def publish(self) -> None:
         self._pipe.send("renewed")
 
-    def hear(self, count: int, patience_s: float = 30.0) -> float:
-        """Wait until so many listeners got an event; return the seconds since its publication."""
+    def receive(self, count: int, patience_s: float = 30.0) -> float:
+        """Wait until so many subscribers got an event; return the seconds since its publication."""
         left, last = count, 0.0
         published = 0
         end = time.monotonic() + patience_s
         while left:
             if time.monotonic() > end:
-                sys.exit(f"{left} of {count} listeners heard nothing")
+                sys.exit(f"{left} of {count} subscribers received nothing")
             for key, _ in self.selector.select(1):
-                told = key.fileobj.recv(65536)  # type: ignore[union-attr]  # they are sockets
-                if b"event: token" in told:
+                data = key.fileobj.recv(65536)  # type: ignore[union-attr]  # they are sockets
+                if b"event: token" in data:
                     left -= 1
                     last = time.perf_counter_ns()
-                    published = int(told.rpartition(b'"fingerprint": "')[2].partition(b'"')[0])
+                    published = int(data.rpartition(b'"fingerprint": "')[2].partition(b'"')[0])
         return (last - published) / 1e9
 
     def drain(self) -> None:
@@ -140,12 +138,12 @@ class Place:
                 key.fileobj.recv(1 << 20)  # type: ignore[union-attr]  # they are sockets
 
     def cut_off(self, patience_s: float = 90.0) -> int:
-        """Return how many stalled listeners the server closes; its sweep may take two rounds of 30 s."""
+        """Return how many stalled subscribers the server closes; its sweep may take two rounds of 30 s."""
         poll = select.poll()
-        for client in self.deaf:
-            poll.register(client, 0)  # POLLHUP comes unasked; reading would end the deafness
+        for client in self.stalled:
+            poll.register(client, 0)  # POLLHUP comes unasked; reading would end the stall
         end = time.monotonic() + patience_s
-        while len(closed := poll.poll(100)) < len(self.deaf) and time.monotonic() < end:
+        while len(closed := poll.poll(100)) < len(self.stalled) and time.monotonic() < end:
             self.drain()
         return len(closed)
 
@@ -155,15 +153,15 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(path: Path, deaf: int) -> Iterator[Place]:
+def place(path: Path, stalled: int) -> Iterator[Place]:
     made = Place(path)
-    made.settle(deaf)
+    made.settle(stalled)
     yield made
     made.end()
 
 
-def storm(where: Place) -> float:
-    """Return the reads per second of the cached token while events are sent to the listeners."""
+def load(where: Place) -> float:
+    """Return the reads per second of the cached token while events are sent to the subscribers."""
     for _ in range(MANY // 10):
         where.publish()
     found = rate(where.path, 2000)
@@ -178,30 +176,30 @@ def main() -> int:
     args = parser.parse_args()
     pin(0)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 3 * LISTENERS:
+    if hard < 3 * SUBSCRIBERS:
         sys.exit(f"only {hard} files may be open")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with (
         folder() as where,
-        place(where / "a.sock", DEAF) as ours,
+        place(where / "a.sock", STALLED) as ours,
         place(where / "b.sock", 0) as other,
     ):
         lags = []
         for _ in range(args.renewals):
             ours.publish()
-            lags.append(ours.hear(LISTENERS))
+            lags.append(ours.receive(SUBSCRIBERS))
         before = memory(ours.pid, "VmRSS")
-        ratios = paired(args.pairs, lambda: storm(ours), lambda: storm(other))
+        ratios = paired(args.pairs, lambda: load(ours), lambda: load(other))
         grown = memory(ours.pid, "VmRSS") - before
         cut = ours.cut_off()
     return report(
         [
-            Figure(f"the last of {LISTENERS} hears, median", 1e3 * median(lags), unit="ms"),
-            Figure(f"the last of {LISTENERS} hears, slowest", max(lags), WITHIN_S, "s"),
+            Figure(f"the last of {SUBSCRIBERS} gets it, median", 1e3 * median(lags), unit="ms"),
+            Figure(f"the last of {SUBSCRIBERS} gets it, slowest", max(lags), WITHIN_S, "s"),
             Figure("90th percentile", 1e3 * percentile(lags, 90), unit="ms"),
-            Figure(f"cut off, of {DEAF} deaf ones", cut, DEAF, at_least=True),
-            Figure("cached reads beside deaf ones", median(ratios), RATE, "x", at_least=True),
-            Figure("memory for deaf ones and events", grown, MEMORY_MIB, "MiB"),
+            Figure(f"cut off, of {STALLED} stalled ones", cut, STALLED, at_least=True),
+            Figure("cached reads beside stalled ones", median(ratios), RATE, "x", at_least=True),
+            Figure("memory for stalled ones and events", grown, MEMORY_MIB, "MiB"),
         ]
     )
 
