@@ -1,4 +1,4 @@
-"""Whatever bytes come, they become a Config or faults: nothing else, and in bounded time."""
+"""Any bytes become a Config or errors: nothing else, and in bounded time."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ from tests.config.texts import HOMEY, read
 
 
 def outcome(data: bytes | str) -> Config | str:
-    """A Config, or the text of the faults, each of which must be whole."""
+    """Return a Config, or the text of the errors, each of which must be complete."""
     try:
         return read(data)
     except ConfigurationInvalid as error:
@@ -40,13 +40,13 @@ YAMLISH = st.text(
 @given(YAMLISH)
 @settings(max_examples=400)
 def test_marks_of_yaml(text: str) -> None:
-    """Any text that is made of what means something to YAML."""
+    """Any text made of characters that YAML interprets."""
     outcome(text)
 
 
 @given(YAMLISH, st.integers(0, len(HOMEY)))
 def test_a_good_file_with_something_in_it(text: str, index: int) -> None:
-    """A good file into which something fell."""
+    """A valid file with a random insertion."""
     outcome(HOMEY[:index] + text + HOMEY[index:])
 
 
@@ -69,7 +69,7 @@ def test_trees(tree: object) -> None:
 
 @given(TREES)
 def test_trees_as_pyyaml_writes_them(tree: object) -> None:
-    """Any tree with anchors, tags and block text as a dumper makes them."""
+    """Any tree with anchors, tags and block text as a dumper writes them."""
     outcome(
         yaml.dump({"homeys": tree, "socket": tree, "refresh": [tree, tree]}, allow_unicode=True)
     )
@@ -96,12 +96,12 @@ def test_trees_in_every_place(path: tuple[str | int, ...], tree: object) -> None
     ids=range(23),
 )  # fmt: skip
 def test_time_is_bounded(text: str) -> None:
-    """Large and hostile texts are refused within the test's time, not in minutes."""
+    """Large and hostile texts are rejected within the test's time, not in minutes."""
     assert isinstance(outcome(text), str)
 
 
 def test_large_and_good() -> None:
-    """A hundred Homeys with ten sinks each are no trouble."""
+    """A hundred Homeys with ten sinks each are read in time."""
     document = {
         **GOOD,
         "homeys": {

@@ -1,4 +1,4 @@
-"""A good file comes out as it is meant; values that are not given have their defaults."""
+"""A valid file is read as intended; missing values have their defaults."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_defaults() -> None:
 
 
 def test_default_folders() -> None:
-    """Socket and state are in the machine's folders, unless the file says otherwise."""
+    """Socket and state are in the system's directories, unless configured otherwise."""
     defaults = DefaultPaths(Path("/a.sock"), Path("/b.json"))
     config = parse(HOMEY.encode(), "x", defaults=defaults, environ={})
     text = HOMEY + "socket: {path: /c.sock}\nstate: {path: null}\n"
@@ -77,7 +77,7 @@ def test_default_folders() -> None:
 
 
 def test_everything() -> None:
-    """Every key is read as it is written."""
+    """Every key is read."""
     config = read(
         below_home(
             "redirect_url: http://localhost/",
@@ -147,7 +147,7 @@ x-free: [anything, {at: all}]
 
 
 def test_targets() -> None:
-    """A sink's target is safe to log: of a command's arguments it shows only a digest."""
+    """A sink's target is safe to log: of a command's arguments it contains only a digest."""
     assert "logic_variable:accesstoken" == LogicVariableConfig(name="accesstoken").target
     assert "logic_variable:id=0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11" == (
         LogicVariableConfig(id="0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11").target
@@ -185,7 +185,7 @@ def test_scalars_as_written(written: str) -> None:
 
 
 def test_quoted_and_block_text() -> None:
-    """Quotes and blocks are undone as YAML says, and one newline at the end is dropped."""
+    """Quotes and blocks are decoded as in YAML, and one newline at the end is dropped."""
     config = read(
         HOMEY.replace(f"password: {CANARY}", "password: |\n      two\n      lines").replace(
             f"client_secret: {CANARY}", 'client_secret: "\\ud83d\\ude00 \\u00e9"'
@@ -238,7 +238,7 @@ def test_order_of_homeys() -> None:
 
 
 def test_merge_keys() -> None:
-    """Merged keys fill what is not written; of several, the first has its way."""
+    """Merged keys fill in missing ones; of several merges the first takes precedence."""
     config = read(
         """\
 x-account: &account {email: e@x, password: account, client_id: i, client_secret: s}
@@ -280,14 +280,14 @@ def test_empty_sections() -> None:
 
 
 def test_byte_order_mark_and_line_ends() -> None:
-    """Editors of other systems do no harm."""
+    """Line ends and byte order marks of other systems are accepted."""
     data = b"\xef\xbb\xbf" + HOMEY.replace("\n", "\r\n").encode()
 
     assert ["home"] == list(read(data).homeys)
 
 
 def test_frozen() -> None:
-    """Nothing of a configuration can be changed."""
+    """A configuration is immutable."""
     config = read(HOMEY)
 
     with pytest.raises(ValidationError):
@@ -299,12 +299,12 @@ def test_frozen() -> None:
 
 
 def test_no_secret_in_repr() -> None:
-    """A configuration that is printed shows no secret."""
+    """A printed configuration shows no secret."""
     assert CANARY not in repr(read(HOMEY))
 
 
 def test_made_by_code() -> None:
-    """Code may build the models without YAML: plain texts are read as quoted ones."""
+    """The models can be built without YAML: plain texts are read as quoted ones."""
     ref = SecretRef(SecretSource.PLAIN, plain=Secret("x"))
     totp = SecretRef(SecretSource.ENV, argument="TOTP")
     homey = HomeyConfig(

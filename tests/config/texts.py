@@ -1,4 +1,4 @@
-"""A small good file to start from, and what a test asks of a text."""
+"""A small valid file, and helpers for texts."""
 
 from collections.abc import Mapping
 
@@ -25,13 +25,13 @@ NEXT = 8
 
 
 def read(text: str | bytes, environ: Mapping[str, str] | None = None) -> Config:
-    """The configuration of a text."""
+    """Return the configuration of a text."""
     data = text if isinstance(text, bytes) else text.encode()
     return parse(data, "config.yaml", defaults=DefaultPaths(), environ=environ or {})
 
 
 def faults(text: str | bytes) -> list[ConfigFault]:
-    """The faults of a text; none may hold the canary, a word of pydantic or an address of it."""
+    """Return the errors of a text; none may contain the canary, or pydantic's words or links."""
     with pytest.raises(ConfigurationInvalid) as raised:
         read(text)
     error = raised.value
@@ -47,10 +47,10 @@ def faults(text: str | bytes) -> list[ConfigFault]:
 
 
 def told(text: str | bytes) -> list[tuple[int, int, str, str]]:
-    """The faults of a text as line, column, key and message."""
+    """Return the errors of a text as line, column, key and message."""
     return [(fault.line, fault.column, fault.key, fault.message) for fault in faults(text)]
 
 
 def below_home(*lines: str) -> str:
-    """``HOMEY`` with further keys of the Homey ``home``."""
+    """Return ``HOMEY`` with further keys of the Homey ``home``."""
     return HOMEY + "".join(f"    {line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""The tree of failures: as drawn, and stable for whoever reads its names."""
+"""The tree of errors: as drawn in the docstring, with stable kinds."""
 
 import importlib
 import pkgutil
@@ -43,7 +43,7 @@ KINDS = {
 
 
 def tree(cls: type[TokendError], parent: str = "") -> dict[str, str]:
-    """Each class of the tree with its parent."""
+    """Return each class of the tree with its parent."""
     found = {cls.__name__: parent}
     for sub in cls.__subclasses__():
         if sub.__module__ == errors.__name__:
@@ -52,7 +52,7 @@ def tree(cls: type[TokendError], parent: str = "") -> dict[str, str]:
 
 
 def drawn(text: str) -> dict[str, str]:
-    """Each class of a drawn tree with its parent."""
+    """Return each class of a drawn tree with its parent."""
     found: dict[str, str] = {}
     path: list[str] = []
     for branch, name in re.findall(r"^    ([│ ├└─]*)([A-Z]\w+)", text, re.MULTILINE):
@@ -63,12 +63,12 @@ def drawn(text: str) -> dict[str, str]:
 
 
 def test_the_drawn_tree_is_the_tree() -> None:
-    """Each class under its parent, none too many, none missing."""
+    """The drawing has each class under its parent, no more and no fewer."""
     assert tree(TokendError) == drawn(errors.__doc__ or "")
 
 
 def test_kinds_are_unique_and_stay_as_they_are() -> None:
-    """They stand in logs, status documents, metrics and the tests of others."""
+    """Kinds are stable: they are in logs, status documents, metrics and the tests of others."""
     kinds = {name: getattr(errors, name).kind for name in tree(TokendError)}
 
     assert KINDS == kinds
@@ -76,7 +76,7 @@ def test_kinds_are_unique_and_stay_as_they_are() -> None:
 
 
 def test_no_other_module_adds_a_kind() -> None:
-    """A subclass elsewhere is a variant of one that is in the tree, and is called like it."""
+    """A subclass in another module is a variant of one in the tree, and has its kind."""
     for module in pkgutil.walk_packages(homey_tokend.__path__, "homey_tokend."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -90,7 +90,7 @@ def test_no_other_module_adds_a_kind() -> None:
 
 
 def test_a_failure_holds_what_happened_where_and_what_to_do() -> None:
-    """Its text is the message alone."""
+    """The text of an error is its message alone."""
     error = Transient("it broke", step="login", remedy="Mend it.", status=500)
 
     assert ("it broke", "it broke", "login", "Mend it.", 500, None) == (
@@ -110,7 +110,7 @@ def test_a_failure_holds_what_happened_where_and_what_to_do() -> None:
 
 
 def test_a_fault_says_place_key_message_and_remedy() -> None:
-    """Without the parts that it does not have."""
+    """Missing parts of a place are omitted."""
     whole = ConfigFault("a.yaml", 3, 7, "homeys.x", "unknown key", "Did you mean y?")
 
     assert "a.yaml:3:7: homeys.x: unknown key. Did you mean y?" == str(whole)
@@ -121,7 +121,7 @@ def test_a_fault_says_place_key_message_and_remedy() -> None:
 
 
 def test_all_faults_of_a_configuration_are_told_in_their_order() -> None:
-    """By place, however they were found."""
+    """Errors are sorted by place."""
     second, first = ConfigFault("a", 9, 1, "k", "m", ""), ConfigFault("a", 2, 1, "k", "m", "")
     error = ConfigurationInvalid([second, first])
 

@@ -34,7 +34,7 @@ KEY = Secret(base64.b32encode(b"12345678901234567890").decode())
     ),
 )
 def test_the_vectors_of_rfc_4226(step: int, expected: str) -> None:
-    """Appendix D: counters 0 to 9."""
+    """RFC 4226, appendix D: counters 0 to 9."""
     assert expected == totp.code(KEY, step)
 
 
@@ -50,14 +50,14 @@ def test_the_vectors_of_rfc_4226(step: int, expected: str) -> None:
     ],
 )
 def test_the_vectors_of_rfc_6238(second: int, expected: str) -> None:
-    """Appendix B, SHA-1, the last six of its eight digits; leading noughts stay."""
+    """RFC 6238, appendix B, SHA-1: the last six of eight digits, with leading zeros."""
     now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
 
     assert expected == totp.code(KEY, totp.time_step(now))
 
 
 def test_a_step_is_thirty_seconds_of_any_zone() -> None:
-    """It begins at whole half minutes UTC."""
+    """A step starts at whole half minutes UTC."""
     now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
     assert totp.time_step(now) == totp.time_step(now + timedelta(seconds=29.999))
@@ -79,12 +79,12 @@ def test_a_step_is_thirty_seconds_of_any_zone() -> None:
     ],
 )
 def test_a_secret_may_be_typed_in_any_way(text: str) -> None:
-    """Lower case, blanks, dashes, padding or none; 80 bits are enough."""
+    """Lower case, blanks, dashes, padding or none are accepted; 80 bits are enough."""
     assert totp.code(Secret("JBSWY3DPEHPK3PXP"), 1) == totp.code(Secret(text), 1)
 
 
 def test_missing_padding_is_made_up() -> None:
-    """Most sites leave it out."""
+    """The padding may be missing."""
     assert totp.code(Secret("GEZDGNBVGY3TQOI="), 7) == totp.code(Secret("GEZDGNBVGY3TQOI"), 7)
 
 
@@ -92,7 +92,7 @@ def test_missing_padding_is_made_up() -> None:
     "text", ["", " - ", "===", "CANARY01", "CANARY!", "ÜCANARY", "A", "CANARYCAN", "CAN=ARY"]
 )
 def test_what_is_no_base32_is_refused_without_showing_it(text: str) -> None:
-    """Neither in the message nor anywhere in the traceback."""
+    """An invalid secret is neither in the message nor in the traceback."""
     with pytest.raises(ValueError, match=r"^the one-time secret is no base32$") as raised:
         totp.code(Secret(text), 1)
 
@@ -103,7 +103,7 @@ def test_what_is_no_base32_is_refused_without_showing_it(text: str) -> None:
 @settings(deadline=None)
 @given(st.text(), st.integers(-(2**40), 2**40))
 def test_any_text_gives_six_digits_or_a_valueerror(text: str, step: int) -> None:
-    """Nothing else comes out."""
+    """Any text gives six digits or a ValueError."""
     try:
         code = totp.code(Secret(text), step)
     except ValueError:

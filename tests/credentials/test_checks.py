@@ -1,4 +1,4 @@
-"""The files of secrets, looked at from outside by ``check``."""
+"""The files of secrets, inspected by ``check`` without reading them."""
 
 import sys
 from pathlib import Path
@@ -35,12 +35,12 @@ def private(path: Path, content: str = "a password") -> Path:
 
 
 def test_a_good_file_is_not_mentioned(tmp_path: Path) -> None:
-    """Private and with something in it."""
+    """A private file with content causes no warning."""
     assert [] == checks.warnings(naming(private(tmp_path / "p")))
 
 
 def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
-    """However many Homeys share the file."""
+    """A file that several Homeys share causes one warning."""
     missing, empty, open_ = (tmp_path / name for name in ("missing", "empty", "open"))
     private(empty, "")
     private(open_).chmod(0o644)
@@ -58,7 +58,7 @@ def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/tmp", "/dev/null"])
 def test_what_is_no_file_is_told(path: str) -> None:
-    """A folder, a device."""
+    """A directory or a device causes a warning."""
     assert [f"{PLACE}{path} is not a plain file. Name one, or use {{command: …}}."] == (
         checks.warnings(naming(path))
     )
@@ -67,7 +67,7 @@ def test_what_is_no_file_is_told(path: str) -> None:
 def test_what_may_not_be_looked_at_is_no_doubt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The daemon's user may see it."""
+    """A file that this user may not inspect causes no warning."""
 
     def denied(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
@@ -83,7 +83,7 @@ def test_what_may_not_be_looked_at_is_no_doubt(
 def test_check_tells_and_ends_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A warning is not a fault: where the daemon runs, the file may be there."""
+    """It is a warning and not an error: the daemon may run elsewhere."""
     file = private(tmp_path / "config.yaml", TEXT.format(path=tmp_path / "missing"))
     monkeypatch.setattr(sys, "argv", ["homey-tokend", "check", "-c", str(file)])
     status = main.main()

@@ -1,4 +1,4 @@
-"""The pure packages are the same wherever they are held to more than the rest."""
+"""The pure packages are the same in all places that list them."""
 
 import runpy
 import tomllib
@@ -17,7 +17,7 @@ def contract(name: str) -> dict[str, Any]:
 
 
 def test_what_is_covered_whole_is_what_is_pure() -> None:
-    """The contract's list is that of the coverage mark."""
+    """The contract and the coverage list agree."""
     core = runpy.run_path(str(ROOT / ".ci" / "core.py"))["CORE"]
 
     assert [f"homey_tokend.{name}" for name in core] == (

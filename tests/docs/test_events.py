@@ -21,7 +21,7 @@ _EVENT = re.compile(r"[a-z0-9_]+\.[a-z0-9_.]+")
 
 
 def events_of(source: str) -> Iterator[tuple[str, str]]:
-    """Event and level of each call like ``log.info("token.renewed", …)`` or ``warn("…")``.
+    """Yield event and level of each call like ``log.info("token.renewed", …)`` or ``warn("…")``.
 
     The level is "" where it is not told: an event that a dictionary holds, or a variable
     named ``event``. A conditional expression has two events, or two levels.
@@ -46,7 +46,7 @@ def _values_of(node: ast.AST) -> Iterator[tuple[ast.expr, set[str]]]:
 
 
 def _levels_of(function: ast.expr) -> set[str]:
-    """The levels that a call may log with; none for what is no log method."""
+    """Return the levels that a call may log with; none if it is no log method."""
     if isinstance(function, ast.IfExp):
         return _levels_of(function.body) | _levels_of(function.orelse)
     if _name_of(function) in {"warn", "_warn"}:
@@ -61,7 +61,7 @@ def _levels_of(function: ast.expr) -> set[str]:
 
 
 def _name_of(node: ast.expr) -> str:
-    """``log`` of ``log`` and of ``self.log``."""
+    """Return ``log`` for ``log`` and for ``self.log``."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
@@ -89,12 +89,12 @@ def in_list() -> dict[str, str]:
 
 
 def test_every_event_is_listed() -> None:
-    """Whoever reads the log finds each event in docs/events.md."""
+    """Every logged event is in docs/events.md."""
     assert set() == set(in_source()) - set(in_list())
 
 
 def test_every_listed_event_exists() -> None:
-    """No event is listed that nothing logs."""
+    """Every listed event is logged."""
     assert set() == set(in_list()) - set(in_source())
 
 
@@ -111,7 +111,7 @@ def test_the_listed_levels_are_those_of_the_source() -> None:
 
 
 def test_the_list_is_in_order() -> None:
-    """The list is sorted, so that an event is found and nobody adds one twice."""
+    """The list is sorted and has no duplicates."""
     events = list(in_list())
 
     assert sorted(events) == events
@@ -139,5 +139,5 @@ def test_the_list_is_in_order() -> None:
     ],
 )
 def test_the_scanner_knows_the_ways_to_log(source: str, expected: list[tuple[str, str]]) -> None:
-    """Each way in which this package logs is seen, and nothing else."""
+    """Each form of logging in this package is recognised, and nothing else."""
     assert expected == list(events_of(source))

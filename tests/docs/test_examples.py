@@ -1,4 +1,4 @@
-"""Every example is listed for those who look for one, and is run."""
+"""Every example is listed and run."""
 
 from pathlib import Path
 
@@ -15,6 +15,6 @@ RUNNERS = "".join(
 
 @pytest.mark.parametrize("name", FILES)
 def test_each_file(name: str) -> None:
-    """docs/scripts.md names the file, and what ``examples/run`` starts does so, too."""
+    """docs/scripts.md and the runner name every example."""
     assert f"`{name}`" in PAGE
     assert f'"{name}"' in RUNNERS

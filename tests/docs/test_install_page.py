@@ -14,7 +14,7 @@ _BLOCK = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_each_block_is_of_a_runners_part() -> None:
-    """Every block has a name of its own, that begins as the part of one runner does."""
+    """Every block has a unique name that starts with the prefix of one runner."""
     heads = [head for head, _ in _BLOCK.findall(PAGE)]
     names = [name for head in heads for name in re.findall(r"^(?:sh|yaml) (\S+)$", head)]
     parts = [part for name in RUNNERS for part in _parts(name)]
@@ -24,12 +24,12 @@ def test_each_block_is_of_a_runners_part() -> None:
 
 
 def test_each_runner_ends_with_its_whole_part() -> None:
-    """That all of its part was run is the last thing a runner checks."""
+    """Each runner checks at the end that it ran all of its blocks."""
     assert [] == [name for name in RUNNERS if not _parts(name)]
 
 
 def test_no_command_stands_outside_of_the_blocks() -> None:
-    """What is named with its arguments amid the text is part of a block."""
+    """A command in the text, with its arguments, is part of a block."""
     blocks = "\n".join(text for _, text in _BLOCK.findall(PAGE))
     amid = re.findall(r"`([a-z~/][^`\n]* [^`\n]*)`", _BLOCK.sub("", PAGE))
 
@@ -48,7 +48,7 @@ def test_the_units_share_one_sandbox() -> None:
 
 
 def _parts(runner: str) -> list[str]:
-    """The parts of the page that a runner checks to be complete as its last act."""
+    """Return the prefixes that a runner checks at its end."""
     text = (ROOT / "tests" / "end_to_end" / "real" / runner).read_text(encoding="utf-8")
     last = re.search(
         r'^check "each command[^"]*" whole_page ([a-z ]+)\nverdict\n\Z', text, re.MULTILINE

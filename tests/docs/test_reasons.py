@@ -1,4 +1,4 @@
-"""What is switched off says which rule and why, on the same line."""
+"""Every disabled check names its rule and the reason, on the same line."""
 
 import io
 import re
@@ -18,7 +18,7 @@ FORMS = {
 
 
 def unexplained(source: str) -> list[str]:
-    """The comments of a file that switch a check off and do not say why."""
+    """Return the comments that disable a check without a reason."""
     comments = (
         token.string
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
@@ -33,7 +33,7 @@ def unexplained(source: str) -> list[str]:
 
 
 def test_each_has_its_reason() -> None:
-    """In all our Python."""
+    """All Python files give a reason."""
     paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 
     assert len(paths) > 200
@@ -56,5 +56,5 @@ def test_each_has_its_reason() -> None:
     ],
 )
 def test_none_is_found_out(comment: str) -> None:
-    """A bare one is told."""
+    """A comment without a reason is found."""
     assert [comment] == unexplained(f"x = 1  {comment}\n")

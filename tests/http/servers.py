@@ -1,4 +1,4 @@
-"""Servers that do on demand what real ones do at night: raw bytes, resets, silence."""
+"""Servers that behave as real ones do on a bad day: raw bytes, resets, silence."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ CANARY = "cAnArY-uSeR-tOkEn"
 
 
 class Does(enum.Enum):
-    """What a server does in place of an answer."""
+    """What a server does instead of answering."""
 
     RESET = "breaks the connection off"
     CLOSE = "closes the connection in silence"
@@ -28,13 +28,13 @@ Answer = bytes | Does
 
 
 def answer(status: int = 200, body: bytes = b"", *headers: str) -> bytes:
-    """One whole HTTP answer."""
+    """Return a complete HTTP response."""
     lines = [f"HTTP/1.1 {status} Because", *headers, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body
 
 
 class Server(ABC):
-    """A server on loopback that ends cleanly, whatever its connections do."""
+    """A server on loopback that stops cleanly, whatever its connections do."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
@@ -77,11 +77,11 @@ class Server(ABC):
 
     @abstractmethod
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve one connection."""
 
 
 class RawServer(Server):
-    """Gives its answers in turn, the last one again and again, and keeps what it was sent."""
+    """A server that sends its responses in turn, the last one repeatedly, and keeps the requests."""
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls)
@@ -97,7 +97,7 @@ class RawServer(Server):
         return f"127.0.0.1:{self.port}"
 
     def head(self, index: int = -1) -> str:
-        """The head of one request, as it came over the wire."""
+        """Return the head of a request as it was received."""
         return self.requests[index].partition(b"\r\n\r\n")[0].decode()
 
     def body(self, index: int = -1) -> bytes:
@@ -117,7 +117,7 @@ class RawServer(Server):
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Breaks a connection off, so that the peer sees ECONNRESET."""
+    """Break off a connection, so that the peer gets ECONNRESET."""
     raw: socket.socket = writer.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
@@ -133,7 +133,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 class ConnectProxy(Server):
-    """A proxy that knows CONNECT and nothing else, and demands credentials if told so."""
+    """A proxy that only knows CONNECT, and may require credentials."""
 
     def __init__(self, *, refuses: int = 0, authorization: str = "") -> None:
         super().__init__()
@@ -173,7 +173,7 @@ def server_tls(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 
 def free_port() -> int:
-    """A port of loopback where nobody listens."""
+    """Return a free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

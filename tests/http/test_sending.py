@@ -1,4 +1,4 @@
-"""What goes out over the wire."""
+"""Requests as they go out over the wire."""
 
 import json
 from datetime import timedelta
@@ -30,7 +30,7 @@ AWKWARD = (
 
 
 async def test_query_values_are_encoded_once(transport: HttpTransport) -> None:
-    """A server reads back exactly the pairs that were asked for, whatever they hold."""
+    """A server reads exactly the given query pairs, whatever they contain."""
     async with RawServer(answer()) as server:
         await transport.send(Request(Step.AUTHORISE, "GET", server.url + "/a", query=AWKWARD))
     target = server.head().split(" ")[1]
@@ -42,7 +42,7 @@ async def test_query_values_are_encoded_once(transport: HttpTransport) -> None:
 
 
 async def test_a_query_is_added_to_the_one_of_the_url(transport: HttpTransport) -> None:
-    """An endpoint that has a query of its own keeps it."""
+    """An endpoint that has a query keeps it."""
     async with RawServer(answer()) as server:
         url = server.url + "/a?kept=1#fragment"
         await transport.send(Request(Step.AUTHORISE, "GET", url, query=(("new", "1"),)))
@@ -51,7 +51,7 @@ async def test_a_query_is_added_to_the_one_of_the_url(transport: HttpTransport) 
 
 
 async def test_form_values_are_encoded_once(transport: HttpTransport) -> None:
-    """A form goes out as application/x-www-form-urlencoded, any character whole."""
+    """A form is sent as application/x-www-form-urlencoded, with any character."""
     async with RawServer(answer()) as server:
         await transport.send(Request(Step.LOGIN, "POST", server.url, form=AWKWARD))
 
@@ -60,7 +60,7 @@ async def test_form_values_are_encoded_once(transport: HttpTransport) -> None:
 
 
 async def test_an_empty_form_is_still_a_form(transport: HttpTransport) -> None:
-    """POST without values has its content type and a length of zero."""
+    """POST without values has a content type and a length of zero."""
     async with RawServer(answer()) as server:
         await transport.send(Request(Step.DELEGATION, "POST", server.url, form=()))
 
@@ -79,7 +79,7 @@ async def test_json_goes_out_as_json(transport: HttpTransport, value: object) ->
 
 
 async def test_headers_of_every_request(transport: HttpTransport) -> None:
-    """JSON is preferred, nothing compressed is asked for, we say who we are, once each."""
+    """Accept, Accept-Encoding: identity and User-Agent are sent, once each."""
     async with RawServer(answer()) as server:
         await transport.send(Request(Step.LOGIN, "GET", server.url, headers={"X-Homey-ID": "7"}))
     lines = server.head().lower().split("\r\n")
@@ -103,7 +103,7 @@ async def test_bearer_becomes_the_authorization_header(transport: HttpTransport)
 
 
 async def test_cookies_are_not_kept_between_requests(transport: HttpTransport) -> None:
-    """Whatever a server sets, the next request carries only what the flow gives it."""
+    """A request only has the cookies that the sign-in sets, whatever servers set."""
     async with RawServer(answer(200, b"", "Set-Cookie: a=1; Path=/")) as server:
         await transport.send(Request(Step.AUTHORISE, "GET", server.url))
         await transport.send(Request(Step.CONSENT, "POST", server.url, headers={"Cookie": "b=2"}))
@@ -115,7 +115,7 @@ async def test_cookies_are_not_kept_between_requests(transport: HttpTransport) -
 async def test_netrc_is_never_read(
     build: Build, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Credentials of ~/.netrc go nowhere, and disturb no bearer."""
+    """Credentials of ~/.netrc are not sent, and do not affect a bearer."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
     netrc.chmod(0o600)
@@ -130,7 +130,7 @@ async def test_netrc_is_never_read(
 
 
 async def test_no_connection_is_kept(transport: HttpTransport) -> None:
-    """Each request has a connection of its own, so none can be stale after suspend."""
+    """Each request has its own connection, so that none can be stale after suspend."""
     async with RawServer(answer()) as server:
         for _ in range(3):
             await transport.send(Request(Step.SESSION, "GET", server.url))
@@ -140,7 +140,7 @@ async def test_no_connection_is_kept(transport: HttpTransport) -> None:
 
 
 async def test_after_is_waited_before_sending(transport: HttpTransport, clock: FakeClock) -> None:
-    """A request with ``after`` leaves that much later, once."""
+    """A request with ``after`` is sent that much later, once."""
     async with RawServer(answer()) as server:
         request = Request(Step.SESSION, "GET", server.url, after=timedelta(seconds=3))
         response = await transport.send(request)

@@ -1,4 +1,4 @@
-"""TLS is verified, and a wrong clock is told as what it may be."""
+"""TLS is verified, and the error mentions a possibly wrong clock."""
 
 import asyncio
 import ssl
@@ -47,7 +47,7 @@ async def test_a_wrong_certificate_is_refused(
     not_after: datetime | None,
     expected: str,
 ) -> None:
-    """Nothing is sent, and the reason is told."""
+    """Nothing is sent, and the error has the reason."""
     certificate = authority.issue_cert(name, not_before=not_before, not_after=not_after)
     async with RawServer(answer(), tls=server_tls(certificate)) as server:
         error = await refusal(build(ssl_context=trusting), server)
@@ -57,7 +57,7 @@ async def test_a_wrong_certificate_is_refused(
 
 
 async def test_an_unknown_authority_is_refused(build: Build) -> None:
-    """The system's authorities do not vouch for a stranger."""
+    """A certificate of an unknown authority is rejected."""
     transport = build(own_context=True)
     tls = server_tls(trustme.CA().issue_cert("127.0.0.1"))
     async with RawServer(answer(), tls=tls) as server:
@@ -69,7 +69,7 @@ async def test_an_unknown_authority_is_refused(build: Build) -> None:
 async def test_old_tls_is_refused(
     build: Build, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
-    """Nothing below TLS 1.2 is spoken."""
+    """TLS below 1.2 is rejected."""
     transport = build(ssl_context=trusting)
     tls = server_tls(authority.issue_cert("127.0.0.1"))
     tls.set_ciphers("ALL:@SECLEVEL=0")
@@ -85,7 +85,7 @@ async def test_old_tls_is_refused(
 
 
 async def test_plain_http_on_a_tls_port_is_told(transport: HttpTransport) -> None:
-    """Something that answers, but not in TLS."""
+    """A server that does not speak TLS is reported as such."""
 
     class Blurt(Server):
         async def serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -99,7 +99,7 @@ async def test_plain_http_on_a_tls_port_is_told(transport: HttpTransport) -> Non
 
 
 def test_an_unverifying_context_is_refused() -> None:
-    """There is no way to switch the verification off."""
+    """The verification cannot be switched off."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     with pytest.raises(ValueError, match="must verify"):

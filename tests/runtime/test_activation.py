@@ -1,4 +1,4 @@
-"""Sockets passed by systemd: taken over, checked, not passed on."""
+"""Sockets from systemd: taken over, checked, not inherited by children."""
 
 import os
 import socket
@@ -33,12 +33,12 @@ def listening(folder: Path) -> Iterator[socket.socket]:
 
 
 def passed(**changes: str) -> dict[str, str]:
-    """The environment that says that one descriptor was passed to this process."""
+    """Return an environment with one descriptor for this process."""
     return {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "HOME": "/"} | changes
 
 
 def test_a_listening_socket_is_taken_over(listening: socket.socket, folder: Path) -> None:
-    """It is the very socket, closed on exec, and the variables are gone."""
+    """It is the same socket, closed on exec, and the variables are removed."""
     first = os.dup(listening.fileno())
     os.set_inheritable(first, True)
     environ = passed(LISTEN_FDNAMES="door")
@@ -60,13 +60,13 @@ def test_a_listening_socket_is_taken_over(listening: socket.socket, folder: Path
     ids=["nothing", "for another process", "no number", "no count"],
 )
 def test_nothing_is_taken_that_was_not_passed(environ: dict[str, str]) -> None:
-    """Variables for another process, or broken ones, mean no socket; they go all the same."""
+    """Variables for another process, or malformed ones, mean no socket, and are removed."""
     assert () == inherited_sockets(environ)
     assert {} == environ
 
 
 def test_what_cannot_serve_is_named(folder: Path) -> None:
-    """A closed descriptor, a file, and a socket of any kind that is not wanted: each is told."""
+    """A closed descriptor, a file, and any other kind of socket are errors."""
     told = {}
     silent = socket.socket(socket.AF_UNIX)
     datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -98,7 +98,7 @@ def test_what_cannot_serve_is_named(folder: Path) -> None:
 
 
 def test_the_unit_wins_and_says_so(folder: Path, listening: socket.socket) -> None:
-    """Path, mode and group that the file wants otherwise are named with what is in force."""
+    """Path, mode and group that differ from the configuration are reported with the value in force."""
     path = folder / "a.sock"
     path.chmod(0o600)
     wanted = SocketConfig.model_construct(
@@ -113,7 +113,7 @@ def test_the_unit_wins_and_says_so(folder: Path, listening: socket.socket) -> No
 
 
 def test_what_the_file_does_not_say_is_no_matter(folder: Path, listening: socket.socket) -> None:
-    """Defaults are no wishes; nor can a socket be compared whose file is gone."""
+    """Defaults, and a socket whose file is gone, are not compared."""
     (folder / "a.sock").chmod(0o600)
 
     assert [] == list(overridden_keys(SocketConfig(), [listening]))
@@ -126,7 +126,7 @@ def test_what_the_file_does_not_say_is_no_matter(folder: Path, listening: socket
 
 @pytest.mark.slow
 def test_a_child_inherits_nothing(listening: socket.socket) -> None:
-    """Neither descriptor nor variables reach a process that the daemon starts."""
+    """Neither descriptor nor variables reach a child process."""
     program = (
         "import os, subprocess, sys; os.dup2(int(sys.argv[1]), 3);"
         "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='d');"

@@ -1,4 +1,4 @@
-"""The real clock keeps what ``ports.Clock`` promises, and the fake one behaves as told."""
+"""The real clock keeps the promises of ``ports.Clock``, and the fake one does what it is told."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,14 +9,14 @@ from tests.support.clock import NOON, FakeClock, settle
 
 
 def test_both_clocks_are_clocks() -> None:
-    """The real clock and the fake one fit the seam (mypy checks the assignment)."""
+    """The real and the fake clock implement the port (mypy checks the assignment)."""
     clocks: list[Clock] = [SystemClock(), FakeClock()]
 
     assert len(clocks) == 2
 
 
 def test_now_is_aware_utc() -> None:
-    """The wall clock gives this moment, aware and in UTC."""
+    """The wall clock returns the current time in UTC."""
     before = datetime.now(UTC)
     now = SystemClock().now()
 
@@ -25,7 +25,7 @@ def test_now_is_aware_utc() -> None:
 
 
 def test_monotonic_never_goes_back() -> None:
-    """The monotonic clock counts on."""
+    """The monotonic clock advances."""
     clock = SystemClock()
     readings = [clock.monotonic() for _ in range(100)]
 
@@ -33,7 +33,7 @@ def test_monotonic_never_goes_back() -> None:
 
 
 def test_monotonic_is_the_loops_clock() -> None:
-    """Waits of the event loop can be compared with the monotonic clock."""
+    """Timers of the event loop use the monotonic clock."""
 
     async def difference() -> float:
         return abs(asyncio.get_running_loop().time() - SystemClock().monotonic())
@@ -42,7 +42,7 @@ def test_monotonic_is_the_loops_clock() -> None:
 
 
 def test_elapsed_never_goes_back_nor_behind_the_monotonic_clock() -> None:
-    """The clock that goes on during suspend is ahead by what was slept through."""
+    """The clock that continues during suspend is ahead by the time of suspend."""
     clock = SystemClock()
     readings = [clock.elapsed() for _ in range(100)]
 
@@ -51,7 +51,7 @@ def test_elapsed_never_goes_back_nor_behind_the_monotonic_clock() -> None:
 
 
 def test_draw_is_within_the_unit_interval_and_varies() -> None:
-    """Chance is in [0, 1) and is not one number."""
+    """Random numbers are in [0, 1) and differ."""
     clock = SystemClock()
     drawn = {clock.draw() for _ in range(200)}
 
@@ -69,13 +69,13 @@ async def test_sleep_waits_about_as_long_as_asked() -> None:
 
 
 async def test_a_negative_sleep_is_no_sleep() -> None:
-    """An instant that has passed is not waited for."""
+    """Sleeping until a past instant returns at once."""
     async with asyncio.timeout(0.2):
         await SystemClock().sleep(-3600)
 
 
 async def test_fake_sleeper_wakes_at_its_own_instant() -> None:
-    """``advance`` passes through each sleeper's end, also of those that sleep again."""
+    """``advance`` wakes each sleeper at its time, including those that sleep again."""
     clock = FakeClock()
     woken: list[datetime] = []
 
@@ -100,7 +100,7 @@ async def test_fake_sleeper_wakes_at_its_own_instant() -> None:
 
 
 async def test_fake_cancelled_sleeper_is_forgotten() -> None:
-    """A cancelled sleep is no longer counted as waiting."""
+    """A cancelled sleep no longer counts as waiting."""
     clock = FakeClock()
     task = asyncio.create_task(clock.sleep(5))
     await clock.until_waited_for()
@@ -111,7 +111,7 @@ async def test_fake_cancelled_sleeper_is_forgotten() -> None:
 
 
 async def test_fake_instant_clock_moves_itself() -> None:
-    """An instant clock records the sleep, moves on and returns at once."""
+    """An instant clock records the sleep, advances and returns at once."""
     clock = FakeClock(instant=True, draws=[0.25])
     await clock.sleep(90)
 
@@ -121,7 +121,7 @@ async def test_fake_instant_clock_moves_itself() -> None:
 
 
 def test_fake_wall_clock_can_be_set_apart() -> None:
-    """Setting the wall clock and suspending leave the monotonic clock alone."""
+    """Setting the wall clock and suspending do not affect the monotonic clock."""
     clock = FakeClock()
     clock.set_wall(-timedelta(hours=2))
     clock.suspend(timedelta(hours=9))

@@ -1,4 +1,4 @@
-"""The process keeps its memory to itself."""
+"""The process protects its memory."""
 
 import json
 import resource
@@ -36,7 +36,7 @@ def test_no_core_and_no_debugger() -> None:
 
 
 def test_a_kernel_that_says_no_is_told_as_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What prctl(2) answers with -1 is no success: here it does not know the option."""
+    """-1 from prctl(2) is a failure: here it does not know the option."""
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     monkeypatch.setattr(hardening, "_PR_SET_DUMPABLE", 1 << 20)
     with capture_logs() as lines:
@@ -48,7 +48,7 @@ def test_a_kernel_that_says_no_is_told_as_its_own_error(monkeypatch: pytest.Monk
 
 
 def test_a_failure_is_told_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is not possible the daemon runs all the same."""
+    """If hardening is not possible, the daemon runs all the same."""
 
     def denied(*_: object) -> None:
         raise PermissionError

@@ -1,4 +1,4 @@
-"""Events come out as lines, in three formats, without secrets and without forged lines."""
+"""Events become lines in three formats, without secrets or forged lines."""
 
 import asyncio
 import io
@@ -27,7 +27,7 @@ Lines = Callable[[], list[str]]
 
 
 class Log:
-    """A configured log and what it has written."""
+    """A configured log and its output."""
 
     def __init__(self, format_: Format, level: Level = "debug", stream: Any = None) -> None:
         self.stream = io.StringIO() if stream is None else stream
@@ -36,7 +36,7 @@ class Log:
         self.log = structlog.get_logger()
 
     def text(self) -> str:
-        """What was written, each time of day as NOW."""
+        """Return the lines, with each time of day replaced by NOW."""
         self.writer.close(2)
         written: str = self.stream.getvalue()
         return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "NOW", written)
@@ -56,7 +56,7 @@ def _logging_as_before() -> Iterator[None]:
 
 
 def test_json_lines() -> None:
-    """One object a line: when, how grave, what, then the fields as they were given."""
+    """JSON: one object per line with timestamp, level and event, then the fields in order."""
     log = Log("json")
     log.log.info("token.renewed", homey="home", generation=3)
 
@@ -71,7 +71,7 @@ def test_json_lines() -> None:
     [("debug", "<7>"), ("info", "<6>"), ("warning", "<4>"), ("error", "<3>")],
 )
 def test_journal_lines(level: str, prefix: str) -> None:
-    """The journal's priority, the event and its fields; the journal knows the time."""
+    """Journal: the priority, the event and its fields; the journal adds the time."""
     log = Log("journal")
     getattr(log.log, level)("token.renewed", homey="home", why="half used", left=None, n=1.5)
 
@@ -79,7 +79,7 @@ def test_journal_lines(level: str, prefix: str) -> None:
 
 
 def test_console_lines() -> None:
-    """On a terminal: time, level, event, fields."""
+    """Console: time, level, event, fields."""
     log = Log("console")
     log.log.warning("sink.failed", target="file:/run/t", reason="no room")
 
@@ -93,7 +93,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_a_terminal_has_colours_unless_told(environ: dict[str, str], coloured: bool) -> None:
-    """``auto`` on a terminal is the console; NO_COLOR is honoured."""
+    """``auto`` on a terminal is the console; NO_COLOR is respected."""
     stream = Terminal()
     writer = configure("info", "auto", stream, environ)
     structlog.get_logger().error("refresh.failed")
@@ -104,7 +104,7 @@ def test_a_terminal_has_colours_unless_told(environ: dict[str, str], coloured: b
 
 
 def test_auto_is_the_journal_only_where_the_stream_leads_there(tmp_path: Path) -> None:
-    """JOURNAL_STREAM is compared with the stream, for children inherit the variable."""
+    """JOURNAL_STREAM is compared with the stream, since children inherit the variable."""
     path = tmp_path / "log"
     with path.open("w") as stream:
         status = os.fstat(stream.fileno())
@@ -119,7 +119,7 @@ def test_auto_is_the_journal_only_where_the_stream_leads_there(tmp_path: Path) -
 
 
 class Strange:
-    """A stream that is hardly one."""
+    """A stream whose methods raise."""
 
     def write(self, _: str) -> None:
         raise ValueError("closed")
@@ -132,7 +132,7 @@ class Strange:
 
 
 def test_a_closed_stream_kills_nobody() -> None:
-    """A daemon whose stderr is gone goes on."""
+    """A daemon whose stderr is closed continues."""
     log = Log("auto", stream=Strange())
     log.log.info("daemon.started")
 
@@ -140,7 +140,7 @@ def test_a_closed_stream_kills_nobody() -> None:
 
 
 def test_the_least_level_counts() -> None:
-    """What is below the level is not written."""
+    """Events below the level are not written."""
     log = Log("journal", level="warning")
     log.log.debug("request.answered")
     log.log.info("token.renewed")
@@ -150,7 +150,7 @@ def test_the_least_level_counts() -> None:
 
 
 def test_values_of_all_kinds() -> None:
-    """Times in UTC, spans in seconds, sequences and mappings as JSON, the rest as text."""
+    """Times are in UTC, durations in seconds, sequences and mappings JSON, the rest text."""
     log = Log("json")
     log.log.info(
         "odd.values",
@@ -184,7 +184,7 @@ def test_one_event_cannot_look_like_two(format_: Format) -> None:
 
 @pytest.mark.parametrize("format_", ["json", "journal", "console"])
 def test_tracebacks_have_no_locals_and_no_secrets(format_: Format) -> None:
-    """Where it happened and what was said, without what was in the variables."""
+    """A traceback has places and messages, but no values of variables."""
     log = Log(format_)
     log.redactor.add(Secret(CANARY))
 
@@ -208,7 +208,7 @@ def test_tracebacks_have_no_locals_and_no_secrets(format_: Format) -> None:
 
 
 def test_exc_info_without_an_exception() -> None:
-    """``exc_info=True`` where nothing is wrong adds nothing."""
+    """``exc_info=True`` without an exception adds nothing."""
     log = Log("journal")
     log.log.error("odd.call", exc_info=True)  # noqa: LOG014  what is tested
 
@@ -217,7 +217,7 @@ def test_exc_info_without_an_exception() -> None:
 
 @pytest.mark.parametrize("format_", ["json", "journal", "console"])
 def test_secrets_leave_fields_and_keys(format_: Format) -> None:
-    """By name, by value, nested, as part of text, and under odd keys."""
+    """Secrets are removed by name, by value, nested, within text, and under odd keys."""
     log = Log(format_)
     log.redactor.add(Secret(CANARY))
     log.redactor.add(Secret("s3cr"))
@@ -250,7 +250,7 @@ def test_the_event_keeps_its_name_though_a_password_is_like_it() -> None:
 
 @pytest.mark.parametrize("format_", ["json", "journal", "console"])
 def test_a_field_that_cannot_be_shown_costs_neither_daemon_nor_event(format_: Format) -> None:
-    """A field whose text raises, or that holds itself, is named by its type."""
+    """A field whose text raises, or that contains itself, is shown by its type."""
 
     class Broken:
         def __str__(self) -> str:
@@ -269,7 +269,7 @@ def test_a_field_that_cannot_be_shown_costs_neither_daemon_nor_event(format_: Fo
 
 
 def test_long_values_are_cut() -> None:
-    """A field of a megabyte is no reason to write one."""
+    """A field of a megabyte is truncated."""
     log = Log("journal")
     log.log.info("long.field", field="x" * 1_000_000)
     line = log.text()
@@ -280,7 +280,7 @@ def test_long_values_are_cut() -> None:
 
 @pytest.mark.parametrize("format_", ["json", "journal", "console"])
 def test_what_libraries_warn_of_goes_the_same_way(format_: Format) -> None:
-    """Secrets taken out, whatever the message holds; less than a warning is not written."""
+    """Messages of libraries are redacted; those below a warning are not written."""
     log = Log(format_)
     log.redactor.add(Secret(CANARY))
     library = logging.getLogger("aiohttp.client")
@@ -301,7 +301,7 @@ def test_what_libraries_warn_of_goes_the_same_way(format_: Format) -> None:
 
 
 def test_a_librarys_warning_in_the_journal() -> None:
-    """With the library's name, and a priority where it has none of ours."""
+    """They have the library's name, and a priority."""
     log = Log("journal")
     logging.getLogger("asyncio").warning("slow %s", "task")
     logging.getLogger("aiohttp").critical("down")
@@ -313,7 +313,7 @@ def test_a_librarys_warning_in_the_journal() -> None:
 
 
 def test_to_configure_again_replaces() -> None:
-    """A second configuration takes over, the libraries' lines too, once."""
+    """A second configuration replaces the first, also for the libraries' lines."""
     first = Log("journal")
     second = Log("journal")
     second.log.info("daemon.started")
@@ -327,7 +327,7 @@ def test_to_configure_again_replaces() -> None:
 
 
 def test_loggers_made_before_are_configured_too() -> None:
-    """A module's logger, made when it was imported, writes where the daemon says."""
+    """A module's logger, created at import, writes to the configured stream."""
     early = structlog.get_logger()
     log = Log("journal")
     early.info("daemon.started")
@@ -336,7 +336,7 @@ def test_loggers_made_before_are_configured_too() -> None:
 
 
 async def test_logging_from_the_loop_blocks_nobody() -> None:
-    """On the event loop, with a stream that nobody reads, a line costs no waiting."""
+    """With a stream that nobody reads, logging does not block the event loop."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
         log = Log("json", stream=stream)
@@ -351,7 +351,7 @@ async def test_logging_from_the_loop_blocks_nobody() -> None:
 
 
 async def test_dropped_lines_are_told_as_an_event() -> None:
-    """Where a reader has stalled, the count of lost lines is an event like any other."""
+    """After a stalled reader the number of lost lines is an event like any other."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
         log = Log("json", stream=stream)
@@ -370,7 +370,7 @@ async def test_dropped_lines_are_told_as_an_event() -> None:
 
 
 def test_context_is_bound_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Bound fields stand in every line, also on the real standard error stream."""
+    """Bound fields are in every line, also on the real standard error stream."""
     writer = configure("info", "journal", sys.stderr, {})
     structlog.get_logger().bind(homey="home").info("token.renewed")
     writer.close(2)

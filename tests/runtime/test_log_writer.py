@@ -1,4 +1,4 @@
-"""Lines are written by a thread: in order, never waited for, and lost only when counted."""
+"""A thread writes the lines: in order, without blocking, and lost only when counted."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ def tell(count: int) -> str:
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """A pipe; what is still open is closed behind the test."""
+    """Create a pipe, and close it after the test."""
     ends = os.pipe()
     yield ends
     for end in ends:
@@ -37,7 +37,7 @@ def test_lines_come_in_order() -> None:
 
 
 def test_close_twice_and_write_after() -> None:
-    """A closed writer drops, and closing it again is no fault."""
+    """A closed writer drops lines, and closing it again is harmless."""
     stream = io.StringIO()
     writer = LogWriter(stream, tell)
     writer.write("last")
@@ -49,7 +49,7 @@ def test_close_twice_and_write_after() -> None:
 
 
 def test_a_full_pipe_holds_up_nobody(pipe: tuple[int, int]) -> None:
-    """With nobody reading, writing goes on; what is lost is counted and told."""
+    """Without a reader, writing does not block; lost lines are counted and reported."""
     reading, writing = pipe
     line = "x" * 1000
     with os.fdopen(writing, "w") as stream:
@@ -75,7 +75,7 @@ def test_a_full_pipe_holds_up_nobody(pipe: tuple[int, int]) -> None:
 
 
 def test_too_many_characters_are_too_many_lines(pipe: tuple[int, int]) -> None:
-    """A megabyte may wait, in however few lines."""
+    """A megabyte may wait, in any number of lines."""
     reading, writing = pipe
     with os.fdopen(writing, "w") as stream:
         writer = LogWriter(stream, tell)
@@ -98,7 +98,7 @@ def test_too_many_characters_are_too_many_lines(pipe: tuple[int, int]) -> None:
 
 
 def test_a_pipe_that_does_not_block_is_written_whole(pipe: tuple[int, int]) -> None:
-    """Somebody else's O_NONBLOCK on our pipe loses nothing."""
+    """O_NONBLOCK set by another process on our pipe loses nothing."""
     reading, writing = pipe
     os.set_blocking(writing, False)
     with os.fdopen(writing, "w") as stream:
@@ -114,7 +114,7 @@ def test_a_pipe_that_does_not_block_is_written_whole(pipe: tuple[int, int]) -> N
 
 
 def test_a_reader_that_went_away_kills_nobody(pipe: tuple[int, int]) -> None:
-    """EPIPE and EBADF swallow the lines, and the thread lives on."""
+    """With EPIPE and EBADF the lines are lost, and the thread continues."""
     reading, writing = pipe
     os.close(reading)
     stream = os.fdopen(writing, "w")
@@ -132,7 +132,7 @@ def test_a_reader_that_went_away_kills_nobody(pipe: tuple[int, int]) -> None:
 
 
 def test_any_text_is_written(pipe: tuple[int, int]) -> None:
-    """Half a surrogate in a file name does not end the log."""
+    """Half a surrogate in a file name does not stop the log."""
     reading, writing = pipe
     with os.fdopen(writing, "w") as stream:
         writer = LogWriter(stream, tell)

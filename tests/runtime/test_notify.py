@@ -1,4 +1,4 @@
-"""What systemd is told, over a real datagram socket."""
+"""Notifications to systemd, over a real datagram socket."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ BEAT = timedelta(seconds=30)
 
 @pytest.fixture
 def manager() -> Iterator[socket.socket]:
-    """The service manager's end."""
+    """The socket of the service manager."""
     with (
         tempfile.TemporaryDirectory(prefix="ht") as folder,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
@@ -28,7 +28,7 @@ def manager() -> Iterator[socket.socket]:
 
 
 def test_each_state_is_one_datagram(manager: socket.socket) -> None:
-    """READY, STATUS, WATCHDOG and STOPPING are sent as sd_notify(3) writes them."""
+    """READY, STATUS, WATCHDOG and STOPPING are sent in the format of sd_notify(3)."""
     notifier = SystemdNotifier({"NOTIFY_SOCKET": manager.getsockname()})
     notifier.ready()
     notifier.status("home: token held\nuntil noon")
@@ -45,7 +45,7 @@ def test_each_state_is_one_datagram(manager: socket.socket) -> None:
 
 
 def test_a_reload_tells_when_it_began(manager: socket.socket) -> None:
-    """MONOTONIC_USEC is CLOCK_MONOTONIC in microseconds, as Type=notify-reload wants it."""
+    """MONOTONIC_USEC is CLOCK_MONOTONIC in microseconds, as Type=notify-reload requires."""
     before = time.monotonic_ns() // 1000
     SystemdNotifier({"NOTIFY_SOCKET": manager.getsockname()}).reloading()
     first, second = manager.recv(4096).decode().splitlines()
@@ -66,7 +66,7 @@ def test_an_abstract_socket_is_reached() -> None:
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": "/nowhere/at/all"}])
 def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
-    """No socket, or a dead one, is no failure."""
+    """A missing or stale socket is no failure."""
     SystemdNotifier(environ).ready()
 
 
@@ -86,5 +86,5 @@ def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
 def test_the_watchdog_is_fed_thrice_within_its_patience(
     environ: dict[str, str], often: timedelta
 ) -> None:
-    """The heartbeat is shortened where the watchdog asks for more, and for no other process."""
+    """The watchdog shortens the heartbeat if necessary, and only for this process."""
     assert often == SystemdNotifier(environ).often_enough(BEAT)

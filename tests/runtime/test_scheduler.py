@@ -1,4 +1,4 @@
-"""Jobs run in time, whatever happens to the clocks: measured with the real APScheduler."""
+"""Jobs run in time, whatever happens to the clocks; with the real APScheduler."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,7 +19,7 @@ BEAT = timedelta(milliseconds=40)
 
 
 class MovedClock(SystemClock):
-    """The machine's clocks, with a wall clock that can be set and a suspend that can be felt."""
+    """The machine's clocks, with a wall clock that can be set and a simulated suspend."""
 
     def __init__(self) -> None:
         self.moved = timedelta(0)
@@ -34,7 +34,7 @@ class MovedClock(SystemClock):
 
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Clock]]:
-    """The clock whose wall time APScheduler reads, as the last of a list."""
+    """The clock whose wall time APScheduler reads."""
     clocks: list[Clock] = [SystemClock()]
 
     class MovedDatetime(datetime):
@@ -56,7 +56,7 @@ def clock(wall: list[Clock]) -> MovedClock:
 
 @pytest.fixture
 async def scheduler(clock: MovedClock) -> AsyncIterator[JobScheduler]:
-    """A scheduler that beats fast, and whose instants lie on a steady clock."""
+    """Start a scheduler with a fast heartbeat, whose instants are on a steady clock."""
     scheduler = JobScheduler(clock, steady=SteadyClock(clock), heartbeat=BEAT)
     scheduler.start()
     yield scheduler
@@ -65,7 +65,7 @@ async def scheduler(clock: MovedClock) -> AsyncIterator[JobScheduler]:
 
 @pytest.fixture
 async def beatless(clock: MovedClock) -> AsyncIterator[JobScheduler]:
-    """A scheduler whose next heartbeat is an hour away: APScheduler alone runs the jobs."""
+    """Start a scheduler whose next heartbeat is an hour away: APScheduler alone runs the jobs."""
     scheduler = JobScheduler(clock, heartbeat=HOUR)
     scheduler.start()
     yield scheduler
@@ -73,14 +73,14 @@ async def beatless(clock: MovedClock) -> AsyncIterator[JobScheduler]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return once the condition holds; a TimeoutError if it never does."""
+    """Wait until the condition holds; raise TimeoutError if it never does."""
     async with asyncio.timeout(40):
         while not condition():  # noqa: ASYNC110  what is looked at are plain lists
             await asyncio.sleep(0.002)
 
 
 def test_it_is_a_scheduler() -> None:
-    """It fits the port, and beats every 30 s unless told otherwise."""
+    """It implements the port, and its default heartbeat is 30 s."""
     scheduler: Scheduler = JobScheduler(FakeClock())
 
     assert scheduler is not None
@@ -88,7 +88,7 @@ def test_it_is_a_scheduler() -> None:
 
 
 async def test_it_wakes_at_the_instant(beatless: JobScheduler, clock: MovedClock) -> None:
-    """On the loop, not before its time, and once."""
+    """A job runs on the event loop, not early, and once."""
     woken: list[datetime] = []
     at = clock.now() + timedelta(milliseconds=15)
     beatless.wake_at("home", at, lambda: woken.append(clock.now()))
@@ -100,7 +100,7 @@ async def test_it_wakes_at_the_instant(beatless: JobScheduler, clock: MovedClock
 
 
 async def test_a_clock_set_forward_wakes_for_nothing_that_has_not_come(clock: MovedClock) -> None:
-    """Who asks for the same instant each time it is woken is not woken again and again."""
+    """A job that schedules the same instant again is not run again and again."""
     steady = SteadyClock(clock)
     scheduler = JobScheduler(clock, steady=steady)
     scheduler.start()
@@ -140,7 +140,7 @@ async def test_a_clock_set_forward_wakes_for_nothing_that_has_not_come(clock: Mo
 async def test_a_clock_that_is_set_makes_a_job_late_by_one_heartbeat(
     scheduler: JobScheduler, clock: MovedClock, moved: timedelta
 ) -> None:
-    """Set back, APScheduler alone would run it so much later; set forth, so much sooner."""
+    """With a clock set back APScheduler alone would be late by as much; set forward, early."""
     start, woken = clock.monotonic(), list[float]()
     steady = SteadyClock(clock)
     scheduler.wake_at(
@@ -156,7 +156,7 @@ async def test_a_clock_that_is_set_makes_a_job_late_by_one_heartbeat(
 async def test_a_clock_that_is_set_twice_moves_a_job_there_and_back(
     scheduler: JobScheduler, clock: MovedClock
 ) -> None:
-    """A time server corrects what a person set."""
+    """The same for a clock that is set there and back."""
     start, woken = clock.monotonic(), list[float]()
     at = clock.now() + timedelta(milliseconds=300)
     scheduler.wake_at("a", at, lambda: woken.append(clock.monotonic()))
@@ -173,7 +173,7 @@ async def test_a_clock_that_is_set_twice_moves_a_job_there_and_back(
 async def test_a_suspend_is_over_at_the_next_heartbeat(
     scheduler: JobScheduler, clock: MovedClock
 ) -> None:
-    """The timers of the loop have stood still; what came due meanwhile is run."""
+    """After suspend, overdue jobs run."""
     woken: list[str] = []
     for name, after in (("a", HOUR), ("b", 8 * HOUR), ("c", 10 * HOUR)):
         scheduler.wake_at(name, clock.now() + after, lambda name=name: woken.append(name))  # type: ignore[misc]  # a bound name
@@ -188,7 +188,7 @@ async def test_a_suspend_is_over_at_the_next_heartbeat(
 async def test_heartbeats_go_on_after_a_clock_was_set_back(
     scheduler: JobScheduler, clock: MovedClock
 ) -> None:
-    """They keep their time by the monotonic clock."""
+    """Heartbeats use the monotonic clock."""
     await scheduler.heartbeat()
     clock.moved -= 2 * HOUR
     async with asyncio.timeout(40):
@@ -197,7 +197,7 @@ async def test_heartbeats_go_on_after_a_clock_was_set_back(
 
 
 async def test_the_newest_call_counts(scheduler: JobScheduler, clock: MovedClock) -> None:
-    """One instant a name: a later call replaces the earlier, sooner or later."""
+    """There is one instant per name: a later call replaces the earlier one."""
     woken: list[str] = []
     soon = clock.now() + timedelta(milliseconds=20)
     scheduler.wake_at("a", soon, lambda: woken.append("old"))
@@ -211,7 +211,7 @@ async def test_the_newest_call_counts(scheduler: JobScheduler, clock: MovedClock
 
 
 async def test_a_forgotten_job_does_not_run(scheduler: JobScheduler, clock: MovedClock) -> None:
-    """``forget`` cancels, and an unknown name is no fault."""
+    """``forget`` cancels, and an unknown name is harmless."""
     woken: list[str] = []
     scheduler.wake_at("a", clock.now() + timedelta(milliseconds=20), lambda: woken.append("a"))
     scheduler.forget("a")
@@ -225,7 +225,7 @@ async def test_a_forgotten_job_does_not_run(scheduler: JobScheduler, clock: Move
 async def test_a_passed_instant_wakes_at_once(
     beatless: JobScheduler, clock: MovedClock, ago: timedelta
 ) -> None:
-    """However late, a job is not dropped."""
+    """A job is not dropped, however late it is."""
     woken: list[str] = []
     beatless.wake_at("a", clock.now() - ago, lambda: woken.append("a"))
     await until(lambda: bool(woken))
@@ -236,7 +236,7 @@ async def test_a_passed_instant_wakes_at_once(
 async def test_forgotten_or_replaced_while_it_starts(
     scheduler: JobScheduler, clock: MovedClock
 ) -> None:
-    """A job that APScheduler has just started wakes nobody."""
+    """A forgotten job that APScheduler has just started does nothing."""
     woken: list[str] = []
     for name in ("forgotten", "replaced"):
         scheduler.wake_at(name, clock.now() - HOUR, lambda name=name: woken.append(name))  # type: ignore[misc]  # a bound name
@@ -251,7 +251,7 @@ async def test_forgotten_or_replaced_while_it_starts(
 async def test_a_wake_up_that_raises_stops_nobody(
     scheduler: JobScheduler, clock: MovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A bug in one is logged; the others are woken, and the heart beats on."""
+    """A bug in one job is logged; the others run, and the heartbeat continues."""
     woken: list[str] = []
 
     def broken() -> None:
@@ -270,7 +270,7 @@ async def test_a_wake_up_that_raises_stops_nobody(
 async def test_nobody_is_woken_after_stop(
     clock: MovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """``stop`` ends all, twice is once, and who asks in its very turn makes nothing raise."""
+    """``stop`` cancels all jobs, can be called twice, and a call in the same turn does not raise."""
     woken: list[object] = []
     raised: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
@@ -294,7 +294,7 @@ async def test_nobody_is_woken_after_stop(
 
 
 async def test_overdue_is_the_latest_wake_up_and_the_heartbeat_itself(wall: list[Clock]) -> None:
-    """Where APScheduler is stuck, or the loop, the watchdog must hear of it."""
+    """If APScheduler or the event loop is stuck, the heartbeat is overdue, for the watchdog."""
     clock = FakeClock()
     wall.append(FakeClock(NOON))  # APScheduler's time stands still: it runs nothing
     scheduler = JobScheduler(clock)
@@ -316,7 +316,7 @@ async def test_overdue_is_the_latest_wake_up_and_the_heartbeat_itself(wall: list
 
 
 async def test_a_suspend_alone_is_not_late() -> None:
-    """Right after nine hours of suspend nothing is late yet: the heartbeat is about to come."""
+    """Right after nine hours of suspend nothing is overdue yet: the heartbeat is about to come."""
     clock = FakeClock()
     scheduler = JobScheduler(clock)
     scheduler.wake_at("a", clock.now() + HOUR, lambda: None)

@@ -1,4 +1,4 @@
-"""Blocking work runs beside the loop and its default pool, in order."""
+"""Blocking work runs on its own threads, in order."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ def worker() -> Iterator[WorkerPool]:
 
 
 async def test_work_runs_beside_a_stuck_default_pool(worker: WorkerPool) -> None:
-    """Look-ups that hang in the loop's own pool hold up nothing else."""
+    """Hanging look-ups in the loop's own pool delay nothing else."""
     loop, gate = asyncio.get_running_loop(), threading.Event()
     stuck = [loop.run_in_executor(None, gate.wait) for _ in range(64)]
 
@@ -32,7 +32,7 @@ async def test_work_runs_beside_a_stuck_default_pool(worker: WorkerPool) -> None
 async def test_one_thread_keeps_the_order_even_behind_a_caller_who_left(
     worker: WorkerPool,
 ) -> None:
-    """A cancelled caller's work is finished before the next begins; what waits is dropped."""
+    """The work of a cancelled caller finishes before the next starts; queued work is dropped."""
     gate, order = threading.Event(), list[str]()
 
     def slow() -> None:
@@ -53,7 +53,7 @@ async def test_one_thread_keeps_the_order_even_behind_a_caller_who_left(
 
 
 async def test_what_work_raises_reaches_its_caller_alone(worker: WorkerPool) -> None:
-    """The next in the queue does not see the failure before it."""
+    """A failure does not affect the next in the queue."""
     outcomes = await asyncio.gather(
         worker.run(int, "no number"), worker.run(int, "5"), return_exceptions=True
     )
@@ -63,7 +63,7 @@ async def test_what_work_raises_reaches_its_caller_alone(worker: WorkerPool) -> 
 
 
 async def test_a_closed_pool_takes_no_work(worker: WorkerPool) -> None:
-    """It says so at once; nobody waits for ever."""
+    """A closed worker raises at once."""
     worker.close()
 
     with pytest.raises(RuntimeError, match="after shutdown"):

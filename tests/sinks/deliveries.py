@@ -1,4 +1,4 @@
-"""Deliveries for tests, with a token that must turn up nowhere but in its place."""
+"""Deliveries for tests, with a token that must only appear where it belongs."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,6 @@ def delivery(
     url: str = URL,
     memory: Mapping[str, str] | None = None,
 ) -> Delivery:
-    """A fresh token of 24 hours for the Homey ``home``."""
+    """Return a new token of 24 hours for the Homey ``home``."""
     token = Token(Secret(value), generation, url, ISSUED, ISSUED + timedelta(hours=24))
     return Delivery("home", token, memory or {})

@@ -1,4 +1,4 @@
-"""A hub in memory, played behind the transport's seam: it knows the wire, not our code."""
+"""A Homey in memory behind the transport's interface; it knows the wire, not our code."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def answer(status: int, body: object = "", *headers: tuple[str, str]) -> Response:
-    """An answer; a str or bytes body goes out as it is, all else as JSON."""
+    """Return a response; a str or bytes body is sent as it is, anything else as JSON."""
     if isinstance(body, str):
         raw = body.encode()
     else:
@@ -21,7 +21,7 @@ def answer(status: int, body: object = "", *headers: tuple[str, str]) -> Respons
 
 @dataclass
 class FakeHub:
-    """A Homey with logic variables; ``script`` answers come first, one a request.
+    """A Homey with logic variables; ``script`` responses come first, one per request.
 
     ``slash``: whether a PUT is found with a slash at the end ("either", "yes",
     "no", "never"). ``lists``: whether the list is an array. ``deaf``: 200, and
@@ -39,7 +39,7 @@ class FakeHub:
     seen: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, key: str, name: str, kind: str = "string", value: object = "old") -> None:
-        """Put a variable into the hub's memory."""
+        """Add a variable."""
         self.variables[key] = {"id": key, "name": name, "type": kind, "value": value}
 
     async def send(self, request: Request) -> Response:

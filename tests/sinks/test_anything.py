@@ -1,4 +1,4 @@
-"""Whatever answers in a Homey's place: the variable is written, or a failure of the tree is told."""
+"""Any responses instead of a Homey's: the variable is written, or a known error is raised."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ ANSWERS = st.tuples(
 
 
 class Anything:
-    """Answers in turn with what was drawn."""
+    """Sends the generated responses in turn."""
 
     def __init__(self, answers: list[tuple[int, bytes]]) -> None:
         self.answers = answers
@@ -46,7 +46,7 @@ class Anything:
 def test_any_answer_about_a_variable_is_sorted(
     by: str, act: str, answers: list[tuple[int, bytes]]
 ) -> None:
-    """After a handful of requests below the variables; what is told of it has no token in it."""
+    """A few requests are enough, and no error contains the token."""
     hub = Anything(answers)
     name, variable_id = ("accesstoken", None) if by == "name" else (None, "v-1")
     sink = LogicVariableSink(hub, name=name, variable_id=variable_id, create=True)

@@ -1,4 +1,4 @@
-"""The variable beside the token's, which tells when the token ends: found, made, looked after."""
+"""The variable for the token's expiry: finding, creating and checking it."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def a_hub(*, made: bool = True) -> tuple[FakeHub, LogicVariableSink]:
 
 
 async def test_both_are_written_the_token_first() -> None:
-    """A flow never sees an old token with a new end."""
+    """A flow never sees an old token with a new expiry."""
     hub, sink = a_hub()
     await sink.write(delivery())
 
@@ -28,7 +28,7 @@ async def test_both_are_written_the_token_first() -> None:
 
 
 async def test_a_changed_end_is_noticed_as_a_changed_token_is() -> None:
-    """Both are read back; where the token is wrong already, the end is not asked for."""
+    """Both variables are read back; if the token is wrong, the expiry is not read."""
     hub, sink = a_hub()
     written = delivery(memory=(await sink.write(delivery())).memory)
     in_place = await sink.check(written)
@@ -43,7 +43,7 @@ async def test_a_changed_end_is_noticed_as_a_changed_token_is() -> None:
 
 
 async def test_after_a_restart_it_is_known_which_variable_tells_the_end() -> None:
-    """Remembered with the token's: looked at with one request, and no list is read."""
+    """Its id is remembered with the token's: a check needs one request and no list."""
     hub, sink = a_hub()
     memory = (await sink.write(delivery())).memory
     later = LogicVariableSink(
@@ -62,7 +62,7 @@ async def test_after_a_restart_it_is_known_which_variable_tells_the_end() -> Non
     ids=["none", "right", "another", "two"],
 )
 async def test_an_end_that_nobody_remembers_is_looked_up(ends: list[str], in_place: bool) -> None:
-    """Wanted since a moment ago, or from before it was remembered: the list tells."""
+    """Without a remembered id, it is looked up in the list."""
     hub, _ = a_hub(made=False)
     hub.add("t", "accesstoken")
     plain = LogicVariableSink(hub, name="accesstoken", variable_id=None, create=False)
@@ -77,7 +77,7 @@ async def test_an_end_that_nobody_remembers_is_looked_up(ends: list[str], in_pla
 
 
 async def test_looked_for_without_writing() -> None:
-    """Each is told of with its name, whether it is there or will be made."""
+    """Each variable is reported by name, whether it exists or will be created."""
     hub, sink = a_hub()
     there = await sink.look(delivery().token)
     bare, other = a_hub(made=False)

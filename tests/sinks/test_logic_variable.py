@@ -1,4 +1,4 @@
-"""The logic variable: found, made, proved by what comes back, and never doubled."""
+"""The logic variable sink: finding, creating and verifying a variable."""
 
 import json
 import traceback
@@ -38,7 +38,7 @@ def by_id(hub: FakeHub, variable_id: str = UUID) -> LogicVariableSink:
 
 
 async def test_a_variable_given_by_id_is_written_in_one_request() -> None:
-    """An id needs no list: one PUT with the slash at the end, as the guide has it."""
+    """An id needs no list: one PUT with a slash at the end, as in the guide."""
     hub = a_hub()
     hub.add(UUID, "anything")
 
@@ -51,7 +51,7 @@ async def test_a_variable_given_by_id_is_written_in_one_request() -> None:
 
 @pytest.mark.parametrize("lists", [False, True], ids=["object", "array"])
 async def test_a_variable_given_by_name_is_found_in_the_list(lists: bool) -> None:
-    """The name is matched exactly, in an object keyed by id and in an array alike."""
+    """The name is matched exactly, in an object keyed by id and in an array."""
     hub = a_hub(lists=lists)
     hub.add("other", "AccessToken")
     hub.add(UUID, "accesstoken")
@@ -64,7 +64,7 @@ async def test_a_variable_given_by_name_is_found_in_the_list(lists: bool) -> Non
 
 
 async def test_a_remembered_id_saves_the_list() -> None:
-    """What one delivery remembers is used by the next."""
+    """A delivery uses what the last one remembered."""
     hub = a_hub()
     hub.add(UUID, "accesstoken")
     done = await by_name(hub).write(delivery())
@@ -88,7 +88,7 @@ async def test_a_remembered_id_saves_the_list() -> None:
     ids=["other-url", "other-name", "neither", "no-id-at-all", "id-missing"],
 )
 async def test_memory_of_another_place_is_not_used(memory: dict[str, str]) -> None:
-    """An id remembered for another Homey or name is no id here."""
+    """An id remembered for another Homey or name is not used."""
     hub = a_hub()
     hub.add("old", "something else")
     hub.add(UUID, "accesstoken")
@@ -99,7 +99,7 @@ async def test_memory_of_another_place_is_not_used(memory: dict[str, str]) -> No
 
 
 async def test_a_missing_variable_is_created_once_with_the_token_in_it() -> None:
-    """Creation is one POST with a flat body, and what it made is remembered."""
+    """Creation is one POST with a flat body, and the new id is remembered."""
     hub = a_hub()
 
     done = await by_name(hub).write(delivery())
@@ -112,7 +112,7 @@ async def test_a_missing_variable_is_created_once_with_the_token_in_it() -> None
 
 
 async def test_a_missing_variable_is_refused_where_none_may_be_made() -> None:
-    """``create: false`` never POSTs."""
+    """``create: false`` never sends a POST."""
     hub = a_hub()
 
     with pytest.raises(SinkRejected, match="no logic variable named accesstoken"):
@@ -133,7 +133,7 @@ async def test_an_unknown_id_is_refused_and_nothing_is_made() -> None:
 
 @pytest.mark.parametrize("sink", [by_id, by_name], ids=["by-id", "by-name"])
 async def test_a_hub_without_slashes_is_learnt_and_remembered(sink: object) -> None:
-    """404 with the slash, and the id is in the list: without it, from then on at once."""
+    """After 404 with the slash for an id in the list, the slash is omitted from then on."""
     hub = a_hub(slash="no")
     hub.add(UUID, "accesstoken")
     assert callable(sink)
@@ -148,7 +148,7 @@ async def test_a_hub_without_slashes_is_learnt_and_remembered(sink: object) -> N
 
 
 async def test_a_hub_that_wants_the_slash_again_gets_it() -> None:
-    """The remembered habit is no dogma: at 404 the other way is tried."""
+    """After 404 the other form is tried, even if one was remembered."""
     hub = a_hub(slash="yes")
     hub.add(UUID, "accesstoken")
     memory = {"id": UUID, "url": URL, "name": "accesstoken", "slash": "no"}
@@ -160,7 +160,7 @@ async def test_a_hub_that_wants_the_slash_again_gets_it() -> None:
 
 
 async def test_an_id_in_capitals_is_found_as_the_homey_spells_it() -> None:
-    """A UUID copied from elsewhere may be in capitals."""
+    """A UUID may be configured in capitals."""
     hub = a_hub()
     hub.add(UUID, "accesstoken")
 
@@ -170,7 +170,7 @@ async def test_an_id_in_capitals_is_found_as_the_homey_spells_it() -> None:
 
 
 async def test_a_variable_that_is_listed_and_never_found_is_tried_again_later() -> None:
-    """404 both ways is no reason to make a second variable."""
+    """404 in both forms does not create a second variable."""
     hub = a_hub(slash="never")
     hub.add(UUID, "accesstoken")
 
@@ -181,7 +181,7 @@ async def test_a_variable_that_is_listed_and_never_found_is_tried_again_later() 
 
 
 async def test_a_deleted_variable_is_found_anew_by_its_name() -> None:
-    """The id that was remembered is gone: the list tells the new one."""
+    """If the remembered id is gone, the list has the new one."""
     hub = a_hub()
     hub.add(UUID, "accesstoken")
     memory = {"id": "gone", "url": URL, "name": "accesstoken"}
@@ -193,7 +193,7 @@ async def test_a_deleted_variable_is_found_anew_by_its_name() -> None:
 
 
 async def test_a_renamed_variable_is_left_for_the_one_that_bears_the_name() -> None:
-    """The name counts, and a person may have given it to another variable."""
+    """The name counts: a person may have given it to another variable."""
     hub = a_hub()
     hub.add("before", "renamed")
     hub.add(UUID, "accesstoken")
@@ -205,7 +205,7 @@ async def test_a_renamed_variable_is_left_for_the_one_that_bears_the_name() -> N
 
 
 async def test_a_renamed_variable_is_not_what_it_was() -> None:
-    """Readers go by the name: a look finds that it is gone."""
+    """A check finds that the name is gone, since readers use the name."""
     hub = a_hub()
     hub.add(UUID, "accesstoken")
     sink = by_name(hub)
@@ -219,7 +219,7 @@ async def test_a_renamed_variable_is_not_what_it_was() -> None:
 
 @pytest.mark.parametrize("name", [{"en": "accesstoken"}, ["accesstoken"]], ids=["object", "list"])
 async def test_an_echo_with_a_name_that_is_none(name: object) -> None:
-    """A name of another type is not the one that is meant; it is looked for in the list."""
+    """A name of another type does not match; the variable is looked up in the list."""
     hub = a_hub()
     hub.add(UUID, "accesstoken")
     hub.script = [
@@ -233,7 +233,7 @@ async def test_an_echo_with_a_name_that_is_none(name: object) -> None:
 
 
 async def test_a_hub_that_respells_a_new_name_gets_one_variable_only() -> None:
-    """The name as the Homey spells it is remembered, so that none is made each time."""
+    """The Homey's spelling of the name is remembered, so that no variable is created each time."""
     hub = a_hub()
     made = {"id": UUID, "name": "accesstoken", "type": "string", "value": CANARY}
     hub.script = [answer(200, {}), answer(200, made)]
@@ -248,7 +248,7 @@ async def test_a_hub_that_respells_a_new_name_gets_one_variable_only() -> None:
 
 
 async def test_two_variables_of_the_name_are_refused_with_their_ids() -> None:
-    """Nobody can tell which is meant: an id is wanted, and nothing is written."""
+    """Several variables of one name are an error that asks for an id; nothing is written."""
     hub = a_hub()
     for number in range(7):
         hub.add(f"id-{number}", "accesstoken")
@@ -261,7 +261,7 @@ async def test_two_variables_of_the_name_are_refused_with_their_ids() -> None:
 
 
 async def test_200_with_another_value_is_refused() -> None:
-    """A Homey answers 200 to a body that it does not take; the echo is the proof."""
+    """A Homey answers 200 to a body that it does not accept; only the returned value counts."""
     hub = a_hub(deaf=True)
     hub.add(UUID, "accesstoken")
 
@@ -270,7 +270,7 @@ async def test_200_with_another_value_is_refused() -> None:
 
 
 async def test_a_new_variable_without_the_token_in_it_is_refused() -> None:
-    """The echo of the creation is looked at, too."""
+    """The returned value of a creation is checked, too."""
     made = {"id": UUID, "name": "accesstoken", "type": "string", "value": ""}
     hub = a_hub(script=[answer(200, {}), answer(200, made)])
 
@@ -280,7 +280,7 @@ async def test_a_new_variable_without_the_token_in_it_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["number", "boolean"])
 async def test_a_variable_of_another_type_is_named(kind: str) -> None:
-    """By the list for a name, by the echo for an id: the type is told plainly."""
+    """A wrong type is reported: found in the list for a name, in the response for an id."""
     hub = a_hub()
     hub.add(UUID, "accesstoken", kind, value=0)
 
@@ -291,7 +291,7 @@ async def test_a_variable_of_another_type_is_named(kind: str) -> None:
 
 
 async def test_a_400_is_looked_into_for_the_type() -> None:
-    """A hub that refuses the wrong type with 400 is asked what the type is."""
+    """After 400 for a wrong type, the type is looked up."""
     hub = a_hub(script=[answer(400, {"error": "Invalid Value"})])
     hub.add(UUID, "accesstoken", "number", value=0)
 
@@ -300,7 +300,7 @@ async def test_a_400_is_looked_into_for_the_type() -> None:
 
 
 async def test_a_400_to_a_text_variable_is_refused_with_its_status() -> None:
-    """Where the list tells nothing, the status does."""
+    """If the list does not explain an error, its status does."""
     hub = a_hub(script=[answer(400, {"error": "Value Too Long"})])
     hub.add(UUID, "accesstoken")
 
@@ -312,7 +312,7 @@ async def test_a_400_to_a_text_variable_is_refused_with_its_status() -> None:
 
 @pytest.mark.parametrize("scopes", [frozenset(), frozenset({"homey.logic.readonly"})])
 async def test_403_names_the_scope(scopes: frozenset[str]) -> None:
-    """A client without the scope is told which one, whether reading or writing fails."""
+    """A missing scope is named, whether reading or writing fails."""
     hub = a_hub(scopes=scopes)
     hub.add(UUID, "accesstoken")
 
@@ -324,7 +324,7 @@ async def test_403_names_the_scope(scopes: frozenset[str]) -> None:
 
 
 async def test_401_is_the_keepers_business() -> None:
-    """A refused bearer is not the fault of the sink."""
+    """A rejected bearer is not an error of the sink."""
     hub = FakeHub(URL, "another bearer")
 
     with pytest.raises(BearerRejected):
@@ -351,7 +351,7 @@ async def test_401_is_the_keepers_business() -> None:
 async def test_trouble_is_sorted_alike_at_every_request(
     trouble: Response, kind: type[TokendError], step: int
 ) -> None:
-    """List, creation and update sort what is no answer of theirs in the same way."""
+    """Listing, creating and updating classify other responses in the same way."""
     found = answer(200, {UUID: {"id": UUID, "name": "accesstoken", "type": "string"}})
     before = [[], [answer(200, {})], [found]][step]
     hub = a_hub(script=[*before, trouble])
@@ -365,7 +365,7 @@ async def test_trouble_is_sorted_alike_at_every_request(
 
 
 async def test_404_of_the_list_is_tried_again() -> None:
-    """An address without a Homey behind it has no list; nothing is made there."""
+    """An address without a Homey has no list; nothing is created there."""
     hub = a_hub(script=[answer(404, "nothing here")])
 
     with pytest.raises(SinkFailed, match="404"):
@@ -373,7 +373,7 @@ async def test_404_of_the_list_is_tried_again() -> None:
 
 
 async def test_entries_of_another_shape_are_left_out() -> None:
-    """One odd entry among ten thousand does not hide the variable."""
+    """One malformed entry among ten thousand does not hide the variable."""
     hub = a_hub()
     entries: dict[str, object] = {
         f"id-{number}": {"id": f"id-{number}", "name": f"n{number}", "type": "string"}
@@ -390,7 +390,7 @@ async def test_entries_of_another_shape_are_left_out() -> None:
 
 
 async def test_an_id_goes_into_the_address_encoded() -> None:
-    """No id can reach another path or add a query."""
+    """An id can neither change the path nor add a query."""
     hub = a_hub()
     hub.add("a b?c=d#é%2e", "accesstoken")
 
@@ -401,7 +401,7 @@ async def test_an_id_goes_into_the_address_encoded() -> None:
 
 @pytest.mark.parametrize("odd", ["", ".", "..", "a/b", "a\nb", "x" * 201])
 async def test_an_id_that_is_none_is_never_sent(odd: str) -> None:
-    """What cannot stand in a path is not a variable of ours."""
+    """A variable whose id cannot be in a path is ignored."""
     hub = a_hub(script=[answer(200, {odd: {"name": "accesstoken"}})])
 
     with pytest.raises(SinkRejected, match="no logic variable"):
@@ -411,7 +411,7 @@ async def test_an_id_that_is_none_is_never_sent(odd: str) -> None:
 
 
 async def test_no_message_holds_the_token() -> None:
-    """Whatever the Homey throws back, the token stays out of texts and tracebacks."""
+    """Whatever the Homey returns, the token is in no message or traceback."""
     script = [
         answer(400, json.dumps({"error": CANARY})),
         answer(200, {"id": UUID, "type": CANARY, "value": CANARY[:-1]}),
@@ -438,6 +438,6 @@ def test_a_target_tells_name_and_id_apart() -> None:
 
 @pytest.mark.parametrize(("name", "key"), [(None, None), ("a", "b")])
 def test_exactly_one_of_name_and_id_is_given(name: str | None, key: str | None) -> None:
-    """The configuration sees to it; here it is a bug."""
+    """Neither name nor id, or both, is a bug: the configuration checks it."""
     with pytest.raises(ValueError, match="exactly one"):
         LogicVariableSink(a_hub(), name=name, variable_id=key, create=True)
