@@ -150,6 +150,14 @@ MUTATIONS = (
         "in spite of Retry-After",
         days=120,
     ),
+    Mutation(
+        "a date of Retry-After is compared with a clock that is wrong",
+        "until - (parse_http_date(date) or received_at)",
+        "until - received_at",
+        "in spite of Retry-After",
+        seed=395960433,
+        days=365,
+    ),
     # --- refusals ---
     Mutation(
         "rejected values are tried every quarter of an hour",
