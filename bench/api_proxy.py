@@ -30,7 +30,7 @@ from bench.socket_reads import Desk, connected
 from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.runtime.clock import SystemClock
-from homey_tokend.runtime.memory import freeze_objects
+from homey_tokend.runtime.hardening import freeze_objects
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions

@@ -125,7 +125,7 @@ class Daemon:
         timetable = JobScheduler(
             self._world.clock,
             steady=self._parts.clock,
-            heartbeat=self._notifier.often_enough(HEARTBEAT),
+            heartbeat=self._notifier.interval(HEARTBEAT),
         )
         timetable.start()
         stack.push_async_callback(timetable.stop)

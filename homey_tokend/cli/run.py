@@ -11,7 +11,7 @@ from homey_tokend import exit_codes
 from homey_tokend.cli import bootstrap
 from homey_tokend.config import load as load_config
 from homey_tokend.daemon import Daemon, install_signal_handlers
-from homey_tokend.runtime import hardening, memory, systemd_sockets
+from homey_tokend.runtime import hardening, systemd_sockets
 
 #: How long does the end wait for threads, such as a write that is still in progress?
 JOIN_TIMEOUT_S = 2.0
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationInvalid: The configuration is missing or invalid.
         AlreadyRunning, CannotServe, StateUnusable: The daemon cannot start.
     """
-    memory.limit_heap()
+    hardening.limit_heap()
     prepared = systemd_sockets.inherited_sockets(os.environ)
     with bootstrap.session(args) as session:
         daemon = Daemon(
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             install_signal_handlers(daemon)
             await daemon.run(started=lambda _supervisor: hardening.harden())
 
-        memory.freeze_objects()
+        hardening.freeze_objects()
         asyncio.run(serve())
     abandon_stuck_threads()
     return exit_codes.OK

@@ -25,7 +25,7 @@ class SystemdNotifier:
         self._last = ""
         self._watchdog = _watchdog(environ)
 
-    def often_enough(self, span: timedelta) -> timedelta:
+    def interval(self, span: timedelta) -> timedelta:
         """Return how often to call ``alive``: every ``span``, or three times per watchdog timeout."""
         return span if self._watchdog is None else min(span, self._watchdog / 3)
 

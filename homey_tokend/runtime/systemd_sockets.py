@@ -35,7 +35,7 @@ def inherited_sockets(
         return ()
     descriptors = range(first, first + int(count))
     for descriptor in descriptors:
-        _close_on_exec(descriptor)
+        _set_close_on_exec(descriptor)
     named = [*names.split(":"), *("" for _ in descriptors)]
     return tuple(
         _checked(descriptor, name or str(descriptor))
@@ -66,11 +66,11 @@ def overridden_keys(
             continue
         if "mode" in written and stat.S_IMODE(found.st_mode) != config.mode:
             yield "socket.mode", f"{stat.S_IMODE(found.st_mode):04o}"
-        if config.group is not None and config.group not in _names(found.st_gid):
-            yield "socket.group", _names(found.st_gid)[-1]
+        if config.group is not None and config.group not in _group_names(found.st_gid):
+            yield "socket.group", _group_names(found.st_gid)[-1]
 
 
-def _close_on_exec(descriptor: int) -> None:
+def _set_close_on_exec(descriptor: int) -> None:
     try:
         os.set_inheritable(descriptor, False)
     except OSError as error:
@@ -101,7 +101,7 @@ def _checked(descriptor: int, name: str) -> socket.socket:
     return sock
 
 
-def _names(group: int) -> tuple[str, ...]:
+def _group_names(group: int) -> tuple[str, ...]:
     try:
         return str(group), grp.getgrgid(group).gr_name
     except KeyError:

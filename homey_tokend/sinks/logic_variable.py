@@ -1,26 +1,188 @@
 """The token in a logic variable of the Homey (``docs/sinks.md``, "logic_variable")."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from homey_tokend.core.errors import SinkFailed, SinkRejected
+from homey_tokend.core.http_types import Step
 from homey_tokend.core.ports import Transport
+from homey_tokend.core.redact import excerpt
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery, DeliveryResult, Token
-from homey_tokend.sinks.text_variable import TextVariable
+from homey_tokend.hub.variables import Variable, VariablesApi, is_valid_id
 
-#: What is remembered of the variable that tells the end begins with this.
-_END = "expires_"
+#: How many ids are listed if several variables have the same name.
+_LISTED_IDS = 5
+#: What is remembered of the variable with the expiry begins with this.
+_EXPIRES = "expires_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where to PUT: the id, whether with a trailing slash, and the name it must still have."""
+
+    id: str
+    slash: bool
+    name: str | None
+
+
+class TextVariable:
+    """A text variable of a Homey: find it by name or id, create it if allowed, and set it.
+
+    Every method raises Transient, BearerRejected, SinkRejected or SinkFailed.
+
+    Args:
+        transport: Sends the requests.
+        name: The variable's name, matched exactly; or None, with ``variable_id``.
+        variable_id: The variable's id; or None, with ``name``.
+        create: Whether a missing variable of that name is created.
+    """
+
+    def __init__(
+        self, transport: Transport, *, name: str | None, variable_id: str | None, create: bool
+    ) -> None:
+        if (name is None) == (variable_id is None):
+            raise ValueError("exactly one of name and variable_id")
+        self._transport = transport
+        self._name = name
+        self._id = variable_id
+        self._create = create
+        self.target = f"logic_variable:{name if variable_id is None else f'id={variable_id}'}"
+
+    async def set(self, value: str, bearer: Token, memory: Mapping[str, str]) -> DeliveryResult:
+        """Set the variable.
+
+        1. If the id is configured or remembered: PUT, with the slash unless remembered
+           otherwise. Done, unless there is no such variable (404) or it was renamed.
+        2. Read the list. None of the name: create it or fail. Two of the name, or another
+           type: fail.
+        3. PUT to the one found; on 404 once more with or without the slash.
+
+        Args:
+            value: The text.
+            bearer: The token to ask with, and the Homey's address.
+            memory: The ``memory`` of the last result.
+        """
+        api = VariablesApi(self._transport, bearer)
+        known = self._known(bearer, memory)
+        if known is not None and await self._put(api, known, value):
+            return self._result(bearer, known, "written")
+        found = await self._find(api)
+        if found is None:
+            return self._result(bearer, await self._make(api, value), "created")
+        usual = known.slash if known is not None else True
+        for slash in (usual, not usual):
+            address = _Address(found.id, slash, self._name)
+            if address != known and await self._put(api, address, value):
+                return self._result(bearer, address, "written")
+        raise SinkFailed(
+            "the variable is in the Homey's list, and yet it is not found (404)",
+            step=Step.VARIABLE,
+            status=404,
+        )
+
+    async def holds(self, value: str, bearer: Token, memory: Mapping[str, str]) -> bool:
+        """Return whether it still has this value and name; without a known id it is looked up.
+
+        A missing one, or one of several of the name, counts as changed: setting it then
+        reports what a person must do.
+        """
+        api = VariablesApi(self._transport, bearer)
+        known = self._known(bearer, memory)
+        if known is None:
+            found = await api.variables()
+            return [value] == [one.value for one in found if one.name == self._name]
+        variable = await api.get(known.id, slash=known.slash)
+        return variable is not None and variable.value == value and _named(variable, known.name)
+
+    async def look(self, bearer: Token) -> str:
+        """Return in words where it would be set, without writing."""
+        found = await self._find(VariablesApi(self._transport, bearer))
+        if found is None:
+            return "is not there yet and will be created"
+        return f"is there, a text variable with the id {found.id}"
+
+    def _known(self, bearer: Token, memory: Mapping[str, str]) -> _Address | None:
+        """Return the address as configured or remembered for this very variable."""
+        ours = (memory.get("url"), memory.get("name")) == (bearer.url, self._name)
+        slash = not (ours and memory.get("slash") == "no")
+        if self._id is not None:
+            return _Address(self._id, slash, None)
+        remembered = memory.get("id")
+        if not ours or remembered is None or not is_valid_id(remembered):
+            return None
+        return _Address(remembered, slash, memory.get("called", self._name))
+
+    def _result(self, bearer: Token, address: _Address, act: str) -> DeliveryResult:
+        memory = {"id": address.id, "url": bearer.url}
+        if self._name is not None:
+            memory["name"] = self._name
+        if address.name is not None and address.name != self._name:
+            memory["called"] = address.name
+        if not address.slash:
+            memory["slash"] = "no"
+        return DeliveryResult(detail=f"{act} {address.id}", memory=memory)
+
+    async def _put(self, api: VariablesApi, address: _Address, value: str) -> bool:
+        """Set the variable at an address; False: it is another one now."""
+        try:
+            echo = await api.put(address.id, value, slash=address.slash)
+        except SinkRejected as rejection:
+            if rejection.status != 403:
+                await self._find(api)  # may raise a more precise error
+            raise
+        if echo is None:
+            return False
+        _require_value(echo, value)
+        return _named(echo, address.name)
+
+    async def _find(self, api: VariablesApi) -> Variable | None:
+        """Return the variable from the Homey's list; None if it must be created."""
+        variables = await api.variables()
+        if self._id is not None:
+            # A UUID may be configured in capitals; the Homey only accepts its own spelling.
+            wanted = self._id.lower()
+            fitting = [one for one in variables if one.id.lower() == wanted][:1]
+        else:
+            fitting = [one for one in variables if one.name == self._name]
+        if len(fitting) > 1:
+            named = ", ".join(one.id for one in fitting[:_LISTED_IDS])
+            more = ", …" if len(fitting) > _LISTED_IDS else ""
+            raise _rejected(
+                f"the Homey has {len(fitting)} logic variables named {self._name}",
+                f"Give the id of the one to write, or delete the others: {named}{more}.",
+            )
+        if fitting:
+            _require_text(fitting[0])
+            return fitting[0]
+        if self._id is not None:
+            raise _rejected(
+                f"the Homey has no logic variable with the id {self._id}",
+                "Correct the id, or give the name instead.",
+            )
+        if not self._create:
+            raise _rejected(
+                f"the Homey has no logic variable named {self._name}",
+                "Make a text variable of that name, or set create: true.",
+            )
+        return None
+
+    async def _make(self, api: VariablesApi, value: str) -> _Address:
+        made = await api.create(self._name or "", value)
+        _require_value(made, value)
+        # If the Homey stores another spelling of the name, do not create a second one next time.
+        name = made.name if isinstance(made.name, str) else self._name
+        return _Address(made.id, slash=True, name=name)
 
 
 class LogicVariableSink:
-    """Sets a text variable to the fresh token, and another to its end where that is wanted.
+    """Set a text variable to the fresh token, and another to its expiry where that is wanted.
+
+    Every method raises what ``TextVariable`` raises.
 
     Args:
-        transport: What sends the requests.
-        name: The variable's name, matched exactly; or None, with ``variable_id``.
-        variable_id: The variable's id; or None, with ``name``.
-        create: Whether variables are made where there are none.
-        expires: The name of the text variable that tells when the token ends, or None.
+        transport, name, variable_id, create: As for ``TextVariable``.
+        expires: The name of the text variable for the token's expiry, or None.
     """
 
     def __init__(
@@ -33,65 +195,76 @@ class LogicVariableSink:
         expires: str | None = None,
     ) -> None:
         self._token = TextVariable(transport, name=name, variable_id=variable_id, create=create)
-        self._expires = (
-            None
-            if expires is None
-            else TextVariable(transport, name=expires, variable_id=None, create=create)
+        self._expires = expires and TextVariable(
+            transport, name=expires, variable_id=None, create=create
         )
-
-    @property
-    def target(self) -> str:
-        """``logic_variable:`` and the name, or ``id=`` and the id."""
-        return self._token.target
+        self.target = self._token.target
 
     async def write(self, delivery: Delivery) -> DeliveryResult:
-        """Set the variable to the token; then the other to its end.
+        """Set the variable to the token; then the other to its expiry.
 
-        In this order a flow sees for a moment a token with an end that is too early, and
+        In this order a flow sees for a moment a token with an expiry that is too early, and
         never one that is too late.
-
-        Raises:
-            Transient: the Homey, or what stands before it, is in trouble.
-            BearerRejected: 401; the keeper looks into it.
-            SinkRejected: a person is needed: scopes, type, name or id.
-            SinkFailed: an answer nobody knows.
         """
         token = delivery.token
         done = await self._token.set(token.value.reveal(), token, delivery.memory)
-        if self._expires is None:
+        if not self._expires:
             return done
-        known = _of_the_end(delivery.memory)
-        end = await self._expires.set(rfc3339(token.expires_at), token, known)
-        return replace(
-            done, memory={**done.memory, **{_END + key: one for key, one in end.memory.items()}}
-        )
+        memory = _expires_memory(delivery.memory)
+        expiry = await self._expires.set(rfc3339(token.expires_at), token, memory)
+        added = {_EXPIRES + key: value for key, value in expiry.memory.items()}
+        return replace(done, memory={**done.memory, **added})
 
     async def check(self, delivery: Delivery) -> bool:
-        """Whether the variable still holds the token; a person or a flow may have changed it.
+        """Return whether both variables are still as they were written.
 
-        And the other its end, which may be wanted since the configuration was changed.
-
-        Raises:
-            Transient, BearerRejected, SinkRejected, SinkFailed: as ``write``.
+        A person or a flow may have changed them, or a reload the configuration.
         """
         token = delivery.token
         held = await self._token.holds(token.value.reveal(), token, delivery.memory)
-        if not held or self._expires is None:
+        if not held or not self._expires:
             return held
-        known = _of_the_end(delivery.memory)
-        return await self._expires.holds(rfc3339(token.expires_at), token, known)
+        memory = _expires_memory(delivery.memory)
+        return await self._expires.holds(rfc3339(token.expires_at), token, memory)
 
     async def look(self, token: Token) -> str:
-        """Where a write would go, found without writing; in words for a person.
-
-        Raises:
-            Transient, BearerRejected, SinkRejected: as ``write``.
-        """
-        told = await self._token.look(token)
-        if self._expires is None:
-            return told
-        return f"{told}; {self._expires.target} {await self._expires.look(token)}"
+        """Return in words where it would be written, without writing."""
+        words = await self._token.look(token)
+        if not self._expires:
+            return words
+        return f"{words}; {self._expires.target} {await self._expires.look(token)}"
 
 
-def _of_the_end(memory: Mapping[str, str]) -> dict[str, str]:
-    return {key.removeprefix(_END): one for key, one in memory.items() if key.startswith(_END)}
+def _expires_memory(memory: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key.removeprefix(_EXPIRES): value
+        for key, value in memory.items()
+        if key.startswith(_EXPIRES)
+    }
+
+
+def _named(variable: Variable, name: str | None) -> bool:
+    """Return whether it still has this name; True if the name is unknown or does not matter."""
+    return name is None or variable.name is None or variable.name == name
+
+
+def _require_value(variable: Variable, value: str) -> None:
+    if variable.value == value:
+        return
+    _require_text(variable)
+    raise _rejected(
+        "the Homey answered 200, and the variable holds something else",
+        "Look at the variable in the Homey app; is it changed by a flow?",
+    )
+
+
+def _require_text(variable: Variable) -> None:
+    if isinstance(variable.type, str) and variable.type != "string":
+        raise _rejected(
+            f"the logic variable {variable.id} is of the type {excerpt(variable.type)}",
+            "A token needs a text variable (string); the type is fixed when it is made.",
+        )
+
+
+def _rejected(message: str, remedy: str) -> SinkRejected:
+    return SinkRejected(message, step=Step.VARIABLE, remedy=remedy)

@@ -7,8 +7,8 @@ from datetime import timedelta
 from homey_tokend.core.events import RefreshFailed, RefreshRecovered
 from homey_tokend.core.ports import Notification, Transport
 from homey_tokend.sinks.exec import Command, Environ
+from homey_tokend.sinks.logic_variable import TextVariable
 from homey_tokend.sinks.payload import failure_document, json_line
-from homey_tokend.sinks.text_variable import TextVariable
 
 #: What the variable holds while all is well.
 OK_TEXT = "ok"

@@ -87,4 +87,4 @@ def test_the_watchdog_is_fed_thrice_within_its_patience(
     environ: dict[str, str], often: timedelta
 ) -> None:
     """The watchdog shortens the heartbeat if necessary, and only for this process."""
-    assert often == SystemdNotifier(environ).often_enough(BEAT)
+    assert often == SystemdNotifier(environ).interval(BEAT)
