@@ -1,4 +1,4 @@
-"""What the consent page holds: the form's ``_csrf`` and the Homeys it offers. Pure."""
+"""The content of the consent page: the form's ``_csrf`` and the Homeys to choose from."""
 
 import html
 import re
@@ -35,7 +35,7 @@ _TEXTS = {
 
 
 def find_csrf(page: bytes) -> str | None:
-    """Return the value of the hidden ``_csrf`` field, in whatever attribute order.
+    """Return the value of the hidden ``_csrf`` field, in any attribute order.
 
     A ``<meta>`` of that name, comments, scripts and templates are decoys; of several
     fields the first with a value counts. None: the page has no such field
@@ -48,7 +48,7 @@ def find_csrf(page: bytes) -> str | None:
 
 
 def find_offered_homeys(page: bytes) -> tuple[str, ...]:
-    """Return the cloudids that a consent page offers, in its order (``docs/wire.md`` A2)."""
+    """Return the cloudids on a consent page, in its order (``docs/wire.md`` A2)."""
     fields = _fields(page.decode("utf-8", "replace"))
     found = (_HOMEY.fullmatch(attributes.get("value", "")) for _, attributes in fields)
     return tuple(islice(dict.fromkeys(each[1] for each in found if each), _HOMEYS))

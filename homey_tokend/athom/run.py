@@ -12,7 +12,7 @@ OnResponse = Callable[[Request, Response], None]
 
 
 async def run_flow(flow: Flow[T], transport: Transport, on_response: OnResponse | None = None) -> T:
-    """Send what a flow yields, send it the answers, and return its value.
+    """Send the requests that a flow yields, send it the responses, and return its value.
 
     A failure of the transport is thrown into the flow, which may know what to do without
     that answer.

@@ -1,4 +1,4 @@
-"""From the sign-in values, or an OAuth refresh token, to a grant (``docs/wire.md`` A1 to A4)."""
+"""From the credentials, or an OAuth refresh token, to a grant (``docs/wire.md`` A1 to A4)."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[
 
 
 def consent(who: Credentials, at: Endpoints, user: UserToken) -> Flow[Grant]:
-    """Authorise, consent and token: the code is used at once and never repeated (A2 to A4).
+    """Authorise, consent and token: the code is used at once and never sent again (A2 to A4).
 
     Raises:
         SignInExpired: the user token, the form or the code is no longer accepted.
@@ -80,7 +80,7 @@ def consent(who: Credentials, at: Endpoints, user: UserToken) -> Flow[Grant]:
 def offered_homeys(
     who: Credentials, at: Endpoints, user: UserToken
 ) -> Flow[tuple[str, ...] | None]:
-    """Fetch the consent page for the Homeys that it offers; ``who.cloudid`` is not used.
+    """Get the Homeys to choose from on the consent page; ``who.cloudid`` is not used.
 
     Returns:
         Their cloudids; None where nothing is to be picked (``docs/wire.md`` A2).
@@ -93,7 +93,7 @@ def offered_homeys(
 
 
 def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Flow[Grant]:
-    """Get a new grant by the OAuth refresh token (RFC 6749, 6; ``docs/wire.md`` A4).
+    """Get a new grant with the OAuth refresh token (RFC 6749, 6; ``docs/wire.md`` A4).
 
     Returns:
         The grant; where the answer brings no new refresh token, the old one is in it.
@@ -110,7 +110,7 @@ def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Flow[
 
 
 def known_secrets(who: Credentials) -> tuple[Secret, ...]:
-    """Return the secrets among the sign-in values."""
+    """Return the secrets among the credentials."""
     one_time = (who.totp_secret,) if who.totp_secret else ()
     return (who.email, who.password, who.client_secret, *one_time)
 

@@ -1,4 +1,4 @@
-"""Which base URL a Homey is called at, and which may not be used. Pure.
+"""The base URL of a Homey, and which URLs are not allowed.
 
 Credentials and tokens go to the configured endpoints, to an explicit ``url``
 and to the address that ``/user/me`` names, and nowhere else.
@@ -20,7 +20,7 @@ _CLOUDID = re.compile(r"[0-9A-Za-z-]{1,36}")
 
 @dataclass(frozen=True, slots=True)
 class HomeyTarget:
-    """One Homey as the exchange needs it.
+    """A Homey as the exchange needs it.
 
     ``explicit_url`` is the configured one (None: ``auto``), ``remembered_url`` what
     ``/user/me`` named last. ``lifetime`` is assumed where Homey tells no expiry.
@@ -39,7 +39,7 @@ def is_cloudid(text: str) -> bool:
 
 
 def fallback_url(target: HomeyTarget) -> str:
-    """Return the address without asking: explicit, else remembered, else the endpoint."""
+    """Return the address without a request: explicit, else remembered, else the endpoint."""
     if target.explicit_url:
         return target.explicit_url
     if target.remembered_url and usable_url(target.remembered_url, target.endpoints):
@@ -48,7 +48,7 @@ def fallback_url(target: HomeyTarget) -> str:
 
 
 def usable_url(url: str, endpoints: Endpoints) -> str | None:
-    """Return a discovered URL without its last slash, or None where no token may go there.
+    """Return a discovered URL without its last slash, or None if no token may be sent there.
 
     https only; plain http only where ``endpoints.api`` is http on loopback, as
     with a simulator. No userinfo, query or fragment.

@@ -7,7 +7,7 @@ from homey_tokend.athom.answers.homey import parse_session
 from homey_tokend.core.http_types import Flow, Request, Response, Step
 from homey_tokend.core.secret import Secret
 
-#: When is a new bearer asked about again after a 401? (``docs/wire.md``, sorting table)
+#: When is a new bearer asked about again after a 401? (``docs/wire.md``, classification of responses)
 _PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))
 #: What is believed of a session's length: seconds to ten years.
 _LONGEST_LIFE = timedelta(days=3660)
@@ -16,7 +16,7 @@ _LONGEST_LIFE = timedelta(days=3660)
 def verify_bearer(
     url: str, bearer: Secret, *, issued_at: datetime, skew: timedelta | None = None
 ) -> Flow[tuple[bool, datetime | None]]:
-    """Ask the Homey whether it accepts a bearer; a 401 is asked again after 1 s and 3 s.
+    """Ask the Homey whether it accepts a bearer; a 401 is retried after 1 s and 3 s.
 
     Args:
         url: The Homey's base URL.
@@ -53,7 +53,7 @@ def _expiry(
     issued_at: datetime,
     skew: timedelta | None,
 ) -> datetime | None:
-    """Return the expiry by our clock, or None where Homey tells none that can be.
+    """Return the expiry by our clock, or None if the Homey reports no plausible one.
 
     The told length counts from our own instant of issue, which needs no clock but
     ours; the told instant is moved by a known skew. Where both can be had the

@@ -1,4 +1,4 @@
-"""The configuration: the text of a file, or the environment, to a checked, frozen Config."""
+"""The configuration: from the text of a file, or the environment, to a checked, frozen Config."""
 
 from homey_tokend.config.load import load, parse
 from homey_tokend.config.model import Config, DefaultPaths, HomeyConfig

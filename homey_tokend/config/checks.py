@@ -1,4 +1,4 @@
-"""What shows only when several values are seen together: conflicts, and warnings."""
+"""Checks that involve several values: conflicts, and warnings."""
 
 import posixpath
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _ANOTHER = "Choose another path."
 
 
 def conflicts(tree: Tree, defaults: DefaultPaths, file: str) -> Iterator[ConfigFault]:
-    """Find sinks with one target, and paths that would overwrite a file of the daemon.
+    """Find sinks with the same target, and paths that would overwrite a file of the daemon.
 
     Works on what is written, not on the validated document, so that other faults do not
     hide these.
@@ -56,7 +56,7 @@ def conflicts(tree: Tree, defaults: DefaultPaths, file: str) -> Iterator[ConfigF
 
 
 def _targets(sink: SinkConfig, name: str, cloudid: str) -> list[tuple[str, str]]:
-    """All that a sink writes to, each with where it must be alone.
+    """Return all that a sink writes to, each with the scope in which it must be unique.
 
     A file on the machine; a variable in its Homey, by its id; a command for one entry.
     """
@@ -95,12 +95,12 @@ def _secret_files(tree: Tree) -> Iterator[tuple[str, str]]:
 
 
 def _normalized(path: object) -> str:
-    """One spelling of a path; POSIX leaves two slashes at the start alone, Linux does not."""
+    """Normalise a path; POSIX keeps two slashes at the start, Linux does not."""
     return "/" + posixpath.normpath(str(path)).lstrip("/")
 
 
 def warnings(document: ConfigDocument, tree: Tree) -> Iterator[ConfigFault]:
-    """Find what is allowed and most likely not meant.
+    """Find what is valid but most likely not intended.
 
     Args:
         document: The validated file.

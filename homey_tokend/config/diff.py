@@ -1,4 +1,4 @@
-"""What a new configuration changes in a running daemon. Pure."""
+"""The differences of a new configuration for a running daemon."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What pydantic found, as faults: at the place in the text, in our own words."""
+"""The errors of pydantic as configuration errors: with the place in the text, in our words."""
 
 import difflib
 import re
@@ -34,7 +34,7 @@ _Words = tuple[str, str]
 
 
 class _Error(NamedTuple):
-    """An error of pydantic, and what is written in its place."""
+    """An error of pydantic, and the value at its place."""
 
     detail: ErrorDetails
     written: Any
@@ -49,7 +49,7 @@ class _Error(NamedTuple):
 
 
 def validation_faults(error: ValidationError, tree: Tree) -> list[ConfigFault]:
-    """Return the faults of a failed validation: ``MOST`` and one more at most, and no secret."""
+    """Return the errors of a failed validation: at most ``MOST`` and one more, without secrets."""
     details = error.errors(include_url=False, include_input=False)
     return list(islice(filter(None, (_fault(detail, tree) for detail in details)), MOST + 1))
 
@@ -68,7 +68,7 @@ def _fault(detail: ErrorDetails, tree: Tree) -> ConfigFault | None:
 
 
 def _path(loc: KeyPath) -> KeyPath:
-    """``loc`` without the sink's type, which pydantic puts in."""
+    """Return ``loc`` without the sink's type, which pydantic adds."""
     if len(loc) > 4 and loc[2] == "sinks" and loc[4] in _SINKS:
         return (*loc[:4], *loc[5:])
     return loc
@@ -82,7 +82,7 @@ def _filled(words: _Words, error: _Error) -> _Words:
 
 
 def _model(loc: KeyPath) -> type[Section]:
-    """The section at ``loc``."""
+    """Return the section at ``loc``."""
     return next(
         model
         for shape, model in SECTIONS.items()

@@ -1,4 +1,4 @@
-"""The types of the keys: how a scalar is written, and what it becomes.
+"""The types of the keys: how a scalar is written, and the value it becomes.
 
 Numbers, durations, flags and modes are read by grammars of our own: pydantic's would take
 ``1_000``, ``5.0``, ``y`` and ``inf``. All errors have pydantic's types, for which ``faults``
@@ -41,7 +41,7 @@ PATTERNS: dict[str, tuple[Callable[[str], str], str]] = {}
 
 
 def invalid_value(message: str, remedy: str) -> PydanticCustomError:
-    """An error in words of our own for a validator to raise.
+    """An error in our own words, raised by a validator.
 
     Args:
         message: What is wrong, without a full stop.
@@ -51,7 +51,7 @@ def invalid_value(message: str, remedy: str) -> PydanticCustomError:
 
 
 def quoted(text: str) -> str:
-    """A text in quotes where it is short and printable, else only "this value"."""
+    """Return a text in quotes if it is short and printable, else only "this value"."""
     if not text:
         return "an empty value"
     if len(text) <= _MOST_SHOWN and _SHOWABLE.fullmatch(text):
@@ -60,14 +60,14 @@ def quoted(text: str) -> str:
 
 
 def kind(value: object) -> str:
-    """What a value of the wrong shape is, without saying what is in it."""
+    """Describe the type of a value, without its content."""
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) else "a single value"
 
 
 def text(pattern: str, what: str | Callable[[str], str], remedy: str) -> Any:
-    """A field of text in the form ``pattern``, which is one for the JSON Schema, too.
+    """Return a field of text with the form ``pattern``, which is also one for the JSON Schema.
 
     Args:
         pattern: A regular expression with ``^`` and ``$``.
@@ -83,7 +83,7 @@ def text(pattern: str, what: str | Callable[[str], str], remedy: str) -> Any:
 
 
 def scalar(parse: Callable[[str], object], *, written: Any = ...) -> BeforeValidator:
-    """A validator that makes a value of the text of a scalar; values made by code pass.
+    """Return a validator that converts the text of a scalar; values from code pass.
 
     Args:
         parse: Makes the value, or raises an error of pydantic.
@@ -103,7 +103,7 @@ NULLABLE = BeforeValidator(lambda value: None if isinstance(value, Null) else va
 
 
 class _NullAs:
-    """Takes null for a section or a list of which all keys or items are commented out."""
+    """Accept null for a section or a list of which all keys or items are commented out."""
 
     def __init__(self, make: Callable[[], object]) -> None:
         self._make = make
@@ -206,7 +206,7 @@ _PathText = Annotated[
 
 
 def is_absolute(value: str) -> bool:
-    """Whether a text can be the absolute path of a file."""
+    """Return whether a text can be the absolute path of a file."""
     try:
         return bool(re.fullmatch(PATH, value)) and len(value.encode()) <= _LONGEST_PATH
     except UnicodeEncodeError:  # what is no UTF-8 in the environment comes as surrogates
@@ -243,7 +243,7 @@ _LISTEN = rf"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):{_PORT}$"
 
 
 def _url_complaint(value: str) -> str:
-    """What is wrong with a URL, which is not repeated: it may hold a password."""
+    """Return what is wrong with a URL, which is not repeated: it may contain a password."""
     if "@" in value.partition("://")[2].partition("/")[0]:
         return "holds a user name or password"
     if "?" in value or "#" in value:

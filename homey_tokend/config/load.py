@@ -1,4 +1,4 @@
-"""Load the configuration, from a file or from the environment: the only I/O that it needs."""
+"""Load the configuration, from a file or from the environment: the only I/O of this package."""
 
 import codecs
 import re
@@ -72,7 +72,7 @@ def parse(
     environ: Mapping[str, str],
     path: str = "",
 ) -> Config:
-    """Check the text of a configuration file; opens nothing.
+    """Check the text of a configuration file, without I/O.
 
     Args:
         data: The file, whole, or the first ``MOST_BYTES`` + 1 bytes of it.
@@ -147,7 +147,7 @@ def _read_text(path: str) -> str:
 
 
 def _with_mode(config: Config, mode: int) -> Config:
-    """Add a warning where everybody can read a secret that stands in the file itself."""
+    """Add a warning if everybody can read a secret in the file itself."""
     plain = [
         f"homeys.{name}.{key}"
         for name, homey in config.homeys.items()

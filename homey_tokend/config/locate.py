@@ -1,4 +1,4 @@
-"""Find the configuration file, and the machine's folders for socket and state.
+"""Find the configuration file, and the system's directories for socket and state.
 
 Looked for, in this order: what is named explicitly, ``$HOMEY_TOKEND_CONFIG``,
 ``config.yaml`` in ``$CONFIGURATION_DIRECTORY``, ``/etc/homey-tokend`` and
@@ -18,7 +18,7 @@ _NAME = "homey-tokend"
 
 @dataclass(frozen=True, slots=True)
 class SystemPaths:
-    """The file and the folders of a service of the machine."""
+    """The file and the directories of a system service."""
 
     config: Path = Path("/etc") / _NAME / "config.yaml"
     run: Path = Path("/run") / _NAME
@@ -31,7 +31,7 @@ SYSTEM = SystemPaths()
 def find(
     explicit: str | None, environ: Mapping[str, str], system: SystemPaths = SYSTEM
 ) -> Path | None:
-    """Return the configuration file to read, which may be unreadable; None where none is there.
+    """Return the configuration file to read, which may be unreadable; None if there is none.
 
     Args:
         explicit: What the command line names, or None.
@@ -43,14 +43,14 @@ def find(
 
 
 def candidates(environ: Mapping[str, str], system: SystemPaths = SYSTEM) -> tuple[Path, ...]:
-    """Return where a file is looked for that nobody names, in this order."""
+    """Return where the file is searched for without an explicit path, in this order."""
     given = _systemd(environ, "CONFIGURATION_DIRECTORY")
     own = _xdg(environ, "XDG_CONFIG_HOME", ".config") / _NAME / "config.yaml"
     return (*([given / "config.yaml"] if given else []), system.config, own)
 
 
 def default_paths(environ: Mapping[str, str], system: SystemPaths = SYSTEM) -> DefaultPaths:
-    """Return where socket and state are if the configuration does not say.
+    """Return the paths of socket and state if they are not configured.
 
     Args:
         environ: The environment; systemd's variables win, then the system's folders where
@@ -66,7 +66,7 @@ def default_paths(environ: Mapping[str, str], system: SystemPaths = SYSTEM) -> D
 
 
 def exists(path: Path) -> bool:
-    """Return whether something is at ``path``; what cannot be looked at counts as there."""
+    """Return whether ``path`` exists; True if it cannot be inspected."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -77,13 +77,13 @@ def exists(path: Path) -> bool:
 
 
 def _systemd(environ: Mapping[str, str], name: str) -> Path | None:
-    """The first folder of a systemd variable, which lists them with colons (systemd.exec(5))."""
+    """Return the first directory of a systemd variable, which lists them with colons (systemd.exec(5))."""
     first = environ.get(name, "").partition(":")[0]
     return Path(first) if first else None
 
 
 def _xdg(environ: Mapping[str, str], name: str, below: str) -> Path:
-    """A base directory; a relative one is to be ignored (XDG Base Directory Specification)."""
+    """Return a base directory; a relative one is ignored (XDG Base Directory Specification)."""
     given, home = environ.get(name, ""), environ.get("HOME", "")
     if given.startswith("/"):
         return Path(given)

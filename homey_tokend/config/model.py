@@ -1,4 +1,4 @@
-"""The whole configuration: what a file may hold, and what the program works with."""
+"""The whole configuration: the keys of a file, and what the program works with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from homey_tokend.core.http_types import Endpoints
 
 
 class HomeyDocument(Section):
-    """The six values of the guide, how the Homey is reached, and where its token goes."""
+    """The six values of the guide, the address of the Homey, and the sinks of its token."""
 
     email: SecretField = Field(
         description="The account's e-mail address.", examples=["you@example.com"]
@@ -83,7 +83,7 @@ class HomeyDocument(Section):
 
 
 class HomeyConfig(HomeyDocument):
-    """One Homey with the name that scripts use. ``url`` None: found by itself."""
+    """One Homey with the name that scripts use. ``url`` None: discovered."""
 
     name: str
 
@@ -158,7 +158,7 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
 
 @dataclass(frozen=True, slots=True)
 class DefaultPaths:
-    """What depends on the machine: where the socket and the state are by default."""
+    """What depends on the machine: the default paths of socket and state."""
 
     socket: Path = Path("/run/homey-tokend/homey-tokend.sock")
     state: Path = Path("/var/lib/homey-tokend/state.json")
@@ -166,7 +166,7 @@ class DefaultPaths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole configuration: checked, frozen, and nothing of it opened yet.
+    """The whole configuration: checked and frozen; no file in it has been opened yet.
 
     ``homeys`` keeps the order of the file. ``warnings`` are for a person; ``source``
     is the file's path, or "environment".

@@ -1,4 +1,4 @@
-"""The JSON Schema of the configuration file, for editors; made of the same models as the checks.
+"""The JSON Schema of the configuration file, for editors; derived from the models of the checks.
 
 What a schema cannot express, and the checks alone find: duplicate keys; two sinks with one
 target; bounds of a duration or number that is written as text; ``jitter`` against ``at``,
@@ -21,10 +21,10 @@ from homey_tokend.core import timefmt
 
 
 class _AsWritten(GenerateJsonSchema):
-    """Describes values as people write them: ``24h``, not ``P1D``; ``0660``, not 432."""
+    """Describe values as people write them: ``24h``, not ``P1D``; ``0660``, not 432."""
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
-        """Text, which an editor's YAML may well see as a number or a boolean."""
+        """Describe text, which an editor's YAML may well read as a number or a boolean."""
         found = super().str_schema(schema)
         pattern = found.get("pattern", "")
         if re.search(pattern, "1") and re.search(pattern, "true"):
@@ -32,7 +32,7 @@ class _AsWritten(GenerateJsonSchema):
         return found
 
     def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> JsonSchemaValue:
-        """A duration; the bounds of one with a unit cannot be expressed."""
+        """Describe a duration; the bounds of one with a unit cannot be expressed."""
         bounds = {"minimum": schema["ge"].total_seconds(), "maximum": schema["le"].total_seconds()}
         return {
             "anyOf": [
@@ -42,12 +42,12 @@ class _AsWritten(GenerateJsonSchema):
         }
 
     def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
-        """A number; the bounds of one in quotes cannot be expressed."""
+        """Describe a number; the bounds of one in quotes cannot be expressed."""
         text = {"type": "string", "pattern": f"^{timefmt.NUMBER}$"}
         return {"anyOf": [super().float_schema(schema), text]}
 
     def encode_default(self, dft: Any) -> Any:
-        """A default for editors."""
+        """Return a default for editors."""
         if isinstance(dft, timedelta):
             return timefmt.format_duration(dft)
         if isinstance(dft, Path):

@@ -1,4 +1,4 @@
-"""A secret as the configuration names it: plain text, or where to read it. Nothing is opened.
+"""A secret in the configuration: plain text, or where to read it. Nothing is opened.
 
 No message of this module repeats what is written there: ``password: {hunter2}`` is a
 mapping to YAML, and its only key is the password.
@@ -19,7 +19,7 @@ _QUOTE = f"Text that starts with a brace or a bracket needs quotes; else write o
 
 
 class _Source(Section):
-    """Where to read a secret; ``refusal`` is said of a value of the wrong form."""
+    """Where to read a secret; ``refusal`` is the message for an invalid value."""
 
     refusal: ClassVar[tuple[str, str]]
 
@@ -79,7 +79,7 @@ _SOURCES: dict[str, type[_Source]] = {
 
 
 def without_newline(text: str) -> str:
-    """Drop one newline at the end, which editors and ``echo`` leave there."""
+    """Drop one newline at the end, as editors and ``echo`` add it."""
     return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
 
 

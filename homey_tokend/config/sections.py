@@ -1,4 +1,4 @@
-"""The sections beside ``homeys``: each key once, for the checks and for the JSON Schema."""
+"""The sections besides ``homeys``: each key once, for the checks and for the JSON Schema."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where each fresh token is written: the three kinds of ``sinks``."""
+"""Where each new token is written: the three types of ``sinks``."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ def _require_one(schema: dict[str, Any]) -> None:
 
 
 class LogicVariableConfig(Section):
-    """A text variable of Homey's logic: exactly one of name and id names it."""
+    """A text variable of Homey's logic, given by name or by id."""
 
     model_config = ConfigDict(json_schema_extra=_require_one)
 
@@ -111,18 +111,18 @@ class LogicVariableConfig(Section):
 
     @property
     def target(self) -> str:
-        """Which variable it is, safe to log."""
+        """Return which variable it is, safe to log."""
         return f"logic_variable:{self.name if self.id is None else f'id={self.id}'}"
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """All that is written, the variables beside the token's among them."""
+        """Return all that it writes, including the variables besides the token's."""
         beside = (self.expires_variable, self.state_variable)
         return (self.target, *(f"logic_variable:{name}" for name in beside if name is not None))
 
 
 class FileSinkConfig(Section):
-    """A file, replaced whole."""
+    """A file, replaced atomically."""
 
     model_config = ConfigDict(json_schema_extra=_require_type)
 
@@ -144,7 +144,7 @@ class FileSinkConfig(Section):
 
     @property
     def target(self) -> str:
-        """Which file it is, safe to log."""
+        """Return which file it is, safe to log."""
         return f"file:{self.path}"
 
 
@@ -155,7 +155,7 @@ def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class ExecSinkConfig(Section):
-    """A command that is given the token on its standard input, as JSON."""
+    """A command that receives the token as JSON on its standard input."""
 
     model_config = ConfigDict(json_schema_extra=_require_type)
 
@@ -181,7 +181,7 @@ class ExecSinkConfig(Section):
 
     @property
     def target(self) -> str:
-        """Which program it is; its arguments, which may be private, only as a digest."""
+        """Return which program it is; of its arguments, which may be private, only a digest."""
         program, *arguments = self.command
         if not arguments:
             return f"exec:{program}"

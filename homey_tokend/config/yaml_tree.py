@@ -1,4 +1,4 @@
-"""YAML text to plain data that knows where each value stands: the only module with PyYAML.
+"""YAML text to plain data with the place of each value: the only module with PyYAML.
 
 Nodes are composed and never constructed: PyYAML's constructor lets the last of duplicate
 keys win and makes 83 of ``0123``. libyaml reads where PyYAML has it; what it refuses is
@@ -94,7 +94,7 @@ _STARTS = {
 
 
 class _Bounds:
-    """Counts what a loader composes: its resolver is told of each node before and after it."""
+    """Count what a loader composes: its resolver is called before and after each node."""
 
     _nodes = _depth = 0
 
@@ -110,7 +110,7 @@ class _Bounds:
         self._depth -= 1
 
     def stop(self, _: tuple[str, str]) -> None:
-        """Raise; the loader in Python, which reads again, tells the place."""
+        """Raise; the loader in Python, which reads the text again, finds the place."""
         raise yaml.YAMLError
 
 
@@ -149,7 +149,7 @@ def read_yaml(text: str, source: str) -> Tree:
 
 
 def _compose(text: str, source: str) -> tuple[yaml.Node | None, list[Mark]]:
-    """The root node, and the places of all aliases in the order of the text."""
+    """Return the root node, and the places of all aliases in the order of the text."""
     try:
         return _compose_by(_FastLoader, text)
     except yaml.YAMLError:
@@ -197,7 +197,7 @@ def _mark(found: yaml.Event | yaml.Node) -> Mark:
 
 
 class _Aliases:
-    """Counts nodes, aliases as what they stand for; ``check`` raises where they go too far."""
+    """Count nodes, with aliases expanded; ``check`` raises beyond the limit."""
 
     def __init__(self, source: str, marks: Iterable[Mark]) -> None:
         self._source = source
@@ -241,7 +241,7 @@ _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
 
 
 class _Reader:
-    """Makes plain data of nodes within the bounds, and notes places and faults."""
+    """Convert nodes to plain data within the bounds, and record places and errors."""
 
     def __init__(self, text: str, tree: Tree) -> None:
         self.tree = tree
@@ -263,7 +263,7 @@ class _Reader:
         return data
 
     def _entries(self, mapping: yaml.Node, path: KeyPath) -> _Entries:
-        """The entries of a mapping, merge keys merged: what is written in it wins."""
+        """Return the entries of a mapping with merge keys merged; its own entries take precedence."""
         new = self._is_new(mapping, path)
         found: _Entries = {}
         merges: _Entries = {}
@@ -299,7 +299,7 @@ class _Reader:
         return (Null if node.tag == _NULL else str)(whole.replace("\0", ""))
 
     def _is_new(self, node: yaml.Node, path: KeyPath) -> bool:
-        """Whether a node is met for the first time, and no alias of it; its tag is checked then."""
+        """Return whether a node is seen for the first time, not as an alias; check its tag then."""
         new = node not in self._met
         self._met.add(node)
         if new and node.tag not in _KNOWN_TAGS[type(node)]:
@@ -315,7 +315,7 @@ class _Reader:
         return Mark(line, column)
 
     def _at_nothing(self, node: Any) -> str | None:
-        """The character in the place of a plain scalar without text; None for other nodes."""
+        """Return the character in place of a plain scalar without text; None for other nodes."""
         if not isinstance(node, yaml.ScalarNode) or node.value or node.style:
             return None
         index = node.start_mark.index

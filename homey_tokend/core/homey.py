@@ -143,7 +143,7 @@ class HomeyState:
         """An attempt failed; the held token, if any, stays.
 
         A sign-in that is not taken twice in a row at the same step is no
-        accident of time any more (``docs/wire.md``, sorting table: consent 403).
+        accident of time any more (``docs/wire.md``, classification of responses: consent 403).
         """
         before = self.failure.trouble if self.failure else None
         count = before.count + 1 if before else 1

@@ -1,4 +1,4 @@
-"""What is doubtful about the files that hold sign-in values, told without reading one.
+"""Warnings about the files that secrets are read from, without reading them.
 
 ``check`` is often run by another user than the daemon: what that user may not see is
 nothing to warn about; ``check --online``, as the daemon's user, reads them.
@@ -14,14 +14,14 @@ from homey_tokend.core.secret import SECRET_KEYS, SecretSource
 
 
 def warnings(config: Config) -> list[str]:
-    """One line for each doubtful file, with the place that names it and what to do."""
+    """Return one line for each doubtful file, with the key that names it and what to do."""
     return [
         f"{place}: {words}" for path, place in _named(config).items() for words in _doubtful(path)
     ]
 
 
 def _named(config: Config) -> dict[str, str]:
-    """The files, each with the first place that names it."""
+    """Return the files, each with the first key that names it."""
     found: dict[str, str] = {}
     for homey in config.homeys.values():
         for key in SECRET_KEYS:

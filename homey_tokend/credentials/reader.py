@@ -1,4 +1,4 @@
-"""Resolve the sign-in values of one Homey: from files, variables, credentials and commands.
+"""Resolve the credentials of one Homey: from files, variables, systemd and commands.
 
 ``env`` and ``credential`` are read once, at the start: systemd's copy is a snapshot anyway,
 and what changes needs a restart. ``file`` and ``command`` are read at each sign-in, so
@@ -38,7 +38,7 @@ _Content = tuple[bytes, int]
 
 
 class _Unavailable(Exception):
-    """A value cannot be had: message and remedy; the key is for the reader to add."""
+    """A value cannot be read: message and remedy; the reader adds the key."""
 
 
 class SecretReader:
@@ -109,7 +109,7 @@ class SecretReader:
         )
 
     def close(self) -> None:
-        """Let the threads go, without waiting for one that hangs."""
+        """Release the threads, without waiting for one that hangs."""
         self._workers.close()
 
     async def _value(self, key: str, ref: SecretRef) -> Secret:
@@ -120,7 +120,7 @@ class SecretReader:
         return Secret(text)
 
     async def _bytes(self, key: str, ref: SecretRef) -> tuple[str, bytes]:
-        """What is read, in words that are safe to show, and its content."""
+        """Return a description of the source that is safe to show, and its content."""
         match ref.source:
             case SecretSource.PLAIN:
                 return "the text", ref.plain.reveal().encode() if ref.plain is not None else b""
@@ -180,7 +180,7 @@ class SecretReader:
 
 
 def _text(data: bytes, what: str) -> str:
-    """The one line of text that ``data`` must be."""
+    """Return the one line of text that ``data`` must be."""
     if len(data) > MOST_BYTES:
         raise _Unavailable(f"{what} is larger than 64 KiB", _RIGHT_ONE)
     if b"\0" in data:
@@ -205,7 +205,7 @@ def _base32(text: str, what: str) -> str:
 
 
 def _read_file(path: str) -> _Content:
-    """Read a plain file; runs on a thread."""
+    """Read a regular file; runs on a thread."""
     try:
         data, mode = read_bounded(path, MOST_BYTES, plain_only=True)
     except IsADirectoryError:

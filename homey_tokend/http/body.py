@@ -1,4 +1,4 @@
-"""Read an answer's body within bounds, before and after decoding."""
+"""Read a response's body within bounds, before and after decoding."""
 
 import zlib
 
@@ -43,7 +43,7 @@ async def read_body(response: aiohttp.ClientResponse, address: str, *, step: str
 
 
 async def _read(stream: aiohttp.StreamReader) -> tuple[bytes, bool]:
-    """Return what was read, and whether that was all."""
+    """Return what was read, and whether it was all."""
     body = bytearray()
     while len(body) <= MAX_BODY_BYTES:
         part = await stream.read(MAX_BODY_BYTES + 1 - len(body))
@@ -54,7 +54,7 @@ async def _read(stream: aiohttp.StreamReader) -> tuple[bytes, bool]:
 
 
 def _inflate(raw: bytes) -> tuple[bytes | None, bool]:
-    """Return what was decoded, and whether that was all; None for nonsense."""
+    """Return what was decoded, and whether it was all; None for malformed data."""
     if not raw:
         return b"", True
     for wbits in (_GZIP_OR_ZLIB, _RAW):

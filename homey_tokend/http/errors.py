@@ -1,4 +1,4 @@
-"""What aiohttp, the operating system and TLS may raise, in our words.
+"""Map the errors of aiohttp, the operating system and TLS to our words.
 
 Their texts are never used: they hold the whole URL, user token and code
 included. A message has the address (host and port) and the cause. Errors are
@@ -45,7 +45,7 @@ class NoAnswer(Unreachable):
 
 
 def host_and_port(url: str | URL) -> str:
-    """Return host and port of a URL: all of it that may be shown.
+    """Return host and port of a URL, the only parts that may be shown.
 
     >>> host_and_port("https://accounts.example.com/login?user_token=t")
     'accounts.example.com:443'
@@ -61,7 +61,7 @@ def host_and_port(url: str | URL) -> str:
 
 
 def describe_error(error: BaseException, address: str) -> str:
-    """Return what happened, in plain words; the most specific class that is known decides."""
+    """Return what happened, in plain words; the most specific known class decides."""
     for ancestor in type(error).__mro__:
         if words := _WORDS.get(ancestor.__name__):
             return words(error, address)

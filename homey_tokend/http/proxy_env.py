@@ -1,4 +1,4 @@
-"""Which proxy a URL goes through: urllib's rules, read from a given environment."""
+"""The proxy for a URL: urllib's rules, read from a given environment."""
 
 import base64
 import ipaddress
@@ -17,7 +17,7 @@ _LOCAL_SUFFIXES = (".local", ".localhost", ".lan", ".home.arpa", ".homeylocal.co
 
 
 class ProxyUnusable(ValueError):
-    """The environment names a proxy that cannot be spoken to.
+    """The environment names a proxy that cannot be used.
 
     Args:
         variable: The environment variable, as it is usually written.
@@ -50,7 +50,7 @@ class ProxySettings:
         self._by_scheme = _from_environment(environ)
 
     def of(self, url: URL) -> Proxy | None:
-        """Return the proxy that a URL goes through.
+        """Return the proxy for a URL.
 
         None for hosts of the local network, and for plain http: a proxy would read the
         token, and only a simulator is asked so.

@@ -1,4 +1,4 @@
-"""What a ``Request`` is on the wire: its URL, its headers, and where its redirects lead."""
+"""A ``Request`` on the wire: its URL, its headers, and where its redirects lead."""
 
 from urllib.parse import quote, urlencode
 
@@ -36,7 +36,7 @@ def headers_of(request: Request, user_agent: str) -> dict[str, str]:
 
 
 def next_redirect(request: Request, url: URL, response: Response) -> URL | None:
-    """Return where a redirect leads that is to be followed, or None.
+    """Return where a redirect leads if it is to be followed, else None.
 
     Only a GET that allows it, and only within the origin: the redirect to the redirect
     URL carries the code and goes back to whoever sent the request.

@@ -1,4 +1,4 @@
-"""The one way to an aiohttp session, with what aiohttp does by itself switched off.
+"""The only way to an aiohttp session, with aiohttp's own cookies and proxies switched off.
 
 No cookies are kept, nothing is decompressed, and ``trust_env`` stays off: it would read
 ``~/.netrc`` and put Basic credentials on the login.

@@ -1,6 +1,6 @@
 """Logic variables over the Homey web API: four requests, and what their answers mean.
 
-Source: ``docs/wire.md``, section D and the last rows of the sorting table.
+Source: ``docs/wire.md``, section D and the last rows of the classification of responses.
 """
 
 from collections.abc import Sequence

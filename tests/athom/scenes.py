@@ -171,7 +171,7 @@ def shown(error: TokendError) -> str:
 
 
 def table_rows(text: str) -> Sequence[tuple[str, str, str]]:
-    """The rows of the sorting table at the end of ``docs/wire.md``: step, answer, class."""
+    """The rows of the classification of responses at the end of ``docs/wire.md``: step, answer, class."""
     rows: list[tuple[str, str, str]] = []
     step = ""
     for line in text.partition("## Classification of responses")[2].splitlines():

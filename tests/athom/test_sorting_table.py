@@ -1,4 +1,4 @@
-"""The sorting table of docs/wire.md, read from that page and shown row by row."""
+"""The classification of responses of docs/wire.md, read from that page and shown row by row."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass

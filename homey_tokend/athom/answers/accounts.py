@@ -1,4 +1,4 @@
-"""What accounts.athom.com answers: login, authorise, consent (``docs/wire.md`` A1 to A3)."""
+"""Responses of accounts.athom.com: login, authorise, consent (``docs/wire.md`` A1 to A3)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -65,7 +65,7 @@ def _unknown_rejection(response: Response) -> ProtocolChanged:
 
 
 def _known_rejection(response: Response) -> tuple[str, str] | None:
-    """Return what a rejected login says, and the remedy; None where its words are not known."""
+    """Return the message and remedy for a rejected login; None if its text is unknown."""
     text, found = response.body[:4096].lower(), response.json()
     one_time = re.search(rb"(?<![a-z])otp|one.time|two.?factor|2fa", text)
     if not one_time and b"password" in text and b"not correct" in text:
@@ -133,7 +133,7 @@ def _consent_error(
 
 
 def raise_for_consent(step: Step, response: Response, hide: Iterable[Secret]) -> None:
-    """Raise for what is neither a success nor a redirect of the two consent requests.
+    """Raise for a consent response that is neither a success nor a redirect.
 
     Raises:
         SignInExpired: 401, or 403 for the form (csurf).

@@ -1,4 +1,4 @@
-"""What api.athom.com answers: token, delegation, the account (``docs/wire.md`` A4, A5, E)."""
+"""Responses of api.athom.com: token, delegation, the account (``docs/wire.md`` A4, A5, E)."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -26,7 +26,7 @@ _MAX_HOMEYS = 1000
 
 
 def parse_grant(response: Response, hide: Iterable[Secret]) -> Grant:
-    """Return the grant of POST /oauth2/token, for a code and for a refresh token alike.
+    """Return the grant of POST /oauth2/token, for a code or a refresh token.
 
     Raises:
         ClientRejected: ``invalid_client``.

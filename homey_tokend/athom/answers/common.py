@@ -1,4 +1,4 @@
-"""What answers have in common whatever the step: failures, JSON, words, tokens, the clock."""
+"""What the responses of all steps have in common: failures, JSON, texts, tokens, the clock."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _OFFLINE = b"mesh_node_offline"
 
 
 def raise_for_common_failures(step: Step, response: Response) -> None:
-    """Raise for the answers that mean the same at every step.
+    """Raise for responses that mean the same at every step.
 
     Raises:
         HomeyOffline: the cloud cannot reach the Homey (``docs/wire.md`` A6).
@@ -53,7 +53,7 @@ def _is_plain_success(response: Response) -> bool:
 
 
 def parse_json(step: Step, response: Response) -> object:
-    """Return the JSON of an answer, whatever its content type says.
+    """Return the JSON of a response, whatever its content type.
 
     Raises:
         InvalidResponse: HTML, blanks or cut JSON (a captive portal, a broken proxy).
@@ -71,7 +71,7 @@ def parse_json(step: Step, response: Response) -> object:
 
 
 def parse_success_json(step: Step, response: Response, what: str) -> object:
-    """Return the JSON of a 200; ``what`` says what it means that there is none.
+    """Return the JSON of a 200; ``what`` describes it in the error.
 
     Raises:
         InvalidResponse: a 2xx without JSON.
@@ -86,7 +86,7 @@ def parse_success_json(step: Step, response: Response, what: str) -> object:
 def protocol_changed(
     step: Step, response: Response, what: str, try_first: str = ""
 ) -> ProtocolChanged:
-    """Return the error for an answer that no known server gives.
+    """Return the error for a response that no known server sends.
 
     Args:
         step: The step.
@@ -115,7 +115,7 @@ def parse_token(step: Step, response: Response, value: object, what: str, limit:
 
 
 def error_text(response: Response, hide: Iterable[Secret] = ()) -> str:
-    """Return what an answer says of an error: printable, at most 200 characters, no secret.
+    """Return the error text of a response: printable, at most 200 characters, no secret.
 
     Read are ``error`` and ``error_description``, each a text or an object of field to text
     (``docs/wire.md`` A1). Known secrets and everything long and opaque enough to be one are
@@ -129,7 +129,7 @@ def error_text(response: Response, hide: Iterable[Secret] = ()) -> str:
 
 
 def quoted_error(response: Response, hide: Iterable[Secret]) -> str:
-    """Return the same in brackets, to stand behind a sentence of ours."""
+    """Return the same in brackets, to follow a sentence of ours."""
     words = error_text(response, hide)
     return f" (“{words}”)" if words else ""
 
@@ -143,7 +143,7 @@ def _texts(value: object) -> list[str]:
 
 
 def clock_skew(response: Response) -> timedelta | None:
-    """Return the server's clock minus ours, as its Date header tells; None where it does not.
+    """Return the server's clock minus ours, by its Date header; None without one.
 
     The header has whole seconds and was written some time between sending and receiving,
     so it tells an interval. Outside of zero its larger end is taken, which lets a token
@@ -160,7 +160,7 @@ def clock_skew(response: Response) -> timedelta | None:
 
 
 def trusted_clock_skew(response: Response) -> timedelta | None:
-    """Return the skew that may be applied to other answers: a captive portal lies about it.
+    """Return the skew that may be applied to other responses: a captive portal's clock is not trusted.
 
     Only an accepted answer over verified TLS tells it.
     """

@@ -1,4 +1,4 @@
-"""What a Homey answers: login and session (``docs/wire.md`` A6, C)."""
+"""Responses of a Homey: login and session (``docs/wire.md`` A6, C)."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ _BEARER_LIMIT = 4096
 
 
 def parse_homey_login(response: Response) -> Secret | None:
-    """Return the bearer of POST users/login; None where the login is rejected (401, 403).
+    """Return the bearer of POST users/login; None if the login is rejected (401, 403).
 
     Raises:
         ProtocolChanged: no JSON string.
@@ -31,7 +31,7 @@ def parse_homey_login(response: Response) -> Secret | None:
 
 
 def parse_session(response: Response) -> tuple[datetime | None, datetime | None] | None:
-    """Return ``createdAt`` and ``expiresAt`` by the Homey's clock; None at 401.
+    """Return ``createdAt`` and ``expiresAt`` by the Homey's clock; None on 401.
 
     Either may be None: the V3 schema has neither (``docs/wire.md`` C).
 
