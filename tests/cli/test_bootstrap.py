@@ -1,4 +1,4 @@
-"""What every command that runs the flow does at its start and its end."""
+"""Start and end of the commands that run the daemon's code."""
 
 import argparse
 import contextlib
@@ -25,8 +25,8 @@ homeys:
 log = structlog.get_logger()
 
 
-def test_last_words_have_one_time_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe that nobody reads, and a log that was set anew: the end waits once, not each time."""
+def test_the_last_lines_share_one_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stuck pipe and several reloads of the log, the process waits once at its end."""
     file = tmp_path / "config.yaml"
     file.write_text(CONFIG)
     reader, writer = os.pipe()
@@ -37,10 +37,10 @@ def test_last_words_have_one_time_for_all(tmp_path: Path, monkeypatch: pytest.Mo
                 pass
         os.set_blocking(writer, True)
         monkeypatch.setattr(sys, "stderr", stalled)
-        with bootstrap.session(argparse.Namespace(config=str(file))) as begun:
+        with bootstrap.session(argparse.Namespace(config=str(file))) as started:
             for _ in range(4):
                 log.error("said")
-                begun.set_log(LogConfig(format="json"))
+                started.set_log(LogConfig(format="json"))
             log.error("said")
             began = time.monotonic()
         took = time.monotonic() - began

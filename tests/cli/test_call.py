@@ -1,4 +1,4 @@
-"""``homey-tokend call``: what it prints, what it asks, and what it ends with."""
+"""``homey-tokend call``: output, confirmation and exit status."""
 
 import io
 import json
@@ -27,7 +27,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(autouse=True)
 def _no_log_between() -> None:
-    """The daemon of these tests is a thread: its log would stand in the command's output."""
+    """The daemon of these tests is a thread, and would log into the command's output."""
     structlog.configure(processors=[_dropped])
 
 
@@ -55,14 +55,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["homey-tokend", *words])
         capsys.readouterr()
         status = main.main()
-        told = capsys.readouterr()
-        return status, told.out, told.err
+        output = capsys.readouterr()
+        return status, output.out, output.err
 
     return ran
 
 
 class Terminal(io.TextIOWrapper):
-    """A terminal that a person may sit at, with what they type."""
+    """A terminal with what a person types."""
 
     def __init__(self, typed: str = "") -> None:
         super().__init__(io.BytesIO(typed.encode()), encoding="utf-8", write_through=True)
@@ -78,7 +78,7 @@ class Terminal(io.TextIOWrapper):
 
 
 def test_devices(home: Home, run: Run) -> None:
-    """By name, and by method and path: the Homey's JSON as it came."""
+    """By name or by method and path, the Homey's JSON is printed unchanged."""
     by_name = run("call", "devices")
     by_path = run("call", "get", "/api/manager/devices/device", "--homey", "home")
     names = [one["name"] for one in json.loads(by_name[1]).values()]
@@ -94,7 +94,7 @@ def test_devices(home: Home, run: Run) -> None:
     [one.name for one in catalogue.ENDPOINTS if not one.arguments and one.method == "GET"],
 )
 def test_every_list(socket: Path, run: Run, name: str) -> None:
-    """Every call without arguments is answered by a Homey that has it."""
+    """A Homey answers every call without arguments that it has."""
     known = catalogue.find(name)
     assert known is not None
     version = 2 if PRO_2019 in known.homeys else 3
@@ -109,7 +109,7 @@ def test_every_list(socket: Path, run: Run, name: str) -> None:
 
 
 def test_setting_a_capability(home: Home, run: Run) -> None:
-    """A lamp is switched and dimmed; the Homey's echo is printed."""
+    """A lamp is switched and dimmed, and the Homey's answer printed."""
     lamp = home.id_of("Lamp")
     found = [
         run("call", "set-capability", lamp, "onoff", "true"),
@@ -124,7 +124,7 @@ def test_setting_a_capability(home: Home, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "told"),
+    ("words", "status", "message"),
     [
         (("set-capability", "LAMP", "onoff", "on"), exit_codes.USAGE, "400: Invalid value"),
         (("set-capability", "LAMP", "dim", "7"), exit_codes.USAGE, "400: Value out of range"),
@@ -155,13 +155,15 @@ def test_setting_a_capability(home: Home, run: Run) -> None:
         (("POST", "/api/manager/zwave/COMMAND/", "-d", "{}"), exit_codes.USAGE, "Pass --yes."),
     ],
 )
-def test_wrong_calls(home: Home, run: Run, words: tuple[str, ...], status: int, told: str) -> None:
-    """What is wrong is told in plain words, by us or by the Homey, and nothing is printed."""
+def test_wrong_calls(
+    home: Home, run: Run, words: tuple[str, ...], status: int, message: str
+) -> None:
+    """A wrong call is explained on stderr, by us or by the Homey, and stdout stays empty."""
     lamp = home.id_of("Lamp")
     got = run("call", *(lamp if word == "LAMP" else word for word in words))
 
     assert (status, "") == got[:2]
-    assert told in got[2]
+    assert message in got[2]
     assert home.desk.views["home"].token is not None
     assert all(bearer not in got[2] for bearer in _bearers(home))
 
@@ -182,7 +184,7 @@ def test_wrong_calls(home: Home, run: Run, words: tuple[str, ...], status: int, 
     ],
 )
 def test_exit_statuses(home: Home, run: Run, fault: dict[str, object], status: int) -> None:
-    """What a Homey answers decides how the command ends."""
+    """The Homey's answer decides the exit status."""
     home.simulator.add_fault(step="devices", **fault)
     got = run("call", "devices")
 
@@ -191,7 +193,7 @@ def test_exit_statuses(home: Home, run: Run, fault: dict[str, object], status: i
 
 
 def test_no_token_now(home: Home, run: Run) -> None:
-    """Where the daemon has no token the status is 75, as for `token`."""
+    """Without a token the status is 75, as for `token`."""
     (bearer,) = _bearers(home)
     home.desk.views.clear()
     home.desk.views["home"] = home_without_token()
@@ -202,8 +204,8 @@ def test_no_token_now(home: Home, run: Run) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_whose_refusal_it_is(home: Home, run: Run, method: str) -> None:
-    """What the daemon refuses is not put into the Homey's mouth, also where no body says so."""
+def test_an_error_of_the_daemon(home: Home, run: Run, method: str) -> None:
+    """An error of the daemon is not attributed to the Homey, even without a body."""
     got = run("call", method, "/api//x")
 
     assert (exit_codes.USAGE, "", []) == (*got[:2], home.asked)
@@ -211,7 +213,7 @@ def test_whose_refusal_it_is(home: Home, run: Run, method: str) -> None:
 
 
 def test_several_homeys(home: Home, run: Run) -> None:
-    """With several Homeys one must be named."""
+    """With several Homeys, --homey is required."""
     home.desk.views["hut"] = view("hut")
     got = run("call", "devices")
 
@@ -220,7 +222,7 @@ def test_several_homeys(home: Home, run: Run) -> None:
 
 
 def test_no_daemon(socket: Path, run: Run) -> None:
-    """No daemon is 69, with what to do."""
+    """Without a daemon the status is 69, with a hint."""
     assert not socket.exists()
     got = run("call", "devices")
 
@@ -229,7 +231,7 @@ def test_no_daemon(socket: Path, run: Run) -> None:
 
 
 def test_bodies(home: Home, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """-d takes the body itself, a file, or standard input."""
+    """-d takes JSON, a file, or standard input."""
     path = f"/api/manager/logic/variable/{home.id_of('visitors')}"
     (tmp_path / "body").write_text('{"value": 2}')
     stdin = Terminal('{"value": 3}')
@@ -243,7 +245,7 @@ def test_bodies(home: Home, run: Run, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_dangerous(home: Home, run: Run) -> None:
-    """With --yes nobody is asked; the Homey gets it."""
+    """With --yes the call is made without confirmation."""
     got = [run("call", "reboot", "--yes")[0], run("call", "-y", "zwave-heal", "5")[0]]
 
     assert [exit_codes.OK] * 2 == got
@@ -260,10 +262,10 @@ def test_dangerous(home: Home, run: Run) -> None:
         ("", exit_codes.USAGE, 0),
     ],
 )
-def test_asking_first(
+def test_confirmation(
     home: Home, run: Run, monkeypatch: pytest.MonkeyPatch, typed: str, status: int, asked: int
 ) -> None:
-    """On a terminal a person is asked, and only yes is yes."""
+    """On a terminal the person must confirm with yes."""
     shown = Terminal()
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
     monkeypatch.setattr(sys, "stderr", shown)
@@ -274,7 +276,7 @@ def test_asking_first(
 
 
 def test_on_a_terminal(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal a list is a table, a thing is indented, and --json is as it came."""
+    """A terminal shows a list as a table and an object indented; --json prints it unchanged."""
     shown = []
     for words in (("variables",), ("variable", home.id_of("visitors")), ("variables", "--json")):
         terminal = Terminal()
@@ -288,8 +290,8 @@ def test_on_a_terminal(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert shown[2].startswith('{"')
 
 
-def test_what_is_no_json(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes that are no JSON never reach a terminal; elsewhere they are printed as they came."""
+def test_an_answer_that_is_not_json(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that are not JSON are printed unchanged, but not on a terminal."""
     home.simulator.add_fault(step="devices", kind="text", status=200, body="\x1b[2Jno")
     plain = run("call", "devices")
     terminal = Terminal()
@@ -302,7 +304,7 @@ def test_what_is_no_json(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_list(run: Run) -> None:
-    """--list has every name, without a daemon."""
+    """--list prints every name, without a daemon."""
     status, out, _ = run("call", "--list")
 
     assert exit_codes.OK == status
@@ -315,7 +317,7 @@ def test_the_list(run: Run) -> None:
 
 
 def test_an_impostor(socket: Path, run: Run) -> None:
-    """Whatever answers on the socket is told in printable words."""
+    """An error from another server is made printable."""
     body = b'{"error": {"a": "b\\u001b"}}'
     answer = b"HTTP/1.1 400 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     with saying(socket, answer):
@@ -326,7 +328,7 @@ def test_an_impostor(socket: Path, run: Run) -> None:
 
 
 def test_from_python(home: Home) -> None:
-    """The same from Python, with the Homey's status."""
+    """The same call from Python returns the Homey's status."""
     got = client.forward("PUT", "/api/manager/logic/variable/none", b'{"value": 1}', homey="home")
 
     assert isinstance(got, Response)

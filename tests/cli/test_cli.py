@@ -1,4 +1,4 @@
-"""The command line: what it prints, and what it ends with."""
+"""The command line: output and exit status."""
 
 import io
 import json
@@ -42,8 +42,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["homey-tokend", *words])
         capsys.readouterr()
         status = main.main()
-        told = capsys.readouterr()
-        return status, told.out, told.err
+        output = capsys.readouterr()
+        return status, output.out, output.err
 
     return ran
 
@@ -64,7 +64,7 @@ def test_token(desk: FakeDesk, run: Run, words: tuple[str, ...]) -> None:
 
 
 def test_token_as_json(desk: FakeDesk, run: Run) -> None:
-    """With --json the daemon's document is printed."""
+    """--json prints the daemon's document."""
     status, out, _ = run("token", "--json")
 
     assert (status, json.loads(out)["access_token"]) == (exit_codes.OK, CANARY)
@@ -72,7 +72,7 @@ def test_token_as_json(desk: FakeDesk, run: Run) -> None:
 
 
 def test_token_by_argparse(desk: FakeDesk, run: Run) -> None:
-    """What the short way does not understand, argparse does: both ask the same."""
+    """argparse parses what the fast path does not, and asks for the same."""
     status, out, _ = run("token", "--min-ttl", "2d", "--wait", "1", "--", "home")
 
     assert (status, out) == (exit_codes.OK, CANARY + "\n")
@@ -80,7 +80,7 @@ def test_token_by_argparse(desk: FakeDesk, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "understood"),
+    ("words", "expected"),
     [
         ([], {}),
         (["home", "--json"], {"homey": "home", "json": True}),
@@ -96,9 +96,9 @@ def test_token_by_argparse(desk: FakeDesk, run: Run) -> None:
         (["--"], None),
     ],
 )
-def test_the_short_way(words: list[str], understood: dict[str, object] | None) -> None:
-    """Only what is beyond doubt goes the short way."""
-    assert token_command.parse(words) == understood
+def test_the_fast_path(words: list[str], expected: dict[str, object] | None) -> None:
+    """The fast path takes only plain arguments."""
+    assert token_command.parse(words) == expected
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_the_short_way(words: list[str], understood: dict[str, object] | None) -
     ],
 )
 def test_wrong_usage(run: Run, words: tuple[str, ...], hint: str) -> None:
-    """Wrong usage ends with 64 and a hint, and prints nothing on stdout."""
+    """Wrong usage exits with 64 and a hint, and prints nothing on stdout."""
     status, out, err = run(*words)
 
     assert (status, out) == (exit_codes.USAGE, "")
@@ -125,7 +125,7 @@ def test_wrong_usage(run: Run, words: tuple[str, ...], hint: str) -> None:
 
 @pytest.mark.parametrize("words", [("token", "nope"), ("status", "nope"), ("refresh", "nope")])
 def test_unknown_homey(desk: FakeDesk, run: Run, words: tuple[str, ...]) -> None:
-    """An unknown Homey ends with 64 and names the known ones."""
+    """An unknown Homey exits with 64, and the message lists the known ones."""
     status, out, err = run(*words)
 
     assert (status, out) == (exit_codes.USAGE, "")
@@ -133,7 +133,7 @@ def test_unknown_homey(desk: FakeDesk, run: Run, words: tuple[str, ...]) -> None
 
 
 def test_not_reachable(run: Run, tmp_path: Path) -> None:
-    """No daemon is 69, with what to do, for every command that needs it."""
+    """Without a daemon every command that needs it exits with 69 and a hint."""
     words = ("--socket", str(tmp_path / "x"))
     found = [run(command, *words) for command in ("token", "status", "refresh")]
 
@@ -142,19 +142,19 @@ def test_not_reachable(run: Run, tmp_path: Path) -> None:
 
 
 def test_no_token(desk: FakeDesk, run: Run) -> None:
-    """No token is 75 or 77, with the reason and nothing on stdout."""
+    """Without a token the status is 75 or 77, with the reason and nothing on stdout."""
     desk.views["home"] = view()
     later = run("token")
     desk.views["home"] = view(trouble=rejected())
-    never = run("token")
+    denied = run("token")
 
-    assert (later[0], never[0]) == (exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED)
-    assert later[1] == never[1] == ""
-    assert "the account rejects the password\nCorrect it.\n" in never[2]
+    assert (later[0], denied[0]) == (exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED)
+    assert later[1] == denied[1] == ""
+    assert "the account rejects the password\nCorrect it.\n" in denied[2]
 
 
 def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status tells people what is held, until when, what is next, and what went wrong."""
+    """The status shows the token, its expiry, the next step and what failed."""
     monkeypatch.setenv("TZ", "UTC")
     held = token(timedelta(hours=11, minutes=32, seconds=5))
     sinks = (
@@ -213,7 +213,7 @@ def test_status_of_several(desk: FakeDesk, run: Run) -> None:
 
 
 def test_status_as_json(desk: FakeDesk, run: Run) -> None:
-    """With --json the daemon's document is printed, of one Homey or of all."""
+    """--json prints the daemon's document for one Homey or all."""
     everything = json.loads(run("status", "--json")[1])
     one = json.loads(run("status", "home", "--json")[1])
 
@@ -222,7 +222,7 @@ def test_status_as_json(desk: FakeDesk, run: Run) -> None:
 
 
 def test_refresh(desk: FakeDesk, run: Run) -> None:
-    """Without a name all Homeys are refreshed; what came of it is told without a token."""
+    """Without a name all Homeys are refreshed; the output contains no token."""
     desk.views["hut"] = view("hut")
     desk.renewed = {
         "home": view("home", token(generation=8)),
@@ -236,26 +236,26 @@ def test_refresh(desk: FakeDesk, run: Run) -> None:
     assert CANARY not in out
 
 
-def test_refresh_that_is_not_done(desk: FakeDesk, run: Run) -> None:
-    """A refresh under way or too soon is 75, a refused one 77."""
+def test_a_refresh_without_a_new_token(desk: FakeDesk, run: Run) -> None:
+    """A refresh in progress or too soon exits with 75, a rejected one with 77."""
     desk.views["home"] = view("home", token(), refreshing=True)
-    under_way = run("refresh", "home", "--wait", "0")
+    in_progress = run("refresh", "home", "--wait", "0")
     desk.views["home"] = view("home", token(), trouble=rejected())
-    never = run("refresh", "home")
+    denied = run("refresh", "home")
     desk.refreshed = RefreshResult(desk.views["home"], done=False, too_soon=NOW + timedelta(0, 30))
     too_soon = run("refresh")
 
-    assert (under_way[0], never[0], too_soon[0]) == (
+    assert (in_progress[0], denied[0], too_soon[0]) == (
         exit_codes.TRY_LATER,
         exit_codes.ACTION_NEEDED,
         exit_codes.TRY_LATER,
     )
-    assert "still in progress" in under_way[2]
+    assert "still in progress" in in_progress[2]
     assert too_soon[2].endswith("home: home is refreshed again in 30 s at the earliest\n")
 
 
-def test_a_failure_is_told(run: Run, tmp_path: Path) -> None:
-    """A command that fails says what is wrong, what to do, and no traceback."""
+def test_a_failure_is_explained(run: Run, tmp_path: Path) -> None:
+    """A failing command prints the reason and the remedy, but no traceback."""
     file = tmp_path / "config.yaml"
     file.write_text("homeys: {home: {emial: x}}")
     status, out, err = run("once", "-c", str(file))
@@ -269,7 +269,7 @@ def test_a_failure_is_told(run: Run, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["token", "status"])
 def test_interrupted(tmp_path: Path, word: str) -> None:
-    """Ctrl-C ends quietly."""
+    """Ctrl-C exits without a message."""
     path = tmp_path / "d.sock"
     with (
         saying(path, b"", hold=True) as asked,
@@ -282,14 +282,14 @@ def test_interrupted(tmp_path: Path, word: str) -> None:
         while not asked:
             time.sleep(0.01)
         waiting.send_signal(signal.SIGINT)
-        told = waiting.communicate(timeout=40)
+        output = waiting.communicate(timeout=40)
 
-    assert (exit_codes.INTERRUPTED, (b"", b"")) == (waiting.returncode, told)
+    assert (exit_codes.INTERRUPTED, (b"", b"")) == (waiting.returncode, output)
 
 
 @pytest.mark.slow
 def test_closed_output(desk: FakeDesk) -> None:
-    """A token that nobody can receive is a failure."""
+    """A token that cannot be printed is a failure."""
     assert desk.living
     shell = ["/bin/sh", "-c", 'exec "$0" "$@" >&-']
     ended = subprocess.run(  # noqa: S603  our own interpreter
@@ -301,7 +301,7 @@ def test_closed_output(desk: FakeDesk) -> None:
 
 
 def test_odd_locales(monkeypatch: pytest.MonkeyPatch, desk: FakeDesk) -> None:
-    """What the terminal cannot write is escaped, not raised."""
+    """Characters that the locale lacks are escaped."""
     desk.views["home"] = view("home", token(), next_at=NOW, next_reason="Prüfung")
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
@@ -313,7 +313,7 @@ def test_odd_locales(monkeypatch: pytest.MonkeyPatch, desk: FakeDesk) -> None:
 
 
 def process(words: list[str], stdout: int) -> tuple[int, bytes]:
-    """Run a real process with this stdout: its exit status and stderr."""
+    """Run a real process; return its exit status and stderr."""
     ended = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-m", "homey_tokend", *words],
         stdout=stdout,
@@ -326,7 +326,7 @@ def process(words: list[str], stdout: int) -> tuple[int, bytes]:
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["token", "status"])
 def test_real_outputs(desk: FakeDesk, word: str) -> None:
-    """Real processes end with their status and without a traceback, wherever they write."""
+    """Without a readable or writable stdout, a process ends with its status and no traceback."""
     assert desk.living
     reading, writing = os.pipe()
     os.close(reading)
@@ -344,19 +344,19 @@ def test_real_outputs(desk: FakeDesk, word: str) -> None:
 
 
 def test_simulate(run: Run) -> None:
-    """The simulator gets its words as they are."""
+    """The simulator gets its arguments unchanged."""
     assert (
         run("simulate", "--port", "0", "--faults", "/nowhere.yaml")[0] == exit_codes.CONFIGURATION
     )
 
 
 def test_version(run: Run) -> None:
-    """The version is told."""
+    """--version prints the version."""
     assert run("--version")[:2] == (exit_codes.OK, f"homey-tokend {__version__}\n")
 
 
 def test_overview(run: Run) -> None:
-    """The list of commands is static, and each has a line."""
+    """--help lists every command with its line."""
     status, out, _ = run("--help")
 
     assert status == exit_codes.OK
@@ -365,7 +365,7 @@ def test_overview(run: Run) -> None:
 
 @pytest.mark.parametrize("name", parser.COMMANDS)
 def test_help(run: Run, name: str) -> None:
-    """Every command's help ends well and has an example."""
+    """Every command has help with an example."""
     status, out, _ = run(name, "--help")
 
     assert status == exit_codes.OK
@@ -374,16 +374,16 @@ def test_help(run: Run, name: str) -> None:
 
 
 def test_the_page() -> None:
-    """docs/cli.md is what --help says; ``python -m tests.support.cli_page`` writes it anew."""
+    """docs/cli.md is what --help prints; ``python -m tests.support.cli_page`` writes it."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
 def test_health(desk: FakeDesk, run: Run) -> None:
-    """Health ends with 0 while every Homey holds a valid token, and else says whose is lacking."""
+    """Health exits with 0 if every Homey has a valid token, else it names those without."""
     well = run("health")
     desk.views["home"] = view("home", None)
-    ill, _, told = run("health")
+    ill, _, output = run("health")
 
     assert well == (exit_codes.OK, "ready\n", "")
     assert ill == exit_codes.TRY_LATER
-    assert "no valid token is held for home" in told
+    assert "no valid token is held for home" in output

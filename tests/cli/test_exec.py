@@ -1,4 +1,4 @@
-"""``homey-tokend exec``: the command takes our place, with a token in its environment."""
+"""``homey-tokend exec``: a command replaces this process, with a token in its environment."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def done(socket: Path, *words: str) -> tuple[int, str, str]:
 
 @pytest.mark.usefixtures("desk")
 def test_the_environment(socket: Path) -> None:
-    """The command has token, address and end in its environment, beside all that was there."""
+    """Token, address and expiry are added to the environment of the command."""
     code = "import json, os; print(json.dumps(dict(os.environ)))"
     status, out, err = done(socket, "--homey", "home", "--", sys.executable, "-c", code)
     environ = json.loads(out)
@@ -68,13 +68,13 @@ def test_the_environment(socket: Path) -> None:
 
 @pytest.mark.usefixtures("desk")
 def test_arguments(socket: Path) -> None:
-    """Arguments arrive as they are, dashes and all; a plain command needs no dashes before it."""
+    """Arguments are passed unchanged; a command without options needs no -- before it."""
     assert "--homey -- -x\n" == done(socket, "--", "echo", "--homey", "--", "-x")[1]
     assert "a b\n" == done(socket, "echo", "a b")[1]
 
 
 def test_several_homeys(desk: FakeDesk, socket: Path) -> None:
-    """With several Homeys one must be named, and the hint says how; what is named is run with."""
+    """With several Homeys, --homey is required, and the hint says so."""
     desk.views["hut"] = view("hut", token())
     status, out, err = done(socket, "--", "echo", "run")
 
@@ -84,8 +84,8 @@ def test_several_homeys(desk: FakeDesk, socket: Path) -> None:
     assert (exit_codes.OK, "run\n") == done(socket, "--homey", "hut", "--", "echo", "run")[:2]
 
 
-def test_wishes(desk: FakeDesk, socket: Path) -> None:
-    """Wishes for the token are passed on."""
+def test_token_options(desk: FakeDesk, socket: Path) -> None:
+    """--min-ttl and --wait reach the daemon."""
     status, _, _ = done(socket, "--min-ttl", "25h", "--wait", "1", "--", "true")
 
     assert exit_codes.OK == status
@@ -97,14 +97,14 @@ def test_wishes(desk: FakeDesk, socket: Path) -> None:
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("number", [0, 1, 7, 255])
 def test_exit_status(socket: Path, number: int) -> None:
-    """The command's exit status is ours."""
+    """The exit status is that of the command."""
     assert number == done(socket, "--", "sh", "-c", f"exit {number}")[0]
 
 
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
 def test_signals(socket: Path, number: signal.Signals) -> None:
-    """A signal reaches the command, which ends of it; none is left ignored or blocked."""
+    """A signal ends the command; none is left ignored or blocked."""
     process = begun(socket, "--", "sh", "-c", "echo ready; exec sleep 30")
     assert process.stdout is not None
     ready = process.stdout.readline()
@@ -117,7 +117,7 @@ def test_signals(socket: Path, number: signal.Signals) -> None:
 
 @pytest.mark.usefixtures("desk")
 def test_no_such_command(socket: Path) -> None:
-    """What is not there ends with 127, by name or by path, as in a shell."""
+    """A missing command exits with 127, by name or by path, as in a shell."""
     for name in ("no-such-command-here", "/nowhere/at/all"):
         status, out, err = done(socket, "--", name)
 
@@ -126,8 +126,8 @@ def test_no_such_command(socket: Path) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_what_cannot_be_executed(socket: Path) -> None:
-    """What is there and cannot be executed ends with 126, and the words say why."""
+def test_a_command_that_cannot_be_executed(socket: Path) -> None:
+    """A command that cannot be executed exits with 126, and the message says why."""
     place = socket.parent / "script"
     place.write_text("echo hello\n")
     plain = done(socket, "--", str(place))
@@ -143,7 +143,7 @@ def test_what_cannot_be_executed(socket: Path) -> None:
 
 @pytest.mark.usefixtures("desk")
 def test_no_interpreter(socket: Path) -> None:
-    """A script whose interpreter is missing is not called missing itself."""
+    """A script whose interpreter is missing is not reported as missing itself."""
     place = socket.parent / "script"
     place.write_text("#!/nowhere/interpreter\n")
     place.chmod(0o755)
@@ -154,7 +154,7 @@ def test_no_interpreter(socket: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ((), "a command is required"),
         (("--",), "a command is required"),
@@ -163,17 +163,17 @@ def test_no_interpreter(socket: Path) -> None:
         (("--homey",), "expected one argument"),
     ],
 )
-def test_wrong_usage(socket: Path, words: tuple[str, ...], told: str) -> None:
-    """Wrong usage ends with 64, before the daemon is asked, and says what is right."""
+def test_wrong_usage(socket: Path, words: tuple[str, ...], message: str) -> None:
+    """Wrong usage exits with 64 and the right usage, before the daemon is asked."""
     status, out, err = done(socket, *words)
 
     assert (exit_codes.USAGE, "") == (status, out)
-    assert told in err
+    assert message in err
     assert "homey-tokend exec" in err
 
 
 def test_without_a_token(desk: FakeDesk, socket: Path) -> None:
-    """Without a token the command is not run: unknown Homey, none now, refused."""
+    """Without a token the command does not run: unknown Homey, none now, rejected."""
     unknown = done(socket, "--homey", "nope", "--", "echo", "ran")
     desk.views["home"] = view()
     later = done(socket, "--", "echo", "ran")
@@ -189,7 +189,7 @@ def test_without_a_token(desk: FakeDesk, socket: Path) -> None:
 
 
 def test_no_daemon(socket: Path) -> None:
-    """Where no daemon runs the command is not run, and the path tried is told."""
+    """Without a daemon the command does not run, and the message has the path tried."""
     status, out, err = done(socket, "--", "echo", "ran")
 
     assert (exit_codes.UNREACHABLE, "") == (status, out)
@@ -205,7 +205,7 @@ def test_no_daemon(socket: Path) -> None:
     ],
 )
 def test_an_impostor(socket: Path, body: bytes) -> None:
-    """What is not a token document runs nothing."""
+    """An answer that is not a token document runs nothing."""
     with saying(socket, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body):
         status, out, err = done(socket, "--", "echo", "ran")
 
@@ -214,8 +214,8 @@ def test_an_impostor(socket: Path, body: bytes) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_the_token_is_not_told(socket: Path) -> None:
-    """No message shows the token, whatever fails after it is had."""
+def test_no_message_shows_the_token(socket: Path) -> None:
+    """No message shows the token, whatever fails later."""
     said = [done(socket, "--", name)[2] for name in ("/nowhere", str(socket.parent), "/dev/null")]
 
     assert all(said)

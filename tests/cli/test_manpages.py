@@ -1,4 +1,4 @@
-"""The manual pages say what --help and the configuration say."""
+"""The manual pages agree with --help and the configuration."""
 
 import re
 import shutil
@@ -13,13 +13,13 @@ from tests.support.man_pages import FOLDER, pages
 
 @pytest.mark.parametrize("name", ["homey-tokend.1", "homey-tokend.yaml.5"])
 def test_the_pages_are_as_generated(name: str) -> None:
-    """Written anew they would be the same: else run python -m tests.support.man_pages."""
+    """They are up to date; otherwise run python -m tests.support.man_pages."""
     assert pages()[name] == (FOLDER / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("columns", ["20", "400"])
 def test_the_terminal_changes_nothing(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Help and pages are alike on a narrow and on a wide terminal."""
+    """Help and pages do not depend on the width of the terminal."""
     monkeypatch.setenv("COLUMNS", "88")
     before = pages(), parser.command_parser("token").format_help()
     monkeypatch.setenv("COLUMNS", columns)
@@ -28,7 +28,7 @@ def test_the_terminal_changes_nothing(columns: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_nothing_is_left_out() -> None:
-    """Each command, each option, each section and each key has its place."""
+    """They contain each command, option, section and key."""
     made = pages()
     first = made["homey-tokend.1"].replace("\\-", "-")
     fifth = made["homey-tokend.yaml.5"].replace("\\-", "-")

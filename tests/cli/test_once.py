@@ -1,4 +1,4 @@
-"""One round without a daemon: what is due is refreshed, the sinks are written, the status tells."""
+"""``homey-tokend once``: one round without a daemon, and its exit status."""
 
 import asyncio
 import socket
@@ -37,17 +37,17 @@ async def household(tmp_path: Path) -> AsyncIterator[Household]:
 async def round_of(
     household: Household, document: Json | None = None, *, force: bool = False, **limits: timedelta
 ) -> int:
-    """Do one round as the command does it; its exit status."""
+    """Do one round as the command does, and return its exit status."""
     return await run_once(household.furnish(document), force=force, **limits)
 
 
 def variable_requests(household: Household) -> list[str]:
-    """The methods of the requests about variables."""
+    """Return the methods of the requests for variables."""
     return [one.method for one in household.simulator.seen("variable")]
 
 
 async def test_the_first_round_gets_a_token_and_writes_the_sinks(household: Household) -> None:
-    """From nothing: one sign-in, the variable written, status 0."""
+    """Without a state: one sign-in, the variable written, status 0."""
     status = await round_of(household, household.document(BY_NAME))
 
     assert exit_codes.OK == status
@@ -56,7 +56,7 @@ async def test_the_first_round_gets_a_token_and_writes_the_sinks(household: Hous
 
 
 async def test_what_is_not_due_is_left_alone(household: Household) -> None:
-    """Called every hour it signs in every twelve: the state file tells what is held."""
+    """An hourly round signs in every twelve hours, because the state file holds the token."""
     for _ in range(24):
         assert exit_codes.OK == await round_of(household, household.document(BY_NAME))
         household.skip(HOUR)
@@ -69,7 +69,7 @@ async def test_what_is_not_due_is_left_alone(household: Household) -> None:
 
 
 async def test_a_file_that_is_gone_is_written_again(household: Household) -> None:
-    """/run is empty after a reboot: the next round puts the token that is held back there."""
+    """/run is empty after a reboot: the next round writes the current token there."""
     path = household.folder / "home.token"
     document = household.document({"type": "file", "path": str(path)})
     assert exit_codes.OK == await round_of(household, document)
@@ -83,7 +83,7 @@ async def test_a_file_that_is_gone_is_written_again(household: Household) -> Non
 async def test_a_sink_that_lacks_the_token_is_written_in_the_next_round(
     household: Household,
 ) -> None:
-    """A failed write is made up for without a sign-in."""
+    """A failed write is repeated without a sign-in."""
     household.simulator.add_fault(step="variable", kind="status", status=503)
     assert exit_codes.TRY_LATER == await round_of(household, household.document(BY_NAME))
 
@@ -96,7 +96,7 @@ async def test_a_sink_that_lacks_the_token_is_written_in_the_next_round(
 
 
 async def test_force_refreshes_what_is_not_due(household: Household) -> None:
-    """--force: a new token, though the old one is good for long."""
+    """--force gets a new token, although the old one is valid for long."""
     await round_of(household)
     household.skip(HOUR)
     status = await round_of(household, force=True)
@@ -106,7 +106,7 @@ async def test_force_refreshes_what_is_not_due(household: Household) -> None:
 
 
 async def test_force_does_not_refresh_twice(household: Household) -> None:
-    """What was due and is refreshed in this round is not forced again, nor complained about."""
+    """What was due and is refreshed in this round is not forced again."""
     with capture_logs() as logs:
         status = await round_of(household, force=True)
 
@@ -116,7 +116,7 @@ async def test_force_does_not_refresh_twice(household: Household) -> None:
 
 
 async def test_force_obeys_the_spacing(household: Household) -> None:
-    """Within a minute of the last refresh: told when, and nothing is sent."""
+    """Within a minute of the last refresh the log says when, and nothing is sent."""
     await round_of(household)
     household.skip(timedelta(seconds=30))
     with capture_logs() as logs:
@@ -128,7 +128,7 @@ async def test_force_obeys_the_spacing(household: Household) -> None:
 
 
 async def test_force_after_a_refusal_is_allowed_twice_a_day(household: Household) -> None:
-    """As a person's refresh: two forced tries, then none, and the ladder for the rest."""
+    """As for a manual refresh: two forced tries, then the ladder."""
     household.set_password("not the password")
     statuses = [await round_of(household)]
     for _ in range(3):
@@ -139,8 +139,8 @@ async def test_force_after_a_refusal_is_allowed_twice_a_day(household: Household
     assert household.sign_ins() == 3
 
 
-async def test_a_refusal_is_told_though_something_else_failed_later(household: Household) -> None:
-    """Refused, then a try that met a cloud in trouble: a person is needed all the same."""
+async def test_a_rejection_outlasts_a_later_failure(household: Household) -> None:
+    """After a rejection, a later failure of the cloud does not hide that a person is needed."""
     document = household.document(retry={"first": "1h", "max": "1h"})
     household.set_password("not the password")
     await round_of(household, document)
@@ -153,7 +153,7 @@ async def test_a_refusal_is_told_though_something_else_failed_later(household: H
 
 
 async def test_rounds_obey_the_ladder_of_a_refusal(household: Household) -> None:
-    """Called every hour by an eager timer: a wrong password goes out four times a day."""
+    """In hourly rounds a wrong password is sent four times a day."""
     household.set_password("not the password")
     for _ in range(24):
         assert exit_codes.ACTION_NEEDED == await round_of(household)
@@ -175,7 +175,7 @@ FAILURES: dict[str, tuple[int, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_each_failure_has_its_exit_status(household: Household, name: str) -> None:
-    """The status tells a script whether to wait or to call a person."""
+    """The status says whether to wait or to call a person."""
     status, fault = FAILURES[name]
     household.simulator.add_fault(**fault)
 
@@ -185,7 +185,7 @@ async def test_each_failure_has_its_exit_status(household: Household, name: str)
 async def test_values_that_cannot_be_read_are_a_fault_of_the_configuration(
     household: Household,
 ) -> None:
-    """The password file is missing: 78, and nothing was sent."""
+    """With a missing password file the status is 78, and nothing is sent."""
     document = household.document()
     document["homeys"]["home"]["password"] = {"file": str(household.folder / "absent")}
 
@@ -194,7 +194,7 @@ async def test_values_that_cannot_be_read_are_a_fault_of_the_configuration(
 
 
 async def test_a_spent_budget_is_for_later(household: Household) -> None:
-    """Rounds whose login is throttled: fewer and fewer passwords are sent, status 75."""
+    """While the login is throttled, fewer and fewer passwords are sent; the status is 75."""
     household.simulator.add_fault(step="login", kind="too_many_requests")
     for _ in range(14):
         assert exit_codes.TRY_LATER == await round_of(household)
@@ -204,7 +204,7 @@ async def test_a_spent_budget_is_for_later(household: Household) -> None:
 
 
 async def test_of_several_homeys_the_worst_counts(tmp_path: Path) -> None:
-    """One Homey well, one not covered by the consent: 77, and the first has its token."""
+    """If the consent does not cover one Homey, the status is 77, and the other gets its token."""
     async with inhabited(tmp_path, Switches(covers="chosen"), homeys=2) as household:
         household.simulator.add_fault(step="homey_login", kind="json", status=403, body={}, homey=2)
         status = await round_of(household, household.document(BY_NAME))
@@ -214,20 +214,20 @@ async def test_of_several_homeys_the_worst_counts(tmp_path: Path) -> None:
 
 
 async def test_a_daemon_that_runs_is_left_alone(household: Household) -> None:
-    """It holds the lock: told to ask it instead, and nothing is sent."""
+    """While a daemon holds the lock, the hint is to use it, and nothing is sent."""
     lock = InstanceLock(household.folder / "state.json.lock")
     await asyncio.to_thread(lock.acquire)
-    with pytest.raises(AlreadyRunning) as told:
+    with pytest.raises(AlreadyRunning) as raised:
         await round_of(household)
     lock.release()
 
-    assert told.value.remedy == "Use it instead: homey-tokend refresh"
+    assert raised.value.remedy == "Use it instead: homey-tokend refresh"
     assert household.simulator.steps() == []
     assert exit_codes.OK == await round_of(household)
 
 
 async def test_a_daemon_without_a_state_is_known_by_its_socket(household: Household) -> None:
-    """state.path null has no lock: whoever answers on the socket is the daemon."""
+    """With state.path null there is no lock, and the socket shows the daemon."""
     document = household.document()
     document["state"]["path"] = None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
@@ -240,7 +240,7 @@ async def test_a_daemon_without_a_state_is_known_by_its_socket(household: Househ
 
 
 async def test_a_lock_that_cannot_be_made_is_told(household: Household) -> None:
-    """A folder in the lock's place: StateUnusable, for the command to end with 73."""
+    """A folder in place of the lock raises StateUnusable, hence status 73."""
     (household.folder / "state.json.lock").mkdir()
 
     with pytest.raises(StateUnusable):
@@ -248,7 +248,7 @@ async def test_a_lock_that_cannot_be_made_is_told(household: Household) -> None:
 
 
 async def test_a_round_has_an_end(household: Household) -> None:
-    """A sink hangs for ever: after its time the round ends with 75, the token is kept."""
+    """If a sink hangs, the round ends with 75 at its limit, and the token is kept."""
     assert exit_codes.OK == await round_of(household)
     household.sinks["stuck"] = stuck = FakeSink("stuck")
     stuck.free.clear()
@@ -262,7 +262,7 @@ async def test_a_round_has_an_end(household: Household) -> None:
 
 
 async def test_a_bug_ends_the_round_at_once(household: Household) -> None:
-    """A keeper that dies of a bug is not waited for: the bug is what is told."""
+    """A bug in a keeper is raised at once."""
     household.store = store = FakeStore()
     store.bug = RuntimeError("a bug")
 
@@ -271,7 +271,7 @@ async def test_a_bug_ends_the_round_at_once(household: Household) -> None:
 
 
 async def test_a_round_leaves_no_task_behind(household: Household) -> None:
-    """When it is done, it is done."""
+    """Nothing runs after the round."""
     before = len(asyncio.all_tasks())
     await round_of(household, household.document(BY_NAME), force=True)
     await household.until(lambda: len(asyncio.all_tasks()) <= before)

@@ -1,4 +1,4 @@
-"""``check --online``: every step named and timed, what to do about the one that fails; no token kept."""
+"""``check --online``: each step with its duration, failures with their remedy, and no token kept."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ async def household(tmp_path: Path) -> AsyncIterator[Household]:
 
 
 async def checked(household: Household, document: Json | None = None) -> tuple[int, list[str]]:
-    """Rehearse as the command does: the exit status, and the lines that a person reads."""
+    """Check as the command does; return the exit status and the printed lines."""
     lines: list[str] = []
     printer = StepPrinter(lines.append)
     household.heard = printer.on_response
@@ -52,27 +52,27 @@ async def checked(household: Household, document: Json | None = None) -> tuple[i
 
 
 def account_of(household: Household) -> Any:
-    """The account as the state file has it."""
+    """Return the account in the state file."""
     (account,) = json.loads(household.state.read_text())["accounts"].values()
     return account
 
 
 async def test_each_step_is_named_and_timed(household: Household) -> None:
-    """One line a step in the order of the flow, then how long the token is good, and where."""
+    """One line for each step in order, then the token's lifetime and address."""
     status, lines = await checked(household, household.document(BY_NAME))
 
     assert exit_codes.OK == status
     assert lines[0] == "home:"
-    told = [line.split() for line in lines[1 : 1 + len(STEPS)]]
-    assert STEPS == [words[0] for words in told]
-    assert all(re.fullmatch(r"[0-9]{3}, [0-9]+ ms", " ".join(words[1:])) for words in told)
+    steps = [line.split() for line in lines[1 : 1 + len(STEPS)]]
+    assert STEPS == [words[0] for words in steps]
+    assert all(re.fullmatch(r"[0-9]{3}, [0-9]+ ms", " ".join(words[1:])) for words in steps)
     assert "valid for 1 day, 0:00:00 (reported by the Homey)" in lines[9]
     assert household.simulator.base_url in lines[9]
     assert "accesstoken: is there, a text variable" in lines[10]
 
 
 async def test_no_token_is_kept_or_written(household: Household) -> None:
-    """Neither in the state file nor in a sink, and none is printed; the password is counted."""
+    """Neither the state file nor a sink nor the output has it; the password is counted."""
     _, lines = await checked(household, household.document(BY_NAME))
     homey = household.simulator.state.homeys[household.simulator.cloudids[0]]
     (bearer,) = homey.sessions
@@ -86,7 +86,7 @@ async def test_no_token_is_kept_or_written(household: Household) -> None:
 
 
 async def test_the_held_token_is_left_alone(household: Household) -> None:
-    """A rehearsal between two runs of the daemon: the same token is served after it."""
+    """A check between two runs of the daemon does not change the token."""
     await household.start()
     token = household.token()
     await household.stop()
@@ -100,7 +100,7 @@ async def test_the_held_token_is_left_alone(household: Household) -> None:
 
 
 async def test_a_life_that_is_not_told_is_said_to_be_assumed(tmp_path: Path) -> None:
-    """Homeys of 2023 tell no end of the session."""
+    """Homeys of 2023 do not report the end of the session."""
     async with inhabited(tmp_path, Switches(expires_at=False)) as household:
         _, lines = await checked(household)
 
@@ -143,7 +143,7 @@ FAILURES: dict[str, tuple[int, str, dict[str, Any]]] = {
 async def test_the_step_that_fails_is_named_with_its_remedy(
     household: Household, name: str
 ) -> None:
-    """FAILED at the step, what to do in the next line where that is known, and the status."""
+    """The step is marked FAILED, the remedy follows, and the status fits."""
     expected, step, fault = FAILURES[name]
     household.simulator.add_fault(**fault)
     status, lines = await checked(household, household.document(BY_NAME))
@@ -157,7 +157,7 @@ async def test_the_step_that_fails_is_named_with_its_remedy(
 
 
 async def test_an_address_that_is_not_found_out_is_noted(household: Household) -> None:
-    """/user/me fails: the way goes on, and a note tells why the address is the endpoint's."""
+    """If /user/me fails, a note explains why the address is the endpoint's."""
     household.simulator.add_fault(step="user", kind="status", status=503)
     status, lines = await checked(household)
 
@@ -166,7 +166,7 @@ async def test_an_address_that_is_not_found_out_is_noted(household: Household) -
 
 
 async def test_values_that_cannot_be_read_are_named(household: Household) -> None:
-    """A missing password file: 78, the path, and nothing sent."""
+    """With a missing password file the status is 78, the path is printed, and nothing is sent."""
     document = household.document()
     document["homeys"]["home"]["password"] = {"file": str(household.folder / "absent")}
     status, lines = await checked(household, document)
@@ -177,7 +177,7 @@ async def test_values_that_cannot_be_read_are_named(household: Household) -> Non
 
 
 async def test_a_wrong_password_is_remembered(household: Household) -> None:
-    """A rehearsal that was refused counts for the daemon too: it does not try at its start."""
+    """A rejected check counts for the daemon, which does not try at its start."""
     household.set_password("not the password")
     status, lines = await checked(household)
     assert exit_codes.ACTION_NEEDED == status
@@ -190,7 +190,7 @@ async def test_a_wrong_password_is_remembered(household: Household) -> None:
 
 
 async def test_a_rejected_account_is_tried_twice_a_day(household: Household) -> None:
-    """Checking again and again does not hammer the account: the third time it has to wait."""
+    """After two manual tries the next check has to wait."""
     household.set_password("not the password")
     lines: list[str] = []
     statuses = []
@@ -209,7 +209,7 @@ async def test_a_rejected_account_is_tried_twice_a_day(household: Household) -> 
 
 
 async def test_passwords_are_counted_against_the_budget(household: Household) -> None:
-    """Twelve within half a day, then it waits, and prints until when."""
+    """After twelve within half a day it waits, and prints until when."""
     lines: list[str] = []
     statuses = []
     for _ in range(13):
@@ -222,7 +222,7 @@ async def test_passwords_are_counted_against_the_budget(household: Household) ->
 
 
 async def test_a_one_time_code_is_not_sent_twice(tmp_path: Path) -> None:
-    """Rehearsed twice within one step: the second waits for the next code, and says so."""
+    """A second check within 30 seconds has to wait for the next code."""
     async with inhabited(tmp_path, totp_secret=TOTP_SECRET) as household:
         document = household.document()
         document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
@@ -234,8 +234,8 @@ async def test_a_one_time_code_is_not_sent_twice(tmp_path: Path) -> None:
         assert "one-time code" in lines[-1]
 
 
-async def test_several_homeys_are_rehearsed_one_after_another(tmp_path: Path) -> None:
-    """Each under its name; the worst status counts."""
+async def test_several_homeys_are_checked_one_after_another(tmp_path: Path) -> None:
+    """Each Homey is printed under its name; the worst status counts."""
     async with inhabited(tmp_path, homeys=2) as household:
         household.simulator.unplug(household.simulator.cloudids[1])
         status, lines = await checked(household)
@@ -245,7 +245,7 @@ async def test_several_homeys_are_rehearsed_one_after_another(tmp_path: Path) ->
 
 
 async def test_sinks_that_are_no_variables_are_not_touched(household: Household) -> None:
-    """A file sink's file is not made: nothing is written anywhere."""
+    """The file of a file sink is not created."""
     path = household.folder / "token"
     status, _ = await checked(household, household.document({"type": "file", "path": str(path)}))
 
@@ -254,7 +254,7 @@ async def test_sinks_that_are_no_variables_are_not_touched(household: Household)
 
 
 async def test_a_variable_that_would_be_created_is_announced(household: Household) -> None:
-    """create: true, and it is not there: said, not done."""
+    """With create: true a missing variable is announced, but not created."""
     sink = {"type": "logic_variable", "name": "fresh", "create": True}
     status, lines = await checked(household, household.document(sink))
 
@@ -265,7 +265,7 @@ async def test_a_variable_that_would_be_created_is_announced(household: Househol
 
 
 async def test_a_running_daemon_owns_the_budget(household: Household) -> None:
-    """The lock is held: AlreadyRunning, and nothing is sent."""
+    """If the lock is held, AlreadyRunning is raised and nothing sent."""
     lock = InstanceLock(household.folder / "state.json.lock")
     await asyncio.to_thread(lock.acquire)
     with pytest.raises(AlreadyRunning):
@@ -276,7 +276,7 @@ async def test_a_running_daemon_owns_the_budget(household: Household) -> None:
 
 
 async def test_without_a_state_there_is_no_lock(household: Household) -> None:
-    """state.path null: rehearsed all the same."""
+    """With state.path null the check runs without a lock."""
     document = household.document()
     document["state"]["path"] = None
 
@@ -285,7 +285,7 @@ async def test_without_a_state_there_is_no_lock(household: Household) -> None:
 
 
 async def test_a_rotated_refresh_token_is_handed_on(tmp_path: Path) -> None:
-    """With method refresh_token the rehearsal spends one, and keeps what it got for it."""
+    """With method refresh_token the check uses one up, and keeps the new one."""
     async with inhabited(tmp_path, Switches(rotation="replace")) as household:
         document = household.document(method="refresh_token")
         await household.start(document)

@@ -1,4 +1,4 @@
-"""Where the first configuration goes, and that it is written whole or not at all."""
+"""Where the first configuration goes; all of it is written, or nothing."""
 
 import grp
 import os
@@ -19,12 +19,12 @@ SECRETS = {"password": "pw", "client_secret": "cs"}
 
 @pytest.fixture
 def system(tmp_path: Path) -> Path:
-    """The machine's own folder, somewhere else."""
+    """The machine's folder, below a temporary one."""
     return tmp_path / "etc"
 
 
 def destination_of(tmp_path: Path, system: Path) -> Destination:
-    """Where a first configuration belongs that nobody names."""
+    """Find the destination without --config."""
     return destination.find_destination(
         None, environ(tmp_path), SystemPaths(config=system / "config.yaml")
     )
@@ -39,18 +39,18 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def test_as_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line counts before the environment; a relative path becomes an absolute one."""
+    """The command line precedes the environment; a relative path becomes absolute."""
     monkeypatch.chdir(tmp_path)
-    told = {"HOMEY_TOKEND_CONFIG": "/elsewhere/b.yaml"}
+    environment = {"HOMEY_TOKEND_CONFIG": "/elsewhere/b.yaml"}
 
-    assert destination.find_destination("a.yaml", told) == Destination(
+    assert destination.find_destination("a.yaml", environment) == Destination(
         tmp_path / "a.yaml", tmp_path, unit=False
     )
-    assert Path("/elsewhere/b.yaml") == destination.find_destination(None, told).config
+    assert Path("/elsewhere/b.yaml") == destination.find_destination(None, environment).config
 
 
 def test_for_one_person(tmp_path: Path, system: Path) -> None:
-    """Where the machine's folder is not there, the person's own is made."""
+    """Without the machine's folder, the user's own is created."""
     place = destination_of(tmp_path, system)
     place.require_free()
     written = place.write("text", SECRETS)
@@ -64,7 +64,7 @@ def test_for_one_person(tmp_path: Path, system: Path) -> None:
 
 
 def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a folder of credentials the secrets go there, and the unit's group may read the rest."""
+    """With a folder of credentials the secrets go there, and the unit's group can read the file."""
     group = grp.struct_group(("homey-tokend", "x", os.getgid(), []))
     monkeypatch.setattr(grp, "getgrnam", {"homey-tokend": group}.__getitem__)
     (system / "credentials").mkdir(parents=True)
@@ -84,7 +84,7 @@ def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_one_that_would_be_read(tmp_path: Path, system: Path) -> None:
-    """A configuration in any of the places is not shadowed by a second one."""
+    """An existing configuration is not shadowed by a second one."""
     system.mkdir()
     (system / "config.yaml").symlink_to(tmp_path / "nowhere")
     with pytest.raises(ClientError, match="already exists") as caught:
@@ -95,7 +95,7 @@ def test_one_that_would_be_read(tmp_path: Path, system: Path) -> None:
 
 @pytest.mark.parametrize("parent", ["file/x", "file"])
 def test_no_folder(tmp_path: Path, parent: str) -> None:
-    """A file where a folder is needed is told before anything is asked."""
+    """A file in place of the folder is reported before any question."""
     (tmp_path / "file").touch()
     config = tmp_path / parent / "config.yaml"
     with pytest.raises(ClientError, match="is not a folder that you can write to") as caught:
@@ -105,7 +105,7 @@ def test_no_folder(tmp_path: Path, parent: str) -> None:
 
 
 def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be looked at is told as such, and its path."""
+    """A folder that cannot be read is reported with its path."""
 
     def denied(self: Path, **_: object) -> None:
         raise PermissionError(13, "Permission denied", str(self))
@@ -119,21 +119,21 @@ def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("name", ["password", "client-secret", "totp-secret"])
 def test_a_name_that_a_secret_needs(tmp_path: Path, name: str) -> None:
-    """The configuration is not written over a secret."""
+    """The configuration cannot take the place of a secret."""
     with pytest.raises(ClientError, match="is the file of a secret"):
         Destination(tmp_path / name, tmp_path, unit=False).require_free()
 
 
 @pytest.mark.parametrize("path", ["a\nb/config.yaml", "a\udce9/config.yaml"])
 def test_a_path_that_cannot_be_written(tmp_path: Path, path: str) -> None:
-    """A path that YAML would not give back is refused before anything is asked."""
+    """A path that YAML cannot represent is rejected before any question."""
     with pytest.raises(ClientError, match="unprintable"):
         destination.find_destination(str(tmp_path / path), {})
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "password", "totp-secret"])
-def test_what_came_meanwhile_stays(tmp_path: Path, name: str) -> None:
-    """What appears while a person types is not written over either."""
+def test_a_file_that_appears_meanwhile_stays(tmp_path: Path, name: str) -> None:
+    """A file that appears while a person types is not overwritten."""
     place = Destination(tmp_path / "config.yaml", tmp_path, unit=False)
     place.require_free()
     (tmp_path / name).write_text("mine")
@@ -145,7 +145,7 @@ def test_what_came_meanwhile_stays(tmp_path: Path, name: str) -> None:
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    """The configuration cannot be written: the secrets are gone again."""
+    """If the configuration cannot be written, the secrets are removed."""
     folder = tmp_path / "secrets"
     config = tmp_path / "absent" / "config.yaml"
     with pytest.raises(ClientError, match="cannot be written: no such file") as caught:
@@ -156,7 +156,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_two_at_once(tmp_path: Path) -> None:
-    """What another one has just made is not taken for ours: it stays, and ours goes."""
+    """A file that another process has just created stays, and ours are removed."""
     place = Destination(tmp_path / "config.yaml", tmp_path, unit=False)
 
     class Meanwhile(dict[str, str]):

@@ -1,4 +1,4 @@
-"""The first configuration: whatever is answered stands in it as it was."""
+"""The first configuration contains the answers unchanged."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SECRETS: dict[str, Path | str] = {
 
 @given(email=PRINTABLE, client_id=PRINTABLE, name=PRINTABLE, variable=PRINTABLE)
 def test_it_is_read_back(email: str, client_id: str, name: str, variable: str) -> None:
-    """Quotes, colons, hashes, braces: nothing is taken for YAML."""
+    """Quotes, colons, hashes and braces do not act as YAML."""
     made = Draft(
         email=email,
         client_id=client_id,
@@ -33,8 +33,8 @@ def test_it_is_read_back(email: str, client_id: str, name: str, variable: str) -
     (homey,) = config.homeys.values()
     (sink,) = homey.sinks
 
-    told = (homey.email.plain, homey.client_id.plain, homey.cloudid)
-    assert (Secret(email), Secret(client_id), "c0ffee") == told
+    found = (homey.email.plain, homey.client_id.plain, homey.cloudid)
+    assert (Secret(email), Secret(client_id), "c0ffee") == found
     assert SecretRef(SecretSource.FILE, argument="/etc/x/it's a password") == homey.password
     assert SecretRef(SecretSource.CREDENTIAL, argument="homey_client_secret") == homey.client_secret
     assert isinstance(sink, LogicVariableConfig)
@@ -43,8 +43,8 @@ def test_it_is_read_back(email: str, client_id: str, name: str, variable: str) -
 
 
 @pytest.mark.parametrize("one_time", [None, "homey_totp_secret"])
-def test_what_may_be_absent(one_time: str | None) -> None:
-    """No variable, no name, no endpoints of its own: none of them is written."""
+def test_optional_parts(one_time: str | None) -> None:
+    """Without a variable, a name or endpoints, none is written."""
     more: dict[str, Path | str] = {"totp_secret": one_time} if one_time else {}
     made = Draft(
         email="a@example.com",

@@ -10,15 +10,15 @@ from homey_tokend.cli.setup.prompts import Prompts
 from homey_tokend.client.errors import ClientError
 
 
-def nothing_unseen(_: str) -> str:
+def never(_: str) -> str:
     raise AssertionError("asked for a secret")
 
 
-def dialogue(
-    typed: str, unseen: Callable[[str], str] | None = nothing_unseen
+def prompts(
+    typed: str, read_hidden: Callable[[str], str] | None = never
 ) -> tuple[Prompts, io.StringIO]:
     out = io.StringIO()
-    return Prompts(io.StringIO(typed), out, unseen), out
+    return Prompts(io.StringIO(typed), out, read_hidden), out
 
 
 def even(answer: str) -> str:
@@ -37,23 +37,23 @@ def even(answer: str) -> str:
     ],
 )
 def test_text(typed: str, default: str, answer: str) -> None:
-    """Blanks around it are dropped, an empty line is asked anew, Enter takes what is offered."""
-    asking, _ = dialogue(typed)
+    """Blanks around an answer are dropped; Enter takes the default or repeats the question."""
+    asking, _ = prompts(typed)
 
     assert answer == asking.ask("Well?", default)
 
 
-def test_what_need_not_be() -> None:
-    """Where no secret is needed an empty line is one, and fits; another must fit."""
-    asking, _ = dialogue("\nab\n", None)
+def test_an_optional_secret() -> None:
+    """An optional secret can be empty; otherwise it is validated."""
+    asking, _ = prompts("\nab\n", None)
 
     assert "" == asking.secret("A", lambda _: "It is wrong.", required=False)
     assert "ab" == asking.secret("B", even, required=False)
 
 
-def test_what_must_fit() -> None:
-    """On a terminal what is wrong is told, and asked anew."""
-    asking, out = dialogue("abc\nabcd\n")
+def test_an_invalid_answer() -> None:
+    """On a terminal an invalid answer is explained and asked for again."""
+    asking, out = prompts("abc\nabcd\n")
 
     assert "abcd" == asking.ask("Well?", validate=even)
     assert "Well?: It is odd.\nWell?: " == out.getvalue()
@@ -62,9 +62,9 @@ def test_what_must_fit() -> None:
 @pytest.mark.parametrize(
     "typed", ["abc\nsecret\n", "\nsecret\n", "\ufeffab\nsecret\n"], ids=["odd", "empty", "mark"]
 )
-def test_without_a_terminal_nothing_is_asked_anew(typed: str) -> None:
-    """The next line is another answer, and might be a password."""
-    asking, out = dialogue(typed, None)
+def test_without_a_terminal_no_question_is_repeated(typed: str) -> None:
+    """The next line is another answer, which could be a password."""
+    asking, out = prompts(typed, None)
     with pytest.raises(ClientError, match=r"^Well\?: ") as caught:
         asking.ask("Well?", validate=even)
 
@@ -73,40 +73,40 @@ def test_without_a_terminal_nothing_is_asked_anew(typed: str) -> None:
 
 
 def test_secrets_keep_their_blanks() -> None:
-    """A password may begin and end with a blank, and is not written anywhere."""
-    asking, out = dialogue(" pass word \n", None)
+    """A password can begin and end with a blank, and is not echoed."""
+    asking, out = prompts(" pass word \n", None)
 
     assert " pass word " == asking.secret("Password")
     assert "Password: \n" == out.getvalue()
 
 
 def test_secrets_on_a_terminal() -> None:
-    """The terminal is asked so that it shows nothing."""
-    prompts = []
+    """A terminal does not echo a secret."""
+    shown: list[str] = []
 
-    def unseen(prompt: str) -> str:
-        prompts.append(prompt)
-        return "" if len(prompts) == 1 else "secret"
+    def read_hidden(prompt: str) -> str:
+        shown.append(prompt)
+        return "" if len(shown) == 1 else "secret"
 
-    asking, out = dialogue("", unseen)
+    asking, out = prompts("", read_hidden)
 
     assert "secret" == asking.secret("Password")
-    assert ["Password (not shown): "] * 2 == prompts
+    assert ["Password (not shown): "] * 2 == shown
     assert "An answer is required.\n" == out.getvalue()
 
 
 @pytest.mark.parametrize("secret", ["no\u00a0break", "z\u200dwj", "'\"\\ #:", "\u00e9\U0001f600"])
 def test_odd_secrets(secret: str) -> None:
-    """Whatever a person can type is a password."""
-    asking, _ = dialogue(f"{secret}\n", None)
+    """A password can contain whatever a person can type."""
+    asking, _ = prompts(f"{secret}\n", None)
 
     assert secret == asking.secret("Password")
 
 
 def test_control_characters() -> None:
-    """An arrow key is no part of a password."""
+    """An arrow key is not part of a password."""
     answers = iter(["\x1b[D", "good"])
-    asking, out = dialogue("", lambda _: next(answers))
+    asking, out = prompts("", lambda _: next(answers))
 
     assert "good" == asking.secret("Password")
     assert "control characters" in out.getvalue()
@@ -114,16 +114,16 @@ def test_control_characters() -> None:
 
 @pytest.mark.parametrize(("typed", "index"), [("2\n", 1), ("\n", 0), ("0\n3\nx\n\u00b2\n1\n", 0)])
 def test_choosing(typed: str, index: int) -> None:
-    """A number of the list; Enter is the first; anything else is asked anew."""
-    asking, out = dialogue(typed)
+    """A number chooses an option, Enter the first; anything else is asked for again."""
+    asking, out = prompts(typed)
 
     assert index == asking.choose("Which?", ["one", "two"])
     assert "  1  one\n  2  two\n" in out.getvalue()
 
 
 def test_an_endless_number() -> None:
-    """A number of a thousand digits is none of the list."""
-    asking, _ = dialogue("1" + "0" * 5000 + "\n2\n")
+    """A number of thousands of digits is invalid."""
+    asking, _ = prompts("1" + "0" * 5000 + "\n2\n")
 
     assert 1 == asking.choose("Which?", ["one", "two"])
 
@@ -135,36 +135,36 @@ def gone(_: str) -> str:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda: dialogue("")[0].ask("A"),
-        lambda: dialogue("\n\n")[0].ask("A"),
-        lambda: dialogue("", None)[0].secret("A"),
-        lambda: dialogue("", gone)[0].secret("A"),
-        lambda: dialogue("9\n")[0].choose("A", ["one"]),
+        lambda: prompts("")[0].ask("A"),
+        lambda: prompts("\n\n")[0].ask("A"),
+        lambda: prompts("", None)[0].secret("A"),
+        lambda: prompts("", gone)[0].secret("A"),
+        lambda: prompts("9\n")[0].choose("A", ["one"]),
     ],
     ids=["at once", "after blanks", "of secrets", "on a terminal", "of a list"],
 )
 def test_an_end(ask: Callable[[], object]) -> None:
-    """The end of the input ends the dialogue, told plainly."""
+    """The end of the input ends the dialogue with a message."""
     with pytest.raises(ClientError, match="ended before all questions were answered") as caught:
         ask()
 
     assert exit_codes.USAGE == caught.value.exit_status
 
 
-def test_no_text() -> None:
-    """Bytes that are no text are told."""
+def test_input_that_is_not_text() -> None:
+    """Bytes that are not text are reported."""
     into = io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
     with pytest.raises(ClientError, match="not text"):
         Prompts(into, io.StringIO(), None).ask("A")
 
 
-def test_no_text_on_a_terminal() -> None:
-    """A key of another character set is told, with what to do."""
+def test_input_that_is_not_text_on_a_terminal() -> None:
+    """A key of another character set is reported with a remedy."""
 
-    def unseen(_: str) -> str:
+    def read_hidden(_: str) -> str:
         return b"pass\xe9".decode()
 
     with pytest.raises(ClientError, match="not text") as caught:
-        dialogue("", unseen)[0].secret("A")
+        prompts("", read_hidden)[0].secret("A")
 
     assert "UTF-8" in caught.value.hint
