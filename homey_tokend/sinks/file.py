@@ -27,10 +27,10 @@ Format = Literal["raw", "env", "json"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: How long may a write take? A local disk needs milliseconds; a network file system hangs.
+#: The longest a write may take: a local disk needs milliseconds, a network file system hangs.
 _PATIENCE = timedelta(seconds=30)
-#: Errors that a person must mend. All others (a full disk, say) may pass by themselves.
-_REFUSALS = frozenset(
+#: Errors that a person must fix. All others (a full disk, say) may pass by themselves.
+_ACTION_NEEDED = frozenset(
     {
         errno.EACCES,
         errno.EISDIR,
@@ -45,15 +45,15 @@ _REFUSALS = frozenset(
 
 
 class FileSink:
-    """Replaces a file by one with the fresh token.
+    """Replace a file by one with the fresh token.
 
     Args:
-        path: The file; its folder must be there. A symbolic link is replaced.
+        path: The file; its folder must exist. A symbolic link is replaced.
         mode: The permissions of the file.
         format: "raw" (token and newline), "env" or "json".
         worker: One thread, where the blocking work runs. A write that hangs keeps it.
         patience: How long a write may take.
-        at: The hook of ``private.write_private``.
+        at: The hook of ``write_atomic``.
     """
 
     def __init__(
@@ -82,27 +82,27 @@ class FileSink:
         """Write the token.
 
         Raises:
-            SinkRejected: the folder is missing, closed to us or read-only, or the
-                path names no plain file.
-            SinkFailed: the disk is full or fails, or the write hangs.
+            SinkRejected: The folder is missing, not writable or read-only, or the path is
+                not that of a plain file.
+            SinkFailed: The disk is full or fails, or the write hangs.
         """
-        made = await self._do("write", self._write, self._content(delivery))
+        made = await self._run("write", self._write, self._content(delivery))
         # Some file systems (FAT, SMB) have modes of their own: that is no drift.
         memory = {} if made == self._mode else {f"{self._mode:04o}": f"{made:04o}"}
         return DeliveryResult(detail=f"mode {self._mode:04o}", memory=memory)
 
     async def check(self, delivery: Delivery) -> bool:
-        """Whether the file is there with this very content and mode.
+        """Return whether the file has the delivery's content and the mode.
 
-        It may be gone with its folder (``/run`` after a reboot), or be of the form that
-        was wanted before. What we may not read counts as right.
+        It may be gone with its folder (``/run`` after a reboot), or have the format of an
+        earlier configuration. A file that we may not read counts as right.
 
         Raises:
-            SinkRejected, SinkFailed: as ``write``.
+            SinkRejected, SinkFailed: As ``write``.
         """
         wanted = f"{self._mode:04o}"
         modes = {wanted, delivery.memory.get(wanted, wanted)}
-        return await self._do("read", self._holds, self._content(delivery), modes)
+        return await self._run("read", self._holds, self._content(delivery), modes)
 
     async def prove(self) -> None:
         """Try whether a write can work, touching no existing file.
@@ -114,7 +114,7 @@ class FileSink:
             SinkRejected: as ``write``.
             SinkFailed: as ``write``.
         """
-        await self._do("write", self._try_out)
+        await self._run("write", self._try_out)
 
     def _content(self, delivery: Delivery) -> bytes:
         if self._format == "raw":
@@ -123,7 +123,7 @@ class FileSink:
             return env_lines(delivery)
         return json_line(token_document(delivery))
 
-    async def _do(self, act: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run(self, act: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
                 return await self._worker.run(fn, *args, **kwargs)
@@ -133,11 +133,11 @@ class FileSink:
                 remedy="Is it on a network file system that does not answer?",
             ) from None
         except OSError as error:
-            raise self._sorted(act, error) from error
+            raise self._failure(act, error) from error
 
     def _write(self, content: bytes) -> int:
-        """Write, and return the mode that came of it."""
-        self._must_be_a_file()
+        """Write, and return the mode that the file got."""
+        self._require_plain_file()
         write_atomic(self._path, content, mode=self._mode, at=self._at)
         with contextlib.suppress(OSError):
             return stat.S_IMODE(self._path.lstat().st_mode)
@@ -154,18 +154,18 @@ class FileSink:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except PermissionError:
-            # The folder may be closed to us, or the mode to its owner: a write will tell.
+            # The folder may be closed to us, or the mode to its owner: a write will show.
             return True
 
     def _try_out(self) -> None:
-        self._must_be_a_file()
+        self._require_plain_file()
         remove_leftovers(self._path)
         trial = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}.tmp")
         os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         trial.unlink(missing_ok=True)
 
-    def _must_be_a_file(self) -> None:
-        """A rename would replace a device: as root, ``/dev/stdout`` for the whole machine."""
+    def _require_plain_file(self) -> None:
+        # A rename would replace a device: as root, /dev/stdout for the whole machine.
         with contextlib.suppress(FileNotFoundError):
             kind = self._path.stat().st_mode
             if stat.S_ISDIR(kind):
@@ -175,8 +175,8 @@ class FileSink:
                     f"{self._path} is a device, pipe or socket", remedy="Name a plain file."
                 )
 
-    def _sorted(self, act: str, error: OSError) -> SinkRejected | SinkFailed:
+    def _failure(self, act: str, error: OSError) -> SinkRejected | SinkFailed:
         message = f"cannot {act} {self._path}: {reason_of(error)}"
-        if error.errno in _REFUSALS:
+        if error.errno in _ACTION_NEEDED:
             return SinkRejected(message, remedy=remedy_of(error))
         return SinkFailed(message, remedy=remedy_of(error))

@@ -1,10 +1,9 @@
-"""Private files, whole or not at all.
+"""Write private files atomically.
 
-A file is written beside its place, made durable and renamed into it, so that a
-reader sees the old content or the new one, whenever the power goes. A symbolic
-link in the place is replaced by the file, never written through. What a killed
-run left behind is swept at the next start. Everything here blocks: call it on
-``threads.Threads``.
+A file is written under a temporary name, synced and renamed, so that a reader sees the old
+content or the new one, whenever the power fails. A symbolic link at the path is replaced,
+never written through. What a killed process left behind is removed at the next start.
+Everything here blocks: call it on a ``WorkerPool``.
 """
 
 import contextlib
@@ -32,17 +31,17 @@ _REMEDIES = {
 
 
 def no_hook(_point: str) -> None:
-    """The default of ``at``: nobody watches."""
+    """Do nothing: the default of ``at``."""
 
 
 def remedy_of(error: OSError) -> str:
-    """What a person can do about an error of the file system, or ""."""
+    """Return what a person can do about an error of the file system, or ""."""
     return _REMEDIES.get(error.errno or 0, "")
 
 
 @contextlib.contextmanager
 def open_folder(path: Path) -> Iterator[int]:
-    """The folder of a file, held open: nobody can swap it between two steps."""
+    """Hold the folder of a file open, so that nobody can swap it between two steps."""
     fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield fd
@@ -51,7 +50,7 @@ def open_folder(path: Path) -> Iterator[int]:
 
 
 def names_in(fd: int) -> list[str]:
-    """What is in a folder that is held open."""
+    """Return the names in an open folder."""
     with os.scandir(fd) as entries:
         return [entry.name for entry in entries]
 
@@ -61,7 +60,7 @@ def sync_folder(fd: int) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        # Some network file systems cannot sync a folder; the rename stands all the same.
+        # Some network file systems cannot sync a folder; the rename is valid all the same.
         if error.errno != errno.EINVAL:
             raise
 
@@ -74,22 +73,22 @@ def write_atomic(
     group: int | None = None,
     at: Callable[[str], None] = no_hook,
 ) -> None:
-    """Write a file so that it is there whole, or not at all.
+    """Write a file completely, or not at all.
 
-    Blocks: call it on ``Threads``. Until it is complete the temporary file is
-    readable for nobody else, whatever ``mode`` says.
+    Until it is complete, the temporary file is readable for the daemon's user alone,
+    whatever ``mode`` says.
 
     Args:
-        path: The file; its folder must be there. A symbolic link is replaced.
+        path: The file; its folder must exist. A symbolic link is replaced.
         data: The whole content.
-        mode: The permissions, exact whatever the umask is.
+        mode: The permissions, whatever the umask is.
         group: The group's id, or None to leave it.
-        at: Told "opened", "written", "synced", "renamed", "folder_synced"; what it
+        at: Called with "opened", "written", "synced", "renamed", "folder_synced"; what it
             raises ends the write there.
 
     Raises:
-        OSError: Before the rename: the old file is as it was, and no temporary
-            file remains. At the fsync of the folder: the new file is in place.
+        OSError: Before the rename: the old file is unchanged, and no temporary file
+            remains. At the fsync of the folder: the new file is in place.
     """
     with open_folder(path) as folder:
         name = f".{path.name}.{secrets.token_hex(8)}.tmp"
@@ -118,7 +117,7 @@ def write_atomic(
 
 
 def _claim(fd: int) -> None:
-    """Hold a temporary file as long as its writer lives, for ``sweep`` to see."""
+    """Lock a temporary file as long as its writer lives, for ``remove_leftovers`` to see."""
     with contextlib.suppress(OSError):  # some network file systems have no locks
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -126,8 +125,8 @@ def _claim(fd: int) -> None:
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files that killed writers of ``path`` left behind.
 
-    One that a living writer holds is left alone. Blocks; never raises OSError:
-    what cannot be removed now is removed another time.
+    One that a living writer has locked stays. Never raises OSError: what cannot be removed
+    now is removed another time.
     """
     left_over = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
     with contextlib.suppress(OSError), open_folder(path) as folder:

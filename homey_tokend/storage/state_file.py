@@ -1,4 +1,4 @@
-"""The state file and the lock against a second daemon, both private files."""
+"""The state file, and the lock against a second daemon."""
 
 import contextlib
 import fcntl
@@ -21,22 +21,22 @@ from homey_tokend.storage.atomic import (
     write_atomic,
 )
 
-#: How large may a state be? Some KiB a Homey today; beyond this it is not ours.
+#: The most bytes of a state: some KiB a Homey today; a larger one is not ours.
 STATE_LIMIT = 4 * 1024 * 1024
-#: How many damaged states are kept for a person to look at? A crash loop must not fill the disk.
+#: So many damaged states are kept for inspection: a crash loop must not fill the disk.
 _DAMAGED_KEPT = 3
 
 
 class StateFile:
-    """Keeps the state in one private file (``ports.Store``).
+    """Keep the state in one private file (``ports.BlobStore``).
 
     Saves run one after another, and the newest wins: one that waits behind another writes
     what was asked for last, and those behind it find their work done.
 
     Args:
-        path: The state file. Its folder is made, for the daemon's user alone,
-            where it is missing. A symbolic link is read through, but replaced
-            by the file when it is written.
+        path: The state file. A missing folder is created, for the daemon's user alone.
+            A symbolic link is followed when the file is read, and replaced when it is
+            written.
         worker: One thread, where the blocking work runs.
         at: The hook of ``write_atomic``.
     """
@@ -51,18 +51,18 @@ class StateFile:
         self._written = 0
 
     async def load(self) -> bytes | None:
-        """The stored blob; None where there is none. Sweeps what killed runs left.
+        """Return the stored blob, or None; remove what killed processes left.
 
         Raises:
-            StateUnusable: it cannot be read, is no plain file or is over ``STATE_LIMIT``.
+            StateUnusable: It cannot be read, is no plain file or is over ``STATE_LIMIT``.
         """
         return await self._worker.run(self._load)
 
     async def save(self, blob: bytes) -> None:
-        """Store a blob, durably: on return it, or a newer one, is on the disk.
+        """Store a blob durably: on return it, or a newer one, is on the disk.
 
         Raises:
-            StateUnusable: it cannot be written; what was stored before still is.
+            StateUnusable: It cannot be written; what was stored before still is.
         """
         number = self._newest[0] + 1
         self._newest = (number, blob)
@@ -71,10 +71,10 @@ class StateFile:
     async def set_aside(self) -> str:
         """Rename the file to ``<name>.damaged-<number>`` and return the new path.
 
-        The newest three are kept; the number grows. "" where there is no file.
+        The newest three are kept; the number grows. Without a file, return "".
 
         Raises:
-            StateUnusable: it cannot be renamed.
+            StateUnusable: It cannot be renamed.
         """
         return await self._worker.run(self._set_aside)
 
@@ -90,7 +90,7 @@ class StateFile:
         if not stat.S_ISREG(mode) or len(blob) > STATE_LIMIT:
             raise StateUnusable(
                 f"the state {self._path} is no plain file of at most {STATE_LIMIT} bytes",
-                remedy="Move it away; the daemon signs in anew.",
+                remedy="Move it away; the daemon signs in again.",
             )
         return blob
 
@@ -126,7 +126,7 @@ class StateFile:
 
 
 def _next_damaged(name: str, folder: int) -> str:
-    """A free name for a damaged state; removes all but the newest few of the old ones."""
+    """Return a free name for a damaged state; remove all but the newest few of the old ones."""
     form = re.compile(rf"{re.escape(name)}\.damaged-([0-9]{{1,9}})")
     numbers = sorted(int(found[1]) for found in map(form.fullmatch, names_in(folder)) if found)
     for number in numbers[: max(0, len(numbers) - _DAMAGED_KEPT + 1)]:
@@ -136,26 +136,25 @@ def _next_damaged(name: str, folder: int) -> str:
 
 
 class NoStateFile:
-    """Keeps nothing across restarts: ``state.path: null`` (``ports.Store``)."""
+    """Keep nothing across restarts: ``state.path: null`` (``ports.BlobStore``)."""
 
     async def load(self) -> bytes | None:
-        """Nothing."""
+        """Return None."""
         return None
 
     async def save(self, blob: bytes) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     async def set_aside(self) -> str:
-        """Nothing to set aside."""
+        """Return "": there is no file."""
         return ""
 
 
 class InstanceLock:
-    """The lock against a second daemon: held as long as this process lives.
+    """The lock against a second daemon on the same state.
 
-    The kernel frees it however the process ends, so that no stale lock remains;
-    the file stays, for removing it would let two daemons lock two files. Blocks
-    for a few system calls: take it before the loop runs, or on ``WorkerPool``.
+    The kernel releases it however the process ends, so no stale lock remains. The file stays:
+    if it were removed, two daemons could lock two files. Blocks for a few system calls.
     """
 
     def __init__(self, path: Path) -> None:
@@ -166,8 +165,8 @@ class InstanceLock:
         """Take the lock and write our process id into the file.
 
         Raises:
-            AlreadyRunning: another process holds it; its id is named where it is known.
-            StateUnusable: the lock file cannot be made.
+            AlreadyRunning: Another process holds it; its id is named if it is known.
+            StateUnusable: The lock file cannot be created.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -190,7 +189,7 @@ class InstanceLock:
         self._fd = fd
 
     def release(self) -> None:
-        """Give the lock back; nothing happens where it is not held."""
+        """Release the lock, if it is held."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -203,7 +202,7 @@ class InstanceLock:
 def _lock_and_sign(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.ftruncate(fd, 0)
-    # Who holds it is a courtesy: a full disk must not keep a good token from being served.
+    # The id is a courtesy: a full disk must not keep a good token from being served.
     with contextlib.suppress(OSError):
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 
