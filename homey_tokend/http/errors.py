@@ -17,8 +17,6 @@ from yarl import URL
 
 from homey_tokend.core.errors import Unreachable
 
-_Explain = Callable[[BaseException, str], str]
-
 _CLOCK = "check the clock of this machine"
 
 #: OpenSSL's X509_V_ERR_*: what a person can do something about.
@@ -64,21 +62,24 @@ def describe_error(error: BaseException, address: str) -> str:
     """Return what happened, in plain words; the most specific known class decides."""
     for ancestor in type(error).__mro__:
         if words := _WORDS.get(ancestor.__name__):
-            return words(error, address)
+            if callable(words):
+                return words(error, address)
+            return words.format(address=address, cause=_cause(error))
     return f"the request to {address} failed"
 
 
-def _os_cause(error: BaseException) -> str:
-    # By its number: its text may hold anything.
-    number = getattr(error, "errno", None)
-    if number in _NUMBERS:
-        return _NUMBERS[number]
-    if isinstance(number, int) and number > 0:
-        return os.strerror(number)
+def _cause(error: BaseException) -> str:
+    """Return the cause of an OSError by its number: its text may hold anything."""
+    inner = getattr(error, "os_error", error)
+    number = getattr(inner, "errno", None)
+    if isinstance(inner, socket.gaierror):
+        return _AGAIN if number == socket.EAI_AGAIN else "its name was not found (DNS)"
     # asyncio's own have no number, as when a handshake is cut short.
-    return _NUMBERS[errno.ECONNABORTED]
+    number = number if isinstance(number, int) and number > 0 else errno.ECONNABORTED
+    return _NUMBERS.get(number) or os.strerror(number)
 
 
+_AGAIN = "its name could not be looked up now (DNS, temporary failure)"
 _NUMBERS = {
     errno.ECONNREFUSED: "nobody listens there (connection refused)",
     errno.ECONNRESET: "the connection was reset",
@@ -91,37 +92,15 @@ _NUMBERS = {
     errno.EMFILE: "this process has too many files open",
     errno.ENFILE: "this machine has too many files open",
 }
+_NO_PROXY = "no connection to the proxy on the way to {address}: {cause}"
 
 
-def _connection(error: BaseException, address: str) -> str:
-    inner = getattr(error, "os_error", error)
-    if isinstance(inner, socket.gaierror):
-        return _name(inner, address)
-    return f"no connection to {address}: {_os_cause(inner)}"
-
-
-def _broken(error: BaseException, address: str) -> str:
-    return f"the connection to {address} failed: {_os_cause(error)}"
-
-
-def _name(error: BaseException, address: str) -> str:
-    inner = getattr(error, "os_error", error)
+def _no_connection(error: BaseException, address: str) -> str:
+    # aiohttp has one class for the host's name and the proxy's.
     asked = getattr(error, "host", None)
-    if isinstance(asked, str) and asked not in address:
-        # aiohttp has one class for the host's name and the proxy's.
-        return _proxy_connection(error, address)
-    if getattr(inner, "errno", None) == socket.EAI_AGAIN:
-        return f"the name of {address} could not be looked up now (DNS, temporary failure)"
-    return f"the name of {address} was not found (DNS)"
-
-
-def _proxy_connection(error: BaseException, address: str) -> str:
-    return f"no connection to the proxy on the way to {address}: {_os_cause_of_inner(error)}"
-
-
-def _os_cause_of_inner(error: BaseException) -> str:
-    inner = getattr(error, "os_error", error)
-    return "its name was not found" if isinstance(inner, socket.gaierror) else _os_cause(inner)
+    to_proxy = isinstance(asked, str) and asked not in address
+    template = _NO_PROXY if to_proxy else "no connection to {address}: {cause}"
+    return template.format(address=address, cause=_cause(error))
 
 
 def _proxy_answer(error: BaseException, address: str) -> str:
@@ -132,59 +111,45 @@ def _proxy_answer(error: BaseException, address: str) -> str:
     return f"the proxy refuses the way to {address} (status {status})"
 
 
-def _certificate(error: BaseException, address: str) -> str:
-    inner = getattr(error, "certificate_error", error)
-    code = getattr(inner, "verify_code", 0)
-    reason = _CERTIFICATE.get(code, f"its certificate is not accepted (OpenSSL code {code})")
-    return f"{address} could not be verified: {reason}"
-
-
 def _tls(error: BaseException, address: str) -> str:
-    inner = getattr(error, "os_error", error)
+    inner = getattr(error, "certificate_error", getattr(error, "os_error", error))
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return _certificate(inner, address)
+        code = getattr(inner, "verify_code", 0)
+        reason = _CERTIFICATE.get(code, f"its certificate is not accepted (OpenSSL code {code})")
+        return f"{address} could not be verified: {reason}"
     reason = str(getattr(inner, "reason", None) or "")
     # OpenSSL's reasons are its own constants (WRONG_VERSION_NUMBER); nothing else is shown.
     words = reason.lower().replace("_", " ") if re.fullmatch(r"[A-Z0-9_]{1,64}", reason) else ""
     return f"TLS with {address} failed" + (f": {words}" if words else "")
 
 
-def _says(text: str) -> _Explain:
-    return lambda _, address: text.format(address=address)
+_TOO_LATE = "{address} did not answer in time"
+_BAD_URL = "the URL of the request cannot be used ({address})"
+_NOT_HTTP = "{address} answered with something that is not HTTP, or beyond its bounds"
+_BROKEN = "the connection to {address} failed: {cause}"
 
-
-_TOO_LATE = _says("{address} did not answer in time")
-_BAD_URL = _says("the URL of the request cannot be used ({address})")
-_NOT_HTTP = _says("{address} answered with something that is not HTTP, or beyond its bounds")
-
-_WORDS: dict[str, _Explain] = {
+_WORDS: dict[str, str | Callable[[BaseException, str], str]] = {
     # No connection could be made.
-    "ClientConnectorDNSError": _name,
-    "gaierror": _name,
-    "ClientProxyConnectionError": _proxy_connection,
-    "ClientConnectorCertificateError": _certificate,
-    "SSLCertVerificationError": _certificate,
-    "ServerFingerprintMismatch": _says("{address} showed another certificate than expected"),
-    "ClientConnectorSSLError": _tls,
+    "gaierror": _no_connection,
+    "ClientConnectorError": _no_connection,
+    "ClientProxyConnectionError": _NO_PROXY,
+    "ClientConnectorCertificateError": _tls,
     "ClientSSLError": _tls,
     "SSLError": _tls,
-    "ClientConnectorError": _connection,
-    "ConnectionTimeoutError": _says("no connection to {address} in time"),
+    "ConnectionTimeoutError": "no connection to {address} in time",
     "ClientHttpProxyError": _proxy_answer,
-    "ServerTimeoutError": _TOO_LATE,
     # It broke.
-    "ServerDisconnectedError": _says("{address} closed the connection without an answer"),
-    "ServerConnectionError": _says("the connection to {address} failed"),
-    "ClientConnectionResetError": _says("the connection to {address} was reset"),
-    "ConnectionResetError": _says("the connection to {address} was reset"),
-    "ClientOSError": _broken,
-    "ClientConnectionError": _says("the connection to {address} failed"),
-    "OSError": _broken,
-    "UploadAbortedError": _says("{address} did not take the whole request"),
+    "ServerDisconnectedError": "{address} closed the connection without an answer",
+    "ClientConnectionResetError": "the connection to {address} was reset",
+    "ConnectionResetError": "the connection to {address} was reset",
+    "ClientOSError": _BROKEN,
+    "ClientConnectionError": "the connection to {address} failed",
+    "OSError": _BROKEN,
+    "ServerTimeoutError": _TOO_LATE,
     "TimeoutError": _TOO_LATE,
+    "UploadAbortedError": "{address} did not take the whole request",
     # An answer came, and is none.
-    "ClientPayloadError": _says("the answer of {address} was cut off"),
-    "TooManyRedirects": _says("{address} redirects without end"),
+    "ClientPayloadError": "the answer of {address} was cut off",
     "ClientResponseError": _NOT_HTTP,
     "HttpProcessingError": _NOT_HTTP,
     # The request was none.
@@ -192,6 +157,6 @@ _WORDS: dict[str, _Explain] = {
     "NonHttpUrlClientError": _BAD_URL,
     "RedirectClientError": _BAD_URL,
     "ProxyUnusable": lambda error, _: str(error),
-    "UnicodeError": _says("the request to {address} holds text that cannot be sent"),
-    "ValueError": _says("the request to {address} cannot be formed"),
+    "UnicodeError": "the request to {address} holds text that cannot be sent",
+    "ValueError": "the request to {address} cannot be formed",
 }

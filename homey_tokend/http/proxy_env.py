@@ -4,6 +4,8 @@ import base64
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+from urllib import request
 from urllib.parse import unquote, urlsplit
 
 from yarl import URL
@@ -14,6 +16,9 @@ _SCHEMES = frozenset({"http", "https"})
 #: Names that only mean something in the local network: no proxy knows them. ``homeylocal.com`` is
 #: Athom's name for a Homey's address in the local network (``docs/wire.md``).
 _LOCAL_SUFFIXES = (".local", ".localhost", ".lan", ".home.arpa", ".homeylocal.com")
+
+#: Whether ``no_proxy`` excepts a host: exact names, with or without port, or suffixes.
+_is_excepted: Any = vars(request)["proxy_bypass_environment"]  # typeshed does not know it
 
 
 class ProxyUnusable(ValueError):
@@ -61,7 +66,7 @@ class ProxySettings:
         if not self._by_scheme or url.scheme != "https":
             return None
         host = url.host or ""
-        if _is_local(host) or _is_excepted(host, url.port, self._by_scheme.get("no", "")):
+        if _is_local(host) or _is_excepted(f"{host}:{url.port}", self._by_scheme):
             return None
         for scheme in ("https", "all"):
             if text := self._by_scheme.get(scheme):
@@ -83,18 +88,6 @@ def _from_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
             if value:
                 found[name.removesuffix("_proxy")] = value
     return found
-
-
-def _is_excepted(host: str, port: int | None, no_proxy: str) -> bool:
-    # urllib.request.proxy_bypass_environment: exact names, with or without port, or suffixes.
-    if no_proxy.strip() == "*":
-        return True
-    names = (host.lower(), f"{host.lower()}:{port}")
-    for entry in no_proxy.lower().split(","):
-        suffix = entry.strip().lstrip(".")
-        if suffix and any(name == suffix or name.endswith(f".{suffix}") for name in names):
-            return True
-    return False
 
 
 def _is_local(host: str) -> bool:

@@ -132,7 +132,7 @@ def proxy_answer(status: int) -> aiohttp.ClientHttpProxyError:
         ),
         (
             aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_NONAME, CANARY)),
-            f"the name of {ADDRESS} was not found (DNS)",
+            f"no connection to {ADDRESS}: its name was not found (DNS)",
         ),
         (
             aiohttp.ClientConnectorError(KEY, socket.gaierror(socket.EAI_NONAME, CANARY)),
@@ -373,7 +373,7 @@ async def test_a_proxy_whose_name_is_not_known(build: Build) -> None:
     error = await fail(made, "https://accounts.example.com")
 
     assert str(error) == (
-        "no connection to the proxy on the way to accounts.example.com:443: its name was not found"
+        "no connection to the proxy on the way to accounts.example.com:443: its name was not found (DNS)"
     )
     assert not error.sent
 
