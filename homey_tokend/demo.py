@@ -89,7 +89,7 @@ class EventPrinter:
 async def run_demo(
     clock: Clock, print_line: Callable[[str], None], duration_s: float | None = None
 ) -> None:
-    """Run the demo until Ctrl-C, or for ``duration_s`` seconds, in a temporary folder."""
+    """Run the demo until Ctrl-C, or for ``duration_s`` seconds, in a temporary directory."""
     started = clock.monotonic()
     with tempfile.TemporaryDirectory(prefix="homey-demo-") as folder:
         async with Simulator(Settings(session_lifetime=TOKEN_LIFETIME_S)) as simulator:

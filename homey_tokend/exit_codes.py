@@ -1,4 +1,4 @@
-"""Exit statuses, after ``sysexits.h`` where it has a match, and the kinds of failure behind them.
+"""Exit statuses, as in ``sysexits.h`` if it has a match, and the kinds of failure behind them.
 
 Imports nothing, because ``client`` and ``homey-tokend token`` must start fast.
 """

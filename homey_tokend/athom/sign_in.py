@@ -83,7 +83,7 @@ def offered_homeys(
     """Get the Homeys to choose from on the consent page; ``who.cloudid`` is not used.
 
     Returns:
-        Their cloudids; None where nothing is to be picked (``docs/wire.md`` A2).
+        Their cloudids; None if nothing is to be picked (``docs/wire.md`` A2).
 
     Raises:
         SignInExpired, ClientRejected, ProtocolChanged, Transient: as ``consent``.

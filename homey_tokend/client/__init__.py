@@ -55,7 +55,7 @@ def token(
     """Return a valid bearer token, without a newline.
 
     Args:
-        homey: The Homey's name; None where only one is configured.
+        homey: The Homey's name; None if only one is configured.
         min_ttl: How much life it shall have left: seconds, or text such as ``10m``.
         wait: How long to wait for a refresh: as ``min_ttl``, at most 300 s.
         socket: The daemon's socket; None searches the usual places.
@@ -162,11 +162,11 @@ def call(
         method: GET, PUT and so on.
         path: Path and query, encoded, from ``/api/`` on.
         json: What is sent as JSON; None for no body.
-        homey: The Homey's name; None where only one is configured.
+        homey: The Homey's name; None if only one is configured.
         socket: The daemon's socket; None searches the usual places.
 
     Returns:
-        The Homey's answer, decoded from JSON; None where it has no body.
+        The Homey's answer, decoded from JSON; None if it has no body.
 
     Raises:
         ClientError: No answer of 200 to 299; ``problem`` has the error document as it came.
@@ -203,7 +203,7 @@ def forward(
         method: GET, PUT and so on.
         path: Path and query, encoded, from ``/api/`` on.
         body: A JSON body, or None.
-        homey: The Homey's name; None where only one is configured.
+        homey: The Homey's name; None if only one is configured.
         socket: The daemon's socket; None searches the usual places.
 
     Returns:

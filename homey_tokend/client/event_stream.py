@@ -135,7 +135,7 @@ class _Stream:
 
         Raises:
             _Disconnected: The daemon is about to stop or to start.
-            ClientError: It refuses, or something else answers.
+            ClientError: It rejects the request, or something else answers.
         """
         if response.status != 200:
             if response.status >= 500 and self._ever_reached:

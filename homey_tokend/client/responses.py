@@ -37,7 +37,7 @@ def daemon_error(response: Response) -> ClientError:
 
 
 def is_daemon_problem(response: Response) -> bool:
-    """Tell whether a response that came through the API proxy is the daemon's own problem."""
+    """Return whether a response that came through the API proxy is the daemon's own problem."""
     kind = str(_document(response).get("type", ""))
     content_type = response.headers.get("content-type", "")
     # The answer to HEAD has no document; a Homey's errors have another content type.

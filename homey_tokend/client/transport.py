@@ -15,7 +15,7 @@ except ImportError:  # pragma: no cover  a Python without CPython's module: slow
 from homey_tokend import exit_codes
 from homey_tokend.client.errors import ClientError, unreachable_error, unusable_response
 
-#: The file name of the socket in its folder.
+#: The file name of the socket in its directory.
 SOCKET_NAME = "homey-tokend.sock"
 #: How many seconds may an answer take beyond the wait that was asked for?
 TIMEOUT_S = 10.0

@@ -77,7 +77,7 @@ def parse(
     Args:
         data: The file, whole, or the first ``MOST_BYTES`` + 1 bytes of it.
         source: Its name for messages.
-        defaults: The machine's default folders.
+        defaults: The machine's default directories.
         environ: The environment; a file wins over ``HOMEY_…`` variables, and the ignored
             ones are named in ``Config.warnings``.
         path: Where it lies, absolute: nothing may be written over it. Empty: in no file.

@@ -146,7 +146,7 @@ class SinkRejected(Rejected, kind="sink_rejected"):
 
 
 def needs_action(kind: str) -> bool:
-    """Tell whether failures of this kind need a person: ``Rejected`` and its subclasses."""
+    """Return whether failures of this kind need a person: ``Rejected`` and its subclasses."""
     return kind == Rejected.kind or any(kind == each.kind for each in Rejected.__subclasses__())
 
 
@@ -171,7 +171,7 @@ class AlreadyRunning(TokendError, kind="already_running"):
 
 
 class CannotServe(TokendError, kind="cannot_serve"):
-    """The socket or a folder of it cannot be made."""
+    """The socket or a directory of it cannot be made."""
 
 
 class IllegalEvent(TokendError, kind="illegal_event"):

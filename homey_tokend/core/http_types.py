@@ -47,7 +47,7 @@ class Endpoints:
 
 
 class Repeat(enum.Enum):
-    """Whether the transport may send a request again by itself."""
+    """Return whether the transport may send a request again by itself."""
 
     #: Sending it twice does no harm: repeated after any transport failure.
     SAFE = "safe"
@@ -151,10 +151,10 @@ def parse_retry_after(
         value: The header: seconds or an HTTP date.
         date: The Date header of the same answer: a date is counted from it, so that neither
             our clock nor the server's needs to be right.
-        received_at: What a date is counted from where there is no Date header.
+        received_at: What a date is counted from if there is no Date header.
 
     Returns:
-        The wait, never negative; None where the header is absent or garbage.
+        The wait, never negative; None if the header is absent or garbage.
     """
     text = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):

@@ -1,6 +1,6 @@
 """One-time codes from a shared secret (RFC 6238 over RFC 4226). Pure.
 
-Written here since the usual library refuses secrets under 112 bits, while the
+Written here since the usual library rejects secrets under 112 bits, while the
 customary 16 base32 characters are 80.
 """
 
@@ -27,7 +27,7 @@ def normalize_secret(text: str) -> str | None:
         text: As copied from the account's set-up page.
 
     Returns:
-        None where it is not base32 or holds fewer than 80 bits.
+        None if it is not base32 or holds fewer than 80 bits.
     """
     padded = _padded(text)
     return padded if len(_key(padded)) >= _LEAST_BYTES else None

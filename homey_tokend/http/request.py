@@ -39,7 +39,7 @@ def next_redirect(request: Request, url: URL, response: Response) -> URL | None:
     """Return where a redirect leads if it is to be followed, else None.
 
     Only a GET that allows it, and only within the origin: the redirect to the redirect
-    URL carries the code and goes back to whoever sent the request.
+    URL contains the code and is returned to the caller.
     """
     location = response.header("location")
     if not request.follow or request.method.upper() != "GET" or location is None:

@@ -54,7 +54,7 @@ class Endpoint:
 
     @property
     def changes(self) -> bool:
-        """Whether it changes something."""
+        """Return whether it changes something."""
         return self.method != "GET"
 
     @property

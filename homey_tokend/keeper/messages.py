@@ -1,4 +1,4 @@
-"""What a keeper is told: by those who ask, by the heartbeat, and by its own errands."""
+"""Messages to a keeper: from requests, from the heartbeat, and from its own jobs."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ class ClockChanged:
 
 @dataclass(frozen=True, slots=True)
 class CredentialsRead:
-    """The sign-in values were read anew."""
+    """The credentials were read again."""
 
     changed: bool
 

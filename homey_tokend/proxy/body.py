@@ -17,7 +17,7 @@ MAX_BUFFERED = 64 * 1024
 class RequestBody:
     """The body of one request.
 
-    ``buffered`` is all of it, or None where it streams and can be sent only once. ``length`` is
+    ``buffered`` is all of it, or None if it streams and can be sent only once. ``length`` is
     what the client announced, if it did. ``broken`` is true once reading from the client failed
     while the body was sent, ``waiting`` while the client's next bytes are awaited.
     """

@@ -50,7 +50,7 @@ class ProxyCall:
 
     @property
     def may_repeat(self) -> bool:
-        """Whether it may be sent again after a 429."""
+        """Return whether it may be sent again after a 429."""
         return self.request.method in _IDEMPOTENT and self.body.buffered is not None
 
 

@@ -50,7 +50,7 @@ class Forwarder:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Send the request to the Homey and stream its response.
 
-        1. What may not be passed on is refused: path, method, upgrade, headers.
+        1. What may not be passed on is rejected: path, method, upgrade, headers.
         2. The body is read, as far as it is kept.
         3. The call waits in the queue of its Homey.
         4. 401: the token is verified, refreshed if it is dead, and the call repeated once;

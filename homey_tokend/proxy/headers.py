@@ -43,7 +43,7 @@ def request_headers(
     Args:
         fields: What the client sent; a name may repeat.
         bearer: The token.
-        length: The body's length where it is known, else None.
+        length: The body's length if it is known, else None.
 
     Raises:
         Problem: 400 ``bad-header``, where a value could end early.

@@ -1,4 +1,4 @@
-"""Sends a call to the Homey: with the held token, and once more where that may help."""
+"""Send a call to the Homey: with the current token, and once more where that may help."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 
 class RetryingSender:
-    """Sends calls to Homeys.
+    """Send calls to Homeys.
 
     Args:
         provider: Where the tokens come from.
@@ -115,7 +115,7 @@ class RetryingSender:
         return newer
 
     async def _held_token(self, name: str) -> Token:
-        """Return the held token, or one that comes within the time of a refresh.
+        """Return the current token, or one that comes within the time of a refresh.
 
         Raises:
             Problem: 503, none came.

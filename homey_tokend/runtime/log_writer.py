@@ -1,4 +1,4 @@
-"""Write log lines on a thread: a full pipe holds up nobody."""
+"""Write log lines on a thread: a full pipe delays nobody."""
 
 import contextlib
 import os

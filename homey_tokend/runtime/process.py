@@ -24,7 +24,7 @@ GRACE = timedelta(seconds=2)
 #: So long is waited for the end of the output once the command has ended: a process that it
 #: left in the background may hold the pipe open for ever.
 _LAST_OUTPUT_S = 0.2
-#: So many bytes of output are kept where no limit is given, the last ones.
+#: So many bytes of output are kept if no limit is given, the last ones.
 _TAIL = 2048
 
 
@@ -93,7 +93,7 @@ async def run_command(
         finished = output.exited.done()
         if not finished:
             await _end(transport, output, grace)
-        # Set before the protocol is told of the end (asyncio.base_subprocess).
+        # Set before the protocol is notified of the end (asyncio.base_subprocess).
         status = transport.get_returncode()
         await asyncio.wait([output.silent], timeout=_LAST_OUTPUT_S)
     finally:

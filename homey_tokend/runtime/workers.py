@@ -15,7 +15,7 @@ T = TypeVar("T")
 class WorkerPool:
     """Run blocking work on threads.
 
-    One thread does its work in the order it was asked for. Work that has begun goes on when
+    One thread does its work in the order it was asked for. Work that has begun continues when
     its caller is cancelled; so with one thread an older file never lands on a newer one.
 
     Args:

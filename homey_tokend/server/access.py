@@ -41,7 +41,7 @@ class AllowList:
     gids: frozenset[int] = frozenset()
 
     def admits(self, peer: Peer) -> bool:
-        """Tell whether a peer is on the list."""
+        """Return whether a peer is on the list."""
         return self.anybody or peer.uid in self.uids or not self.gids.isdisjoint(peer.groups)
 
 
@@ -96,7 +96,7 @@ def _number(name: str, key: str, look_up: Callable[[str], int]) -> int | None:
 
 
 class AccessControl:
-    """Admits or denies peers, and counts their requests.
+    """Admit or deny peers, and count their requests.
 
     Args:
         rules: Who may do what.
@@ -122,11 +122,11 @@ class AccessControl:
         self._logged: dict[str, tuple[float, int]] = {}
 
     def may_read(self, peer: Peer) -> bool:
-        """Tell whether a peer may ask for tokens and status."""
+        """Return whether a peer may ask for tokens and status."""
         return peer.uid in self._always or self.rules.readers.admits(peer)
 
     def may_call(self, peer: Peer) -> bool:
-        """Tell whether a peer may use the API proxy."""
+        """Return whether a peer may use the API proxy."""
         return peer.uid in self._always or self.rules.callers.admits(peer)
 
     def check_reader(self, request: web.Request) -> Problem | None:
@@ -140,10 +140,10 @@ class AccessControl:
     def check_peer(
         self, peer: Peer | None, may: Callable[[Peer], bool], key: str
     ) -> Problem | None:
-        """Count a request, and return the problem where it is denied.
+        """Count a request, and return the problem if it is denied.
 
         Args:
-            peer: Who asks; None where the kernel does not say.
+            peer: Who asks; None if the kernel does not say.
             may: Whether it may.
             key: The configuration key that would admit it, for the remedy.
         """

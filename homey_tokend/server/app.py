@@ -1,6 +1,6 @@
 """The routes of the socket API and of the status port.
 
-A held token is answered without waiting for anything and with as little work as possible: no
+The current token is returned without waiting and with as little work as possible: no
 middleware, and the text is kept from one request to the next.
 """
 
@@ -110,7 +110,7 @@ class Api:
         if name is None:
             name = self._only_homey()
         if query is PLAIN and (token := self._view(name).token) is not None:
-            # What is asked by far the most often: the held token as text.
+            # What is asked by far the most often: the current token as text.
             left = (token.expires_at - self._provider.now()).total_seconds()
             if left > 0:
                 return self._text_response(name, token, int(left))

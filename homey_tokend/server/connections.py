@@ -29,7 +29,7 @@ RESERVE = 256
 _LOG_INTERVAL_S = 60.0
 #: How many new clients are accepted in one turn of the loop? Nobody is served meanwhile.
 _ACCEPTED_AT_ONCE = 32
-#: How many seconds to wait before the next accept where no file is left?
+#: How many seconds to wait before the next accept if no file is left?
 _PAUSE_S = 0.1
 #: How many connections are closed then: for the client, and some for the daemon itself.
 _CLOSED_AT_ONCE = 8
@@ -65,7 +65,7 @@ class Connections:
         return len(self._idle) + len(self._busy)
 
     def add(self, connection: "Connection") -> None:
-        """Register a connection; where there is no room, another one is closed."""
+        """Register a connection; if there is no room, another one is closed."""
         if len(self) >= self.limit:
             self.make_room()
         self._idle[connection] = None
@@ -88,7 +88,7 @@ class Connections:
             self._idle[connection] = None
 
     def make_room(self) -> bool:
-        """Close the connection that was idle longest or, where none is, the one busy longest.
+        """Close the connection that was idle longest or, if none is, the one busy longest.
 
         Returns:
             Whether there was one.
@@ -144,13 +144,13 @@ def connection_of(request: web.Request) -> Connection:
 
 
 class Acceptor:
-    """Accepts the clients of one socket.
+    """Accept the clients of one socket.
 
     Args:
         sock: A listening socket.
         make: Makes the protocol of a connection.
         connections: Where room can be made.
-        pause: Seconds before the next accept where no file is left.
+        pause: Seconds before the next accept if no file is left.
     """
 
     def __init__(

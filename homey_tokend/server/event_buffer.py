@@ -66,7 +66,7 @@ class EventBuffer:
             callback()
 
     def since(self, sequence: int) -> list[BufferedEvent] | None:
-        """Return the events after this one, oldest first; None where some of them are gone."""
+        """Return the events after this one, oldest first; None if some of them are gone."""
         if sequence < self.newest - len(self._ring):
             return None
         count = self.newest - sequence

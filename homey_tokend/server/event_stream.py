@@ -49,7 +49,7 @@ class _Subscriber:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def is_drained(self) -> bool:
-        """Tell whether everything that was sent has been taken."""
+        """Return whether everything that was sent has been taken."""
         transport = self.request.transport
         return transport is not None and transport.get_write_buffer_size() == 0
 
@@ -139,7 +139,7 @@ class EventStream:
         return self._may_stay(subscriber)
 
     def _may_stay(self, subscriber: _Subscriber) -> bool:
-        """Tell whether one that does not read can still get all events; else disconnect it."""
+        """Return whether one that does not read can still get all events; else disconnect it."""
         transport = subscriber.request.transport
         if transport is None:
             return False
@@ -177,7 +177,7 @@ class EventStream:
 
 
 class Waker:
-    """Sets many asyncio events, in order, a few in each turn of the loop.
+    """Set many asyncio events, in order, a few in each turn of the loop.
 
     Args:
         at_once: How many are set in one turn.

@@ -53,7 +53,7 @@ class Listeners:
         self._listen = http.listen
 
     async def change_socket(self, new: SocketConfig) -> None:
-        """Move the socket, or change its rights; where that fails, the old one stays.
+        """Move the socket, or change its rights; if that fails, the old one stays.
 
         The next reload tries again: a group may have been created meanwhile. A socket whose
         path is unchanged and whose file is gone is restored.
@@ -82,7 +82,7 @@ class Listeners:
         await old.stop()
 
     async def change_http(self, new: HttpConfig) -> None:
-        """Listen elsewhere, or no more; where that fails, nothing listens until the next reload."""
+        """Listen elsewhere, or no more; if that fails, nothing listens until the next reload."""
         if new.listen == self._listen:
             return
         await self._http.stop()

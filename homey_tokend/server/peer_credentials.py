@@ -30,7 +30,7 @@ class Peer(NamedTuple):
 
 
 def read_peer(transport: asyncio.BaseTransport) -> Peer | None:
-    """Return the peer of a connection; None where it is no unix socket."""
+    """Return the peer of a connection; None if it is no unix socket."""
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family != socket.AF_UNIX:
         return None

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): what the daemon answers where it cannot do what was asked."""
+"""Problem documents (RFC 9457): what the daemon answers if it cannot do what was asked."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The metrics in Prometheus' text format, or in OpenMetrics where that is asked for."""
+"""The metrics in Prometheus' text format, or in OpenMetrics if requested."""
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence

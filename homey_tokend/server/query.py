@@ -22,7 +22,7 @@ class TokenQuery:
     Args:
         homey: The name in ``?homey=``, or None.
         min_ttl: How much life the token shall have left.
-        wait: How long to wait for a refresh; None where the query has neither ``min_ttl`` nor
+        wait: How long to wait for a refresh; None if the query has neither ``min_ttl`` nor
             ``wait``: then what is held is answered at once.
         as_json: Whether the JSON document is wanted, not the bare text.
     """

@@ -1,4 +1,4 @@
-"""Serves the API on its sockets, and stops within a moment."""
+"""Serve the API on its sockets, and stop within a moment."""
 
 import asyncio
 import socket
@@ -17,9 +17,9 @@ from homey_tokend.server.app import Api
 from homey_tokend.server.connections import Acceptor, Connection, Connections
 from homey_tokend.server.unix_socket import BACKLOG, SocketOptions, UnixSocket
 
-#: After how long is a connection closed that is idle, or stuck amid a request or an answer?
+#: After how long is a connection closed that is idle, or stuck within a request or response?
 IDLE = timedelta(seconds=30)
-#: How long may a request under way go on at the end?
+#: How long may a request under way continue at the end?
 GRACE = timedelta(seconds=1)
 #: How many seconds are clients still heard at the end that were accepted a moment ago and have
 #: sent nothing yet? Of a socket that systemd holds, the next daemon accepts all others.
@@ -34,7 +34,7 @@ class Server:
     Args:
         api: What is served.
         idle: After how long a connection is closed that is idle or stuck.
-        grace: How long a request under way may go on at the end.
+        grace: How long a request under way may continue at the end.
         connections: All connections of the daemon; None: those of this server alone.
     """
 

@@ -1,6 +1,6 @@
 """The unix socket's file: in place with its mode and group before the first client can connect.
 
-A temporary name is bound in the same folder, gets group and mode, listens, and is renamed into
+A temporary name is bound in the same directory, gets group and mode, listens, and is renamed into
 place, all under a lock that is held for the daemon's life. A dead socket is replaced; a live one
 belongs to another daemon, and any other file is left alone. Every call here may block for a
 moment: call it in a thread.
@@ -87,7 +87,7 @@ class UnixSocket:
             options: With the same path as before.
 
         Returns:
-            The new listening socket, while the caller closes the old one; None where the file is
+            The new listening socket, while the caller closes the old one; None if the file is
             still there.
 
         Raises:

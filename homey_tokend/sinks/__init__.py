@@ -1,1 +1,1 @@
-"""The places where each fresh token is written: one class each, one method (``ports.Sink``)."""
+"""The places where each new token is written: one class each, one method (``ports.Sink``)."""

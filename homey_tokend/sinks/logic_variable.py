@@ -176,7 +176,7 @@ class TextVariable:
 
 
 class LogicVariableSink:
-    """Set a text variable to the fresh token, and another to its expiry where that is wanted.
+    """Set a text variable to the new token, and another to its expiry if requested.
 
     Every method raises what ``TextVariable`` raises.
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from homey_tokend.core.secret import Secret
 
-#: What a token is made of, wherever it comes from: nothing that breaks a header or a line.
+#: What a token consists of, whatever its source: nothing that breaks a header or a line.
 _SENDABLE = re.compile("[!-~]+")
 #: Instants further off cannot be moved by a clock's correction without overflow.
 _EARLIEST, _LATEST = 1900, 9000

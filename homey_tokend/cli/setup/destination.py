@@ -15,13 +15,13 @@ from homey_tokend.core.secret import GUARDED_KEYS
 from homey_tokend.storage.atomic import write_atomic
 
 _GROUP = "homey-tokend"
-#: How systemd/homey-tokend.service names a file of the folder ``credentials``.
+#: How systemd/homey-tokend.service names a file of the directory ``credentials``.
 _CREDENTIAL = "homey_{}"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The configuration file and the folder of the secrets.
+    """The configuration file and the directory of the secrets.
 
     With ``unit`` the secrets become credentials of the systemd unit, which alone can read them.
     """
@@ -38,7 +38,7 @@ class Destination:
         """Check that every file is new and can be created.
 
         Raises:
-            ClientError: A file exists, or a folder cannot be written.
+            ClientError: A file exists, or a directory cannot be written.
         """
         secrets = [self._secret_file(key) for key in GUARDED_KEYS]
         if self.config in secrets:
@@ -112,7 +112,7 @@ class Destination:
 def find_destination(
     explicit: str | None, environ: Mapping[str, str], system: SystemPaths = SYSTEM
 ) -> Destination:
-    """Choose the file: the named one, else the system's if its folder is writable, else the user's.
+    """Choose the file: the named one, else the system's if its directory is writable, else the user's.
 
     Args:
         explicit: The value of ``--config``, or None.
@@ -138,7 +138,7 @@ def find_destination(
 
 
 def _beside(config: Path) -> Destination:
-    """Put the secrets into the unit's folder of credentials if it exists, else beside the file."""
+    """Put the secrets into the unit's directory of credentials if it exists, else beside the file."""
     if not str(config).isprintable():
         raise ClientError(
             "the path of the configuration contains unprintable characters",

@@ -9,7 +9,7 @@ from homey_tokend.client.errors import ClientError
 
 #: How long can a line be? Everything that a person types is far shorter.
 _MAX_LINE = 64 * 1024
-#: Return what is wrong with an answer, as a sentence; "" where nothing is.
+#: Return what is wrong with an answer, as a sentence; "" if nothing is.
 Validator = Callable[[str], str]
 
 

@@ -23,7 +23,7 @@ class SetupSession:
     """One sign-in, step by step, with questions to the person in between.
 
     Args:
-        credentials: The sign-in values; ``pick`` sets the Homey later.
+        credentials: The credentials; ``pick`` sets the Homey later.
         transport: Sends the requests.
         endpoints: The three hosts.
         lifetime: A token's life where the Homey does not report its end.
