@@ -1,4 +1,4 @@
-"""Runs the measurements one after another and prints one table of all figures.
+"""Run the measurements one after another and print one table of all figures.
 
 bench/run [NAME ...]      some or all of client_start, client_import, daemon_start, socket_reads,
                           many_clients, subscribers, api_proxy, hang_reads, memory, hops
@@ -6,7 +6,7 @@ bench/run [NAME ...]      some or all of client_start, client_import, daemon_sta
 PYTHON names an interpreter that has the package installed. The client's start and import are
 measured in a fresh venv, with the console script that a current pip makes. The exit status is 1
 where a figure fails its mark, 2 where a measurement could not be taken. Other work on the machine
-spoils all figures but the memory: the load before each is told on stderr.
+spoils all figures but the memory: the load before each is reported on stderr.
 """
 
 import argparse

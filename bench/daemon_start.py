@@ -1,8 +1,8 @@
-"""How soon after its start does the daemon serve a held token, beside its bare imports?
+"""How soon after its start does the daemon serve a current token, beside its bare imports?
 
 python -m bench.daemon_start [--pairs N]
 
-A daemon gets a token from a pretend cloud and keeps it. Then it is started again and again: the
+A daemon gets a token from a simulated cloud and keeps it. Then it is started again and again: the
 time until the socket answers with that token, beside a process that only imports the libraries
 that the daemon stands on. Mark: 1.4 times, median of interleaved pairs.
 """

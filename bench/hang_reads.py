@@ -2,7 +2,7 @@
 
 python -m bench.hang_reads [--reads N] [--pairs N] [STEP ...]
 
-For each step of the flow: a daemon that holds a token, a pretend cloud that hangs there, 50
+For each step of the flow: a daemon that holds a token, a simulated cloud that hangs there, 50
 clients that wait for the refresh, and one that reads the cached token again and again on one
 connection. Daemon and reader each have a core of their own. Marks: p99 1 ms, p99.9 10 ms,
 rate 0.8 of a bare aiohttp handler that says the same, which is read in turn with it.

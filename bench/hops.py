@@ -2,9 +2,9 @@
 
 python -m bench.hops [--list]
 
-A daemon without sinks renews its token against a pretend cloud in another process, and one reader
+A daemon without sinks renews its token against a simulated cloud in another process, and one reader
 then asks the socket for it. `sys.setprofile` records every call between two functions of the
-package. A *hop* is a call from one module into a function of another that itself goes on to a third
+package. A *hop* is a call from one module into a function of another that itself continues to a third
 place: whatever is answered on the spot (a value, a clock, a check) is a question, not a hop.
 Each pair of functions counts once, however often it is taken; a coroutine or generator counts when
 it begins, not when it is resumed; what the event loop or a thread calls is a hop from there.
@@ -103,7 +103,7 @@ def hops_of(calls: list[Call]) -> list[Call]:
         called[caller].add(callee)
 
     def goes_on(function: Function) -> bool:
-        """Whether it calls another module, itself or through others of its own."""
+        """Return whether it calls another module, itself or through others of its own."""
         waiting, seen = [function], {function}
         while waiting:
             for callee in called[waiting.pop()] - seen:

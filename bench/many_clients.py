@@ -2,7 +2,7 @@
 
 python -m bench.many_clients [--seconds N]
 
-A real daemon whose token lives a minute, and a pretend cloud that takes its time at each step.
+A real daemon whose token lives a minute, and a simulated cloud that takes its time at each step.
 500 connections read once a second each; meanwhile 200 others ask for more life than is left.
 Marks: one refresh, no failed read, no asker without the new token, p99 5 ms. Beside it a bare
 aiohttp handler with the same readers, and 500 reads sent in one instant to each of the two.

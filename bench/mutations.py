@@ -65,7 +65,7 @@ def _caught(mutation: Mutation) -> tuple[bool, str]:
 
 
 def mutate(package: Path, mutation: Mutation) -> int:
-    """Replace the text wherever it stands; return how often it stood."""
+    """Replace the text everywhere; return how often it was found."""
     found = 0
     for path in package.rglob("*.py"):
         text = path.read_text(encoding="utf-8")

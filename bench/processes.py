@@ -49,7 +49,7 @@ def simulator(*words: str, core: int | None = None) -> Iterator[dict[str, Any]]:
 
 
 def homey(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sign-in values of the pretend Homey, as the configuration has them."""
+    """Return the credentials of the simulated Homey, as the configuration has them."""
     return {
         "email": description["email"],
         "password": description["password"],
@@ -89,7 +89,7 @@ def daemon(
 
 
 def status(path: Path) -> dict[str, Any] | None:
-    """Return the Homey's document; None where nobody answers."""
+    """Return the Homey's document; None if nobody answers."""
     with contextlib.suppress(OSError):
         document: dict[str, Any] = json.loads(get(path, "/homeys/home"))
         return document

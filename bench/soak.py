@@ -2,7 +2,7 @@
 
 python -m bench.soak [--refreshes N] [--life S]
 
-Real refreshes, each a sign-in of nine requests, against a pretend cloud in another
+Real refreshes, each a sign-in of nine requests, against a simulated cloud in another
 process. Looked at are memory, open files, tasks and jobs of the daemon, after the
 first 500 refreshes and at the end: each figure is the least of some readings,
 since a refresh may be under way at any of them.

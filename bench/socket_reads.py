@@ -39,7 +39,7 @@ BODY = "t" * 64
 
 
 class Desk:
-    """Holds one good token; whoever wants more life waits for ever."""
+    """Hold one good token; a request for a longer lifetime waits for ever."""
 
     def __init__(self) -> None:
         now = datetime.now(UTC)

@@ -48,12 +48,12 @@ class Login:
 
     @property
     def rejected(self) -> bool:
-        """Whether the answer said so."""
+        """Return whether the answer said so."""
         return not (self.right or self.unknown)
 
     @property
     def by_itself(self) -> bool:
-        """Whether no person was behind it."""
+        """Return whether no person was behind it."""
         return not (self.forced or self.fresh)
 
 
@@ -68,7 +68,7 @@ class Pause:
 
 @dataclass(slots=True)
 class Session:
-    """``good_from``: the Homey refuses it until then; ``delivered``: the daemon got the answer."""
+    """``good_from``: the Homey rejects it until then; ``delivered``: the daemon got the answer."""
 
     begun_at: datetime
     number: int
@@ -203,7 +203,7 @@ class Cloud:
         now = self.clock.truth()
         for one in self.pauses:
             # Other work of the daemon at the Homey has not been asked to wait.
-            # And where the Homey is, it can do without being asked: the attempt goes on.
+            # And where the Homey is, it can do without: the attempt continues.
             too_early = one.host == host != HUB and one.at + 2 * SECOND < now < one.until - SECOND
             if too_early and not (self.person_at or self.excused(one.at)):
                 self.report(f"{now:%m-%d %H:%M:%S} {request.step} in spite of Retry-After")
@@ -297,7 +297,7 @@ class Cloud:
 
     def on_variable(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if self._session_of(request) is None:
-            self.before()  # whoever writes such a token serves it, too
+            self.before()  # a daemon that writes such a token serves it, too
             return 401, b"{}", []
         if request.method == "POST" and isinstance(request.json, dict):
             self.variable = ""

@@ -11,7 +11,7 @@ from bench.simyear.loop import YearClock
 
 
 class EventLog:
-    """Takes every event that the daemon logs, and what happens to the machine and its hosts.
+    """Take every event that the daemon logs, and what happens to the machine and its hosts.
 
     Args:
         clock: The year's.

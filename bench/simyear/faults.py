@@ -95,7 +95,7 @@ async def _unknown(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
         return None
     cloud.on_login(request)
     cloud.logins[-1].unknown = True
-    # It may have been a refusal in words nobody knows: spaced like the first of them.
+    # It may have been a rejection in words nobody knows: spaced like the first of them.
     cloud.faulty_until = max(cloud.faulty_until, cloud.clock.truth() + UNKNOWN_GAP)
     return 200, b'{"status":"ok"}', []
 

@@ -21,7 +21,7 @@ LAG = VERIFY + timedelta(minutes=10)
 #: By when is a token renewed where nothing stands in the way? Half of its life, and the longest
 #: spacing after a failure.
 RENEWED = LIFE / 2 + LAG
-#: How long after the Homey gave a token do readers get it? Its proof is asked three times, and
+#: How long after the Homey gave a token do readers get it? Its verification is asked three times, and
 #: each answer may take as long as an answer may.
 GIVEN = timedelta(minutes=6)
 #: How much of a good token may be withheld at its end? Clocks are compared by whole seconds.
@@ -137,11 +137,11 @@ class Judge:
             self._last_served = None
 
     def _proved(self) -> bool:
-        """Whether the served token is said to be proved; an unproved one may turn out dead."""
+        """Return whether the served token is said to be verified; an unverified one may turn out dead."""
         return self.machine.keeper is not None and self.machine.keeper.view.verified_at is not None
 
     def _replaced(self, session: Session) -> bool:
-        """Whether a newer token took its place, which may have turned out dead since."""
+        """Return whether a newer token took its place, which may have turned out dead since."""
         token = self.machine.keeper.state.token if self.machine.keeper else None
         held = self.cloud.sessions[token.value.reveal()] if token else session
         return held.number > session.number
@@ -212,7 +212,7 @@ class Judge:
             self._missed = False
 
     def _serves_revoked(self, now: datetime, served: str, well_since: datetime | None) -> None:
-        """Nobody can know before the next proof."""
+        """Nobody can know before the next verification."""
         revoked_at = self.cloud.sessions[served].revoked_at
         if revoked_at is None or well_since is None:
             return
@@ -233,7 +233,7 @@ class Judge:
             self._missed = self._missed or now - began > STRETCH
 
     def _well_since(self, now: datetime) -> datetime | None:
-        """Since when nothing has stood in the way of a new token; None where something does."""
+        """Since when nothing has stood in the way of a new token; None if something does."""
         machine, cloud = self.machine, self.cloud
         since = max(machine.since, cloud.faulty_until, self._waiting_until(now))
         right = machine.password == cloud.password and machine.certified
@@ -313,7 +313,7 @@ class Judge:
                 self._break(after.at, "a password soon after an answer that says nothing of it")
 
     def _moved(self, since: datetime, until: datetime) -> bool:
-        """Whether a process has ended meanwhile."""
+        """Return whether a process has ended meanwhile."""
         return any(since <= at < until for at in self.machine.kills)
 
     def rejected_a_day(self, last: int = 0) -> int:
@@ -347,9 +347,9 @@ class Judge:
         ]
 
     def _early(self, logins: list[Login]) -> list[Login]:
-        """Those that did not wait for the spacing after the refusals of the same values before.
+        """Those that did not wait for the spacing after the rejections of the same values before.
 
-        A refusal that a kill followed may be known to nobody.
+        A rejection that a kill followed may be known to nobody.
         """
         early: list[Login] = []
         known: dict[str, tuple[int, datetime]] = {}

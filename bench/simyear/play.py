@@ -1,4 +1,4 @@
-"""Plays one year: a machine, its incidents and its judge, on a loop that jumps over the waiting."""
+"""Run one year: a machine, its incidents and its judge, on a loop that jumps over the waiting."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ from bench.simyear.machine import Machine
 
 #: How often does a reader look, in seconds? Drawn around this, so that no rhythm hides anything.
 LOOK_S = 480.0
-#: And while no good token is served, at first and later? What a refusal or the budget holds back
+#: And while no good token is served, at first and later? What a rejection or the budget holds back
 #: may be free by the passing of time: the heartbeat sees it, and is played at these looks.
 LOOK_IN_GAP_S, LOOK_IN_LONG_GAP_S = 2.0, 30.0
 
@@ -51,7 +51,7 @@ class Outcome:
 
 
 class Year:
-    """Plays a machine, its incidents and its judge to the end."""
+    """Run a machine, its incidents and its judge to the end."""
 
     def __init__(self, seed: int, days: int) -> None:
         random = Random(seed)

@@ -167,7 +167,7 @@ def _add_switches(made: argparse.ArgumentParser) -> None:
         group.add_argument(_flag(name), action="store_true", help=text)
     for name, text in (
         ("expires_at", "session/me without its end"),
-        ("code_once", "a code may be used again while it lives"),
+        ("code_once", "a code may be used again within its lifetime"),
         ("remote_url", "the account without its Homeys' addresses"),
     ):
         group.add_argument(_flag(f"no_{name}"), dest=name, action="store_false", help=text)

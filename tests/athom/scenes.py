@@ -1,4 +1,4 @@
-"""The people, places and answers of the tests in this folder, and what drives a flow."""
+"""The people, places and answers of the tests in this directory, and what drives a flow."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where the exchange looks for the Homey, and what it says of one that refuses."""
+"""Where the exchange looks for the Homey, and what it says of one that rejects."""
 
 from dataclasses import replace
 
@@ -151,7 +151,7 @@ def test_a_homey_that_refuses_twice_names_the_others() -> None:
 
 @pytest.mark.parametrize("reply", [LOST, answer(401), answer(200, "<html>"), answer(500)])
 def test_a_refusal_stands_without_the_others(reply: Response | TokendError) -> None:
-    """That the account cannot be asked changes nothing about the refusal."""
+    """That the account cannot be asked changes nothing about the rejection."""
     refused = (DELEGATED, answer(401)) * 2
     error = failure(athom.exchange(GRANT, SITE), *refused, reply)
 

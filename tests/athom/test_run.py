@@ -16,7 +16,7 @@ LOST = Unreachable("no route", sent=False)
 
 
 class Scripted:
-    """A transport that gives what it is told to, and keeps what was sent."""
+    """A transport that gives scripted responses, and records the requests."""
 
     def __init__(self, *replies: Response | Exception | None) -> None:
         self.replies = list(replies)
@@ -78,7 +78,7 @@ async def test_nobody_needs_to_listen() -> None:
 
 
 async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
-    """The flow goes on without that answer; nothing was heard of it."""
+    """The flow continues without that answer; nothing was heard of it."""
     talk = Talk(forgives=True)
     heard: list[Request] = []
     value = await run_flow(talk(), Scripted(LOST, answer(202)), lambda sent, _: heard.append(sent))

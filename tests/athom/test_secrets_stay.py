@@ -98,7 +98,7 @@ def everything(error: TokendError) -> str:
 
 
 def outcome(flow: Flow[object], before: Sequence[Response], last: Response) -> TokendError | None:
-    """How it fails after ``last``; None where it goes on or succeeds."""
+    """How it fails after ``last``; None if it continues or succeeds."""
     next(flow)
     try:
         for reply in (*before, last):

@@ -21,7 +21,7 @@ from tests.support.doors import serving
 
 
 class Homey(http.server.BaseHTTPRequestHandler):
-    """Takes one bearer, and remembers what it was asked."""
+    """Accept one bearer, and record the requests."""
 
     good = "Bearer newer"
     asked: list[tuple[str, str, bytes]]
@@ -132,7 +132,7 @@ def test_a_refresh_that_is_not_to_be_had(
 def test_another_host(
     desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
-    """A token goes to its Homey only, unless another name of it is told; no error shows it."""
+    """A token goes to its Homey only, unless another name of it is reported; no error shows it."""
     url, asked = homey
     other = url.replace("127.0.0.1", "localhost")
     renewed(desk, url)

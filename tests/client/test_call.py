@@ -35,7 +35,7 @@ def test_json(path: Path) -> None:
 
 
 def test_no_body(path: Path) -> None:
-    """Nothing is sent where nothing is given; an empty answer is None."""
+    """Nothing is sent if nothing is given; an empty answer is None."""
     with saying(path, answer(200, b"")) as requests:
         got = client.call("GET", "/api/x", homey="home", socket=str(path))
 
@@ -66,7 +66,7 @@ def test_a_no_of_the_homey(path: Path, status: int, expected: int) -> None:
 
 @pytest.mark.parametrize("body", ['{{"error": "no session {}"}}', "no session {}"])
 def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
-    """A Homey that repeats the bearer is told without it; an id stays readable."""
+    """A Homey that repeats the bearer is reported without it; an id stays readable."""
     parts = ("0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11", "4bd78b595c3a0f3d3bc6eb98" * 2)
     bearer = f"{parts[0]}:{parts[0]}:{parts[1][:40]}"
     said = body.format(f"{bearer} of {parts[0]}").encode()
@@ -82,7 +82,7 @@ def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[" * 60_000])
 @pytest.mark.parametrize(("status", "told"), [(200, "is no JSON"), (400, "answered 400: [<[]")])
 def test_no_json(path: Path, body: bytes, status: int, told: str) -> None:
-    """An answer that is no JSON is told."""
+    """An answer that is no JSON is reported."""
     with saying(path, answer(status, body)), pytest.raises(ClientError, match=told):
         client.call("GET", "/api/x", homey="home", socket=str(path))
 

@@ -103,7 +103,7 @@ def test_bad_duration(desk: FakeDesk, path: Path, name: str) -> None:
 
 
 def test_no_token(desk: FakeDesk, path: Path) -> None:
-    """No token now may be tried later; a refusal needs a person, and the remedy is told."""
+    """No token now may be tried later; a rejection needs a person, and the remedy is reported."""
     desk.views["home"] = view(next_at=NOW + timedelta(seconds=42))
     later = error_of(path)
     desk.views["home"] = view(trouble=rejected())
@@ -283,7 +283,7 @@ def test_a_broken_connection(path: Path) -> None:
 
 
 def test_nobody_there(path: Path) -> None:
-    """Where nobody serves, the paths tried and what to do are told."""
+    """Where nobody serves, the paths tried and what to do are reported."""
     missing = error_of(path)
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
@@ -301,7 +301,7 @@ def test_nobody_there(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 200])
 def test_impossible_paths(name: str) -> None:
-    """A path that cannot be a socket's is told, not raised."""
+    """A path that cannot be a socket's is reported, not raised."""
     error = error_of(Path("/tmp") / name)
 
     assert error.exit_status == exit_codes.UNREACHABLE
@@ -315,14 +315,14 @@ def a_socket(path: Path, mode: int, gid: int) -> None:
 
 
 def rejected_at(path: Path) -> ClientError:
-    """What a person is told whom the kernel did not let in there."""
+    """The error of a user whom the kernel denies access."""
     return errors.unreachable_error(
         [(str(path), PermissionError(errno.EACCES, "Permission denied"))]
     )
 
 
 def test_not_permitted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who may not enter is told which group may."""
+    """The error of a user without access names the group that has it."""
     a_socket(path, 0o660, gid=GROUP)
     name = grp.getgrgid(GROUP).gr_name
     group = rejected_at(path)
@@ -340,7 +340,7 @@ def test_not_permitted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("mode", "gid"), [(0o600, GROUP), pytest.param(0o660, 0, marks=ROOT_NEEDED)]
 )
 def test_no_group_may_enter(path: Path, mode: int, gid: int) -> None:
-    """Nobody is told to join root's group, nor one that does not help: the keys are named."""
+    """The error does not suggest root's group, or one that does not help: it names the keys."""
     a_socket(path, mode, gid)
 
     assert "No group has access: socket.group and socket.mode" in rejected_at(path).hint
@@ -354,7 +354,7 @@ def test_no_socket_at_all(path: Path) -> None:
 
 
 def test_peer_refused() -> None:
-    """A daemon that does not let us in is a refusal."""
+    """A daemon that does not let us in is a rejection."""
     error = responses.daemon_error(
         client.Response(403, {}, json.dumps({"detail": "no\x1b[31m"}).encode())
     )
@@ -363,7 +363,7 @@ def test_peer_refused() -> None:
 
 
 def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A named socket is the only one; else the usual folders, in their order."""
+    """A named socket is the only one; else the usual directories, in their order."""
     bare = transport.socket_candidates()
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/a:/run/b")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")

@@ -46,7 +46,7 @@ def saying(path: Path, answers: Sequence[bytes | Sequence[bytes]]) -> Iterator[l
         thread = threading.Thread(target=turn, daemon=True)
         thread.start()
         yield requests
-        for _ in answers:  # whoever was not come for
+        for _ in answers:  # those that were not called
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as last:
                 last.connect(str(path))
         thread.join(40)
@@ -92,7 +92,7 @@ def test_chunks(path: Path) -> None:
 
 
 def test_going_on(path: Path) -> None:
-    """After a break it goes on behind the last event, for as often as the daemon comes back."""
+    """After a break it continues behind the last event, for as often as the daemon comes back."""
     answers = [
         HEAD + event(3),
         b"",
@@ -131,7 +131,7 @@ def test_no_daemon(path: Path) -> None:
 
 
 def test_a_no(path: Path) -> None:
-    """A refusal is told with the daemon's words and is not tried again."""
+    """A rejection is reported with the daemon's words and is not tried again."""
     no = b'HTTP/1.1 404 Not Found\r\n\r\n{"detail": "no Homey is named b/c"}'
     with (
         saying(path, [no]) as requests,
@@ -168,7 +168,7 @@ def test_garbage(path: Path, answer: bytes, told: str) -> None:
 
 
 def test_silence(path: Path) -> None:
-    """A daemon that is silent for too long is asked anew."""
+    """A daemon that is silent for too long is asked again."""
     answers = [HEAD + event(1), HEAD + event(2)]
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -193,7 +193,7 @@ def test_silence(path: Path) -> None:
 
 @pytest.mark.parametrize("odd", ["a\r\nX: y", "ä", "\0"])
 def test_an_odd_id(path: Path, odd: str) -> None:
-    """An id that no event has is refused, and not sent."""
+    """An id that no event has is rejected, and not sent."""
     with pytest.raises(ClientError, match="not an event's id") as caught:
         next(events_at(path, last_id=odd))
 

@@ -1,4 +1,4 @@
-"""Without a file, environment variables describe one Homey; misspelt and idle ones are told."""
+"""Without a file, environment variables describe one Homey; misspelt and idle ones are reported."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -161,7 +161,7 @@ def test_only_both_together() -> None:
 
 
 def test_missing() -> None:
-    """What is missing is told by its variable, with both ways to set it."""
+    """What is missing is reported by its variable, with both ways to set it."""
     told = faults({"HOMEY_EMAIL": "you@example.com"})
 
     assert [
@@ -187,7 +187,7 @@ def test_missing() -> None:
     ],
 )
 def test_bad_values(name: str, value: str, message: str) -> None:
-    """A bad value is told by its variable."""
+    """A bad value is reported by its variable."""
     [fault] = faults({**FULL, name: value})
 
     assert (name, message) == (fault.key, fault.message)
@@ -196,7 +196,7 @@ def test_bad_values(name: str, value: str, message: str) -> None:
 @pytest.mark.parametrize("name", ["HOMEY_PASSWORD_FILE", "HOMEY_CLOUDID_FILE"])
 @pytest.mark.parametrize("value", [CANARY, "./pw", "~/pw", "/run/secrets/", "/\udcff"])
 def test_a_file_without_its_whole_path(name: str, value: str) -> None:
-    """A path that is not absolute is told by the variable that holds it, and what to write there."""
+    """A path that is not absolute is reported by the variable that holds it, and what to write there."""
     environ = {**FULL, name: value}
     del environ[name.removesuffix("_FILE")]
     [fault] = faults(environ)
@@ -209,7 +209,7 @@ def test_a_file_without_its_whole_path(name: str, value: str) -> None:
 
 
 def test_unreadable_file() -> None:
-    """A file that cannot be read is told by its variable, beside what else is wrong."""
+    """A file that cannot be read is reported by its variable, beside what else is wrong."""
     environ = {**FULL, "HOMEY_CLOUDID": "", "HOMEY_CLOUDID_FILE": "/none", "HOMEY_EMAIL": ""}
     with pytest.raises(ConfigurationInvalid) as raised:
         build(environ)

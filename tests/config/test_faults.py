@@ -1,4 +1,4 @@
-"""Every slip has its place, its key, its message and a remedy; and all are told at once."""
+"""Every slip has its place, its key, its message and a remedy; and all are reported at once."""
 
 import pytest
 from pydantic import ValidationError
@@ -103,7 +103,7 @@ MAPPING = "where a mapping belongs"
     ids=lambda value: value if isinstance(value, str) and ": " in value else "",
 )  # fmt: skip
 def test_sections(line: str, column: int, key: str, message: str) -> None:
-    """A slip in a section is told at its place."""
+    """A slip in a section is reported at its place."""
     assert [(NEXT, column, key, message)] == told(HOMEY + line + "\n")
 
 
@@ -164,7 +164,7 @@ def test_sections(line: str, column: int, key: str, message: str) -> None:
     ids=lambda value: value if isinstance(value, str) and ": " in value else "",
 )  # fmt: skip
 def test_homeys(line: str, column: int, key: str, message: str) -> None:
-    """A slip in a Homey is told at its place; a bad name beside a bad id shows both."""
+    """A slip in a Homey is reported at its place; a bad name beside a bad id shows both."""
     seen = told(below_home(line))
 
     assert (NEXT, column, f"homeys.home.{key}", message) == seen[0]
@@ -207,7 +207,7 @@ def test_homeys(line: str, column: int, key: str, message: str) -> None:
     ],
 )  # fmt: skip
 def test_texts(text: str, line: int, column: int, key: str, message: str) -> None:
-    """Slips in the frame of the file are told at their place."""
+    """Slips in the frame of the file are reported at their place."""
     assert [(line, column, key, message)] == told(text)
 
 
@@ -228,7 +228,7 @@ def test_nearest_key(line: str, remedy: str) -> None:
 
 
 def test_all_at_once() -> None:
-    """Faults of YAML, of values, of relations and of unknown keys are told together, in order."""
+    """Faults of YAML, of values, of relations and of unknown keys are reported together, in order."""
     text = below_home(
         "cloudid: twice",
         "sinks:",
@@ -250,7 +250,7 @@ def test_all_at_once() -> None:
 
 
 def test_too_many_to_tell() -> None:
-    """Beyond a hundred faults, the first hundred are told and that there are more."""
+    """Beyond a hundred faults, the first hundred are reported and that there are more."""
     text = HOMEY + "".join(f"key{number}: 1\n" for number in range(500))
     seen = faults(text)
 
@@ -282,7 +282,7 @@ def test_every_model_has_its_place() -> None:
 
 
 def test_words_of_pydantic() -> None:
-    """An error of pydantic that is not foreseen is told in words of ours."""
+    """An error of pydantic that is not foreseen is reported in words of ours."""
     error = ValidationError.from_exception_data(
         "Document", [{"type": "uuid_type", "loc": ("refresh", "at"), "input": CANARY}]
     )
@@ -295,7 +295,7 @@ def test_words_of_pydantic() -> None:
 
 
 def test_wrongly_typed_secrets() -> None:
-    """A secret of the wrong shape is refused, and not repeated."""
+    """A secret of the wrong shape is rejected, and not repeated."""
     for written in (f"[{CANARY}]", f"{{a: {CANARY}}}", f"[[{CANARY}]]"):
         [fault] = faults(HOMEY.replace(f"password: {CANARY}", f"password: {written}"))
 

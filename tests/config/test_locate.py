@@ -99,7 +99,7 @@ def test_there_and_unreadable(system: SystemPaths, tmp_path: Path) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    """A folder in the place of the file is told as one."""
+    """A directory in the place of the file is reported as one."""
     with pytest.raises(ConfigurationInvalid) as raised:
         load(str(tmp_path), {})
     [fault] = faults(raised)
@@ -108,12 +108,12 @@ def test_folder(tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_entered(system: SystemPaths, tmp_path: Path) -> None:
-    """A folder that may not be looked into may hold the file: an error, not skipped."""
+    """A directory that may not be looked into may hold the file: an error, not skipped."""
     write(system.config)
     system.config.parent.chmod(0)
     root = os.geteuid() == 0
     if root:
-        # Root may look everywhere: become somebody who gets as far as the folder, and no further.
+        # Root may look everywhere: become somebody who gets as far as the directory, and no further.
         for above in (tmp_path / "system", tmp_path, *tmp_path.parents[:2]):
             above.chmod(0o711)
         os.seteuid(65534)
@@ -130,7 +130,7 @@ def test_folder_that_cannot_be_entered(system: SystemPaths, tmp_path: Path) -> N
 
 
 def test_nul_in_the_name() -> None:
-    """A NUL in the name is told, not thrown."""
+    """A NUL in the name is reported, not thrown."""
     with pytest.raises(ConfigurationInvalid) as raised:
         load("a\0b", {})
     [fault] = faults(raised)
@@ -139,7 +139,7 @@ def test_nul_in_the_name() -> None:
 
 
 def test_error_while_it_is_read() -> None:
-    """A file that opens and gives an error is told: /proc/self/mem has nothing at 0."""
+    """A file that opens and gives an error is reported: /proc/self/mem has nothing at 0."""
     with pytest.raises(ConfigurationInvalid) as raised:
         load("/proc/self/mem", {})
     [fault] = faults(raised)
@@ -183,7 +183,7 @@ def test_pipe_of_the_shell() -> None:
 
 
 def test_loaded_file(tmp_path: Path, system: SystemPaths) -> None:
-    """A file is parsed with its path as source and the machine's folders as defaults."""
+    """A file is parsed with its path as source and the machine's directories as defaults."""
     system.run.mkdir()
     path = write(tmp_path / "config.yaml")
     config = load(str(path), {"HOME": str(tmp_path)}, system)
@@ -276,7 +276,7 @@ def test_nothing_at_all(tmp_path: Path, system: SystemPaths) -> None:
 
 
 def test_default_folders(system: SystemPaths, tmp_path: Path) -> None:
-    """systemd's folders win, then the system's where they can be written, then one's own."""
+    """systemd's directories win, then the system's where they can be written, then one's own."""
     given = {
         "RUNTIME_DIRECTORY": "/run/unit:/run/other",
         "STATE_DIRECTORY": "/var/lib/unit",

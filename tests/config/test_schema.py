@@ -163,7 +163,7 @@ def with_value(path: tuple[str | int, ...], value: Any) -> Any:
 
 
 def accepted(document: object) -> bool:
-    """Whether the checks accept a document, JSON being YAML."""
+    """Return whether the checks accept a document, JSON being YAML."""
     try:
         read(json.dumps(document))
     except ConfigurationInvalid:
@@ -222,7 +222,7 @@ def test_beyond_the_schema(path: tuple[str | int, ...], value: object) -> None:
 
 
 def test_null_as_a_secret() -> None:
-    """An unquoted null is text to the checks; the schema refuses it, since most likely it is a slip."""
+    """An unquoted null is text to the checks; the schema rejects it, since most likely it is a slip."""
     document = with_value(("homeys", "home", "password"), None)
 
     assert accepted(document)
@@ -295,7 +295,7 @@ def test_defaults_as_written() -> None:
 
 
 def test_fresh() -> None:
-    """Whoever changes a schema changes only his own."""
+    """A schema that is changed is a copy."""
     schema()["title"] = "other"
 
     assert "homey-tokend" == schema()["title"]

@@ -7,7 +7,7 @@ import pytest
 from homey_tokend.config import Config, DefaultPaths, parse
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
-#: Planted wherever a secret can stand; it must turn up in no message.
+#: A canary in the place of a secret: it must be in no message.
 CANARY = "canary-5f3a-Hunter2"
 
 HOMEY = f"""\

@@ -12,7 +12,7 @@ from tests.athom.scenes import answer
 
 
 def test_headers_are_found_by_name_in_their_order() -> None:
-    """The first, or all; none where there is none."""
+    """The first, or all; none if there is none."""
     response = answer(200, b"", ("set-cookie", "a=1"), ("date", "x"), ("set-cookie", "b=2"))
 
     assert "a=1" == response.header("set-cookie")

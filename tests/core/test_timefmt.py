@@ -47,7 +47,7 @@ def test_numbers_of_a_file(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", GARBAGE)
 def test_no_durations(text: str) -> None:
-    """What is no duration, or longer than a year, is refused with what is expected."""
+    """What is no duration, or longer than a year, is rejected with what is expected."""
     for any_number in (False, True):
         with pytest.raises(ValueError, match="a duration "):
             parse_seconds(text, any_number=any_number)
@@ -75,7 +75,7 @@ def test_written() -> None:
 
 
 def test_instants() -> None:
-    """RFC 3339 in UTC; seconds are rounded down, so that no end is told too late."""
+    """RFC 3339 in UTC; seconds are rounded down, so that no end is reported too late."""
     at = datetime(2026, 1, 31, 14, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
 
     assert "2026-01-31T12:00:00Z" == rfc3339(at)
@@ -91,7 +91,7 @@ def test_instants() -> None:
      (86400, "in 1 d"), (90060, "in 1 d 1 h"), (60, "in 1 min")],
 )  # fmt: skip
 def test_relative(seconds: float, words: str) -> None:
-    """How far away is told in the two largest units."""
+    """How far away is reported in the two largest units."""
     assert words == relative(NOW + timedelta(seconds=seconds), NOW)
 
 
@@ -106,5 +106,5 @@ def test_relative(seconds: float, words: str) -> None:
     ],
 )
 def test_rough_durations(length: timedelta, words: str) -> None:
-    """A length of time is told in its two largest units."""
+    """A length of time is reported in its two largest units."""
     assert words == rough_duration(length)

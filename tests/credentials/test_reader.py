@@ -1,4 +1,4 @@
-"""The sign-in values are read from where the configuration says, and never told."""
+"""The credentials are read from where the configuration says, and never shown."""
 
 import asyncio
 import os
@@ -75,7 +75,7 @@ def heard() -> Heard:
 
 @pytest.fixture
 def build(heard: Heard) -> Iterator[Build]:
-    """Builds readers, and closes them after the test."""
+    """Build readers, and close them after the test."""
     built: list[SecretReader] = []
 
     def make(
@@ -105,7 +105,7 @@ async def password(reader: SecretReader) -> str:
 
 
 async def refused(reader: SecretReader) -> str:
-    """The message of the refusal, which must hold key and place, and no canary."""
+    """The message of the rejection, which must hold key and place, and no canary."""
     with pytest.raises(SecretUnavailable) as raised:
         await reader.read()
     error = raised.value
@@ -209,7 +209,7 @@ async def test_private_file(build: Build, heard: Heard, tmp_path: Path) -> None:
 
 
 async def test_bad_files(build: Build, tmp_path: Path) -> None:
-    """Each way in which a file gives nothing is told with place and path, not content."""
+    """Each way in which a file gives nothing is reported with place and path, not content."""
     contents = {
         "empty": (b"", "is empty"),
         "newline": (b"\n", "is empty"),
@@ -225,7 +225,7 @@ async def test_bad_files(build: Build, tmp_path: Path) -> None:
 
 
 async def test_no_file(build: Build, tmp_path: Path) -> None:
-    """What is not a plain file at all is told, and never waited for."""
+    """What is not a plain file at all is reported, and never waited for."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
@@ -249,14 +249,14 @@ async def test_no_file(build: Build, tmp_path: Path) -> None:
 
 
 async def test_file_that_fails_while_it_is_read(build: Build) -> None:
-    """A file that opens and cannot be read is told: /proc/self/mem has nothing at 0."""
+    """A file that opens and cannot be read is reported: /proc/self/mem has nothing at 0."""
     told = await refused(build(password=file("/proc/self/mem")))
 
     assert f"{PLACE}: the file /proc/self/mem cannot be read: input/output error" == told
 
 
 class Denied(WorkerPool):
-    """Runs the work as somebody who may read nothing, which root cannot play."""
+    """Run the work as somebody who may read nothing, which root cannot play."""
 
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -279,7 +279,7 @@ def as_nobody(work: Callable[[], Any]) -> Any:
 
 
 def test_permission_denied(tmp_path: Path, heard: Heard) -> None:
-    """A file that the daemon's user may not read is told, with a remedy about rights."""
+    """A file that the daemon's user may not read is reported, with a remedy about rights."""
     path = tmp_path / "password"
     path.write_text(CANARY)
     path.chmod(0)
@@ -295,7 +295,7 @@ async def refused_quietly(reader: SecretReader) -> str:
 
 
 async def test_bad_variables(build: Build) -> None:
-    """A variable that is missing, empty or no UTF-8 is told by its name."""
+    """A variable that is missing, empty or no UTF-8 is reported by its name."""
     environ = {"EMPTY": "", "LATIN1": f"{CANARY}\udce9"}
 
     assert f"{PLACE}: the environment variable NONE is not set" == await refused(
@@ -310,7 +310,7 @@ async def test_bad_variables(build: Build) -> None:
 
 
 async def test_bad_credentials(build: Build, tmp_path: Path) -> None:
-    """A credential that is missing is told at the read, not at the start."""
+    """A credential that is missing is reported at the read, not at the start."""
     nowhere = build({}, password=credential("password"))
     missing = build({"CREDENTIALS_DIRECTORY": str(tmp_path)}, password=credential("password"))
 
@@ -355,7 +355,7 @@ async def test_command_environment(build: Build) -> None:
 
 
 async def test_bad_commands(build: Build, tmp_path: Path) -> None:
-    """Each way in which a command gives nothing is told by the program, never by what it says."""
+    """Each way in which a command gives nothing is reported by the program, never by what it says."""
     denied = tmp_path / "denied"
     denied.write_text("#!/bin/sh\n")
     start = f"{PLACE}: the command"
@@ -392,7 +392,7 @@ async def test_command_killed_with_its_group(build: Build, tmp_path: Path) -> No
 
 
 def running(pid: int) -> bool:
-    """Whether a process runs; one that waits to be reaped does not."""
+    """Return whether a process runs; one that waits to be reaped does not."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -430,7 +430,7 @@ async def test_cancelled_while_it_starts(build: Build, tmp_path: Path) -> None:
 
 
 async def test_deadline_of_a_thread(build: Build, tmp_path: Path) -> None:
-    """A disk that hangs is given up at the deadline, and the key is told."""
+    """A disk that hangs is given up at the deadline, and the key is reported."""
     path = tmp_path / "password"
     path.write_text("secret")
     workers, release = WorkerPool(), threading.Event()
@@ -446,7 +446,7 @@ async def test_deadline_of_a_thread(build: Build, tmp_path: Path) -> None:
     "text", ["no base32!", "JBSWY3DP", CANARY], ids=["chars", "short", "canary"]
 )
 async def test_totp_is_checked(build: Build, text: str) -> None:
-    """A one-time secret that is no base32 of 80 bits is told before it is used."""
+    """A one-time secret that is no base32 of 80 bits is reported before it is used."""
     reader = build({"TOTP": text}, totp_secret=env("TOTP"))
 
     assert (
@@ -456,7 +456,7 @@ async def test_totp_is_checked(build: Build, text: str) -> None:
 
 
 async def test_place_of_a_homey_made_by_code(build: Build) -> None:
-    """Without a place in a file, the key alone is told."""
+    """Without a place in a file, the key alone is reported."""
     bare = SecretRef(SecretSource.ENV, argument="NONE")
 
     assert (

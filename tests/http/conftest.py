@@ -25,7 +25,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def build(clock: FakeClock) -> AsyncIterator[Build]:
-    """Builds transports and closes them when the test is over."""
+    """Build transports, and close them when the test is over."""
     built: list[HttpTransport] = []
 
     def build(

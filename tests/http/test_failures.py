@@ -72,7 +72,7 @@ def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
 
 
 def test_an_unknown_class_has_words_too() -> None:
-    """What a later aiohttp may add is told as a failed request."""
+    """What a later aiohttp may add is reported as a failed request."""
     assert (
         describe_error(aiohttp.ClientError(CANARY), ADDRESS) == f"the request to {ADDRESS} failed"
     )
@@ -177,7 +177,7 @@ def test_an_address_is_host_and_port(url: str, expected: str) -> None:
 
 
 async def fail(transport: HttpTransport, url: str, **more: Any) -> NoAnswer:
-    """Sends a request full of secrets that must not come out of its failure."""
+    """Send a request full of secrets that must not come out of its failure."""
     request = Request(
         Step.LOGIN,
         "POST",
@@ -274,7 +274,7 @@ async def test_a_handshake_that_hangs_never_left(build: Build) -> None:
     [(socket.EAI_NONAME, "was not found (DNS)"), (socket.EAI_AGAIN, "temporary failure")],
 )
 async def test_names_that_cannot_be_looked_up(build: Build, number: int, expected: str) -> None:
-    """Not found and not now are told apart, and nothing left."""
+    """Not found and not now are reported apart, and nothing left."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(number, CANARY)
@@ -317,7 +317,7 @@ async def test_headers_that_are_none(transport: HttpTransport, headers: dict[str
 
 
 async def test_text_that_has_no_bytes(transport: HttpTransport) -> None:
-    """Half a surrogate in a password is told without the password."""
+    """Half a surrogate in a password is reported without the password."""
     request = Request(Step.LOGIN, "POST", "http://127.0.0.1:1", form=(("p", CANARY + "\udc80"),))
     with pytest.raises(Unreachable, match="holds text that cannot be sent") as caught:
         await transport.send(request)
@@ -364,7 +364,7 @@ async def test_a_cancelled_request_is_cancelled(transport: HttpTransport) -> Non
 
 
 async def test_a_proxy_whose_name_is_not_known(build: Build) -> None:
-    """It is the proxy that is told, not the host behind it."""
+    """It is the proxy that is reported, not the host behind it."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, CANARY)

@@ -64,7 +64,7 @@ def test_the_rules_are_urllibs(monkeypatch: pytest.MonkeyPatch, environ: dict[st
 
 @pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
 def test_no_proxy_reads_plain_http(environ: dict[str, str]) -> None:
-    """What is not encrypted is told to no proxy, wherever it leads."""
+    """Plain http uses no proxy, whatever the address."""
     assert ProxySettings(environ | {"all_proxy": "http://p:1"}).of(URL("http://a.example/")) is None
 
 

@@ -160,7 +160,7 @@ async def test_a_cut_gzip_is_garbled(transport: HttpTransport) -> None:
     ids=["header too long", "not HTTP", "bad chunk"],
 )
 async def test_an_answer_that_is_no_http_is_no_answer(transport: HttpTransport, raw: bytes) -> None:
-    """Bad HTTP is told by its kind, without a word of the URL or the answer."""
+    """Bad HTTP is reported by its kind, without a word of the URL or the answer."""
     with pytest.raises(Unreachable) as caught:
         await get(transport, raw)
 

@@ -104,7 +104,7 @@ async def test_other_answers_with_a_location_are_answers(transport: HttpTranspor
 
 
 async def test_the_fourth_redirect_is_one_too_many(transport: HttpTransport) -> None:
-    """A server that redirects without end is told as what it is, without the URL."""
+    """A server that redirects without end is reported as what it is, without the URL."""
     async with RawServer(redirect(f"/again?user_token={CANARY}")) as server:
         with pytest.raises(ProtocolChanged, match="more than 3 times") as caught:
             await follow(transport, server)

@@ -47,7 +47,7 @@ async def test_failures_are_handed_on(error: Exception) -> None:
 
 
 async def test_hanging_look_ups_hold_up_nobody() -> None:
-    """Sixteen may hang; the next is told to come later; the default pool stays free."""
+    """Sixteen may hang; the next one fails; the default pool stays free."""
     free = threading.Event()
 
     def hang(*_: object, **__: object) -> list[Any]:

@@ -69,7 +69,7 @@ async def test_an_explicit_address_wins(household: Household) -> None:
 
 
 async def test_an_address_that_is_configured_anew_is_called_at_once(household: Household) -> None:
-    """The held token goes to the new address, and is proved and written there; and back again."""
+    """The current token goes to the new address, and is verified and written there; and back again."""
     sink = {"type": "file", "path": str(household.folder / "home.token"), "format": "env"}
     document = household.document(sink, verify_every="15m")
     await household.start(document)

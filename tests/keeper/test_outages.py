@@ -40,7 +40,7 @@ def codes_of(household: Household) -> list[str]:
 async def test_trouble_at_a_step_costs_only_what_comes_after(
     household: Household, step: str
 ) -> None:
-    """Whatever kind of trouble: the old token is served, then the flow goes on from there."""
+    """Whatever the failure: the old token is served, then the sign-in continues from there."""
     await household.start()
     for name, trouble in TROUBLES.items():
         household.steps()

@@ -111,7 +111,7 @@ async def test_a_remembered_user_token_that_is_not_taken_is_dropped(begin: Begin
 
 
 async def test_an_access_token_that_is_revoked_is_dropped(household: Household) -> None:
-    """401 at the delegation: within the same attempt the sign-in begins anew."""
+    """401 at the delegation: within the same attempt the sign-in begins again."""
     household.simulator.add_fault(step="homey_login", kind="status", status=503, times=1)
     await household.start()
     household.steps()

@@ -1,4 +1,4 @@
-"""The forwarding door before those who never come to an end, and those who break their lines."""
+"""The API proxy before those who never come to an end, and those who break their lines."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ async def dripped(door: Door, begin: bytes, drop: bytes) -> bytes:
     [(b"Content-Length: 60000\r\n\r\n", b"a"), (CHUNKED, b"1\r\na\r\n")],
 )
 async def test_a_short_body_without_end(hasty: Door, framing: bytes, drop: bytes) -> None:
-    """Who sends a byte now and then is told 408 in the end; the Homey hears nothing of it."""
+    """Who sends a byte now and then gets 408 in the end, and the Homey no request."""
     got = reply_of(await dripped(hasty, POST + framing, drop))
 
     assert (408, "urn:homey-tokend:problem:body-timeout") == (
@@ -66,7 +66,7 @@ async def test_a_short_body_without_end(hasty: Door, framing: bytes, drop: bytes
 
 
 async def test_a_long_body_without_end(hasty: Door) -> None:
-    """A body that goes on to the Homey ends with the time of the call, for both sides."""
+    """A body on its way to the Homey ends with the time of the call, for both sides."""
     begin = POST + CHUNKED + b"11170\r\n" + b"a" * 70_000 + b"\r\n"
     got = reply_of(await dripped(hasty, begin, b"1\r\na\r\n"))
     await asyncio.wait_for(hasty.hub.left.wait(), 40)

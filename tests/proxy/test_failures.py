@@ -1,4 +1,4 @@
-"""The forwarding door when the Homey, the network or the caller misbehaves."""
+"""The API proxy when the Homey, the network or the caller misbehaves."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ def problem(got: Reply) -> tuple[int, str]:
 
 
 async def silent(_hub: Hub, _heard: Heard, reader: asyncio.StreamReader, _w: object) -> None:
-    """Takes the request and says nothing, until the other side leaves."""
+    """Take the request and say nothing, until the other side leaves."""
     if not await reader.read(1):
         raise ConnectionResetError
 
@@ -103,7 +103,7 @@ async def test_no_first_byte(hasty: Door) -> None:
 
 
 async def test_no_first_byte_of_the_body(hasty: Door) -> None:
-    """As long as nothing was passed on, a body that never comes is told as a problem, too."""
+    """As long as nothing was passed on, a body that never comes is reported as a problem, too."""
     hasty.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
 
     assert (504, "timeout") == problem(await hasty.ask())
@@ -125,7 +125,7 @@ async def test_a_body_that_stops(hasty: Door) -> None:
     ],
 )
 async def test_a_reset_amid_the_body(door: Door, answer: bytes) -> None:
-    """A reset amid the body cuts the caller off: no proper end follows."""
+    """A reset in the middle of the body cuts the caller off: no proper end follows."""
 
     async def turn(
         _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -171,7 +171,7 @@ async def test_a_call_without_end(socket_path: Path) -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"])
 async def test_the_caller_leaves(door: Door, begun: bytes) -> None:
-    """Who leaves ends the call to the Homey, before the answer and amid it."""
+    """Who leaves ends the call to the Homey, before the answer and in the middle of it."""
     said = asyncio.Event()
 
     async def turn(
@@ -221,7 +221,7 @@ async def test_a_long_body_that_stops(hasty: Door) -> None:
 
 @pytest.mark.parametrize("before", [b"", b"11170\r\n" + b"a" * 70_000 + b"\r\n"])
 async def test_broken_framing(door: Door, before: bytes) -> None:
-    """Chunks that are none are 400, be it at once or amid the streaming."""
+    """Chunks that are none are 400, be it at once or in the middle of the streaming."""
     got = await door.say(POST + b"Transfer-Encoding: chunked\r\n\r\n" + before + b"zz\r\n")
 
     assert 400 == got.status
@@ -262,7 +262,7 @@ async def test_an_early_answer(door: Door) -> None:
 
 
 async def test_an_answer_that_begins_early(door: Door) -> None:
-    """A Homey may begin its answer amid a long body: the rest of the body still reaches it."""
+    """A Homey may begin its answer in the middle of a long body: the rest of the body still reaches it."""
 
     async def turn(
         _h: Hub, heard: Heard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -284,7 +284,7 @@ async def test_an_answer_that_begins_early(door: Door) -> None:
 
 
 async def test_three_at_once(hasty: Door) -> None:
-    """A Homey meets three calls at a time; who finds no turn in time is told so."""
+    """A Homey gets three calls at a time; one without a slot in time is an error."""
     hasty.hub.turn = silent
     asked = [asyncio.create_task(hasty.ask()) for _ in range(5)]
     got = await asyncio.gather(*asked)

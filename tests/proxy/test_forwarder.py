@@ -1,4 +1,4 @@
-"""The forwarding door, from a caller's bytes to a Homey's and back."""
+"""The API proxy, from a caller's bytes to a Homey's and back."""
 
 import asyncio
 import gzip
@@ -166,7 +166,7 @@ async def test_a_reason_with_the_token(door: Door) -> None:
 @pytest.mark.parametrize("size", [0, 1, MAX_BUFFERED, MAX_BUFFERED + 1, 3_000_000])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_bodies(door: Door, size: int, *, chunked: bool) -> None:
-    """Bodies of any size arrive whole, kept or streamed, with a length where one was told."""
+    """Bodies of any size arrive whole, kept or streamed, with a length if one was announced."""
     body = bytes(range(256)) * (size // 256 + 1)
     body = body[:size]
     if chunked:
@@ -258,7 +258,7 @@ async def test_path_tricks(door: Door, target: str) -> None:
     ],
 )
 async def test_refusals(door: Door, fields: str, status: int, name: str) -> None:
-    """Web pages, upgrades and headers that are no text are refused in plain words."""
+    """Web pages, upgrades and headers that are no text are rejected in plain words."""
     got = await door.ask(fields=fields)
 
     assert (status, f"urn:homey-tokend:problem:{name}") == (
@@ -269,7 +269,7 @@ async def test_refusals(door: Door, fields: str, status: int, name: str) -> None
 
 
 async def test_a_websocket(door: Door) -> None:
-    """A whole handshake is refused with what to do instead, and nobody speaks anything but HTTP."""
+    """A whole handshake is rejected with what to do instead, and nobody speaks anything but HTTP."""
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     got = await door.ask(fields=f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}")
 
@@ -311,7 +311,7 @@ async def test_gates_of_its_own(door: Door, folder: Path) -> None:
 
 
 async def test_unknown_homey(door: Door) -> None:
-    """An unknown Homey is 404, and the known ones are told."""
+    """An unknown Homey is 404, and the known ones are reported."""
     got = await door.ask("/homeys/nope/api/x")
 
     assert (404, ["home"]) == (got.status, json.loads(got.body)["homeys"])

@@ -20,7 +20,7 @@ HOPS = [
 
 
 def test_what_is_sent() -> None:
-    """The caller's own fields go on, in order and repeated; ours replace what is not theirs."""
+    """The caller's own fields are passed on, in order and repeated; ours replace what is not theirs."""
     mine = [("Accept", "a"), ("X-Twice", "1"), ("x-twice", "2"), ("User-Agent", "curl")]
     theirs = [
         ("Host", "evil"),

@@ -52,7 +52,7 @@ async def test_three_at_once_in_order(clock: FakeClock) -> None:
 
 
 async def test_full(clock: FakeClock) -> None:
-    """Whoever finds the line full is sent away at once, with 503 and when to come again."""
+    """A call that finds the queue full gets 503 at once, with the time to try again."""
     guests = Guests(CallLimiter(LimiterSettings(at_once=1, queued=1), clock))
     tasks = [guests.come(1), guests.come(2)]
     await settle()
@@ -66,7 +66,7 @@ async def test_full(clock: FakeClock) -> None:
 
 
 async def test_no_turn_in_time(clock: FakeClock) -> None:
-    """Whoever waits too long leaves the line, and the next in it is served all the same."""
+    """A call that waits too long leaves the queue, and the next one is served all the same."""
     guests = Guests(
         CallLimiter(LimiterSettings(at_once=1, wait=timedelta(milliseconds=300)), clock)
     )
@@ -107,7 +107,7 @@ async def test_leaving(clock: FakeClock) -> None:
 
 
 async def test_pause(clock: FakeClock) -> None:
-    """During a pause nobody is let in; after it the line goes on."""
+    """During a pause no call starts; after it the queue continues."""
     turns = CallLimiter(LimiterSettings(at_once=2), clock)
     guests = Guests(turns)
     pause = asyncio.create_task(turns.pause(3))

@@ -1,4 +1,4 @@
-"""Second tries of the forwarding door: a refused token, and a Homey that asks to wait."""
+"""Second tries of the API proxy: a rejected token, and a Homey that asks to wait."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ async def test_no_other_token(door: Door) -> None:
 
 
 async def test_a_newer_token_is_held_already(door: Door) -> None:
-    """Who was overtaken by a refresh is repeated at once, without another proof."""
+    """Who was overtaken by a refresh is repeated at once, without another verification."""
     door.hub.answers = [REFUSED, OK]
     asked = asyncio.create_task(door.ask())
     await door.hub.arrived.wait()
@@ -145,7 +145,7 @@ async def test_others_wait_too(door: Door) -> None:
 
 
 async def test_both(door: Door) -> None:
-    """A 429 and then a 401: each is mended once."""
+    """A 429 and then a 401: each is fixed once."""
     door.clock.instant = True
     renew(door)
     door.hub.answers = [many(), REFUSED, many(), OK]

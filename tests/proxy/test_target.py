@@ -1,4 +1,4 @@
-"""What may be asked of a Homey: paths that stay below ``/api/``, whoever decodes them."""
+"""What may be asked of a Homey: paths that stay below ``/api/``, however they are decoded."""
 
 import posixpath
 from urllib.parse import unquote

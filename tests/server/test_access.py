@@ -59,7 +59,7 @@ def keeper(*, users: Sequence[str] = (), groups: Sequence[str] = ()) -> AccessCo
 
 
 def test_nobody_named_lets_the_file_mode_decide() -> None:
-    """With empty lists whoever could connect may ask."""
+    """With empty lists anybody who could connect may ask."""
     gate = keeper()
 
     assert gate.may_read(peer())
@@ -91,7 +91,7 @@ def test_names_are_looked_up() -> None:
 
 
 def test_an_unknown_name_never_opens_the_door() -> None:
-    """It is told with what to do, stands for nobody, and the list does not count as empty."""
+    """It is reported with what to do, stands for nobody, and the list does not count as empty."""
     with capture_logs() as lines:
         gate = keeper(users=["no-such-user"], groups=["no-such-group"])
 
@@ -236,7 +236,7 @@ async def test_a_supplementary_group_lets_in(path: Path, gate: AccessControl) ->
 
 @ROOT_NEEDED
 async def test_who_may_call_may_not_read(path: Path, gate: AccessControl) -> None:
-    """The forwarding door may be open to who gets no token."""
+    """The API proxy may be open to who gets no token."""
     gate.rules = AccessRules(AllowList(anybody=False), AllowList())
     statuses = await asked(path, "/homeys/home/api/x", "/token", "/status", groups=[NOBODY])
 
@@ -244,7 +244,7 @@ async def test_who_may_call_may_not_read(path: Path, gate: AccessControl) -> Non
 
 
 async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
-    """A connection that was let in is judged anew with each request."""
+    """A connection that was let in is judged again with each request."""
     gate = AccessControl(always=())
     server = Server(Api(FakeDesk(view("home", token())), version="1", checks=(gate.check_reader,)))
     await server.start(SocketOptions(path.with_name("e.sock")))
@@ -287,7 +287,7 @@ async def test_which_list_is_advised(folder: Path) -> None:
 
 
 def test_refusals_are_logged_now_and_then() -> None:
-    """A user who asks again and again is told once a minute, with how often it was not told."""
+    """A user who asks again and again is reported once a minute, with how often it was not logged."""
     seconds = [0.0]
     gate = AccessControl(AccessRules(AllowList(anybody=False)), always=(), now=lambda: seconds[0])
     with capture_logs() as lines:

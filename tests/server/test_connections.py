@@ -75,7 +75,7 @@ async def ask(wire: Wire) -> bytes:
 
 
 async def gone(wire: Wire) -> bool:
-    """Whether the server has hung up, or does within a moment."""
+    """Return whether the server has hung up, or does within a moment."""
     try:
         async with asyncio.timeout(0.2):
             return await wire[0].read(1) == b""

@@ -38,7 +38,7 @@ def test_problems() -> None:
 
 
 def test_members() -> None:
-    """Every member of a Homey's document and of a token's is told."""
+    """Every member of a Homey's document and of a token's is reported."""
     held = token()
     homey = documents.homey_document(view("home", held), NOW)
     members = {*homey, *documents.token_document("home", held, NOW)}
@@ -51,7 +51,7 @@ def test_members() -> None:
 def test_python(
     socket_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The block of Python does, word for word, what it says: here before a pretend Homey."""
+    """The block of Python does, word for word, what it says: here before a simulated Homey."""
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(socket_path))
     with inhabited(socket_path) as home:

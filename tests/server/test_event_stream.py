@@ -55,7 +55,7 @@ class Ear:
     async def listening(
         cls, path: Path, query: str = "", last: str = "", method: str = "GET"
     ) -> "Ear":
-        """Listens, and has heard the opening."""
+        """Subscribe, and wait for the start of the stream."""
         ear = cls(*await asyncio.open_unix_connection(str(path)))
         header = f"Last-Event-ID: {last}\r\n" if last else ""
         ear.writer.write(f"{method} /events{query} HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
@@ -173,7 +173,7 @@ async def test_resuming_more_than_the_kernel_takes(
 
 @pytest.mark.parametrize("last", ["other-1", "boot-99", "boot-1", "garbage"])
 async def test_reset(socket_path: Path, bulletin: EventBuffer, last: str) -> None:
-    """Who missed events, or comes from another run, is told to look at the status."""
+    """Who missed events, or comes from another run, is told to read the status."""
     for _ in range(300 if last == "boot-1" else 3):
         bulletin.publish(event())
     ear = await Ear.listening(socket_path, last=last)

@@ -31,7 +31,7 @@ def at(path: Path, mode: int = 0o660) -> SocketConfig:
 
 
 async def answers(path: Path) -> bool:
-    """Whether the daemon is behind this socket."""
+    """Return whether the daemon is behind this socket."""
     connector = aiohttp.UnixConnector(str(path))
     async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
         try:
@@ -179,7 +179,7 @@ async def test_the_tcp_door_opens_moves_and_closes(doors: Listeners, socket_path
 
 
 async def test_a_taken_port_closes_the_tcp_door_alone(doors: Listeners, socket_path: Path) -> None:
-    """The socket goes on; the log says what to do."""
+    """The socket continues; the log says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         await doors.open(at(socket_path), NO_HTTP)

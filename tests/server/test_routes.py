@@ -1,4 +1,4 @@
-"""Status, refresh, health, and what is refused."""
+"""Status, refresh, health, and what is rejected."""
 
 import json
 from dataclasses import replace
@@ -87,7 +87,7 @@ async def test_a_homey_that_is_well(http: ClientSession, desk: FakeDesk) -> None
 
 
 async def test_a_homey_in_trouble(http: ClientSession, desk: FakeDesk) -> None:
-    """The last failure is told with step, remedy, status and how often it came."""
+    """The last failure is reported with step, remedy, status and how often it came."""
     desk.views["home"] = view("home", token(timedelta(hours=-1)), trouble=rejected())
     document = await get(http, "/homeys/home")
 
@@ -193,7 +193,7 @@ PATHS = ["/token", "/status", "/homeys/home", "/homeys/home/token", "/healthz", 
 @pytest.mark.parametrize("header", ["Origin", "Referer"])
 @pytest.mark.parametrize("path", PATHS)
 async def test_no_web_page_drives_the_daemon(http: ClientSession, header: str, path: str) -> None:
-    """Whatever a browser sends is refused, on every path."""
+    """Whatever a browser sends is rejected, on every path."""
     async with http.get(path, headers={header: "http://localhost"}) as answer:
         await problem(answer, 403)
 
@@ -266,7 +266,7 @@ async def test_a_fault_of_ours_is_logged_and_answered(http: ClientSession, desk:
 
 @pytest.mark.parametrize("health", list(Health))
 async def test_health_words(http: ClientSession, desk: FakeDesk, health: Health) -> None:
-    """Every health is told by its name."""
+    """Every health is reported by its name."""
     desk.views["home"] = replace(desk.views["home"], health=health)
     document = await get(http, "/status")
 

@@ -98,7 +98,7 @@ async def test_no_address_of_a_homey(tcp: ClientSession, desk: FakeDesk) -> None
 
 
 async def test_everything_is_escaped(tcp: ClientSession, desk: FakeDesk) -> None:
-    """No text of the outside becomes a tag, wherever it stands."""
+    """No text from outside becomes a tag, anywhere."""
     trouble = replace(rejected(), message=EVIL, remedy=EVIL, step=EVIL)
     sinks = (SinkView(EVIL, None, None, trouble, None),)
     desk.views["home"] = view(EVIL, token(), trouble=trouble, sinks=sinks, health=Health.TROUBLED)

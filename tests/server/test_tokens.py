@@ -128,7 +128,7 @@ async def test_several_and_none_named(http: ClientSession, desk: FakeDesk) -> No
     ["/token?homey=nope", "/homeys/nope/token", "/homeys/nope", "/homeys/no%20pe/token"],
 )
 async def test_unknown_homey(http: ClientSession, path: str) -> None:
-    """An unknown Homey is 404, and the known ones are told."""
+    """An unknown Homey is 404, and the known ones are reported."""
     async with http.get(path) as answer:
         document = await problem(answer, 404)
 
@@ -164,7 +164,7 @@ async def test_never_past_its_expiry(http: ClientSession, desk: FakeDesk) -> Non
 async def test_before_any_trouble(
     http: ClientSession, desk: FakeDesk, told: dict[str, object], detail: str, retry_after: str
 ) -> None:
-    """Where nothing has failed, what is waited for is told."""
+    """Where nothing has failed, what is waited for is reported."""
     desk.views["home"] = view("home", None, **told)
     response = await http.get("/token?wait=0")
 
@@ -294,7 +294,7 @@ async def test_a_wait_that_ends_past_the_expiry_serves_nothing(
     ),
 )
 async def test_bad_durations(http: ClientSession, name: str, value: str) -> None:
-    """What is no duration, or beyond a year, is refused with what was expected."""
+    """What is no duration, or beyond a year, is rejected with what was expected."""
     async with http.get(f"/token?{name}={value}") as answer:
         document = await problem(answer, 400)
 
@@ -302,7 +302,7 @@ async def test_bad_durations(http: ClientSession, name: str, value: str) -> None
 
 
 async def test_bad_format(http: ClientSession) -> None:
-    """A format that is not known is refused, not guessed."""
+    """A format that is not known is rejected, not guessed."""
     async with http.get("/token?format=yaml") as answer:
         document = await problem(answer, 400)
 
@@ -310,7 +310,7 @@ async def test_bad_format(http: ClientSession) -> None:
 
 
 async def test_others_are_served_while_one_waits(http: ClientSession, desk: FakeDesk) -> None:
-    """A client that waits for a refresh that hangs holds up nobody's cached token."""
+    """A client that waits for a refresh that hangs delays nobody's cached token."""
     desk.hang = asyncio.Event()
     waiting = [asyncio.create_task(http.get("/token?min_ttl=2d")) for _ in range(20)]
     await desk.asked_for(20)

@@ -93,7 +93,7 @@ def test_group(opened: list[UnixSocket], socket_path: Path) -> None:
 
 
 def test_unknown_group(socket_path: Path) -> None:
-    """A group that does not exist is told plainly, and nothing is left behind."""
+    """A group that does not exist is reported plainly, and nothing is left behind."""
     with pytest.raises(CannotServe, match="there is no group 'no-such-group'") as caught:
         UnixSocket.open(SocketOptions(socket_path, group="no-such-group"))
 
@@ -103,7 +103,7 @@ def test_unknown_group(socket_path: Path) -> None:
 
 @pytest.mark.parametrize("group", ["4294967295", "99999999999"])
 def test_a_number_beyond_all_groups(socket_path: Path, group: str) -> None:
-    """A number that no group can have is told plainly, and not taken for "leave it as it is"."""
+    """A number that no group can have is reported plainly, and not taken for "leave it as it is"."""
     with pytest.raises(CannotServe, match=f"no group has the number {group}"):
         UnixSocket.open(SocketOptions(socket_path, group=group))
 
@@ -111,7 +111,7 @@ def test_a_number_beyond_all_groups(socket_path: Path, group: str) -> None:
 
 
 def test_group_not_permitted(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A group the daemon is not in is told plainly, and nothing is left behind."""
+    """A group the daemon is not in is reported plainly, and nothing is left behind."""
 
     def denied(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -159,7 +159,7 @@ def test_a_live_socket_with_a_full_queue_is_refused(
 
 
 def test_two_daemons(opened: list[UnixSocket], socket_path: Path) -> None:
-    """The second of two daemons is refused, and the first goes on serving."""
+    """The second of two daemons is rejected, and the first continues serving."""
     opened.append(UnixSocket.open(SocketOptions(socket_path)))
     with pytest.raises(AlreadyRunning):
         UnixSocket.open(SocketOptions(socket_path))
@@ -180,7 +180,7 @@ def test_the_lock_alone_refuses(opened: list[UnixSocket], socket_path: Path) -> 
 
 
 def test_other_files_are_never_removed(folder: Path) -> None:
-    """A file, a folder, a link or a pipe at the path is left as it is."""
+    """A file, a directory, a link or a pipe at the path is left as it is."""
     (folder / "file").write_text("precious")
     (folder / "folder").mkdir()
     (folder / "link").symlink_to("file")
@@ -195,7 +195,7 @@ def test_other_files_are_never_removed(folder: Path) -> None:
 
 
 def test_put_back_under_a_lock(opened: list[UnixSocket], folder: Path) -> None:
-    """Where the whole folder was taken away, the lock that others meet is made anew, too."""
+    """Where the whole directory was taken away, the lock that others meet is made again, too."""
     place = SocketOptions(folder / "sub" / "d.sock")
     opened.append(UnixSocket.open(place))
     first = opened[0].sock
@@ -254,7 +254,7 @@ def test_a_socket_of_another_kind(socket_path: Path) -> None:
 def test_only_our_own_socket_is_removed(opened: list[UnixSocket], socket_path: Path) -> None:
     """A socket that somebody put in place of ours stays."""
     opened.append(UnixSocket.open(SocketOptions(socket_path)))
-    socket_path.rename(socket_path.with_name("moved"))  # its inode lives on, and is not given anew
+    socket_path.rename(socket_path.with_name("moved"))  # its inode lives on, and is not given again
     inode = dead_socket(socket_path)
     opened[0].close()
 
@@ -262,7 +262,7 @@ def test_only_our_own_socket_is_removed(opened: list[UnixSocket], socket_path: P
 
 
 def test_the_folder_is_made(opened: list[UnixSocket], folder: Path) -> None:
-    """A missing folder is made, open for others to enter, whatever the umask."""
+    """A missing directory is made, open for others to enter, whatever the umask."""
     before = os.umask(0o077)
     try:
         opened.append(UnixSocket.open(SocketOptions(folder / "made" / "d.sock")))
@@ -273,7 +273,7 @@ def test_the_folder_is_made(opened: list[UnixSocket], folder: Path) -> None:
 
 
 def test_the_folder_cannot_be_made(folder: Path) -> None:
-    """A folder whose parent is missing too is told, with what to do."""
+    """A directory whose parent is missing too is reported, with what to do."""
     with pytest.raises(CannotServe, match="is missing and cannot be made") as caught:
         UnixSocket.open(SocketOptions(folder / "a" / "b" / "d.sock"))
 
@@ -281,14 +281,14 @@ def test_the_folder_cannot_be_made(folder: Path) -> None:
 
 
 def test_the_folder_is_a_file(folder: Path) -> None:
-    """A lock that cannot be made is told, with what to do."""
+    """A lock that cannot be made is reported, with what to do."""
     (folder / "a").touch()
     with pytest.raises(CannotServe, match=r"the lock .* cannot be made"):
         UnixSocket.open(SocketOptions(folder / "a" / "d.sock"))
 
 
 def test_the_longest_path(opened: list[UnixSocket], folder: Path) -> None:
-    """107 bytes fit; 108 are told plainly."""
+    """107 bytes fit; 108 are reported plainly."""
     longest = folder / ("x" * (107 - len(os.fsencode(folder)) - 1))
     opened.append(UnixSocket.open(SocketOptions(longest)))
 
@@ -299,7 +299,7 @@ def test_the_longest_path(opened: list[UnixSocket], folder: Path) -> None:
 
 @pytest.mark.parametrize("path", [Path("/"), Path("/tmp/a\0b")])
 def test_no_path_for_a_file(path: Path) -> None:
-    """A path that names no file is told plainly."""
+    """A path that names no file is reported plainly."""
     with pytest.raises(CannotServe, match="names no file"):
         UnixSocket.open(SocketOptions(path))
 
@@ -412,7 +412,7 @@ async def test_health_on_tcp(socket_path: Path) -> None:
 
 
 async def test_a_taken_port(socket_path: Path) -> None:
-    """A port that is taken is told plainly, and the socket made before is gone again."""
+    """A port that is taken is reported plainly, and the socket made before is gone again."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = Server(Api(FakeDesk(), version="1"))
         with pytest.raises(CannotServe, match=r"http\.listen: 127\.0\.0\.1"):
@@ -422,7 +422,7 @@ async def test_a_taken_port(socket_path: Path) -> None:
 
 
 async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
-    """A host with an empty label is told plainly, too."""
+    """A host with an empty label is reported plainly, too."""
     server = Server(Api(FakeDesk(), version="1"))
     with pytest.raises(CannotServe, match=r"http\.listen: a\.\.b:9464 .* no host's name"):
         await server.start(SocketOptions(socket_path), http=("a..b", 9464))
@@ -431,7 +431,7 @@ async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
 
 
 async def test_a_second_server(socket_path: Path) -> None:
-    """A second server on the socket is refused; stopping it takes nothing from the first."""
+    """A second server on the socket is rejected; stopping it takes nothing from the first."""
     first, second = (Server(Api(FakeDesk(), version="1")) for _ in range(2))
     await first.start(SocketOptions(socket_path))
     with pytest.raises(AlreadyRunning):

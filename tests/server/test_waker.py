@@ -25,7 +25,7 @@ async def test_a_few_in_a_turn() -> None:
 
 
 async def test_rung_again_meanwhile() -> None:
-    """Who is to be rung anew before all were begins with the first one; no turn takes more."""
+    """Who is to be rung again before all were begins with the first one; no turn takes more."""
     bells = [asyncio.Event() for _ in range(5)]
     waker = Waker(at_once=2)
     waker.wake(bells)

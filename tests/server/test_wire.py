@@ -103,7 +103,7 @@ async def test_garbage(dial: Open, garbage: bytes) -> None:
     ],
 )
 async def test_half_a_request_is_closed(dial: Open, half: bytes) -> None:
-    """Who stops amid a request is closed after the idle time; others do not notice."""
+    """Who stops in the middle of a request is closed after the idle time; others do not notice."""
     reader, writer = await dial()
     writer.write(half)
     other = await dial()
@@ -132,7 +132,7 @@ async def test_half_a_request_that_drips_is_closed(dial: Open) -> None:
 
 
 async def test_half_a_second_request_is_closed(dial: Open) -> None:
-    """The idle time counts anew after each answer, for half requests too."""
+    """The idle time counts again after each answer, for half requests too."""
     wire = await dial()
     await ask(wire)
     wire[1].write(ASK[:10])
@@ -142,7 +142,7 @@ async def test_half_a_second_request_is_closed(dial: Open) -> None:
 
 
 async def test_idle_connections_hurt_nobody(dial: Open) -> None:
-    """A hundred silent clients, half of them amid a request, delay no other."""
+    """A hundred silent clients, half of them in the middle of a request, delay no other."""
     for number in range(100):
         _, writer = await dial()
         if number % 2:

@@ -27,7 +27,7 @@ ANSWERS = st.tuples(
 
 
 class Anything:
-    """Sends the generated responses in turn."""
+    """Send the generated responses in turn."""
 
     def __init__(self, answers: list[tuple[int, bytes]]) -> None:
         self.answers = answers

@@ -44,7 +44,7 @@ def shown(error: BaseException) -> str:
 
 
 async def gone(pid: int) -> bool:
-    """Whether a process has ended, in good time."""
+    """Return whether a process has ended, in good time."""
     for _ in range(4000):
         try:
             status = Path(f"/proc/{pid}/stat").read_text()
@@ -104,7 +104,7 @@ async def test_the_token_is_neither_in_the_arguments_nor_in_the_environment(
 async def test_the_command_runs_in_the_root_folder_in_a_session_of_its_own(
     tmp_path: Path,
 ) -> None:
-    """No folder is kept busy, and a Ctrl-C for the daemon is none for the command."""
+    """No directory is kept busy, and a Ctrl-C for the daemon is none for the command."""
     script = "import os, sys; print(os.getcwd(), os.getsid(0) == os.getpid(), file=open(sys.argv[1], 'w'))"
 
     await ExecSink([sys.executable, "-c", script, str(tmp_path / "seen")], LONG, inherited).write(
@@ -115,7 +115,7 @@ async def test_the_command_runs_in_the_root_folder_in_a_session_of_its_own(
 
 
 async def test_the_environment_is_scrubbed(tmp_path: Path) -> None:
-    """Nothing that the daemon was told for itself reaches a child; the rest does."""
+    """Nothing that is meant for the daemon alone reaches a child; the rest does."""
     environ = {
         "PATH": "/usr/bin:/bin",
         "MQTT_HOST": "broker",

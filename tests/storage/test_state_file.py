@@ -91,7 +91,7 @@ async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
 async def test_a_cancelled_save_never_lands_on_a_newer_one(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """The thread of a cancelled save goes on: the newer save waits for it."""
+    """The thread of a cancelled save continues: the newer save waits for it."""
     gate, reached = threading.Event(), threading.Event()
 
     def at(point: str) -> None:
@@ -171,7 +171,7 @@ async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
 async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """It is told, at once."""
+    """It is reported, at once."""
     os.mkfifo(tmp_path / "state")
 
     with pytest.raises(StateUnusable, match="no plain file"):
@@ -250,7 +250,7 @@ async def test_the_null_store_keeps_nothing() -> None:
 
 
 def test_a_lock_is_taken_once_and_again_after_its_release(tmp_path: Path) -> None:
-    """The second is told who holds it; the file is private."""
+    """The error of the second names the holder; the file is private."""
     first, second = InstanceLock(tmp_path / "run" / "lock"), InstanceLock(tmp_path / "run" / "lock")
     first.acquire()
 
@@ -305,7 +305,7 @@ def test_a_lock_is_taken_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """A folder, a link or a pipe in the place: no lock, and no traceback."""
+    """A directory, a link or a pipe in the place: no lock, and no traceback."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
     os.mkfifo(tmp_path / "pipe")

@@ -1,4 +1,4 @@
-"""The API on a real socket in a folder with a short path."""
+"""The API on a real socket in a directory with a short path."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from what --help says: ``python -m tests.support.cli_page``."""
+"""Write docs/cli.md from what --help says: ``python -m tests.support.cli_page``."""
 
 from pathlib import Path
 

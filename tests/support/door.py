@@ -1,4 +1,4 @@
-"""For tests of the forwarding door: a Homey that says any bytes, and a caller that sends any."""
+"""For tests of the API proxy: a Homey that says any bytes, and a caller that sends any."""
 
 import asyncio
 import ssl
@@ -183,7 +183,7 @@ class Door:
 
 
 def _whole(raw: bytes) -> bool:
-    """Whether all of an answer is there: the daemon may linger for the rest of a request's body."""
+    """Return whether all of an answer is there: the daemon may linger for the rest of a request's body."""
     head, _, body = raw.partition(b"\r\n\r\n")
     length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
     return bool(length) and len(body) == int(length)

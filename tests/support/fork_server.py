@@ -1,7 +1,7 @@
-"""Starts ``homey-tokend`` as a process without paying for its imports each time.
+"""Start ``homey-tokend`` as a process without paying for its imports each time.
 
 A process that has imported the package forks once for each start. The fork runs the program's own
-``__main__`` with its arguments, environment, folder and streams; only the start of the interpreter
+``__main__`` with its arguments, environment, directory and streams; only the start of the interpreter
 and the imports are left out. Tests of just these start it the usual way.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "homey_tokend"
-#: Of a message: arguments, environment and folder.
+#: Of a message: arguments, environment and directory.
 _MESSAGE_BYTES = 1 << 17
 
 
@@ -92,7 +92,7 @@ class ForkServer:
 
         Args:
             words: The arguments.
-            cwd: Its folder.
+            cwd: Its directory.
             env: Its whole environment.
             streams: Descriptors of its stdin, stdout and stderr.
             module: What is run as ``__main__``.

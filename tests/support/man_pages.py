@@ -1,4 +1,4 @@
-"""Writes docs/man/ from what --help says and from the configuration's models.
+"""Write docs/man/ from what --help says and from the configuration's models.
 
 ``python -m tests.support.man_pages``; a test holds the pages.
 """

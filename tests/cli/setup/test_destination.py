@@ -19,7 +19,7 @@ SECRETS = {"password": "pw", "client_secret": "cs"}
 
 @pytest.fixture
 def system(tmp_path: Path) -> Path:
-    """The machine's folder, below a temporary one."""
+    """The machine's directory, below a temporary one."""
     return tmp_path / "etc"
 
 
@@ -50,7 +50,7 @@ def test_as_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_for_one_person(tmp_path: Path, system: Path) -> None:
-    """Without the machine's folder, the user's own is created."""
+    """Without the machine's directory, the user's own is created."""
     place = destination_of(tmp_path, system)
     place.require_free()
     written = place.write("text", SECRETS)
@@ -64,7 +64,7 @@ def test_for_one_person(tmp_path: Path, system: Path) -> None:
 
 
 def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a folder of credentials the secrets go there, and the unit's group can read the file."""
+    """With a directory of credentials the secrets go there, and the unit's group can read the file."""
     group = grp.struct_group(("homey-tokend", "x", os.getgid(), []))
     monkeypatch.setattr(grp, "getgrnam", {"homey-tokend": group}.__getitem__)
     (system / "credentials").mkdir(parents=True)
@@ -95,7 +95,7 @@ def test_one_that_would_be_read(tmp_path: Path, system: Path) -> None:
 
 @pytest.mark.parametrize("parent", ["file/x", "file"])
 def test_no_folder(tmp_path: Path, parent: str) -> None:
-    """A file in place of the folder is reported before any question."""
+    """A file in place of the directory is reported before any question."""
     (tmp_path / "file").touch()
     config = tmp_path / parent / "config.yaml"
     with pytest.raises(ClientError, match="is not a folder that you can write to") as caught:
@@ -105,7 +105,7 @@ def test_no_folder(tmp_path: Path, parent: str) -> None:
 
 
 def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that cannot be read is reported with its path."""
+    """A directory that cannot be read is reported with its path."""
 
     def denied(self: Path, **_: object) -> None:
         raise PermissionError(13, "Permission denied", str(self))

@@ -53,10 +53,10 @@ def main() -> int:
                 EXAMPLES[name](on)
             except (Wrong, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
                 failed += 1
-                print(f"not ok {name}: {type(error).__name__}: {error}", flush=True)  # noqa: T201  what it found is told
+                print(f"not ok {name}: {type(error).__name__}: {error}", flush=True)  # noqa: T201  it prints its results
             else:
-                print(f"ok {name} ({time.monotonic() - begun:.1f} s)", flush=True)  # noqa: T201  what it found is told
-    print(f"{len(names) - failed} passed, {failed} failed")  # noqa: T201  what it found is told
+                print(f"ok {name} ({time.monotonic() - begun:.1f} s)", flush=True)  # noqa: T201  it prints its results
+    print(f"{len(names) - failed} passed, {failed} failed")  # noqa: T201  it prints its results
     return 1 if failed else 0
 
 

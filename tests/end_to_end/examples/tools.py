@@ -13,7 +13,7 @@ from typing import Any, Self
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homey-tokend-examples"
 #: Programs, and the packages of Debian that have them.
 DEBIAN = {"curl": "curl", "jq": "jq", "node": "nodejs", "npm": "npm"}
-#: Downloads go into a folder of ours, which apt's own user may not enter.
+#: Downloads go into a directory of ours, which apt's own user may not enter.
 APT = ("apt-get", "-o", "APT::Sandbox::User=root")
 HOMEY_API, UNDICI, NODE_RED = "homey-api@3.20.0", "undici@6", "node-red@4"
 JINJA = "jinja2>=3.1,<4"

@@ -42,7 +42,7 @@ class Clouds:
         return cloud
 
     def stop(self, cloud: Simulator) -> None:
-        """Stop a cloud; its port refuses connections."""
+        """Stop a cloud; its port rejects connections."""
         self._run(cloud.stop())
 
     def stop_all(self) -> None:

@@ -1,6 +1,6 @@
 """No secret in any byte that the daemon writes or answers, but where it belongs.
 
-The pretend cloud repeats what it was sent, as bad servers do: in error texts, in pages, in
+The simulated cloud repeats what it was sent, as bad servers do: in error texts, in pages, in
 headers. Each kind of fault is met at each step, by a daemon that logs everything.
 """
 
@@ -21,11 +21,11 @@ STEPS = ("authorise", "consent", "token", "user", "delegation", "homey_login", "
 FORMATS = ("json", "console", "journal")
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
-#: What a server may say that was told everything there is to tell. Letters and digits that do
+#: What a server may say that was sent every secret. Letters and digits that do
 #: not look like a secret are caught by knowing the secret alone.
 ECHO = "you sent {password} of {email} with {clientSecret} and {totpSecret}"
-#: The second figure: how many Homeys meet it. One goes on after what may pass, step by step;
-#: what refuses stops one Homey at one step.
+#: The second figure: how many Homeys meet it. A transient failure is followed by the next step;
+#: a rejection stops one Homey at one step.
 KINDS: tuple[tuple[dict[str, Any], int], ...] = (
     ({"kind": "status", "status": 500, "description": ECHO}, 1),
     ({"kind": "status", "status": 400, "error": "invalid_client", "description": ECHO}, 7),
@@ -112,7 +112,7 @@ def test_each_kind_at_each_step(clouds: Clouds, daemons: Daemons, part: int) -> 
         until(partial(met, cloud, "authorise", kind), f"authorise meets {kind}")
         until(partial(all_met, cloud, kind, number), f"each step meets {kind}")
         seen = documents(daemon)
-        # The login last: what it refuses holds up all Homeys of the account.
+        # The login last: its rejection delays all Homeys of the account.
         told = cloud.description() | {"totpSecret": TOTP}
         cloud.add_fault(step="login", **filled(fault, told))
         refresh_until_login(cloud, daemon, kind)

@@ -65,7 +65,7 @@ def test_refresh(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_refused(clouds: Clouds, daemons: Daemons) -> None:
-    """A refused password is 77 to all who ask, and the daemon stays up."""
+    """A rejected password is 77 to all who ask, and the daemon stays up."""
     cloud = clouds.start()
     cloud.change_password("another one")
     daemon = daemons.start(cloud, homey={"password": "not this"}).up()

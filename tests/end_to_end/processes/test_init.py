@@ -155,7 +155,7 @@ def test_where_nothing_tells_the_homeys(clouds: Clouds, daemons: Daemons) -> Non
 
 
 def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
-    """Where the client may not read variables, this is told, and the rest is set up."""
+    """Where the client may not read variables, this is reported, and the rest is set up."""
     cloud, config = clouds.start(), daemons.folder() / "config.yaml"
     cloud.add_fault(step="variable", kind="missing_scopes")
     done = init(cloud, config, answers(cloud, ""))
@@ -182,7 +182,7 @@ def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
 def test_wrong_values(
     clouds: Clouds, daemons: Daemons, line: int, typed: str, status: int, told: str
 ) -> None:
-    """What is wrong is told with what to do, the password goes out once, nothing is written."""
+    """What is wrong is reported with what to do, the password goes out once, nothing is written."""
     cloud, folder = clouds.start(), daemons.folder()
     cloud.add_variable("counter", "number", 1)
     lines = answers(cloud, "", "")
@@ -210,7 +210,7 @@ def test_a_homey_that_is_off(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_who_thinks_for_long(clouds: Clouds, daemons: Daemons) -> None:
-    """A sign-in that has ended meanwhile is made anew."""
+    """A sign-in that has ended meanwhile is made again."""
     cloud, folder = clouds.start(), daemons.folder()
     cloud.add_fault(step="authorise", kind="status", status=401, after=4, times=1)
     done = init(cloud, folder / "config.yaml", answers(cloud, "", ""))
@@ -220,7 +220,7 @@ def test_who_thinks_for_long(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_endpoints_that_are_none(daemons: Daemons) -> None:
-    """They are told before anything is asked."""
+    """They are reported before anything is asked."""
     environ = {"HOMEY_TOKEND_ENDPOINT_API": "http://example.com"}
     done = command("init", "-c", f"{daemons.folder()}/config.yaml", environ=environ)
 

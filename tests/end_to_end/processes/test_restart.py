@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_killed_and_back(clouds: Clouds, daemons: Daemons) -> None:
-    """After SIGKILL the held token is served at once: no sign-in, and the dead socket replaced."""
+    """After SIGKILL the current token is served at once: no sign-in, and the dead socket replaced."""
     cloud = clouds.start()
     first = daemons.start(cloud).up()
     token = first.token()
@@ -89,7 +89,7 @@ def test_taken_path(clouds: Clouds, daemons: Daemons, kind: str) -> None:
 
 @pytest.mark.parametrize("blob", [b"", b"\xff\x00", b'{"version": 99}'])
 def test_damaged_state(clouds: Clouds, daemons: Daemons, blob: bytes) -> None:
-    """A state that cannot be used is set aside, and the daemon signs in anew."""
+    """A state that cannot be used is set aside, and the daemon signs in again."""
     folder = daemons.folder()
     (folder / "state.json").write_bytes(blob)
     daemon = daemons.start(clouds.start(), folder=folder).up()
@@ -101,7 +101,7 @@ def test_damaged_state(clouds: Clouds, daemons: Daemons, blob: bytes) -> None:
 
 
 def test_unwritable_state(clouds: Clouds, daemons: Daemons) -> None:
-    """A folder for the state that cannot be made ends with 73 and what to do."""
+    """A directory for the state that cannot be made ends with 73 and what to do."""
     folder = daemons.folder()
     (folder / "file").write_bytes(b"")
     document = configuration(clouds.start(), folder, state={"path": f"{folder}/file/state.json"})

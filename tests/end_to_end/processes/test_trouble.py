@@ -27,7 +27,7 @@ VARIABLE = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
 #: and their parts (60 MB) among it; and what it may keep of that.
 MOST_MB, KEPT_MB = 128, 80
 #: Where a bad answer ends an attempt in any case. With a remembered user token the sign-in
-#: begins anew at once; a user's or session's answer can be done without.
+#: begins again at once; a user's or session's answer can be done without.
 STOPPING = {"login", "delegation", "homey_login", "sink.failed"}
 BAD: dict[str, dict[str, Any]] = {
     "10 MB": {"kind": "huge", "bytes": 10 << 20},

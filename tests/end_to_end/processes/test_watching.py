@@ -90,7 +90,7 @@ def test_what_is_shown_holds_no_secret(clouds: Clouds, daemons: Daemons) -> None
 
 
 def test_reload_changes_who_may_ask(clouds: Clouds, daemons: Daemons) -> None:
-    """socket.allow is in force after a SIGHUP, an unknown name is told, and listeners stay."""
+    """socket.allow is in force after a SIGHUP, an unknown name is reported, and listeners stay."""
     cloud = clouds.start()
     daemon = daemons.start(cloud).up()
     daemon.token()

@@ -76,7 +76,7 @@ def privileged_file() -> None:
 
 
 def tried(act: Callable[[], object]) -> bool:
-    """Whether it is possible."""
+    """Return whether it is possible."""
     try:
         act()
     except (OSError, subprocess.SubprocessError, ValueError):
