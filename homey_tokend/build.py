@@ -77,10 +77,7 @@ class Runtime:
 
 
 class Components:
-    """Everything below the doors, ready to run.
-
-    Build it before the event loop runs: the TLS context takes 20 ms to read.
-    """
+    """Everything below the listeners, ready to run."""
 
     def __init__(self, config: Config, world: Runtime) -> None:
         self.config = config

@@ -37,6 +37,10 @@ def _main(words: list[str]) -> int:
         if status is not None:
             return status
     _accept_early_stop(words)
+    if words[:1] == ["run"]:
+        import gc  # noqa: PLC0415  not on the fast path
+
+        gc.disable()  # until ``runtime.hardening.freeze_objects``
     from homey_tokend.cli import parser  # noqa: PLC0415  not on the fast path
 
     return parser.main(words)

@@ -26,7 +26,7 @@ from homey_tokend.http.body import read_body
 from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port
 from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.http.request import headers_of, next_redirect, url_of
-from homey_tokend.http.session import FOREIGN, open_session, tls_context
+from homey_tokend.http.session import FOREIGN, TlsContext, open_session
 
 #: How often, and within which time, is a request sent that found no answer? A hiccup of the
 #: network is over within seconds; whatever lasts longer is spaced by policy.
@@ -65,8 +65,6 @@ class _ConnectionBroke(Exception):
 class HttpTransport:
     """Sends requests over HTTP and verified TLS.
 
-    Build it before the event loop runs: reading the certificates takes some 20 ms.
-
     Args:
         clock: Time and random numbers.
         timeout: The most that one HTTP request may take, reading included.
@@ -94,7 +92,7 @@ class HttpTransport:
         self._timeout = timeout.total_seconds()
         self._proxies = ProxySettings(environ)
         self._user_agent = user_agent
-        self._ssl = tls_context(ssl_context)
+        self._tls = TlsContext(ssl_context)
         self._look_up = look_up
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -160,8 +158,6 @@ class HttpTransport:
 
     async def _follow(self, request: Request, attempt: _Try) -> Response:
         """Send the request and follow its redirects, all cookies on the way kept."""
-        if self._closed:
-            raise aiohttp.ClientConnectionError
         url, headers = url_of(request), headers_of(request, self._user_agent)
         cookies: tuple[str, ...] = ()
         for _ in range(_MAX_REDIRECTS + 1):
@@ -183,7 +179,8 @@ class HttpTransport:
     ) -> Response:
         proxy = self._proxies.of(url)
         sent_at = self._clock.now()
-        async with self._open_session().request(
+        session = await self._open_session()
+        async with session.request(
             request.method,
             url,
             headers=headers,
@@ -221,12 +218,15 @@ class HttpTransport:
         connect = min(left, _CONNECT_WITHIN.total_seconds())
         return aiohttp.ClientTimeout(total=left, sock_connect=connect)
 
-    def _open_session(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
+        context = await self._tls.load()
+        if self._closed:
+            raise aiohttp.ClientConnectionError
         if self._session is None:
             trace = aiohttp.TraceConfig()
             trace.on_request_headers_sent.append(_note_sent)
             self._session = open_session(
-                self._ssl,
+                context,
                 connections=_CONNECTIONS,
                 look_up=self._look_up,
                 trace_configs=[trace],

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from homey_tokend.http.proxy_env import ProxySettings
-from homey_tokend.http.session import open_session, tls_context
+from homey_tokend.http.session import TlsContext, open_session
 
 #: How many seconds is an idle connection kept? A Homey closes it after 5 s, and a call that is
 #: sent just then finds it closed.
@@ -24,8 +24,6 @@ _NOT_ADDED = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 class Upstream:
     """Sends calls to Homeys.
 
-    Create it before the event loop runs: reading the certificates takes some 20 ms.
-
     Args:
         environ: Where proxies are looked up.
         ssl_context: For tests; the default verifies against the system's authorities.
@@ -34,7 +32,7 @@ class Upstream:
     def __init__(
         self, environ: Mapping[str, str], *, ssl_context: ssl.SSLContext | None = None
     ) -> None:
-        self._ssl = tls_context(ssl_context)
+        self._tls = TlsContext(ssl_context)
         self._proxies = ProxySettings(environ)
         self._session: aiohttp.ClientSession | None = None
 
@@ -65,7 +63,8 @@ class Upstream:
             FOREIGN: No response (``http.session``).
         """
         proxy = self._proxies.of(url)
-        return await self._open().request(
+        session = await self._open()
+        return await session.request(
             method,
             url,
             headers=headers,
@@ -86,11 +85,12 @@ class Upstream:
         if session is not None:
             await session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    async def _open(self) -> aiohttp.ClientSession:
         """Return the session, made at the first call: it belongs to the running loop."""
+        context = await self._tls.load()
         if self._session is None:
             self._session = open_session(
-                self._ssl,
+                context,
                 connections=0,  # limiter.py decides how many run at once
                 kept_s=_KEEPALIVE_S,
                 skip_auto_headers=_NOT_ADDED,

@@ -121,8 +121,8 @@ async def test_ssl_cert_file_is_honoured(
     with authority.cert_pem.tempfile() as path:
         monkeypatch.setenv("SSL_CERT_FILE", path)
         transport = build(own_context=True)
-    tls = server_tls(authority.issue_cert("127.0.0.1"))
-    async with RawServer(answer(), tls=tls) as server:
-        response = await transport.send(Request(Step.LOGIN, "GET", server.url))
+        tls = server_tls(authority.issue_cert("127.0.0.1"))
+        async with RawServer(answer(), tls=tls) as server:
+            response = await transport.send(Request(Step.LOGIN, "GET", server.url))
 
     assert response.status == 200
