@@ -119,7 +119,7 @@ SORTERS: dict[str, Callable[[Response], object]] = {
     "homey_login": homey.parse_homey_login,
     "session": homey.parse_session,
     "user": lambda response: cloud.parse_homeys(response, HIDE),
-    "said": lambda response: common.error_text(response, HIDE),
+    "error": lambda response: common.quoted_error(response, HIDE),
     "skew": common.clock_skew,
     "retry-after": Response.retry_after,
 }

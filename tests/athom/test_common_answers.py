@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from homey_tokend.athom.answers.common import (
     clock_skew,
-    error_text,
+    quoted_error,
     raise_for_common_failures,
     trusted_clock_skew,
 )
@@ -126,12 +126,12 @@ def test_the_skew_is_never_a_second_too_small(
 )
 def test_what_a_server_says_is_its_error_and_description(body: str, expected: str) -> None:
     """Text or an object of field to text, printable; anything else is silence."""
-    assert expected == error_text(answer(400, body))
+    assert (expected and f" (“{expected}”)") == quoted_error(answer(400, body))
 
 
 def test_what_a_server_says_is_short() -> None:
     """Two hundred characters are shown, eight fields are read."""
     many = {f"f{n}": "word" for n in range(20)}
 
-    assert 200 == len(error_text(as_json(400, {"error": "ab " * 5000})))
-    assert 8 == error_text(as_json(400, {"error_description": many})).count("word")
+    assert 205 == len(quoted_error(as_json(400, {"error": "ab " * 5000})))
+    assert 8 == quoted_error(as_json(400, {"error_description": many})).count("word")

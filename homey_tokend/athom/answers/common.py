@@ -114,23 +114,18 @@ def parse_token(step: Step, response: Response, value: object, what: str, limit:
     raise protocol_changed(step, response, f"there is no {what} in the answer")
 
 
-def error_text(response: Response, hide: Iterable[Secret] = ()) -> str:
-    """Return the error text of a response: printable, at most 200 characters, no secret.
+def quoted_error(response: Response, hide: Iterable[Secret] = ()) -> str:
+    """Return what an answer says of an error, in brackets behind a sentence of ours; or "".
 
     Read are ``error`` and ``error_description``, each a text or an object of field to text
-    (``docs/wire.md`` A1). Known secrets and everything long and opaque enough to be one are
-    left out.
+    (``docs/wire.md`` A1): printable, at most 200 characters, without known secrets and
+    everything long and opaque enough to be one.
     """
     found = response.json()
     if not isinstance(found, dict):
         return ""
     parts = [*_texts(found.get("error")), *_texts(found.get("error_description"))]
-    return excerpt(": ".join(parts), hide)
-
-
-def quoted_error(response: Response, hide: Iterable[Secret]) -> str:
-    """Return the same in brackets, to follow a sentence of ours."""
-    words = error_text(response, hide)
+    words = excerpt(": ".join(parts), hide)
     return f" (“{words}”)" if words else ""
 
 
