@@ -1,1 +1,1 @@
-"""The flow driven by hand: raw facts out, scripted answers in, no network."""
+"""The sign-in driven by hand: raw requests out, scripted responses in, no network."""

@@ -1,4 +1,4 @@
-"""The people, places and answers of the tests in this directory, and what drives a flow."""
+"""Credentials, Homeys and responses for the tests in this directory, and a driver of flows."""
 
 import json
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ def answer(
     took: timedelta = TOOK,
     trusted: bool = False,
 ) -> Response:
-    """An answer as the transport would hand it over."""
+    """Return a response as from the transport."""
     raw = body.encode() if isinstance(body, str) else body
     return Response(status, headers, raw, sent_at, sent_at + took, trusted)
 
@@ -76,7 +76,7 @@ def redirect(location: str) -> Response:
 
 
 def dated(response: Response, date: datetime, *, trusted: bool = True) -> Response:
-    """The same answer with a Date header, over verified TLS unless told otherwise."""
+    """Return the same response with a Date header, over verified TLS by default."""
     stamp = format_datetime(date.astimezone(UTC).replace(microsecond=0), usegmt=True)
     return Response(
         response.status,
@@ -111,7 +111,7 @@ SESSION = as_json(200, {"id": "x", "type": "OAUTH", "scopes": []})
 
 @dataclass
 class Played(Generic[T]):
-    """What came of a flow: its requests, and its value or its failure."""
+    """The result of a flow: its requests, and its value or its failure."""
 
     requests: list[Request] = field(default_factory=list)
     values: list[T] = field(default_factory=list)
@@ -135,7 +135,7 @@ def sign_in(who: Credentials, at: Endpoints) -> Flow[Grant]:
 
 
 def play(flow: Flow[T], *replies: Response | TokendError) -> Played[T]:
-    """Drive a flow: answers are sent, failures thrown, until it ends.
+    """Drive a flow to its end: send it responses, or throw failures into it.
 
     All replies must be used up, and no more may be asked for.
     """
@@ -158,7 +158,7 @@ def play(flow: Flow[T], *replies: Response | TokendError) -> Played[T]:
 
 
 def failure(flow: Flow[T], *replies: Response | TokendError) -> TokendError:
-    """The failure that a flow ends with."""
+    """Return the failure that a flow ends with."""
     error = play(flow, *replies).error
     if error is None:
         pytest.fail("the flow succeeded")
@@ -166,12 +166,12 @@ def failure(flow: Flow[T], *replies: Response | TokendError) -> TokendError:
 
 
 def shown(error: TokendError) -> str:
-    """Everything of a failure that a person or a log may see."""
+    """Return everything of a failure that a person or a log may see."""
     return "\n".join((str(error), repr(error), error.message, error.remedy, error.step))
 
 
 def table_rows(text: str) -> Sequence[tuple[str, str, str]]:
-    """The rows of the classification of responses at the end of ``docs/wire.md``: step, answer, class."""
+    """Return the rows of the classification of responses in ``docs/wire.md``: step, answer, class."""
     rows: list[tuple[str, str, str]] = []
     step = ""
     for line in text.partition("## Classification of responses")[2].splitlines():

@@ -1,4 +1,4 @@
-"""POST /oauth2/token: what a grant is made of; GET /user/me: the account's Homeys."""
+"""POST /oauth2/token: the grant; GET /user/me: the account's Homeys."""
 
 import json
 from datetime import timedelta
@@ -33,7 +33,7 @@ from tests.athom.scenes import (
 
 
 def test_a_grant_is_renewed_by_its_refresh_token() -> None:
-    """grant_type, refresh token and the client's credentials, as a form."""
+    """The request has grant_type, refresh token and the client's credentials, as a form."""
     played = play(athom.renew_grant(WHO, AT, Secret("old")), GRANTED)
     (sent,) = played.requests
 
@@ -86,21 +86,21 @@ YEAR = 366 * 86400
     ],
 )
 def test_the_life_of_a_grant_is_a_number_or_text_within_a_year(told: str, seconds: float) -> None:
-    """Anything else is taken as half an hour, which is less than was ever seen."""
+    """An invalid expires_in counts as half an hour, which is less than was ever seen."""
     body = f'{{"access_token": "{ACCESS}", "expires_in": {told}}}'
 
     assert NOON + TOOK + timedelta(seconds=seconds) == parse_grant(answer(200, body), ()).expires_at
 
 
 def test_a_life_that_is_not_told_is_half_an_hour() -> None:
-    """RFC 6749 makes expires_in optional."""
+    """expires_in is optional in RFC 6749."""
     grant = parse_grant(answer(200, grant_with()), ())
 
     assert NOON + TOOK + timedelta(minutes=30) == grant.expires_at
 
 
 def test_a_grant_knows_the_skew_that_its_answer_told() -> None:
-    """The Date header of a trusted answer, and of no other."""
+    """The skew is taken from the Date header of a trusted response, and of no other."""
     at_server = NOON + timedelta(hours=1)
 
     assert timedelta(hours=1, seconds=1) == parse_grant(dated(GRANTED, at_server), ()).skew
@@ -109,7 +109,7 @@ def test_a_grant_knows_the_skew_that_its_answer_told() -> None:
 
 @pytest.mark.parametrize("refresh", [None, "", 0, False, [], "absent"])
 def test_a_grant_without_a_refresh_token_has_none(refresh: object) -> None:
-    """The old one stays in a renewed grant (A4: rotation)."""
+    """Without a new refresh token the old one stays in the grant (A4: rotation)."""
     body = grant_with() if refresh == "absent" else grant_with(refresh_token=refresh)
     renewed = play(athom.renew_grant(WHO, AT, Secret("old")), answer(200, body)).value
 
@@ -119,7 +119,7 @@ def test_a_grant_without_a_refresh_token_has_none(refresh: object) -> None:
 
 @pytest.mark.parametrize("refresh", [5, True, ["x"], "a b", "x" * 16385])
 def test_a_refresh_token_that_cannot_be_one_is_a_changed_protocol(refresh: object) -> None:
-    """Better none kept than nonsense kept."""
+    """An invalid refresh token is not kept."""
     reply = answer(200, grant_with(refresh_token=refresh))
 
     assert ProtocolChanged is type(failure(athom.renew_grant(WHO, AT, Secret("old")), reply))
@@ -127,7 +127,7 @@ def test_a_refresh_token_that_cannot_be_one_is_a_changed_protocol(refresh: objec
 
 @pytest.mark.parametrize("body", ["[]", '"text"', "null", "{}", '{"access_token": 5}'])
 def test_a_success_without_an_access_token_is_a_changed_protocol(body: str) -> None:
-    """JSON it is, and not what belongs there."""
+    """JSON of another type is a failure."""
     error = failure(athom.renew_grant(WHO, AT, Secret("old")), answer(200, body))
 
     assert (ProtocolChanged, "token", 200) == (type(error), error.step, error.status)
@@ -151,14 +151,14 @@ def test_a_success_without_an_access_token_is_a_changed_protocol(body: str) -> N
 def test_what_is_no_success_goes_by_its_error_id(
     status: int, body: object, expected: type[Exception]
 ) -> None:
-    """Not by its status: invalid_client is 400 here and 401 elsewhere (section 0)."""
+    """The error is classified by its id: invalid_client is 400 here and 401 elsewhere (section 0)."""
     error = failure(athom.renew_grant(WHO, AT, Secret("old")), as_json(status, body))
 
     assert (expected, status) == (type(error), error.status)
 
 
 def test_an_error_without_json_is_a_changed_protocol() -> None:
-    """As every answer that no known server gives."""
+    """Unknown responses are classified as such."""
     error = failure(athom.renew_grant(WHO, AT, Secret("old")), answer(400, "<h1>Bad</h1>"))
 
     assert ProtocolChanged is type(error)
@@ -168,7 +168,7 @@ def test_an_error_without_json_is_a_changed_protocol() -> None:
 
 
 def test_homeys_are_known_by_their_id() -> None:
-    """``_id`` before ``id``; names cleaned, what is no text left out."""
+    """``_id`` precedes ``id``; names are cleaned, and malformed entries left out."""
     body = {
         "homeys": [
             {"_id": "a", "id": "b", "name": "Home\n2", "remoteUrl": "https://h.example"},
@@ -189,7 +189,7 @@ def test_homeys_are_known_by_their_id() -> None:
 
 
 def test_a_thousand_homeys_are_enough() -> None:
-    """Nobody has more; a list without end is not walked."""
+    """The number of Homeys is bounded."""
     body = {"homeys": [{"_id": str(number)} for number in range(1500)]}
 
     assert 1000 == len(parse_homeys(as_json(200, body), ()))
@@ -209,7 +209,7 @@ def test_a_thousand_homeys_are_enough() -> None:
     ids=["401", "403", "no list", "an object", "no object", "HTML", "nothing"],
 )
 def test_without_a_list_there_is_a_failure(reply: Response, expected: type[TokendError]) -> None:
-    """With the step's name and the status."""
+    """The failure has the step's name and the status."""
     with pytest.raises(expected) as raised:
         parse_homeys(reply, ())
 

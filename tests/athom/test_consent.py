@@ -1,4 +1,4 @@
-"""Authorise and consent: form, cookie, where a redirect leads, and the Homeys on offer."""
+"""Authorise and consent: form, cookie, redirects, and the Homeys to choose from."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -41,7 +41,7 @@ QUERY = (
 
 
 def test_the_form_is_fetched_sent_back_and_the_code_used_at_once() -> None:
-    """Authorise, consent and token, each with exactly what wire.md A2 to A4 name."""
+    """Authorise, consent and token have exactly the fields of wire.md A2 to A4."""
     played = play(athom.consent(WHO, AT, USER), PAGE, CODE_REDIRECT, GRANTED)
     authorise, consent, token = played.requests
 
@@ -91,7 +91,7 @@ def test_the_form_is_fetched_sent_back_and_the_code_used_at_once() -> None:
 
 
 def test_no_cookie_header_is_sent_where_none_was_set() -> None:
-    """An empty Cookie header would be a thing that no browser sends."""
+    """Without a cookie no empty Cookie header is sent."""
     played = play(athom.consent(WHO, AT, USER), answer(200, form()), CODE_REDIRECT, GRANTED)
 
     assert {} == dict(played.requests[1].headers)
@@ -117,7 +117,7 @@ def test_no_cookie_header_is_sent_where_none_was_set() -> None:
     ],
 )
 def test_a_redirect_to_ourselves_carries_the_code(wanted: str, location: str) -> None:
-    """With path, port, query of its own and an echoed state; the host in whatever case."""
+    """A redirect URL may have a path, port, query and an echoed state, and its host any case."""
     who = replace(WHO, redirect_url=wanted)
 
     at_once = play(athom.consent(who, AT, USER), redirect(location), GRANTED)
@@ -153,7 +153,7 @@ def test_a_redirect_to_ourselves_carries_the_code(wanted: str, location: str) ->
     ],
 )
 def test_a_redirect_elsewhere_gives_no_code(location: str) -> None:
-    """Foreign hosts, userinfo tricks, other ports, paths and schemes, relative ones."""
+    """Foreign hosts, userinfo tricks, other ports, paths and schemes, and relative URLs are rejected."""
     for replies in ([redirect(location)], [PAGE, redirect(location)]):
         error = failure(athom.consent(WHO, AT, USER), *replies)
 
@@ -164,7 +164,7 @@ def test_a_redirect_elsewhere_gives_no_code(location: str) -> None:
 
 @pytest.mark.parametrize("status", [300, 301, 303, 304, 307, 308])
 def test_a_redirect_without_a_place_gives_no_code(status: int) -> None:
-    """No Location at all."""
+    """A redirect without a Location is rejected."""
     error = failure(athom.consent(WHO, AT, USER), answer(status))
 
     assert (ProtocolChanged, status) == (type(error), error.status)
@@ -176,7 +176,7 @@ def test_a_redirect_without_a_place_gives_no_code(status: int) -> None:
     ids=["nothing", "state", "empty", "blank", "too long", "NUL", "not ASCII"],
 )
 def test_a_redirect_to_ourselves_without_a_code_is_a_changed_protocol(query: str) -> None:
-    """The place is right, and what belongs there is missing."""
+    """A redirect to the right URL without a code is rejected."""
     error = failure(athom.consent(WHO, AT, USER), redirect(f"{REDIRECT}{query}"))
 
     assert ProtocolChanged is type(error)
@@ -197,14 +197,14 @@ def test_a_redirect_to_ourselves_without_a_code_is_a_changed_protocol(query: str
     ],
 )
 def test_an_error_is_looked_at_before_the_code(query: str, expected: type[Exception]) -> None:
-    """An error redirect carries ``code=400``, which is a status and no code (section 0)."""
+    """An error redirect has ``code=400``, which is a status and no code (section 0)."""
     error = failure(athom.consent(WHO, AT, USER), PAGE, redirect(f"{REDIRECT}?{query}"))
 
     assert expected is type(error)
 
 
 def test_a_denied_consent_says_what_the_server_said() -> None:
-    """Its words stand in the message, its remedy names the cloudid."""
+    """The server's text is in the message, and the remedy names the cloudid."""
     location = f"{REDIRECT}?error=access_denied&error_description=The+user+denied+it&code=400"
     error = failure(athom.consent(WHO, AT, USER), PAGE, redirect(location))
 
@@ -228,7 +228,7 @@ OFFER = b'<form><input name=_csrf value=x><option value="resource.homey.b2">Hut<
 
 
 def test_the_page_is_fetched_and_nothing_consented() -> None:
-    """One request; what the page offers is the result."""
+    """The Homeys on the page are returned after one request."""
     played = play(athom.offered_homeys(WHO, AT, USER), answer(200, OFFER))
     (request,) = played.requests
 
@@ -242,12 +242,12 @@ def test_the_page_is_fetched_and_nothing_consented() -> None:
 
 
 def test_a_page_without_an_offer() -> None:
-    """None offered is not the same as nothing to be picked."""
+    """A page without Homeys differs from no page."""
     assert () == play(athom.offered_homeys(WHO, AT, USER), answer(200, b"<form></form>")).value
 
 
 def test_nothing_to_be_picked() -> None:
-    """A redirect with the code at once: there is no page."""
+    """A redirect with the code at once means that there is no page."""
     assert play(athom.offered_homeys(WHO, AT, USER), CODE_REDIRECT).value is None
 
 
@@ -255,7 +255,7 @@ def test_nothing_to_be_picked() -> None:
     ("status", "kind"), [(401, SignInExpired), (400, ClientRejected), (418, ProtocolChanged)]
 )
 def test_refusals(status: int, kind: type[TokendError]) -> None:
-    """As in a consent."""
+    """Errors are the same as in a consent."""
     refused = as_json(status, {"code": status, "error": "x"})
 
     assert isinstance(failure(athom.offered_homeys(WHO, AT, USER), refused), kind)

@@ -1,4 +1,4 @@
-"""The consent page: the form's token among decoys, the Homeys it offers, and linear time."""
+"""The consent page: the form's token among decoys, the Homeys on it, and linear time."""
 
 import time
 
@@ -48,7 +48,7 @@ DECOY = '<input name="_csrf" value="decoy">'
     ],
 )
 def test_the_field_is_found(page: str) -> None:
-    """In any order, quoting and case, among whatever looks like it."""
+    """The field is found in any order, quoting and case, among similar elements."""
     assert "good" == find_csrf(f"<html><body>{page}</body></html>".encode())
 
 
@@ -73,20 +73,20 @@ def test_the_field_is_found(page: str) -> None:
     ],
 )
 def test_a_page_without_the_field_has_none(page: str) -> None:
-    """What is never closed, commented out or otherwise named is no field."""
+    """An unclosed, commented out or differently named field does not count."""
     assert find_csrf(page.encode()) is None
 
 
 @pytest.mark.parametrize("token", ["HyMIxlAx-xdoe64dpEyRdp6ny5kvKFJKKxL0", "-_-_", "é&<\"'>"])
 def test_the_value_is_taken_whole(token: str) -> None:
-    """csurf's alphabet has - and _, and entities stand for what they mean."""
+    """csurf's alphabet has - and _, and entities are decoded."""
     escaped = token.replace("&", "&amp;").replace('"', "&quot;")
 
     assert token == find_csrf(f'<input name="_csrf" value="{escaped}">'.encode())
 
 
 def test_a_page_in_another_encoding_still_has_its_field() -> None:
-    """Only the text around it suffers."""
+    """Malformed text nearby does not matter."""
     assert "good" == find_csrf("<p>Zustimmung für Müller</p>".encode("latin-1") + FIELD.encode())
 
 
@@ -99,7 +99,7 @@ def test_a_page_in_another_encoding_still_has_its_field() -> None:
     ],
 )  # fmt: skip
 def test_a_mebibyte_of_anything_is_read_in_no_time(piece: str) -> None:
-    """The loop stands still meanwhile: html.parser needs hours for some of these."""
+    """Parsing is fast, since it blocks the event loop: html.parser needs hours for some of these."""
     page = (piece * (2**20 // len(piece) + 1)).encode()
     began = time.process_time()
 
@@ -110,7 +110,7 @@ def test_a_mebibyte_of_anything_is_read_in_no_time(piece: str) -> None:
 @settings(deadline=None)
 @given(st.binary() | st.text(alphabet="<>!-/ ='\"&#;a_csrfinputvaluenametemplate").map(str.encode))
 def test_any_page_has_a_field_or_none(page: bytes) -> None:
-    """Nothing else comes out, and a value is never empty or endless."""
+    """Any page gives a bounded, non-empty value or none."""
     found = find_csrf(page)
 
     assert found is None or 1 <= len(found) <= 4096
@@ -140,12 +140,12 @@ def test_any_page_has_a_field_or_none(page: bytes) -> None:
     ],
 )
 def test_the_homeys_offered(page: str, offered: tuple[str, ...]) -> None:
-    """What the form lets a person pick, once each and in order."""
+    """The Homeys to choose from are returned once each, in order."""
     assert offered == find_offered_homeys(page.encode())
 
 
 def test_a_hundred_homeys_are_enough() -> None:
-    """A page without end offers a hundred."""
+    """At most a hundred Homeys are returned."""
     page = "".join(f'<option value="resource.homey.{number}">' for number in range(5000))
 
     assert 100 == len(find_offered_homeys(page.encode()))

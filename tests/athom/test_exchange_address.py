@@ -1,4 +1,4 @@
-"""Where the exchange looks for the Homey, and what it says of one that rejects."""
+"""The address of the Homey in the exchange, and the message for a rejected one."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def lists(**homey: object) -> Response:
 
 
 def test_a_cloudid_of_nobody_is_told_as_such() -> None:
-    """The cloud answers as for a Homey that is off; the account knows better."""
+    """For an unknown cloudid the cloud answers as for a Homey that is off; the account lists it."""
     offline = as_json(404, {"error": "mesh_node_offline"})
     others = as_json(200, {"homeys": [{"_id": "a1", "name": "Hut"}]})
     error = failure(athom.exchange(GRANT, AUTO), others, DELEGATED, offline)
@@ -49,7 +49,7 @@ def test_a_cloudid_of_nobody_is_told_as_such() -> None:
 
 
 def test_a_homey_that_is_off_is_told_as_such() -> None:
-    """One that the account lists is just off."""
+    """A Homey that the account lists is off."""
     offline = as_json(404, {"error": "mesh_node_offline"})
     error = failure(athom.exchange(GRANT, AUTO), lists(), DELEGATED, offline)
 
@@ -58,7 +58,7 @@ def test_a_homey_that_is_off_is_told_as_such() -> None:
 
 
 def test_an_automatic_address_is_asked_for_and_remembered() -> None:
-    """``/user/me`` with the access token; its ``remoteUrl`` without the last slash."""
+    """``/user/me`` is requested with the access token; its ``remoteUrl`` loses the last slash."""
     played = play(
         athom.exchange(GRANT, AUTO),
         lists(remoteUrl="https://hub-7.example/"),
@@ -104,7 +104,7 @@ def test_an_automatic_address_is_asked_for_and_remembered() -> None:
 def test_without_a_usable_address_the_known_one_is_used(
     reply: Response | TokendError, note: str, remembered: str | None
 ) -> None:
-    """What was remembered, else the endpoint; the note says why."""
+    """The remembered address is used, else the endpoint; the note says why."""
     site = replace(AUTO, remembered_url=remembered)
     played = play(athom.exchange(GRANT, site), reply, DELEGATED, HOMEY_TAKES, SESSION)
 
@@ -116,7 +116,7 @@ def test_without_a_usable_address_the_known_one_is_used(
 
 
 def test_a_stale_access_token_ends_the_search() -> None:
-    """With 401 for ``/user/me`` the delegation would be refused as well."""
+    """A 401 for ``/user/me`` ends the attempt, since the delegation would be rejected as well."""
     assert SignInExpired is type(failure(athom.exchange(GRANT, AUTO), answer(401)))
 
 
@@ -136,7 +136,7 @@ OTHERS = as_json(
 
 
 def test_a_homey_that_refuses_twice_names_the_others() -> None:
-    """Two delegations, two logins; then the account's Homeys, as far as they can be shown."""
+    """After two delegations and logins the account's Homeys are listed, as far as they can be shown."""
     flow = athom.exchange(GRANT, SITE)
     played = play(flow, DELEGATED, answer(401), DELEGATED, answer(403), OTHERS)
 
@@ -151,7 +151,7 @@ def test_a_homey_that_refuses_twice_names_the_others() -> None:
 
 @pytest.mark.parametrize("reply", [LOST, answer(401), answer(200, "<html>"), answer(500)])
 def test_a_refusal_stands_without_the_others(reply: Response | TokendError) -> None:
-    """That the account cannot be asked changes nothing about the rejection."""
+    """If the account cannot be read, it is a rejection all the same."""
     refused = (DELEGATED, answer(401)) * 2
     error = failure(athom.exchange(GRANT, SITE), *refused, reply)
 
@@ -160,7 +160,7 @@ def test_a_refusal_stands_without_the_others(reply: Response | TokendError) -> N
 
 
 def test_a_refusal_says_why_the_address_was_a_guess() -> None:
-    """With ``url: auto`` the note on the search belongs to the sentence."""
+    """With ``url: auto`` the message has the note on the address."""
     nothing = as_json(200, {"homeys": []})
     refused = (DELEGATED, answer(401)) * 2
     error = failure(athom.exchange(GRANT, AUTO), nothing, *refused, nothing)

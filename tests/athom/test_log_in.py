@@ -1,4 +1,4 @@
-"""POST /login: what is sent, and what is made of the answer."""
+"""POST /login: the request, and the interpretation of the response."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from tests.athom.scenes import AT, LOGGED_IN, NOON, TOOK, WHO, answer, as_json, 
 
 
 def test_the_password_goes_out_once_raw_and_as_a_form() -> None:
-    """Encoding is the transport's; an empty one-time code is sent along (A1)."""
+    """The transport encodes the form; an empty one-time code is sent (A1)."""
     played = play(athom.log_in(WHO, AT), LOGGED_IN)
     (sent,) = played.requests
 
@@ -37,7 +37,7 @@ def test_a_one_time_code_goes_along() -> None:
 
 
 def test_the_user_token_is_stamped_with_its_arrival() -> None:
-    """It is as old as the answer that brought it."""
+    """The user token is as old as the response."""
     user = play(athom.log_in(WHO, AT), LOGGED_IN).value
 
     assert ("header.user.token", NOON + TOOK) == (user.value.reveal(), user.issued_at)
@@ -80,7 +80,7 @@ def test_the_user_token_is_stamped_with_its_arrival() -> None:
     ],
 )
 def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None:
-    """Text chooses the sentence, never the class."""
+    """The text determines the message, never the class."""
     error = failure(athom.log_in(WHO, AT), reply)
 
     assert AccountRejected is type(error)
@@ -101,7 +101,7 @@ def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None
     ids=["password", "e-mail", "one-time code", "other words", "a page", "deep JSON"],
 )
 def test_known_words_in_an_unknown_form_are_told(body: str, words: str, remedy: str) -> None:
-    """The class is by the form, a changed protocol; the sentence is by the words."""
+    """The form determines the class, a changed protocol; the text determines the message."""
     error = failure(athom.log_in(WHO, AT), answer(404, body))
 
     assert ProtocolChanged is type(error)
@@ -116,7 +116,7 @@ def test_known_words_in_an_unknown_form_are_told(body: str, words: str, remedy: 
     ids=["empty", "blank", "newline", "not ASCII", "too long", "null", "number", "list", "bool"],
 )
 def test_what_cannot_be_a_token_is_a_changed_protocol(token: object) -> None:
-    """1 to 16,384 printable ASCII characters without blanks; else nothing is believed."""
+    """A token has 1 to 16,384 printable ASCII characters without blanks."""
     error = failure(athom.log_in(WHO, AT), as_json(200, {"token": token}))
 
     assert ProtocolChanged is type(error)
@@ -124,12 +124,12 @@ def test_what_cannot_be_a_token_is_a_changed_protocol(token: object) -> None:
 
 
 def test_the_longest_token_is_taken() -> None:
-    """The bound itself is inside."""
+    """The longest valid token is accepted."""
     user = play(athom.log_in(WHO, AT), as_json(200, {"token": "x" * 16384})).value
 
     assert 16384 == len(user.value.reveal())
 
 
 def test_an_answer_that_is_no_object_has_no_token() -> None:
-    """A bare string is what other steps give, not this one."""
+    """A bare string, as at other steps, is not accepted here."""
     assert ProtocolChanged is type(failure(athom.log_in(WHO, AT), answer(200, '"abc"')))

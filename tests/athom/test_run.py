@@ -1,4 +1,4 @@
-"""Walking a flow over a transport."""
+"""Running a flow over a transport."""
 
 import asyncio
 from collections.abc import Generator
@@ -37,7 +37,7 @@ class Scripted:
 
 
 class Talk:
-    """Two requests; ``events`` tells what became of the flow."""
+    """A flow of two requests; ``events`` records what happens to it."""
 
     def __init__(self, *, forgives: bool = False) -> None:
         self.events: list[object] = []
@@ -59,7 +59,7 @@ class Talk:
 
 
 async def test_answers_are_sent_in_and_the_value_comes_out() -> None:
-    """In order, and everybody who listens hears of each."""
+    """Responses are reported in order, to every observer."""
     talk, transport = Talk(), Scripted(answer(201), answer(202))
     heard: list[tuple[Request, int]] = []
 
@@ -73,12 +73,12 @@ async def test_answers_are_sent_in_and_the_value_comes_out() -> None:
 
 
 async def test_nobody_needs_to_listen() -> None:
-    """``heard`` may be left out."""
+    """``on_response`` is optional."""
     assert "done" == await run_flow(Talk()(), Scripted(answer(), answer()))
 
 
 async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
-    """The flow continues without that answer; nothing was heard of it."""
+    """A flow may continue after a failure, for which nothing is reported."""
     talk = Talk(forgives=True)
     heard: list[Request] = []
     value = await run_flow(talk(), Scripted(LOST, answer(202)), lambda sent, _: heard.append(sent))
@@ -89,7 +89,7 @@ async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
 
 
 async def test_a_failure_that_is_not_forgiven_comes_out_as_it_is() -> None:
-    """The very same exception."""
+    """A failure is raised unchanged."""
     with pytest.raises(Unreachable) as raised:
         await run_flow(Talk()(), Scripted(LOST))
 
@@ -97,7 +97,7 @@ async def test_a_failure_that_is_not_forgiven_comes_out_as_it_is() -> None:
 
 
 async def test_a_failure_of_the_flow_itself_comes_out() -> None:
-    """It is not the transport's."""
+    """An error of the flow itself is not the transport's."""
 
     def refuse() -> Generator[Request, Response, None]:
         yield FIRST
@@ -108,7 +108,7 @@ async def test_a_failure_of_the_flow_itself_comes_out() -> None:
 
 
 async def test_a_forgiven_failure_may_be_the_end() -> None:
-    """A flow that returns upon a failure has its value taken."""
+    """A flow may return a value after a failure."""
 
     def settle_for_less() -> Generator[Request, Response, str]:
         try:
@@ -121,7 +121,7 @@ async def test_a_forgiven_failure_may_be_the_end() -> None:
 
 
 async def test_a_cancelled_walk_closes_its_flow() -> None:
-    """At once, not when the garbage is collected."""
+    """The flow is closed at once, not by the garbage collector."""
     talk, transport = Talk(), Scripted(None)
     walking = asyncio.create_task(run_flow(talk(), transport))
     await transport.silent.wait()
@@ -134,7 +134,7 @@ async def test_a_cancelled_walk_closes_its_flow() -> None:
 
 
 async def test_a_bug_in_the_transport_closes_the_flow_too() -> None:
-    """It is no failure that a flow could answer, and is not thrown in."""
+    """An unexpected error is not thrown into the flow."""
     talk = Talk()
 
     with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""Canaries echoed by a hostile server: none of them stands in any failure's text."""
+"""Canaries echoed by a hostile server: the text of no failure contains one."""
 
 import html
 import json
@@ -80,7 +80,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 def bodies(text: str) -> list[str]:
-    """What a hostile server may make of it."""
+    """Return what a hostile server may make of it."""
     return [
         json.dumps({"error": "invalid_client", "error_description": f"bad {text}!"}),
         json.dumps({"error": text, "error_description": {"field": text, text: "invalid"}}),
@@ -92,13 +92,13 @@ def bodies(text: str) -> list[str]:
 
 
 def everything(error: TokendError) -> str:
-    """All that is shown, and what a traceback says of the error and what led to it."""
+    """Return all that is shown, and a traceback of the error and its causes."""
     told = traceback.format_exception_only(error)
     return shown(error) + "".join(told)
 
 
 def outcome(flow: Flow[object], before: Sequence[Response], last: Response) -> TokendError | None:
-    """How it fails after ``last``; None if it continues or succeeds."""
+    """Return how it fails after ``last``; None if it continues or succeeds."""
     next(flow)
     try:
         for reply in (*before, last):
@@ -113,7 +113,7 @@ def outcome(flow: Flow[object], before: Sequence[Response], last: Response) -> T
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("place", PLACES)
 def test_no_echo_reaches_a_failures_text(place: str, spelling: str) -> None:
-    """Every secret that the server was sent, in every spelling, with every status."""
+    """A server echoes every secret that it received, in every spelling, with every status."""
     start, before, known = PLACES[place]
     failures = 0
     for canary in known:
@@ -132,7 +132,7 @@ def test_no_echo_reaches_a_failures_text(place: str, spelling: str) -> None:
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("name", ["error", "error_description"])
 def test_no_echo_in_a_redirect_reaches_a_failures_text(name: str, spelling: str) -> None:
-    """The accounts server knows password and user token by then."""
+    """The accounts server knows password and user token."""
     for canary in (PASSWORD, CLIENT, USER):
         for kind in ("access_denied", "other"):
             text = quote(SPELLINGS[spelling](canary), safe="")
@@ -144,7 +144,7 @@ def test_no_echo_in_a_redirect_reaches_a_failures_text(name: str, spelling: str)
 
 
 def test_no_echo_in_the_list_of_homeys_reaches_a_refusal() -> None:
-    """Neither as a name nor as an id."""
+    """The account's Homeys contain no secret, neither as a name nor as an id."""
     homeys = [
         {"_id": "5a01", "name": f"is {ACCESS} {PASSWORD}"},
         {"_id": ACCESS, "name": "x"},
@@ -161,7 +161,7 @@ def test_no_echo_in_the_list_of_homeys_reaches_a_refusal() -> None:
 
 
 def test_a_refused_bearer_is_not_named() -> None:
-    """Nor is anything else of what led to it."""
+    """The causes of a failure contain none, either."""
     no = answer(401, json.dumps({"error": BEARER}))
     error = play(athom.exchange(grant, SITE), delegated, taken, no, no, no).error
 
@@ -170,7 +170,7 @@ def test_a_refused_bearer_is_not_named() -> None:
 
 
 def test_values_show_no_canary_either() -> None:
-    """What a whole flow returns can be printed."""
+    """The value of a whole flow can be printed."""
     signed_in = play(
         sign_in(WHO, AT),
         LOGGED_IN,

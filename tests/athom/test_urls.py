@@ -1,4 +1,4 @@
-"""Which addresses a token may go to."""
+"""The addresses that a token may be sent to."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ PLAIN = Endpoints(api="http://api.example")
     ],
 )
 def test_https_is_acceptable_everywhere(url: str, expected: str) -> None:
-    """Whatever host the account names; the last slash is dropped."""
+    """Any https host in the account is accepted; the last slash is dropped."""
     assert expected == usable_url(url, AT)
 
 
@@ -68,12 +68,12 @@ def test_https_is_acceptable_everywhere(url: str, expected: str) -> None:
     ],
 )
 def test_other_addresses_are_not_acceptable(url: str) -> None:
-    """No token goes over plain http, and to nothing that reads in two ways."""
+    """Plain http and ambiguous URLs are rejected."""
     assert usable_url(url, AT) is None
 
 
 def test_plain_http_is_acceptable_beside_a_simulator_only() -> None:
-    """That is: where the cloud itself is plain http on loopback."""
+    """Plain http is accepted if the cloud itself is plain http on loopback."""
     assert "http://127.0.0.1:9" == usable_url("http://127.0.0.1:9", SIMULATED)
     assert usable_url("http://127.0.0.1:9", PLAIN) is None
     assert usable_url("http://127.0.0.1:9", AT) is None
@@ -96,12 +96,12 @@ def test_plain_http_is_acceptable_beside_a_simulator_only() -> None:
     ],
 )
 def test_loopback_is_this_machine(host: str, expected: bool) -> None:
-    """By name (RFC 6761, 6.3) or by address."""
+    """Loopback is recognised by name (RFC 6761, 6.3) and by address."""
     assert expected is is_loopback(host)
 
 
 def test_an_explicit_address_goes_before_all_others() -> None:
-    """Then the remembered one, where it may be used; then the endpoint."""
+    """Without an explicit address, the remembered one is used if it is valid, else the endpoint."""
     explicit = replace(SITE, remembered_url="https://old.example")
     remembered = replace(explicit, explicit_url=None)
     spoilt = replace(remembered, remembered_url="http://old.example")
@@ -112,7 +112,7 @@ def test_an_explicit_address_goes_before_all_others() -> None:
 
 
 def test_a_cloudid_is_quoted_in_the_endpoint() -> None:
-    """It cannot make another host of it."""
+    """A cloudid cannot change the host."""
     site = replace(SITE, explicit_url=None, cloudid="evil.example/?x")
 
     assert "https://evil.example%2F%3Fx.connect.example" == fallback_url(site)
@@ -121,7 +121,7 @@ def test_a_cloudid_is_quoted_in_the_endpoint() -> None:
 @settings(deadline=None)
 @given(st.text() | st.text(alphabet="htps:/@?#[]\\.%x1 ").map("https://{}".format))
 def test_any_text_is_acceptable_or_not(url: str) -> None:
-    """And what is acceptable has no room for a second meaning."""
+    """An accepted URL has no second interpretation."""
     found = usable_url(url, SIMULATED)
 
     assert found is None or not set(found) & set("?#\\ \n\t@") or "/" in found.partition("//")[2]

@@ -38,7 +38,7 @@ class Homey(http.server.BaseHTTPRequestHandler):
     do_GET = do_PUT  # noqa: N815  its name there
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
-        """Nothing is written."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ BOTH = pytest.mark.parametrize("send", [by_httpx, by_requests], ids=["httpx", "r
 
 
 def renewed(desk: FakeDesk, url: str, value: str = "newer") -> None:
-    """The next refresh brings this token."""
+    """Return this token after the next refresh."""
     desk.renewed["home"] = view("home", replace(token(generation=8, value=value), url=url))
 
 
@@ -90,7 +90,7 @@ def renewed(desk: FakeDesk, url: str, value: str = "newer") -> None:
 def test_a_refused_token(
     desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
-    """After a 401 the token is refreshed, and the request sent once more, body and all."""
+    """After a 401 the token is refreshed, and the request sent once more, with its body."""
     url, asked = homey
     renewed(desk, url)
 
@@ -104,7 +104,7 @@ def test_a_refused_token(
 def test_a_token_that_stays_refused(
     desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
-    """Where no newer token is taken, or none comes, the 401 stands."""
+    """If there is no newer token, or it is rejected too, the 401 is returned."""
     url, asked = homey
     renewed(desk, url, "also bad")
     first = send("PUT", f"{url}/x")
@@ -119,7 +119,7 @@ def test_a_token_that_stays_refused(
 def test_a_refresh_that_is_not_to_be_had(
     desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
-    """Where the daemon says that it is too soon, the Homey's 401 stands; nothing is raised."""
+    """If the daemon answers that it is too soon, the Homey's 401 is returned; nothing is raised."""
     url, asked = homey
     soon = desk.time + timedelta(seconds=60)
     desk.refreshed = RefreshResult(desk.views["home"], done=False, too_soon=soon)
@@ -132,7 +132,7 @@ def test_a_refresh_that_is_not_to_be_had(
 def test_another_host(
     desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
-    """A token goes to its Homey only, unless another name of it is reported; no error shows it."""
+    """A token is only sent to its Homey, unless another name of it is given; no error shows it."""
     url, asked = homey
     other = url.replace("127.0.0.1", "localhost")
     renewed(desk, url)
@@ -150,7 +150,7 @@ def test_another_host(
 def test_without_tls(
     desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
-    """A Homey that is reached over https gets no token without it; no error shows it."""
+    """A Homey with an https address gets no token over plain http; no error shows it."""
     url, asked = homey
     own = replace(token(), url=url.replace("http:", "https:"))
     desk.views["home"] = view("home", own)
@@ -175,7 +175,7 @@ def test_no_token(desk: FakeDesk, homey: tuple[str, object], send: Send) -> None
 
 
 async def test_async(desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]]) -> None:
-    """The same from a loop, which is not held up."""
+    """The same in an event loop, which is not blocked."""
     url, asked = homey
     renewed(desk, url)
     async with httpx.AsyncClient(auth=client_httpx.HomeyAuth(), trust_env=False) as web:

@@ -1,4 +1,4 @@
-"""The client's call: JSON in, JSON out, through the daemon's door."""
+"""The client's call: JSON in, JSON out, through the API proxy."""
 
 import shutil
 import tempfile
@@ -24,7 +24,7 @@ def answer(status: int, body: bytes) -> bytes:
 
 
 def test_json(path: Path) -> None:
-    """A value is sent as JSON, and the answer is read."""
+    """A value is sent as JSON, and the response is decoded."""
     with saying(path, answer(200, b'{"value": true}')) as requests:
         got = client.call("PUT", "/api/x?y=1", {"value": True}, homey="home", socket=str(path))
 
@@ -35,7 +35,7 @@ def test_json(path: Path) -> None:
 
 
 def test_no_body(path: Path) -> None:
-    """Nothing is sent if nothing is given; an empty answer is None."""
+    """Without a value nothing is sent; an empty response is None."""
     with saying(path, answer(200, b"")) as requests:
         got = client.call("GET", "/api/x", homey="home", socket=str(path))
 
@@ -53,7 +53,7 @@ def test_no_body(path: Path) -> None:
     ],
 )
 def test_a_no_of_the_homey(path: Path, status: int, expected: int) -> None:
-    """A Homey's no is an error, with its words and what trying again is good for."""
+    """An error of the Homey has its message, and whether trying again can help."""
     with (
         saying(path, answer(status, b'{"error": "not so"}')),
         pytest.raises(ClientError, match=f"the Homey answered {status}: not so") as caught,
@@ -82,13 +82,13 @@ def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[" * 60_000])
 @pytest.mark.parametrize(("status", "told"), [(200, "is no JSON"), (400, "answered 400: [<[]")])
 def test_no_json(path: Path, body: bytes, status: int, told: str) -> None:
-    """An answer that is no JSON is reported."""
+    """A response other than JSON is reported."""
     with saying(path, answer(status, body)), pytest.raises(ClientError, match=told):
         client.call("GET", "/api/x", homey="home", socket=str(path))
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}])
 def test_what_json_cannot_say(path: Path, value: object) -> None:
-    """What JSON cannot say is not sent."""
+    """Values that JSON does not have are not sent."""
     with pytest.raises((TypeError, ValueError)):
         client.call("PUT", "/api/x", value, homey="home", socket=str(path))

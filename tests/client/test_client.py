@@ -1,4 +1,4 @@
-"""The client: where it looks, what it understands, and what it makes of a no."""
+"""The client: finding the daemon, reading responses, and errors."""
 
 import errno
 import functools
@@ -42,7 +42,7 @@ def desk(path: Path) -> Iterator[FakeDesk]:
 
 
 def test_token(desk: FakeDesk, path: Path) -> None:
-    """A token comes without a newline, with the wishes passed on."""
+    """A token comes without a newline, and the parameters are passed on."""
     plain = client.token(socket=str(path))
     named = client.token("home", min_ttl="25h", wait=2, socket=str(path))
 
@@ -51,13 +51,13 @@ def test_token(desk: FakeDesk, path: Path) -> None:
 
 
 def test_status(desk: FakeDesk, path: Path) -> None:
-    """The status comes as a document, of all Homeys or of one."""
+    """The status is a document, of all Homeys or of one."""
     assert list(desk.views) == list(client.status(socket=str(path))["homeys"])  # type: ignore[call-overload]  # JSON
     assert client.status("home", socket=str(path))["health"] == "ok"
 
 
 def test_refresh(desk: FakeDesk, path: Path) -> None:
-    """A refresh answers with the Homey's document."""
+    """A refresh returns the Homey's document."""
     desk.renewed["home"] = view("home", token(generation=8))
 
     assert client.refresh("home", wait="5s", socket=str(path))["refreshed"] is True
@@ -75,7 +75,7 @@ def error_of(path: Path, homey: str | None = None, **wishes: str) -> ClientError
 
 
 def test_unknown_homey(desk: FakeDesk, path: Path) -> None:
-    """An unknown name is wrong usage; odd ones reach the daemon whole."""
+    """An unknown name is wrong usage; odd names reach the daemon unchanged."""
     error = error_of(path, "no/pe ä?")
 
     assert (error.exit_status, error.problem["homeys"]) == (exit_codes.USAGE, list(desk.views))
@@ -83,7 +83,7 @@ def test_unknown_homey(desk: FakeDesk, path: Path) -> None:
 
 
 def test_several(desk: FakeDesk, path: Path) -> None:
-    """With several Homeys and none named it is wrong usage, and they are listed."""
+    """With several Homeys and no name it is wrong usage, and the error lists them."""
     desk.views["hut"] = view("hut")
     error = error_of(path)
 
@@ -93,7 +93,7 @@ def test_several(desk: FakeDesk, path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["min_ttl", "wait"])
 def test_bad_duration(desk: FakeDesk, path: Path, name: str) -> None:
-    """A bad duration is wrong usage."""
+    """An invalid duration is wrong usage."""
     error = error_of(path, **{name: "soon"})
 
     assert error.exit_status == exit_codes.USAGE
@@ -103,7 +103,7 @@ def test_bad_duration(desk: FakeDesk, path: Path, name: str) -> None:
 
 
 def test_no_token(desk: FakeDesk, path: Path) -> None:
-    """No token now may be tried later; a rejection needs a person, and the remedy is reported."""
+    """Without a token trying later can help; a rejection needs a person, and has the remedy."""
     desk.views["home"] = view(next_at=NOW + timedelta(seconds=42))
     later = error_of(path)
     desk.views["home"] = view(trouble=rejected())
@@ -114,7 +114,7 @@ def test_no_token(desk: FakeDesk, path: Path) -> None:
 
 
 def test_too_soon(desk: FakeDesk, path: Path) -> None:
-    """A refresh too soon says when it may be asked for."""
+    """The error of a refresh too soon has the time of the next one."""
     desk.refreshed = RefreshResult(
         view("home", token()), done=False, too_soon=NOW + timedelta(0, 30)
     )
@@ -147,7 +147,7 @@ def test_bodies(path: Path, answer: bytes, body: bytes) -> None:
 
 
 def test_the_request_for_a_token(path: Path) -> None:
-    """A token is asked for in one line and two header fields."""
+    """A request for a token is one line and two header fields."""
     with saying(path, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc\n") as requests:
         found = client.token(socket=str(path))
 
@@ -156,7 +156,7 @@ def test_the_request_for_a_token(path: Path) -> None:
 
 
 def test_many_chunks(path: Path) -> None:
-    """A body of very many chunks is read in one pass: else this takes minutes."""
+    """A body of very many chunks is read in one pass: otherwise this takes minutes."""
     count = 50_000
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     with saying(path, head + b"40\r\n%s\r\n" % (b"x" * 64) * count + b"0\r\n\r\n"):
@@ -166,7 +166,7 @@ def test_many_chunks(path: Path) -> None:
 
 
 def test_post_and_head(path: Path) -> None:
-    """A POST says that it has no body; an answer to HEAD has none, whatever length it names."""
+    """A POST says that it has no body; a response to HEAD has none, whatever its length says."""
     with saying(path, b"HTTP/1.1 204 No Content\r\n\r\n") as requests:
         client.request("POST", "/x", socket=str(path))
     path.unlink()
@@ -202,7 +202,7 @@ def test_post_and_head(path: Path) -> None:
 )
 @pytest.mark.parametrize("ask", [client.token, client.status])
 def test_what_is_not_understood(path: Path, answer: bytes, ask: Callable[..., object]) -> None:
-    """What is no complete answer counts as not reachable, on the bare socket and by http.client."""
+    """An incomplete response counts as not reachable, on the bare socket and with http.client."""
     with saying(path, answer), pytest.raises(ClientError) as caught:
         ask(socket=str(path))
 
@@ -222,7 +222,7 @@ def test_no_document(path: Path, body: bytes) -> None:
 
 
 def test_too_large(path: Path) -> None:
-    """An answer without end is left."""
+    """An endless response is given up."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
     for ask in (
         functools.partial(transport.get, "/token", str(path), 10),
@@ -238,7 +238,7 @@ def test_too_large(path: Path) -> None:
 def test_a_daemon_that_hangs(
     path: Path, answer: bytes, ask: Callable[[str, str, float], object]
 ) -> None:
-    """A daemon that does not end its answer is left at the deadline."""
+    """A daemon that does not finish its response is given up at the deadline."""
     with (
         saying(path, answer, hold=True),
         pytest.raises(ClientError, match=r"did not answer within 0\.5 s") as caught,
@@ -249,7 +249,7 @@ def test_a_daemon_that_hangs(
 
 
 def test_a_full_queue(path: Path) -> None:
-    """A daemon too busy to take anybody is knocked at until the deadline."""
+    """Connecting to a busy daemon is retried until the deadline."""
     with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
         busy.bind(str(path))
         busy.listen(0)
@@ -283,7 +283,7 @@ def test_a_broken_connection(path: Path) -> None:
 
 
 def test_nobody_there(path: Path) -> None:
-    """Where nobody serves, the paths tried and what to do are reported."""
+    """Without a daemon the error lists the paths tried and what to do."""
     missing = error_of(path)
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
@@ -301,7 +301,7 @@ def test_nobody_there(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 200])
 def test_impossible_paths(name: str) -> None:
-    """A path that cannot be a socket's is reported, not raised."""
+    """An invalid socket path is reported as a ClientError."""
     error = error_of(Path("/tmp") / name)
 
     assert error.exit_status == exit_codes.UNREACHABLE
@@ -347,14 +347,14 @@ def test_no_group_may_enter(path: Path, mode: int, gid: int) -> None:
 
 
 def test_no_socket_at_all(path: Path) -> None:
-    """A file is not made a socket by a group."""
+    """The group of a regular file is not suggested."""
     path.touch()
 
     assert "It is no socket. Name the daemon's: --socket" in rejected_at(path).hint
 
 
 def test_peer_refused() -> None:
-    """A daemon that does not let us in is a rejection."""
+    """A daemon that denies access is a rejection."""
     error = responses.daemon_error(
         client.Response(403, {}, json.dumps({"detail": "no\x1b[31m"}).encode())
     )
@@ -363,7 +363,7 @@ def test_peer_refused() -> None:
 
 
 def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A named socket is the only one; else the usual directories, in their order."""
+    """A given socket is the only one; otherwise the usual directories are tried in order."""
     bare = transport.socket_candidates()
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/a:/run/b")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
@@ -382,7 +382,7 @@ def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_that_serves(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    """A dead socket on the way to a live one is passed by."""
+    """A stale socket before a live one is skipped."""
     live = path.parent / "homey-tokend"
     live.mkdir()
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(path.parent))

@@ -1,4 +1,4 @@
-"""The client's events: read as the standard says, gone on with after a break, and left when odd."""
+"""The client's events: parsed by the standard, resumed after a break, ended by malformed input."""
 
 import contextlib
 import shutil
@@ -27,7 +27,7 @@ def path() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def saying(path: Path, answers: Sequence[bytes | Sequence[bytes]]) -> Iterator[list[bytes]]:
-    """A server that gives each connection the next answer, in pieces, and closes it."""
+    """A server that gives each connection the next response, in pieces, and closes it."""
     requests: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -69,7 +69,7 @@ def events_at(
 
 
 def test_events(path: Path) -> None:
-    """Events come with id, type and document, whatever the pieces; comments are nothing."""
+    """Events have id, type and document, whatever the pieces; comments are ignored."""
     body = b": hello\n\n" + event(1) + b"retry: 5\nid: b-2\r\ndata:{\ndata: }\n\n"
     for body_pieces in ([HEAD + body], [HEAD, *[body[at : at + 1] for at in range(len(body))]]):
         with saying(path, [body_pieces]) as requests:
@@ -92,7 +92,7 @@ def test_chunks(path: Path) -> None:
 
 
 def test_going_on(path: Path) -> None:
-    """After a break it continues behind the last event, for as often as the daemon comes back."""
+    """After a break it continues after the last event, as often as the daemon returns."""
     answers = [
         HEAD + event(3),
         b"",
@@ -111,7 +111,7 @@ def test_going_on(path: Path) -> None:
 
 
 def test_a_daemon_that_stays_away(path: Path) -> None:
-    """A daemon that does not come back within the patience is not reachable."""
+    """A daemon that does not return within the patience is not reachable."""
     with saying(path, [HEAD + event(1)]):
         coming = events_at(path, patience=0.1)
         first = next(coming)
@@ -123,7 +123,7 @@ def test_a_daemon_that_stays_away(path: Path) -> None:
 
 
 def test_no_daemon(path: Path) -> None:
-    """Where nobody serves from the start, it says so at once."""
+    """Without a daemon at the start it raises at once."""
     with pytest.raises(ClientError, match="the daemon is not reachable") as caught:
         next(events_at(path))
 
@@ -131,7 +131,7 @@ def test_no_daemon(path: Path) -> None:
 
 
 def test_a_no(path: Path) -> None:
-    """A rejection is reported with the daemon's words and is not tried again."""
+    """An error of the daemon is raised with its message, and not retried."""
     no = b'HTTP/1.1 404 Not Found\r\n\r\n{"detail": "no Homey is named b/c"}'
     with (
         saying(path, [no]) as requests,
@@ -160,7 +160,7 @@ def test_a_no(path: Path) -> None:
     ],
 )
 def test_garbage(path: Path, answer: bytes, told: str) -> None:
-    """What is no event, or beyond every bound, ends the iterator with a plain word."""
+    """Malformed or unbounded input ends the iterator with a plain message."""
     with saying(path, [answer]), pytest.raises(ClientError, match=told) as caught:
         next(events_at(path, patience=0))
 
@@ -168,7 +168,7 @@ def test_garbage(path: Path, answer: bytes, told: str) -> None:
 
 
 def test_silence(path: Path) -> None:
-    """A daemon that is silent for too long is asked again."""
+    """After too long a silence it reconnects."""
     answers = [HEAD + event(1), HEAD + event(2)]
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -193,7 +193,7 @@ def test_silence(path: Path) -> None:
 
 @pytest.mark.parametrize("odd", ["a\r\nX: y", "ä", "\0"])
 def test_an_odd_id(path: Path, odd: str) -> None:
-    """An id that no event has is rejected, and not sent."""
+    """An invalid id is rejected, and not sent."""
     with pytest.raises(ClientError, match="not an event's id") as caught:
         next(events_at(path, last_id=odd))
 

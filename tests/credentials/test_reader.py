@@ -62,7 +62,7 @@ def homey(**values: SecretRef) -> HomeyConfig:
 
 
 class Heard(list[tuple[str, dict[str, object]]]):
-    """The warnings that a reader gave."""
+    """Return the warnings of a reader."""
 
     def __call__(self, event: str, fields: Mapping[str, object]) -> None:
         self.append((event, dict(fields)))
@@ -105,7 +105,7 @@ async def password(reader: SecretReader) -> str:
 
 
 async def refused(reader: SecretReader) -> str:
-    """The message of the rejection, which must hold key and place, and no canary."""
+    """Return the message of the rejection, which must have key and place, and no canary."""
     with pytest.raises(SecretUnavailable) as raised:
         await reader.read()
     error = raised.value
@@ -116,7 +116,7 @@ async def refused(reader: SecretReader) -> str:
 
 
 async def test_plain(build: Build) -> None:
-    """Plain values come out as they are, with the plain texts beside them."""
+    """Plain values are returned as they are."""
     source: CredentialSource = build()
     read = await source.read()
 
@@ -156,7 +156,7 @@ async def test_one_newline_is_dropped(
 
 
 async def test_files_are_read_anew(build: Build, tmp_path: Path) -> None:
-    """A rotated file is met at the next sign-in."""
+    """A rotated file is read at the next sign-in."""
     path = tmp_path / "password"
     path.write_text("old")
     reader = build(password=file(path))
@@ -167,7 +167,7 @@ async def test_files_are_read_anew(build: Build, tmp_path: Path) -> None:
 
 
 async def test_variables_and_credentials_are_snapshots(build: Build, tmp_path: Path) -> None:
-    """What the environment and systemd gave at the start stays."""
+    """Values from the environment and systemd stay as they were at the start."""
     (tmp_path / "totp").write_text(f"{BASE32[:4].lower()} {BASE32[4:]}\n")
     environ = {"PASSWORD": "old", "CREDENTIALS_DIRECTORY": str(tmp_path)}
     reader = build(environ, password=env("PASSWORD"), totp_secret=credential("totp"))
@@ -182,7 +182,7 @@ async def test_variables_and_credentials_are_snapshots(build: Build, tmp_path: P
 
 
 async def test_world_readable(build: Build, heard: Heard, tmp_path: Path) -> None:
-    """A file that everybody can read is warned about once, with its key and mode."""
+    """A file that everybody can read causes one warning, with its key and mode."""
     path = tmp_path / "password"
     path.write_text("secret")
     path.chmod(0o644)
@@ -199,7 +199,7 @@ async def test_world_readable(build: Build, heard: Heard, tmp_path: Path) -> Non
 
 
 async def test_private_file(build: Build, heard: Heard, tmp_path: Path) -> None:
-    """A private file is nothing to warn about."""
+    """A private file causes no warning."""
     path = tmp_path / "password"
     path.write_text("secret")
     path.chmod(0o640)
@@ -209,7 +209,7 @@ async def test_private_file(build: Build, heard: Heard, tmp_path: Path) -> None:
 
 
 async def test_bad_files(build: Build, tmp_path: Path) -> None:
-    """Each way in which a file gives nothing is reported with place and path, not content."""
+    """Every failure of a file is reported with place and path, not content."""
     contents = {
         "empty": (b"", "is empty"),
         "newline": (b"\n", "is empty"),
@@ -225,7 +225,7 @@ async def test_bad_files(build: Build, tmp_path: Path) -> None:
 
 
 async def test_no_file(build: Build, tmp_path: Path) -> None:
-    """What is not a plain file at all is reported, and never waited for."""
+    """Anything but a regular file is reported, and never waited for."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
@@ -249,14 +249,14 @@ async def test_no_file(build: Build, tmp_path: Path) -> None:
 
 
 async def test_file_that_fails_while_it_is_read(build: Build) -> None:
-    """A file that opens and cannot be read is reported: /proc/self/mem has nothing at 0."""
+    """A file that opens but cannot be read is reported: /proc/self/mem has nothing at 0."""
     told = await refused(build(password=file("/proc/self/mem")))
 
     assert f"{PLACE}: the file /proc/self/mem cannot be read: input/output error" == told
 
 
 class Denied(WorkerPool):
-    """Run the work as somebody who may read nothing, which root cannot play."""
+    """Run the work as a user who may read nothing, which root cannot simulate."""
 
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -268,7 +268,7 @@ class Denied(WorkerPool):
 
 
 def as_nobody(work: Callable[[], Any]) -> Any:
-    """Calls ``work`` as user 65534 where we are root; else as we are."""
+    """Call ``work`` as user 65534 if we are root, else as we are."""
     if os.geteuid() != 0:
         return work()
     os.seteuid(65534)
@@ -290,12 +290,12 @@ def test_permission_denied(tmp_path: Path, heard: Heard) -> None:
 
 
 async def refused_quietly(reader: SecretReader) -> str:
-    """As ``refused``; a loop of its own, since ``Denied`` works on the loop's thread."""
+    """As ``refused``, with its own event loop, since ``Denied`` works on the loop's thread."""
     return await refused(reader)
 
 
 async def test_bad_variables(build: Build) -> None:
-    """A variable that is missing, empty or no UTF-8 is reported by its name."""
+    """A variable that is missing, empty or not UTF-8 is reported by its name."""
     environ = {"EMPTY": "", "LATIN1": f"{CANARY}\udce9"}
 
     assert f"{PLACE}: the environment variable NONE is not set" == await refused(
@@ -310,7 +310,7 @@ async def test_bad_variables(build: Build) -> None:
 
 
 async def test_bad_credentials(build: Build, tmp_path: Path) -> None:
-    """A credential that is missing is reported at the read, not at the start."""
+    """A missing credential is reported when it is read, not at the start."""
     nowhere = build({}, password=credential("password"))
     missing = build({"CREDENTIALS_DIRECTORY": str(tmp_path)}, password=credential("password"))
 
@@ -329,14 +329,14 @@ async def test_bad_credentials(build: Build, tmp_path: Path) -> None:
 
 
 async def test_command(build: Build) -> None:
-    """A command's output is the value, and its standard error is nobody's."""
+    """A command's output is the value, and its standard error is discarded."""
     reader = build(password=script(f"echo {CANARY}; echo noise >&2"))
 
     assert await password(reader) == CANARY
 
 
 async def test_command_environment(build: Build) -> None:
-    """A command sees the environment without what is the daemon's alone, and no input."""
+    """A command gets the environment without the daemon's own variables, and no input."""
     environ = {
         "PATH": "/usr/bin:/bin",
         "KEPT": "kept",
@@ -355,7 +355,7 @@ async def test_command_environment(build: Build) -> None:
 
 
 async def test_bad_commands(build: Build, tmp_path: Path) -> None:
-    """Each way in which a command gives nothing is reported by the program, never by what it says."""
+    """Every failure of a command is reported by its program, never by its output."""
     denied = tmp_path / "denied"
     denied.write_text("#!/bin/sh\n")
     start = f"{PLACE}: the command"
@@ -381,7 +381,7 @@ async def test_bad_commands(build: Build, tmp_path: Path) -> None:
 
 
 async def test_command_killed_with_its_group(build: Build, tmp_path: Path) -> None:
-    """A hanging command and its children are gone when the deadline has passed."""
+    """A hanging command and its children are killed at the deadline."""
     pids = tmp_path / "pids"
     code = f"sleep 60 & echo $! $$ > {pids}; echo {CANARY}; wait"
     told = await refused(build(password=script(code), deadline=1.5))
@@ -401,7 +401,7 @@ def running(pid: int) -> bool:
 
 
 async def test_agent_in_the_background(build: Build) -> None:
-    """A command that leaves an agent holding its output open is not waited for."""
+    """A command that leaves an agent with its output open is not waited for."""
     code = (
         "import os, sys, time\n"
         "print('secret', flush=True)\n"
@@ -415,7 +415,7 @@ async def test_agent_in_the_background(build: Build) -> None:
 
 
 async def test_cancelled_while_it_starts(build: Build, tmp_path: Path) -> None:
-    """A sign-in that is given up leaves no command behind, whenever that is."""
+    """A cancelled sign-in leaves no command behind, at any time."""
     for turns in range(6):
         mark = tmp_path / f"mark{turns}"
         task = asyncio.ensure_future(build(password=script(f"echo $$ > {mark}; sleep 60")).read())
@@ -446,7 +446,7 @@ async def test_deadline_of_a_thread(build: Build, tmp_path: Path) -> None:
     "text", ["no base32!", "JBSWY3DP", CANARY], ids=["chars", "short", "canary"]
 )
 async def test_totp_is_checked(build: Build, text: str) -> None:
-    """A one-time secret that is no base32 of 80 bits is reported before it is used."""
+    """A one-time secret that is not base32 of 80 bits is reported before it is used."""
     reader = build({"TOTP": text}, totp_secret=env("TOTP"))
 
     assert (
@@ -456,7 +456,7 @@ async def test_totp_is_checked(build: Build, text: str) -> None:
 
 
 async def test_place_of_a_homey_made_by_code(build: Build) -> None:
-    """Without a place in a file, the key alone is reported."""
+    """Without a place in a file, only the key is reported."""
     bare = SecretRef(SecretSource.ENV, argument="NONE")
 
     assert (

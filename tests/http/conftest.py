@@ -1,4 +1,4 @@
-"""A transport per test, closed behind it."""
+"""A transport per test, closed after it."""
 
 import socket
 import ssl
@@ -66,7 +66,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    """A context that trusts the tests' authority only."""
+    """Return a context that trusts the tests' authority only."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
@@ -74,6 +74,6 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def log_lines() -> Iterator[list[structlog.typing.EventDict]]:
-    """What is logged meanwhile."""
+    """The log output during a test."""
     with structlog.testing.capture_logs() as lines:
         yield lines

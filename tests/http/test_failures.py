@@ -30,7 +30,7 @@ ADDRESS = "accounts.example.com:443"
 
 
 def descendants(base: type[BaseException]) -> Iterator[type[BaseException]]:
-    """A class and everything below it that aiohttp or the standard library defines."""
+    """Return a class and all its subclasses in aiohttp or the standard library."""
     yield base
     for child in base.__subclasses__():
         if child.__module__.partition(".")[0] in {"aiohttp", "builtins", "socket", "ssl"}:
@@ -53,7 +53,7 @@ FOREIGN = sorted(
 
 
 def blank(kind: type[BaseException]) -> BaseException:
-    """An error of a kind, made without its constructor: those differ between versions."""
+    """Return an error of a class without its constructor: those differ between versions."""
     if kind is ProxyUnusable:
         return ProxyUnusable("https_proxy", "is odd")
     error = kind.__new__(kind)
@@ -63,7 +63,7 @@ def blank(kind: type[BaseException]) -> BaseException:
 
 @pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__qualname__)
 def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
-    """Each class that may arise below is caught, and says more than that it failed."""
+    """Each class that may be raised is caught, and has a specific message."""
     words = describe_error(blank(kind), ADDRESS)
 
     assert issubclass(kind, CAUGHT)
@@ -72,14 +72,14 @@ def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
 
 
 def test_an_unknown_class_has_words_too() -> None:
-    """What a later aiohttp may add is reported as a failed request."""
+    """An error that a later aiohttp may add is reported as a failed request."""
     assert (
         describe_error(aiohttp.ClientError(CANARY), ADDRESS) == f"the request to {ADDRESS} failed"
     )
 
 
 def test_no_words_are_left_over() -> None:
-    """Each entry of the table is a class that exists."""
+    """Each entry of the table is an existing class."""
     known = {ancestor.__name__ for kind in FOREIGN for ancestor in kind.__mro__}
 
     assert set(errors._WORDS) <= known
@@ -155,7 +155,7 @@ def proxy_answer(status: int) -> aiohttp.ClientHttpProxyError:
     ],
 )
 def test_the_cause_is_told_in_plain_words(error: BaseException, expected: str) -> None:
-    """What is wrong, and where a person can do something about it."""
+    """The message has the cause, and a remedy if there is one."""
     words = describe_error(error, ADDRESS)
 
     assert expected in words
@@ -202,7 +202,7 @@ async def fail(transport: HttpTransport, url: str, **more: Any) -> NoAnswer:
 
 
 async def test_nobody_listens(transport: HttpTransport) -> None:
-    """A refused connection never left."""
+    """A refused connection counts as not sent."""
     port = free_port()
     error = await fail(transport, f"http://127.0.0.1:{port}")
 
@@ -235,7 +235,7 @@ async def test_broken_answers_may_have_been_acted_upon(
 
 
 async def test_silence_ends_with_the_time_out(build: Build) -> None:
-    """A server that says nothing is given up, after it may have been reached."""
+    """A server that says nothing is given up, and counts as possibly reached."""
     async with RawServer(Does.HANG) as server:
         error = await fail(build(timeout=0.3), server.url)
 
@@ -244,7 +244,7 @@ async def test_silence_ends_with_the_time_out(build: Build) -> None:
 
 
 async def test_a_body_that_trickles_ends_with_the_time_out(build: Build) -> None:
-    """The time-out bounds reading too."""
+    """The time-out also bounds reading."""
 
     class Trickle(Server):
         async def serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -261,7 +261,7 @@ async def test_a_body_that_trickles_ends_with_the_time_out(build: Build) -> None
 
 
 async def test_a_handshake_that_hangs_never_left(build: Build) -> None:
-    """A server that accepts and keeps silent in TLS has not been sent anything."""
+    """A server that accepts and is silent in TLS counts as not sent."""
     async with RawServer(Does.HANG) as server:
         error = await fail(build(timeout=0.3), server.url.replace("http", "https"))
 
@@ -274,7 +274,7 @@ async def test_a_handshake_that_hangs_never_left(build: Build) -> None:
     [(socket.EAI_NONAME, "was not found (DNS)"), (socket.EAI_AGAIN, "temporary failure")],
 )
 async def test_names_that_cannot_be_looked_up(build: Build, number: int, expected: str) -> None:
-    """Not found and not now are reported apart, and nothing left."""
+    """An unknown name and a failed look-up are reported differently, and count as not sent."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(number, CANARY)
@@ -299,7 +299,7 @@ async def test_names_that_cannot_be_looked_up(build: Build, number: int, expecte
     ],
 )
 async def test_urls_that_are_none(transport: HttpTransport, url: str) -> None:
-    """A URL that cannot be used fails like everything else, and leaves nothing."""
+    """An invalid URL fails like everything else, and counts as not sent."""
     error = await fail(transport, url)
 
     assert not error.sent
@@ -308,7 +308,7 @@ async def test_urls_that_are_none(transport: HttpTransport, url: str) -> None:
 
 @pytest.mark.parametrize("headers", [{"X-Evil": "a\r\nX-More: b"}, {"X-Evil\r\n": "a"}])
 async def test_headers_that_are_none(transport: HttpTransport, headers: dict[str, str]) -> None:
-    """No line break smuggles a header in."""
+    """A line break cannot inject a header."""
     async with RawServer(answer()) as server:
         error = await fail(transport, server.url, headers=headers)
 
@@ -326,7 +326,7 @@ async def test_text_that_has_no_bytes(transport: HttpTransport) -> None:
 
 
 async def test_a_closed_transport_sends_nothing(transport: HttpTransport) -> None:
-    """After ``close`` there is no answer, before as after the first request."""
+    """After ``close`` there is no response, before or after the first request."""
     async with RawServer(answer()) as server:
         await transport.send(Request(Step.LOGIN, "GET", server.url))
         await transport.close()
@@ -337,7 +337,7 @@ async def test_a_closed_transport_sends_nothing(transport: HttpTransport) -> Non
 
 
 async def test_close_breaks_off_what_is_under_way(transport: HttpTransport) -> None:
-    """A request under way ends with the transport."""
+    """``close`` ends a running request."""
     async with RawServer(Does.HANG) as server:
         task = asyncio.create_task(fail(transport, server.url))
         async with asyncio.timeout(40):
@@ -350,7 +350,7 @@ async def test_close_breaks_off_what_is_under_way(transport: HttpTransport) -> N
 
 
 async def test_a_cancelled_request_is_cancelled(transport: HttpTransport) -> None:
-    """Cancellation is not a failure that is repeated."""
+    """Cancellation is not a failure that is retried."""
     async with RawServer(Does.HANG) as server:
         task = asyncio.create_task(transport.send(Request(Step.USER, "GET", server.url)))
         async with asyncio.timeout(40):
@@ -364,7 +364,7 @@ async def test_a_cancelled_request_is_cancelled(transport: HttpTransport) -> Non
 
 
 async def test_a_proxy_whose_name_is_not_known(build: Build) -> None:
-    """It is the proxy that is reported, not the host behind it."""
+    """The error names the proxy, not the host behind it."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, CANARY)
@@ -379,7 +379,7 @@ async def test_a_proxy_whose_name_is_not_known(build: Build) -> None:
 
 
 async def test_a_bug_is_not_hidden(build: Build) -> None:
-    """An error that belongs to no failure of the world stays what it is."""
+    """An unrelated error is raised unchanged."""
 
     class BugError(Exception):
         pass

@@ -1,4 +1,4 @@
-"""Which way a request goes, and what a proxy gets to know."""
+"""The proxy of a request, and what it learns."""
 
 import base64
 import ssl
@@ -48,7 +48,7 @@ ENVIRONMENTS = [
 
 @pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
 def test_the_rules_are_urllibs(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
-    """For any environment, the choice is the one that the standard library makes."""
+    """For any environment, the choice is that of the standard library."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     target = URL("https://accounts.example.com/")
@@ -84,14 +84,14 @@ def test_no_proxy_reads_plain_http(environ: dict[str, str]) -> None:
     ],
 )
 def test_the_house_is_reached_without_a_proxy(url: str) -> None:
-    """A Homey or a simulator in the local network is no proxy's business."""
+    """A Homey or a simulator in the local network is reached without a proxy."""
     environ = {"http_proxy": "http://p:1", "https_proxy": "http://p:1", "all_proxy": "http://p:1"}
 
     assert ProxySettings(environ).of(URL(url)) is None
 
 
 def test_all_proxy_is_the_fallback() -> None:
-    """ALL_PROXY counts where the scheme has no proxy of its own."""
+    """ALL_PROXY is used if the scheme has no proxy of its own."""
     fallback = ProxySettings({"ALL_PROXY": "http://all:1"}).of(CLOUD)
     own = ProxySettings({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://own:1"}).of(CLOUD)
 
@@ -101,7 +101,7 @@ def test_all_proxy_is_the_fallback() -> None:
 
 
 def test_credentials_leave_the_url() -> None:
-    """User and password become a header that shows up in no text of the proxy."""
+    """User and password become a header and are in no text of the proxy."""
     proxy = ProxySettings({"https_proxy": f"https://us%40er:p%3A%20{CANARY}@proxy:8443"}).of(CLOUD)
 
     assert proxy is not None
@@ -131,7 +131,7 @@ def test_a_user_without_a_password() -> None:
 async def test_an_unusable_proxy_is_not_gone_around(
     build: Build, value: str, expected: str
 ) -> None:
-    """Who demands a proxy does not want a direct connection; the variable is named."""
+    """An invalid proxy does not lead to a direct connection; the error names the variable."""
     with pytest.raises(ProxyUnusable, match=expected):
         ProxySettings({"HTTPS_PROXY": value}).of(CLOUD)
     with pytest.raises(Unreachable, match=f"https_proxy .*{expected}") as caught:
@@ -151,7 +151,7 @@ REQUEST: dict[str, Any] = {
 async def test_https_goes_through_a_tunnel(
     build: Build, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
-    """The proxy learns host and port, its own credentials, and nothing of the request."""
+    """The proxy learns host and port and its own credentials, nothing of the request."""
     tls = server_tls(authority.issue_cert("accounts.example.com"))
     async with ConnectProxy(authorization="Basic dXNlcjpwYXNz") as proxy:
         environ = {"HTTPS_PROXY": f"http://user:pass@127.0.0.1:{proxy.port}"}
@@ -170,7 +170,7 @@ async def test_https_goes_through_a_tunnel(
     ("refuses", "expected"), [(407, "other credentials"), (503, r"refuses .* \(status 503\)")]
 )
 async def test_a_proxy_that_refuses_is_told(build: Build, refuses: int, expected: str) -> None:
-    """Nothing left, the proxy is named as the cause, and not its password."""
+    """Nothing is sent, and the error names the proxy as the cause, without its password."""
     async with ConnectProxy(refuses=refuses) as proxy:
         environ = {"HTTPS_PROXY": f"http://user:{CANARY}@127.0.0.1:{proxy.port}"}
         with pytest.raises(Unreachable, match=expected) as caught:
@@ -182,7 +182,7 @@ async def test_a_proxy_that_refuses_is_told(build: Build, refuses: int, expected
 
 
 async def test_a_tunnel_to_a_stranger_is_refused(build: Build, trusting: ssl.SSLContext) -> None:
-    """TLS is verified through the tunnel too: a proxy that listens in is found out."""
+    """TLS is verified through the tunnel too: an intercepting proxy is detected."""
     tls = server_tls(trustme.CA().issue_cert("accounts.example.com"))
     async with ConnectProxy() as proxy:
         environ = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
@@ -197,7 +197,7 @@ async def test_a_tunnel_to_a_stranger_is_refused(build: Build, trusting: ssl.SSL
 
 
 async def test_a_proxy_that_is_not_there_is_told(build: Build) -> None:
-    """Nobody listens at the proxy's address."""
+    """A proxy that does not listen is reported."""
     environ = {"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
     with pytest.raises(Unreachable, match="no connection to the proxy on the way to") as caught:
         await build(environ).send(Request(Step.LOGIN, "GET", str(CLOUD), **REQUEST))

@@ -1,4 +1,4 @@
-"""What comes back, within bounds."""
+"""Responses, read within bounds."""
 
 import gzip
 import ssl
@@ -20,13 +20,13 @@ TOO_MUCH = b"x" * (MAX_BODY_BYTES + 1)
 
 
 async def get(transport: HttpTransport, *answers: bytes) -> Response:
-    """Gets the first of the answers."""
+    """Get the first of the responses."""
     async with RawServer(*answers) as server:
         return await transport.send(Request(Step.USER, "GET", server.url, query=(("t", CANARY),)))
 
 
 async def test_an_answer_comes_back_whole(transport: HttpTransport) -> None:
-    """Status, headers in lower case with order and repetition, and body."""
+    """A response has status, headers in lower case with order and repetition, and body."""
     raw = answer(418, b'{"a": 1}', "X-One: 1", "Set-Cookie: a=1; Path=/", "SET-COOKIE: b=2")
     response = await get(transport, raw)
 
@@ -38,7 +38,7 @@ async def test_an_answer_comes_back_whole(transport: HttpTransport) -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 403, 404, 408, 429, 500, 503])
 async def test_no_status_is_an_error_or_repeated(transport: HttpTransport, status: int) -> None:
-    """Whatever the status, it is returned after one request."""
+    """Any status is returned after one request."""
     async with RawServer(answer(status, b"body")) as server:
         response = await transport.send(Request(Step.LOGIN, "GET", server.url))
 
@@ -47,7 +47,7 @@ async def test_no_status_is_an_error_or_repeated(transport: HttpTransport, statu
 
 
 async def test_the_answer_is_stamped(build: Build) -> None:
-    """The instants before sending and after reading are noted."""
+    """The times before sending and after reading are recorded."""
 
     class Ticking(FakeClock):
         def now(self) -> object:  # type: ignore[override]  # ticks once a reading
@@ -61,7 +61,7 @@ async def test_the_answer_is_stamped(build: Build) -> None:
 
 
 async def test_plain_http_is_not_trusted(transport: HttpTransport) -> None:
-    """The Date header of an answer over plain HTTP is not to be believed."""
+    """The Date header of a response over plain HTTP is not trusted."""
     response = await get(transport, answer())
 
     assert not response.trusted
@@ -70,7 +70,7 @@ async def test_plain_http_is_not_trusted(transport: HttpTransport) -> None:
 async def test_verified_tls_is_trusted(
     build: Build, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
-    """The Date header of an answer over verified TLS may be believed."""
+    """The Date header of a response over verified TLS is trusted."""
     tls = server_tls(authority.issue_cert("127.0.0.1"))
     async with RawServer(answer(), tls=tls) as server:
         response = await build(ssl_context=trusting).send(Request(Step.USER, "GET", server.url))
@@ -87,7 +87,7 @@ async def test_the_largest_answer_is_read_whole(transport: HttpTransport) -> Non
 
 @pytest.mark.parametrize("coding", ["", "Content-Encoding: gzip"])
 async def test_a_success_beyond_the_bound_is_garbled(transport: HttpTransport, coding: str) -> None:
-    """A 2xx that is too large, before or after decoding, is what captive portals give."""
+    """A 2xx that is too large, before or after decoding, counts as a captive portal's."""
     body = gzip.compress(TOO_MUCH * 10, mtime=0) if coding else TOO_MUCH
     with pytest.raises(InvalidResponse, match="larger than 1048576 bytes") as caught:
         await get(transport, answer(200, body, *filter(None, [coding])))
@@ -134,7 +134,7 @@ async def test_codings_nobody_asked_for_are_undone(
 async def test_an_undecodable_success_is_garbled(
     transport: HttpTransport, coding: str, body: bytes
 ) -> None:
-    """A 2xx in a coding we cannot read is no answer, while any other status counts."""
+    """A 2xx in an unknown coding is a failure, while any other status counts."""
     raw = answer(200, body, f"Content-Encoding: {coding}")
     with pytest.raises(InvalidResponse, match="cannot be decoded"):
         await get(transport, raw)
@@ -144,7 +144,7 @@ async def test_an_undecodable_success_is_garbled(
 
 
 async def test_a_cut_gzip_is_garbled(transport: HttpTransport) -> None:
-    """Half a gzip body is not taken for a whole one."""
+    """Half a gzip body does not count as complete."""
     body = gzip.compress(bytes(range(256)) * 40)[:-20]
     with pytest.raises(InvalidResponse):
         await get(transport, answer(200, body, "Content-Encoding: gzip"))
@@ -170,7 +170,7 @@ async def test_an_answer_that_is_no_http_is_no_answer(transport: HttpTransport, 
 
 
 async def test_a_cut_body_is_no_answer(transport: HttpTransport) -> None:
-    """Fewer bytes than announced: the answer is not taken for a whole one."""
+    """A response with fewer bytes than announced does not count as complete."""
     with pytest.raises(Unreachable, match="cut off") as caught:
         await get(transport, answer(200, b"{}").replace(b"Length: 2", b"Length: 20"))
 
@@ -178,7 +178,7 @@ async def test_a_cut_body_is_no_answer(transport: HttpTransport) -> None:
 
 
 async def test_a_long_location_is_read(transport: HttpTransport) -> None:
-    """A redirect that carries a user token of eight kilobytes is still a redirect."""
+    """A redirect with a user token of eight kilobytes is read."""
     location = "/authorise?user_token=" + "t" * 9000
     response = await get(transport, answer(302, b"", f"Location: {location}"))
 

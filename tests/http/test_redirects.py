@@ -1,4 +1,4 @@
-"""Redirects: three, of the same origin, for those who allow it, cookies along."""
+"""Redirects: at most three, within the origin, if the request allows it, with cookies."""
 
 import pytest
 
@@ -21,7 +21,7 @@ async def follow(transport: HttpTransport, server: RawServer, path: str = "/a") 
 async def test_a_redirect_of_the_same_origin_is_followed(
     transport: HttpTransport, status: int
 ) -> None:
-    """The last answer of the way is returned."""
+    """The last response is returned."""
     async with RawServer(redirect("/b?x=1", status=status), answer(200, b"form")) as server:
         response = await follow(transport, server)
 
@@ -30,7 +30,7 @@ async def test_a_redirect_of_the_same_origin_is_followed(
 
 
 async def test_cookies_travel_along_and_reach_the_flow(transport: HttpTransport) -> None:
-    """Each hop carries what was set before; the answer holds what any hop has set."""
+    """Each hop sends the cookies set before; the response has those of all hops."""
     async with RawServer(
         redirect("/b", "Set-Cookie: a=1; Path=/; HttpOnly", "Set-Cookie: sess=old"),
         redirect("/c", "Set-Cookie: sess=new; Secure"),
@@ -52,7 +52,7 @@ async def test_cookies_travel_along_and_reach_the_flow(transport: HttpTransport)
 
 
 async def test_a_location_stays_as_it_is_written(transport: HttpTransport) -> None:
-    """No percent sign of a Location is undone or added."""
+    """The encoding of a Location is not changed."""
     target = "/b?redirect_uri=http%3A%2F%2Flocalhost&t=%7E~%2B+&u=%C3%A4"
     async with RawServer(redirect(target), answer()) as server:
         await follow(transport, server)
@@ -76,7 +76,7 @@ async def test_a_location_stays_as_it_is_written(transport: HttpTransport) -> No
     ],
 )
 async def test_a_redirect_elsewhere_is_returned(transport: HttpTransport, location: str) -> None:
-    """Another host, scheme or port is never visited: the code would go along."""
+    """Another host, scheme or port is never visited: it would get the code."""
     async with RawServer(redirect(location), answer(200, b"wrong")) as server:
         response = await follow(transport, server)
 
@@ -85,7 +85,7 @@ async def test_a_redirect_elsewhere_is_returned(transport: HttpTransport, locati
 
 
 async def test_nothing_is_followed_unasked(transport: HttpTransport) -> None:
-    """Without ``follow``, and for a POST, a redirect is an answer like any other."""
+    """Without ``follow``, and for a POST, a redirect is a response like any other."""
     async with RawServer(redirect("/b")) as server:
         got = await transport.send(Request(Step.TOKEN, "GET", server.url))
         posted = await transport.send(Request(Step.CONSENT, "POST", server.url, follow=True))
@@ -95,7 +95,7 @@ async def test_nothing_is_followed_unasked(transport: HttpTransport) -> None:
 
 
 async def test_other_answers_with_a_location_are_answers(transport: HttpTransport) -> None:
-    """A 201 names where the new thing is, and a 302 without Location leads nowhere."""
+    """A 201 with a Location and a 302 without one are no redirects."""
     async with RawServer(answer(201, b"", "Location: /b"), answer(302)) as server:
         created = await follow(transport, server)
         nowhere = await follow(transport, server)
@@ -104,7 +104,7 @@ async def test_other_answers_with_a_location_are_answers(transport: HttpTranspor
 
 
 async def test_the_fourth_redirect_is_one_too_many(transport: HttpTransport) -> None:
-    """A server that redirects without end is reported as what it is, without the URL."""
+    """An endless redirect is reported as such, without the URL."""
     async with RawServer(redirect(f"/again?user_token={CANARY}")) as server:
         with pytest.raises(ProtocolChanged, match="more than 3 times") as caught:
             await follow(transport, server)

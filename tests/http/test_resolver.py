@@ -1,4 +1,4 @@
-"""Look-ups on threads of their own."""
+"""Look-ups on their own threads."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from tests.support.clock import settle
 
 
 async def test_loopback_is_found() -> None:
-    """The system's own look-up answers."""
+    """The system's look-up answers."""
     results = await DaemonThreadResolver().resolve("localhost", 80)
 
     assert {"127.0.0.1", "::1"} >= {result["host"] for result in results}
@@ -20,7 +20,7 @@ async def test_loopback_is_found() -> None:
 
 
 async def test_a_link_local_address_keeps_its_interface() -> None:
-    """An address of the link is of no use without the interface."""
+    """A link-local address has its interface."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
         v6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "")
@@ -37,7 +37,7 @@ async def test_a_link_local_address_keeps_its_interface() -> None:
 
 @pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "x"), UnicodeError("x")])
 async def test_failures_are_handed_on(error: Exception) -> None:
-    """What the look-up raises is raised to who asked."""
+    """An error of the look-up is raised to the caller."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
         raise error
@@ -73,7 +73,7 @@ async def test_hanging_look_ups_hold_up_nobody() -> None:
 
 
 def test_a_look_up_that_outlives_the_loop_is_harmless() -> None:
-    """The daemon may end while a look-up hangs."""
+    """The daemon can stop while a look-up hangs."""
     free, done = threading.Event(), threading.Event()
 
     def hang(*_: object, **__: object) -> list[Any]:
@@ -96,7 +96,7 @@ def test_a_look_up_that_outlives_the_loop_is_harmless() -> None:
 
 
 async def test_without_a_thread_it_is_told_to_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no thread can be started it cannot be told now, and no place is used up by that."""
+    """If no thread can be started, the look-up fails, and its slot is free again."""
 
     def none_left(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

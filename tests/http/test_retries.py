@@ -1,4 +1,4 @@
-"""Who is sent again: three tries, thirty seconds in all, and never what spends something twice."""
+"""Which requests are retried: three tries, thirty seconds in all, and never one that uses something up."""
 
 import pytest
 import structlog
@@ -18,7 +18,7 @@ from tests.support.clock import FakeClock
 async def test_a_safe_request_is_tried_three_times(
     transport: HttpTransport, clock: FakeClock, method: str, does: Answer
 ) -> None:
-    """The third try's answer counts; the waits double, jittered."""
+    """The third response counts; the waits double, with jitter."""
     clock.draws = [0.0, 1.0]
     async with RawServer(does, does, answer(200, b"late")) as server:
         response = await transport.send(Request(Step.SESSION, method, server.url))
@@ -53,7 +53,7 @@ async def test_what_spends_something_leaves_once(
 
 
 async def test_what_never_left_is_tried_again(transport: HttpTransport, clock: FakeClock) -> None:
-    """A refused connection spent nothing: three tries, even of a login."""
+    """A refused connection used nothing up: three tries, even of a login."""
     request = Request(Step.LOGIN, "POST", f"http://127.0.0.1:{free_port()}", repeat=Repeat.UNSENT)
     with pytest.raises(Unreachable):
         await transport.send(request)
@@ -62,7 +62,7 @@ async def test_what_never_left_is_tried_again(transport: HttpTransport, clock: F
 
 
 async def test_tries_end_after_thirty_seconds(build: Build) -> None:
-    """What has used up the time is not tried again, and no wait leads beyond it."""
+    """After the time is used up there is no retry, and no wait exceeds it."""
 
     class Slow(FakeClock):
         async def sleep(self, seconds: float) -> None:
@@ -85,7 +85,7 @@ async def test_tries_end_after_thirty_seconds(build: Build) -> None:
 async def test_each_try_has_what_is_left_of_the_time(
     build: Build, clock: FakeClock, allowed: int, totals: list[int]
 ) -> None:
-    """No try outlives the thirty seconds, or the longer time-out, nor its own time-out."""
+    """No try exceeds the thirty seconds, or the longer time-out, or its own time-out."""
 
     def break_late(*_: object, **__: object) -> None:
         clock.move(15)
@@ -105,7 +105,7 @@ async def test_each_try_has_what_is_left_of_the_time(
 async def test_repetitions_are_told_without_secrets(
     transport: HttpTransport, log_lines: list[structlog.types.EventDict]
 ) -> None:
-    """The debug log tells step, address and cause of each repetition, and no URL."""
+    """The debug log has step, address and cause of each retry, and no URL."""
     async with RawServer(Does.CLOSE, answer()) as server:
         await transport.send(
             Request(Step.AUTHORISE, "GET", server.url, query=(("user_token", CANARY),))
