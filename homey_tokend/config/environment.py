@@ -4,7 +4,6 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from homey_tokend.config.field_types import is_absolute
@@ -13,7 +12,7 @@ from homey_tokend.config.secrets import without_newline
 from homey_tokend.config.tree import Null, Tree
 from homey_tokend.config.validate import validate
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
-from homey_tokend.core.secret import SECRET_KEYS, SecretRef, SecretSource
+from homey_tokend.core.secret import SECRET_KEYS, SecretSource
 
 SOURCE = "environment"
 _NAME = "home"
@@ -60,7 +59,7 @@ _NULL = re.compile("~|null|Null|NULL")
 def from_environment(
     environ: Mapping[str, str], *, defaults: DefaultPaths, read_text: Callable[[str], str]
 ) -> Config | None:
-    """Make the configuration that the environment alone gives.
+    """Make the configuration that the environment alone gives; None where no Homey is set.
 
     An empty variable counts as not set: compose files cannot leave one out.
 
@@ -69,27 +68,24 @@ def from_environment(
         defaults: The machine's default folders.
         read_text: Reads the file that a ``…_FILE`` variable of a plain value names.
 
-    Returns:
-        None where no variable of the Homey is set.
-
     Raises:
         ConfigurationInvalid: Something is missing, wrong, or there twice; or what
-            ``read_text`` raises, its faults told with the others.
+            ``read_text`` raises, with all other faults.
     """
     if not any(environ.get(name) or environ.get(name + _FILE) for name in HOMEY_VARIABLES):
         return None
-    reader = _Reader(environ, read_text)
-    reader.read()
+    tree = _Reader(environ, read_text).read()
+    known = {fault.key.removesuffix(_FILE) for fault in tree.faults}
     try:
-        config = validate(reader.tree, defaults=defaults, warn=lambda _: unknown_variables(environ))
+        return validate(tree, defaults=defaults, warn=lambda _: unknown_variables(environ))
     except ConfigurationInvalid as exc:
-        known = {fault.key.removesuffix(_FILE) for fault in reader.faults}
-        others = (_by_variable(fault) for fault in exc.faults)
-        faults = [*reader.faults, *(fault for fault in others if fault.key not in known)]
-        raise ConfigurationInvalid(faults) from None
-    if reader.faults:
-        raise ConfigurationInvalid(reader.faults)
-    return _with_places(config, reader.names)
+        raise ConfigurationInvalid(
+            [
+                _with_remedy(fault)
+                for fault in exc.faults
+                if fault in tree.faults or fault.key not in known
+            ]
+        ) from None
 
 
 def ignored_variables(
@@ -118,89 +114,73 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[ConfigFault]:
         if name.startswith("HOMEY_") and name not in _OTHERS and name not in KNOWN:
             near = difflib.get_close_matches(name[:64], KNOWN, n=1, cutoff=_NEAR)
             if near:
-                yield _fault(name[:64], "is not a known variable", f"Did you mean {near[0]}?")
-
-
-def _fault(name: str, message: str, remedy: str) -> ConfigFault:
-    return ConfigFault(SOURCE, 0, 0, name, message, remedy)
+                remedy = f"Did you mean {near[0]}?"
+                yield ConfigFault(SOURCE, 0, 0, name[:64], "is not a known variable", remedy)
 
 
 class _Reader:
     """Makes what a file with the same meaning would hold."""
 
     def __init__(self, environ: Mapping[str, str], read_text: Callable[[str], str]) -> None:
-        self.tree = Tree(SOURCE, {"homeys": {_NAME: {}}})
-        self.faults: list[ConfigFault] = []
-        #: The variable that each key of the Homey comes from.
-        self.names: dict[str, str] = {}
+        self._tree = Tree(SOURCE, {"homeys": {_NAME: {}}})
         self._environ = environ
         self._read_text = read_text
 
-    def read(self) -> None:
-        homey = self.tree.data["homeys"][_NAME]
-        for name, (*_, key) in HOMEY_VARIABLES.items():
-            value = self._homey_value(name, key)
+    def read(self) -> Tree:
+        for name, path in (*HOMEY_VARIABLES.items(), *DAEMON_VARIABLES.items()):
+            self._tree.names[path] = name
+            value = self._value(name, path)
             if value:
-                homey[key] = value
-        for name, (section, key) in DAEMON_VARIABLES.items():
-            text = self._environ.get(name)
-            if text:
-                self.tree.data.setdefault(section, {})[key] = _scalar(text)
+                *above, key = path
+                section = self._tree.data
+                for part in above:
+                    section = section.setdefault(part, {})
+                section[key] = value
+        return self._tree
 
-    def _homey_value(self, name: str, key: str) -> Any:
-        text, file = self._environ.get(name), self._environ.get(name + _FILE)
+    def _value(self, name: str, path: tuple[str, ...]) -> Any:
+        text = self._environ.get(name)
+        file = self._environ.get(name + _FILE) if name in HOMEY_VARIABLES else None
         if text and file:
-            self.faults.append(_fault(name, f"is set, and {name}{_FILE} too", "Unset one of them."))
-        self.names[key] = name + _FILE if file else name
-        if file and not is_absolute(file):
-            self.faults.append(
-                _fault(
-                    name + _FILE,
-                    "is not the absolute path of a file",
-                    "Write the whole path from / on; ~ and variables are not expanded.",
-                )
+            self._fault(name, f"is set, and {name}{_FILE} too", "Unset one of them.")
+        if not file:
+            secret = text and path[-1] in SECRET_KEYS
+            return {"env": name} if secret else text and _written(text, path)
+        if not is_absolute(file):
+            self._fault(
+                name + _FILE,
+                "is not the absolute path of a file",
+                "Write the whole path from / on; ~ and variables are not expanded.",
             )
             return None
-        if key in SECRET_KEYS:
-            return {"file": file} if file else {"env": name} if text else None
-        text = self._text(name + _FILE, file) if file else text
-        return [_variable(text)] if text and key == "sinks" else text and _scalar(text)
+        if path[-1] in SECRET_KEYS:
+            self._tree.names[path] = name + _FILE
+            return {"file": file}
+        text = self._text(name + _FILE, file)
+        return text and _written(text, path)
 
     def _text(self, name: str, file: str) -> str:
         try:
             return without_newline(self._read_text(file))
         except ConfigurationInvalid as exc:
-            self.faults += [replace(fault, key=name) for fault in exc.faults]
+            self._tree.faults += [replace(fault, key=name) for fault in exc.faults]
             return ""
 
+    def _fault(self, name: str, message: str, remedy: str) -> None:
+        self._tree.faults.append(ConfigFault(SOURCE, 0, 0, name, message, remedy))
 
-def _variable(text: str) -> dict[str, str]:
+
+def _written(text: str, path: tuple[str, ...]) -> Any:
+    """Return what a file would hold for the text of a variable."""
+    if path[-1] != "sinks":
+        return Null(text) if _NULL.fullmatch(text) else text
     if _UUID.fullmatch(text):
-        return {"type": "logic_variable", "id": text}
+        return [{"type": "logic_variable", "id": text}]
     # Why create? Without a file there is no other place to ask for it.
-    return {"type": "logic_variable", "name": text, "create": "true"}
+    return [{"type": "logic_variable", "name": text, "create": "true"}]
 
 
-def _scalar(text: str) -> str:
-    return Null(text) if _NULL.fullmatch(text) else text
-
-
-_NAMES = {".".join(path): name for name, path in {**HOMEY_VARIABLES, **DAEMON_VARIABLES}.items()}
-
-
-def _by_variable(fault: ConfigFault) -> ConfigFault:
-    """The same fault under the name of its variable."""
-    name = _NAMES.get(fault.key.partition("[")[0], fault.key)
-    missing = fault.message == "is missing"
-    remedy = f"Set {name} or {name}{_FILE}." if missing else fault.remedy
-    return replace(fault, key=name, remedy=remedy)
-
-
-def _with_places(config: Config, names: Mapping[str, str]) -> Config:
-    homey = config.homeys[_NAME]
-    refs = {
-        key: replace(ref, place=f"{SOURCE} {names[key]}")
-        for key in SECRET_KEYS
-        if isinstance(ref := getattr(homey, key), SecretRef)
-    }
-    return replace(config, homeys=MappingProxyType({_NAME: homey.model_copy(update=refs)}))
+def _with_remedy(fault: ConfigFault) -> ConfigFault:
+    if fault.message != "is missing":
+        return fault
+    return replace(fault, remedy=f"Set {fault.key} or {fault.key}{_FILE}.")

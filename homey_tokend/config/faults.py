@@ -16,7 +16,7 @@ from homey_tokend.config.tree import KeyPath, Null, Tree, showable
 from homey_tokend.core.errors import ConfigFault
 from homey_tokend.core.timefmt import format_duration
 
-#: Beyond these many a file is not a configuration file, and nobody reads on.
+#: Beyond these many a file is not a configuration file, and no one reads further.
 MOST = 100
 
 _SINKS = ("logic_variable", "file", "exec")
@@ -82,7 +82,6 @@ def _filled(words: _Words, error: _Error) -> _Words:
 
 
 def _model(loc: KeyPath) -> type[Section]:
-    """Return the section at ``loc``."""
     return next(
         model
         for shape, model in SECTIONS.items()

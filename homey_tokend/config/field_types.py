@@ -41,7 +41,7 @@ PATTERNS: dict[str, tuple[Callable[[str], str], str]] = {}
 
 
 def invalid_value(message: str, remedy: str) -> PydanticCustomError:
-    """An error in our own words, raised by a validator.
+    """Return an error in words of our own for a validator to raise.
 
     Args:
         message: What is wrong, without a full stop.
@@ -51,7 +51,7 @@ def invalid_value(message: str, remedy: str) -> PydanticCustomError:
 
 
 def quoted(text: str) -> str:
-    """Return a text in quotes if it is short and printable, else only "this value"."""
+    """Quote a text that is short and printable; call any other "this value"."""
     if not text:
         return "an empty value"
     if len(text) <= _MOST_SHOWN and _SHOWABLE.fullmatch(text):
@@ -60,14 +60,14 @@ def quoted(text: str) -> str:
 
 
 def kind(value: object) -> str:
-    """Describe the type of a value, without its content."""
+    """Say what a value of the wrong shape is, without saying what is in it."""
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) else "a single value"
 
 
 def text(pattern: str, what: str | Callable[[str], str], remedy: str) -> Any:
-    """Return a field of text with the form ``pattern``, which is also one for the JSON Schema.
+    """Return a field of text in the form ``pattern``, for the JSON Schema as well.
 
     Args:
         pattern: A regular expression with ``^`` and ``$``.
@@ -83,7 +83,7 @@ def text(pattern: str, what: str | Callable[[str], str], remedy: str) -> Any:
 
 
 def scalar(parse: Callable[[str], object], *, written: Any = ...) -> BeforeValidator:
-    """Return a validator that converts the text of a scalar; values from code pass.
+    """Return a validator that parses the text of a scalar; values made by code pass.
 
     Args:
         parse: Makes the value, or raises an error of pydantic.
@@ -243,7 +243,7 @@ _LISTEN = rf"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):{_PORT}$"
 
 
 def _url_complaint(value: str) -> str:
-    """Return what is wrong with a URL, which is not repeated: it may contain a password."""
+    """Say what is wrong with a URL without repeating it: it may hold a password."""
     if "@" in value.partition("://")[2].partition("/")[0]:
         return "holds a user name or password"
     if "?" in value or "#" in value:

@@ -11,7 +11,7 @@ _CHUNK = 256 * 1024
 def read_bounded(path: Path | str, most: int, *, plain_only: bool = False) -> tuple[bytes, int]:
     """Read a file that may be endless, a pipe or a device.
 
-    Blocks, though never for the writer of a pipe that nobody has open: that reads as empty.
+    Blocks, but does not wait for a pipe to get a writer: without one it reads as empty.
 
     Args:
         path: Which file.

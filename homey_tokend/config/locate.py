@@ -43,7 +43,7 @@ def find(
 
 
 def candidates(environ: Mapping[str, str], system: SystemPaths = SYSTEM) -> tuple[Path, ...]:
-    """Return where the file is searched for without an explicit path, in this order."""
+    """Return where a file is looked for unless one is named, in this order."""
     given = _systemd(environ, "CONFIGURATION_DIRECTORY")
     own = _xdg(environ, "XDG_CONFIG_HOME", ".config") / _NAME / "config.yaml"
     return (*([given / "config.yaml"] if given else []), system.config, own)
@@ -77,7 +77,7 @@ def exists(path: Path) -> bool:
 
 
 def _systemd(environ: Mapping[str, str], name: str) -> Path | None:
-    """Return the first directory of a systemd variable, which lists them with colons (systemd.exec(5))."""
+    """Return the first folder of a list with colons (systemd.exec(5))."""
     first = environ.get(name, "").partition(":")[0]
     return Path(first) if first else None
 

@@ -137,7 +137,7 @@ class ConfigDocument(Section):
     )
 
 
-#: Which model is where; ``*`` is any name or index, and sinks are told apart by type.
+#: Which model is where; ``*`` is any name or index, and sinks differ by type.
 SECTIONS: dict[tuple[str, ...], type[Section]] = {
     (): ConfigDocument,
     ("homeys", "*"): HomeyDocument,

@@ -24,7 +24,7 @@ class _AsWritten(GenerateJsonSchema):
     """Describe values as people write them: ``24h``, not ``P1D``; ``0660``, not 432."""
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
-        """Describe text, which an editor's YAML may well read as a number or a boolean."""
+        """Describe text, which an editor's YAML may see as a number or a boolean."""
         found = super().str_schema(schema)
         pattern = found.get("pattern", "")
         if re.search(pattern, "1") and re.search(pattern, "true"):
@@ -47,7 +47,7 @@ class _AsWritten(GenerateJsonSchema):
         return {"anyOf": [super().float_schema(schema), text]}
 
     def encode_default(self, dft: Any) -> Any:
-        """Return a default for editors."""
+        """Write a default as people do."""
         if isinstance(dft, timedelta):
             return timefmt.format_duration(dft)
         if isinstance(dft, Path):

@@ -1,8 +1,9 @@
 """What is written in a configuration, each value with its place, and paths of keys."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.secret import SECRET_KEYS
@@ -32,24 +33,32 @@ class Mark(NamedTuple):
 class Tree:
     """Lists, dicts and the scalars as they are written, with the place of each.
 
-    ``marks`` has the place of each value and of its key; ``faults`` what is wrong with the
-    YAML itself and did not keep it from being read.
+    ``marks`` has the place of each value and of its key, ``names`` what a value is called
+    where that is not its path; ``faults`` is what is wrong already.
     """
 
     source: str
     data: Any = None
     marks: dict[KeyPath, tuple[Mark, Mark]] = field(default_factory=dict)
+    names: dict[KeyPath, str] = field(default_factory=dict)
     faults: list[ConfigFault] = field(default_factory=list)
 
     def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
-        """The place of a value or of its key; where there is none, that of what is above it."""
-        for length in range(len(path), -1, -1):
-            if path[:length] in self.marks:
-                return self.marks[path[:length]][key]
-        return Mark(0, 0)
+        """Return the place of a value or of its key, or else of what it stands in."""
+        return _nearest(self.marks, path, (Mark(0, 0), Mark(0, 0)))[key]
+
+    def place(self, path: KeyPath) -> str:
+        """Return the place and the name of a value: ``file:line:column homeys.home.email``."""
+        line, column = self.mark(path)
+        where = f"{self.source}:{line}:{column}" if line else self.source
+        return f"{where} {self.name(path)}"
+
+    def name(self, path: KeyPath) -> str:
+        """Return what the value at ``path`` is called in messages."""
+        return _nearest(self.names, path, dotted(path))
 
     def value(self, path: KeyPath) -> Any:
-        """What is written at ``path``; None where nothing is."""
+        """Return what is written at ``path``; None where nothing is."""
         found = self.data
         for part in path:
             try:
@@ -59,17 +68,26 @@ class Tree:
         return found
 
     def fault(self, path: KeyPath, message: str, remedy: str, *, key: bool = False) -> ConfigFault:
-        """A fault of the value at ``path``, or of its key."""
-        return ConfigFault(self.source, *self.mark(path, key=key), dotted(path), message, remedy)
+        """Return a fault of the value at ``path``, or of its key."""
+        mark = self.mark(path, key=key)
+        return ConfigFault(self.source, *mark, self.name(path), message, remedy)
+
+
+_T = TypeVar("_T")
+
+
+def _nearest(table: Mapping[KeyPath, _T], path: KeyPath, default: _T) -> _T:
+    above = (path[:length] for length in range(len(path), -1, -1))
+    return next((table[each] for each in above if each in table), default)
 
 
 def invalid(source: str, mark: Mark, message: str, remedy: str) -> ConfigurationInvalid:
-    """The one fault that makes all others moot."""
+    """Return an error with one fault that hides all others."""
     return ConfigurationInvalid([ConfigFault(source, *mark, "", message, remedy)])
 
 
 def dotted(path: KeyPath) -> str:
-    """A path of keys as people write it, no secret in it: ``homeys.home.sinks[0].path``."""
+    """Write a path of keys, no secret in it: ``homeys.home.sinks[0].path``."""
     text = ""
     hidden = False
     for part in path:
@@ -82,5 +100,5 @@ def dotted(path: KeyPath) -> str:
 
 
 def showable(key: str) -> bool:
-    """Whether a key looks like one."""
+    """Return whether a key looks like one."""
     return _KEY.fullmatch(key) is not None

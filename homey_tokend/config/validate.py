@@ -18,7 +18,7 @@ from homey_tokend.config.model import (
     HomeyDocument,
 )
 from homey_tokend.config.sections import SocketConfig, StateConfig
-from homey_tokend.config.tree import Tree, dotted, invalid
+from homey_tokend.config.tree import Tree, invalid
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import SECRET_KEYS
@@ -94,7 +94,5 @@ def _homey(name: str, document: HomeyDocument, tree: Tree) -> HomeyConfig:
     values = dict(document)
     for key in SECRET_KEYS:
         if values[key] is not None:
-            mark = tree.mark(("homeys", name, key))
-            place = f"{tree.source}:{mark.line}:{mark.column}" if mark.line else tree.source
-            values[key] = replace(values[key], place=f"{place} {dotted(('homeys', name, key))}")
+            values[key] = replace(values[key], place=tree.place(("homeys", name, key)))
     return HomeyConfig(name=name, **values)

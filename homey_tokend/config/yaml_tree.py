@@ -7,6 +7,7 @@ takes JSON's surrogate pairs. No text of PyYAML reaches a user: it may repeat wh
 the file, and that may be a password.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -81,7 +82,7 @@ _PROBLEMS = (
     ("found unknown escape character", "a backslash is followed by a character without meaning",
      "Use single quotes, in which a backslash is a backslash."),
 )  # fmt: skip
-#: By the character at the place, where that tells more than PyYAML does.
+#: By the character at the place, where that says more than PyYAML does.
 _STARTS = {
     "\t": ("a tab stands where blanks belong", "Indent with blanks."),
     "@": ("a value starts with @", "Put it in quotes."),
@@ -94,7 +95,7 @@ _STARTS = {
 
 
 class _Bounds:
-    """Count what a loader composes: its resolver is called before and after each node."""
+    """Counts what a loader composes: a resolver's methods are called around each node."""
 
     _nodes = _depth = 0
 
@@ -110,7 +111,7 @@ class _Bounds:
         self._depth -= 1
 
     def stop(self, _: tuple[str, str]) -> None:
-        """Raise; the loader in Python, which reads the text again, finds the place."""
+        """Raise an error; the loader in Python, which reads again, gives it a place."""
         raise yaml.YAMLError
 
 
@@ -150,13 +151,13 @@ def read_yaml(text: str, source: str) -> Tree:
 
 def _compose(text: str, source: str) -> tuple[yaml.Node | None, list[Mark]]:
     """Return the root node, and the places of all aliases in the order of the text."""
+    if "\t" not in text:  # libyaml takes tabs in places where PyYAML does not
+        with contextlib.suppress(yaml.YAMLError):
+            return _compose_by(_FastLoader, text)
     try:
-        return _compose_by(_FastLoader, text)
-    except yaml.YAMLError:
-        try:
-            return _compose_by(_PythonLoader, text)
-        except yaml.YAMLError as exc:
-            raise ConfigurationInvalid([_syntax_fault(exc, text, source)]) from None
+        return _compose_by(_PythonLoader, text)
+    except yaml.YAMLError as exc:
+        raise ConfigurationInvalid([_syntax_fault(exc, text, source)]) from None
 
 
 def _compose_by(
@@ -263,7 +264,7 @@ class _Reader:
         return data
 
     def _entries(self, mapping: yaml.Node, path: KeyPath) -> _Entries:
-        """Return the entries of a mapping with merge keys merged; its own entries take precedence."""
+        """Return the entries of a mapping with merge keys merged: what is written in it wins."""
         new = self._is_new(mapping, path)
         found: _Entries = {}
         merges: _Entries = {}
@@ -299,7 +300,7 @@ class _Reader:
         return (Null if node.tag == _NULL else str)(whole.replace("\0", ""))
 
     def _is_new(self, node: yaml.Node, path: KeyPath) -> bool:
-        """Return whether a node is seen for the first time, not as an alias; check its tag then."""
+        """Return whether a node is met for the first time, not by an alias; then check its tag."""
         new = node not in self._met
         self._met.add(node)
         if new and node.tag not in _KNOWN_TAGS[type(node)]:
@@ -310,12 +311,13 @@ class _Reader:
         line, column = _mark(node)
         if self._at_nothing(node) not in {None, "!", "&"}:
             # libyaml places an empty value after the blanks, not before them.
-            before = self._text[: node.start_mark.index]
-            column -= min(column - 1, len(before) - len(before.rstrip(" ")))
+            index = node.start_mark.index
+            while column > 1 and self._text[index - 1] == " ":
+                index, column = index - 1, column - 1
         return Mark(line, column)
 
     def _at_nothing(self, node: Any) -> str | None:
-        """Return the character in place of a plain scalar without text; None for other nodes."""
+        """Return the character in the place of a plain scalar without text, else None."""
         if not isinstance(node, yaml.ScalarNode) or node.value or node.style:
             return None
         index = node.start_mark.index

@@ -10,7 +10,7 @@ _MASK = "<secret>"
 
 #: The keys of a Homey whose value is a secret or says where to read one.
 SECRET_KEYS = ("email", "password", "client_id", "client_secret", "totp_secret")
-#: Those of them whose value nobody else may read.
+#: Those of them whose value must be private.
 GUARDED_KEYS = ("password", "client_secret", "totp_secret")
 
 
@@ -28,11 +28,11 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself, for the one place that must send or store it."""
+        """Return the text itself, for the one place that must send or store it."""
         return self._text
 
     def fingerprint(self) -> str:
-        """Eight hex digits of SHA-256: tells two tokens apart, safe to log.
+        """Return eight hex digits of SHA-256: safe to log, and different for two tokens.
 
         Only for machine-made tokens: a person's password could be guessed from it.
         """
@@ -76,7 +76,7 @@ class SecretSource(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """A secret as the configuration names it: resolved by ``credentials.py``, never here.
+    """A secret as the configuration names it; ``credentials.reader`` resolves it.
 
     ``plain`` is set for PLAIN; ``argument`` is the path, variable name or
     credential name; ``argv`` the command. ``place`` ("file:line:column key") is

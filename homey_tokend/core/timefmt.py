@@ -86,7 +86,7 @@ def rfc3339(at: "datetime", timespec: str = "seconds") -> str:
 
 
 def rough_duration(length: "timedelta") -> str:
-    """A length of time for people, in its two largest units: ``11 h 32 min``."""
+    """Write a length of time for people, in its two largest units: ``11 h 32 min``."""
     left = int(abs(length).total_seconds())
     parts: list[str] = []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
@@ -99,7 +99,7 @@ def rough_duration(length: "timedelta") -> str:
 
 
 def relative(at: "datetime", now: "datetime") -> str:
-    """How far an instant is away, for people: ``in 2 h``, ``5 min ago``, ``now``."""
+    """Write how far an instant is away, for people: ``in 2 h``, ``5 min ago``, ``now``."""
     if abs((at - now).total_seconds()) < 1:
         return "now"
     return f"in {rough_duration(at - now)}" if at >= now else f"{rough_duration(at - now)} ago"

@@ -1,4 +1,4 @@
-"""Warnings about the files that secrets are read from, without reading them.
+"""Warn about the files that hold sign-in values, without reading one.
 
 ``check`` is often run by another user than the daemon: what that user may not see is
 nothing to warn about; ``check --online``, as the daemon's user, reads them.
@@ -14,30 +14,23 @@ from homey_tokend.core.secret import SECRET_KEYS, SecretSource
 
 
 def warnings(config: Config) -> list[str]:
-    """Return one line for each doubtful file, with the key that names it and what to do."""
-    return [
-        f"{place}: {words}" for path, place in _named(config).items() for words in _doubtful(path)
-    ]
+    """Return one line for each doubtful file, with the first place that names it and a remedy."""
+    refs = [getattr(homey, key) for homey in config.homeys.values() for key in SECRET_KEYS]
+    places: dict[str, str] = {}
+    for ref in refs:
+        if ref is not None and ref.source is SecretSource.FILE:
+            places.setdefault(ref.argument, ref.place)
+    return [f"{place}: {words}" for path, place in places.items() for words in _doubts(path)]
 
 
-def _named(config: Config) -> dict[str, str]:
-    """Return the files, each with the first key that names it."""
-    found: dict[str, str] = {}
-    for homey in config.homeys.values():
-        for key in SECRET_KEYS:
-            ref = getattr(homey, key)
-            if ref is not None and ref.source is SecretSource.FILE:
-                found.setdefault(ref.argument, ref.place or f"homeys.{homey.name}.{key}")
-    return found
-
-
-def _doubtful(path: str) -> Iterator[str]:
+def _doubts(path: str) -> Iterator[str]:
     try:
         found = Path(path).stat()
     except PermissionError:
         return
     except OSError as error:
-        yield f"the file {path} cannot be read: {reason_of(error)}. Write the value into it, or correct the path."
+        reason = reason_of(error)
+        yield f"the file {path} cannot be read: {reason}. Write the value into it, or correct the path."
         return
     if not stat.S_ISREG(found.st_mode):
         yield f"{path} is not a plain file. Name one, or use {{command: …}}."

@@ -120,7 +120,7 @@ class SecretReader:
         return Secret(text)
 
     async def _bytes(self, key: str, ref: SecretRef) -> tuple[str, bytes]:
-        """Return a description of the source that is safe to show, and its content."""
+        """Return what is read, in words that are safe to show, and its content."""
         match ref.source:
             case SecretSource.PLAIN:
                 return "the text", ref.plain.reveal().encode() if ref.plain is not None else b""
@@ -180,7 +180,7 @@ class SecretReader:
 
 
 def _text(data: bytes, what: str) -> str:
-    """Return the one line of text that ``data`` must be."""
+    """Return ``data`` as the text that it must be."""
     if len(data) > MOST_BYTES:
         raise _Unavailable(f"{what} is larger than 64 KiB", _RIGHT_ONE)
     if b"\0" in data:

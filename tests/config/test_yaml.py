@@ -27,6 +27,8 @@ TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
         (b"text", (1, 1), "there is no mapping at the top"),
         (b"a: 1\n---\nb: 2\n", (2, 1), "a second document starts here"),
         (b"a:\n\tb: 1\n", (2, 1), "a tab stands where blanks belong"),
+        (b"a: b\tc\n", (1, 5), "a tab stands where blanks belong"),
+        (b"a:\tb\n", (1, 3), "a tab stands where blanks belong"),
         (b"a: b: c\n", (1, 5), "a colon stands where none belongs"),
         (b"a: 'b\n", (2, 1), "a quote is opened and never closed"),
         (b'a: "\\q"\n', (1, 6), "a backslash is followed by a character without meaning"),
@@ -58,7 +60,7 @@ TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
             "a value starts with &, which names an anchor, and that name is taken above",
         ),
     ],
-    ids=[f"text{number}" for number in range(37)],
+    ids=[f"text{number}" for number in range(39)],
 )
 def test_no_tree(data: bytes, place: tuple[int, int], message: str) -> None:
     """A text that is no tree has one fault with its place."""
