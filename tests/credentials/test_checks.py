@@ -90,5 +90,5 @@ def test_check_tells_and_ends_well(
     told = capsys.readouterr()
 
     assert status == exit_codes.OK
-    assert f"{file}: right; 2 Homey(s): home, hut\n" == told.out
+    assert f"{file}: valid; 2 Homey(s): home, hut\n" == told.out
     assert f"warning: {file}:4:15 homeys.home.password: the file {tmp_path}/missing" in told.err
