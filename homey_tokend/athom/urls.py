@@ -23,7 +23,7 @@ class HomeyTarget:
     """A Homey as the exchange needs it.
 
     ``explicit_url`` is the configured one (None: ``auto``), ``remembered_url`` what
-    ``/user/me`` named last. ``lifetime`` is assumed where Homey tells no expiry.
+    ``/user/me`` named last. ``lifetime`` is assumed where the Homey reports no expiry.
     """
 
     endpoints: Endpoints

@@ -22,11 +22,11 @@ def verify_bearer(
         url: The Homey's base URL.
         bearer: The bearer in question.
         issued_at: When it was issued, by our clock.
-        skew: The server's clock minus ours as an earlier answer told it; this
+        skew: The server's clock minus ours by an earlier answer; this
             answer's own Date header counts first.
 
     Returns:
-        Whether it does, and until when by our clock where the Homey tells that.
+        Whether it does, and until when by our clock where the Homey reports that.
 
     Raises:
         ProtocolChanged, Transient: the question got no answer.
@@ -55,8 +55,8 @@ def _expiry(
 ) -> datetime | None:
     """Return the expiry by our clock, or None if the Homey reports no plausible one.
 
-    The told length counts from our own instant of issue, which needs no clock but
-    ours; the told instant is moved by a known skew. Where both can be had the
+    The reported length counts from our own instant of issue, which needs no clock but
+    ours; the reported instant is moved by a known skew. Where both can be had the
     earlier counts: the Homey's clock need not be the one that wrote the Date header.
     """
     if expires_at is None:

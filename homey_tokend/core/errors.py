@@ -84,7 +84,7 @@ class Transient(TokendError, kind="transient"):
 class Unreachable(Transient, kind="unreachable"):
     """No answer came.
 
-    ``sent`` tells whether the request may have reached the server: a request
+    ``sent``: whether the request may have reached the server: a request
     that spends something (a password, a code) is repeated only when it did not.
     """
 

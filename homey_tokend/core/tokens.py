@@ -19,7 +19,7 @@ class UserToken:
 class Grant:
     """What the code is exchanged for: the cloud's access token. Never stored.
 
-    ``skew`` is the server's clock minus ours, where a trusted answer told it.
+    ``skew`` is the server's clock minus ours, as far as a trusted answer shows it.
     """
 
     access_token: Secret
