@@ -1,4 +1,4 @@
-"""Values that do not go together are faults; those that are most likely not meant, warnings."""
+"""Conflicting values are errors; values that are most likely not intended are warnings."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.config.texts import HOMEY, below_home, read, told
 
 
 def two(first: str, second: str, *, cloudid: str = "other", email: str = "e@x") -> str:
-    """Two Homeys, each with keys of its own."""
+    """Return two Homeys, each with further keys."""
     return f"""\
 x-account: &account {{password: p, client_id: i, client_secret: s}}
 homeys:
@@ -29,7 +29,7 @@ homeys:
     ids=["file", "variable", "exec"],
 )
 def test_twice_in_one_homey(sink: str) -> None:
-    """Two sinks of one Homey with one target are a fault at the second."""
+    """Two sinks of one Homey with the same target are an error at the second."""
     assert [(10, 9, "homeys.home.sinks[1]", "has the same target as homeys.home.sinks[0]")] == told(
         below_home("sinks:", f"  - {sink}", f"  - {sink}")
     )
@@ -45,7 +45,7 @@ def test_commands_with_other_arguments() -> None:
 
 
 def test_files_across_homeys() -> None:
-    """Two Homeys must not write to one file, however its path is spelt."""
+    """Two Homeys must not write to the same file, in any spelling of its path."""
     text = two("sinks: [{type: file, path: /a/x}]", "sinks: [{type: file, path: /a/../a/x}]")
 
     assert [(4, 59, "homeys.two.sinks[0]", "has the same target as homeys.one.sinks[0]")] == told(
@@ -54,7 +54,7 @@ def test_files_across_homeys() -> None:
 
 
 def test_variables_across_homeys() -> None:
-    """One variable of one Homey must not be written twice; of two Homeys it may."""
+    """A variable of one Homey must not be written twice; of two Homeys it may."""
     sink = "sinks: [{type: logic_variable, name: a}]"
     same = two(sink, sink, cloudid="cloudid", email="f@x")
 
@@ -64,7 +64,7 @@ def test_variables_across_homeys() -> None:
 
 @pytest.mark.parametrize("key", ["expires_variable", "state_variable"])
 def test_variables_beside_the_token(key: str) -> None:
-    """What is written beside one token must be neither another token's nor its own variable."""
+    """A variable besides the token's must be neither another token's nor its own."""
     first = f"{{type: logic_variable, name: a, {key}: b}}"
     second = "{type: logic_variable, name: b}"
     own = f"{{type: logic_variable, name: a, {key}: a}}"
@@ -86,7 +86,7 @@ def test_commands_across_homeys() -> None:
 
 
 def test_clashes_beside_other_faults() -> None:
-    """A clash is found even where the cloud id or another Homey is unusable."""
+    """A conflict is found even if the cloud id or another Homey is invalid."""
     sink = "{type: logic_variable, name: a}"
     text = two(f"sinks: [{sink}, {sink}]", "sinks: 5").replace("cloudid: cloudid", "cloudid: []")
 
@@ -105,7 +105,7 @@ def test_clashes_beside_other_faults() -> None:
     ids=["socket", "state", "secret"],
 )
 def test_sink_over_own_files(own: str, key: str) -> None:
-    """A sink that would overwrite a file of the daemon is a fault."""
+    """A sink that would overwrite a file of the daemon is an error."""
     lines = ["sinks: [{type: file, path: /x/../x/y}]"]
     if "secret" in key:
         lines.append("totp_secret: {file: /x/y}")
@@ -139,7 +139,7 @@ def test_sink_over_own_files(own: str, key: str) -> None:
          "state over the configuration", "state over the socket"],
 )  # fmt: skip
 def test_over_own_files(text: str, place: str, own: str) -> None:
-    """Whatever would overwrite a file of the daemon is a fault, written or by default."""
+    """The same for paths that are written and for defaults."""
     with pytest.raises(ConfigurationInvalid) as caught:
         parse(text.encode(), "c.yaml", defaults=PLACES, environ={}, path="/etc/c.yaml")
 
@@ -152,7 +152,7 @@ PLACES = DefaultPaths(socket=Path("/default/d.sock"), state=Path("/default/state
 
 
 def test_no_state_is_in_nobodys_way() -> None:
-    """Where nothing is kept, the default place of the state is free."""
+    """Without a state file its default path is free."""
     text = below_home("sinks: [{type: file, path: /default/state.json}]") + "state: {path: null}\n"
     config = parse(text.encode(), "c.yaml", defaults=PLACES, environ={})
 
@@ -177,7 +177,7 @@ def test_no_state_is_in_nobodys_way() -> None:
     ],
 )  # fmt: skip
 def test_doubts(text: str, key: str, message: str) -> None:
-    """What is allowed and most likely not meant is a warning with place and remedy."""
+    """Valid values that are most likely not intended are warnings with place and remedy."""
     [warning] = read(text).warnings
 
     assert (key, message) == (warning.key, warning.message)
@@ -198,5 +198,5 @@ def test_doubts(text: str, key: str, message: str) -> None:
     ids=["file", "socket", "localhost", "ipv6", "loopback", "accounts"],
 )
 def test_no_doubts(text: str) -> None:
-    """What is well is not warned about."""
+    """A good configuration causes no warning."""
     assert () == read(text).warnings

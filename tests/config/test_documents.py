@@ -1,4 +1,4 @@
-"""The example loads and has every key; the documentation has every key and every variable."""
+"""The example is valid and has every key; the documentation has every key and every variable."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ KEYS = sorted({(shape, key) for shape, model in SECTIONS.items() for key in mode
 
 
 def uncommented(key: str) -> str:
-    """The example with the line of a key that is commented out brought to life."""
+    """Return the example with a commented-out key activated."""
     return re.sub(rf"^( *)# ({key}:)", r"\1\2", EXAMPLE, flags=re.MULTILINE)
 
 
@@ -29,7 +29,7 @@ def example() -> Config:
 
 
 def test_example_loads() -> None:
-    """The example is good, without a warning, and shows one sink of each kind."""
+    """The example is valid, without a warning, and has one sink of each type."""
     config = example()
 
     assert () == config.warnings
@@ -38,7 +38,7 @@ def test_example_loads() -> None:
 
 
 def test_example_is_the_default() -> None:
-    """Outside of the Homeys, the example says what holds anyway."""
+    """Outside the Homeys, the example has the defaults."""
     config, bare = example(), ConfigDocument.model_construct(homeys={})
 
     assert bare.refresh == config.refresh
@@ -50,14 +50,14 @@ def test_example_is_the_default() -> None:
 
 @pytest.mark.parametrize(("shape", "key"), KEYS, ids=lambda value: "-".join(value) or "top")
 def test_example_has_every_key(shape: tuple[str, ...], key: str) -> None:
-    """Every key occurs in the example, in its place."""
+    """Every key is in the example, in its place."""
     assert key in keys_below(yaml.safe_load(uncommented("allow_api")), shape) or (
         key == "id" and re.search(r"# id: [0-9a-f-]{36}$", EXAMPLE, re.MULTILINE)
     )
 
 
 def keys_below(document: object, shape: tuple[str, ...]) -> set[str]:
-    """The keys that a document has in a place."""
+    """Return the keys of a document in a place."""
     found = [document]
     for part in shape:
         found = [below for one in found for below in children(one, part)]
@@ -66,7 +66,7 @@ def keys_below(document: object, shape: tuple[str, ...]) -> set[str]:
 
 
 def children(node: object, part: str) -> list[object]:
-    """What is below a node: a key's value, all values, or the sinks of a type."""
+    """Return what is below a node: a key's value, all values, or the sinks of a type."""
     if isinstance(node, dict) and node.get("type") == part:
         return [node]
     if isinstance(node, list):
@@ -77,7 +77,7 @@ def children(node: object, part: str) -> list[object]:
 
 
 def test_example_uncommented() -> None:
-    """What is commented out in the example is good as well."""
+    """The commented-out lines of the example are valid as well."""
     assert read(uncommented("allow_api")).socket.allow_api is not None
     by_id = (
         uncommented("id")
@@ -89,7 +89,7 @@ def test_example_uncommented() -> None:
 
 
 def section_of(shape: tuple[str, ...]) -> str:
-    """The part of the page that tells of the models in a place."""
+    """Return the part of the page that describes the models in a place."""
     headings = {
         "logic_variable": "#### `type: logic_variable`",
         "file": "#### `type: file`",
@@ -105,7 +105,7 @@ def section_of(shape: tuple[str, ...]) -> str:
 
 @pytest.mark.parametrize(("shape", "key"), KEYS, ids=lambda value: "-".join(value) or "top")
 def test_page_has_every_key(shape: tuple[str, ...], key: str) -> None:
-    """Every key has a row in its section of the page, or a heading of its own."""
+    """Every key has a row in its section of the page, or its own heading."""
     own = f"`{key}`\n" in PAGE and f"# `{key}`" in PAGE
 
     assert own or key == "type" or f"\n| `{key}` |" in section_of(shape)
@@ -118,7 +118,7 @@ def test_page_has_every_variable(name: str) -> None:
 
 
 def test_page_has_the_keys_of_variables() -> None:
-    """The page says which key a variable stands for."""
+    """The page has the key of each variable."""
     for name, path in DAEMON_VARIABLES.items():
         assert f"| `{name}` | `{'.'.join(path)}` |" in PAGE
     for name, path in HOMEY_VARIABLES.items():
@@ -127,7 +127,7 @@ def test_page_has_the_keys_of_variables() -> None:
 
 
 def test_page_has_the_defaults() -> None:
-    """A default on the page is the one that holds."""
+    """A default on the page is the real one."""
     compared = 0
     for shape, model in SECTIONS.items():
         for key, told_default in rows(section_of(shape)).items():
@@ -140,17 +140,17 @@ def test_page_has_the_defaults() -> None:
 
 
 def rows(section: str) -> dict[str, str]:
-    """The second column of a table, by the key in the first."""
+    """Return the second column of a table, by the key in the first."""
     return dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section, re.MULTILINE))
 
 
 def default(model: type[Section], key: str) -> object:
-    """The default of a key as the schema shows it, which is how people write it."""
+    """Return the default of a key as the schema shows it, which is how people write it."""
     return schema()["$defs"][model.__name__]["properties"][key].get("default")
 
 
 def shown(written: object) -> object:
-    """A default of the page; a path that depends on the machine begins with its file's name."""
+    """Check a default of the page; a path that depends on the machine starts with its file name."""
     return {
         "homey-tokend.sock": "/run/homey-tokend/homey-tokend.sock",
         "state.json": "/var/lib/homey-tokend/state.json",
@@ -162,7 +162,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_page_examples_load() -> None:
-    """Every YAML example on the page is good, and the faults on it are real."""
+    """Every YAML example on the page is valid, and the errors on it are real."""
     for block in blocks("yaml"):
         assert read(block).homeys
     text = "homeys: {home: {email: e, password: p, client_id: i, client_secret: s, cloudid: c}}\n"

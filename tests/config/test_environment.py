@@ -1,4 +1,4 @@
-"""Without a file, environment variables describe one Homey; misspelt and idle ones are reported."""
+"""Without a file, environment variables describe one Homey; misspelt and unused ones are reported."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_nothing() -> None:
 
 
 def test_least() -> None:
-    """Five variables are enough; secrets stay where they are, and know their variable."""
+    """Five variables are enough; secrets are not read yet, and know their variable."""
     config = config_of(FULL)
     home = config.homeys["home"]
 
@@ -116,7 +116,7 @@ def test_everything() -> None:
 
 
 def test_variable_by_id() -> None:
-    """A UUID names the logic variable by its id."""
+    """A UUID is the id of the logic variable."""
     identity = "0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11"
     home = config_of({**FULL, "HOMEY_LOGIC_VARIABLE": identity}).homeys["home"]
 
@@ -143,7 +143,7 @@ def test_files() -> None:
 
 
 def test_both_together() -> None:
-    """A variable and its _FILE together are a fault, beside all others."""
+    """A variable together with its _FILE is an error, along with all others."""
     environ = {**FULL, "HOMEY_PASSWORD_FILE": "/x", "HOMEY_CLOUDID": "a b", "HOMEY_EMAIL": ""}
 
     assert [
@@ -154,14 +154,14 @@ def test_both_together() -> None:
 
 
 def test_only_both_together() -> None:
-    """That fault alone is enough to refuse."""
+    """That error alone is enough."""
     [fault] = faults({**FULL, "HOMEY_PASSWORD_FILE": "/x"})
 
     assert "Unset one of them." == fault.remedy
 
 
 def test_missing() -> None:
-    """What is missing is reported by its variable, with both ways to set it."""
+    """A missing value is reported by its variable, with both ways to set it."""
     told = faults({"HOMEY_EMAIL": "you@example.com"})
 
     assert [
@@ -187,7 +187,7 @@ def test_missing() -> None:
     ],
 )
 def test_bad_values(name: str, value: str, message: str) -> None:
-    """A bad value is reported by its variable."""
+    """An invalid value is reported by its variable."""
     [fault] = faults({**FULL, name: value})
 
     assert (name, message) == (fault.key, fault.message)
@@ -196,7 +196,7 @@ def test_bad_values(name: str, value: str, message: str) -> None:
 @pytest.mark.parametrize("name", ["HOMEY_PASSWORD_FILE", "HOMEY_CLOUDID_FILE"])
 @pytest.mark.parametrize("value", [CANARY, "./pw", "~/pw", "/run/secrets/", "/\udcff"])
 def test_a_file_without_its_whole_path(name: str, value: str) -> None:
-    """A path that is not absolute is reported by the variable that holds it, and what to write there."""
+    """A relative path is reported by its variable, with what to write there."""
     environ = {**FULL, name: value}
     del environ[name.removesuffix("_FILE")]
     [fault] = faults(environ)
@@ -209,7 +209,7 @@ def test_a_file_without_its_whole_path(name: str, value: str) -> None:
 
 
 def test_unreadable_file() -> None:
-    """A file that cannot be read is reported by its variable, beside what else is wrong."""
+    """A file that cannot be read is reported by its variable, along with other errors."""
     environ = {**FULL, "HOMEY_CLOUDID": "", "HOMEY_CLOUDID_FILE": "/none", "HOMEY_EMAIL": ""}
     with pytest.raises(ConfigurationInvalid) as raised:
         build(environ)
@@ -221,14 +221,14 @@ def test_unreadable_file() -> None:
 
 
 def test_empty_file() -> None:
-    """A file that holds nothing sets nothing."""
+    """An empty file sets nothing."""
     [fault] = faults({**FULL, "HOMEY_CLOUDID": "", "HOMEY_CLOUDID_FILE": "/run/secrets/empty"})
 
     assert ("HOMEY_CLOUDID", "is missing") == (fault.key, fault.message)
 
 
 def test_misspelt() -> None:
-    """A variable that is nearly one of ours is named with what was most likely meant."""
+    """A misspelt variable is reported with the one most likely meant."""
     environ = {**FULL, "HOMEY_TOTP_SECERT": CANARY, "HOMEY_TOKEN": "x", "HOMEY_XYZ": "x", "A": "b"}
     [warning] = config_of(environ).warnings
 
@@ -248,7 +248,7 @@ def test_clash() -> None:
 
 
 def test_a_file_wins() -> None:
-    """Beside a file, set variables are ignored and named; those that it names are not."""
+    """With a file, set variables are ignored and listed, except those that it refers to."""
     environ = {
         "HOMEY_EMAIL": "x",
         "HOMEY_PASSWORD_FILE": CANARY,
@@ -269,7 +269,7 @@ def test_a_file_wins() -> None:
 
 
 def test_names() -> None:
-    """The variables are those of the documented outside."""
+    """The variables are the documented ones."""
     assert {
         "HOMEY_EMAIL",
         "HOMEY_PASSWORD",

@@ -1,4 +1,4 @@
-"""Every slip has its place, its key, its message and a remedy; and all are reported at once."""
+"""Every error has its place, key, message and remedy, and all are reported at once."""
 
 import pytest
 from pydantic import ValidationError
@@ -103,7 +103,7 @@ MAPPING = "where a mapping belongs"
     ids=lambda value: value if isinstance(value, str) and ": " in value else "",
 )  # fmt: skip
 def test_sections(line: str, column: int, key: str, message: str) -> None:
-    """A slip in a section is reported at its place."""
+    """An error in a section is reported at its place."""
     assert [(NEXT, column, key, message)] == told(HOMEY + line + "\n")
 
 
@@ -164,7 +164,7 @@ def test_sections(line: str, column: int, key: str, message: str) -> None:
     ids=lambda value: value if isinstance(value, str) and ": " in value else "",
 )  # fmt: skip
 def test_homeys(line: str, column: int, key: str, message: str) -> None:
-    """A slip in a Homey is reported at its place; a bad name beside a bad id shows both."""
+    """An error in a Homey is reported at its place; an invalid name and id are both reported."""
     seen = told(below_home(line))
 
     assert (NEXT, column, f"homeys.home.{key}", message) == seen[0]
@@ -207,7 +207,7 @@ def test_homeys(line: str, column: int, key: str, message: str) -> None:
     ],
 )  # fmt: skip
 def test_texts(text: str, line: int, column: int, key: str, message: str) -> None:
-    """Slips in the frame of the file are reported at their place."""
+    """Errors in the structure of the file are reported at their place."""
     assert [(line, column, key, message)] == told(text)
 
 
@@ -223,12 +223,12 @@ def test_texts(text: str, line: int, column: int, key: str, message: str) -> Non
     ],
 )
 def test_nearest_key(line: str, remedy: str) -> None:
-    """An unknown key is answered with the nearest known one, or with all there are."""
+    """For an unknown key the nearest known one is suggested, or all are listed."""
     assert [remedy] == [fault.remedy for fault in faults(HOMEY + line + "\n")]
 
 
 def test_all_at_once() -> None:
-    """Faults of YAML, of values, of relations and of unknown keys are reported together, in order."""
+    """Errors of YAML, values, relations and unknown keys are reported together, in order."""
     text = below_home(
         "cloudid: twice",
         "sinks:",
@@ -250,7 +250,7 @@ def test_all_at_once() -> None:
 
 
 def test_too_many_to_tell() -> None:
-    """Beyond a hundred faults, the first hundred are reported and that there are more."""
+    """Beyond a hundred errors, the first hundred are reported and that there are more."""
     text = HOMEY + "".join(f"key{number}: 1\n" for number in range(500))
     seen = faults(text)
 
@@ -259,7 +259,7 @@ def test_too_many_to_tell() -> None:
 
 
 def test_fault_style() -> None:
-    """A fault reads as one line that editors can jump to."""
+    """An error is one line that editors can jump to."""
     [fault] = faults(HOMEY + "log: {level: loud}\n")
 
     assert (
@@ -268,7 +268,7 @@ def test_fault_style() -> None:
 
 
 def test_every_model_has_its_place() -> None:
-    """The nearest key can be looked up in every section."""
+    """The nearest key is found in every section."""
     base = FileSource.__mro__[1]
     below = {each for model in Section.__subclasses__() for each in model.__subclasses__()}
     sources: set[type] = set(base.__subclasses__())
@@ -282,7 +282,7 @@ def test_every_model_has_its_place() -> None:
 
 
 def test_words_of_pydantic() -> None:
-    """An error of pydantic that is not foreseen is reported in words of ours."""
+    """An unexpected error of pydantic is reported in our words."""
     error = ValidationError.from_exception_data(
         "Document", [{"type": "uuid_type", "loc": ("refresh", "at"), "input": CANARY}]
     )
@@ -295,7 +295,7 @@ def test_words_of_pydantic() -> None:
 
 
 def test_wrongly_typed_secrets() -> None:
-    """A secret of the wrong shape is rejected, and not repeated."""
+    """A secret of the wrong type is an error, and not repeated."""
     for written in (f"[{CANARY}]", f"{{a: {CANARY}}}", f"[[{CANARY}]]"):
         [fault] = faults(HOMEY.replace(f"password: {CANARY}", f"password: {written}"))
 
@@ -303,7 +303,7 @@ def test_wrongly_typed_secrets() -> None:
 
 
 def test_a_secret_in_quotes() -> None:
-    """What YAML gives a meaning is text in quotes."""
+    """Characters with a meaning in YAML are text within quotes."""
     for written in ("'{x}'", '"[x]"', "'*x'", "'!x'", "'null'"):
         text = HOMEY.replace(f"password: {CANARY}", f"password: {written}")
         plain = read(text).homeys["home"].password.plain

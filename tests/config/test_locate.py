@@ -1,4 +1,4 @@
-"""The configuration is found in its order, read within bounds, and never skipped silently."""
+"""The configuration file is found in order, read within bounds, and never skipped silently."""
 
 import os
 import threading
@@ -25,7 +25,7 @@ homeys:
 
 @pytest.fixture
 def system(tmp_path: Path) -> SystemPaths:
-    """The paths of the system, in a place of the test's own."""
+    """The paths of the system, below the test's directory."""
     root = tmp_path / "system"
     root.mkdir()
     return SystemPaths(root / "etc/config.yaml", root / "run", root / "state")
@@ -44,7 +44,7 @@ def faults(error: pytest.ExceptionInfo[ConfigurationInvalid]) -> list[ConfigFaul
 
 
 def test_order(tmp_path: Path, system: SystemPaths) -> None:
-    """Of the places looked at, the first that is there is taken."""
+    """The first existing file is used."""
     home = tmp_path / "home"
     named = write(tmp_path / "named.yaml")
     from_variable = write(tmp_path / "variable.yaml")
@@ -66,7 +66,7 @@ def test_order(tmp_path: Path, system: SystemPaths) -> None:
 
 
 def test_xdg_config_home(tmp_path: Path, system: SystemPaths) -> None:
-    """An absolute XDG_CONFIG_HOME stands for ~/.config; a relative one is ignored."""
+    """An absolute XDG_CONFIG_HOME replaces ~/.config; a relative one is ignored."""
     found = write(tmp_path / "xdg/homey-tokend/config.yaml")
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
 
@@ -75,7 +75,7 @@ def test_xdg_config_home(tmp_path: Path, system: SystemPaths) -> None:
 
 
 def test_named_and_missing(tmp_path: Path) -> None:
-    """A file that is named and not there is an error, with the reason."""
+    """An explicit file that does not exist is an error, with the reason."""
     path = str(tmp_path / "none.yaml")
     for explicit, environ in ((path, {}), (None, {"HOMEY_TOKEND_CONFIG": path})):
         with pytest.raises(ConfigurationInvalid) as raised:
@@ -87,7 +87,7 @@ def test_named_and_missing(tmp_path: Path) -> None:
 
 
 def test_there_and_unreadable(system: SystemPaths, tmp_path: Path) -> None:
-    """A file that is there and cannot be read is an error, not skipped."""
+    """A file that exists but cannot be read is an error, not skipped."""
     write(tmp_path / ".config/homey-tokend/config.yaml")
     system.config.parent.mkdir()
     system.config.symlink_to("config.yaml")
@@ -99,7 +99,7 @@ def test_there_and_unreadable(system: SystemPaths, tmp_path: Path) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    """A directory in the place of the file is reported as one."""
+    """A directory in place of the file is reported as one."""
     with pytest.raises(ConfigurationInvalid) as raised:
         load(str(tmp_path), {})
     [fault] = faults(raised)
@@ -108,7 +108,7 @@ def test_folder(tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_entered(system: SystemPaths, tmp_path: Path) -> None:
-    """A directory that may not be looked into may hold the file: an error, not skipped."""
+    """A directory without access may contain the file: an error, not skipped."""
     write(system.config)
     system.config.parent.chmod(0)
     root = os.geteuid() == 0
@@ -130,7 +130,7 @@ def test_folder_that_cannot_be_entered(system: SystemPaths, tmp_path: Path) -> N
 
 
 def test_nul_in_the_name() -> None:
-    """A NUL in the name is reported, not thrown."""
+    """A NUL in the path is reported, not raised."""
     with pytest.raises(ConfigurationInvalid) as raised:
         load("a\0b", {})
     [fault] = faults(raised)
@@ -139,7 +139,7 @@ def test_nul_in_the_name() -> None:
 
 
 def test_error_while_it_is_read() -> None:
-    """A file that opens and gives an error is reported: /proc/self/mem has nothing at 0."""
+    """A file that opens but cannot be read is reported: /proc/self/mem has nothing at 0."""
     with pytest.raises(ConfigurationInvalid) as raised:
         load("/proc/self/mem", {})
     [fault] = faults(raised)
@@ -148,7 +148,7 @@ def test_error_while_it_is_read() -> None:
 
 
 def test_endless_file() -> None:
-    """An endless file is read up to the bound, and told."""
+    """An endless file is read up to the bound, and reported."""
     with pytest.raises(ConfigurationInvalid) as raised:
         load("/dev/zero", {})
     [fault] = faults(raised)
@@ -157,7 +157,7 @@ def test_endless_file() -> None:
 
 
 def test_pipe_without_a_writer(tmp_path: Path) -> None:
-    """A pipe that nobody writes to does not hold the start up."""
+    """A pipe without a writer does not block the start."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigurationInvalid) as raised:
         load(str(tmp_path / "pipe"), {})
@@ -167,7 +167,7 @@ def test_pipe_without_a_writer(tmp_path: Path) -> None:
 
 
 def test_pipe_of_the_shell() -> None:
-    """What the shell's <(…) gives is read to its end, even if it comes slowly."""
+    """The shell's <(…) is read to its end, even if it is slow."""
     reading, writing = os.pipe()
     pipe = os.fdopen(writing, "w")
     writer = threading.Timer(0.05, print, [MINIMAL], {"file": pipe, "flush": True})
@@ -196,7 +196,7 @@ def test_loaded_file(tmp_path: Path, system: SystemPaths) -> None:
 
 
 def test_world_readable(tmp_path: Path) -> None:
-    """A secret in a file that everybody can read is warned about, without the secret."""
+    """A secret in a file that everybody can read is a warning, without the secret."""
     path = write(tmp_path / "config.yaml", mode=0o644)
     [warning] = load(str(path), {}).warnings
 
@@ -206,14 +206,14 @@ def test_world_readable(tmp_path: Path) -> None:
 
 
 def test_group_readable(tmp_path: Path) -> None:
-    """A file that only a group can read is how a daemon's file should be."""
+    """A file that only a group can read is fine."""
     path = write(tmp_path / "config.yaml", mode=0o640)
 
     assert () == load(str(path), {}).warnings
 
 
 def test_world_readable_without_secrets(tmp_path: Path) -> None:
-    """A file without secrets of its own may be read by everybody."""
+    """A file without secrets may be readable by everybody."""
     text = MINIMAL.replace(CANARY, "{file: /etc/homey-tokend/password}")
     path = write(tmp_path / "config.yaml", text, mode=0o644)
 
@@ -221,7 +221,7 @@ def test_world_readable_without_secrets(tmp_path: Path) -> None:
 
 
 def test_environment(tmp_path: Path, system: SystemPaths) -> None:
-    """Without a file, the environment alone gives one Homey."""
+    """Without a file, the environment alone describes one Homey."""
     cloudid = write(tmp_path / "cloudid", "cloudid\n")
     environ = {
         "HOMEY_EMAIL": "you@example.com",
@@ -249,7 +249,7 @@ def test_environment(tmp_path: Path, system: SystemPaths) -> None:
 def test_bad_value_file(
     tmp_path: Path, content: bytes | None, words: str, system: SystemPaths
 ) -> None:
-    """A bad file behind a variable is a fault of that variable."""
+    """An invalid file behind a variable is an error of that variable."""
     path = tmp_path / "cloudid"
     if content is not None:
         path.write_bytes(content)
@@ -262,7 +262,7 @@ def test_bad_value_file(
 
 
 def test_nothing_at_all(tmp_path: Path, system: SystemPaths) -> None:
-    """Where there is no configuration, every place is named, and what to do."""
+    """Without a configuration every searched place is listed, with what to do."""
     with pytest.raises(ConfigurationInvalid) as raised:
         load(None, {"HOME": str(tmp_path), "CONFIGURATION_DIRECTORY": "/no/such"}, system)
     [fault] = faults(raised)
@@ -276,7 +276,7 @@ def test_nothing_at_all(tmp_path: Path, system: SystemPaths) -> None:
 
 
 def test_default_folders(system: SystemPaths, tmp_path: Path) -> None:
-    """systemd's directories win, then the system's where they can be written, then one's own."""
+    """systemd's directories take precedence, then the system's if writable, then the user's."""
     given = {
         "RUNTIME_DIRECTORY": "/run/unit:/run/other",
         "STATE_DIRECTORY": "/var/lib/unit",
@@ -309,7 +309,7 @@ def test_default_folders(system: SystemPaths, tmp_path: Path) -> None:
 
 
 def test_no_home(monkeypatch: pytest.MonkeyPatch, system: SystemPaths) -> None:
-    """A user without a home, as containers have, is no error."""
+    """A user without a home, as in containers, is no error."""
 
     def unknown() -> Path:
         raise RuntimeError("no home")
@@ -320,7 +320,7 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch, system: SystemPaths) -> None:
 
 
 def test_home_of_the_user_database(monkeypatch: pytest.MonkeyPatch, system: SystemPaths) -> None:
-    """Without $HOME, the user database tells the home."""
+    """Without $HOME, the user database has the home."""
     monkeypatch.setattr(Path, "home", lambda: Path("/somewhere"))
 
     assert (

@@ -1,4 +1,4 @@
-"""The schema for editors accepts what the checks accept, for what a schema can express."""
+"""The schema for editors accepts what the checks accept, as far as a schema can express it."""
 
 import copy
 import json
@@ -144,14 +144,14 @@ VALUES: dict[tuple[str | int, ...], list[Any]] = {
 
 
 def changed() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Documents that are ``GOOD`` but for one value."""
+    """Yield documents that differ from ``GOOD`` in one value."""
     for path, values in VALUES.items():
         for value in values:
             yield f"{'.'.join(map(str, path))}={json.dumps(value)[:60]}", with_value(path, value)
 
 
 def with_value(path: tuple[str | int, ...], value: Any) -> Any:
-    """``GOOD`` with one value changed."""
+    """Return ``GOOD`` with one value changed."""
     if not path:
         return value
     document = copy.deepcopy(GOOD)
@@ -175,14 +175,14 @@ VALIDATOR = Draft202012Validator(schema())
 
 
 def test_is_a_schema() -> None:
-    """The schema is one, and names its draft."""
+    """The schema is valid, and names its draft."""
     Draft202012Validator.check_schema(schema())
 
     assert "https://json-schema.org/draft/2020-12/schema" == schema()["$schema"]
 
 
 def test_good() -> None:
-    """The good document, with every key in it, is good for both."""
+    """The document with every key is valid for both."""
     assert (True, []) == (accepted(GOOD), list(VALIDATOR.iter_errors(GOOD)))
 
 
@@ -190,7 +190,7 @@ def test_good() -> None:
     "document", [pytest.param(document, id=name) for name, document in changed()]
 )
 def test_same_verdict(document: object) -> None:
-    """Schema and checks say the same."""
+    """Schema and checks agree."""
     assert accepted(document) == VALIDATOR.is_valid(document)
 
 
@@ -214,7 +214,7 @@ def test_same_verdict(document: object) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_beyond_the_schema(path: tuple[str | int, ...], value: object) -> None:
-    """What only the checks can find."""
+    """Some errors only the checks can find."""
     document = with_value(path, value)
 
     assert not accepted(document)
@@ -222,7 +222,7 @@ def test_beyond_the_schema(path: tuple[str | int, ...], value: object) -> None:
 
 
 def test_null_as_a_secret() -> None:
-    """An unquoted null is text to the checks; the schema rejects it, since most likely it is a slip."""
+    """An unquoted null is text to the checks; the schema rejects it, since it is most likely a mistake."""
     document = with_value(("homeys", "home", "password"), None)
 
     assert accepted(document)
@@ -244,14 +244,14 @@ JSON = st.recursive(
 
 @given(st.sampled_from(LEAVES), JSON)
 def test_same_verdict_on_anything(path: tuple[str | int, ...], value: object) -> None:
-    """Whatever stands in a place, a document that the checks accept is good for the schema."""
+    """With any value in any place, a document that the checks accept is valid for the schema."""
     document = with_value(path, value)
     if accepted(document):
         assert VALIDATOR.is_valid(document)
 
 
 def test_no_examples_are_bad() -> None:
-    """Every example that an editor offers is good in its place."""
+    """Every example in the schema is valid in its place."""
     places: dict[tuple[str, ...], tuple[str | int, ...]] = {
         ("homeys", "*"): ("homeys", "home"),
         ("homeys", "*", "sinks", "*", "logic_variable"): (*SINKS, 0),

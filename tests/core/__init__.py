@@ -1,1 +1,1 @@
-"""Tests of what is known and decided: pure, and fast."""
+"""Tests of values and decisions: pure, and fast."""

@@ -1,4 +1,4 @@
-"""Foreign words made fit to be shown."""
+"""Text of servers made safe to show."""
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +38,7 @@ SECRET = 'pa&ss=wö "rd"%21'
     ],
 )
 def test_no_spelling_of_a_known_secret_is_shown(text: str) -> None:
-    """Encoded it is still a secret; a half of it is, too."""
+    """An encoded secret, or half of one, is removed."""
     shown = excerpt(text, [Secret("other"), Secret(SECRET), Secret("")])
 
     assert "pa" not in shown
@@ -46,13 +46,13 @@ def test_no_spelling_of_a_known_secret_is_shown(text: str) -> None:
 
 
 def test_what_looks_like_a_token_is_not_shown() -> None:
-    """Twenty characters in one piece may be one, known or not."""
+    """Twenty characters without a blank may be a secret, known or not."""
     assert "the … is bad" == excerpt(f"the {'f0' * 20} is bad")
     assert "the 5a00000000 is bad" == excerpt("the 5a00000000 is bad")
 
 
 def test_the_longer_of_two_secrets_goes_first() -> None:
-    """Else the tail of the longer one would be left."""
+    """The longer secret is removed first, or its tail would be left."""
     assert "…!" == excerpt("abcdef!", [Secret("abc"), Secret("abcdef")])
 
 
@@ -61,7 +61,7 @@ def test_the_longer_of_two_secrets_goes_first() -> None:
 def test_cleaned_text_is_bounded_printable_and_free_of_secrets(
     text: str, secrets: list[str]
 ) -> None:
-    """For any text and any secrets."""
+    """Any text is safe with any secrets."""
     shown = excerpt(text, map(Secret, secrets))
 
     assert len(shown) <= 200

@@ -1,4 +1,4 @@
-"""Requests and answers as values, and what the headers of an answer mean."""
+"""Requests and responses as values, and the meaning of response headers."""
 
 from datetime import timedelta
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from tests.athom.scenes import answer
 
 
 def test_headers_are_found_by_name_in_their_order() -> None:
-    """The first, or all; none if there is none."""
+    """A header is the first of its name, or all; none if there is none."""
     response = answer(200, b"", ("set-cookie", "a=1"), ("date", "x"), ("set-cookie", "b=2"))
 
     assert "a=1" == response.header("set-cookie")
@@ -21,7 +21,7 @@ def test_headers_are_found_by_name_in_their_order() -> None:
 
 
 def test_the_headers_of_a_plain_request_cannot_be_changed() -> None:
-    """The empty mapping is shared by all of them."""
+    """The default mapping is immutable and shared."""
     headers = Request(Step.USER, "GET", "https://x").headers
 
     assert isinstance(headers, MappingProxyType)
@@ -54,7 +54,7 @@ def test_the_headers_of_a_plain_request_cannot_be_changed() -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str, expected: timedelta | None) -> None:
-    """RFC 9110, 10.2.3 in all three spellings of a date; garbage is nothing."""
+    """RFC 9110, 10.2.3 with all three spellings of a date; anything else is ignored."""
     reply = answer(429, b"", ("retry-after", text), took=timedelta(0))
 
     assert expected == reply.retry_after()
@@ -76,7 +76,7 @@ DATED = ("retry-after", "Sun, 01 Mar 2026 12:05:00 GMT")
 def test_a_date_to_retry_after_is_read_against_the_answers_own_date(
     date: str, expected: timedelta, *, trusted: bool
 ) -> None:
-    """Our clock may be a day ahead: the wait is the server's own; without a Date ours counts."""
+    """The wait is measured by the server's clock, or by ours without a Date."""
     reply = answer(429, b"", DATED, ("date", date), took=timedelta(0), trusted=trusted)
 
     assert expected == reply.retry_after()
@@ -84,7 +84,7 @@ def test_a_date_to_retry_after_is_read_against_the_answers_own_date(
 
 @given(st.text(), st.text())
 def test_any_headers_ask_for_a_wait_or_none(value: str, date: str) -> None:
-    """Never a negative one, and nothing is raised."""
+    """It is never negative, and nothing raises."""
     reply = answer(429, b"", ("retry-after", value), ("date", date))
 
     assert (reply.retry_after() or timedelta(0)) >= timedelta(0)
@@ -92,7 +92,7 @@ def test_any_headers_ask_for_a_wait_or_none(value: str, date: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"[" * 100_000, b"9" * 5000, b"\xff"])
 def test_what_is_no_json_is_told_apart_from_null(body: bytes) -> None:
-    """HTML, cut JSON, nesting without end, numbers beyond all bounds."""
+    """HTML, truncated JSON, endless nesting and numbers out of range are not JSON."""
     assert answer(200, body).json() is NO_JSON
     assert answer(200, b"null").json() is None
 
@@ -113,14 +113,14 @@ def test_what_is_no_json_is_told_apart_from_null(body: bytes) -> None:
     ],
 )
 def test_cookies_go_back_as_they_came(headers: list[str], expected: str) -> None:
-    """Without attributes; broken ones are passed over, at most twenty are carried."""
+    """Cookies lose their attributes; malformed ones are skipped, and at most twenty are kept."""
     assert expected == cookie_header(headers)
 
 
 @settings(deadline=None)
 @given(st.lists(st.text()))
 def test_no_cookie_breaks_out_of_its_header(headers: list[str]) -> None:
-    """One line of printable ASCII, whatever was set."""
+    """The Cookie header is one line of printable ASCII, whatever was set."""
     line = cookie_header(headers)
 
     assert line.isascii()
@@ -128,5 +128,5 @@ def test_no_cookie_breaks_out_of_its_header(headers: list[str]) -> None:
 
 
 def test_new_cookies_are_added_to_earlier_ones() -> None:
-    """Of one name the newest counts."""
+    """Of several cookies with one name, the latest counts."""
     assert "a=1; b=3; c=4" == cookie_header(["b=3; Path=/", "c=4"], "a=1; b=2")

@@ -1,4 +1,4 @@
-"""No secret gets through, in whatever spelling, and harmless text stays as it is."""
+"""Every secret is removed, in any spelling, and harmless text stays as it is."""
 
 import base64
 import html
@@ -44,7 +44,7 @@ def redactor(*secrets: str) -> Redactor:
     ids=range(12),
 )
 def test_a_live_secret_is_taken_out_in_every_spelling(spell: object) -> None:
-    """As it is, and as URLs, forms, JSON, Python, HTML and JSON in JSON write it."""
+    """Secrets are removed as they are, and as in URLs, forms, JSON, Python, HTML and JSON in JSON."""
     assert callable(spell)
     spelled = spell(PASSWORD)
     line = redactor(PASSWORD).line(f"before {spelled} after")
@@ -58,14 +58,14 @@ def test_a_live_secret_is_taken_out_in_every_spelling(spell: object) -> None:
 @settings(max_examples=50)
 @given(st.text(min_size=8, max_size=40), st.text(max_size=20), st.text(max_size=20))
 def test_no_long_secret_survives(secret: str, before: str, after: str) -> None:
-    """Whatever a password of eight characters holds, and whatever stands around it."""
+    """Any password of eight characters is removed, in any context."""
     shown = redactor(secret).line(before + secret + after)
 
     assert secret not in shown.replace(MASK, "\0")
 
 
 def test_short_secrets_are_taken_out_where_they_stand_alone() -> None:
-    """A password of three to seven characters is no word of a field, and stays part of words."""
+    """A password of three to seven characters is removed as a whole field, not within words."""
     short = redactor("home", "a.b", "ab")
 
     assert short.value("said home, not homes; home!") == f"said {MASK}, not homes; {MASK}!"
@@ -116,7 +116,7 @@ def test_the_oldest_secrets_are_forgotten() -> None:
     ],
 )
 def test_secrets_are_known_by_shape_and_name(text: str, hidden: str) -> None:
-    """Even one that nobody has told of is taken out, and the rest stays readable."""
+    """An unknown secret is removed by its form, and the rest stays readable."""
     line = Redactor().line(text)
 
     assert hidden not in line
@@ -142,7 +142,7 @@ def test_secrets_are_known_by_shape_and_name(text: str, hidden: str) -> None:
     ],
 )
 def test_harmless_text_is_left_alone(text: str) -> None:
-    """Prose, names, fingerprints, ids and what is hidden already stay as they are."""
+    """Prose, names, fingerprints, ids and what is masked already stay as they are."""
     assert text == Redactor().line(text)
 
 
@@ -173,18 +173,18 @@ def test_json_stays_json() -> None:
     ],
 )
 def test_each_piece_of_the_token_becomes_one_sign(text: str, expected: str) -> None:
-    """Eight characters in a row are a piece."""
+    """Eight characters in a row are a piece of a token."""
     assert last_words(text, Secret("secret-token"), 500) == expected
 
 
 def test_a_short_token_is_hidden_whole_and_a_url_spells_it_otherwise() -> None:
-    """Percent signs hide nothing."""
+    """Percent-encoding hides nothing."""
     assert last_words("1 ab 2 a", Secret("ab"), 500) == "1 … 2 a"
     assert last_words("x=a%2Fb%3Ac%2Bd%2Fe", Secret("a/b:c+d/e"), 500) == "x=…"
 
 
 def test_last_words_are_searched_for_other_secrets_too() -> None:
-    """A command may print more than what it was given; only the end is kept, on one line."""
+    """Of a command's output only the end is kept, on one line."""
     text = "x" * 600 + f"\npassword=abc {CODE}\x1b[0m end"
 
     assert last_words(text, None, 80).endswith(f"x password={MASK} {MASK} [0m end")

@@ -1,4 +1,4 @@
-"""Durations and instants are read and written in one way."""
+"""One format of durations and instants, for reading and writing."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -30,7 +30,7 @@ GARBAGE = [
      ("7d", 604800), ("0", 0), ("366d", LONGEST_S)],
 )  # fmt: skip
 def test_durations(text: str, seconds: float) -> None:
-    """A number is seconds, and a unit says otherwise."""
+    """A number is in seconds unless it has a unit."""
     assert seconds == parse_seconds(text)
     assert seconds == parse_seconds(text, any_number=True)
 
@@ -39,7 +39,7 @@ def test_durations(text: str, seconds: float) -> None:
     ("text", "seconds"), [(".5", 0.5), ("1.", 1), ("+1", 1), ("1e2", 100), ("5E-1s", 0.5)]
 )
 def test_numbers_of_a_file(text: str, seconds: float) -> None:
-    """What YAML and JSON write as a number is one in a file, and none in a query."""
+    """A number in YAML or JSON is a duration in a file, but not in a query."""
     assert seconds == parse_seconds(text, any_number=True)
     with pytest.raises(ValueError, match="a duration is expected"):
         parse_seconds(text)
@@ -47,35 +47,35 @@ def test_numbers_of_a_file(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", GARBAGE)
 def test_no_durations(text: str) -> None:
-    """What is no duration, or longer than a year, is rejected with what is expected."""
+    """Anything else, or longer than a year, is an error with the expected form."""
     for any_number in (False, True):
         with pytest.raises(ValueError, match="a duration "):
             parse_seconds(text, any_number=any_number)
 
 
 def test_numbers() -> None:
-    """A number too large to hold is infinite: bounds are for others to check."""
+    """A number too large for a float is infinite; the caller checks bounds."""
     assert float("inf") == parse_number("1e999")
     assert None is parse_number("1" * 65)
 
 
 @given(st.integers(0, int(LONGEST_S * 1000)))
 def test_written_and_read(milliseconds: int) -> None:
-    """What is written is read as the same duration."""
+    """A written duration is read as the same one."""
     value = timedelta(milliseconds=milliseconds)
 
     assert value == timedelta(seconds=parse_seconds(format_duration(value)))
 
 
 def test_written() -> None:
-    """The largest unit that divides a duration is taken; a day alone is 24h."""
+    """A duration is written with the largest unit that divides it; a day is 24h."""
     assert ["500ms", "90s", "15m", "24h", "7d"] == [
         format_duration(timedelta(seconds=seconds)) for seconds in (0.5, 90, 900, 86400, 604800)
     ]
 
 
 def test_instants() -> None:
-    """RFC 3339 in UTC; seconds are rounded down, so that no end is reported too late."""
+    """Instants are RFC 3339 in UTC; seconds are rounded down, so that no expiry is too late."""
     at = datetime(2026, 1, 31, 14, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
 
     assert "2026-01-31T12:00:00Z" == rfc3339(at)
@@ -91,7 +91,7 @@ def test_instants() -> None:
      (86400, "in 1 d"), (90060, "in 1 d 1 h"), (60, "in 1 min")],
 )  # fmt: skip
 def test_relative(seconds: float, words: str) -> None:
-    """How far away is reported in the two largest units."""
+    """A distance is written in its two largest units."""
     assert words == relative(NOW + timedelta(seconds=seconds), NOW)
 
 
@@ -106,5 +106,5 @@ def test_relative(seconds: float, words: str) -> None:
     ],
 )
 def test_rough_durations(length: timedelta, words: str) -> None:
-    """A length of time is reported in its two largest units."""
+    """A length of time is written in its two largest units."""
     assert words == rough_duration(length)

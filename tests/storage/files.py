@@ -1,4 +1,4 @@
-"""What the tests of files on the disk share."""
+"""Helpers for the tests of files."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def names(folder: Path) -> list[str]:
 
 
 def failing(point: str, number: int) -> Callable[[str], None]:
-    """A hook that plays a disk which fails at one point."""
+    """Return a hook that simulates a disk which fails at one point."""
 
     def at(reached: str) -> None:
         if reached == point:
@@ -28,7 +28,7 @@ def failing(point: str, number: int) -> Callable[[str], None]:
 
 
 def started(script: str, *arguments: object) -> subprocess.Popen[bytes]:
-    """A Python process of ours, once it has said its first line."""
+    """Start a Python process, and wait for its first line."""
     process = subprocess.Popen(  # noqa: S603  our own script
         [sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""Private files: old or new and never mixed, even if the writer is killed or out of room."""
+"""Private files: old or new and never mixed, even if the writer is killed or the disk is full."""
 
 import errno
 import os
@@ -39,7 +39,7 @@ except OSError as error:
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
 def test_the_mode_is_exact_whatever_the_umask(tmp_path: Path, mode: int) -> None:
-    """The file gets the mode asked for, no less and no more."""
+    """The file gets exactly the requested mode."""
     before = os.umask(0o077)
     try:
         write_atomic(tmp_path / "token", NEW, mode=mode)
@@ -51,7 +51,7 @@ def test_the_mode_is_exact_whatever_the_umask(tmp_path: Path, mode: int) -> None
 
 
 def test_the_temporary_file_is_closed_to_others_until_it_is_complete(tmp_path: Path) -> None:
-    """With an open umask and an open mode, it is 0600 while it is written."""
+    """With an open umask and an open mode, it has mode 0600 while it is written."""
     seen: dict[str, list[int]] = {}
 
     def at(point: str) -> None:
@@ -70,7 +70,7 @@ def test_the_temporary_file_is_closed_to_others_until_it_is_complete(tmp_path: P
 
 
 def test_the_group_is_set_where_one_is_given(tmp_path: Path) -> None:
-    """A group of ours is taken over before anybody else can read the file."""
+    """The group is set before anybody else can read the file."""
     group = os.getgroups()[-1] if os.getgroups() else os.getgid()
 
     write_atomic(tmp_path / "token", NEW, mode=0o640, group=group)
@@ -80,7 +80,7 @@ def test_the_group_is_set_where_one_is_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_failure_leaves_old_or_new_and_no_temporary_file(tmp_path: Path, point: str) -> None:
-    """Until the rename the old content stays; nothing is left beside it."""
+    """Until the rename the old content stays; nothing is left next to it."""
     path = tmp_path / "token"
     path.write_bytes(OLD)
 
@@ -106,7 +106,7 @@ def test_an_interrupt_removes_the_temporary_file_too(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_a_kill_leaves_old_or_new_and_the_next_start_sweeps(tmp_path: Path, point: str) -> None:
-    """SIGKILL at every point: never a mixture, and no token lies about afterwards."""
+    """SIGKILL at any point: never a mixture, and no token is left behind."""
     path = tmp_path / "token"
     path.write_bytes(OLD)
     writer = started(_WRITER, path, point)
@@ -139,7 +139,7 @@ def test_a_write_beyond_what_fits_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_a_link_in_the_place_is_replaced_and_not_written_through(tmp_path: Path) -> None:
-    """What the link pointed to stays as it was."""
+    """A symbolic link is replaced, and its target stays as it was."""
     (tmp_path / "elsewhere").write_bytes(OLD)
     (tmp_path / "token").symlink_to("elsewhere")
 
@@ -150,7 +150,7 @@ def test_a_link_in_the_place_is_replaced_and_not_written_through(tmp_path: Path)
 
 
 def test_a_missing_folder_is_an_error_with_a_remedy(tmp_path: Path) -> None:
-    """Nothing is made on the way to a file."""
+    """No directory is created."""
     with pytest.raises(FileNotFoundError) as caught:
         write_atomic(tmp_path / "no" / "token", NEW)
 
@@ -158,7 +158,7 @@ def test_a_missing_folder_is_an_error_with_a_remedy(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_synced_is_no_failure() -> None:
-    """EINVAL of fsync (a pipe gives it, as some network file systems do) is let pass."""
+    """EINVAL of fsync (from a pipe, as from some network file systems) is ignored."""
     reading, writing = os.pipe()
     try:
         sync_folder(reading)
@@ -168,7 +168,7 @@ def test_a_folder_that_cannot_be_synced_is_no_failure() -> None:
 
 
 def test_any_other_failure_to_sync_a_folder_is_told() -> None:
-    """EBADF is none of those."""
+    """EBADF is not ignored."""
     reading, writing = os.pipe()
     os.close(writing)
     os.close(reading)
@@ -178,7 +178,7 @@ def test_any_other_failure_to_sync_a_folder_is_told() -> None:
 
 
 def test_sweeping_touches_only_what_is_ours(tmp_path: Path) -> None:
-    """Neither a neighbour's temporary file, nor a name alike, nor what a link points to."""
+    """Sweeping leaves other files alone, with similar names or behind a link."""
     kept = [".other.0123456789abcdef.tmp", ".token.0123.tmp", "token", "token.tmp", "victim"]
     for name in [*kept, ".token.0123456789abcdef.tmp"]:
         (tmp_path / name).touch()

@@ -53,7 +53,7 @@ def worker() -> Iterator[WorkerPool]:
 
 
 async def test_what_is_saved_is_loaded(tmp_path: Path, worker: WorkerPool) -> None:
-    """A second store on the same path finds it; before, there is nothing."""
+    """A second store on the same path loads it; before, there is nothing."""
     path = tmp_path / "a" / "b" / "state.json"
     store = StateFile(path, worker)
 
@@ -68,7 +68,7 @@ async def test_what_is_saved_is_loaded(tmp_path: Path, worker: WorkerPool) -> No
 async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """Of a hundred saves at once only the first and the newest reach the disk."""
+    """Of a hundred saves at once only the first and the latest reach the disk."""
     writes = list[str]()
     gate, reached = threading.Event(), threading.Event()
 
@@ -127,7 +127,7 @@ async def test_a_cancelled_save_never_lands_on_a_newer_one(
 async def test_a_failed_save_keeps_the_old_state_and_tells_a_remedy(
     tmp_path: Path, worker: WorkerPool, number: int, remedy: str
 ) -> None:
-    """The old blob is still there, the next save may well work."""
+    """After a failed save the old blob is still there, and the next save may succeed."""
     path = tmp_path / "state"
     await StateFile(path, worker).save(b"old")
 
@@ -139,7 +139,7 @@ async def test_a_failed_save_keeps_the_old_state_and_tells_a_remedy(
 
 
 async def test_a_save_after_a_failed_one_writes(tmp_path: Path, worker: WorkerPool) -> None:
-    """What failed does not count as written."""
+    """A failed save does not count as written."""
     broken = [True]
 
     def at(_point: str) -> None:
@@ -158,7 +158,7 @@ async def test_a_save_after_a_failed_one_writes(tmp_path: Path, worker: WorkerPo
 async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """What could not be loaded must not be saved either."""
+    """A state that could not be loaded is not overwritten."""
     store = StateFile(tmp_path / "state", worker)
     with pytest.raises(StateUnusable, match="was not written"):
         await store.save(b" " * (STATE_LIMIT + 1))
@@ -171,7 +171,7 @@ async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
 async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """It is reported, at once."""
+    """It is reported at once."""
     os.mkfifo(tmp_path / "state")
 
     with pytest.raises(StateUnusable, match="no plain file"):
@@ -181,7 +181,7 @@ async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
 async def test_a_folder_in_the_place_of_the_state_is_told(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """For loading and for saving alike, with what to do."""
+    """Errors of loading and saving have a remedy."""
     (tmp_path / "state").mkdir()
     store = StateFile(tmp_path / "state", worker)
 
@@ -194,7 +194,7 @@ async def test_a_folder_in_the_place_of_the_state_is_told(
 
 
 async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, worker: WorkerPool) -> None:
-    """A start finds its state through a link, and clears up after a killed run."""
+    """A start finds its state through a link, and cleans up after a killed run."""
     (tmp_path / "elsewhere").write_bytes(b"{}")
     (tmp_path / "state").symlink_to("elsewhere")
     (tmp_path / ".state.0123456789abcdef.tmp").touch()
@@ -208,7 +208,7 @@ async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, worker: WorkerP
 async def test_a_damaged_state_is_set_aside_and_few_are_kept(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """The numbers grow, the newest three stay, nothing else is touched."""
+    """The numbers increase, the latest three stay, nothing else is touched."""
     path = tmp_path / "state"
     (tmp_path / "state.damaged-by-hand").touch()
     store = StateFile(path, worker)
@@ -230,7 +230,7 @@ async def test_a_damaged_state_is_set_aside_and_few_are_kept(
 
 
 async def test_a_state_that_cannot_be_set_aside_is_told(tmp_path: Path, worker: WorkerPool) -> None:
-    """A path through a file, say."""
+    """A path through a file, for example."""
     (tmp_path / "file").touch()
 
     with pytest.raises(StateUnusable, match="cannot set aside"):
@@ -238,7 +238,7 @@ async def test_a_state_that_cannot_be_set_aside_is_told(tmp_path: Path, worker: 
 
 
 async def test_the_null_store_keeps_nothing() -> None:
-    """``state.path: null``: saved, and gone."""
+    """``state.path: null`` keeps nothing."""
     store = NoStateFile()
     await store.save(b"{}")
 
@@ -267,7 +267,7 @@ def test_a_lock_is_taken_once_and_again_after_its_release(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_killed_daemon_leaves_no_stale_lock(tmp_path: Path) -> None:
-    """The kernel gives the lock back."""
+    """The kernel releases the lock."""
     holder = started(_HOLDER, tmp_path / "lock")
 
     with pytest.raises(AlreadyRunning, match=str(holder.pid)):
@@ -279,7 +279,7 @@ def test_a_killed_daemon_leaves_no_stale_lock(tmp_path: Path) -> None:
 
 
 def test_a_lock_without_a_number_in_it_is_still_a_lock(tmp_path: Path) -> None:
-    """Garbage in the file is not repeated."""
+    """Malformed content of the lock file is not repeated."""
     first = InstanceLock(tmp_path / "lock")
     first.acquire()
     (tmp_path / "lock").write_bytes(b"\x1b[31mgarbage")
@@ -293,7 +293,7 @@ def test_a_lock_without_a_number_in_it_is_still_a_lock(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_lock_is_taken_on_a_full_disk(tmp_path: Path) -> None:
-    """The daemon starts and serves what it holds; only its number is not told."""
+    """On a full disk the daemon starts and serves its token; only its process id is missing."""
     done = subprocess.run(  # noqa: S603  our own script
         [sys.executable, "-c", _FULL, str(tmp_path / "lock")],
         capture_output=True,
@@ -305,7 +305,7 @@ def test_a_lock_is_taken_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """A directory, a link or a pipe in the place: no lock, and no traceback."""
+    """A directory, a link or a pipe at the path: no lock, and no traceback."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
     os.mkfifo(tmp_path / "pipe")
