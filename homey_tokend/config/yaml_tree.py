@@ -282,10 +282,11 @@ class _Reader:
             into.setdefault(name, (key, value))
         for key, value in merges.values():
             for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                if isinstance(one, yaml.MappingNode):
-                    found = {**self._entries(one, path), **found}
-                else:
+                if not isinstance(one, yaml.MappingNode):
                     self._fault(key, path, *_NO_MERGE)
+                    continue
+                for name, entry in self._entries(one, path).items():
+                    found.setdefault(name, entry)
         return found
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> str:

@@ -226,7 +226,7 @@ homeys:
 
 
 def test_order_of_homeys() -> None:
-    """Homeys keep the order of the file."""
+    """Homeys keep the order of the file; merged ones follow those that are written."""
     entry = "{<<: *account, cloudid: %s}"
     names = ["zulu", "alpha", "mike"]
     text = (
@@ -234,7 +234,11 @@ def test_order_of_homeys() -> None:
         + "".join(f"  {name}: {entry % name}\n" for name in names)
     )
 
+    more = "x-more: &more {first: {<<: *account, cloudid: first}}\n"
+    merged = text.replace("homeys:\n", f"{more}homeys:\n  <<: *more\n")
+
     assert names == list(read(text).homeys)
+    assert [*names, "first"] == list(read(merged).homeys)
 
 
 def test_merge_keys() -> None:
