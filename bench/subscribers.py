@@ -48,7 +48,7 @@ def renewed() -> TokenRenewed:
     """Return a renewal whose fingerprint is the time of its publication."""
     now = datetime.now(UTC)
     sent_at = str(time.perf_counter_ns())
-    return TokenRenewed("home", now, 1, sent_at, now, now + timedelta(days=1), proved=True)
+    return TokenRenewed("home", now, 1, sent_at, now, now + timedelta(days=1), verified=True)
 
 
 async def serve(path: Path, pipe: Connection) -> None:

@@ -1,18 +1,19 @@
-"""Builds the parts from a configuration: the only file that knows every concrete class."""
+"""Builds the components from a configuration: the only module that knows every concrete class."""
 
-import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from ssl import SSLContext
 from typing import TypeVar
 
 import structlog
 
 from homey_tokend import __version__
-from homey_tokend.athom.urls import HomeyTarget, fallback_url, is_simulated
+from homey_tokend.athom.urls import is_simulated
 from homey_tokend.config import (
     Config,
     ExecSinkConfig,
@@ -21,26 +22,28 @@ from homey_tokend.config import (
     LogicVariableConfig,
 )
 from homey_tokend.config.diff import Differences
-from homey_tokend.core import events as happenings
+from homey_tokend.core.account import Digests
 from homey_tokend.core.decision import BUDGET_SPAN_LEAST, RefreshSettings
-from homey_tokend.core.errors import TokendError
+from homey_tokend.core.events import Event, LogEntry, Subscriber
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.ports import (
     BlobStore,
     CheckableSink,
     Clock,
+    CredentialSource,
     Notifier,
     Scheduler,
     Sink,
     Transport,
 )
-from homey_tokend.core.secret import Secret, SecretRef, SecretSource
+from homey_tokend.core.secret import Credentials, Secret, SecretRef, SecretSource
+from homey_tokend.credentials.digests import digests
 from homey_tokend.credentials.reader import SecretReader
 from homey_tokend.http.transport import HttpTransport
-from homey_tokend.keeper.accounts import Accounts
-from homey_tokend.keeper.dependencies import Dependencies
+from homey_tokend.keeper.jobs import DEADLINE_S
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.sign_in import HomeySettings, Refresher, SignInDependencies
+from homey_tokend.keeper.report import log_event
+from homey_tokend.keeper.sign_in import HomeySettings, SignIn, ignore_response
 from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.runtime.workers import WorkerPool
@@ -49,42 +52,53 @@ from homey_tokend.sinks.file import FileSink
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 from homey_tokend.sinks.notifiers import ExecNotifier, StateVariableNotifier
 from homey_tokend.storage.state_file import InstanceLock, NoStateFile, StateFile
-from homey_tokend.storage.store import StateStore
+from homey_tokend.storage.store import WRITE_DEADLINE_S, StateStore
 
 log = structlog.get_logger()
 T = TypeVar("T")
-
-
-def ignore_response(_name: str, _request: Request, _response: Response) -> None:
-    """Nobody listens."""
+SinkConfig = LogicVariableConfig | FileSinkConfig | ExecSinkConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What is outside of the daemon, and what tests and the demo put in its place.
 
-    ``transport`` is used instead of HTTP where it is given; ``hide`` is told of
-    every secret that becomes known; ``heard`` of every answer; ``tell`` of what
-    happens to a token.
+    ``register_secret`` is called with each secret that becomes known, ``on_response`` with
+    each answer of Athom's hosts, ``subscribers`` with each event. The others replace
+    what the configuration names: HTTP, its TLS, the state file, the reader of
+    sign-in values, sinks by their target, the costly digest of sign-in values, and
+    how long a delivery and a write of the state may take.
     """
 
     clock: Clock
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    hide: Callable[[Secret], None] = lambda _secret: None
-    heard: Callable[[str, Request, Response], None] = ignore_response
-    tell: happenings.Emit = happenings.ignore_event
+    register_secret: Callable[[Secret], None] = lambda _secret: None
+    on_response: Callable[[str, Request, Response], None] = ignore_response
+    subscribers: tuple[Subscriber, ...] = ()
     transport: Transport | None = None
+    ssl_context: SSLContext | None = None
+    blobs: BlobStore | None = None
+    source: Callable[[HomeyConfig], CredentialSource] | None = None
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+    digest: Callable[[Credentials, str, str], Digests] = digests
+    deadline_s: float = DEADLINE_S
+    write_deadline_s: float = WRITE_DEADLINE_S
 
 
 class Components:
-    """Everything below the listeners, ready to run."""
+    """Everything below the listeners, ready to run.
 
-    def __init__(self, config: Config, world: Runtime) -> None:
+    Build it before the event loop runs: the TLS context takes 20 ms to read.
+    """
+
+    def __init__(self, config: Config, runtime: Runtime) -> None:
         self.config = config
-        self._wall = world.clock.now
-        # Made once: whatever is set from here on, the heartbeat is told of.
-        self._steady = SteadyClock.over(world.clock)
-        self._world = world = replace(world, clock=self._steady)
+        #: What everything kept is measured with.
+        self.clock = SteadyClock.over(runtime.clock)
+        self._runtime = runtime
+        self._wall = runtime.clock.now
+        #: What a reload has replaced: closed once no keeper uses it any more.
+        self._replaced = AsyncExitStack()
         self._state_threads = WorkerPool()
         # What takes long and writes no state: with many Homeys their digests, some 150 ms each,
         # would stand before it, and a disk that is well would be taken for one that hangs.
@@ -93,86 +107,115 @@ class Components:
         # and after a reload the new sink's write waits for one of the old that still hangs.
         self._file_threads: dict[Path, WorkerPool] = {}
         self._readers: dict[str, SecretReader] = {}
-        self._proofs: set[asyncio.Task[None]] = set()
-        self._retired: list[HttpTransport] = []
-        self._retired_readers: list[SecretReader] = []
         self._http = self._new_transport()
-        self.transport = world.transport or self._http
-        self.ledger = StateStore(self._store(), salt=lambda: secrets.token_hex(16), hide=world.hide)
-        self.accounts = Accounts(self.ledger)
-        self.plans = {name: self._plan(homey) for name, homey in config.homeys.items()}
-        self.refreshers = {name: self._refresher(homey) for name, homey in config.homeys.items()}
+        self.transport = runtime.transport or self._http
+        blobs = runtime.blobs or self._blobs()
+        self.store = StateStore(
+            blobs,
+            salt=lambda: secrets.token_hex(16),
+            register_secret=runtime.register_secret,
+            write_deadline_s=runtime.write_deadline_s,
+        )
+        self.settings = {name: self._settings(homey) for name, homey in config.homeys.items()}
+        self.sign_ins = {name: self._sign_in(homey) for name, homey in config.homeys.items()}
 
     async def close(self) -> None:
         """Close what holds sockets and threads."""
-        for proof in tuple(self._proofs):
-            proof.cancel()
-        await asyncio.gather(*self._proofs, return_exceptions=True)
-        await self.retire()
+        await self.close_replaced()
         await self._http.close()
         for threads in (self._state_threads, self._other_threads, *self._file_threads.values()):
             threads.close()
         for reader in self._readers.values():
             reader.close()
 
-    @property
-    def clock(self) -> SteadyClock:
-        """The clock that everything kept is measured with."""
-        return self._steady
-
     def lock(self) -> InstanceLock | None:
-        """The lock against a second daemon on the same state; None where none is kept."""
+        """Return the lock against a second daemon on the same state; None where none is kept."""
         path = self.config.state.path
         return None if path is None else InstanceLock(path.with_name(f"{path.name}.lock"))
 
-    async def fleet(self, schedule: Scheduler, alive: Callable[[], bool]) -> Supervisor:
-        """The keepers, over the state as it was kept."""
-        await self.ledger.load(self._world.clock.now())
-        keepers = {name: await self.keeper(name, schedule) for name in self.config.homeys}
-        return Supervisor(keepers, self.accounts, self._world.clock, alive)
+    async def supervisor(self, scheduler: Scheduler, alive: Callable[[], bool]) -> Supervisor:
+        """Load the state, and return the supervisor of all keepers."""
+        await self.store.load(self.clock.now())
+        keepers = {name: await self.keeper(name, scheduler) for name in self.config.homeys}
+        return Supervisor(keepers, self.store, self.clock, alive)
 
-    def plan(self, name: str, sinks: Mapping[str, Sink]) -> RefreshSettings:
-        """What the configuration says to policy about one Homey with these sinks."""
+    async def keeper(self, name: str, scheduler: Scheduler) -> Keeper:
+        """Return a keeper for one Homey, over its state as it was kept."""
+        homey = self.config.homeys[name]
+        if self.config.refresh.method != "refresh_token" and self.store.refresh_token(name):
+            await self.store.keep_refresh_token(name, None)  # it was another method's
+        sinks = [self.sink(sink) for sink in homey.sinks if _takes_tokens(sink)]
+        notifiers = [one for sink in homey.sinks for one in self._notifiers(sink)]
+        by_target = {sink.target: sink for sink in sinks}
+        return Keeper(
+            settings=self.refresh_settings(name, by_target),
+            sign_in=self.sign_ins[name],
+            clock=self.clock,
+            scheduler=scheduler,
+            transport=self.transport,
+            store=self.store,
+            sinks=by_target,
+            notifiers={one.target: one for one in notifiers},
+            emit=self.emit,
+            deadline_s=self._runtime.deadline_s,
+        )
+
+    def refresh_settings(self, name: str, sinks: Mapping[str, Sink]) -> RefreshSettings:
+        """Return what the configuration says to policy about one Homey with these sinks."""
         checked = tuple(key for key, sink in sinks.items() if isinstance(sink, CheckableSink))
-        return replace(self.plans[name], sinks=tuple(sinks), checked=checked)
+        return replace(self.settings[name], sinks=tuple(sinks), checked=checked)
+
+    def emit(self, event: Event | LogEntry) -> None:
+        """Log an event and hand it to all subscribers."""
+        log_event(event)
+        if isinstance(event, LogEntry):
+            return
+        for subscriber in self._runtime.subscribers:
+            subscriber(event)
 
     async def run_blocking(self, act: Callable[[], T]) -> T:
         """Run what blocks on a thread that no state write waits for."""
         return await self._other_threads.run(act)
 
-    def site(self, homey: HomeyConfig, remembered: str | None = None) -> HomeyTarget:
-        """Where a Homey is called."""
-        return HomeyTarget(
-            self.config.endpoints,
-            homey.cloudid,
-            homey.url,
-            remembered,
-            self.config.refresh.lifetime,
-        )
+    def sink(self, sink: SinkConfig) -> Sink:
+        """Return the sink that a section of the configuration describes."""
+        made: Sink
+        match sink:
+            case LogicVariableConfig():
+                made = LogicVariableSink(
+                    self.transport,
+                    name=sink.name,
+                    variable_id=sink.id,
+                    create=sink.create,
+                    expires=sink.expires_variable,
+                )
+            case FileSinkConfig():
+                threads = self._file_threads.setdefault(sink.path, WorkerPool())
+                made = FileSink(sink.path, sink.mode, sink.format, threads)
+            case ExecSinkConfig():
+                made = ExecSink(sink.command, sink.timeout, self._harmless_environ)
+        return self._runtime.sinks.get(made.target, made)
+
+    # --- a reload ---
 
     async def adopt(self, config: Config, differences: Differences) -> None:
-        """Build what a new configuration needs; keepers are made anew one by one after it."""
+        """Build what a new configuration needs; the caller then replaces the keepers."""
         self.config = config
-        if differences.new_timeout and self._world.transport is None:
-            old, self._http = self._http, await self._other_threads.run(self._new_transport)
-            self.transport = self._http
-            # Keepers that are about to be replaced still speak over the old one.
-            self._retired.append(old)
-        self.plans = {name: self._plan(homey) for name, homey in config.homeys.items()}
+        if differences.new_timeout and self._runtime.transport is None:
+            # Keepers that are about to be replaced still use the old one.
+            self._replaced.push_async_callback(self._http.close)
+            self.transport = self._http = await self._other_threads.run(self._new_transport)
+        self.settings = {name: self._settings(homey) for name, homey in config.homeys.items()}
         for name in (*differences.added, *differences.changed):
             if name not in differences.sinks_only:
-                self.refreshers[name] = self._refresher(config.homeys[name])
+                self.sign_ins[name] = self._sign_in(config.homeys[name])
         for name in differences.removed:
-            del self.refreshers[name]
-            self._retired_readers.append(self._readers.pop(name))
+            del self.sign_ins[name]
+            self._replaced.callback(self._readers.pop(name).close)
 
-    async def retire(self) -> None:
+    async def close_replaced(self) -> None:
         """Close what no keeper uses any more."""
-        retired, self._retired = self._retired, []
-        for transport in retired:
-            await transport.close()
-        while self._retired_readers:
-            self._retired_readers.pop().close()
+        await self._replaced.aclose()
         written = {
             sink.path
             for homey in self.config.homeys.values()
@@ -182,50 +225,22 @@ class Components:
         for path in self._file_threads.keys() - written:
             self._file_threads.pop(path).close()
 
+    # --- parts ---
+
     def _new_transport(self) -> HttpTransport:
         return HttpTransport(
-            self._world.clock,
+            self.clock,
             timeout=self.config.refresh.timeout,
-            environ=self._world.environ,
+            environ=self._runtime.environ,
             user_agent=f"homey-tokend/{__version__}",
+            ssl_context=self._runtime.ssl_context,
         )
 
-    async def keeper(self, name: str, schedule: Scheduler) -> Keeper:
-        """A keeper for one Homey, over its state as it was kept."""
-        homey = self.config.homeys[name]
-        if self.config.refresh.method != "refresh_token" and self.ledger.refresh_token(name):
-            await self.ledger.keep_refresh_token(name, None)  # it was another method's
-        sinks = [self.sink(sink) for sink in homey.sinks if _takes_tokens(sink)]
-        listeners = [one for sink in homey.sinks for one in self.listeners(sink)]
-        for sink in sinks:
-            if isinstance(sink, FileSink):
-                # Aside: a folder on a dead mount must not keep the held token from being served.
-                proof = asyncio.create_task(_prove(homey.name, sink), name=f"proof:{name}")
-                self._proofs.add(proof)
-                proof.add_done_callback(self._proofs.discard)
-        hands = Dependencies(
-            clock=self._world.clock,
-            schedule=schedule,
-            transport=self.transport,
-            accounts=self.accounts,
-            ledger=self.ledger,
-            sinks={sink.target: sink for sink in sinks},
-            listeners={one.target: one for one in listeners},
-            tell=self._world.tell,
-        )
-        return Keeper(
-            homey.name,
-            url=fallback_url(self.site(homey)),
-            plan=self.plan(name, hands.sinks),
-            refresher=self.refreshers[homey.name],
-            hands=hands,
-        )
-
-    def _store(self) -> BlobStore:
+    def _blobs(self) -> BlobStore:
         path = self.config.state.path
         return NoStateFile() if path is None else StateFile(path, self._state_threads)
 
-    def _plan(self, homey: HomeyConfig) -> RefreshSettings:
+    def _settings(self, homey: HomeyConfig) -> RefreshSettings:
         refresh = self.config.refresh
         same = [other for other in self.config.homeys.values() if other.email == homey.email]
         return RefreshSettings(
@@ -242,57 +257,42 @@ class Components:
             ),
         )
 
-    def _refresher(self, homey: HomeyConfig) -> Refresher:
-        world, refresh = self._world, self.config.refresh
-        tools = SignInDependencies(
-            clock=world.clock,
-            transport=self.transport,
-            accounts=self.accounts,
-            ledger=self.ledger,
-            run_blocking=self._other_threads.run,
-            hide=world.hide,
-            heard=world.heard,
-            tell=world.tell,
-            wall=self._wall,
-        )
+    def _sign_in(self, homey: HomeyConfig) -> SignIn:
+        runtime = self._runtime
         known = HomeySettings(
             name=homey.name,
             endpoints=self.config.endpoints,
             cloudid=homey.cloudid,
             url=homey.url,
-            lifetime=refresh.lifetime,
-            use_refresh_token=refresh.method == "refresh_token",
+            lifetime=self.config.refresh.lifetime,
+            use_refresh_token=self.config.refresh.method == "refresh_token",
             watched=all(ref.source is not SecretSource.COMMAND for ref in _secrets_of(homey)),
         )
-        source = SecretReader(homey, world.environ, _warn)
+        return SignIn(
+            known,
+            runtime.source(homey) if runtime.source else self._reader(homey),
+            clock=self.clock,
+            transport=self.transport,
+            store=self.store,
+            digest=self._digest,
+            register_secret=runtime.register_secret,
+            on_response=runtime.on_response,
+            emit=self.emit,
+            wall=self._wall,
+        )
+
+    async def _digest(self, credentials: Credentials, accounts: str, salt: str) -> Digests:
+        return await self._other_threads.run(self._runtime.digest, credentials, accounts, salt)
+
+    def _reader(self, homey: HomeyConfig) -> SecretReader:
         if homey.name in self._readers:
-            self._retired_readers.append(self._readers[homey.name])
-        self._readers[homey.name] = source
-        return Refresher(known, source, tools)
+            self._replaced.callback(self._readers[homey.name].close)
+        reader = SecretReader(homey, self._runtime.environ, _warn)
+        self._readers[homey.name] = reader
+        return reader
 
-    def sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:
-        """The sink that a section of the configuration describes."""
-        match sink:
-            case LogicVariableConfig():
-                return LogicVariableSink(
-                    self.transport,
-                    name=sink.name,
-                    variable_id=sink.id,
-                    create=sink.create,
-                    expires=sink.expires_variable,
-                )
-            case FileSinkConfig():
-                if sink.path not in self._file_threads:
-                    self._file_threads[sink.path] = WorkerPool()
-                threads = self._file_threads[sink.path]
-                return FileSink(sink.path, sink.mode, sink.format, threads)
-            case ExecSinkConfig():
-                return ExecSink(sink.command, sink.timeout, self._harmless_environ)
-
-    def listeners(
-        self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig
-    ) -> Iterator[Notifier]:
-        """Who is told of trouble, as a section of the configuration describes it."""
+    def _notifiers(self, sink: SinkConfig) -> Iterator[Notifier]:
+        """Who is told how refreshing goes, as a section of the configuration describes it."""
         match sink:
             case LogicVariableConfig(state_variable=str(name)):
                 yield StateVariableNotifier(self.transport, name=name, create=sink.create)
@@ -308,7 +308,7 @@ class Components:
             for ref in _secrets_of(homey)
             if ref.source is SecretSource.ENV
         }
-        return {name: text for name, text in self._world.environ.items() if name not in secret}
+        return {name: text for name, text in self._runtime.environ.items() if name not in secret}
 
 
 def _secrets_of(homey: HomeyConfig) -> tuple[SecretRef, ...]:
@@ -316,23 +316,9 @@ def _secrets_of(homey: HomeyConfig) -> tuple[SecretRef, ...]:
     return tuple(ref for ref in refs if ref is not None)
 
 
-def _takes_tokens(sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> bool:
+def _takes_tokens(sink: SinkConfig) -> bool:
     return not isinstance(sink, ExecSinkConfig) or "token" in sink.on
 
 
 def _warn(event: str, fields: Mapping[str, object]) -> None:
     log.warning(event, **fields)
-
-
-async def _prove(homey: str, sink: FileSink) -> None:
-    """Say at the start, not at the first renewal, that a file cannot be written."""
-    try:
-        await sink.prove()
-    except TokendError as error:
-        log.error(
-            "sink.unusable",
-            homey=homey,
-            sink=sink.target,
-            reason=error.message,
-            remedy=error.remedy,
-        )

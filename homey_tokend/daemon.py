@@ -15,7 +15,6 @@ import structlog
 from homey_tokend import __version__
 from homey_tokend.build import Components, Runtime
 from homey_tokend.config import Config, LogConfig
-from homey_tokend.core.events import Event
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.status import Health
 from homey_tokend.keeper.supervisor import Supervisor
@@ -44,7 +43,7 @@ OVERDUE = timedelta(seconds=60)
 class _Begun:
     """A daemon whose doors are open."""
 
-    fleet: Supervisor
+    supervisor: Supervisor
     scheduler: JobScheduler
     reload: Reloader
     doors: Listeners
@@ -57,7 +56,7 @@ class Daemon:
 
     Args:
         config: The configuration.
-        world: What is outside.
+        runtime: What is outside.
         load: Reads the configuration anew, for ``reload``.
         set_log: Sets the log up as a new configuration wants it.
         prepared: Listening sockets that systemd holds; none: the daemon makes its own.
@@ -66,7 +65,7 @@ class Daemon:
     def __init__(
         self,
         config: Config,
-        world: Runtime,
+        runtime: Runtime,
         *,
         load: Callable[[], Config] | None = None,
         set_log: Callable[[LogConfig], None] = lambda _log: None,
@@ -75,13 +74,13 @@ class Daemon:
         self.config = config
         self._access = AccessControl()
         self._monitoring = Monitoring(EventBuffer(secrets.token_hex(4)), access=self._access)
-        self._world = observed(world, self._monitoring)
+        self._runtime = observed(runtime, self._monitoring)
         self._load = load or (lambda: config)
         self._set_log = set_log
         self._prepared = prepared
-        self._parts = Components(config, self._world)
-        self._upstream = Upstream(world.environ)
-        self._notifier = SystemdNotifier(world.environ)
+        self._components = Components(config, self._runtime)
+        self._upstream = Upstream(runtime.environ)
+        self._notifier = SystemdNotifier(runtime.environ)
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
 
@@ -93,7 +92,7 @@ class Daemon:
         """End in good order; a second time changes nothing."""
         self._stop.set()
 
-    async def run(self, started: Callable[[Supervisor], None] = lambda _fleet: None) -> None:
+    async def run(self, started: Callable[[Supervisor], None] = lambda _supervisor: None) -> None:
         """Run until ``stop``.
 
         Args:
@@ -104,12 +103,12 @@ class Daemon:
             CannotServe, StateUnusable: socket or lock cannot be made.
         """
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._parts.close)
+            stack.push_async_callback(self._components.close)
             begun = await self._unless_told(self._begin(stack))
             if begun is not None:
                 log.info("daemon.started", version=__version__, socket=self._where())
                 self._notifier.ready()
-                started(begun.fleet)
+                started(begun.supervisor)
                 await self._serve(begun)
             self._notifier.stopping()
             log.info("daemon.stopping")
@@ -118,23 +117,28 @@ class Daemon:
     async def _begin(self, stack: AsyncExitStack) -> _Begun:
         """Everything up to the open doors; what is to be undone goes on the stack."""
         config = self.config
-        lock = self._parts.lock()
+        lock = self._components.lock()
         if lock is not None:
             await run_in_thread(lock.acquire)
             stack.callback(lock.release)
         timetable = JobScheduler(
-            self._world.clock,
-            steady=self._parts.clock,
+            self._runtime.clock,
+            steady=self._components.clock,
             heartbeat=self._notifier.interval(HEARTBEAT),
         )
         timetable.start()
         stack.push_async_callback(timetable.stop)
-        fleet = await self._parts.fleet(timetable, lambda: self._turns(timetable))
+        supervisor = await self._components.supervisor(timetable, lambda: self._turns(timetable))
         stack.push_async_callback(self._upstream.close)
-        doors = await self._doors(fleet)
+        doors = await self._doors(supervisor)
         stack.push_async_callback(doors.close)
         await doors.open(config.socket, config.http, self._prepared)
-        return _Begun(fleet, timetable, Reloader(self._parts, fleet, timetable, self._load), doors)
+        return _Begun(
+            supervisor,
+            timetable,
+            Reloader(self._components, supervisor, timetable, self._load),
+            doors,
+        )
 
     async def _unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What the work returns; None where a stop comes first, however it hangs."""
@@ -148,14 +152,14 @@ class Daemon:
                 each.cancel()
             await asyncio.gather(task, told, return_exceptions=True)
 
-    async def _doors(self, fleet: Supervisor) -> Listeners:
+    async def _doors(self, supervisor: Supervisor) -> Listeners:
         """Return the listeners, with the API behind them."""
         await self._admit(self.config)
-        monitoring, clock = self._monitoring, self._world.clock
+        monitoring, clock = self._monitoring, self._runtime.clock
         monitoring.connections.limit = connection_limit(raise_file_limit())
-        forwarder = Forwarder(fleet, self._upstream, clock)
+        forwarder = Forwarder(supervisor, self._upstream, clock)
         api = Api(
-            fleet,
+            supervisor,
             version=__version__,
             checks=(self._access.check_reader, reject_browsers),
             proxy=monitoring.count_calls(forwarder.handle, clock),
@@ -173,13 +177,13 @@ class Daemon:
         await self._unless_told(self._work(begun))
 
     async def _work(self, begun: _Begun) -> None:
-        fleet = begun.fleet
+        supervisor = begun.supervisor
         await self._monitoring.load_metrics()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reloads(begun.reload, begun.doors), name="reloads")
-            group.create_task(fleet.run(), name="fleet")
-            group.create_task(self._heartbeats(fleet, begun.scheduler), name="heartbeats")
-            group.create_task(self._first_status(fleet), name="first status")
+            group.create_task(supervisor.run(), name="supervisor")
+            group.create_task(self._heartbeats(supervisor, begun.scheduler), name="heartbeats")
+            group.create_task(self._first_status(supervisor), name="first status")
 
     async def _reloads(self, reload: Reloader, doors: Listeners) -> None:
         while True:
@@ -196,17 +200,17 @@ class Daemon:
                 await doors.change_http(new.http)
             self._notifier.ready()
 
-    async def _heartbeats(self, fleet: Supervisor, scheduler: JobScheduler) -> None:
+    async def _heartbeats(self, supervisor: Supervisor, scheduler: JobScheduler) -> None:
         while True:
             await scheduler.heartbeat()
-            await fleet.beat()
-            if fleet.alive():
+            await supervisor.beat()
+            if supervisor.alive():
                 self._notifier.alive()
-            self._notifier.status(status_line(fleet))
+            self._notifier.status(status_line(supervisor))
 
-    async def _first_status(self, fleet: Supervisor) -> None:
-        await fleet.settled()
-        self._notifier.status(status_line(fleet))
+    async def _first_status(self, supervisor: Supervisor) -> None:
+        await supervisor.settled()
+        self._notifier.status(status_line(supervisor))
 
     def _where(self) -> str:
         """Where the socket is; of what the configuration says otherwise, a person is told."""
@@ -219,25 +223,22 @@ class Daemon:
         return timetable.overdue() <= OVERDUE
 
 
-def observed(world: Runtime, monitoring: Monitoring) -> Runtime:
+def observed(runtime: Runtime, monitoring: Monitoring) -> Runtime:
     """Return the runtime with its events and responses counted and published, too."""
 
-    def tell(event: Event) -> None:
-        monitoring.on_event(event)
-        world.tell(event)
-
-    def heard(name: str, request: Request, response: Response) -> None:
+    def on_response(name: str, request: Request, response: Response) -> None:
         monitoring.on_response(request, response)
-        world.heard(name, request, response)
+        runtime.on_response(name, request, response)
 
-    return replace(world, tell=tell, heard=heard)
+    subscribers = (*runtime.subscribers, monitoring.on_event)
+    return replace(runtime, subscribers=subscribers, on_response=on_response)
 
 
-def status_line(fleet: Supervisor) -> str:
+def status_line(supervisor: Supervisor) -> str:
     """One line on all Homeys, for ``systemctl status``."""
     words = []
-    for name in fleet.names():
-        view = fleet.view(name)
+    for name in supervisor.names():
+        view = supervisor.view(name)
         until = f" until {view.token.expires_at:%Y-%m-%d %H:%M:%SZ}" if view.token else ""
         wrong = "" if view.health is Health.OK else f" ({view.health})"
         words.append(f"{name}: {'token held' if view.token else 'no token'}{until}{wrong}")

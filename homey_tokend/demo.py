@@ -104,7 +104,7 @@ async def run_demo(
             printer.line("simulator", f"a simulated cloud and one Homey: {description['api']}")
             printer.line("demo", f"a token lives {TOKEN_LIFETIME_S:.0f} s here; Ctrl-C ends it")
             daemon = await run_in_thread(
-                Daemon, config, Runtime(clock, environ={}, heard=printer.on_response)
+                Daemon, config, Runtime(clock, environ={}, on_response=printer.on_response)
             )
             install_signal_handlers(daemon)
             outage = asyncio.create_task(_outage(simulator, printer, clock), name="outage")

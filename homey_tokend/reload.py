@@ -19,18 +19,22 @@ class Reloader:
     """Reads the configuration anew and adopts it.
 
     Args:
-        parts: The parts of the running daemon.
-        fleet: Its keepers.
-        schedule: What wakes them.
+        components: The components of the running daemon.
+        supervisor: Its keepers.
+        scheduler: What wakes them.
         load: Reads the configuration; runs on a thread.
     """
 
     def __init__(
-        self, parts: Components, fleet: Supervisor, schedule: Scheduler, load: Callable[[], Config]
+        self,
+        components: Components,
+        supervisor: Supervisor,
+        scheduler: Scheduler,
+        load: Callable[[], Config],
     ) -> None:
-        self._parts = parts
-        self._fleet = fleet
-        self._schedule = schedule
+        self._components = components
+        self._supervisor = supervisor
+        self._scheduler = scheduler
         self._load = load
 
     async def run(self) -> Config | None:
@@ -41,7 +45,7 @@ class Reloader:
             faults: it is told, and changes nothing.
         """
         try:
-            new = await self._parts.run_blocking(self._load)
+            new = await self._components.run_blocking(self._load)
         except ConfigurationInvalid as error:
             for fault in error.faults:
                 log.error("reload.rejected", fault=str(fault))
@@ -50,19 +54,21 @@ class Reloader:
         return new
 
     async def _adopt(self, new: Config) -> None:
-        differences = compare(self._parts.config, new)
-        await self._parts.adopt(new, differences)
+        differences = compare(self._components.config, new)
+        await self._components.adopt(new, differences)
         for name in differences.removed:
-            await self._fleet.remove(name)
-            await self._parts.ledger.forget(name)
+            await self._supervisor.remove(name)
+            await self._components.store.forget(name)
         for name in (*differences.changed, *differences.added):
-            await self._fleet.put(name, partial(self._parts.keeper, name, self._schedule))
+            await self._supervisor.put(
+                name, partial(self._components.keeper, name, self._scheduler)
+            )
         for name in (*differences.kept, *differences.sinks_only):
-            keeper = self._fleet.keeper(name)
-            keeper.follow(self._parts.plan(name, keeper.sinks))
-            keeper.look_for_new_values(commands=True)
-        self._fleet.order(tuple(new.homeys))
-        await self._parts.retire()
+            keeper = self._supervisor.keepers[name]
+            keeper.settings = self._components.refresh_settings(name, keeper.sinks)
+            keeper.read_credentials(commands=True)
+        self._supervisor.reorder(tuple(new.homeys))
+        await self._components.close_replaced()
         for fault in new.warnings:
             log.warning("configuration.warning", fault=str(fault))
         for key in differences.needs_restart:

@@ -215,19 +215,19 @@ class Incidents:
 
     async def force(self) -> None:
         """Ask for a refresh as a person does, whether the password is right or not."""
-        keeper, fleet = self._machine.keeper, self._machine.fleet
-        if keeper is None or fleet is None:
+        keeper, supervisor = self._machine.keeper, self._machine.supervisor
+        if keeper is None or supervisor is None:
             return
         log.info("refresh.forced")
-        if not keeper.facts.renewing:
+        if not keeper.activity.refreshing:
             self._cloud.person_at = self._machine.clock.truth()
-        await fleet.refresh(NAME, timedelta(seconds=30))
+        await supervisor.refresh(NAME, timedelta(seconds=30))
         self._cloud.person_at = None
 
     async def asker(self) -> None:
-        if self._machine.fleet is not None:
+        if self._machine.supervisor is not None:
             ttl = timedelta(hours=self._random.choice([1, 12, 20, 30]))
-            await self._machine.fleet.token_for(NAME, ttl, timedelta(seconds=30))
+            await self._machine.supervisor.token_for(NAME, ttl, timedelta(seconds=30))
 
     # --- the machine ---
 

@@ -88,7 +88,7 @@ class YearClock:
     def elapsed(self) -> float:
         return self._loop.time() + self.suspended
 
-    def draw(self) -> float:
+    def random(self) -> float:
         return self._random.random()
 
     async def sleep(self, seconds: float) -> None:

@@ -10,15 +10,14 @@ import structlog
 
 from bench.simyear.cloud import ACCOUNTS, API, CERTIFICATE, CLOUDID, HUB, LIFE, ONE_TIME, Cloud
 from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
+from homey_tokend.core.account import Digests
 from homey_tokend.core.decision import RefreshSettings
 from homey_tokend.core.errors import StateUnusable
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import Credentials, Secret
-from homey_tokend.credentials.digests import Digests
-from homey_tokend.keeper.accounts import Accounts
-from homey_tokend.keeper.dependencies import Dependencies
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.sign_in import HomeySettings, Refresher, SignInDependencies
+from homey_tokend.keeper.report import log_event
+from homey_tokend.keeper.sign_in import HomeySettings, SignIn
 from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.sinks.logic_variable import LogicVariableSink
@@ -108,7 +107,7 @@ class Machine:
         cloud.forgiven, cloud.excused = self.forgiven, self.excused
         cloud.stamp = self.now
         self.loop = loop
-        self.fleet: Supervisor | None = None
+        self.supervisor: Supervisor | None = None
         self.keeper: Keeper | None = None
         self.bugs: list[str] = []
         self._random = random
@@ -134,30 +133,42 @@ class Machine:
             return  # there is a lock against a second one
         log.info("process.started")
         mount = self._mount = _Mount(self.disk, self._random, self.saved)
-        ledger = StateStore(mount, salt=lambda: "salt")
+        store = StateStore(mount, salt=lambda: "salt")
         clock = self.schedule.steady = SteadyClock.over(self.clock)
-        await ledger.load(clock.now())
-        accounts = Accounts(ledger)
-        tools = SignInDependencies(
-            clock, self.cloud, accounts, ledger, _digest, lambda _secret: None, wall=self.clock.now
+        await store.load(clock.now())
+        sign_in = SignIn(
+            HomeySettings(NAME, ENDPOINTS, CLOUDID, None, LIFE),
+            self,
+            clock=clock,
+            transport=self.cloud,
+            store=store,
+            digest=_digest,
+            register_secret=lambda _secret: None,
+            emit=log_event,
+            wall=self.clock.now,
         )
-        refresher = Refresher(HomeySettings(NAME, ENDPOINTS, CLOUDID, None, LIFE), self, tools)
         sink = LogicVariableSink(self.cloud, name="accesstoken", variable_id=None, create=True)
-        hands = Dependencies(
-            clock, self.schedule, self.cloud, accounts, ledger, {sink.target: sink}
-        )
-        plan = RefreshSettings(
+        settings = RefreshSettings(
             verify_every=VERIFY,
             retry_most=timedelta(hours=1),
             sinks=(sink.target,),
             checked=(sink.target,),
             one_time=True,
         )
-        self.keeper = Keeper(NAME, url=ENDPOINTS.homey, plan=plan, refresher=refresher, hands=hands)
-        self.fleet = Supervisor({NAME: self.keeper}, accounts, clock, lambda: True)
+        self.keeper = Keeper(
+            settings=settings,
+            sign_in=sign_in,
+            clock=clock,
+            scheduler=self.schedule,
+            transport=self.cloud,
+            store=store,
+            sinks={sink.target: sink},
+            emit=log_event,
+        )
+        self.supervisor = Supervisor({NAME: self.keeper}, store, clock, lambda: True)
         self.since = self.started = self.clock.truth()
         self.began_wrong = self.clock.error != timedelta(0)
-        self._run = asyncio.create_task(self.fleet.run())
+        self._run = asyncio.create_task(self.supervisor.run())
         self._run.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -176,7 +187,7 @@ class Machine:
             self.forgot = {"token", "variable", "code"}
             self.forgot_at.append(self.clock.truth())
         self._mount.dead = True
-        self._run = self._mount = self.fleet = self.keeper = None
+        self._run = self._mount = self.supervisor = self.keeper = None
         self._dying = True
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
@@ -184,9 +195,9 @@ class Machine:
 
     async def beat(self) -> None:
         """Send a heartbeat; those that would change nothing are left out."""
-        if self.fleet is not None:
+        if self.supervisor is not None:
             self.schedule.beat()
-            await self.fleet.beat()
+            await self.supervisor.beat()
             self.before()
 
     @property
@@ -235,13 +246,13 @@ class Machine:
 
     def served(self) -> str | None:
         """Return the token that a reader of the socket would get at this instant."""
-        if self.keeper is None or self.fleet is None:
+        if self.keeper is None or self.supervisor is None:
             return None
-        token, now = self.keeper.view.token, self.fleet.now()
+        token, now = self.keeper.view.token, self.supervisor.now()
         return token.value.reveal() if token is not None and token.valid(now) else None
 
 
-async def _digest(_digests: Callable[..., Digests], who: Credentials, *rest: object) -> Digests:
+async def _digest(who: Credentials, *rest: object) -> Digests:
     """Return cheap digests: scrypt would take most of the year's processor time."""
     values = who.password.reveal() + repr(rest)
     return Digests("account", *(hashlib.md5(f"{n}{values}".encode()).hexdigest() for n in (1, 2)))

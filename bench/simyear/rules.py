@@ -52,7 +52,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the held token is never proved again",
-        "return last + plan.verify_every",
+        "return last + settings.verify_every",
         "return _NEVER",
         "a revoked token is served on",
         times=2,
@@ -79,23 +79,25 @@ MUTATIONS = (
     # --- never backwards ---
     Mutation(
         "the socket has a token before the disk",
-        "        await self._hands.ledger.keep_homey(state)\n        self._state = state\n",
-        "        self._state = state\n        self._publish()\n"
-        "        await self._hands.ledger.keep_homey(state)\n",
+        "        await self._store.keep_homey(change.state, write=change.save)\n",
+        "        self.state, self.activity = change.state, change.activity\n        self._publish()\n"
+        "        await self._store.keep_homey(change.state, write=change.save)\n",
         "not on the disk",
     ),
     Mutation(
         "a state is written down that is not the newest",
-        "self._book = books.with_homey(self._book, state)\n        await self._write()",
-        "before, self._book = self._book, books.with_homey(self._book, state)\n"
-        "        await self._write()\n        await self._store.save(books.to_json(before))",
+        "self.document = documents.with_homey(self.document, state)\n        if write:\n",
+        "before, self.document = self.document, documents.with_homey(self.document, state)\n"
+        "        if write:\n            await self._write()\n"
+        "            await self._blobs.save(documents.to_json(before))\n"
+        "            return\n        if write:\n",
         BACK,
     ),
     Mutation(
         "sinks are written to side by side with themselves",
-        "        await self._keep_attempt(state)\n        self._publish()\n",
-        "        await self._keep_attempt(state)\n        self._publish()\n"
-        "        self._facts = replace(self._facts, delivering=frozenset())\n",
+        "    fraction = context.settings.fraction(context.random)\n",
+        "    fraction = context.settings.fraction(context.random)\n"
+        "    activity = replace(activity, delivering=frozenset())\n",
         "variable: ",
         seed=3,
     ),
@@ -120,7 +122,7 @@ MUTATIONS = (
     ),
     Mutation(
         "failures are not spaced",
-        "return min(most, first * (1 << doublings)) * failure.draw",
+        "return min(most, first * (1 << doublings)) * failure.random",
         "return timedelta(0)",
         "requests to an unwell host",
     ),
@@ -174,15 +176,15 @@ MUTATIONS = (
     ),
     Mutation(
         "refusals are forgotten at a restart",
-        '"refusals": [_refusal(one) for one in state.refusals.values()],',
-        '"refusals": [],',
+        '"rejections": [_rejection_json(one) for one in state.rejections.values()],',
+        '"rejections": [],',
         "tried again before their time",
         seed=3,
     ),
     Mutation(
         "changed values wait like those that were refused",
-        "self._who, self._user, self._grant = who, None, None\n",
-        "self._who = self._who or who\n",
+        "self._credentials, self._user, self._grant = credentials, None, None\n",
+        "self._credentials = self._credentials or credentials\n",
         NONE,
     ),
     Mutation(
@@ -219,7 +221,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a sign-in is written down after it was made",
-        "            await accounts.signing_in(key, now, step)\n",
+        "            await self._store.keep_account(key, account.signing_in(now, step))\n",
         "",
         "within half of a token's life",
     ),
@@ -260,7 +262,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a sink that was changed is not looked at",
-        "    return last + plan.verify_every\n\n\ndef sink_due_at",
+        "    return last + settings.verify_every\n\n\ndef sink_due_at",
         "    return _NEVER\n\n\ndef sink_due_at",
         "the variable lags behind",
     ),

@@ -74,7 +74,7 @@ def exchange(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...] = ()) -
         issued_at=issued_at,
         expires_at=issued_at + target.lifetime,
         expiry_reported=False,
-        proved=False,
+        verified=False,
         discovered_url=address.discovered,
         note=address.note,
     )
@@ -173,5 +173,5 @@ def _verified(bearer: Bearer, skew: timedelta | None) -> Flow[Bearer]:
             "the Homey does not accept the bearer that it has just given", step=Step.SESSION
         )
     if expires_at is None:
-        return replace(bearer, proved=True)
-    return replace(bearer, proved=True, expires_at=expires_at, expiry_reported=True)
+        return replace(bearer, verified=True)
+    return replace(bearer, verified=True, expires_at=expires_at, expiry_reported=True)

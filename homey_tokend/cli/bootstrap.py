@@ -13,11 +13,12 @@ from typing import Any
 import structlog
 
 from homey_tokend import exit_codes
-from homey_tokend.build import Runtime, ignore_response
+from homey_tokend.build import Runtime
 from homey_tokend.config import Config, LogConfig
 from homey_tokend.config import load as load_config
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.redact import Redactor
+from homey_tokend.keeper.sign_in import ignore_response
 from homey_tokend.runtime import log as logs
 from homey_tokend.runtime.clock import SystemClock
 from homey_tokend.runtime.log_writer import LogWriter
@@ -68,7 +69,9 @@ def session(
 def logging_session(config: Config, on_response: OnResponse = ignore_response) -> Iterator[Session]:
     """Start logging as the configuration says; write the last lines at the end."""
     clock, redactor = SystemClock(), Redactor()
-    runtime = Runtime(clock, environ=os.environ, hide=redactor.add, heard=on_response)
+    runtime = Runtime(
+        clock, environ=os.environ, register_secret=redactor.add, on_response=on_response
+    )
     writers: list[LogWriter] = []
 
     def set_log(wanted: LogConfig) -> None:

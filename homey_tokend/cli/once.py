@@ -15,7 +15,8 @@ from homey_tokend.build import Components
 from homey_tokend.cli import bootstrap
 from homey_tokend.core.attempts import REJECTIONS
 from homey_tokend.core.errors import AlreadyRunning
-from homey_tokend.core.status import Trouble, View
+from homey_tokend.core.failure import Trouble
+from homey_tokend.core.status import View
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.workers import run_in_thread
@@ -101,7 +102,7 @@ def _require_no_daemon(path: Path) -> None:
 
 
 async def _round(components: Components, *, force: bool, limit: timedelta) -> int:
-    supervisor = await components.fleet(NoScheduler(), lambda: True)
+    supervisor = await components.supervisor(NoScheduler(), lambda: True)
     keepers = asyncio.create_task(supervisor.run(), name="supervisor")
     work = asyncio.create_task(_work(supervisor, force=force, limit=limit), name="round")
     try:

@@ -59,7 +59,7 @@ class OnlineCheck:
         if lock is not None:
             await run_in_thread(lock.acquire)
         try:
-            await self.components.ledger.load(self.now())
+            await self.components.store.load(self.now())
             return max(
                 [await self._check(homey) for homey in self.components.config.homeys.values()]
             )
@@ -88,20 +88,21 @@ class OnlineCheck:
 
     async def _sign_in(self, homey: HomeyConfig) -> Bearer | Constraint:
         components, now = self.components, self.now()
-        refresher = components.refreshers[homey.name]
-        await refresher.read_values()
-        state = components.ledger.homey(homey.name).of_homey(homey.cloudid)
-        digests = refresher.digests
-        account = components.accounts.state(digests.account)
-        if account.refusal(digests.password) is not None:
+        store, sign_in = components.store, components.sign_ins[homey.name]
+        await sign_in.read_values()
+        state = store.homey(homey.name).of_homey(homey.cloudid)
+        digests = sign_in.progress.digests
+        account = store.account(digests.account)
+        if account.rejection(digests.password) is not None:
             free_at = account.may_force_at(now)
             if free_at > now:
                 return Constraint(
                     free_at, "the account was rejected, and both manual tries are used"
                 )
-            await components.accounts.was_forced(digests.account, now)
-        state = replace(state, wish=RefreshRequest(now, forced=True))
-        return await refresher.attempt(state, Activity(forced=True), components.plans[homey.name])
+            await store.keep_account(digests.account, account.was_forced(now))
+        state = replace(state, request=RefreshRequest(now, forced=True))
+        settings = components.settings[homey.name]
+        return await sign_in.attempt(state, Activity(forced=True), settings)
 
     async def _check_sink(self, sink: LogicVariableSink, bearer: Bearer) -> int:
         token = Token(bearer.value, 0, bearer.url, bearer.issued_at, bearer.expires_at)

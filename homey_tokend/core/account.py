@@ -1,7 +1,7 @@
-"""What is known of one account: refusals, sign-ins spent, one-time steps used. Pure.
+"""What is known of one account: rejections, sign-ins spent, one-time steps used. Pure.
 
 An account is an accounts endpoint and an e-mail address; several Homeys may
-share it. A refusal belongs to the *values* that were rejected (a digest of e-mail,
+share it. A rejection belongs to the *values* that were rejected (a digest of e-mail,
 password and one-time secret): with other values the next try is free at once.
 One method per event; an illegal event raises and changes nothing.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from homey_tokend.core.errors import IllegalEvent
-from homey_tokend.core.status import Trouble
+from homey_tokend.core.failure import Trouble
 
 #: When is a rejected sign-in tried again by itself? Then daily (docs/why.md, lock-out).
 RETRY_LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
@@ -25,6 +25,19 @@ _DAY = timedelta(days=1)
 _STEPS = 16
 _DIGESTS = 8
 _SIGN_INS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Three names of sign-in values, each of more values than the one before; empty: unknown.
+
+    ``account``: endpoint and e-mail. ``password``: all values of the login.
+    ``site``: all values of the whole sign-in.
+    """
+
+    account: str = ""
+    password: str = ""
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +68,11 @@ class Rejection:
 class AccountState:
     """One account; ``sign_ins`` are the instants at which a password went out.
 
-    ``rejected_at`` are the newest refusals since the account last took anything,
+    ``rejected_at`` are the newest rejections since the account last took anything,
     of whatever values.
     """
 
-    refusals: Mapping[str, Rejection] = field(default_factory=dict)
+    rejections: Mapping[str, Rejection] = field(default_factory=dict)
     rejected_at: tuple[datetime, ...] = ()
     sign_ins: tuple[datetime, ...] = ()
     one_time_steps: tuple[int, ...] = ()
@@ -67,9 +80,9 @@ class AccountState:
 
     # --- questions ---
 
-    def refusal(self, digest: str) -> Rejection | None:
-        """The refusal of these values, if they were rejected."""
-        return self.refusals.get(digest)
+    def rejection(self, digest: str) -> Rejection | None:
+        """The rejection of these values, if they were rejected."""
+        return self.rejections.get(digest)
 
     def rejected_until(self, digest: str) -> datetime | None:
         """Until when rejected values are not tried again by themselves; None for other values.
@@ -77,12 +90,12 @@ class AccountState:
         The ladder is theirs, the most of a day is the account's: neither two wrong
         passwords nor one that is corrected wrongly cost more than one does.
         """
-        refusal = self.refusal(digest)
-        if refusal is None:
+        rejection = self.rejection(digest)
+        if rejection is None:
             return None
         if len(self.rejected_at) < REJECTED_A_DAY:
-            return refusal.until
-        return max(refusal.until, self.rejected_at[-REJECTED_A_DAY] + _DAY)
+            return rejection.until
+        return max(rejection.until, self.rejected_at[-REJECTED_A_DAY] + _DAY)
 
     def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
         """The counted sign-ins after an instant, oldest first."""
@@ -124,14 +137,14 @@ class AccountState:
 
     def rejected(self, digest: str, trouble: Trouble) -> "AccountState":
         """The login rejected these values; the count goes on where they were rejected before."""
-        before = self.refusals.get(digest)
+        before = self.rejections.get(digest)
         count = before.trouble.count + 1 if before else 1
-        others = [one for key, one in self.refusals.items() if key != digest]
+        others = [one for key, one in self.rejections.items() if key != digest]
         others.sort(key=lambda one: one.trouble.at)
         kept = [*others[-(_DIGESTS - 1) :], Rejection(digest, replace(trouble, count=count))]
         return replace(
             self,
-            refusals={one.digest: one for one in kept},
+            rejections={one.digest: one for one in kept},
             rejected_at=(*self.rejected_at, trouble.at)[-REJECTED_A_DAY:],
         )
 
@@ -139,7 +152,7 @@ class AccountState:
         """The login took these values."""
         return replace(
             self,
-            refusals={key: one for key, one in self.refusals.items() if key != digest},
+            rejections={key: one for key, one in self.rejections.items() if key != digest},
             rejected_at=(),
         )
 
@@ -150,7 +163,7 @@ class AccountState:
     def shifted(self, by: timedelta) -> "AccountState":
         """The wall clock was set by ``by``: every instant moves with it."""
         return AccountState(
-            refusals={key: one.moved(by) for key, one in self.refusals.items()},
+            rejections={key: one.moved(by) for key, one in self.rejections.items()},
             rejected_at=tuple(at + by for at in self.rejected_at),
             sign_ins=tuple(at + by for at in self.sign_ins),
             one_time_steps=self.one_time_steps,
@@ -164,16 +177,16 @@ class AccountState:
         where it is our clock that is behind (a boot without a clock that runs on).
         """
         known = [*self.sign_ins, *self.forced, *self.rejected_at]
-        known += [one.trouble.at for one in self.refusals.values()]
+        known += [one.trouble.at for one in self.rejections.values()]
         ahead = max(known, default=now) - now
 
         def back(at: datetime) -> datetime:
             return at - ahead if at > now else at
 
         return AccountState(
-            refusals={
+            rejections={
                 key: Rejection(key, replace(one.trouble, at=back(one.trouble.at)))
-                for key, one in self.refusals.items()
+                for key, one in self.rejections.items()
             },
             rejected_at=tuple(sorted(map(back, self.rejected_at))),
             sign_ins=tuple(sorted(map(back, self.sign_ins))),

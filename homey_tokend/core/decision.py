@@ -1,9 +1,12 @@
-"""The words between policy and its keeper: what it is told, and what it answers."""
+"""What policy is given beside the state, and what it answers."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-#: The budget of sign-ins is for how long at least? A Homey whose clock is wrong may tell of
+from homey_tokend.core.account import Digests
+from homey_tokend.core.homey import HomeyState
+
+#: How long at least is the span of the sign-in budget? A Homey whose clock is wrong may report
 #: tokens that live for seconds: each would cost a password.
 BUDGET_SPAN_LEAST = timedelta(hours=1)
 
@@ -12,9 +15,9 @@ BUDGET_SPAN_LEAST = timedelta(hours=1)
 class RefreshSettings:
     """What the configuration says to policy.
 
-    ``checked`` names the sinks that can be looked at. ``homeys`` counts the Homeys of
-    the same account; ``one_time`` tells that a one-time code is sent with the password;
-    ``budget_span_least`` is for how long the budget of sign-ins is at least.
+    ``checked`` names the sinks that can be checked. ``homeys`` counts the Homeys of
+    the same account; ``one_time``: a one-time code is sent with the password;
+    ``budget_span_least`` is the least span of the sign-in budget.
     """
 
     at: float = 0.5
@@ -29,39 +32,70 @@ class RefreshSettings:
     one_time: bool = False
     budget_span_least: timedelta = BUDGET_SPAN_LEAST
 
-    def fraction(self, draw: float) -> float:
-        """The part of a token's life after which it is renewed, for one drawn number."""
-        return self.at - self.jitter * draw
+    def fraction(self, random: float) -> float:
+        """Return the part of a token's life after which it is renewed, for one random number."""
+        return self.at - self.jitter * random
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """The earliest instant of the next attempt. ``held``: by a refusal or the budget."""
+    """The earliest instant of the next attempt. ``blocking``: a rejection or the budget."""
 
     at: datetime
     why: str
-    held: bool = False
+    blocking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignInProgress:
+    """What an attempt can start from.
+
+    ``digests`` name the sign-in values as last read; ``resume_until`` tells until when an
+    attempt needs no password, since an earlier one left a grant or a user token.
+    """
+
+    digests: Digests = field(default_factory=Digests)
+    resume_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What lives in memory only: what is under way, and what the next attempt needs.
+    """What lives in memory only: what is under way, and what the next attempt starts from.
 
-    ``password_needed``: no grant or user token is left from an earlier attempt.
-    ``forced``: the attempt under way was asked for by a person. ``closed``: what
-    kept the last attempt from sending a password, where something did.
-    ``account_digest`` and ``site_digest`` name the sign-in values as last read, or
-    are empty while they are unknown.
+    ``forced``: a person asked for the attempt under way. ``blocked`` is what kept the
+    last attempt from sending a password, if anything did. ``outdated`` names the sinks
+    to which an end of the token is under way that has changed since. ``refreshes`` and
+    ``verifications`` count those that have ended, successful or not. ``clock_sets``: by how
+    much the clock was set since the attempt under way ``started`` (``Clock.elapsed``).
     """
 
-    renewing: bool = False
+    refreshing: bool = False
+    reading: bool = False
     verifying: bool = False
     delivering: frozenset[str] = field(default_factory=frozenset)
-    password_needed: bool = True
+    outdated: frozenset[str] = field(default_factory=frozenset)
     forced: bool = False
-    closed: Constraint | None = None
-    account_digest: str = ""
-    site_digest: str = ""
+    blocked: Constraint | None = None
+    sign_in: SignInProgress = field(default_factory=SignInProgress)
+    refreshes: int = 0
+    verifications: int = 0
+    clock_sets: tuple[timedelta, ...] = ()
+    started: float = 0.0
+    clock_set_while_verifying: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        return self.refreshing or self.reading or self.verifying or bool(self.delivering)
+
+    def password_needed(self, now: datetime) -> bool:
+        """Return whether an attempt at ``now`` would have to send a password."""
+        until = self.sign_in.resume_until
+        return until is None or now >= until
+
+    def account_of(self, state: HomeyState) -> str:
+        """Return the key of the account that is signed in to; empty while it is unknown."""
+        return self.sign_in.digests.account or state.account
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +114,12 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Ask the Homey now whether the held token is good."""
+    """Ask the Homey now whether it accepts the held token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Look now whether these sinks still hold what was written to them."""
+    """Check now whether these sinks still hold what was written to them."""
 
     targets: tuple[str, ...]
 
@@ -101,7 +135,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The next renewal is held back by a refusal or the budget; look again at ``wake``."""
+    """A rejection or the budget blocks the next renewal until then; look again at ``wake``."""
 
     until: datetime
     why: str

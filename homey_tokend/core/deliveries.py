@@ -1,15 +1,15 @@
-"""When the held token is proved, written to its sinks and looked for there. Pure."""
+"""When the held token is verified, written to its sinks and looked for there. Pure."""
 
 from datetime import UTC, datetime, timedelta
 
+from homey_tokend.core.attempts import RETRY_AFTER_MOST, backoff
 from homey_tokend.core.decision import Activity, RefreshSettings
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.spacing import RETRY_AFTER_MOST, backoff
 from homey_tokend.core.tokens import Token
 
-#: How soon is an unproved token asked about again? Doubling up to the usual rhythm.
+#: How soon is an unverified token asked about again? Doubling up to the usual rhythm.
 VERIFY_FIRST, VERIFY_MOST = timedelta(seconds=5), timedelta(minutes=15)
-#: How soon is a sink tried again that a person must mend? Doubling up to an hour.
+#: How soon is a sink tried again that a person must fix? Doubling up to an hour.
 REJECTED_FIRST, REJECTED_MOST = timedelta(minutes=1), timedelta(hours=1)
 #: How soon is a sink looked at again that could not be seen since its keeper began?
 CHECK_AGAIN = timedelta(minutes=15)
@@ -17,43 +17,43 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def verify_at(state: HomeyState, token: Token, plan: RefreshSettings) -> datetime:
+def verify_at(state: HomeyState, token: Token, settings: RefreshSettings) -> datetime:
     """When the Homey is asked (again) whether it takes the token."""
     last = max(state.asked_at or token.issued_at, state.verified_at or token.issued_at)
     if state.verified_at is not None:
-        return last + plan.verify_every if plan.verify_every else _NEVER
+        return last + settings.verify_every if settings.verify_every else _NEVER
     if state.asked_at is None:
         return last
     return last + min(VERIFY_FIRST * (1 << min(state.unanswered, 16)), VERIFY_MOST)
 
 
 def due_sinks(
-    state: HomeyState, token: Token, facts: Activity, now: datetime, plan: RefreshSettings
+    state: HomeyState, token: Token, activity: Activity, now: datetime, settings: RefreshSettings
 ) -> tuple[str, ...]:
     """The sinks to write to at ``now``."""
     return tuple(
         target
-        for target in plan.sinks
-        if target not in facts.delivering
+        for target in settings.sinks
+        if target not in activity.delivering
         and state.sink(target).generation != token.generation
-        and sink_due_at(state, target, token, now, plan) <= now
+        and sink_due_at(state, target, token, now, settings) <= now
     )
 
 
 def due_checks(
-    state: HomeyState, token: Token, facts: Activity, now: datetime, plan: RefreshSettings
+    state: HomeyState, token: Token, activity: Activity, now: datetime, settings: RefreshSettings
 ) -> tuple[str, ...]:
     """The sinks to look at ``now``."""
     return tuple(
         target
-        for target in plan.checked
-        if target not in facts.delivering
+        for target in settings.checked
+        if target not in activity.delivering
         and state.sink(target).generation == token.generation
-        and check_at(state, target, plan) <= now
+        and check_at(state, target, settings) <= now
     )
 
 
-def check_at(state: HomeyState, target: str, plan: RefreshSettings) -> datetime:
+def check_at(state: HomeyState, target: str, settings: RefreshSettings) -> datetime:
     """When a sink that has the token is looked at (again): in the rhythm of the proof.
 
     Whatever that is, once it is seen soon after its keeper began: a reboot may have emptied
@@ -61,16 +61,16 @@ def check_at(state: HomeyState, target: str, plan: RefreshSettings) -> datetime:
     """
     sink = state.sink(target)
     if sink.unsure:
-        pause = min(CHECK_AGAIN, plan.verify_every or CHECK_AGAIN)
+        pause = min(CHECK_AGAIN, settings.verify_every or CHECK_AGAIN)
         return sink.checked_at + pause if sink.checked_at else _LONG_AGO
     last = max((at for at in (sink.checked_at, sink.delivered_at) if at), default=None)
-    if plan.verify_every is None or last is None:
+    if settings.verify_every is None or last is None:
         return _NEVER
-    return last + plan.verify_every
+    return last + settings.verify_every
 
 
 def sink_due_at(
-    state: HomeyState, target: str, token: Token, now: datetime, plan: RefreshSettings
+    state: HomeyState, target: str, token: Token, now: datetime, settings: RefreshSettings
 ) -> datetime:
     """When a sink that lacks the token may be tried: at once, or after its own spacing."""
     sink = state.sink(target)
@@ -81,4 +81,4 @@ def sink_due_at(
     if sink.rejected:
         return at + min(REJECTED_FIRST * (1 << min(failure.trouble.count - 1, 16)), REJECTED_MOST)
     asked = min(failure.not_before or at, at + RETRY_AFTER_MOST)
-    return max(at + backoff(failure, plan.retry_first, plan.retry_most), asked)
+    return max(at + backoff(failure, settings.retry_first, settings.retry_most), asked)

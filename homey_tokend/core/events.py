@@ -1,13 +1,14 @@
-"""What happens to a Homey's token, as values: told to whoever listens, and never with the token."""
+"""What happens to a Homey's token, as values for whoever subscribes; none holds a token."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
 class SignInStarted:
-    """A password is about to go out for this Homey."""
+    """A password is about to be sent for this Homey."""
 
     homey: str
     at: datetime
@@ -15,7 +16,7 @@ class SignInStarted:
 
 @dataclass(frozen=True, slots=True)
 class TokenRenewed:
-    """A fresh token is held and served; ``proved``: the Homey took it."""
+    """A fresh token is held and served; ``verified``: the Homey accepted it."""
 
     homey: str
     at: datetime
@@ -23,15 +24,16 @@ class TokenRenewed:
     fingerprint: str
     issued_at: datetime
     expires_at: datetime
-    proved: bool
+    verified: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshFailed:
     """A refresh failed, for the ``failures``-th time in a row.
 
-    ``action_needed``: a person is needed. ``next_try`` and ``outage_at`` are None
-    where there is none.
+    ``urgent``: no valid token is held, or one that ends soon. ``next_try`` and
+    ``outage_at`` are None where there is none.
     """
 
     homey: str
@@ -44,11 +46,12 @@ class RefreshFailed:
     failures: int
     next_try: datetime | None
     outage_at: datetime | None
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshRecovered:
-    """The first refresh that went well after so many that failed."""
+    """The first successful refresh after so many failures."""
 
     homey: str
     at: datetime
@@ -57,7 +60,7 @@ class RefreshRecovered:
 
 @dataclass(frozen=True, slots=True)
 class TokenRevoked:
-    """The Homey takes the held token no longer: it was thrown away."""
+    """The Homey no longer accepts the held token: it was discarded."""
 
     homey: str
     at: datetime
@@ -72,11 +75,12 @@ class TokenDelivered:
     at: datetime
     sink: str
     generation: int
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailed:
-    """A sink did not take the token; ``action_needed``: a person is needed."""
+    """A sink did not take the token."""
 
     homey: str
     at: datetime
@@ -88,6 +92,26 @@ class DeliveryFailed:
     action_needed: bool
 
 
+class Level(enum.IntEnum):
+    """How a log entry is logged; the values are those of ``logging``."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """Something for the log only."""
+
+    homey: str
+    at: datetime
+    level: Level
+    name: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
 Event = (
     SignInStarted
     | TokenRenewed
@@ -97,8 +121,9 @@ Event = (
     | TokenDelivered
     | DeliveryFailed
 )
-Emit = Callable[[Event], None]
+Subscriber = Callable[[Event], None]
+Emit = Callable[[Event | LogEntry], None]
 
 
-def ignore_event(_happened: Event) -> None:
-    """Nobody is told."""
+def ignore_event(_event: Event | LogEntry) -> None:
+    """Do nothing: the default of ``emit``."""

@@ -1,12 +1,29 @@
-"""Failures as they are kept and shown, and how they move with a clock that is set. Pure."""
+"""Failures as they are kept and shown."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from homey_tokend.core.errors import TokendError, Transient
-from homey_tokend.core.status import Trouble
+from homey_tokend.core.errors import TokendError, Transient, needs_action
 
 _YEAR = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A failure as it is shown: our own words, nothing secret; the ``count``-th in a row."""
+
+    at: datetime
+    kind: str
+    step: str
+    message: str
+    remedy: str
+    status: int | None = None
+    count: int = 1
+
+    @property
+    def action_needed(self) -> bool:
+        """Whether it needs a person."""
+        return needs_action(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,31 +31,31 @@ class Failure:
     """The failures in a row, and what policy needs to space the next attempt."""
 
     trouble: Trouble
-    draw: float
+    random: float
     not_before: datetime | None = None
 
     def moved(self, by: timedelta) -> "Failure":
-        """The same with a clock that was set by ``by``."""
+        """Return the same with a clock that was set by ``by``."""
         trouble = replace(self.trouble, at=self.trouble.at + by)
-        return Failure(trouble, self.draw, moved(self.not_before, by))
+        return Failure(trouble, self.random, moved(self.not_before, by))
 
     def not_after(self, now: datetime) -> "Failure":
-        """One from a clock that was ahead counts as one of ``now``."""
+        """Return one from a clock that was ahead as one of ``now``."""
         if self.trouble.at <= now:
             return self
         trouble, until = replace(self.trouble, at=now), self.not_before
         if until is not None:
             until = now + max(timedelta(0), min(until - self.trouble.at, _YEAR))
-        return Failure(trouble, self.draw, until)
+        return Failure(trouble, self.random, until)
 
 
-def failure_of(error: TokendError, *, at: datetime, count: int, draw: float) -> Failure:
-    """The ``count``-th failure in a row."""
-    return Failure(trouble_of(error, at, count), draw, retry_after_until(error, at))
+def failure_of(error: TokendError, *, at: datetime, count: int, random: float) -> Failure:
+    """Return the ``count``-th failure in a row."""
+    return Failure(trouble_of(error, at, count), random, retry_after_until(error, at))
 
 
 def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
-    """A failure as it is kept and shown."""
+    """Return an error as it is kept and shown."""
     return Trouble(
         at=at,
         kind=error.kind,
@@ -51,7 +68,7 @@ def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
 
 
 def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
-    """The instant that a Retry-After names, within a year; policy has caps of its own."""
+    """Return the instant that a Retry-After names, within a year; policy has caps of its own."""
     wanted = error.retry_after if isinstance(error, Transient) else None
     if wanted is None:
         return None
@@ -59,5 +76,5 @@ def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
 
 
 def moved(at: datetime | None, by: timedelta) -> datetime | None:
-    """An instant, where there is one, by a clock that was set by ``by``."""
+    """Return an instant, where there is one, by a clock that was set by ``by``."""
     return None if at is None else at + by

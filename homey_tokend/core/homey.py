@@ -1,8 +1,8 @@
 """What is known of one Homey. Pure: one method per event, each returns a new state.
 
-Whatever changes the knowledge stands in this file, and for its sinks in
-``sink_state``. An illegal event raises ``IllegalEvent`` and changes nothing. Chance
-comes in as a drawn number, so that a decision on a state can be repeated.
+Whatever changes it is in this file, and for its sinks in ``sink``. An illegal event
+raises ``IllegalEvent`` and changes nothing. Chance comes in as a number, so that a
+decision on a state can be repeated.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,8 @@ from homey_tokend.core.errors import (
     SignInExpired,
     TokendError,
 )
-from homey_tokend.core.failure import Failure, failure_of, moved, trouble_of
+from homey_tokend.core.failure import Failure, Trouble, failure_of, moved, trouble_of
 from homey_tokend.core.sink import SinkState
-from homey_tokend.core.status import Trouble
 from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
 
 #: How far may an issue lie ahead of our clock before the token is "from the future"?
@@ -44,7 +43,7 @@ class HomeyState:
     """One Homey.
 
     ``generation`` is the highest ever given; ``fraction`` the part of the token's
-    life after which it is renewed, drawn once a token. ``minted_here``: the
+    life after which it is renewed, random for each token. ``minted_here``: the
     token's instants were measured with the clock as it runs now, so they move
     when it is set. ``revoked``: the Homey rejected the held token. ``cloudid`` names the
     Homey that all this is known of; empty: as it was before that was written down.
@@ -65,40 +64,54 @@ class HomeyState:
     cloudid: str = ""
     attempted_at: datetime | None = None
     failure: Failure | None = None
-    refusal: Rejection | None = None
-    wish: RefreshRequest | None = None
+    rejection: Rejection | None = None
+    request: RefreshRequest | None = None
     refreshes: int = 0
     sinks: Mapping[str, SinkState] = field(default_factory=dict)
 
     # --- questions ---
 
     def usable(self, now: datetime) -> Token | None:
-        """The held token if it may be served at ``now``: not expired, revoked or from the future."""
+        """Return the held token if it may be served: not expired, revoked or from the future."""
         token = self.token
         if token is None or self.revoked or not token.valid(now) or self.from_the_future(now):
             return None
         return token
 
     def from_the_future(self, now: datetime) -> bool:
-        """Whether the held token was issued after ``now``: one of the two clocks lied."""
+        """Return whether the held token was issued after ``now``: one of the two clocks lied."""
         return self.token is not None and self.token.issued_at > now + FUTURE_TOLERANCE
 
+    def holds(self, generation: int) -> bool:
+        """Return whether the token of this generation is held."""
+        return self.token is not None and self.token.generation == generation
+
+    def held(self, generation: int) -> Token:
+        """Return the held token.
+
+        Raises:
+            IllegalEvent: another one is held, or none.
+        """
+        if self.token is None or self.token.generation != generation:
+            raise IllegalEvent("this says something of a token that is not held")
+        return self.token
+
     def sink(self, target: str) -> SinkState:
-        """What is known of a sink; nothing yet for a new one."""
+        """Return what is known of a sink; nothing yet for a new one."""
         return self.sinks.get(target, SinkState())
 
     # --- a refresh ---
 
     def asked(self, until: datetime, *, forced: bool, at: datetime) -> "HomeyState":
-        """Somebody wants a newer token; of two wishes that stand, the longer and stronger."""
-        if self.wish is not None and at < self.wish.until:
-            until, forced = max(until, self.wish.until), forced or self.wish.forced
-        return replace(self, wish=RefreshRequest(until, forced))
+        """Somebody wants a newer token; of two requests the longer and stronger one stands."""
+        if self.request is not None and at < self.request.until:
+            until, forced = max(until, self.request.until), forced or self.request.forced
+        return replace(self, request=RefreshRequest(until, forced))
 
     def attempted(self, at: datetime) -> "HomeyState":
-        """An attempt begins; a forced wish is spent by it."""
-        wish = replace(self.wish, forced=False) if self.wish else None
-        return replace(self, attempted_at=at, wish=wish)
+        """An attempt begins; a forced request is spent by it."""
+        request = replace(self.request, forced=False) if self.request else None
+        return replace(self, attempted_at=at, request=request)
 
     def renewed(self, bearer: Bearer, *, since: int, at: datetime, fraction: float) -> "HomeyState":
         """A new bearer: it gets the next generation.
@@ -129,21 +142,21 @@ class HomeyState:
             fraction=fraction,
             minted_here=True,
             revoked=False,
-            verified_at=at if bearer.proved else None,
+            verified_at=at if bearer.verified else None,
             asked_at=at,
             unanswered=0,
             url=bearer.discovered_url or self.url,
             failure=None,
-            refusal=None,
-            wish=None,
+            rejection=None,
+            request=None,
             refreshes=self.refreshes + 1,
         )
 
-    def failed(self, error: TokendError, *, at: datetime, draw: float) -> "HomeyState":
+    def failed(self, error: TokendError, *, at: datetime, random: float) -> "HomeyState":
         """An attempt failed; the held token, if any, stays.
 
-        A sign-in that is not taken twice in a row at the same step is no
-        accident of time any more (``docs/wire.md``, classification of responses: consent 403).
+        A sign-in that is not accepted twice in a row at the same step is no
+        accident (``docs/wire.md``, classification of responses: consent 403).
         """
         before = self.failure.trouble if self.failure else None
         count = before.count + 1 if before else 1
@@ -151,15 +164,17 @@ class HomeyState:
             error = ProtocolChanged(
                 f"{error.message}, again and again", step=error.step, status=error.status
             )
-        failure = failure_of(error, at=at, count=count, draw=draw)
+        failure = failure_of(error, at=at, count=count, random=random)
         return replace(self, failure=failure)
 
-    def rejected(self, error: Rejected, *, digest: str, at: datetime, draw: float) -> "HomeyState":
+    def rejected(
+        self, error: Rejected, *, digest: str, at: datetime, random: float
+    ) -> "HomeyState":
         """This Homey's client, consent or login is rejected: a person is needed."""
-        before = self.refusal if self.refusal and self.refusal.digest == digest else None
+        before = self.rejection if self.rejection and self.rejection.digest == digest else None
         count = before.trouble.count + 1 if before else 1
-        refusal = Rejection(digest, trouble_of(error, at, count))
-        return replace(self.failed(error, at=at, draw=draw), refusal=refusal)
+        rejection = Rejection(digest, trouble_of(error, at, count))
+        return replace(self.failed(error, at=at, random=random), rejection=rejection)
 
     def of_account(self, key: str) -> "HomeyState":
         """The sign-in values name this account."""
@@ -184,15 +199,15 @@ class HomeyState:
         """The Homey is called at this address from now on; its sessions know no address."""
         return replace(self, token=replace(self.token, url=url)) if self.token else self
 
-    # --- the proof ---
+    # --- the verification ---
 
-    def proved(self, generation: int, at: datetime, expires_at: datetime | None) -> "HomeyState":
-        """The Homey takes the held token (until ``expires_at``, where it tells).
+    def verified(self, generation: int, at: datetime, expires_at: datetime | None) -> "HomeyState":
+        """The Homey accepts the held token (until ``expires_at``, where it tells).
 
         An end that is really another one goes to the sinks, too; within ``SAME_END`` the
-        known one stays, so that it does not wander with each proof.
+        known one stays, so that it does not drift with each verification.
         """
-        token, sinks = self._held(generation), self.sinks
+        token, sinks = self.held(generation), self.sinks
         if expires_at is not None and expires_at > token.issued_at:
             if abs(expires_at - token.expires_at) > SAME_END:
                 token = replace(token, expires_at=expires_at)
@@ -202,17 +217,17 @@ class HomeyState:
 
     def not_answered(self, generation: int, at: datetime) -> "HomeyState":
         """The Homey could not be asked: that says nothing of the token."""
-        self._held(generation)
+        self.held(generation)
         return replace(self, asked_at=at, unanswered=self.unanswered + 1)
 
     def was_revoked(self, generation: int, at: datetime) -> "HomeyState":
-        """The Homey refuses the held token: it is served no more."""
-        self._held(generation)
+        """The Homey rejects the held token: it is no longer served."""
+        self.held(generation)
         return replace(self, revoked=True, asked_at=at)
 
     def doubted(self, generation: int) -> "HomeyState":
-        """A sink was rejected with 401: the Homey is asked at once."""
-        self._held(generation)
+        """Somebody got 401 for the token: the Homey is asked at once."""
+        self.held(generation)
         return replace(self, verified_at=None, asked_at=None, unanswered=0)
 
     # --- sinks ---
@@ -224,18 +239,18 @@ class HomeyState:
         return self._with_sink(target, self.sink(target).delivered(generation, delivered, at))
 
     def undelivered(
-        self, target: str, generation: int, error: TokendError, *, at: datetime, draw: float
+        self, target: str, generation: int, error: TokendError, *, at: datetime, random: float
     ) -> "HomeyState":
         """A sink did not take this generation."""
-        sink = self.sink(target).undelivered(generation, error, at=at, draw=draw)
+        sink = self.sink(target).undelivered(generation, error, at=at, random=random)
         return self._with_sink(target, sink)
 
     def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
-        """A sink was looked at, and holds this generation."""
+        """A sink was checked, and holds this generation."""
         return self._with_sink(target, self.sink(target).checked(generation, at))
 
     def not_seen(self, target: str, generation: int, at: datetime) -> "HomeyState":
-        """A sink could not be looked at: that says nothing of what it holds."""
+        """A sink could not be checked: that says nothing of what it holds."""
         return self._with_sink(target, self.sink(target).not_seen(generation, at))
 
     def drifted(self, target: str, generation: int) -> "HomeyState":
@@ -243,13 +258,13 @@ class HomeyState:
         return self._with_sink(target, self.sink(target).drifted(generation))
 
     def outdated(self, target: str, generation: int) -> "HomeyState":
-        """A sink was told an end of this generation that is right no more: it lacks it again."""
+        """A sink has an end of this generation that has changed: it lacks the token again."""
         return self._with_sink(target, self.sink(target).outdated(generation))
 
     # --- clocks and restarts ---
 
     def put_in_place(self) -> "HomeyState":
-        """A keeper begins with this: what its sinks hold is to be seen."""
+        """A keeper begins with this: its sinks are to be checked."""
         return replace(self, sinks={key: one.put_in_place() for key, one in self.sinks.items()})
 
     def shifted(self, by: timedelta) -> "HomeyState":
@@ -269,33 +284,28 @@ class HomeyState:
             asked_at=moved(self.asked_at, by),
             attempted_at=moved(self.attempted_at, by),
             failure=self.failure.moved(by) if self.failure else None,
-            refusal=self.refusal.moved(by) if self.refusal else None,
-            wish=replace(self.wish, until=self.wish.until + by) if self.wish else None,
+            rejection=self.rejection.moved(by) if self.rejection else None,
+            request=replace(self.request, until=self.request.until + by) if self.request else None,
             sinks={target: sink.shifted(by) for target, sink in self.sinks.items()},
         )
 
     def loaded(self, now: datetime) -> "HomeyState":
         """The state as it came from the disk: nothing under way, no wait from a clock ahead.
 
-        The token counts as unproved: whether and how long it is good is asked anew,
+        The token counts as unverified: whether and how long it is good is asked again,
         since nobody knows what the clock was worth when it was written down.
         """
         return replace(
             self,
             minted_here=False,
-            wish=None,
+            request=None,
             verified_at=None,
             asked_at=None,
             unanswered=0,
             failure=self.failure.not_after(now) if self.failure else None,
-            refusal=self.refusal.not_after(now) if self.refusal else None,
+            rejection=self.rejection.not_after(now) if self.rejection else None,
             sinks={target: sink.loaded(now) for target, sink in self.sinks.items()},
         )
-
-    def _held(self, generation: int) -> Token:
-        if self.token is None or self.token.generation != generation:
-            raise IllegalEvent("this says something of a token that is not held")
-        return self.token
 
     def _with_sink(self, target: str, sink: SinkState) -> "HomeyState":
         return replace(self, sinks={**self.sinks, target: sink})

@@ -16,7 +16,7 @@ from homey_tokend.core.tokens import Delivery, DeliveryResult, Token
 class Notification:
     """How refreshing goes, and the token that is held and valid, if there is one."""
 
-    happened: TokenRenewed | RefreshFailed | RefreshRecovered
+    event: TokenRenewed | RefreshFailed | RefreshRecovered
     token: Token | None
 
 
@@ -24,18 +24,18 @@ class Clock(Protocol):
     """Time and chance.
 
     ``now`` is aware UTC. ``monotonic`` and ``elapsed`` count seconds and are never
-    set; ``elapsed`` alone goes on during suspend. ``draw`` is in [0, 1).
+    set; ``elapsed`` alone goes on during suspend. ``random`` is in [0, 1).
     """
 
     def now(self) -> datetime: ...
     def monotonic(self) -> float: ...
     def elapsed(self) -> float: ...
-    def draw(self) -> float: ...
+    def random(self) -> float: ...
     async def sleep(self, seconds: float) -> None: ...
 
 
 class Scheduler(Protocol):
-    """Wakes somebody at an instant: one appointment a name, the newest counts."""
+    """Wakes a keeper at an instant: one a name, the newest counts."""
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None: ...
     def forget(self, name: str) -> None: ...
@@ -53,7 +53,7 @@ class Transport(Protocol):
 
 
 class CredentialSource(Protocol):
-    """Reads the sign-in values of one Homey anew.
+    """Reads the sign-in values of one Homey.
 
     Raises:
         SecretUnavailable: one of them cannot be had.
@@ -76,7 +76,7 @@ class Sink(Protocol):
 
 @runtime_checkable
 class CheckableSink(Sink, Protocol):
-    """A sink that can be looked at without writing.
+    """A sink that can be checked without writing.
 
     ``check`` tells whether it still holds the delivery's token; what cannot be
     seen counts as yes. Raises like ``write``.
@@ -85,17 +85,24 @@ class CheckableSink(Sink, Protocol):
     async def check(self, delivery: Delivery) -> bool: ...
 
 
+@runtime_checkable
+class ProbedSink(Sink, Protocol):
+    """A sink that can tell at the start whether it could be written. Raises like ``write``."""
+
+    async def probe(self) -> None: ...
+
+
 class Notifier(Protocol):
     """Somebody outside who is told how refreshing goes, apart from getting the token.
 
     ``news`` is what it would tell, for comparing: the same twice in a row is told
-    once, "" is nothing. ``hear`` tells it. Raises like a sink's ``write``.
+    once, "" is nothing. ``notify`` tells it. Raises like a sink's ``write``.
     """
 
     @property
     def target(self) -> str: ...
-    def news(self, notice: Notification) -> str: ...
-    async def hear(self, notice: Notification) -> None: ...
+    def news(self, notification: Notification) -> str: ...
+    async def notify(self, notification: Notification) -> None: ...
 
 
 class BlobStore(Protocol):
@@ -111,14 +118,14 @@ class BlobStore(Protocol):
 
 
 class TokenProvider(Protocol):
-    """What the doors may ask of the keepers. An unknown name is a KeyError.
+    """What the listeners may ask of the keepers. An unknown name is a KeyError.
 
     ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with
     ``min_ttl`` left, starting or joining one refresh, and returns the newest
     view either way. ``refresh`` joins the refresh under way or starts one.
-    ``refuted`` is told that a Homey rejected this generation: it is proved at
-    once, and refreshed if it is dead; returns the newest view within ``wait``.
-    ``alive`` tells whether loop and schedule turn.
+    ``refuted`` is for a generation that a Homey rejected: it is verified at once,
+    and refreshed if it is dead; returns the newest view within ``wait``.
+    ``alive`` tells whether event loop and scheduler run.
     """
 
     def names(self) -> Sequence[str]: ...

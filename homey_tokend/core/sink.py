@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from homey_tokend.core.errors import IllegalEvent, Rejected, TokendError
+from homey_tokend.core.errors import IllegalEvent, TokendError
 from homey_tokend.core.failure import Failure, failure_of, moved
 from homey_tokend.core.tokens import DeliveryResult
 
@@ -22,11 +22,15 @@ class SinkState:
     delivered_at: datetime | None = None
     failure: Failure | None = None
     failed_generation: int | None = None
-    rejected: bool = False
     memory: Mapping[str, str] = field(default_factory=dict)
     checked_at: datetime | None = None
     unsure: bool = False
     drifts: int = 0
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a person is needed before it takes a token."""
+        return self.failure is not None and self.failure.trouble.action_needed
 
     def delivered(self, generation: int, delivered: DeliveryResult, at: datetime) -> "SinkState":
         """It has this generation now; never an older one than it had."""
@@ -40,23 +44,22 @@ class SinkState:
         )
 
     def undelivered(
-        self, generation: int, error: TokendError, *, at: datetime, draw: float
+        self, generation: int, error: TokendError, *, at: datetime, random: float
     ) -> "SinkState":
         """It did not take this generation."""
         again = self.failure is not None and self.failed_generation == generation
         count = self.failure.trouble.count + 1 if again and self.failure else 1
         return replace(
             self,
-            failure=failure_of(error, at=at, count=count, draw=draw),
+            failure=failure_of(error, at=at, count=count, random=random),
             failed_generation=generation,
-            rejected=isinstance(error, Rejected),
         )
 
     def put_in_place(self) -> "SinkState":
         """A keeper begins with it, after a restart or with another configuration.
 
         Nobody knows whether it still holds what was written, in the form that is wanted
-        now; and a person may have mended what was rejected: then it is tried at once.
+        now; and a person may have mended what was refused: then it is tried at once.
         """
         failed = None if self.rejected else self.failed_generation
         return replace(self, unsure=True, checked_at=None, failed_generation=failed)

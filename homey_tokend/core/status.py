@@ -1,44 +1,32 @@
-"""What the doors show of one Homey."""
+"""What is shown of one Homey."""
 
 import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from homey_tokend.core.errors import needs_action
+from homey_tokend.core.account import AccountState
+from homey_tokend.core.attempts import next_attempt
+from homey_tokend.core.decision import Activity, RefreshSettings
+from homey_tokend.core.deliveries import sink_due_at
+from homey_tokend.core.failure import Trouble
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.lifetime import in_must_window, should_renew_at
 from homey_tokend.core.tokens import Token
 
 
 class Health(enum.StrEnum):
-    """How a Homey's keeping stands, for status, metrics and people."""
+    """How a Homey is, for status, metrics and people."""
 
     #: A valid token is held and nothing is wrong.
     OK = "ok"
     #: No token yet, the first attempt is under way.
     STARTING = "starting"
-    #: A valid token is held, and something failed: a refresh, the proof or a sink.
+    #: A valid token is held, and something failed: a refresh, the verification or a sink.
     TROUBLED = "troubled"
     #: A valid token is held that ends soon (the must-renew window), and refreshing fails.
     DEGRADED = "degraded"
     #: No valid token is held.
     DOWN = "down"
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """The last failure as it is shown: our own words, nothing secret."""
-
-    at: datetime
-    kind: str
-    step: str
-    message: str
-    remedy: str
-    status: int | None = None
-    count: int = 1
-
-    @property
-    def action_needed(self) -> bool:
-        """Whether it needs a person."""
-        return needs_action(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +43,11 @@ class SinkView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the doors may show of one Homey: an immutable snapshot.
+    """What may be shown of one Homey: an immutable snapshot.
 
-    ``next_at`` and ``next_reason`` are policy's words on what is waited for.
+    ``next_at`` and ``next_reason`` are when the next attempt is, and what it waits for.
     ``outage_at`` is the outage forecast: when the held token ends if nothing gets better.
-    ``sign_in_blocked_until`` is set while sign-ins are held back after a refusal.
+    ``sign_in_blocked_until`` is set while a rejection or the budget blocks sign-ins.
     """
 
     name: str
@@ -90,3 +78,68 @@ class RefreshResult:
     view: View
     done: bool
     too_soon: datetime | None = None
+
+
+def view_of(
+    state: HomeyState,
+    account: AccountState,
+    activity: Activity,
+    now: datetime,
+    settings: RefreshSettings,
+    url: str,
+) -> View:
+    """The snapshot of a Homey at ``now``; a token that may not be served is not in it.
+
+    ``url`` is shown while no token tells a better one.
+    """
+    token = state.usable(now)
+    attempt = next_attempt(state, account, activity, now, settings)
+    trouble = state.failure.trouble if state.failure else None
+    return View(
+        name=state.name,
+        health=_health(state, token, now, settings),
+        url=token.url if token else url,
+        token=token,
+        verified_at=state.verified_at,
+        refreshing=activity.refreshing,
+        renew_at=should_renew_at(state, token) if token else None,
+        next_at=None if activity.refreshing else attempt.at,
+        next_reason="a refresh is under way" if activity.refreshing else attempt.why,
+        trouble=trouble,
+        outage_at=token.expires_at if token and trouble else None,
+        sign_in_blocked_until=attempt.at if attempt.blocking else None,
+        refreshes=state.refreshes,
+        sinks=tuple(_sink(state, target, token, now, settings) for target in settings.sinks),
+    )
+
+
+def _health(
+    state: HomeyState, token: Token | None, now: datetime, settings: RefreshSettings
+) -> Health:
+    if token is None:
+        first = state.failure is None and state.token is None
+        return Health.STARTING if first else Health.DOWN
+    if state.failure is not None and in_must_window(state, now):
+        return Health.DEGRADED
+    wrong = state.failure or any(_sink_trouble(state, target) for target in settings.sinks)
+    return Health.TROUBLED if wrong else Health.OK
+
+
+def _sink_trouble(state: HomeyState, target: str) -> Trouble | None:
+    failure = state.sink(target).failure
+    return failure.trouble if failure else None
+
+
+def _sink(
+    state: HomeyState, target: str, token: Token | None, now: datetime, settings: RefreshSettings
+) -> SinkView:
+    sink = state.sink(target)
+    waiting = token is not None and sink.failure is not None
+    return SinkView(
+        target=target,
+        generation=sink.generation,
+        delivered_at=sink.delivered_at,
+        trouble=_sink_trouble(state, target),
+        retry_at=sink_due_at(state, target, token, now, settings) if waiting and token else None,
+        drifts=sink.drifts,
+    )

@@ -42,7 +42,7 @@ class Bearer:
     issued_at: datetime
     expires_at: datetime
     expiry_reported: bool
-    proved: bool
+    verified: bool
     discovered_url: str | None = None
     note: str = ""
 

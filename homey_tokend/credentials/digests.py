@@ -5,28 +5,16 @@ stolen state file. It takes some 50 ms: call it on a thread.
 """
 
 import hashlib
-from dataclasses import dataclass
 
+from homey_tokend.core.account import Digests
 from homey_tokend.core.secret import Credentials
 
-_N, _R, _P = 2**14, 8, 1
+#: scrypt's cost: 2**14 takes some 50 ms and 16 MiB.
+COST = 2**14
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
-    """Three names, each of more values than the one before.
-
-    ``account``: endpoint and e-mail. ``password``: all values of the login.
-    ``site``: all values of the whole sign-in.
-    """
-
-    account: str
-    password: str
-    site: str
-
-
-def digests(who: Credentials, accounts_url: str, salt: str) -> Digests:
-    """The three digests of one Homey's sign-in values, 32 hex digits each.
+def digests(who: Credentials, accounts_url: str, salt: str, *, cost: int = COST) -> Digests:
+    """Return the three digests of one Homey's sign-in values, 32 hex digits each.
 
     Letters of an e-mail address that differ in case only name the same account: it must
     not get a budget for each way to write it.
@@ -38,10 +26,10 @@ def digests(who: Credentials, accounts_url: str, salt: str) -> Digests:
         f"{password}\0{who.client_id}\0{who.client_secret.reveal()}"
         f"\0{who.redirect_url}\0{who.cloudid}"
     )
-    return Digests(*(_scrypt(text, salt) for text in (account, password, site)))
+    return Digests(*(_scrypt(text, salt, cost) for text in (account, password, site)))
 
 
-def _scrypt(text: str, salt: str) -> str:
+def _scrypt(text: str, salt: str, cost: int) -> str:
     return hashlib.scrypt(
-        text.encode(), salt=salt.encode(), n=_N, r=_R, p=_P, dklen=16, maxmem=64 * 2**20
+        text.encode(), salt=salt.encode(), n=cost, r=8, p=1, dklen=16, maxmem=64 * 2**20
     ).hex()

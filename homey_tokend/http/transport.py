@@ -137,7 +137,7 @@ class HttpTransport:
     def _wait(self, state: RetryCallState) -> float:
         # Half a second to a second before the second try, then twice that.
         most = 2.0 ** (state.attempt_number - 1)
-        return most / 2 + most / 2 * self._clock.draw()
+        return most / 2 + most / 2 * self._clock.random()
 
     async def _try(self, request: Request, until: float) -> Response:
         attempt = _Try(min(until, self._clock.monotonic() + self._timeout))

@@ -1,20 +1,20 @@
-"""One Homey's keeper: decide, act, remember, publish.
+"""One Homey's keeper: apply messages, decide, start jobs, publish.
 
-It is the only writer of its state (``record``). Everything that takes time (a refresh,
-a proof, each sink) runs in a task of its own (``errands``) and comes back as an event;
-the keeper takes events one by one (``inbox``), so nothing that hangs holds up anything
-else. It never naps: it tells the schedule when to wake it.
+It is the only writer of its state. Whatever takes time runs as a job in a task of its
+own and comes back as a message; messages are applied one by one, so nothing that hangs
+delays anything else.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-import structlog
-
-from homey_tokend.core import events, policy
+from homey_tokend.athom.urls import fallback_url
+from homey_tokend.core import outcomes, policy
+from homey_tokend.core.account import AccountState
 from homey_tokend.core.decision import (
     Activity,
     Blocked,
@@ -26,162 +26,153 @@ from homey_tokend.core.decision import (
     Verify,
     Wait,
 )
+from homey_tokend.core.events import Emit, Event, Level, LogEntry, RefreshRecovered, ignore_event
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.ports import Notification, Sink
-from homey_tokend.core.status import View
-from homey_tokend.keeper.dependencies import Dependencies
-from homey_tokend.keeper.jobs import Jobs
-from homey_tokend.keeper.messages import ClockChanged, Message, RefreshRequested
+from homey_tokend.core.messages import ClockChanged, Message, RefreshRequested
+from homey_tokend.core.ports import (
+    CheckableSink,
+    Clock,
+    Notifier,
+    ProbedSink,
+    Scheduler,
+    Sink,
+    Transport,
+)
+from homey_tokend.core.status import View, view_of
+from homey_tokend.core.tokens import Delivery
+from homey_tokend.keeper import jobs
 from homey_tokend.keeper.notifications import Notifications
-from homey_tokend.keeper.outcomes import Outcomes
-from homey_tokend.keeper.report import Reporter, stamp
-from homey_tokend.keeper.sign_in import Refresher
-
-log = structlog.get_logger()
+from homey_tokend.keeper.sign_in import SignIn
+from homey_tokend.storage.store import StateStore
 
 
 class Keeper:
     """Keeps one Homey's token.
 
     Args:
-        name: The Homey's name.
-        url: Its address as far as it is known without a token.
-        plan: What the configuration says to policy.
-        refresher: Its way to a new bearer.
-        hands: What it works with.
+        settings: What the configuration says to policy.
+        sign_in: Gets a new bearer.
+        clock: Time and chance.
+        scheduler: Wakes the keeper when something is due.
+        transport: Sends the requests that verify a token.
+        store: Keeps the state across restarts.
+        sinks: Where the token is written, by target.
+        notifiers: Who is told how refreshing goes, by target.
+        emit: Receives what happens.
+        deadline_s: How long one delivery or notification may take.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its dependencies, each by its name
         self,
-        name: str,
         *,
-        url: str,
-        plan: RefreshSettings,
-        refresher: Refresher,
-        hands: Dependencies,
+        settings: RefreshSettings,
+        sign_in: SignIn,
+        clock: Clock,
+        scheduler: Scheduler,
+        transport: Transport,
+        store: StateStore,
+        sinks: Mapping[str, Sink] | None = None,
+        notifiers: Mapping[str, Notifier] | None = None,
+        emit: Emit = ignore_event,
+        deadline_s: float = jobs.DEADLINE_S,
     ) -> None:
-        self.name = name
+        homey = sign_in.homey
+        self.name = homey.name
+        #: What the configuration says to policy; a reload may replace it.
+        self.settings = settings
+        self.sinks: Mapping[str, Sink] = sinks or {}
         #: Set while nothing is due and nothing under way.
         self.settled = asyncio.Event()
-        #: Set when the keeper will publish no more.
+        #: Whether the keeper will publish no more.
         self.ended = False
-        self._refresher = refresher
-        self._hands = hands
-        self._notices = Notifications(name, hands.listeners, self.ring)
-        self._record = Outcomes(
-            name,
-            url=url,
-            plan=plan,
-            refresher=refresher,
-            hands=hands,
-            herald=Reporter(name, self._tell_on),
-            publish=self._publish,
+        self._url = fallback_url(homey.target())
+        self._sign_in = sign_in
+        self._clock = clock
+        self._scheduler = scheduler
+        self._transport = transport
+        self._store = store
+        self._emit_to_all = emit
+        self._deadline_s = deadline_s
+        self._notifications = Notifications(
+            homey.name, (notifiers or {}).values(), self.wake, deadline_s
         )
-        self._errands = Jobs(name, refresher, hands, self.post)
-        self._inbox: deque[Message] = deque()
+        self._messages: deque[Message] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._published = asyncio.Event()
-        self._told = ""
-        self.view = self._record.view()
+        self._blocked_reason = ""
+        state = store.homey(homey.name).of_homey(homey.cloudid).put_in_place()
+        # A changed address is called at once: the old one may be the reason for the change.
+        self.state: HomeyState = state.reached_at(homey.url or state.url or self._url)
+        self.activity = Activity(sign_in=sign_in.progress)
+        self.view = self._new_view()
 
-    # --- what the doors see and say ---
-
-    @property
-    def state(self) -> HomeyState:
-        """The state as it is now."""
-        return self._record.state
-
-    @property
-    def finished(self) -> int:
-        """How many attempts have ended, well or not."""
-        return self._record.finished
-
-    @property
-    def proofs(self) -> int:
-        """How many proofs have ended, whatever they said."""
-        return self._record.proofs
-
-    @property
-    def plan(self) -> RefreshSettings:
-        """What the configuration says to policy."""
-        return self._record.plan
-
-    def follow(self, plan: RefreshSettings) -> None:
-        """From now on the configuration says this."""
-        self._record.plan = plan
-
-    @property
-    def sinks(self) -> Mapping[str, Sink]:
-        """The sinks it writes to, by target."""
-        return self._hands.sinks
-
-    @property
-    def facts(self) -> Activity:
-        """What is under way, with what the refresher holds."""
-        return self._record.facts
-
-    @property
-    def person_waits(self) -> bool:
-        """Whether a person has asked for a refresh that is still to begin."""
-        wish, now = self._record.state.wish, self._hands.clock.now()
-        return (wish is not None and wish.forced and now < wish.until) or any(
-            isinstance(one, RefreshRequested) and one.forced for one in self._inbox
-        )
+    # --- what others may ask ---
 
     @property
     def account_key(self) -> str:
         """The account that the sign-in values name; empty while they are unknown."""
-        return self._record.account_key
+        return self.activity.account_of(self.state)
 
-    def post(self, event: Message) -> None:
-        """Hand the keeper an event; it is taken in turn."""
-        self._inbox.append(event)
+    @property
+    def forced_refresh_pending(self) -> bool:
+        """Whether a person has asked for a refresh that has not started yet."""
+        request, now = self.state.request, self._clock.now()
+        return (request is not None and request.forced and now < request.until) or any(
+            isinstance(one, RefreshRequested) and one.forced for one in self._messages
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due, nothing under way and no message waits."""
+        return self.settled.is_set() and not self._wake.is_set()
+
+    def post(self, message: Message) -> None:
+        """Queue a message; messages are applied in order."""
+        self._messages.append(message)
         self._wake.set()
 
-    def ring(self) -> None:
-        """Make the keeper look again: its time has come, or the clock was moved."""
+    def wake(self) -> None:
+        """Make the keeper decide again."""
         self._wake.set()
 
     def clock_was_set(self, by: timedelta) -> None:
-        """The wall clock was set: what readers get moves at once, what is kept in its turn.
-
-        The state may wait for the disk; readers compare with the new time from now on.
-        """
+        """Move what readers get at once, and what is kept in its turn: the clock was set."""
         # Before what waits already: that is taken, and stamped, with the clock as it is now.
         waiting = [
             replace(one, until=one.until + by) if isinstance(one, RefreshRequested) else one
-            for one in self._inbox
+            for one in self._messages
         ]
         first = sum(isinstance(one, ClockChanged) for one in waiting)
-        self._inbox = deque([*waiting[:first], ClockChanged(by), *waiting[first:]])
+        self._messages = deque([*waiting[:first], ClockChanged(by), *waiting[first:]])
         self._wake.set()
         if self.view.token is not None:
-            shown = replace(self._record.state, token=self.view.token).shifted(by).token
+            shown = replace(self.state, token=self.view.token).shifted(by).token
             self.view = replace(self.view, token=shown)
 
     @property
     def clock_sets(self) -> Sequence[timedelta]:
-        """By how much the clock was set, each time, that is still to be taken."""
-        return [one.by for one in self._inbox if isinstance(one, ClockChanged)]
+        """By how much the clock was set, each time that was not applied yet."""
+        return [one.by for one in self._messages if isinstance(one, ClockChanged)]
 
     def inherit(self, clock_sets: Sequence[timedelta]) -> None:
-        """Take over what the keeper of before was told of the clock and has not taken."""
+        """Take over the clock changes that the previous keeper has not applied."""
         for by in clock_sets:
             self.clock_was_set(by)
         # By the new time, what is not moved yet may have seemed to be from the future.
-        moved = self._record.state.shifted(sum(clock_sets, timedelta(0)))
-        self.view = replace(self.view, token=moved.usable(self._hands.clock.now()))
+        moved = self.state.shifted(sum(clock_sets, timedelta(0)))
+        self.view = replace(self.view, token=moved.usable(self._clock.now()))
 
-    def look_for_new_values(self, *, commands: bool = False) -> None:
-        """Read the sign-in values anew: after a refusal, others free the next try at once.
+    def read_credentials(self, *, commands: bool = False) -> None:
+        """Read the sign-in values again: after a rejection, new ones are tried at once.
 
         Args:
-            commands: Also where a command must be run for them.
+            commands: Also where a command must be run to read them.
         """
-        allowed = commands or self._refresher.watched
-        if allowed and not self._record.signing_in:
-            self._record.reading_begins()
-            self._errands.reread()
+        allowed = commands or self._sign_in.homey.watched
+        if allowed and not (self.activity.reading or self.activity.refreshing):
+            self.activity = replace(self.activity, reading=True)
+            self._start(jobs.read_credentials(self.name, self._sign_in))
 
     async def next_view(self) -> View:
         """Wait until a view is published."""
@@ -192,80 +183,154 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep the token until cancelled."""
-        self._tell_of_start()
-        if self._record.unsure_of_refusals and not isinstance(self._decide(), Renew):
-            # Until when the next sign-in is held back is told at once, not when one is due.
-            self.look_for_new_values(commands=True)
+        self._begin()
         try:
             while True:
                 self._wake.clear()
-                self.settled.clear()
-                while self._inbox:
-                    await self._record.take(self._inbox.popleft())
-                if self._act(self._decide()):
-                    self._publish()
-                    if not (self._record.busy or self._notices.busy):
-                        self.settled.set()
-                    await self._wake.wait()
+                while self._messages:
+                    await self._apply(self._messages.popleft())
+                decision = self._decide()
+                if isinstance(decision, Wait | Blocked):
+                    await self._wait(decision)
+                else:
+                    self._act(decision)
         finally:
-            self._hands.schedule.forget(self.name)
-            # Side by side: each may have to wait for a command that is deaf to its end.
-            await asyncio.gather(self._errands.stop(), self._notices.stop())
+            self._scheduler.forget(self.name)
+            for task in self._tasks:
+                task.cancel()
+            # Together: each may have to wait for a command that ignores its end.
+            await asyncio.gather(*self._tasks, self._notifications.stop(), return_exceptions=True)
             self.ended = True
             self._published.set()
 
-    def _tell_on(self, happened: events.Event) -> None:
-        """To whoever listens within the daemon, and to the listeners outside."""
-        self._hands.tell(happened)
-        if isinstance(
-            happened, events.TokenRenewed | events.RefreshFailed | events.RefreshRecovered
-        ):
-            held = self._record.state.usable(self._hands.clock.now())
-            self._notices.take(Notification(happened, held))
+    async def _apply(self, message: Message) -> None:
+        context = outcomes.Context(
+            self._store.accounts,
+            self.settings,
+            self._clock.now(),
+            self._clock.random(),
+            self._clock.elapsed(),
+        )
+        change = outcomes.apply(self.state, self.activity, message, context)
+        # Disk before socket: nobody sees what may be lost.
+        await self._store.keep_homey(change.state, write=change.save)
+        self.state, self.activity = change.state, change.activity
+        # Socket before sinks: whoever is told of a token must be able to read it.
+        self._publish()
+        for event in change.events:
+            self._emit(event)
 
-    def _tell_of_start(self) -> None:
-        """What is held and well is told anew: whoever listens may remember an older trouble."""
-        now = self._hands.clock.now()
-        state = self._record.state
-        held = state.usable(now)
-        if held is not None and state.failure is None:
-            self._notices.take(Notification(events.RefreshRecovered(self.name, now, 0), held))
+    async def _wait(self, decision: Wait | Blocked) -> None:
+        blocked = decision.why if isinstance(decision, Blocked) else ""
+        if blocked and blocked != self._blocked_reason:
+            fields = {"why": blocked, "until": decision.until}
+            self._log(Level.ERROR, "refresh.waiting", fields)
+        self._blocked_reason = blocked
+        if decision.wake is not None:
+            self._scheduler.wake_at(self.name, decision.wake, self.wake)
+        self._publish()
+        if not (self.activity.busy or self._notifications.busy):
+            self.settled.set()
+        await self._wake.wait()
+        self.settled.clear()
 
-    def _decide(self) -> Decision:
-        record, now = self._record, self._hands.clock.now()
-        return policy.decide(record.state, record.account, record.facts, now, record.plan)
+    def _begin(self) -> None:
+        for sink in self.sinks.values():
+            if isinstance(sink, ProbedSink):
+                self._run(jobs.probe(self.name, sink))
+        now = self._clock.now()
+        if self.state.usable(now) is not None and self.state.failure is None:
+            # Whoever is notified may still show the failure of an earlier run.
+            self._notifications.post(RefreshRecovered(self.name, now, 0), self.view.token)
+        unsure = self.state.rejection is not None or self._account.rejections
+        unknown = not self.activity.sign_in.digests.account
+        if unsure and unknown and not isinstance(self._decide(), Renew):
+            # Until when the next sign-in is blocked is known at once, not when one is due.
+            self.read_credentials(commands=True)
 
-    def _act(self, decision: Decision) -> bool:
-        """Do what was decided; True when there is nothing more to do for now."""
-        if isinstance(decision, Wait | Blocked):
-            self._tell_when_blocked(decision)
-            if decision.wake is not None:
-                self._hands.schedule.wake_at(self.name, decision.wake, self.ring)
-            return True
-        self._begin(decision)
-        return False
+    # --- jobs ---
 
-    def _begin(self, decision: Renew | Deliver | Verify | Check) -> None:
-        record, errands = self._record, self._errands
+    def _act(self, decision: Renew | Deliver | Verify | Check) -> None:
         match decision:
             case Renew(why):
-                errands.renew(*record.renewal_begins(why))
+                self._renew(why)
             case Deliver(targets):
                 for target in targets:
-                    errands.deliver(target, record.delivery_begins(target))
+                    self._start(
+                        jobs.deliver(self.sinks[target], self._delivery(target), self._deadline_s)
+                    )
             case Verify():
-                errands.prove(record.proof_begins())
+                self._verify()
             case Check(targets):
                 for target in targets:
-                    errands.check(target, record.delivery_begins(target))
+                    sink = self.sinks[target]
+                    if isinstance(sink, CheckableSink):
+                        self._start(jobs.check(sink, self._delivery(target), self._deadline_s))
 
-    def _tell_when_blocked(self, decision: Wait | Blocked) -> None:
-        told = decision.why if isinstance(decision, Blocked) else ""
-        if told and told != self._told:
-            log.error("refresh.waiting", homey=self.name, why=told, until=stamp(decision.until))
-        self._told = told
+    def _renew(self, why: str) -> None:
+        request = self.state.request
+        forced = request is not None and request.forced
+        self._log(Level.DEBUG, "refresh.started", {"why": why, "forced": forced})
+        self.state = self.state.attempted(self._clock.now())
+        self.activity = replace(
+            self.activity,
+            refreshing=True,
+            forced=forced,
+            blocked=None,
+            clock_sets=(),
+            started=self._clock.elapsed(),
+        )
+        self._start(jobs.refresh(self._sign_in, self.state, self.activity, self.settings))
+
+    def _verify(self) -> None:
+        token = self.state.held(self.state.generation)
+        self.activity = replace(self.activity, verifying=True, clock_set_while_verifying=False)
+        self._start(jobs.verify(self.name, self._transport, token))
+
+    def _delivery(self, target: str) -> Delivery:
+        self.activity = replace(
+            self.activity,
+            delivering=self.activity.delivering | {target},
+            outdated=self.activity.outdated - {target},
+        )
+        return Delivery(
+            self.name, self.state.held(self.state.generation), self.state.sink(target).memory
+        )
+
+    def _start(self, job: Coroutine[Any, Any, Message]) -> None:
+        async def post() -> None:
+            self.post(await job)
+
+        self._run(post())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"{self.name}:job")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- what is told ---
+
+    @property
+    def _account(self) -> AccountState:
+        return self._store.account(self.account_key)
+
+    def _decide(self) -> Decision:
+        now = self._clock.now()
+        return policy.decide(self.state, self._account, self.activity, now, self.settings)
+
+    def _new_view(self) -> View:
+        url = self._sign_in.homey.url or self.state.url or self._url
+        now = self._clock.now()
+        return view_of(self.state, self._account, self.activity, now, self.settings, url)
 
     def _publish(self) -> None:
-        self.view = self._record.view()
+        self.view = self._new_view()
         self._published.set()
         self._published = asyncio.Event()
+
+    def _log(self, level: Level, name: str, fields: Mapping[str, object]) -> None:
+        self._emit(LogEntry(self.name, self._clock.now(), level, name, fields))
+
+    def _emit(self, event: Event | LogEntry) -> None:
+        self._emit_to_all(event)
+        self._notifications.post(event, self.view.token)

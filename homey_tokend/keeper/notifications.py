@@ -1,101 +1,116 @@
-"""Tells listeners how refreshing goes: one at a time each, the newest only, in nobody's way.
+"""Tells notifiers how refreshing goes: each one at a time, the newest only.
 
-A listener that fails or hangs is logged and told again with the next change. It
-holds up neither another one nor the delivery of a token.
+A notifier that fails or hangs is logged and told again with the next change. It
+delays neither another one nor the delivery of a token.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
 
 from homey_tokend.core.errors import Rejected, TokendError, Transient
+from homey_tokend.core.events import Event, LogEntry, RefreshFailed, RefreshRecovered, TokenRenewed
 from homey_tokend.core.ports import Notification, Notifier
+from homey_tokend.core.tokens import Token
 
 log = structlog.get_logger()
-#: How long may one listener take? An exec sink has a shorter time of its own.
-DEADLINE_S = 120.0
 
 
 @dataclass(slots=True)
-class _Ear:
-    """A listener with what it was told last, and what waits for it."""
+class _Recipient:
+    """A notifier with what it was told last, and what waits for it."""
 
-    listener: Notifier
-    told: str = ""
+    notifier: Notifier
+    reported: str = ""
     waiting: Notification | None = None
     task: asyncio.Task[None] | None = None
 
 
 class Notifications:
-    """One Homey's listeners.
+    """One Homey's notifiers.
 
     Args:
         homey: Its name.
-        listeners: Who is told, by target.
-        done: Called each time a listener has been told, or has failed.
+        notifiers: Who is told.
+        done: Called each time a notifier was told, or has failed.
+        deadline_s: How long one of them may take.
     """
 
     def __init__(
-        self, homey: str, listeners: Mapping[str, Notifier], done: Callable[[], None]
+        self,
+        homey: str,
+        notifiers: Iterable[Notifier],
+        done: Callable[[], None],
+        deadline_s: float,
     ) -> None:
         self._homey = homey
-        self._ears = [_Ear(listener) for listener in listeners.values()]
+        self._recipients = [_Recipient(notifier) for notifier in notifiers]
         self._done = done
+        self._deadline_s = deadline_s
 
     @property
     def busy(self) -> bool:
-        """Whether somebody is being told."""
-        return any(ear.task is not None for ear in self._ears)
+        """Whether a notifier is being told."""
+        return any(one.task is not None for one in self._recipients)
 
-    def take(self, notice: Notification) -> None:
-        """Tell everybody for whom this is news; come back at once."""
-        for ear in self._ears:
-            ear.waiting = notice
-            self._go_on(ear)
+    def post(self, event: Event | LogEntry, token: Token | None) -> None:
+        """Tell everyone for whom this is news, without waiting.
+
+        Args:
+            event: What happened.
+            token: The token that is held and valid, if there is one.
+        """
+        if isinstance(event, TokenRenewed | RefreshFailed | RefreshRecovered):
+            for recipient in self._recipients:
+                recipient.waiting = Notification(event, token)
+                self._next(recipient)
 
     async def stop(self) -> None:
-        """Tell nobody any more."""
-        tasks = [ear.task for ear in self._ears if ear.task is not None]
+        """Cancel whatever is under way."""
+        tasks = [one.task for one in self._recipients if one.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _go_on(self, ear: _Ear) -> None:
-        if ear.task is not None or ear.waiting is None:
+    def _next(self, recipient: _Recipient) -> None:
+        if recipient.task is not None or recipient.waiting is None:
             return
-        notice, ear.waiting = ear.waiting, None
-        news = ear.listener.news(notice)
-        if news and news != ear.told:
-            name = f"{self._homey}:{ear.listener.target}"
-            ear.task = asyncio.create_task(self._tell(ear, notice, news), name=name)
+        notification, recipient.waiting = recipient.waiting, None
+        news = recipient.notifier.news(notification)
+        if news and news != recipient.reported:
+            name = f"{self._homey}:{recipient.notifier.target}"
+            recipient.task = asyncio.create_task(
+                self._notify(recipient, notification, news), name=name
+            )
         elif not news:
-            ear.told = ""
+            recipient.reported = ""
 
-    async def _tell(self, ear: _Ear, notice: Notification, news: str) -> None:
-        ear.told = ""
+    async def _notify(self, recipient: _Recipient, notification: Notification, news: str) -> None:
+        recipient.reported = ""
+        target = recipient.notifier.target
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                await ear.listener.hear(notice)
-            ear.told = news
-            log.info("notification.delivered", homey=self._homey, sink=ear.listener.target)
+            async with asyncio.timeout(self._deadline_s):
+                await recipient.notifier.notify(notification)
+            recipient.reported = news
+            log.info("notification.delivered", homey=self._homey, sink=target)
         except TimeoutError:
-            self._failed(ear, Transient(f"it took longer than {DEADLINE_S:.0f} s"))
+            self._failed(target, Transient(f"it took longer than {self._deadline_s:.0f} s"))
         except TokendError as error:
-            self._failed(ear, error)
+            self._failed(target, error)
         except Exception:
             log.exception("internal.error", homey=self._homey)
         finally:
-            ear.task = None
-        self._go_on(ear)
+            recipient.task = None
+        self._next(recipient)
         self._done()
 
-    def _failed(self, ear: _Ear, error: TokendError) -> None:
+    def _failed(self, target: str, error: TokendError) -> None:
         (log.error if isinstance(error, Rejected) else log.warning)(
             "notification.failed",
             homey=self._homey,
-            sink=ear.listener.target,
+            sink=target,
             kind=error.kind,
             reason=error.message,
             remedy=error.remedy,

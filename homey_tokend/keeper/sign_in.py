@@ -1,14 +1,14 @@
-"""One Homey's way to a new bearer, and what an earlier attempt left to go on from.
+"""One Homey's way to a new bearer, and what an earlier attempt left to continue from.
 
 An attempt goes as far back as it must and no further: with a living access token
 only the exchange is repeated, with a living user token only the consent. A
-password goes out only when nothing else is left, is written down before it does,
-and never while a refusal, the budget or a used one-time step stands against it.
+password is sent only when nothing else is left, is recorded on disk first, and
+never while a rejection, the budget or a used one-time step stands against it.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import structlog
@@ -16,8 +16,9 @@ import structlog
 from homey_tokend import athom
 from homey_tokend.athom.run import run_flow
 from homey_tokend.athom.urls import HomeyTarget
-from homey_tokend.core import attempts, events, totp
-from homey_tokend.core.decision import Activity, Constraint, RefreshSettings
+from homey_tokend.core import attempts, totp
+from homey_tokend.core.account import AccountState, Digests
+from homey_tokend.core.decision import Activity, Constraint, RefreshSettings, SignInProgress
 from homey_tokend.core.errors import (
     AccountRejected,
     ClientRejected,
@@ -28,14 +29,13 @@ from homey_tokend.core.errors import (
     Throttled,
     Transient,
 )
+from homey_tokend.core.events import Emit, SignInStarted, ignore_event
 from homey_tokend.core.failure import trouble_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Endpoints, Flow, Request, Response
 from homey_tokend.core.ports import Clock, CredentialSource, Transport
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Bearer, Grant, UserToken
-from homey_tokend.credentials.digests import Digests, digests
-from homey_tokend.keeper.accounts import Accounts
 from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
@@ -43,11 +43,16 @@ T = TypeVar("T")
 #: How long is a user token tried again? Its life is unknown (docs/wire.md, Open); it is only
 #: ever a shortcut: the first answer against it drops it.
 USER_TOKEN_KEPT = timedelta(hours=1)
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+
+
+def ignore_response(_homey: str, _request: Request, _response: Response) -> None:
+    """Do nothing: the default of ``on_response``."""
 
 
 @dataclass(frozen=True, slots=True)
 class HomeySettings:
-    """What the configuration says of one Homey to the flow.
+    """What the configuration says of one Homey to its sign-in.
 
     ``watched``: its sign-in values may be read again and again (no command runs for them).
     """
@@ -60,152 +65,144 @@ class HomeySettings:
     use_refresh_token: bool = False
     watched: bool = True
 
+    def target(self, remembered_url: str | None = None) -> HomeyTarget:
+        """Return where the Homey is called; ``remembered_url`` is where it was found before."""
+        return HomeyTarget(self.endpoints, self.cloudid, self.url, remembered_url, self.lifetime)
 
-@dataclass(frozen=True, slots=True)
-class SignInDependencies:
-    """The hands that an attempt uses.
 
-    ``run_blocking`` runs a slow function on a thread; ``hide`` is told of every
-    secret as soon as it is known, before it can reach a log line; ``heard`` is
-    told of every answer, with the Homey's name; ``tell`` of what happens.
-    ``wall`` is what one-time codes go by, where ``clock`` is behind a setting.
+class SignIn:
+    """Makes attempts for one Homey; keeps user token and grant in memory between them.
+
+    Args:
+        homey: What the configuration says of it.
+        source: Reads its sign-in values.
+        clock: Time.
+        transport: Sends the requests.
+        store: Keeps accounts and refresh tokens across restarts.
+        digest: Names the sign-in values for an accounts endpoint and a salt; runs on a thread.
+        register_secret: Called with each secret as soon as it is known, before it can reach
+            a log line.
+        on_response: Called with each answer.
+        emit: Called with each sign-in that starts.
+        wall: The wall clock, for one-time codes; ``clock`` may not have followed it yet.
     """
 
-    clock: Clock
-    transport: Transport
-    accounts: Accounts
-    ledger: StateStore
-    run_blocking: Callable[..., Awaitable[Digests]]
-    hide: Callable[[Secret], None]
-    heard: Callable[[str, Request, Response], None] = lambda _name, _request, _response: None
-    tell: events.Emit = events.ignore_event
-    wall: Callable[[], datetime] | None = None
-
-
-class Refresher:
-    """Makes attempts for one Homey; keeps user token and grant in memory between them."""
-
-    def __init__(
-        self, homey: HomeySettings, source: CredentialSource, tools: SignInDependencies
+    def __init__(  # noqa: PLR0913  its dependencies, each by its name
+        self,
+        homey: HomeySettings,
+        source: CredentialSource,
+        *,
+        clock: Clock,
+        transport: Transport,
+        store: StateStore,
+        digest: Callable[[Credentials, str, str], Awaitable[Digests]],
+        register_secret: Callable[[Secret], None],
+        on_response: Callable[[str, Request, Response], None] = ignore_response,
+        emit: Emit = ignore_event,
+        wall: Callable[[], datetime],
     ) -> None:
-        self._homey = homey
+        self.homey = homey
         self._source = source
-        self._tools = tools
-        self._who: Credentials | None = None
+        self._clock = clock
+        self._transport = transport
+        self._store = store
+        self._digest = digest
+        self._register_secret = register_secret
+        self._on_response = on_response
+        self._emit = emit
+        self._wall = wall
+        self._credentials: Credentials | None = None
+        self._digests = Digests()
         self._user: UserToken | None = None
         self._grant: Grant | None = None
-        self.digests = Digests("", "", "")
 
     @property
-    def watched(self) -> bool:
-        """Whether the sign-in values may be read again and again."""
-        return self._homey.watched
-
-    @property
-    def cloudid(self) -> str:
-        """Which Homey the configuration names."""
-        return self._homey.cloudid
-
-    @property
-    def configured_url(self) -> str | None:
-        """The address that the configuration names; None: it is found out."""
-        return self._homey.url
-
-    def facts(self, now: datetime, facts: Activity) -> Activity:
-        """The facts with what only this class knows filled in."""
-        return replace(
-            facts,
-            password_needed=not (
-                self._living_grant(now) or self._living_user(now) or self._refresh_token()
-            ),
-            account_digest=self.digests.password,
-            site_digest=self.digests.site,
-        )
+    def progress(self) -> SignInProgress:
+        """The sign-in values as last read, and until when an attempt needs no password."""
+        until = [
+            *([self._grant.expires_at] if self._grant else []),
+            *([self._user.issued_at + USER_TOKEN_KEPT] if self._user else []),
+            *([_ALWAYS] if self._refresh_token() else []),
+        ]
+        return SignInProgress(self._digests, max(until, default=None))
 
     async def read_values(self) -> bool:
-        """Read the sign-in values anew.
+        """Read the sign-in values again.
 
         Returns:
-            Whether they are others than they were at the last reading; there is none before
-            the first.
+            Whether they differ from the last reading; False at the first one.
 
         Raises:
             SecretUnavailable: one of them cannot be had.
         """
-        who = await self._source.read()
-        # Told each time: who hides them knows the newest some hundred, and tokens come daily.
-        for secret in athom.known_secrets(who):
-            self._tools.hide(secret)
-        if who == self._who:
+        credentials = await self._source.read()
+        # Each time: the log forgets the oldest of some hundred secrets, and tokens come daily.
+        for secret in athom.known_secrets(credentials):
+            self._register_secret(secret)
+        if credentials == self._credentials:
             return False
-        salt = self._tools.ledger.book.salt
-        self.digests = await self._tools.run_blocking(
-            digests, who, self._homey.endpoints.accounts, salt
-        )
-        first = self._who is None
-        self._who, self._user, self._grant = who, None, None
+        accounts = self.homey.endpoints.accounts
+        self._digests = await self._digest(credentials, accounts, self._store.document.salt)
+        first = self._credentials is None
+        self._credentials, self._user, self._grant = credentials, None, None
         return not first
 
     async def attempt(
-        self, state: HomeyState, facts: Activity, plan: RefreshSettings
+        self, state: HomeyState, activity: Activity, settings: RefreshSettings
     ) -> Bearer | Constraint:
-        """One attempt to get a new bearer.
+        """Attempt to get a new bearer.
 
         Returns:
-            The bearer, or the gate that kept a password from going out.
+            The bearer, or what kept a password from being sent.
 
         Raises:
             TokendError: what the flow raises; SecretUnavailable before it begins.
         """
         await self.read_values()
-        if state.account not in {"", self.digests.account}:
-            await self._strike_out_refresh_token()  # it is another account's
-        remembered = self._living_grant(self._tools.clock.now())
+        if state.account not in {"", self._digests.account}:
+            await self._drop_refresh_token()  # it is another account's
+        remembered = self._living_grant()
         if remembered is not None:
             try:
                 return await self._exchange(remembered, state)
             except SignInExpired:
                 self._grant = None
-        grant = await self._sign_in(state, facts, plan)
+        grant = await self._sign_in(state, activity, settings)
         if isinstance(grant, Constraint):
             return grant
         try:
             return await self._exchange(grant, state)
         except (SignInExpired, HomeyRejected):
-            # What it was renewed by opens nothing: only a consent given anew can.
-            await self._strike_out_refresh_token()
+            # What it was renewed by opens nothing: only a new consent can.
+            await self._drop_refresh_token()
             raise
 
     # --- exchange ---
 
     async def _exchange(self, grant: Grant, state: HomeyState) -> Bearer:
-        homey = self._homey
-        site = HomeyTarget(homey.endpoints, homey.cloudid, homey.url, state.url, homey.lifetime)
+        secrets = athom.known_secrets(self._values())
         try:
-            hide = athom.known_secrets(self._values())
-            bearer = await self._walk(athom.exchange(grant, site, hide))
+            bearer = await self._run(athom.exchange(grant, self.homey.target(state.url), secrets))
         except (SignInExpired, HomeyRejected):
-            # A consent given anew may cover the Homey: the next try begins at the login.
+            # A new consent may cover the Homey: the next try begins at the login.
             self._grant = None
             raise
-        self._tools.hide(bearer.value)
+        self._register_secret(bearer.value)
         self._user = self._grant = None
         return bearer
 
     # --- sign-in ---
 
     async def _sign_in(
-        self, state: HomeyState, facts: Activity, plan: RefreshSettings
+        self, state: HomeyState, activity: Activity, settings: RefreshSettings
     ) -> Grant | Constraint:
-        grant = await self._by_refresh_token()
+        grant = await self._by_refresh_token() or await self._by_remembered_user()
         if grant is None:
-            grant = await self._by_remembered_user()
-        if grant is None:
-            user = await self._log_in(state, facts, plan)
+            user = await self._log_in(state, activity, settings)
             if isinstance(user, Constraint):
                 return user
             self._user = user
-            grant = await self._walk(athom.consent(self._values(), self._homey.endpoints, user))
+            grant = await self._run(athom.consent(self._values(), self.homey.endpoints, user))
         await self._keep(grant)
         return grant
 
@@ -214,113 +211,113 @@ class Refresher:
         if token is None:
             return None
         try:
-            return await self._walk(athom.renew_grant(self._values(), self._homey.endpoints, token))
+            return await self._run(athom.renew_grant(self._values(), self.homey.endpoints, token))
         except (SignInExpired, ClientRejected, ProtocolChanged):
-            # A client may be rejected for this grant alone: the full flow tells what is meant.
-            await self._strike_out_refresh_token()
+            # A client may be rejected for this grant alone: the full flow tells which it is.
+            await self._drop_refresh_token()
             return None
 
     async def _by_remembered_user(self) -> Grant | None:
-        user = self._living_user(self._tools.clock.now())
-        if user is None:
+        user = self._user
+        if user is None or self._clock.now() - user.issued_at >= USER_TOKEN_KEPT:
             return None
         try:
-            return await self._walk(athom.consent(self._values(), self._homey.endpoints, user))
+            return await self._run(athom.consent(self._values(), self.homey.endpoints, user))
         except (SignInExpired, ClientRejected, ProtocolChanged):
             # Only a fresh user token makes such an answer mean what it says.
             self._user = None
             return None
 
     async def _log_in(
-        self, state: HomeyState, facts: Activity, plan: RefreshSettings
+        self, state: HomeyState, activity: Activity, settings: RefreshSettings
     ) -> UserToken | Constraint:
-        accounts, key = self._tools.accounts, self.digests.account
-        async with accounts.lock(key):
-            now = self._tools.clock.now()
-            gate = attempts.sign_in_constraint(
-                state, accounts.state(key), self.facts(now, facts), now, plan
-            )
-            if gate is not None:
-                return gate
-            who = self._values()
-            wall = self._tools.wall() if self._tools.wall else now
-            step = totp.time_step(wall) if who.totp_secret else None
-            code = self._one_time_code(who.totp_secret, step)
-            await accounts.signing_in(key, now, step)
-            self._tools.tell(events.SignInStarted(self._homey.name, now))
-            return await self._judged(key, code)
+        key, credentials = self._digests.account, self._values()
+        async with self._store.account_lock(key):
+            now = self._clock.now()
+            activity = replace(activity, sign_in=self.progress)
+            account = self._store.account(key)
+            constraint = attempts.sign_in_constraint(state, account, activity, now, settings)
+            if constraint is not None:
+                return constraint
+            secret = credentials.totp_secret
+            step = totp.time_step(self._wall()) if secret else None
+            code = self._one_time_code(secret, step)
+            # On disk before it is sent: a crash must not forget it.
+            await self._store.keep_account(key, account.signing_in(now, step))
+            self._emit(SignInStarted(self.homey.name, now))
+            return await self._send_password(key, code)
 
-    async def _judged(self, key: str, code: str) -> UserToken:
-        """Send the password and write down what came of it."""
-        accounts, digest = self._tools.accounts, self.digests.password
+    async def _send_password(self, key: str, code: str) -> UserToken:
+        """Send the password and record what came of it."""
+        digest = self._digests.password
         try:
-            user = await self._walk(
-                athom.log_in(self._values(), self._homey.endpoints, one_time_code=code)
+            user = await self._run(
+                athom.log_in(self._values(), self.homey.endpoints, one_time_code=code)
             )
         except AccountRejected as error:
-            trouble = trouble_of(error, self._tools.clock.now())
-            await accounts.rejected(key, digest, trouble)
+            trouble = trouble_of(error, self._clock.now())
+            await self._store.keep_account(key, self._account(key).rejected(digest, trouble))
             raise
         except Throttled:
             raise
         except Transient:
-            await accounts.not_judged(key)
+            await self._store.keep_account(key, self._account(key).not_judged())
             raise
-        self._tools.hide(user.value)
-        await accounts.accepted(key, digest)
+        self._register_secret(user.value)
+        account = self._account(key)
+        if account.accepted(digest) != account:
+            await self._store.keep_account(key, account.accepted(digest))
         return user
 
     def _one_time_code(self, secret: Secret | None, step: int | None) -> str:
         if secret is None or step is None:
             return ""
         code = athom.one_time_code(secret, step)
-        self._tools.hide(code)
+        self._register_secret(code)
         return code.reveal()
 
     # --- what is kept ---
 
     async def _keep(self, grant: Grant) -> None:
-        self._tools.hide(grant.access_token)
+        self._register_secret(grant.access_token)
         if grant.refresh_token is not None:
-            self._tools.hide(grant.refresh_token)
-            if self._homey.use_refresh_token:
+            self._register_secret(grant.refresh_token)
+            if self.homey.use_refresh_token:
                 # It may have been rotated: on the disk before anything else is tried.
-                await self._tools.ledger.keep_refresh_token(self._homey.name, grant.refresh_token)
+                await self._store.keep_refresh_token(self.homey.name, grant.refresh_token)
         self._grant = grant
 
-    async def _strike_out_refresh_token(self) -> None:
-        """The full flow is needed; so it is, too, where no refresh token is kept."""
+    async def _drop_refresh_token(self) -> None:
         if self._refresh_token() is not None:
-            log.warning("refresh_token.rejected", homey=self._homey.name)
-            await self._tools.ledger.keep_refresh_token(self._homey.name, None)
+            log.warning("refresh_token.rejected", homey=self.homey.name)
+            await self._store.keep_refresh_token(self.homey.name, None)
 
-    def _living_grant(self, now: datetime) -> Grant | None:
+    def _account(self, key: str) -> AccountState:
+        return self._store.account(key)
+
+    def _living_grant(self) -> Grant | None:
         grant = self._grant
-        return grant if grant is not None and now < grant.expires_at else None
-
-    def _living_user(self, now: datetime) -> UserToken | None:
-        user = self._user
-        return user if user is not None and now - user.issued_at < USER_TOKEN_KEPT else None
+        return grant if grant is not None and self._clock.now() < grant.expires_at else None
 
     def _refresh_token(self) -> Secret | None:
-        if not self._homey.use_refresh_token:
+        if not self.homey.use_refresh_token:
             return None
-        return self._tools.ledger.refresh_token(self._homey.name)
+        return self._store.refresh_token(self.homey.name)
 
     def _values(self) -> Credentials:
-        if self._who is None:  # pragma: no cover  -- attempt() reads them first
+        if self._credentials is None:  # pragma: no cover  -- attempt() reads them first
             raise SecretUnavailable("the sign-in values were not read")
-        return self._who
+        return self._credentials
 
-    async def _walk(self, conversation: Flow[T]) -> T:
-        return await run_flow(conversation, self._tools.transport, self._heard)
+    async def _run(self, flow: Flow[T]) -> T:
+        return await run_flow(flow, self._transport, self._heard)
 
     def _heard(self, request: Request, response: Response) -> None:
-        self._tools.heard(self._homey.name, request, response)
+        self._on_response(self.homey.name, request, response)
         took = response.received_at - response.sent_at
         log.debug(
             "step.answered",
-            homey=self._homey.name,
+            homey=self.homey.name,
             step=str(request.step),
             status=response.status,
             ms=round(took.total_seconds() * 1000),

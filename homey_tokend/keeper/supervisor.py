@@ -1,4 +1,4 @@
-"""All keepers together: what the doors ask (``ports.Desk``), and what the heartbeat tells."""
+"""Runs all keepers, and answers for them (``ports.TokenProvider``)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -6,51 +6,50 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from homey_tokend.core.ports import Clock
 from homey_tokend.core.status import RefreshResult, View
-from homey_tokend.keeper.accounts import Accounts
 from homey_tokend.keeper.keeper import Keeper
 from homey_tokend.keeper.requests import RefreshRequests
 from homey_tokend.runtime.clock import SteadyClock
+from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
 
 
 class Supervisor:
-    """Runs the keepers; answers the doors.
+    """Runs the keepers and answers for them.
 
     Args:
         keepers: By name, in the order of the configuration.
-        accounts: The accounts they share.
+        store: The state they share.
         clock: Time.
-        alive: Whether loop and schedule turn.
+        alive: Whether event loop and scheduler run.
     """
 
     def __init__(
         self,
         keepers: Mapping[str, Keeper],
-        accounts: Accounts,
-        clock: Clock,
+        store: StateStore,
+        clock: SteadyClock,
         alive: Callable[[], bool],
     ) -> None:
-        self._keepers = dict(keepers)
-        self._receptions = {
-            name: RefreshRequests(keeper, accounts, clock) for name, keeper in keepers.items()
+        self.keepers = dict(keepers)
+        self._requests = {
+            name: RefreshRequests(keeper, store, clock) for name, keeper in keepers.items()
         }
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
-        self._accounts = accounts
-        self._clock = SteadyClock.over(clock)
+        self._store = store
+        self._clock = clock
         self._alive = alive
 
     async def run(self) -> None:
-        """Run all keepers until cancelled; a bug in one ends all, for systemd to start anew."""
-        for name in self._keepers:
+        """Run all keepers until cancelled; a bug in one ends all, for systemd to restart."""
+        for name in self.keepers:
             self._begin(name)
         try:
             while True:
                 self._changed.clear()
-                changed = asyncio.create_task(self._changed.wait(), name="fleet:changed")
+                changed = asyncio.create_task(self._changed.wait(), name="supervisor:changed")
                 try:
                     await asyncio.wait(
                         {changed, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED
@@ -66,54 +65,38 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 
-    def _begin(self, name: str) -> None:
-        run = self._keepers[name].run()
-        self._tasks[name] = asyncio.create_task(run, name=f"keeper:{name}")
-        self._changed.set()
-
     async def put(self, name: str, make: Callable[[], Awaitable[Keeper]]) -> None:
-        """Add a Homey, or put a new keeper in the place of its old one.
+        """Add a Homey, or replace its keeper.
 
-        The old one's last view is served until the new one, made when the old one
-        has written its last word, stands in its place.
+        The old keeper's last view is served until the new one, made when the old one has
+        written its last state, replaces it.
         """
         await self._end(name)
         keeper = await make()
-        if name in self._keepers:
-            keeper.inherit(self._keepers[name].clock_sets)
-        self._keepers[name] = keeper
-        self._receptions[name] = RefreshRequests(keeper, self._accounts, self._clock)
+        if name in self.keepers:
+            keeper.inherit(self.keepers[name].clock_sets)
+        self.keepers[name] = keeper
+        self._requests[name] = RefreshRequests(keeper, self._store, self._clock)
         self._begin(name)
 
     async def remove(self, name: str) -> None:
-        """Keep a Homey no longer."""
+        """Stop keeping a Homey."""
         await self._end(name)
-        del self._keepers[name], self._receptions[name]
+        del self.keepers[name], self._requests[name]
 
-    def order(self, names: Sequence[str]) -> None:
+    def reorder(self, names: Sequence[str]) -> None:
         """Show the Homeys in this order from now on."""
-        self._keepers = {name: self._keepers[name] for name in names}
-
-    def keeper(self, name: str) -> Keeper:
-        """The keeper of a Homey; KeyError for an unknown one."""
-        return self._keepers[name]
-
-    async def _end(self, name: str) -> None:
-        task = self._tasks.pop(name, None)
-        self._changed.set()
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        self.keepers = {name: self.keepers[name] for name in names}
 
     async def settled(self) -> None:
         """Wait until each keeper had a moment with nothing due and nothing under way.
 
-        A reload meanwhile puts other keepers in the place of some: then those are waited for.
+        Keepers that a reload replaces meanwhile are waited for, too.
         """
         settled: set[Keeper] = set()
-        while waited_for := [one for one in self._keepers.values() if one not in settled]:
-            quiet = asyncio.create_task(waited_for[0].settled.wait(), name="fleet:quiet")
-            changed = asyncio.create_task(self._changed.wait(), name="fleet:changed")
+        while waited_for := [one for one in self.keepers.values() if one not in settled]:
+            quiet = asyncio.create_task(waited_for[0].settled.wait(), name="supervisor:quiet")
+            changed = asyncio.create_task(self._changed.wait(), name="supervisor:changed")
             try:
                 await asyncio.wait({quiet, changed}, return_when=asyncio.FIRST_COMPLETED)
                 if quiet.done():
@@ -123,47 +106,59 @@ class Supervisor:
                 changed.cancel()
 
     async def beat(self) -> None:
-        """The heartbeat: was the clock set, were rejected values changed, is there room again?"""
+        """Handle a heartbeat: a clock that was set, changed credentials, a disk that works again."""
         set_by = self._clock.adopt()
         if set_by:
             log.warning("clock.set", by_s=round(set_by.total_seconds()))
             # Before anything is awaited: nobody compares the new time with instants of the old.
-            for keeper in self._keepers.values():
+            for keeper in self.keepers.values():
                 keeper.clock_was_set(set_by)
-            await self._accounts.shifted(set_by)
-        for keeper in self._keepers.values():
+            await self._store.shift_accounts(set_by)
+        for keeper in self.keepers.values():
             if keeper.view.sign_in_blocked_until is not None:
-                keeper.look_for_new_values()
-            keeper.ring()
-        # Last: a disk that hangs keeps the next beat waiting, and nobody else.
-        await self._accounts.catch_up()
+                keeper.read_credentials()
+            keeper.wake()
+        # Last: a disk that hangs delays the next heartbeat, and nobody else.
+        await self._store.retry_write()
 
-    # --- ports.Desk ---
+    def _begin(self, name: str) -> None:
+        run = self.keepers[name].run()
+        self._tasks[name] = asyncio.create_task(run, name=f"keeper:{name}")
+        self._changed.set()
+
+    async def _end(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        self._changed.set()
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    # --- ports.TokenProvider ---
 
     def names(self) -> Sequence[str]:
-        """The Homeys, in the order of the configuration."""
-        return tuple(self._keepers)
+        """Return the Homeys in the order of the configuration."""
+        return tuple(self.keepers)
 
     def view(self, name: str) -> View:
-        """The newest snapshot of a Homey; KeyError for an unknown one."""
-        return self._keepers[name].view
+        """Return the newest snapshot of a Homey; KeyError for an unknown one."""
+        return self.keepers[name].view
 
     def now(self) -> datetime:
-        """The time that validity is judged by."""
+        """Return the time that validity is judged by."""
         return self._clock.now()
 
     def alive(self) -> bool:
-        """Whether loop and schedule turn."""
+        """Return whether event loop and scheduler run."""
         return self._alive()
 
     async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View:
         """See ``RefreshRequests.token_for``; KeyError for an unknown Homey."""
-        return await self._receptions[name].token_for(min_ttl, wait)
+        return await self._requests[name].token_for(min_ttl, wait)
 
     async def refresh(self, name: str, wait: timedelta) -> RefreshResult:
         """See ``RefreshRequests.refresh``; KeyError for an unknown Homey."""
-        return await self._receptions[name].refresh(wait)
+        return await self._requests[name].refresh(wait)
 
     async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
         """See ``RefreshRequests.refuted``; KeyError for an unknown Homey."""
-        return await self._receptions[name].refuted(generation, wait)
+        return await self._requests[name].refuted(generation, wait)

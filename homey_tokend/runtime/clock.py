@@ -40,7 +40,7 @@ class SystemClock:
         """
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
-    def draw(self) -> float:
+    def random(self) -> float:
         """A number from [0, 1)."""
         return _CHANCE.random()
 
@@ -100,9 +100,9 @@ class SteadyClock:
         """As the clock below."""
         return self._clock.elapsed()
 
-    def draw(self) -> float:
+    def random(self) -> float:
         """As the clock below."""
-        return self._clock.draw()
+        return self._clock.random()
 
     async def sleep(self, seconds: float) -> None:
         """As the clock below."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from homey_tokend.core.status import Health, SinkView, Trouble, View
+from homey_tokend.core.failure import Trouble
+from homey_tokend.core.status import Health, SinkView, View
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Token
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from homey_tokend.core.status import SinkView, Trouble, View
+from homey_tokend.core.failure import Trouble
+from homey_tokend.core.status import SinkView, View
 from homey_tokend.core.timefmt import relative
 
 _STYLE = (

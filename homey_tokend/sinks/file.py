@@ -104,7 +104,7 @@ class FileSink:
         modes = {wanted, delivery.memory.get(wanted, wanted)}
         return await self._run("read", self._holds, self._content(delivery), modes)
 
-    async def prove(self) -> None:
+    async def probe(self) -> None:
         """Try whether a write can work, touching no existing file.
 
         Makes an empty file beside the place and removes it; sweeps what killed

@@ -35,9 +35,9 @@ class ExecNotifier:
         self._on = on
         self.target = self._command.target
 
-    def news(self, notice: Notification) -> str:
+    def news(self, notification: Notification) -> str:
         """The first failure of a row, and each of another kind; the recovery after it."""
-        match notice.happened:
+        match notification.event:
             case RefreshFailed(kind=kind, step=step, message=message) if "error" in self._on:
                 return f"error {kind} {step} {message}"
             case RefreshRecovered(at=at, failures=failures) if failures and "recovered" in self._on:
@@ -45,14 +45,14 @@ class ExecNotifier:
             case _:
                 return ""
 
-    async def hear(self, notice: Notification) -> None:
+    async def notify(self, notification: Notification) -> None:
         """Run the command.
 
         Raises:
             SinkRejected, SinkFailed: As ``Command.run``.
         """
-        token = notice.token.value if notice.token else None
-        await self._command.run(json_line(failure_document(notice.happened)), token)
+        token = notification.token.value if notification.token else None
+        await self._command.run(json_line(failure_document(notification.event)), token)
 
 
 class StateVariableNotifier:
@@ -71,23 +71,23 @@ class StateVariableNotifier:
         self._memory: Mapping[str, str] = {}
         self.target = self._variable.target
 
-    def news(self, notice: Notification) -> str:
+    def news(self, notification: Notification) -> str:
         """The text to write; nothing where no token is held to write it with."""
-        return _text(notice) if notice.token else ""
+        return _text(notification) if notification.token else ""
 
-    async def hear(self, notice: Notification) -> None:
+    async def notify(self, notification: Notification) -> None:
         """Write the text.
 
         Raises:
             Transient, BearerRejected, SinkRejected, SinkFailed: As ``TextVariable.set``.
         """
-        if notice.token is not None:
-            done = await self._variable.set(_text(notice), notice.token, self._memory)
+        if notification.token is not None:
+            done = await self._variable.set(_text(notification), notification.token, self._memory)
             self._memory = done.memory
 
 
-def _text(notice: Notification) -> str:
-    if not isinstance(notice.happened, RefreshFailed):
+def _text(notification: Notification) -> str:
+    if not isinstance(notification.event, RefreshFailed):
         return OK_TEXT
-    words = (notice.happened.message, notice.happened.remedy)
+    words = (notification.event.message, notification.event.remedy)
     return ". ".join(word.removesuffix(".") for word in words if word)[:_MOST]

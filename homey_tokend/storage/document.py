@@ -1,24 +1,290 @@
 """All that is kept across restarts, as versioned JSON. Pure.
 
-Which fields are kept is written out here once, by hand: what goes to the disk is
+Which fields are kept is written out here once, by hand: what is written to disk is
 a decision, not an accident. Reading believes nothing: a wrong type anywhere makes
-the whole file damaged, and the caller sets it aside.
+the whole document damaged, and the caller sets it aside.
 """
 
-from homey_tokend.storage.document_contents import (
-    StateDocument,
-    with_accounts,
-    with_homey,
-    without_homey,
-)
-from homey_tokend.storage.document_reader import from_json
-from homey_tokend.storage.document_writer import to_json
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
 
-__all__ = [
-    "StateDocument",
-    "from_json",
-    "to_json",
-    "with_accounts",
-    "with_homey",
-    "without_homey",
-]
+from homey_tokend.core.account import AccountState, Rejection
+from homey_tokend.core.errors import StateUnusable
+from homey_tokend.core.failure import Failure, Trouble
+from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.secret import Secret
+from homey_tokend.core.sink import SinkState
+from homey_tokend.core.timefmt import rfc3339
+from homey_tokend.core.tokens import Token
+from homey_tokend.storage.scalars import (
+    Json,
+    flag,
+    instant,
+    mapping,
+    maybe,
+    number,
+    secret,
+    sequence,
+    share,
+    text,
+)
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StateDocument:
+    """Everything that is known: by Homey's name and by account key.
+
+    ``salt`` (hex) goes into the digests of account keys and sign-in values.
+    ``refresh_tokens`` is filled only with ``refresh.method: refresh_token``.
+    """
+
+    salt: str
+    homeys: Mapping[str, HomeyState] = field(default_factory=dict)
+    accounts: Mapping[str, AccountState] = field(default_factory=dict)
+    refresh_tokens: Mapping[str, Secret] = field(default_factory=dict)
+
+
+def with_homey(document: StateDocument, state: HomeyState) -> StateDocument:
+    """Return the document with one Homey's state replaced."""
+    return replace(document, homeys={**document.homeys, state.name: state})
+
+
+def without_homey(document: StateDocument, name: str) -> StateDocument:
+    """Return the document without one Homey."""
+    return replace(
+        document,
+        homeys={key: one for key, one in document.homeys.items() if key != name},
+        refresh_tokens={key: one for key, one in document.refresh_tokens.items() if key != name},
+    )
+
+
+def with_accounts(document: StateDocument, states: Mapping[str, AccountState]) -> StateDocument:
+    """Return the document with some accounts' states replaced."""
+    return replace(document, accounts={**document.accounts, **states})
+
+
+# --- writing ---
+
+
+def to_json(document: StateDocument) -> bytes:
+    """Return the document as it is stored."""
+    stored = {
+        "version": VERSION,
+        "salt": document.salt,
+        "homeys": {name: _homey_json(state) for name, state in document.homeys.items()},
+        "accounts": {key: _account_json(state) for key, state in document.accounts.items()},
+        "refresh_tokens": {name: one.reveal() for name, one in document.refresh_tokens.items()},
+    }
+    return (json.dumps(stored) + "\n").encode()
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at, "auto")
+
+
+def _homey_json(state: HomeyState) -> Json:
+    return {
+        "generation": state.generation,
+        "token": _token_json(state.token) if state.token else None,
+        "fraction": state.fraction,
+        "revoked": state.revoked,
+        "url": state.url,
+        "account": state.account,
+        "cloudid": state.cloudid,
+        "attempted_at": _instant(state.attempted_at),
+        "failure": _failure_json(state.failure),
+        "rejection": _rejection_json(state.rejection) if state.rejection else None,
+        "refreshes": state.refreshes,
+        "sinks": {target: _sink_json(sink) for target, sink in state.sinks.items()},
+    }
+
+
+def _token_json(token: Token) -> Json:
+    return {
+        "value": token.value.reveal(),
+        "generation": token.generation,
+        "url": token.url,
+        "issued_at": _instant(token.issued_at),
+        "expires_at": _instant(token.expires_at),
+        "expiry_reported": token.expiry_reported,
+    }
+
+
+def _trouble_json(trouble: Trouble) -> Json:
+    return {
+        "at": _instant(trouble.at),
+        "kind": trouble.kind,
+        "step": trouble.step,
+        "message": trouble.message,
+        "remedy": trouble.remedy,
+        "status": trouble.status,
+        "count": trouble.count,
+    }
+
+
+def _failure_json(failure: Failure | None) -> Json | None:
+    if failure is None:
+        return None
+    return {
+        "trouble": _trouble_json(failure.trouble),
+        "random": failure.random,
+        "not_before": _instant(failure.not_before),
+    }
+
+
+def _rejection_json(rejection: Rejection) -> Json:
+    return {"digest": rejection.digest, "trouble": _trouble_json(rejection.trouble)}
+
+
+def _sink_json(sink: SinkState) -> Json:
+    return {
+        "generation": sink.generation,
+        "delivered_at": _instant(sink.delivered_at),
+        "failure": _failure_json(sink.failure),
+        "failed_generation": sink.failed_generation,
+        "memory": dict(sink.memory),
+        "drifts": sink.drifts,
+    }
+
+
+def _account_json(state: AccountState) -> Json:
+    return {
+        "rejections": [_rejection_json(one) for one in state.rejections.values()],
+        "rejected_at": [_instant(at) for at in state.rejected_at],
+        "sign_ins": [_instant(at) for at in state.sign_ins],
+        "one_time_steps": list(state.one_time_steps),
+        "forced": [_instant(at) for at in state.forced],
+    }
+
+
+# --- reading ---
+
+
+def from_json(blob: bytes) -> StateDocument:
+    """Return the document as it was stored.
+
+    Raises:
+        StateUnusable: damaged, or of another version; nothing of it is used.
+    """
+    try:
+        document = json.loads(blob)
+        if not isinstance(document, dict):
+            raise _damaged("is no JSON object")
+        version = document.get("version")
+        if version != VERSION or isinstance(version, bool):
+            raise _damaged(f"has version {version!r:.20}, not {VERSION}")
+        return StateDocument(
+            salt=text(document["salt"]),
+            homeys={
+                text(name): _read_homey(name, state)
+                for name, state in mapping(document["homeys"]).items()
+            },
+            accounts={
+                text(key): _read_account(state)
+                for key, state in mapping(document["accounts"]).items()
+            },
+            refresh_tokens={
+                text(name): secret(one) for name, one in mapping(document["refresh_tokens"]).items()
+            },
+        )
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise _damaged(f"is damaged ({type(error).__name__})") from None
+
+
+def _damaged(what: str) -> StateUnusable:
+    return StateUnusable(f"the state file {what}", remedy="It is set aside; a new one is begun.")
+
+
+def _read_homey(name: str, value: Any) -> HomeyState:
+    found = mapping(value)
+    token = maybe(_read_token, found["token"])
+    state = HomeyState(
+        name=name,
+        generation=number(found["generation"]),
+        token=token,
+        fraction=share(found["fraction"]),
+        revoked=flag(found["revoked"]),
+        url=maybe(text, found["url"]),
+        account=text(found["account"]),
+        cloudid=text(found.get("cloudid", "")),
+        attempted_at=maybe(instant, found["attempted_at"]),
+        failure=maybe(_read_failure, found["failure"]),
+        rejection=maybe(_read_rejection, found["rejection"]),
+        refreshes=number(found["refreshes"]),
+        sinks={text(target): _read_sink(sink) for target, sink in mapping(found["sinks"]).items()},
+    )
+    given = [token.generation if token else None]
+    for sink in state.sinks.values():
+        given += [sink.generation, sink.failed_generation]
+    if max(filter(None, given), default=0) > state.generation:
+        raise ValueError
+    return state
+
+
+def _read_token(value: Any) -> Token:
+    found = mapping(value)
+    token = Token(
+        value=secret(found["value"]),
+        generation=number(found["generation"]),
+        url=text(found["url"]),
+        issued_at=instant(found["issued_at"]),
+        expires_at=instant(found["expires_at"]),
+        expiry_reported=flag(found["expiry_reported"]),
+    )
+    if token.life <= timedelta(0):
+        raise ValueError
+    return token
+
+
+def _read_trouble(value: Any) -> Trouble:
+    found = mapping(value)
+    return Trouble(
+        at=instant(found["at"]),
+        kind=text(found["kind"]),
+        step=text(found["step"]),
+        message=text(found["message"]),
+        remedy=text(found["remedy"]),
+        status=maybe(number, found["status"]),
+        count=max(1, number(found["count"])),
+    )
+
+
+def _read_failure(value: Any) -> Failure:
+    found = mapping(value)
+    return Failure(
+        _read_trouble(found["trouble"]), share(found["random"]), maybe(instant, found["not_before"])
+    )
+
+
+def _read_rejection(value: Any) -> Rejection:
+    found = mapping(value)
+    return Rejection(text(found["digest"]), _read_trouble(found["trouble"]))
+
+
+def _read_sink(value: Any) -> SinkState:
+    found = mapping(value)
+    return SinkState(
+        generation=maybe(number, found["generation"]),
+        delivered_at=maybe(instant, found["delivered_at"]),
+        failure=maybe(_read_failure, found["failure"]),
+        failed_generation=maybe(number, found["failed_generation"]),
+        memory={text(key): text(one) for key, one in mapping(found["memory"]).items()},
+        drifts=number(found["drifts"]),
+    )
+
+
+def _read_account(value: Any) -> AccountState:
+    found = mapping(value)
+    rejections = [_read_rejection(one) for one in sequence(found["rejections"])]
+    return AccountState(
+        rejections={one.digest: one for one in rejections},
+        rejected_at=tuple(instant(at) for at in sequence(found["rejected_at"])),
+        sign_ins=tuple(instant(at) for at in sequence(found["sign_ins"])),
+        one_time_steps=tuple(number(step) for step in sequence(found["one_time_steps"])),
+        forced=tuple(instant(at) for at in sequence(found["forced"])),
+    )

@@ -69,7 +69,7 @@ def test_the_bearer_counts_from_before_its_login() -> None:
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, SESSION).value
 
     assert (BEARER, HUB, NOON) == (bearer.value.reveal(), bearer.url, bearer.issued_at)
-    assert (NOON + DAY, False, True) == (bearer.expires_at, bearer.expiry_reported, bearer.proved)
+    assert (NOON + DAY, False, True) == (bearer.expires_at, bearer.expiry_reported, bearer.verified)
     assert (None, "") == (bearer.discovered_url, bearer.note)
 
 
@@ -125,7 +125,7 @@ def test_a_late_yes_is_a_yes(refusals: int) -> None:
     replies = [answer(401)] * refusals
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, *replies, SESSION).value
 
-    assert bearer.proved
+    assert bearer.verified
 
 
 @pytest.mark.parametrize(
@@ -145,5 +145,9 @@ def test_a_homey_that_cannot_be_asked_holds_nothing_back(
     """The bearer is handed out unproved, its life assumed."""
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
 
-    assert (False, False, NOON + DAY) == (bearer.proved, bearer.expiry_reported, bearer.expires_at)
+    assert (False, False, NOON + DAY) == (
+        bearer.verified,
+        bearer.expiry_reported,
+        bearer.expires_at,
+    )
     assert f"not verified: {kind}" == bearer.note

@@ -302,7 +302,7 @@ def test_no_trouble_at_the_session_holds_a_bearer_back(what: str) -> None:
 
     bearer = play(_exchange(), *_BEFORE["session"], reply).value
 
-    assert not bearer.proved
+    assert not bearer.verified
     assert bearer.note.startswith("not verified: ")
 
 

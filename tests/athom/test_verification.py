@@ -102,7 +102,7 @@ def test_the_expiry_is_what_homey_tells_by_our_clock(what: str) -> None:
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
 
     assert (expected or NOON + DAY) == bearer.expires_at
-    assert (expected is not None, True) == (bearer.expiry_reported, bearer.proved)
+    assert (expected is not None, True) == (bearer.expiry_reported, bearer.verified)
 
 
 def test_the_skew_of_the_grant_counts_where_the_session_tells_none() -> None:

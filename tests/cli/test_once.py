@@ -15,16 +15,11 @@ from homey_tokend.cli.once import run_once
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
 from homey_tokend.simulator import Switches
 from homey_tokend.storage.state_file import InstanceLock
-from tests.keeper.household import HOUR, MINUTE, Household, Json, cheap_digests, inhabited
+from tests.keeper.household import HOUR, MINUTE, Household, Json, inhabited
 from tests.support.sink import FakeSink
 from tests.support.store import FakeStore
 
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
-
-
-@pytest.fixture(autouse=True)
-def _cheap_digests(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheap_digests(monkeypatch)
 
 
 @pytest.fixture

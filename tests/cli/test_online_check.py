@@ -21,17 +21,11 @@ from tests.keeper.household import (
     TOTP_SECRET,
     Household,
     Json,
-    cheap_digests,
     inhabited,
 )
 
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 STEPS = ["login", "authorise", "consent", "token", "user", "delegation", "homey_login", "session"]
-
-
-@pytest.fixture(autouse=True)
-def _cheap_digests(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheap_digests(monkeypatch)
 
 
 @pytest.fixture

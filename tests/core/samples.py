@@ -1,9 +1,10 @@
 """Small, whole values that the tests of the pure part start from."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from homey_tokend.core.account import AccountState
-from homey_tokend.core.decision import Activity, Decision, RefreshSettings
+from homey_tokend.core.account import AccountState, Digests
+from homey_tokend.core.decision import Activity, Decision, RefreshSettings, SignInProgress
 from homey_tokend.core.errors import (
     AccountRejected,
     ClientRejected,
@@ -26,7 +27,11 @@ SECOND = timedelta(seconds=1)
 #: The digests of the sign-in values in use, and others.
 LOGIN, SITE, OTHER = "login", "site", "other"
 #: What the doors and the keeper know while nothing is under way.
-IDLE = Activity(account_digest=LOGIN, site_digest=SITE)
+IDLE = Activity(sign_in=SignInProgress(Digests("account", LOGIN, SITE)))
+#: And while an earlier attempt has left what makes a password needless.
+NO_PASSWORD = replace(
+    IDLE, sign_in=replace(IDLE.sign_in, resume_until=datetime.max.replace(tzinfo=UTC))
+)
 PLAN = RefreshSettings()
 NOBODY = AccountState()
 
@@ -37,7 +42,7 @@ UNKNOWN_LOGIN = ProtocolChanged("the login gave an unknown answer", step="login"
 
 
 def bearer(
-    *, at: datetime = NOON, life: timedelta = DAY, proved: bool = True, text: str = "bearer"
+    *, at: datetime = NOON, life: timedelta = DAY, verified: bool = True, text: str = "bearer"
 ) -> Bearer:
     """What a flow returned at ``at``."""
     return Bearer(
@@ -46,7 +51,7 @@ def bearer(
         issued_at=at,
         expires_at=at + life,
         expiry_reported=True,
-        proved=proved,
+        verified=verified,
     )
 
 
@@ -55,13 +60,16 @@ def holding(
     at: datetime = NOON,
     life: timedelta = DAY,
     fraction: float = 0.5,
-    proved: bool = True,
+    verified: bool = True,
     state: HomeyState | None = None,
 ) -> HomeyState:
     """A Homey that got a token at ``at``: half its life is 12 h, its must window the last hour."""
     state = state or HomeyState("home")
     return state.renewed(
-        bearer(at=at, life=life, proved=proved), since=state.generation, at=at, fraction=fraction
+        bearer(at=at, life=life, verified=verified),
+        since=state.generation,
+        at=at,
+        fraction=fraction,
     )
 
 
@@ -71,11 +79,11 @@ def failing(
     *,
     at: datetime = NOON,
     times: int = 1,
-    draw: float = 1.0,
+    random: float = 1.0,
 ) -> HomeyState:
     """The state after ``times`` failures in a row, the last at ``at``."""
     for _ in range(times):
-        state = state.failed(error, at=at, draw=draw)
+        state = state.failed(error, at=at, random=random)
     return state
 
 
@@ -100,8 +108,8 @@ def decided(
     now: datetime = NOON,
     *,
     account: AccountState = NOBODY,
-    facts: Activity = IDLE,
+    activity: Activity = IDLE,
     plan: RefreshSettings = PLAN,
 ) -> Decision:
     """What policy says."""
-    return decide(state, account, facts, now, plan)
+    return decide(state, account, activity, now, plan)

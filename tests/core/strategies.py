@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from homey_tokend.core.account import AccountState, Rejection
-from homey_tokend.core.decision import Activity, Constraint, RefreshSettings
+from homey_tokend.core.account import AccountState, Digests, Rejection
+from homey_tokend.core.decision import Activity, Constraint, RefreshSettings, SignInProgress
 from homey_tokend.core.errors import (
     AccountRejected,
     BearerDiscarded,
@@ -28,12 +28,11 @@ from homey_tokend.core.errors import (
     Transient,
     Unreachable,
 )
-from homey_tokend.core.failure import Failure, trouble_of
+from homey_tokend.core.failure import Failure, Trouble, trouble_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.sink import SinkState
-from homey_tokend.core.status import Trouble
 from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
 from homey_tokend.core.totp import time_step
 from homey_tokend.storage.document import StateDocument
@@ -94,7 +93,6 @@ def sinks(draw: st.DrawFn, most: int) -> SinkState:
         delivered_at=draw(st.none() | instants),
         failure=draw(st.none() | failures),
         failed_generation=draw(generations),
-        rejected=draw(st.booleans()),
         memory=draw(st.dictionaries(words, words, max_size=2)),
         drifts=draw(numbers),
     )
@@ -115,7 +113,7 @@ def stored_homeys(draw: st.DrawFn, name: str) -> HomeyState:
         cloudid=draw(words),
         attempted_at=draw(st.none() | instants),
         failure=draw(st.none() | failures),
-        refusal=draw(st.none() | refusals),
+        rejection=draw(st.none() | refusals),
         refreshes=draw(numbers),
         sinks=draw(st.dictionaries(words, sinks(most), max_size=2)),
     )
@@ -123,7 +121,7 @@ def stored_homeys(draw: st.DrawFn, name: str) -> HomeyState:
 
 accounts = st.builds(
     AccountState,
-    refusals=st.lists(refusals, max_size=3).map(lambda some: {one.digest: one for one in some}),
+    rejections=st.lists(refusals, max_size=3).map(lambda some: {one.digest: one for one in some}),
     sign_ins=st.lists(instants, max_size=4).map(tuple),
     one_time_steps=st.lists(numbers, max_size=4).map(tuple),
     rejected_at=st.lists(instants, max_size=4).map(tuple),
@@ -203,7 +201,7 @@ class Scene:
 
     state: HomeyState
     account: AccountState
-    facts: Activity
+    activity: Activity
     now: datetime
     plan: RefreshSettings
 
@@ -224,7 +222,7 @@ class _Story:
             issued_at=self.now - self.draw(st.timedeltas(timedelta(0), timedelta(seconds=9))),
             expires_at=self.now + self.draw(lives),
             expiry_reported=self.draw(st.booleans()),
-            proved=self.draw(st.booleans()),
+            verified=self.draw(st.booleans()),
         )
         fraction = self.draw(st.floats(0.01, 0.95))
         since = self.state.generation
@@ -237,9 +235,9 @@ class _Story:
         error, drawn = self.draw(errors()), self.draw(draws)
         if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
             digest = self.draw(st.sampled_from(DIGESTS))
-            self.state = self.state.rejected(error, digest=digest, at=self.now, draw=drawn)
+            self.state = self.state.rejected(error, digest=digest, at=self.now, random=drawn)
         else:
-            self.state = self.state.failed(error, at=self.now, draw=drawn)
+            self.state = self.state.failed(error, at=self.now, random=drawn)
 
     def signs_in(self) -> None:
         step = self.draw(st.none() | st.just(time_step(self.now)))
@@ -261,7 +259,7 @@ class _Story:
 
     def is_proved(self) -> None:
         expires_at = self.now + self.draw(lives) if self.draw(st.booleans()) else None
-        self.state = self.state.proved(self.state.generation, self.now, expires_at)
+        self.state = self.state.verified(self.state.generation, self.now, expires_at)
 
     def does_not_answer(self) -> None:
         self.state = self.state.not_answered(self.state.generation, self.now)
@@ -283,7 +281,7 @@ class _Story:
             self.draw(draws),
         )
         self.state = self.state.undelivered(
-            target, self.state.generation, error, at=self.now, draw=drawn
+            target, self.state.generation, error, at=self.now, random=drawn
         )
 
     def sink_is_looked_at(self) -> None:
@@ -354,15 +352,16 @@ def scenes(draw: st.DrawFn, *, steady: bool = False, holding: bool = False) -> S
         story.now += draw(st.just(timedelta(0)) | waits)
     if holding:
         story.gets_a_token()
-    facts = Activity(
-        renewing=draw(st.booleans()),
+    activity = Activity(
+        refreshing=draw(st.booleans()),
         verifying=draw(st.booleans()),
         delivering=frozenset(draw(st.sets(st.sampled_from(TARGETS)))),
-        password_needed=draw(st.booleans()),
-        closed=draw(
+        blocked=draw(
             st.none() | st.builds(Constraint, waits.map(story.now.__add__), st.just("closed"))
         ),
-        account_digest=draw(st.sampled_from(DIGESTS)),
-        site_digest=draw(st.sampled_from(DIGESTS)),
+        sign_in=SignInProgress(
+            Digests("account", draw(st.sampled_from(DIGESTS)), draw(st.sampled_from(DIGESTS))),
+            draw(st.none() | waits.map(story.now.__add__)),
+        ),
     )
-    return Scene(story.state, story.account, facts, story.now, draw(plans))
+    return Scene(story.state, story.account, activity, story.now, draw(plans))

@@ -1,4 +1,4 @@
-"""An account: what was rejected, the passwords that went out, the one-time steps used."""
+"""An account: what was refused, the passwords that went out, the one-time steps used."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,24 +95,24 @@ def test_refusals_of_the_same_values_are_counted() -> None:
     state = rejected_account(times=2).rejected(LOGIN, trouble_of(WRONG_PASSWORD, LATER))
 
     expected = Rejection(LOGIN, trouble_of(WRONG_PASSWORD, LATER, 3))
-    assert expected == state.refusal(LOGIN)
+    assert expected == state.rejection(LOGIN)
 
 
 def test_refusals_of_other_values_are_another_count() -> None:
     state = rejected_account(times=2, state=rejected_account(digest=OTHER))
 
-    first, second = state.refusal(LOGIN), state.refusal(OTHER)
+    first, second = state.rejection(LOGIN), state.rejection(OTHER)
     assert (2, 1) == (first and first.trouble.count, second and second.trouble.count)
 
 
 def test_values_that_were_never_refused_are_free() -> None:
-    assert rejected_account().refusal(OTHER) is None
+    assert rejected_account().rejection(OTHER) is None
 
 
 def test_accepted_values_are_free_and_others_are_not() -> None:
     state = rejected_account(digest=OTHER, state=rejected_account()).accepted(LOGIN)
 
-    assert {OTHER} == set(state.refusals)
+    assert {OTHER} == set(state.rejections)
     assert (None, NOON + 15 * MINUTE) == (state.rejected_until(LOGIN), state.rejected_until(OTHER))
 
 
@@ -148,8 +148,8 @@ def test_the_values_refused_last_are_remembered_eight_at_most() -> None:
         state = rejected_account(digest=f"values {n}", at=NOON + n * MINUTE, state=state)
     state = rejected_account(digest="values 5", at=NOON + DAY, state=state)
 
-    assert {f"values {n}" for n in range(5, 12)} | {"values 4"} == set(state.refusals)
-    assert 2 == state.refusals["values 5"].trouble.count
+    assert {f"values {n}" for n in range(5, 12)} | {"values 4"} == set(state.rejections)
+    assert 2 == state.rejections["values 5"].trouble.count
 
 
 # --- force ---------------------------------------------------------------------------

@@ -36,16 +36,16 @@ PROVING = replace(IDLE, verifying=True)
     ],
 )
 def test_a_sink_is_looked_at(state: HomeyState, due: datetime) -> None:
-    assert isinstance(decided(state, due - SECOND, facts=PROVING, plan=PLAN), Wait)
-    assert Check(("variable",)) == decided(state, due, facts=PROVING, plan=PLAN)
+    assert isinstance(decided(state, due - SECOND, activity=PROVING, plan=PLAN), Wait)
+    assert Check(("variable",)) == decided(state, due, activity=PROVING, plan=PLAN)
 
 
 def test_the_next_look_wakes() -> None:
-    assert DUE == getattr(decided(WRITTEN, facts=PROVING, plan=PLAN), "wake", None)
+    assert DUE == getattr(decided(WRITTEN, activity=PROVING, plan=PLAN), "wake", None)
 
 
 @pytest.mark.parametrize(
-    ("state", "facts", "plan"),
+    ("state", "activity", "plan"),
     [
         pytest.param(
             WRITTEN,
@@ -57,22 +57,22 @@ def test_the_next_look_wakes() -> None:
         pytest.param(WRITTEN, PROVING, replace(PLAN, checked=()), id="that cannot be read back"),
         pytest.param(
             WRITTEN.was_revoked(1, NOON),
-            replace(PROVING, renewing=True),
+            replace(PROVING, refreshing=True),
             PLAN,
             id="for a dead token",
         ),
         pytest.param(
-            WRITTEN.undelivered("file", 1, SinkFailed("full"), at=DUE, draw=1.0)
+            WRITTEN.undelivered("file", 1, SinkFailed("full"), at=DUE, random=1.0)
             .drifted("variable", 1)
-            .undelivered("variable", 1, SinkFailed("full"), at=DUE, draw=1.0),
+            .undelivered("variable", 1, SinkFailed("full"), at=DUE, random=1.0),
             PROVING,
             PLAN,
             id="that lacks the token and waits to be written",
         ),
     ],
 )
-def test_no_sink_is_looked_at(state: HomeyState, facts: Activity, plan: RefreshSettings) -> None:
-    assert isinstance(decided(state, DUE, facts=facts, plan=plan), Wait)
+def test_no_sink_is_looked_at(state: HomeyState, activity: Activity, plan: RefreshSettings) -> None:
+    assert isinstance(decided(state, DUE, activity=activity, plan=plan), Wait)
 
 
 @pytest.mark.parametrize("plan", [PLAN, replace(PLAN, verify_every=None)])
@@ -81,10 +81,10 @@ def test_a_sink_is_looked_at_as_soon_as_its_keeper_begins(plan: RefreshSettings)
     state = WRITTEN.checked("variable", 1, NOON).put_in_place()
     seen = state.checked("variable", 1, NOON)
 
-    assert Check(("variable",)) == decided(state, facts=PROVING, plan=plan)
-    assert isinstance(decided(seen, DUE - SECOND, facts=PROVING, plan=plan), Wait)
+    assert Check(("variable",)) == decided(state, activity=PROVING, plan=plan)
+    assert isinstance(decided(seen, DUE - SECOND, activity=PROVING, plan=plan), Wait)
     assert plan.verify_every is None or isinstance(
-        decided(seen, DUE, facts=PROVING, plan=plan), Check
+        decided(seen, DUE, activity=PROVING, plan=plan), Check
     )
 
 
@@ -102,17 +102,17 @@ def test_a_sink_that_could_not_be_seen_yet_is_looked_at_again(
     plan = replace(PLAN, verify_every=rhythm)
     state = WRITTEN.put_in_place().not_seen("variable", 1, NOON)
 
-    assert isinstance(decided(state, NOON + again - SECOND, facts=PROVING, plan=plan), Wait)
-    assert Check(("variable",)) == decided(state, NOON + again, facts=PROVING, plan=plan)
+    assert isinstance(decided(state, NOON + again - SECOND, activity=PROVING, plan=plan), Wait)
+    assert Check(("variable",)) == decided(state, NOON + again, activity=PROVING, plan=plan)
 
 
 def test_a_sink_that_was_refused_is_tried_at_once_when_its_keeper_begins() -> None:
-    rejected = holding().undelivered("file", 1, SinkRejected("closed"), at=NOON, draw=1.0)
-    failed = holding().undelivered("file", 1, SinkFailed("full"), at=NOON, draw=1.0)
+    refused = holding().undelivered("file", 1, SinkRejected("closed"), at=NOON, random=1.0)
+    failed = holding().undelivered("file", 1, SinkFailed("full"), at=NOON, random=1.0)
     plan = replace(PLAN, sinks=("file",))
 
-    assert isinstance(decided(rejected, plan=plan), Wait)
-    assert Deliver(("file",)) == decided(rejected.put_in_place(), plan=plan)
+    assert isinstance(decided(refused, plan=plan), Wait)
+    assert Deliver(("file",)) == decided(refused.put_in_place(), plan=plan)
     assert isinstance(decided(failed.put_in_place(), plan=plan), Wait)
 
 

@@ -5,9 +5,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homey_tokend.core.account import AccountState
+from homey_tokend.core.account import AccountState, Digests
 from homey_tokend.core.attempts import is_rejected, sign_in_constraint
-from homey_tokend.core.decision import Activity, Blocked, Constraint, RefreshSettings, Renew, Wait
+from homey_tokend.core.decision import (
+    Activity,
+    Blocked,
+    Constraint,
+    RefreshSettings,
+    Renew,
+    SignInProgress,
+    Wait,
+)
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.totp import time_step
 from tests.core.samples import (
@@ -16,6 +24,7 @@ from tests.core.samples import (
     IDLE,
     LOGIN,
     MINUTE,
+    NO_PASSWORD,
     NOBODY,
     OTHER,
     SECOND,
@@ -40,8 +49,7 @@ LADDER = [
     pytest.param(4, DAY, id="four refusals, a day"),
     pytest.param(5, DAY, id="five refusals, a day"),
 ]
-OTHER_VALUES = replace(IDLE, account_digest=OTHER, site_digest=OTHER)
-NO_PASSWORD = replace(IDLE, password_needed=False)
+OTHER_VALUES = replace(IDLE, sign_in=SignInProgress(Digests("account", OTHER, OTHER)))
 SPENT = signed_in(*(NOON + n * SECOND for n in range(12)))
 ONE_TIME = RefreshSettings(one_time=True)
 USED = NOBODY.signing_in(NOON, time_step(NOON))
@@ -50,7 +58,7 @@ USED = NOBODY.signing_in(NOON, time_step(NOON))
 def refused_site(times: int = 1) -> HomeyState:
     state = EMPTY
     for _ in range(times):
-        state = state.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=1.0)
+        state = state.rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=1.0)
     return state
 
 
@@ -72,7 +80,7 @@ def test_a_refused_sign_in_is_tried_again_after(times: int, wait: timedelta) -> 
 
 
 @pytest.mark.parametrize(
-    ("state", "account", "facts", "now"),
+    ("state", "account", "activity", "now"),
     [
         pytest.param(
             REFUSED, rejected_account(), IDLE, NOON + 15 * MINUTE, id="when the ladder says so"
@@ -92,18 +100,18 @@ def test_a_refused_sign_in_is_tried_again_after(times: int, wait: timedelta) -> 
             NOBODY,
             IDLE,
             NOON,
-            id="at once if a person asks, whatever was rejected",
+            id="at once if a person asks, whatever was refused",
         ),
     ],
 )
 def test_a_refused_sign_in_is_tried(
-    state: HomeyState, account: AccountState, facts: Activity, now: datetime
+    state: HomeyState, account: AccountState, activity: Activity, now: datetime
 ) -> None:
-    assert Renew("no valid token") == decided(state, now, account=account, facts=facts)
+    assert Renew("no valid token") == decided(state, now, account=account, activity=activity)
 
 
 def test_a_consent_that_does_not_cover_the_homey_holds_without_a_password_too() -> None:
-    assert isinstance(decided(refused_site(), facts=NO_PASSWORD), Blocked)
+    assert isinstance(decided(refused_site(), activity=NO_PASSWORD), Blocked)
 
 
 def test_a_rejected_account_holds_back_a_homey_that_was_not_refused_itself() -> None:
@@ -214,7 +222,7 @@ def test_a_person_does_not_wait_for_the_gap() -> None:
 
 
 def test_a_grant_in_memory_needs_no_budget() -> None:
-    assert isinstance(decided(EMPTY, NOON + MINUTE, account=SPENT, facts=NO_PASSWORD), Renew)
+    assert isinstance(decided(EMPTY, NOON + MINUTE, account=SPENT, activity=NO_PASSWORD), Renew)
 
 
 # --- one-time steps ----------------------------------------------------------------
@@ -242,12 +250,12 @@ def test_without_a_one_time_secret_no_step_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("account", "facts", "why"),
+    ("account", "activity", "why"),
     [
         pytest.param(NOBODY, IDLE, None, id="free: it may"),
-        pytest.param(rejected_account(), IDLE, "the account was rejected", id="rejected: not now"),
+        pytest.param(rejected_account(), IDLE, "the account was rejected", id="refused: not now"),
         pytest.param(
-            rejected_account(), replace(IDLE, forced=True), None, id="rejected, and forced: it may"
+            rejected_account(), replace(IDLE, forced=True), None, id="refused, and forced: it may"
         ),
         pytest.param(
             SPENT,
@@ -258,19 +266,19 @@ def test_without_a_one_time_secret_no_step_is_waited_for() -> None:
     ],
 )
 def test_whether_a_password_may_go_out(
-    account: AccountState, facts: Activity, why: str | None
+    account: AccountState, activity: Activity, why: str | None
 ) -> None:
-    gate = sign_in_constraint(EMPTY, account, facts, NOON + MINUTE, RefreshSettings())
+    gate = sign_in_constraint(EMPTY, account, activity, NOON + MINUTE, RefreshSettings())
 
     assert why == (gate and gate.why)
 
 
 @pytest.mark.parametrize(
-    ("facts", "forced", "until"),
+    ("activity", "forced", "until"),
     [
         pytest.param(IDLE, False, NOON + 30 * SECOND, id="is not run into again"),
         pytest.param(
-            replace(IDLE, password_needed=False),
+            NO_PASSWORD,
             False,
             None,
             id="closes nothing without a password",
@@ -278,21 +286,21 @@ def test_whether_a_password_may_go_out(
         pytest.param(IDLE, True, None, id="is no gate for a person who asks"),
     ],
 )
-def test_a_gate_just_met(facts: Activity, forced: bool, until: datetime | None) -> None:
+def test_a_gate_just_met(activity: Activity, forced: bool, until: datetime | None) -> None:
     state = EMPTY.attempted(NOON)
     state = state.asked(NOON + DAY, forced=True, at=NOON) if forced else state
-    met = replace(facts, closed=Constraint(NOON + 30 * SECOND, "met", held=True))
+    met = replace(activity, blocked=Constraint(NOON + 30 * SECOND, "met", blocking=True))
 
-    decision = decided(state, NOON, facts=met)
+    decision = decided(state, NOON, activity=met)
 
     assert until == getattr(decision, "until", None)
 
 
 def test_a_gate_that_has_since_been_opened_by_another_homey_holds_a_minute_at_most() -> None:
-    met = replace(IDLE, closed=Constraint(NOON + DAY, "the account was rejected", held=True))
+    met = replace(IDLE, blocked=Constraint(NOON + DAY, "the account was rejected", blocking=True))
 
-    assert isinstance(decided(EMPTY.attempted(NOON), NOON, facts=met), Blocked)
-    assert isinstance(decided(EMPTY.attempted(NOON), NOON + MINUTE, facts=met), Renew)
+    assert isinstance(decided(EMPTY.attempted(NOON), NOON, activity=met), Blocked)
+    assert isinstance(decided(EMPTY.attempted(NOON), NOON + MINUTE, activity=met), Renew)
 
 
 def test_the_digests_in_use_are_those_of_the_facts() -> None:
@@ -301,7 +309,7 @@ def test_the_digests_in_use_are_those_of_the_facts() -> None:
 
 
 def test_a_refusal_that_still_holds_makes_a_person_s_try_count() -> None:
-    """Two tries a day are counted while these very values are rejected, and no longer."""
+    """Two tries a day are counted while these very values are refused, and no longer."""
     account = rejected_account()
 
     assert is_rejected(EMPTY, account, IDLE, NOON + MINUTE)

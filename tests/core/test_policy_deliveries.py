@@ -19,10 +19,10 @@ FORBIDDEN = SinkRejected("403", remedy="Give the client the scope.")
 HELD = holding()
 
 
-def undelivered(error: TokendError = FULL, *, times: int = 1, draw: float = 1.0) -> HomeyState:
+def undelivered(error: TokendError = FULL, *, times: int = 1, random: float = 1.0) -> HomeyState:
     state = HELD.delivered("exec", 1, DeliveryResult(), NOON)
     for _ in range(times):
-        state = state.undelivered("file", 1, error, at=NOON, draw=draw)
+        state = state.undelivered("file", 1, error, at=NOON, random=random)
     return state
 
 
@@ -39,9 +39,9 @@ def test_a_fresh_token_goes_to_all_sinks_together() -> None:
 
 
 def test_a_sink_under_way_is_not_begun_again() -> None:
-    facts = replace(IDLE, delivering=frozenset({"file"}))
+    activity = replace(IDLE, delivering=frozenset({"file"}))
 
-    assert Deliver(("exec",)) == decided(HELD, facts=facts, plan=SINKS)
+    assert Deliver(("exec",)) == decided(HELD, activity=activity, plan=SINKS)
 
 
 def test_nothing_is_written_twice() -> None:
@@ -51,9 +51,9 @@ def test_nothing_is_written_twice() -> None:
 
 
 def test_a_sink_does_not_wait_for_a_refresh_that_is_under_way() -> None:
-    facts = replace(IDLE, renewing=True)
+    activity = replace(IDLE, refreshing=True)
 
-    assert Deliver(("file", "exec")) == decided(HELD, facts=facts, plan=SINKS)
+    assert Deliver(("file", "exec")) == decided(HELD, activity=activity, plan=SINKS)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_sink_does_not_wait_for_a_refresh_that_is_under_way() -> None:
     ],
 )
 def test_is_never_written_to_a_sink(state: HomeyState, now: datetime) -> None:
-    decision = decided(state, now, facts=replace(IDLE, renewing=True), plan=SINKS)
+    decision = decided(state, now, activity=replace(IDLE, refreshing=True), plan=SINKS)
 
     assert isinstance(decision, Wait)
 
@@ -76,7 +76,7 @@ def test_is_never_written_to_a_sink(state: HomeyState, now: datetime) -> None:
     [
         pytest.param(undelivered(), SECOND, id="a second after the first failure"),
         pytest.param(undelivered(times=4), 8 * SECOND, id="doubling"),
-        pytest.param(undelivered(times=4, draw=0.5), 4 * SECOND, id="by its own stored draw"),
+        pytest.param(undelivered(times=4, random=0.5), 4 * SECOND, id="by its own stored draw"),
         pytest.param(undelivered(times=40), 5 * MINUTE, id="at most the configured maximum"),
         pytest.param(undelivered(FORBIDDEN), MINUTE, id="a minute after the first refusal"),
         pytest.param(undelivered(FORBIDDEN, times=4), 8 * MINUTE, id="doubling from there"),
@@ -109,22 +109,22 @@ def test_a_newer_token_goes_to_a_failed_sink_at_once() -> None:
 
 
 def test_a_failing_sink_holds_up_no_other() -> None:
-    state = HELD.undelivered("file", 1, FULL, at=NOON, draw=1.0)
+    state = HELD.undelivered("file", 1, FULL, at=NOON, random=1.0)
 
     assert Deliver(("exec",)) == decided(state, plan=SINKS)
 
 
 def test_a_sink_under_way_does_not_wake() -> None:
-    facts = replace(IDLE, delivering=frozenset({"file"}))
+    activity = replace(IDLE, delivering=frozenset({"file"}))
 
     assert NOON + 12 * HOUR == getattr(
-        decided(undelivered(), facts=facts, plan=SINKS), "wake", None
+        decided(undelivered(), activity=activity, plan=SINKS), "wake", None
     )
 
 
 # --- the proof -------------------------------------------------------------------
 
-UNPROVED = holding(proved=False)
+UNPROVED = holding(verified=False)
 
 
 def unanswered(times: int) -> HomeyState:
@@ -143,7 +143,9 @@ def unanswered(times: int) -> HomeyState:
         pytest.param(unanswered(50), 15 * MINUTE, id="up to a quarter of an hour"),
         pytest.param(HELD, 15 * MINUTE, id="a proved one in the usual rhythm"),
         pytest.param(HELD.not_answered(1, NOON + HOUR), 75 * MINUTE, id="which no silence changes"),
-        pytest.param(UNPROVED.proved(1, NOON + HOUR, None), 75 * MINUTE, id="from the last proof"),
+        pytest.param(
+            UNPROVED.verified(1, NOON + HOUR, None), 75 * MINUTE, id="from the last proof"
+        ),
         pytest.param(HELD.doubted(1), timedelta(0), id="a doubted one at once"),
         pytest.param(HELD.loaded(NOON + HOUR), timedelta(0), id="a stored one at once"),
         pytest.param(
@@ -160,9 +162,9 @@ def test_the_homey_is_asked_about(state: HomeyState, wait: timedelta) -> None:
 
 
 def test_no_second_question_is_asked_while_one_is_under_way() -> None:
-    facts = replace(IDLE, verifying=True)
+    activity = replace(IDLE, verifying=True)
 
-    assert isinstance(decided(HELD, NOON + HOUR, facts=facts), Wait)
+    assert isinstance(decided(HELD, NOON + HOUR, activity=activity), Wait)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tests.support.clock import NOON
 
 EMPTY = HomeyState("home")
 HELD = holding()
-RENEWING = replace(IDLE, renewing=True)
+RENEWING = replace(IDLE, refreshing=True)
 #: No proof comes between: what is asked here is the refresh alone.
 PROVED = RefreshSettings(verify_every=None)
 
@@ -42,7 +42,7 @@ def wished(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -> H
             HELD.was_revoked(1, NOON),
             NOON + MINUTE,
             "the Homey rejects the held token",
-            id="the Homey rejected the token: at once",
+            id="the Homey refused the token: at once",
         ),
         pytest.param(
             HELD,
@@ -75,7 +75,7 @@ def wished(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -> H
             id="a person asks: the spacing after failures is passed",
         ),
         pytest.param(
-            failing(EMPTY, DOWN, draw=0.0),
+            failing(EMPTY, DOWN, random=0.0),
             NOON,
             "no valid token",
             id="chance drew no wait after a failure: at once",
@@ -116,11 +116,11 @@ def test_no_refresh_is_begun(state: HomeyState, now: datetime, until: datetime, 
 
 
 def test_while_a_refresh_is_under_way_none_is_begun() -> None:
-    assert Wait(None, "no valid token", None) == decided(EMPTY, facts=RENEWING)
+    assert Wait(None, "no valid token", None) == decided(EMPTY, activity=RENEWING)
 
 
 def test_a_revoked_token_is_neither_proved_nor_waited_for_while_a_refresh_is_under_way() -> None:
-    decision = decided(HELD.was_revoked(1, NOON), NOON + HOUR, facts=RENEWING)
+    decision = decided(HELD.was_revoked(1, NOON), NOON + HOUR, activity=RENEWING)
 
     assert Wait(None, "the Homey rejects the held token", None) == decision
 
@@ -128,7 +128,9 @@ def test_a_revoked_token_is_neither_proved_nor_waited_for_while_a_refresh_is_und
 def test_a_token_from_the_future_is_looked_at_again_when_it_would_be_believed() -> None:
     early = NOON - HOUR
 
-    assert NOON - timedelta(minutes=5) == getattr(decided(HELD, early, facts=RENEWING), "wake", 0)
+    assert NOON - timedelta(minutes=5) == getattr(
+        decided(HELD, early, activity=RENEWING), "wake", 0
+    )
 
 
 def test_the_jitter_is_one_draw_between_at_less_jitter_and_at() -> None:
@@ -138,7 +140,7 @@ def test_the_jitter_is_one_draw_between_at_less_jitter_and_at() -> None:
 
 
 def test_a_decision_on_the_same_state_is_the_same() -> None:
-    state = failing(HELD, at=NOON + 13 * HOUR, times=4, draw=0.123)
+    state = failing(HELD, at=NOON + 13 * HOUR, times=4, random=0.123)
 
     assert decided(state, NOON + 13 * HOUR) == decided(state, NOON + 13 * HOUR)
 
@@ -181,20 +183,20 @@ def test_a_token_is_too_young_to_be_replaced_on_request(life: timedelta, young: 
     ],
 )
 def test_a_held_token_wakes_at(now: datetime, wake: datetime) -> None:
-    facts = IDLE if now == NOON else RENEWING
+    activity = IDLE if now == NOON else RENEWING
 
-    assert wake == getattr(decided(HELD, now, facts=facts, plan=PROVED), "wake", None)
+    assert wake == getattr(decided(HELD, now, activity=activity, plan=PROVED), "wake", None)
 
 
 def test_the_end_of_a_wish_wakes() -> None:
-    state = replace(failing(HELD, times=10), wish=RefreshRequest(NOON + SECOND))
+    state = replace(failing(HELD, times=10), request=RefreshRequest(NOON + SECOND))
 
     assert NOON + SECOND == getattr(decided(state, plan=PROVED), "wake", None)
 
 
 def test_a_due_refresh_comes_before_a_due_proof() -> None:
-    unproved = holding(proved=False).asked(NOON + DAY, forced=False, at=NOON)
+    unproved = holding(verified=False).asked(NOON + DAY, forced=False, at=NOON)
 
     assert Renew("a newer token was asked for") == decided(unproved, NOON + HOUR)
-    assert Verify() == decided(unproved, NOON + HOUR, facts=RENEWING)
-    assert isinstance(decided(unproved, facts=Activity(renewing=True), plan=PLAN), Wait)
+    assert Verify() == decided(unproved, NOON + HOUR, activity=RENEWING)
+    assert isinstance(decided(unproved, activity=Activity(refreshing=True), plan=PLAN), Wait)

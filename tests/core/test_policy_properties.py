@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from homey_tokend.core.decision import Blocked, Check, Decision, Deliver, Renew, Verify, Wait
 from homey_tokend.core.failure import trouble_of
 from homey_tokend.core.policy import decide
-from homey_tokend.core.status_view import view_of
+from homey_tokend.core.status import view_of
 from tests.core.samples import WRONG_CLIENT, WRONG_PASSWORD
 from tests.core.strategies import Scene, scenes
 
@@ -18,13 +18,13 @@ some = settings(max_examples=40)
 
 
 def decision(scene: Scene, now: datetime | None = None) -> Decision:
-    return decide(scene.state, scene.account, scene.facts, now or scene.now, scene.plan)
+    return decide(scene.state, scene.account, scene.activity, now or scene.now, scene.plan)
 
 
 @some
 @given(scenes())
 def test_decide_never_raises_and_a_view_can_always_be_shown(scene: Scene) -> None:
-    view = view_of(scene.state, scene.account, scene.facts, scene.now, scene.plan, "url")
+    view = view_of(scene.state, scene.account, scene.activity, scene.now, scene.plan, "url")
 
     assert isinstance(decision(scene), Renew | Deliver | Verify | Check | Wait | Blocked)
     assert view.token == scene.state.usable(scene.now)
@@ -33,7 +33,7 @@ def test_decide_never_raises_and_a_view_can_always_be_shown(scene: Scene) -> Non
 @some
 @given(scenes())
 def test_a_refresh_is_never_begun_while_one_is_under_way(scene: Scene) -> None:
-    under_way = replace(scene, facts=replace(scene.facts, renewing=True))
+    under_way = replace(scene, activity=replace(scene.activity, refreshing=True))
 
     assert not isinstance(decision(under_way), Renew | Blocked)
 
@@ -43,18 +43,23 @@ def test_a_refresh_is_never_begun_while_one_is_under_way(scene: Scene) -> None:
 def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
     scene: Scene, times: int, share: float, whole: bool
 ) -> None:
-    facts = replace(scene.facts, password_needed=True)
+    sign_in = replace(scene.activity.sign_in, resume_until=None)
+    activity = replace(scene.activity, sign_in=sign_in)
     state, account, at = scene.state, scene.account, scene.now
     for _ in range(times):
         if whole:
-            state = state.rejected(WRONG_CLIENT, digest=facts.site_digest, at=at, draw=0.0)
+            state = state.rejected(
+                WRONG_CLIENT, digest=activity.sign_in.digests.site, at=at, random=0.0
+            )
         else:
-            account = account.rejected(facts.account_digest, trouble_of(WRONG_PASSWORD, at))
-    refusal = state.refusal if whole else account.refusal(facts.account_digest)
+            account = account.rejected(
+                activity.sign_in.digests.password, trouble_of(WRONG_PASSWORD, at)
+            )
+    refusal = state.rejection if whole else account.rejection(activity.sign_in.digests.password)
     assert refusal is not None
-    later = replace(scene, state=state, account=account, facts=facts)
+    later = replace(scene, state=state, account=account, activity=activity)
     now = at + (refusal.until - at) * share
-    assume(not (state.wish and state.wish.forced and now < state.wish.until))
+    assume(not (state.request and state.request.forced and now < state.request.until))
 
     assert not isinstance(decision(later, now), Renew)
 
@@ -70,8 +75,8 @@ def test_only_a_token_that_may_be_served_is_written_proved_or_looked_for(scene: 
 @some
 @given(scenes(holding=True))
 def test_a_new_token_goes_to_all_sinks_that_are_free(scene: Scene) -> None:
-    fresh = replace(scene, facts=replace(scene.facts, renewing=True))
-    free = tuple(one for one in scene.plan.sinks if one not in scene.facts.delivering)
+    fresh = replace(scene, activity=replace(scene.activity, refreshing=True))
+    free = tuple(one for one in scene.plan.sinks if one not in scene.activity.delivering)
 
     made = decision(fresh)
 
@@ -124,16 +129,16 @@ def test_while_something_is_to_be_done_there_is_an_end_to_it(scene: Scene) -> No
     """Each act turns a fact, so that a keeper which acts at once comes to rest."""
     made = decision(scene)
     for _ in range(6):
-        facts = scene.facts
+        activity = scene.activity
         match made:
             case Renew():
-                facts = replace(facts, renewing=True)
+                activity = replace(activity, refreshing=True)
             case Deliver(targets) | Check(targets):
-                facts = replace(facts, delivering=facts.delivering | set(targets))
+                activity = replace(activity, delivering=activity.delivering | set(targets))
             case Verify():
-                facts = replace(facts, verifying=True)
+                activity = replace(activity, verifying=True)
             case Wait() | Blocked():
                 return
-        scene = replace(scene, facts=facts)
+        scene = replace(scene, activity=activity)
         made = decision(scene)
     raise AssertionError(made)

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from homey_tokend.core.attempts import backoff
 from homey_tokend.core.decision import RefreshSettings, Wait
 from homey_tokend.core.errors import ServerError, TokendError
 from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
-from homey_tokend.core.spacing import backoff
 from tests.core.samples import DAY, HOUR, MINUTE, SECOND, UNKNOWN_LOGIN, decided, failing, holding
 from tests.support.clock import NOON
 
@@ -42,7 +42,7 @@ def throttled(after: timedelta) -> TokendError:
             id="the spacing grows to its maximum",
         ),
         pytest.param(
-            failing(HELD, at=NOON + 12 * HOUR, times=10, draw=0.25),
+            failing(HELD, at=NOON + 12 * HOUR, times=10, random=0.25),
             NOON + 12 * HOUR,
             NOON + 12 * HOUR + timedelta(seconds=75),
             "spacing after a failure",

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.core.decision import RefreshSettings
+from homey_tokend.core.account import Digests
+from homey_tokend.core.decision import Activity, RefreshSettings, SignInProgress
 from homey_tokend.core.errors import (
     ClientRejected,
     ServerError,
@@ -38,13 +39,13 @@ TAKES = SECOND
 
 
 def always(error: TokendError) -> World:
-    return World(lambda _at: error, draw=random.Random(7).random)  # noqa: S311  scripted chance
+    return World(lambda _at: error, random=random.Random(7).random)  # noqa: S311  scripted chance
 
 
 def failing_until(recovers: datetime, error: TokendError) -> World:
     return World(
         lambda at: error if at < recovers else None,
-        draw=random.Random(recovers.timestamp()).random,  # noqa: S311  scripted chance
+        random=random.Random(recovers.timestamp()).random,  # noqa: S311  scripted chance
     )
 
 
@@ -80,7 +81,7 @@ def test_a_world_that_always_refuses_is_asked_four_times_in_the_first_day_then_d
 def test_a_world_that_refuses_again_and_again_is_tried_at_once_with_other_values() -> None:
     world = always(WRONG_PASSWORD)
     world.live(NOON + 10 * DAY)
-    world.facts = type(world.facts)(account_digest="new", site_digest="new")
+    world.activity = Activity(sign_in=SignInProgress(Digests("account", "new", "new")))
 
     before = len(world.passwords)
     world.live(world.now + SECOND)
@@ -94,7 +95,7 @@ def test_a_world_that_fails_is_tried_at_least_each_minute_without_a_token(
     first: int, most: int, chance: random.Random
 ) -> None:
     plan = RefreshSettings(retry_first=first * SECOND, retry_most=most * SECOND)
-    world = World(lambda _at: DOWN, plan=plan, draw=chance.random)
+    world = World(lambda _at: DOWN, plan=plan, random=chance.random)
 
     world.live(NOON + HOUR)
 
@@ -107,7 +108,7 @@ def test_a_world_that_fails_is_tried_at_least_each_minute_without_a_token(
 def test_a_world_that_fails_is_tried_within_the_configured_maximum_while_a_token_is_good(
     chance: random.Random,
 ) -> None:
-    world = World(lambda _at: DOWN, state=holding(), draw=chance.random)
+    world = World(lambda _at: DOWN, state=holding(), random=chance.random)
 
     world.live(NOON + 25 * HOUR)
 

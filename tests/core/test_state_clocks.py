@@ -54,7 +54,7 @@ def sink_failure(state: HomeyState) -> Failure:
     ],
 )
 def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: datetime) -> None:
-    state = HELD.not_answered(1, NOON).proved(1, LATER, told)
+    state = HELD.not_answered(1, NOON).verified(1, LATER, told)
 
     assert state.token is not None
     assert expires_at == state.token.expires_at
@@ -66,8 +66,8 @@ def test_another_end_of_the_token_goes_to_the_sinks_that_have_it() -> None:
     before = HELD.delivered("old", 1, memory, NOON)
     state = holding(state=before).delivered("new", 2, memory, NOON)
 
-    same = state.proved(2, LATER, NOON + DAY + SECOND)
-    other = state.proved(2, LATER, NOON + 2 * DAY)
+    same = state.verified(2, LATER, NOON + DAY + SECOND)
+    other = state.verified(2, LATER, NOON + 2 * DAY)
 
     assert state.sinks == same.sinks
     assert state.sink("old") == other.sink("old")
@@ -84,8 +84,8 @@ def test_a_sink_that_was_told_an_end_of_before_lacks_the_token() -> None:
 def test_a_told_end_is_marked_as_told() -> None:
     assumed = replace(HELD, token=replace(HELD.token, expiry_reported=False))  # type: ignore[type-var]  # the plugin and replace()
 
-    assert assumed.proved(1, LATER, None).token == assumed.token
-    assert HELD.token == assumed.proved(1, LATER, NOON + DAY).token
+    assert assumed.verified(1, LATER, None).token == assumed.token
+    assert HELD.token == assumed.verified(1, LATER, NOON + DAY).token
 
 
 def test_a_homey_that_does_not_answer_says_nothing_of_the_token() -> None:
@@ -108,7 +108,7 @@ def test_a_doubted_token_counts_as_never_proved() -> None:
 
 
 def test_a_delivery_ends_a_sinks_trouble_and_keeps_what_it_remembers() -> None:
-    failed = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5)
+    failed = HELD.undelivered("file", 1, FULL, at=NOON, random=0.5)
     state = failed.delivered("file", 1, DeliveryResult(memory={"id": "7"}), LATER)
 
     assert SinkState(generation=1, delivered_at=LATER, memory={"id": "7"}) == state.sink("file")
@@ -116,7 +116,7 @@ def test_a_delivery_ends_a_sinks_trouble_and_keeps_what_it_remembers() -> None:
 
 def test_a_failed_sink_keeps_what_it_has() -> None:
     before = HELD.delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
-    state = holding(state=before).undelivered("file", 2, FULL, at=LATER, draw=0.5)
+    state = holding(state=before).undelivered("file", 2, FULL, at=LATER, random=0.5)
 
     sink = state.sink("file")
     assert (1, 2, {"id": "7"}) == (sink.generation, sink.failed_generation, sink.memory)
@@ -130,17 +130,17 @@ def test_a_sink_may_get_the_same_token_again() -> None:
 
 
 def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
-    twice = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5).undelivered(
-        "file", 1, SinkRejected("403"), at=NOON, draw=0.5
+    twice = HELD.undelivered("file", 1, FULL, at=NOON, random=0.5).undelivered(
+        "file", 1, SinkRejected("403"), at=NOON, random=0.5
     )
-    newer = holding(state=twice).undelivered("file", 2, FULL, at=NOON, draw=0.5)
+    newer = holding(state=twice).undelivered("file", 2, FULL, at=NOON, random=0.5)
 
     assert (2, True) == (sink_failure(twice).trouble.count, twice.sink("file").rejected)
     assert (1, False) == (sink_failure(newer).trouble.count, newer.sink("file").rejected)
 
 
 def test_each_sink_stands_for_itself() -> None:
-    state = HELD.undelivered("file", 1, FULL, at=NOON, draw=0.5)
+    state = HELD.undelivered("file", 1, FULL, at=NOON, random=0.5)
 
     assert SinkState() == state.delivered("exec", 1, DeliveryResult(), NOON).sink("other")
     assert state.sink("file") == state.delivered("exec", 1, DeliveryResult(), NOON).sink("file")
@@ -171,11 +171,11 @@ def test_when_the_clock_is_set_every_wait_moves_with_it() -> None:
     state = (
         failing(HELD, ServerError("wait", step="login", retry_after=MINUTE))
         .asked(LATER, forced=True, at=NOON)
-        .undelivered("file", 1, FULL, at=NOON, draw=0.5)
+        .undelivered("file", 1, FULL, at=NOON, random=0.5)
     )
-    rejected = state.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5).attempted(NOON)
+    refused = state.rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5).attempted(NOON)
 
-    for before in (state, rejected):
+    for before in (state, refused):
         moved = before.shifted(HOUR)
         assert decided(before).__class__ is decided(moved, LATER).__class__
         assert moved.shifted(-HOUR) == before
@@ -212,14 +212,14 @@ def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
 
 
 def test_failures_of_the_past_count_on_after_a_restart() -> None:
-    state = failing(HELD).rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
-    state = state.undelivered("file", 1, FULL, at=NOON, draw=0.5)
+    state = failing(HELD).rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5)
+    state = state.undelivered("file", 1, FULL, at=NOON, random=0.5)
 
     loaded = state.loaded(NOON)
 
-    assert (state.failure, state.refusal, state.sinks) == (
+    assert (state.failure, state.rejection, state.sinks) == (
         loaded.failure,
-        loaded.refusal,
+        loaded.rejection,
         loaded.sinks,
     )
 
@@ -228,16 +228,16 @@ def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
     ahead = NOON + YEARS
     error = ServerError("wait", step="login", retry_after=MINUTE)
     state = (
-        HELD.rejected(WRONG_CLIENT, digest=SITE, at=ahead, draw=0.5)
-        .undelivered("file", 1, error, at=ahead, draw=0.5)
-        .proved(1, ahead, None)
+        HELD.rejected(WRONG_CLIENT, digest=SITE, at=ahead, random=0.5)
+        .undelivered("file", 1, error, at=ahead, random=0.5)
+        .verified(1, ahead, None)
     )
     again = failing(state, error, at=ahead).loaded(NOON)
 
     assert again.failure is not None
-    assert again.refusal is not None
+    assert again.rejection is not None
     assert (NOON, NOON + MINUTE) == (again.failure.trouble.at, again.failure.not_before)
-    assert NOON + 15 * MINUTE == again.refusal.until
+    assert NOON + 15 * MINUTE == again.rejection.until
     assert NOON == sink_failure(again).trouble.at
     assert NOON + MINUTE == sink_failure(again).not_before
 
@@ -249,18 +249,18 @@ def test_a_delivery_by_a_clock_ahead_counts_as_one_of_now() -> None:
 
 
 def test_a_token_from_the_disk_is_proved_anew() -> None:
-    state = HELD.proved(1, NOON, None).loaded(LATER)
+    state = HELD.verified(1, NOON, None).loaded(LATER)
 
     assert state.verified_at is None
     assert Verify() == decided(state, LATER, plan=RefreshSettings(verify_every=None))
 
 
 def test_one_instant_ahead_does_not_move_the_others() -> None:
-    state = HELD.rejected(WRONG_CLIENT, digest=SITE, at=NOON - HOUR, draw=0.5)
+    state = HELD.rejected(WRONG_CLIENT, digest=SITE, at=NOON - HOUR, random=0.5)
     state = failing(state, at=NOON + YEARS).loaded(NOON)
 
-    assert state.refusal is not None
-    assert NOON - 45 * MINUTE == state.refusal.until
+    assert state.rejection is not None
+    assert NOON - 45 * MINUTE == state.rejection.until
 
 
 @settings(max_examples=50)
@@ -269,5 +269,5 @@ def test_any_stored_state_is_loaded_by_any_clock(state: HomeyState, now: datetim
     here = now.replace(tzinfo=UTC)
     loaded = state.loaded(here)
 
-    known = [loaded.failure, loaded.refusal, *(one.failure for one in loaded.sinks.values())]
+    known = [loaded.failure, loaded.rejection, *(one.failure for one in loaded.sinks.values())]
     assert all(one.trouble.at <= here for one in known if one)

@@ -16,11 +16,10 @@ from homey_tokend.core.errors import (
     TokendError,
     Unreachable,
 )
-from homey_tokend.core.failure import retry_after_until
+from homey_tokend.core.failure import Trouble, retry_after_until
 from homey_tokend.core.homey import HomeyState, RefreshRequest
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.sink import SinkState
-from homey_tokend.core.status import Trouble
 from homey_tokend.core.tokens import DeliveryResult, Token
 from tests.core.samples import (
     DAY,
@@ -55,7 +54,7 @@ def stale(step: str = "consent") -> SignInExpired:
             lambda state: state.renewed(bearer(), since=0, at=LATER, fraction=0.5),
             id="a bearer of an attempt that began before the held token",
         ),
-        pytest.param(lambda state: state.proved(0, LATER, None), id="a proof of an older token"),
+        pytest.param(lambda state: state.verified(0, LATER, None), id="a proof of an older token"),
         pytest.param(lambda state: state.not_answered(2, LATER), id="silence about another token"),
         pytest.param(lambda state: state.was_revoked(0, LATER), id="a refusal of an older token"),
         pytest.param(lambda state: state.doubted(0), id="a doubt of an older token"),
@@ -78,7 +77,7 @@ def test_is_illegal_and_changes_nothing(event: Callable[[HomeyState], HomeyState
 @pytest.mark.parametrize(
     "event",
     [
-        pytest.param(lambda state: state.proved(0, NOON, None), id="proved"),
+        pytest.param(lambda state: state.verified(0, NOON, None), id="proved"),
         pytest.param(lambda state: state.not_answered(0, NOON), id="not answered for"),
         pytest.param(lambda state: state.was_revoked(0, NOON), id="revoked"),
         pytest.param(lambda state: state.doubted(0), id="doubted"),
@@ -96,31 +95,31 @@ def test_of_two_wishes_that_stand_the_longer_and_stronger_counts() -> None:
     once = EMPTY.asked(LATER, forced=True, at=NOON)
     twice = once.asked(NOON + MINUTE, forced=False, at=NOON)
 
-    assert RefreshRequest(LATER, forced=True) == twice.wish
+    assert RefreshRequest(LATER, forced=True) == twice.request
     assert (
         RefreshRequest(NOON + DAY, forced=True)
-        == once.asked(NOON + DAY, forced=False, at=NOON).wish
+        == once.asked(NOON + DAY, forced=False, at=NOON).request
     )
 
 
 def test_a_wish_that_has_lapsed_lends_nothing_to_the_next() -> None:
     lapsed = EMPTY.asked(NOON, forced=True, at=NOON - MINUTE)
 
-    assert RefreshRequest(LATER) == lapsed.asked(LATER, forced=False, at=NOON).wish
+    assert RefreshRequest(LATER) == lapsed.asked(LATER, forced=False, at=NOON).request
 
 
 def test_an_attempt_spends_the_force_of_a_wish_and_not_the_wish() -> None:
     asked = EMPTY.asked(LATER, forced=True, at=NOON)
 
     assert replace(EMPTY, attempted_at=NOON) == EMPTY.attempted(NOON)
-    assert replace(EMPTY, attempted_at=NOON, wish=RefreshRequest(LATER)) == asked.attempted(NOON)
+    assert replace(EMPTY, attempted_at=NOON, request=RefreshRequest(LATER)) == asked.attempted(NOON)
 
 
 # --- a new token ------------------------------------------------------------------------
 
 
 def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
-    troubled = HELD.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5).was_revoked(1, NOON)
+    troubled = HELD.rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5).was_revoked(1, NOON)
     wanted = troubled.asked(NOON + DAY, forced=True, at=NOON).not_answered(1, NOON)
 
     state = wanted.renewed(bearer(text="new", at=NOON), since=1, at=LATER, fraction=0.4)
@@ -139,7 +138,7 @@ def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
 
 
 def test_an_unproved_bearer_is_held_unproved() -> None:
-    state = EMPTY.renewed(bearer(proved=False), since=0, at=LATER, fraction=0.5)
+    state = EMPTY.renewed(bearer(verified=False), since=0, at=LATER, fraction=0.5)
 
     assert (None, LATER) == (state.verified_at, state.asked_at)
 
@@ -177,12 +176,12 @@ def test_a_failure_keeps_the_token_and_is_counted_with_those_before_it() -> None
     state = failing(HELD, DOWN, times=2).failed(
         Unreachable("no answer", step="token", remedy="Check the network.", sent=True),
         at=LATER,
-        draw=0.25,
+        random=0.25,
     )
 
     assert HELD.token == state.token
     assert state.failure is not None
-    assert 0.25 == state.failure.draw
+    assert 0.25 == state.failure.random
     assert state.failure.trouble == Trouble(
         LATER, "unreachable", "token", "no answer", "Check the network.", None, 3
     )
@@ -217,7 +216,7 @@ def test_a_failure_keeps_the_token_and_is_counted_with_those_before_it() -> None
 def test_a_sign_in_that_is_not_taken(errors: list[TokendError], kind: str) -> None:
     state = EMPTY
     for error in errors:
-        state = state.failed(error, at=NOON, draw=0.5)
+        state = state.failed(error, at=NOON, random=0.5)
 
     assert state.failure is not None
     assert (kind, len(errors)) == (state.failure.trouble.kind, state.failure.trouble.count)
@@ -225,21 +224,21 @@ def test_a_sign_in_that_is_not_taken(errors: list[TokendError], kind: str) -> No
 
 
 def test_refusals_of_the_same_values_are_counted_whatever_came_between() -> None:
-    once = EMPTY.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
-    state = failing(once, DOWN).rejected(WRONG_CLIENT, digest=SITE, at=LATER, draw=0.5)
+    once = EMPTY.rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5)
+    state = failing(once, DOWN).rejected(WRONG_CLIENT, digest=SITE, at=LATER, random=0.5)
 
     trouble = Trouble(LATER, "client_rejected", "token", WRONG_CLIENT.message, "", 400, 2)
-    assert Rejection(SITE, trouble) == state.refusal
+    assert Rejection(SITE, trouble) == state.rejection
     assert state.failure is not None
     assert 3 == state.failure.trouble.count
 
 
 def test_refusals_of_other_values_begin_anew() -> None:
-    once = EMPTY.rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.5)
-    state = once.rejected(WRONG_CLIENT, digest=OTHER, at=LATER, draw=0.5)
+    once = EMPTY.rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5)
+    state = once.rejected(WRONG_CLIENT, digest=OTHER, at=LATER, random=0.5)
 
-    assert state.refusal is not None
-    assert (OTHER, 1) == (state.refusal.digest, state.refusal.trouble.count)
+    assert state.rejection is not None
+    assert (OTHER, 1) == (state.rejection.digest, state.rejection.trouble.count)
 
 
 def test_the_account_of_the_sign_in_values_is_remembered() -> None:

@@ -40,7 +40,7 @@ HOLDERS: dict[str, object] = {
     "a user token": UserToken(HIDDEN, NOON),
     "a grant": Grant(HIDDEN, NOON, HIDDEN),
     "a bearer": Bearer(
-        HIDDEN, "https://x", NOON, NOON, expiry_reported=True, proved=True, note="fine"
+        HIDDEN, "https://x", NOON, NOON, expiry_reported=True, verified=True, note="fine"
     ),
     "a token": TOKEN,
     "a delivery": Delivery("home", TOKEN),

@@ -9,8 +9,7 @@ from homey_tokend.core.account import AccountState
 from homey_tokend.core.decision import Activity, RefreshSettings
 from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.status import Health, SinkView, View
-from homey_tokend.core.status_view import view_of
+from homey_tokend.core.status import Health, SinkView, View, view_of
 from homey_tokend.core.tokens import DeliveryResult
 from tests.core.samples import (
     DAY,
@@ -31,7 +30,7 @@ EMPTY = HomeyState("home")
 HELD = holding()
 SINKS = RefreshSettings(sinks=("file",))
 FULL = SinkFailed("the disk is full")
-UNWRITTEN = HELD.undelivered("file", 1, FULL, at=NOON, draw=1.0)
+UNWRITTEN = HELD.undelivered("file", 1, FULL, at=NOON, random=1.0)
 LATE = NOON + 23 * HOUR
 
 
@@ -40,9 +39,9 @@ def seen(
     now: datetime = NOON,
     *,
     account: AccountState = NOBODY,
-    facts: Activity = IDLE,
+    activity: Activity = IDLE,
 ) -> View:
-    return view_of(state, account, facts, now, SINKS, "https://configured.example")
+    return view_of(state, account, activity, now, SINKS, "https://configured.example")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ def seen(
             id="it works: ok",
         ),
         pytest.param(
-            HELD.undelivered("gone", 1, FULL, at=NOON, draw=0.5),
+            HELD.undelivered("gone", 1, FULL, at=NOON, random=0.5),
             NOON,
             Health.OK,
             id="a sink that is configured no more failed once: ok",
@@ -79,7 +78,7 @@ def test_health_is(state: HomeyState, now: datetime, health: Health) -> None:
 
 
 def test_a_good_token_is_shown_with_the_address_it_is_good_for() -> None:
-    view = seen(HELD.proved(1, NOON + MINUTE, None), NOON + HOUR)
+    view = seen(HELD.verified(1, NOON + MINUTE, None), NOON + HOUR)
 
     assert (HELD.token, "https://hub.example") == (view.token, view.url)
     assert (NOON + MINUTE, NOON + 12 * HOUR, 1) == (view.verified_at, view.renew_at, view.refreshes)
@@ -105,7 +104,7 @@ def test_no_token_is_shown_that(state: HomeyState, now: datetime) -> None:
 
 
 def test_while_a_refresh_is_under_way_none_is_announced() -> None:
-    view = seen(HELD, facts=replace(IDLE, renewing=True))
+    view = seen(HELD, activity=replace(IDLE, refreshing=True))
 
     assert view.refreshing
     assert (None, "a refresh is under way") == (view.next_at, view.next_reason)
@@ -140,7 +139,7 @@ def test_it_is_told_until_when_sign_ins_are_held_back(
     [
         pytest.param(UNWRITTEN, NOON, NOON + SECOND, id="by its own spacing"),
         pytest.param(
-            HELD.undelivered("file", 1, SinkRejected("403"), at=NOON, draw=0.5),
+            HELD.undelivered("file", 1, SinkRejected("403"), at=NOON, random=0.5),
             NOON,
             NOON + MINUTE,
             id="slowly, if a person is needed",

@@ -52,8 +52,8 @@ class World:
     plan: RefreshSettings = field(default_factory=RefreshSettings)
     state: HomeyState = field(default_factory=lambda: HomeyState("home"))
     account: AccountState = field(default_factory=AccountState)
-    facts: Activity = IDLE
-    draw: Callable[[], float] = lambda: 0.5
+    activity: Activity = IDLE
+    random: Callable[[], float] = lambda: 0.5
     life: timedelta = timedelta(hours=24)
     now: datetime = NOON
     tried: list[datetime] = field(default_factory=list)
@@ -66,7 +66,7 @@ class World:
         """Go on until an instant; a busy loop is an error."""
         acts = 0
         while self.now < until:
-            decision = decide(self.state, self.account, self.facts, self.now, self.plan)
+            decision = decide(self.state, self.account, self.activity, self.now, self.plan)
             if isinstance(decision, Wait | Blocked):
                 assert decision.wake is not None
                 assert decision.wake > self.now
@@ -89,14 +89,14 @@ class World:
                 for target in targets:
                     self.state = self.state.checked(target, self.state.generation, self.now)
             case Verify():
-                self.state = self.state.proved(self.state.generation, self.now, None)
+                self.state = self.state.verified(self.state.generation, self.now, None)
 
     def _attempt(self) -> None:
         self.tried.append(self.now)
-        forced = self.state.wish is not None and self.state.wish.forced
+        forced = self.state.request is not None and self.state.request.forced
         self.state = self.state.attempted(self.now)
-        facts = replace(self.facts, forced=forced)
-        gate = sign_in_constraint(self.state, self.account, facts, self.now, self.plan)
+        activity = replace(self.activity, forced=forced)
+        gate = sign_in_constraint(self.state, self.account, activity, self.now, self.plan)
         assert gate is None, "decide saw it coming"
         step = time_step(self.now) if self.plan.one_time else None
         if step is not None:
@@ -112,28 +112,32 @@ class World:
             self._fail(error)
 
     def _succeed(self) -> None:
-        self.account = self.account.accepted(self.facts.account_digest)
+        self.account = self.account.accepted(self.activity.sign_in.digests.password)
         self.state = self.state.renewed(
             bearer(at=self.now, life=self.life),
             since=self.state.generation,
             at=self.now,
-            fraction=self.plan.fraction(self.draw()),
+            fraction=self.plan.fraction(self.random()),
         )
         self.renewed.append(self.now)
         self.held.append((self.now, self.now + self.life))
 
     def _fail(self, error: TokendError) -> None:
-        facts, at, draw = self.facts, self.now, self.draw()
+        activity, at, random = self.activity, self.now, self.random()
         if isinstance(error, Transient) and error.step == Step.LOGIN:
             self.account = self.account.not_judged()
         if isinstance(error, AccountRejected):
-            self.account = self.account.rejected(facts.account_digest, trouble_of(error, at))
+            self.account = self.account.rejected(
+                activity.sign_in.digests.password, trouble_of(error, at)
+            )
         elif not isinstance(error, ProtocolChanged):
-            self.account = self.account.accepted(facts.account_digest)
+            self.account = self.account.accepted(activity.sign_in.digests.password)
         if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
-            self.state = self.state.rejected(error, digest=facts.site_digest, at=at, draw=draw)
+            self.state = self.state.rejected(
+                error, digest=activity.sign_in.digests.site, at=at, random=random
+            )
         else:
-            self.state = self.state.failed(error, at=at, draw=draw)
+            self.state = self.state.failed(error, at=at, random=random)
 
 
 def gaps(instants: list[datetime]) -> list[timedelta]:

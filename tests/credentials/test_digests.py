@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from homey_tokend.core.account import Digests
 from homey_tokend.core.secret import Credentials, Secret
-from homey_tokend.credentials.digests import Digests, digests
+from homey_tokend.credentials.digests import digests
 
 WHO = Credentials(
     email=Secret("me@example.com"),

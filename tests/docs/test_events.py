@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ _EVENT = re.compile(r"[a-z0-9_]+\.[a-z0-9_.]+")
 
 def events_of(source: str) -> Iterator[tuple[str, str]]:
     """Yield event and level of each call like ``log.info("token.renewed", …)`` or ``warn("…")``.
+
+    And of each pair ``Level.INFO, "token.renewed"`` of an event that is logged later.
 
     The level is "" where it is not told: an event that a dictionary holds, or a variable
     named ``event``. A conditional expression has two events, or two levels.
@@ -43,6 +46,15 @@ def _values_of(node: ast.AST) -> Iterator[tuple[ast.expr, set[str]]]:
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == "event":
                 yield value, {""}
+    yield from _pairs_of(node)
+
+
+def _pairs_of(node: ast.AST) -> Iterator[tuple[ast.expr, set[str]]]:
+    """Each value after one like ``Level.INFO``, in a call or a tuple."""
+    if isinstance(node, ast.Call | ast.Tuple):
+        parts = node.args if isinstance(node, ast.Call) else node.elts
+        for level, value in pairwise(parts):
+            yield value, _named_levels(level)
 
 
 def _levels_of(function: ast.expr) -> set[str]:
@@ -58,6 +70,14 @@ def _levels_of(function: ast.expr) -> set[str]:
         owner = owner.func.value  # log.bind(…).info("…")
     known = _name_of(owner) in {"log", "_log"}
     return {_LEVELS.get(function.attr, function.attr)} if known else set()
+
+
+def _named_levels(node: ast.expr) -> set[str]:
+    """The levels of ``Level.INFO``, or of a choice between two."""
+    if isinstance(node, ast.IfExp):
+        return _named_levels(node.body) | _named_levels(node.orelse)
+    known = isinstance(node, ast.Attribute) and _name_of(node.value) == "Level"
+    return {node.attr.lower()} if known and isinstance(node, ast.Attribute) else set()
 
 
 def _name_of(node: ast.expr) -> str:

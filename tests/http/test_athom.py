@@ -77,7 +77,7 @@ async def test_the_whole_way(
     web.get(f"{hub}/api/manager/sessions/session/me", payload={"type": "OAUTH"})
     got = await bearer(transport)
 
-    assert (BEARER, hub, True) == (got.value.reveal(), got.url, got.proved)
+    assert (BEARER, hub, True) == (got.value.reveal(), got.url, got.verified)
     assert asked(web) == [
         ("POST", f"{ACCOUNTS}/login"),
         ("GET", f"{ACCOUNTS}/oauth2/authorise"),

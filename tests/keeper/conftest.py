@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 
 from homey_tokend.simulator import Switches
-from tests.keeper.household import Household, cheap_digests, inhabited
+from tests.keeper.household import Household, inhabited
 
 Begin = Callable[..., Awaitable[Household]]
-
-
-@pytest.fixture(autouse=True)
-def _cheap_digests(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheap_digests(monkeypatch)
 
 
 @pytest.fixture

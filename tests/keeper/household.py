@@ -2,29 +2,25 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from homey_tokend.build import Components, Runtime
-from homey_tokend.config import (
-    Config,
-    DefaultPaths,
-    ExecSinkConfig,
-    FileSinkConfig,
-    LogicVariableConfig,
-    parse,
-)
+from homey_tokend.config import Config, DefaultPaths, HomeyConfig, parse
+from homey_tokend.core.account import Digests
 from homey_tokend.core.http_types import Request, Response
-from homey_tokend.core.ports import BlobStore, Sink
-from homey_tokend.core.secret import Secret
+from homey_tokend.core.ports import BlobStore, CredentialSource, Sink, Transport
+from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
-from homey_tokend.credentials import digests
+from homey_tokend.credentials.digests import digests
+from homey_tokend.credentials.reader import SecretReader
 from homey_tokend.http.transport import HttpTransport
 from homey_tokend.keeper.keeper import Keeper
 from homey_tokend.keeper.supervisor import Supervisor
@@ -41,63 +37,39 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Json = dict[str, Any]
 
 
-class Furnished(Components):
-    """The parts, with stand-ins where a test wants a store or a sink that misbehaves.
-
-    Args:
-        config: The configuration.
-        world: What is outside.
-        store: Instead of the state file.
-        sinks: Instead of file sinks, by the name of the file.
-    """
-
-    def __init__(
-        self, config: Config, world: Runtime, store: BlobStore | None, sinks: Mapping[str, Sink]
-    ) -> None:
-        self._stand_in, self._stand_ins = store, sinks
-        super().__init__(config, world)
-
-    def _store(self) -> BlobStore:
-        return self._stand_in or super()._store()
-
-    def _new_transport(self) -> HttpTransport:
-        # The authorities take 20 ms to read, and no request here is over TLS.
-        return HttpTransport(
-            self._world.clock,
-            timeout=self.config.refresh.timeout,
-            environ={},
-            user_agent="homey-tokend/test",
-            ssl_context=_TLS,
-        )
-
-    def sink(self, sink: LogicVariableConfig | FileSinkConfig | ExecSinkConfig) -> Sink:
-        if isinstance(sink, FileSinkConfig) and sink.path.name in self._stand_ins:
-            return self._stand_ins[sink.path.name]
-        return super().sink(sink)
-
-
 class Household:
-    """A simulator and a fleet that keeps its tokens."""
+    """A simulator and a supervisor that keeps its tokens."""
 
     def __init__(self, folder: Path, simulator: Simulator, clock: FakeClock) -> None:
         self.folder = folder
         self.simulator = simulator
         self.clock = clock
-        self.schedule = FakeSchedule(clock)
-        self.fleet: Supervisor
-        self.parts: Components
+        self.scheduler = FakeSchedule(clock)
+        self.supervisor: Supervisor
+        self.components: Components
         self.run: asyncio.Task[None] | None = None
         self.password = folder / "password"
         self.state = folder / "state.json"
-        #: Stand-ins for what the configuration names: see ``Furnished``.
+        #: Used instead of the state file, and instead of file sinks by the name of the file.
         self.store: BlobStore | None = None
         self.sinks: dict[str, Sink] = {}
-        #: Called with the parts before they are put to work.
-        self.look_at: Callable[[Components], object] = lambda _parts: None
+        #: Put over the transport and over each reader of sign-in values.
+        self.wrap_transport: Callable[[Transport], Transport] | None = None
+        self.wrap_source: Callable[[CredentialSource], CredentialSource] | None = None
+        #: Called once the components are built, before they are used.
+        self.built: Callable[[], object] = lambda: None
+        #: How long a delivery may take.
+        self.deadline_s = 120.0
+        #: How long a write of the state may take.
+        self.write_deadline_s = 5.0
+        self.digest: Callable[[Credentials, str, str], Digests] = partial(
+            digests, cost=CHEAP_SCRYPT
+        )
         self.environ: dict[str, str] = {}
-        #: Every secret that the log was told to hide.
+        #: Every secret that became known.
         self.hidden: list[Secret] = []
         self.heard: Callable[[str, Request, Response], None] = lambda *_: None
+        self._opened = AsyncExitStack()
 
     # --- the configuration ---
 
@@ -136,12 +108,43 @@ class Household:
         return document
 
     def furnish(self, document: Json | None = None) -> Components:
-        """The parts, as the daemon builds them."""
+        """The components, as the daemon builds them."""
         if not self.password.exists():
             self.set_password(self.simulator.description()["password"])
         config = self.config(document)
-        world = Runtime(self.clock, environ=self.environ, hide=self.hidden.append, heard=self.heard)
-        return Furnished(config, world, self.store, self.sinks)
+        runtime = Runtime(
+            self.clock,
+            environ=self.environ,
+            register_secret=self.hidden.append,
+            on_response=self.heard,
+            transport=self._transport() if self.wrap_transport else None,
+            ssl_context=_TLS,
+            blobs=self.store,
+            source=self._source if self.wrap_source else None,
+            sinks={f"file:{self.folder / name}": sink for name, sink in self.sinks.items()},
+            digest=self.digest,
+            deadline_s=self.deadline_s,
+            write_deadline_s=self.write_deadline_s,
+        )
+        return Components(config, runtime)
+
+    def _transport(self) -> Transport:
+        transport = HttpTransport(
+            self.clock,
+            timeout=timedelta(seconds=30),
+            environ={},
+            user_agent="homey-tokend/test",
+            ssl_context=_TLS,
+        )
+        self._opened.push_async_callback(transport.close)
+        assert self.wrap_transport is not None
+        return self.wrap_transport(transport)
+
+    def _source(self, homey: HomeyConfig) -> CredentialSource:
+        reader = SecretReader(homey, self.environ, lambda *_: None)
+        self._opened.callback(reader.close)
+        assert self.wrap_source is not None
+        return self.wrap_source(reader)
 
     def config(self, document: Json | None = None) -> Config:
         """The configuration that a document makes."""
@@ -157,10 +160,10 @@ class Household:
 
     async def begin(self, document: Json | None = None) -> None:
         """Start keeping; come back at once."""
-        self.parts = self.furnish(document)
-        self.look_at(self.parts)
-        self.fleet = await self.parts.fleet(self.schedule, lambda: True)
-        self.run = asyncio.create_task(self.fleet.run())
+        self.components = self.furnish(document)
+        self.built()
+        self.supervisor = await self.components.supervisor(self.scheduler, lambda: True)
+        self.run = asyncio.create_task(self.supervisor.run())
 
     async def start(self, document: Json | None = None) -> None:
         """Start keeping, and wait until everything that is due has been tried."""
@@ -172,7 +175,8 @@ class Household:
         if self.run is not None:
             self.run.cancel()
             await asyncio.gather(self.run, return_exceptions=True)
-            await self.parts.close()
+            await self.components.close()
+            await self._opened.aclose()
             self.run = None
 
     async def restart(self, document: Json | None = None) -> None:
@@ -191,19 +195,14 @@ class Household:
     async def quiet(self) -> None:
         """Until nothing is under way and every keeper waits for the schedule."""
         await asyncio.sleep(0)
-        await self.until(
-            lambda: all(
-                keeper.settled.is_set() and not keeper._wake.is_set()
-                for keeper in self.keepers.values()
-            )
-        )
+        await self.until(lambda: all(keeper.idle for keeper in self.keepers.values()))
 
     async def wait(self, span: timedelta) -> None:
         """Let time pass, keeping every appointment in it."""
         end = self.clock.now() + span
-        while (at := self.schedule.next()) is not None and at <= end:
+        while (at := self.scheduler.next()) is not None and at <= end:
             self.skip(at - self.clock.now())
-            self.schedule.ring_due()
+            self.scheduler.ring_due()
             await self.quiet()
         self.skip(end - self.clock.now())
         await self.quiet()
@@ -220,10 +219,10 @@ class Household:
 
     async def beat(self) -> None:
         """A heartbeat, as the daemon has it: who is late by the wall clock is woken first."""
-        self.schedule.ring_due()
+        self.scheduler.ring_due()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        await self.fleet.beat()
+        await self.supervisor.beat()
         await self.quiet()
 
     # --- what is to be seen ---
@@ -231,11 +230,11 @@ class Household:
     @property
     def keepers(self) -> dict[str, Keeper]:
         """The keepers by name."""
-        return self.fleet._keepers
+        return self.supervisor.keepers
 
     def view(self, name: str = "home") -> View:
         """The newest snapshot of a Homey."""
-        return self.fleet.view(name)
+        return self.supervisor.view(name)
 
     def token(self, name: str = "home") -> Token:
         """The token that is served; there must be one."""
@@ -284,8 +283,3 @@ async def inhabited(
             yield household
         finally:
             await household.stop()
-
-
-def cheap_digests(monkeypatch: Any) -> None:
-    """Make scrypt cheap: its cost is a constant, and not what is tested here."""
-    monkeypatch.setattr(digests, "_N", CHEAP_SCRYPT)

@@ -20,7 +20,7 @@ async def test_what_is_held_and_has_enough_life_is_served_at_once(household: Hou
     await household.start()
     household.steps()
     await household.wait(HOUR)
-    view = await household.fleet.token_for("home", 10 * MINUTE, SOON)
+    view = await household.supervisor.token_for("home", 10 * MINUTE, SOON)
 
     assert household.token() == view.token
     assert household.steps() == []
@@ -32,7 +32,7 @@ async def test_fifty_askers_share_one_refresh(household: Household) -> None:
     await household.wait(HOUR)
     household.steps()
     views = await asyncio.gather(
-        *(household.fleet.token_for("home", 23 * HOUR + 30 * MINUTE, SOON) for _ in range(50))
+        *(household.supervisor.token_for("home", 23 * HOUR + 30 * MINUTE, SOON) for _ in range(50))
     )
 
     assert [2] * 50 == [view.token.generation for view in views if view.token]
@@ -45,7 +45,8 @@ async def test_askers_join_the_refresh_that_is_under_way(household: Household) -
     await household.begin()
     await household.until(lambda: household.view().refreshing)
     view, answer = await asyncio.gather(
-        household.fleet.token_for("home", MINUTE, SOON), household.fleet.refresh("home", SOON)
+        household.supervisor.token_for("home", MINUTE, SOON),
+        household.supervisor.refresh("home", SOON),
     )
 
     assert household.sign_ins() == 1
@@ -72,8 +73,8 @@ async def test_who_asks_while_a_token_is_written_down_gets_it(household: Househo
     household.store = store = Slow()
     await household.begin()
     await asyncio.wait_for(store.busy.wait(), 40)
-    script = asyncio.create_task(household.fleet.token_for("home", NOW, MINUTE))
-    person = asyncio.create_task(household.fleet.refresh("home", MINUTE))
+    script = asyncio.create_task(household.supervisor.token_for("home", NOW, MINUTE))
+    person = asyncio.create_task(household.supervisor.refresh("home", MINUTE))
     await settle()
     store.free.set()
     view, refreshed = await script, await person
@@ -89,7 +90,7 @@ async def test_more_than_a_life_starts_nothing(household: Household) -> None:
     await household.start()
     await household.wait(HOUR)
     household.steps()
-    view = await household.fleet.token_for("home", DAY + MINUTE, SOON)
+    view = await household.supervisor.token_for("home", DAY + MINUTE, SOON)
 
     assert household.token() == view.token
     assert household.steps() == []
@@ -100,12 +101,12 @@ async def test_a_young_token_is_not_replaced(household: Household) -> None:
     await household.start()
     await household.wait(timedelta(seconds=59))
     household.steps()
-    view = await household.fleet.token_for("home", DAY, SOON)
+    view = await household.supervisor.token_for("home", DAY, SOON)
     assert view.token is not None
     assert household.steps() == []
 
     await household.wait(timedelta(seconds=2))
-    view = await household.fleet.token_for("home", DAY - MINUTE, SOON)
+    view = await household.supervisor.token_for("home", DAY - MINUTE, SOON)
 
     assert view.token is not None
     assert view.token.generation == 2
@@ -117,7 +118,7 @@ async def test_without_a_wait_the_held_token_is_served_and_a_refresh_begun(
     """wait=0: the old token now, the new one for whoever comes next."""
     await household.start()
     await household.wait(HOUR)
-    view = await household.fleet.token_for("home", 23 * HOUR + 30 * MINUTE, NOW)
+    view = await household.supervisor.token_for("home", 23 * HOUR + 30 * MINUTE, NOW)
     assert view.token is not None
     assert view.token.generation == 1
 
@@ -131,7 +132,7 @@ async def test_a_hopeless_wait_ends_early(household: Household) -> None:
     household.set_password("not the password")
     await household.start()
     async with asyncio.timeout(40):
-        view = await household.fleet.token_for("home", MINUTE, timedelta(seconds=300))
+        view = await household.supervisor.token_for("home", MINUTE, timedelta(seconds=300))
 
     assert view.token is None
     assert view.trouble is not None
@@ -144,7 +145,7 @@ async def test_an_outage_serves_what_is_held(household: Household) -> None:
     household.simulator.add_fault(step="login", kind="status", status=503)
     await household.wait(22 * HOUR)
     async with asyncio.timeout(40):
-        view = await household.fleet.token_for("home", 3 * HOUR, timedelta(seconds=10))
+        view = await household.supervisor.token_for("home", 3 * HOUR, timedelta(seconds=10))
 
     assert view.token is not None
     assert view.token.generation == 1
@@ -157,7 +158,7 @@ async def test_asking_does_not_pass_the_spacing(household: Household) -> None:
     await household.start(household.document(retry={"first": "20m", "max": "20m"}))
     household.steps()
     await asyncio.gather(
-        *(household.fleet.token_for("home", MINUTE, timedelta(seconds=9)) for _ in range(20))
+        *(household.supervisor.token_for("home", MINUTE, timedelta(seconds=9)) for _ in range(20))
     )
 
     assert household.steps() == []
@@ -169,7 +170,7 @@ async def test_a_cancelled_asker_disturbs_nobody(household: Household) -> None:
     await household.wait(HOUR)
     household.simulator.add_fault(step="login", kind="delay", seconds=0.05)
     ask = [
-        asyncio.create_task(household.fleet.token_for("home", 23 * HOUR + 30 * MINUTE, SOON))
+        asyncio.create_task(household.supervisor.token_for("home", 23 * HOUR + 30 * MINUTE, SOON))
         for _ in range(2)
     ]
     await household.until(lambda: household.view().refreshing)
@@ -187,7 +188,7 @@ async def test_a_person_gets_a_new_token(household: Household) -> None:
     """Refresh now: a newer token, though the old one is good for long."""
     await household.start()
     await household.wait(HOUR)
-    answer = await household.fleet.refresh("home", SOON)
+    answer = await household.supervisor.refresh("home", SOON)
 
     assert answer.done
     assert answer.too_soon is None
@@ -199,7 +200,7 @@ async def test_a_person_asks_too_soon(household: Household) -> None:
     """Not within a minute of the last one: told when."""
     await household.start()
     await household.wait(timedelta(seconds=20))
-    answer = await household.fleet.refresh("home", SOON)
+    answer = await household.supervisor.refresh("home", SOON)
 
     assert answer == RefreshResult(
         household.view(), done=False, too_soon=household.token().issued_at + MINUTE
@@ -216,7 +217,7 @@ async def test_a_person_passes_the_spacing_of_an_outage(household: Household) ->
     await household.wait(2 * MINUTE)
     assert household.token().generation == 1
 
-    answer = await household.fleet.refresh("home", SOON)
+    answer = await household.supervisor.refresh("home", SOON)
 
     assert answer.done
     assert household.trouble() == ""
@@ -227,7 +228,7 @@ async def test_a_persons_refresh_that_fails_says_so(household: Household) -> Non
     await household.start(household.document(retry={"first": "20m", "max": "20m"}))
     await household.wait(HOUR)
     household.simulator.add_fault(step="login", kind="status", status=503)
-    answer = await household.fleet.refresh("home", SOON)
+    answer = await household.supervisor.refresh("home", SOON)
 
     assert not answer.done
     assert answer.too_soon is None
@@ -242,7 +243,7 @@ async def test_a_rejected_account_takes_two_forced_tries_a_day(household: Househ
     answers = []
     for _ in range(3):
         await household.wait(2 * MINUTE)
-        answers.append(await household.fleet.refresh("home", SOON))
+        answers.append(await household.supervisor.refresh("home", SOON))
 
     assert [True, True, False] == [answer.too_soon is None for answer in answers]
     assert household.sign_ins() == 3
@@ -251,7 +252,7 @@ async def test_a_rejected_account_takes_two_forced_tries_a_day(household: Househ
 
     await household.restart()
     await household.wait(2 * MINUTE)
-    answer = await household.fleet.refresh("home", SOON)
+    answer = await household.supervisor.refresh("home", SOON)
 
     assert answer.too_soon is not None
     assert household.sign_ins() == 3
@@ -265,15 +266,15 @@ async def test_who_ask_together_use_up_one_forced_try(household: Household, busy
     await household.wait(2 * MINUTE)
     if busy:
         household.keepers["home"].clock_was_set(timedelta(0))
-    asked = [asyncio.create_task(household.fleet.refresh("home", SOON)) for _ in range(2)]
+    asked = [asyncio.create_task(household.supervisor.refresh("home", SOON)) for _ in range(2)]
     await settle(1)
-    asked.append(asyncio.create_task(household.fleet.refresh("home", SOON)))
+    asked.append(asyncio.create_task(household.supervisor.refresh("home", SOON)))
     answers = await asyncio.gather(*asked)
     assert [answer.too_soon for answer in answers] == [None] * 3
     assert household.sign_ins() == 2
 
     await household.wait(2 * MINUTE)
-    again = await household.fleet.refresh("home", SOON)
+    again = await household.supervisor.refresh("home", SOON)
 
     assert again.too_soon is None
     assert household.sign_ins() == 3
@@ -286,7 +287,7 @@ async def test_a_forced_try_with_the_account_mended_ends_the_refusal(household: 
     await household.start()
     household.simulator.change_password("S&cret+pass word=100%")
     await household.wait(2 * MINUTE)
-    answer = await household.fleet.refresh("home", SOON)
+    answer = await household.supervisor.refresh("home", SOON)
 
     assert answer.done
     assert household.view().sign_in_blocked_until is None
@@ -298,7 +299,7 @@ async def test_two_homeys_share_the_forced_tries(begin: Begin) -> None:
     household.set_password("not the password")
     await household.start()
     await household.wait(2 * MINUTE)
-    answers = [await household.fleet.refresh(name, SOON) for name in ("home", "home1", "home")]
+    answers = [await household.supervisor.refresh(name, SOON) for name in ("home", "home1", "home")]
 
     assert [answer.too_soon is None for answer in answers] == [True, True, False]
     assert household.sign_ins() == 3
@@ -308,7 +309,7 @@ async def test_a_refresh_without_a_wait_is_begun(household: Household) -> None:
     """wait=0 answers at once, and the refresh runs."""
     await household.start()
     await household.wait(HOUR)
-    answer = await household.fleet.refresh("home", NOW)
+    answer = await household.supervisor.refresh("home", NOW)
     assert not answer.done
 
     await household.quiet()
@@ -321,8 +322,8 @@ async def test_unknown_homeys_are_unknown(household: Household) -> None:
     await household.start()
     unknown: list[View | RefreshResult | str] = []
     for ask in (
-        household.fleet.token_for("elsewhere", MINUTE, NOW),
-        household.fleet.refresh("elsewhere", NOW),
+        household.supervisor.token_for("elsewhere", MINUTE, NOW),
+        household.supervisor.refresh("elsewhere", NOW),
     ):
         try:
             unknown.append(await ask)
@@ -330,6 +331,6 @@ async def test_unknown_homeys_are_unknown(household: Household) -> None:
             unknown.append(str(error))
 
     assert ["'elsewhere'", "'elsewhere'"] == unknown
-    assert household.fleet.names() == ("home",)
-    assert household.fleet.alive()
-    assert household.fleet.now() == household.now
+    assert household.supervisor.names() == ("home",)
+    assert household.supervisor.alive()
+    assert household.supervisor.now() == household.now

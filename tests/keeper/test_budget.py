@@ -98,7 +98,7 @@ async def test_a_login_that_gives_no_judgement_does_not_count(household: Househo
     await household.wait(MINUTE)
 
     assert household.token().generation == 1
-    (account,) = household.parts.ledger.book.accounts.values()
+    (account,) = household.components.store.accounts.values()
     assert len(account.sign_ins) == 1
 
 
@@ -119,7 +119,7 @@ async def test_a_person_cannot_pass_the_budget(household: Household) -> None:
     answers = []
     for _ in range(ONE_HOMEY):
         await household.wait(MINUTE)
-        answers.append(await household.fleet.refresh("home", MINUTE))
+        answers.append(await household.supervisor.refresh("home", MINUTE))
     answer = answers[-1]
 
     assert ONE_HOMEY == household.sign_ins()

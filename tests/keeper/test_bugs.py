@@ -77,13 +77,12 @@ async def test_a_bug_in_the_sign_in_is_a_failed_attempt(household: Household) ->
     """RuntimeError before the flow: spaced like any failure, and over when the bug is."""
     sources: list[BrokenSource] = []
 
-    def break_it(parts: Any) -> None:
-        refresher = parts.refreshers["home"]
-        refresher._source = BrokenSource(refresher._source)
-        sources.append(refresher._source)
+    def broken(source: CredentialSource) -> BrokenSource:
+        sources.append(BrokenSource(source))
         sources[0].failure = RuntimeError("a bug")
+        return sources[0]
 
-    household.look_at = break_it
+    household.wrap_source = broken
     with capture_logs() as logs:
         await household.start()
 
@@ -102,12 +101,11 @@ async def test_a_bug_while_values_are_read_anew(household: Household) -> None:
     """Between two tries of a rejected account: told, and read again at the next heartbeat."""
     sources: list[BrokenSource] = []
 
-    def wrap(parts: Any) -> None:
-        refresher = parts.refreshers["home"]
-        refresher._source = BrokenSource(refresher._source)
-        sources.append(refresher._source)
+    def wrapped(source: CredentialSource) -> BrokenSource:
+        sources.append(BrokenSource(source))
+        return sources[0]
 
-    household.look_at = wrap
+    household.wrap_source = wrapped
     household.set_password("not the password")
     await household.start()
     for failure in (RuntimeError("a bug"), SecretUnavailable("the disk is away")):
@@ -127,11 +125,11 @@ async def test_a_bug_in_a_proof_says_nothing_of_the_token(household: Household) 
     """RuntimeError while the Homey is asked: the token is served, the proof repeated."""
     transports: list[BrokenTransport] = []
 
-    def wrap(parts: Any) -> None:
-        parts.transport = BrokenTransport(parts.transport)
-        transports.append(parts.transport)
+    def wrapped(transport: Transport) -> BrokenTransport:
+        transports.append(BrokenTransport(transport))
+        return transports[0]
 
-    household.look_at = wrap
+    household.wrap_transport = wrapped
     document = household.document(verify_every="15m")
     await household.start(document)
     transports[0].broken = True
@@ -156,7 +154,7 @@ async def test_a_bug_in_a_keeper_itself_ends_the_fleet(household: Household) -> 
     await household.start()
     store.bug = RuntimeError("a bug")
     household.skip(12 * HOUR)
-    household.schedule.ring_due()
+    household.scheduler.ring_due()
     run = household.run
     assert run is not None
     with capture_logs(), pytest.raises(RuntimeError, match="a bug"):
@@ -223,7 +221,7 @@ async def test_an_end_in_any_phase_leaves_no_task_behind(household: Household, p
         await household.stop()
 
     assert ours() == []
-    assert household.schedule.appointments == {}
+    assert household.scheduler.appointments == {}
 
     household.simulator.clear_faults()
     await household.start(document)
@@ -250,10 +248,10 @@ async def test_an_end_while_hands_hang_leaves_no_task_behind(
     if what == "proof":
         household.simulator.add_fault(step="session", kind="hang")
         household.steps()
-        household.schedule.ring_due()
+        household.scheduler.ring_due()
         await household.until(lambda: "session" in household.simulator.steps())
     else:
-        asked = asyncio.create_task(household.fleet.refresh("home", MINUTE))
+        asked = asyncio.create_task(household.supervisor.refresh("home", MINUTE))
         await household.until(
             lambda: store.saves > before if what == "disk" else len(fake.begun) == 2
         )
@@ -268,7 +266,7 @@ async def test_askers_are_let_go_at_the_end(household: Household) -> None:
     """Who waits for a token when the daemon ends is answered, not left hanging."""
     household.simulator.add_fault(step="login", kind="hang")
     await household.begin()
-    asked = asyncio.create_task(household.fleet.token_for("home", MINUTE, HOUR))
+    asked = asyncio.create_task(household.supervisor.token_for("home", MINUTE, HOUR))
     await household.until(lambda: household.sign_ins() == 1)
     await household.stop()
     view: View = await asyncio.wait_for(asked, 40)

@@ -13,9 +13,9 @@ async def test_what_is_shown_moves_at_once(household: Household, by: timedelta) 
     """A keeper that waits for the disk, or for its turn, withholds and prolongs nothing."""
     await household.start()
     household.clock.set_wall(by)
-    beat = asyncio.create_task(household.fleet.beat())
+    beat = asyncio.create_task(household.supervisor.beat())
     await asyncio.sleep(0)
-    token, now = household.token(), household.fleet.now()
+    token, now = household.token(), household.supervisor.now()
     await beat
 
     assert 24 * HOUR == token.left(now)

@@ -1,16 +1,15 @@
 """What is kept across restarts, and a disk that fails."""
 
-import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable
 
 import pytest
 from structlog.testing import capture_logs
 
-from homey_tokend.core.secret import Secret
+from homey_tokend.core.account import Digests
+from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.status import Health
-from homey_tokend.credentials.digests import Digests
+from tests.keeper.conftest import Begin
 from tests.keeper.household import HOUR, MINUTE, Household
 from tests.support.store import FakeStore
 
@@ -97,7 +96,7 @@ async def test_room_on_the_disk_is_noticed_by_the_heartbeat(household: Household
 
 async def test_a_disk_that_hangs_holds_up_no_token(household: Household) -> None:
     """Each write is given up after its deadline, and the token is published without it."""
-    household.look_at = lambda parts: setattr(parts.ledger, "_write_deadline_s", 0.02)
+    household.write_deadline_s = 0.02
     household.store = store = FakeStore()
     store.hangs = True
     with capture_logs() as logs:
@@ -175,29 +174,23 @@ async def test_homeys_that_are_configured_no_more_are_left_alone(household: Hous
     assert household.token("cottage").generation == 1
 
 
-async def test_a_state_is_written_while_many_digests_are_made(household: Household) -> None:
+async def test_a_state_is_written_while_many_digests_are_made(begin: Begin) -> None:
     """With many Homeys the digests of their sign-in values take long: the disk does not hang."""
-    await household.start()
-    parts = household.parts
+    household = await begin(homeys=8)
     begun, made = threading.Event(), threading.Event()
 
-    def make() -> Digests:
+    def slow(_who: Credentials, _accounts: str, _salt: str) -> Digests:
         begun.set()
         made.wait()
-        return Digests("", "", "")
+        return Digests("account", "password", "site")
 
-    work = parts.refreshers["home"]._tools.run_blocking
-    digests = [asyncio.create_task(wait(run, make)) for run in (parts.run_blocking, work) * 20]
+    household.digest = slow
+    await household.begin()
     await household.until(begun.is_set)
     try:
-        await parts.ledger.keep_refresh_token("home", Secret("kept"))
+        await household.components.store.keep_refresh_token("home", Secret("kept"))
         kept = household.state.read_text(encoding="utf-8")
     finally:
         made.set()
-        await asyncio.gather(*digests)
 
     assert "kept" == json.loads(kept)["refresh_tokens"].get("home")
-
-
-async def wait(run: Callable[..., Awaitable[Digests]], work: Callable[[], Digests]) -> Digests:
-    return await run(work)

@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from homey_tokend.core.errors import BearerRejected, SinkFailed
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery
-from homey_tokend.keeper import jobs
 from tests.keeper.household import HOUR, MINUTE, Household, Json
 from tests.keeper.test_reload import reloaded
 from tests.support.sink import FakeSink
@@ -206,9 +205,9 @@ async def test_a_sink_that_a_person_has_mended_is_tried_at_once(household: House
     assert household.view().sinks[0].generation == 1
 
 
-async def test_a_look_has_a_deadline(household: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_look_has_a_deadline(household: Household) -> None:
     """A sink that hangs while it is looked at holds up nothing."""
-    monkeypatch.setattr(jobs, "DELIVERY_DEADLINE_S", 0.05)
+    household.deadline_s = 0.05
     fake, _ = await looked_at(household)
     fake.free.clear()
     with capture_logs() as logs:

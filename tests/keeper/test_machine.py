@@ -129,8 +129,10 @@ class Life(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([1, 12, 20, 30]), wait=st.integers(0, 30))
     def somebody_asks(self, hours: int, wait: int) -> None:
-        assert self.machine.fleet is not None
-        asked = self.machine.fleet.token_for(NAME, timedelta(hours=hours), timedelta(seconds=wait))
+        assert self.machine.supervisor is not None
+        asked = self.machine.supervisor.token_for(
+            NAME, timedelta(hours=hours), timedelta(seconds=wait)
+        )
         self.run(asked)
 
     # --- what is always so ---
@@ -166,7 +168,7 @@ class Life(RuleBasedStateMachine):
         """Whoever has nothing to do has an appointment, and does not spin until then."""
         keeper = self.machine.keeper
         assert keeper is not None
-        if keeper.settled.is_set() and not keeper._wake.is_set():
+        if keeper.idle:
             assert NAME in self.machine.schedule.appointments
 
 

@@ -5,10 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from homey_tokend.core.status import Health
-from homey_tokend.keeper import notifications
 from tests.keeper.household import HOUR, MINUTE, Household
 
 VARIABLE = {
@@ -154,9 +151,9 @@ async def test_a_command_that_fails_is_repeated(household: Household) -> None:
     assert 1 == len(told(household.folder))
 
 
-async def test_a_command_that_hangs(household: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_command_that_hangs(household: Household) -> None:
     """It is left at the deadline; meanwhile the token is renewed and delivered."""
-    monkeypatch.setattr(notifications, "DEADLINE_S", 0.2)
+    household.deadline_s = 0.2
     command = script(household.folder, "sleep 30")
     document = household.document(VARIABLE, on(command, "error", "recovered"))
     await household.begin(document)

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
-from homey_tokend.build import Components
 from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.ports import Transport
 from homey_tokend.core.status import Health
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.simulator import Switches
@@ -160,9 +160,9 @@ async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None
     paths = [str(household.folder / name) for name in ("slow", "quick")]
     sinks = [{"type": "file", "path": path, "format": "json"} for path in paths]
     await household.begin(household.document(*sinks))
-    await household.until(lambda: slow.begun and household.schedule.next())
+    await household.until(lambda: slow.begun and household.scheduler.next())
     household.skip(MINUTE)
-    household.schedule.ring_due()
+    household.scheduler.ring_due()
     await household.until(lambda: household.view().verified_at)
     slow.free.set()
     await household.quiet()
@@ -176,7 +176,7 @@ async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None
 
 async def test_an_end_does_not_wander_with_each_proof(household: Household) -> None:
     """A clock that is three seconds slow, and a Date of whole seconds: no sink seems changed."""
-    household.look_at = trusting
+    household.wrap_transport = Trusting
     household.clock.set_wall(timedelta(seconds=-3.4))
     sink = {
         "type": "logic_variable",
@@ -188,7 +188,7 @@ async def test_an_end_does_not_wander_with_each_proof(household: Household) -> N
     ends = {household.token().expires_at}
     for _ in range(8):
         household.skip(15 * MINUTE + timedelta(seconds=0.37))
-        household.schedule.ring_due()
+        household.scheduler.ring_due()
         await household.quiet()
         ends.add(household.token().expires_at)
 
@@ -196,14 +196,14 @@ async def test_an_end_does_not_wander_with_each_proof(household: Household) -> N
     assert household.view().sinks[0].drifts == 0
 
 
-def trusting(parts: Components) -> None:
-    """The simulator's Date headers are believed as those of https are."""
-    send = parts.transport.send
+class Trusting:
+    """A transport whose answers' Date headers are believed as those of https are."""
 
-    async def trusted(request: Request) -> Response:
-        return replace(await send(request), trusted=True)
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
-    parts.transport.send = trusted  # type: ignore[method-assign]  # a transport over another
+    async def send(self, request: Request) -> Response:
+        return replace(await self._transport.send(request), trusted=True)
 
 
 async def test_a_bearer_that_its_own_homey_refuses_is_not_published(household: Household) -> None:

@@ -50,7 +50,7 @@ async def test_the_whole_flow_is_walked_at_each_renewal(household: Household) ->
     await household.start()
     household.steps()
     await household.wait(2 * MINUTE)
-    await household.fleet.refresh("home", MINUTE)
+    await household.supervisor.refresh("home", MINUTE)
     assert ALL_STEPS == household.steps()
 
     await household.wait(13 * HOUR)

@@ -96,7 +96,7 @@ async def test_a_rotation_is_on_the_disk_before_it_is_used(begin: Begin) -> None
     first = kept(household)
     household.simulator.add_fault(step="user", kind="hang", times=1)
     household.skip(12 * HOUR)
-    household.schedule.ring_due()
+    household.scheduler.ring_due()
     await household.until(lambda: household.simulator.seen("user")[1:])
     await household.stop()
     assert first != kept(household)

@@ -124,7 +124,7 @@ async def test_a_refusal_is_told_at_once_after_a_restart(
     told = household.view().sign_in_blocked_until
     await household.wait(2 * MINUTE)
     household.simulator.add_fault(step="login", kind="status", status=503, times=1)
-    await household.fleet.refresh("home", MINUTE)
+    await household.supervisor.refresh("home", MINUTE)
     runs = household.folder / "runs"
     if not watched:
         script = f"echo >> {runs}; cat {household.password}"
@@ -144,7 +144,7 @@ async def test_the_first_reading_of_the_values_is_no_change(household: Household
     await household.restart()
     with capture_logs() as logs:
         await reloaded(household, household.document())
-        await household.until(lambda: not household.keepers["home"]._record.signing_in)
+        await household.until(lambda: not household.keepers["home"].activity.busy)
 
     assert "credentials.changed" not in [entry["event"] for entry in logs]
 
@@ -303,10 +303,10 @@ async def test_a_person_need_not_wait_after_a_missing_value(household: Household
     document, absent = household.document(), household.folder / "absent"
     document["homeys"]["home"]["password"] = {"file": str(absent)}
     await household.start(document)
-    again = await household.fleet.refresh("home", MINUTE)
+    again = await household.supervisor.refresh("home", MINUTE)
     absent.write_text(household.simulator.description()["password"], encoding="utf-8")
     absent.chmod(0o600)
-    there = await household.fleet.refresh("home", MINUTE)
+    there = await household.supervisor.refresh("home", MINUTE)
 
     assert again.too_soon is None
     assert not again.done

@@ -14,7 +14,7 @@ WAIT = timedelta(seconds=30)
 
 async def refuted(household: Household, generation: int = 1) -> View:
     """Say so and let the time pass that a proof and a sign-in take."""
-    told = asyncio.create_task(household.fleet.refuted("home", generation, WAIT))
+    told = asyncio.create_task(household.supervisor.refuted("home", generation, WAIT))
     await settle()
     for _ in range(5):
         await household.wait(timedelta(seconds=2))

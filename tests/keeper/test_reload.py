@@ -23,7 +23,10 @@ BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 async def reloaded(household: Household, document: Json) -> Config | None:
     """Reload as the daemon does on SIGHUP, and wait until all is quiet."""
     new = Reloader(
-        household.parts, household.fleet, household.schedule, lambda: household.config(document)
+        household.components,
+        household.supervisor,
+        household.scheduler,
+        lambda: household.config(document),
     )
     config = await new.run()
     await household.quiet()
@@ -110,7 +113,7 @@ async def test_homeys_come_and_go(begin: Begin) -> None:
     await household.start(one)
     await reloaded(household, both)
     assert household.token("home1").generation == 1
-    assert household.fleet.keeper("home1") is household.keepers["home1"]
+    assert household.supervisor.keepers.get("home1") is household.keepers["home1"]
 
     both["homeys"] = dict(reversed(both["homeys"].items()))
     await reloaded(household, both)
@@ -118,7 +121,7 @@ async def test_homeys_come_and_go(begin: Begin) -> None:
     del other["homeys"]["home"]
     await reloaded(household, other)
 
-    assert household.fleet.names() == ("home1",)
+    assert household.supervisor.names() == ("home1",)
     assert list(json.loads(household.state.read_text())["homeys"]) == ["home1"]
     assert household.sign_ins() == 2
 
@@ -133,7 +136,7 @@ async def test_a_file_with_faults_changes_nothing(household: Household) -> None:
         )
 
     with capture_logs() as logs:
-        new = Reloader(household.parts, household.fleet, household.schedule, faulty)
+        new = Reloader(household.components, household.supervisor, household.scheduler, faulty)
         assert await new.run() is None
 
     assert "reload.rejected" in [entry["event"] for entry in logs]
@@ -156,7 +159,7 @@ async def test_askers_of_the_old_keeper_are_let_go(household: Household) -> None
     """Who waits for a Homey while its keeper is replaced is answered, not left hanging."""
     household.simulator.add_fault(step="login", kind="hang", times=1)
     await household.begin()
-    asked = asyncio.create_task(household.fleet.token_for("home", MINUTE, HOUR))
+    asked = asyncio.create_task(household.supervisor.token_for("home", MINUTE, HOUR))
     await household.until(lambda: household.sign_ins() == 1)
     await reloaded(household, household.document(BY_NAME))
     view = await asyncio.wait_for(asked, 40)
@@ -172,7 +175,7 @@ async def test_who_waits_for_quiet_survives_a_reload(begin: Begin) -> None:
     one = household.document()
     del one["homeys"]["home1"]
     await household.begin(one)
-    waiting = asyncio.create_task(household.fleet.settled())
+    waiting = asyncio.create_task(household.supervisor.settled())
     await household.until(lambda: household.sign_ins() == 1)
     await reloaded(household, household.document(BY_NAME))
     await asyncio.wait_for(waiting, 40)
@@ -186,15 +189,15 @@ async def test_a_clock_that_is_set_during_a_reload(household: Household, by: tim
     """Set and noticed while one keeper has ended and the next is not there: the token moves."""
     await household.start()
     end = household.token().expires_at
-    parts, schedule = household.parts, household.schedule
+    parts, schedule = household.components, household.scheduler
     keeper = household.keepers["home"]
 
     async def make() -> Keeper:
         household.clock.set_wall(by)
-        await household.fleet.beat()
+        await household.supervisor.beat()
         return await parts.keeper("home", schedule)
 
-    await household.fleet.put("home", make)
+    await household.supervisor.put("home", make)
     shown = household.token().expires_at
     await household.quiet()
 
@@ -272,9 +275,9 @@ async def test_so_it_does_after_a_restart(begin: Begin) -> None:
 async def test_other_timeouts_need_another_transport(household: Household) -> None:
     """refresh.timeout is changed: requests go on over the new transport, the old one is closed."""
     await household.start()
-    old = household.parts.transport
+    old = household.components.transport
     await reloaded(household, household.document(timeout="7s"))
     await household.until_renewal()
 
-    assert old is not household.parts.transport
+    assert old is not household.components.transport
     assert household.token().generation == 2

@@ -73,7 +73,7 @@ def logs() -> LogCapture:
 def written(household: Household) -> str:
     """All that doors and people can see of a Homey, but for the token itself."""
     view = household.view()
-    return f"{view!r} {view} {household.keepers['home'].state!r} {household.parts.config!r}"
+    return f"{view!r} {view} {household.keepers['home'].state!r} {household.components.config!r}"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 
 from homey_tokend.core.errors import BearerRejected, SinkFailed, SinkRejected
 from homey_tokend.core.status import Health, SinkView
-from homey_tokend.keeper import jobs
 from homey_tokend.simulator import Switches
 from tests.keeper.conftest import Begin
 from tests.keeper.household import HOUR, MINUTE, Household
@@ -118,11 +117,11 @@ async def test_a_hanging_sink_holds_up_nothing(household: Household) -> None:
     stuck.free.clear()
     await household.begin(household.document(*documents))
     await household.until(lambda: brisk.taken == [1] and stuck.begun)
-    view = await household.fleet.token_for("home", MINUTE, MINUTE)
+    view = await household.supervisor.token_for("home", MINUTE, MINUTE)
     assert view.token is not None
 
     household.skip(12 * HOUR)
-    await household.fleet.beat()
+    await household.supervisor.beat()
     await household.until(lambda: brisk.taken == [1, 2])
 
     assert household.token().generation == 2
@@ -141,18 +140,16 @@ async def test_a_homey_that_hangs_at_its_variables_holds_up_nothing(household: H
     await household.begin(household.document(BY_NAME, *documents))
     await household.until(lambda: brisk.taken == [1])
     household.skip(12 * HOUR)
-    await household.fleet.beat()
+    await household.supervisor.beat()
     await household.until(lambda: brisk.taken == [1, 2])
 
     assert household.token().generation == 2
     assert sink(household).generation is None
 
 
-async def test_a_delivery_has_a_deadline(
-    household: Household, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_delivery_has_a_deadline(household: Household) -> None:
     """A sink without an end of its own is ended, told, and tried again."""
-    monkeypatch.setattr(jobs, "DELIVERY_DEADLINE_S", 0.05)
+    household.deadline_s = 0.05
     documents, (stuck,) = put(household, "stuck")
     stuck.free.clear()
     await household.start(household.document(*documents))
@@ -193,7 +190,7 @@ async def test_a_failing_sink_gets_the_token_that_is_newest_then(household: Hous
 
     fake.failures.clear()
     fake.begun.clear()
-    await household.fleet.refresh("home", MINUTE)
+    await household.supervisor.refresh("home", MINUTE)
     await household.quiet()
 
     assert fake.taken == [2]
@@ -207,7 +204,7 @@ async def test_a_sink_never_goes_back(household: Household) -> None:
     await household.begin(household.document(*documents))
     await household.until(lambda: slow.begun)
     household.skip(HOUR)
-    await household.fleet.refresh("home", MINUTE)
+    await household.supervisor.refresh("home", MINUTE)
     slow.free.set()
     await household.quiet()
 
@@ -253,7 +250,7 @@ async def test_a_sink_that_refuses_an_older_token_is_no_news(household: Househol
     await household.begin(household.document(*documents))
     await household.until(lambda: slow.begun)
     household.skip(HOUR)
-    await household.fleet.refresh("home", MINUTE)
+    await household.supervisor.refresh("home", MINUTE)
     household.steps()
     slow.free.set()
     await household.quiet()

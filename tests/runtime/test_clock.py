@@ -53,7 +53,7 @@ def test_elapsed_never_goes_back_nor_behind_the_monotonic_clock() -> None:
 def test_draw_is_within_the_unit_interval_and_varies() -> None:
     """Random numbers are in [0, 1) and differ."""
     clock = SystemClock()
-    drawn = {clock.draw() for _ in range(200)}
+    drawn = {clock.random() for _ in range(200)}
 
     assert all(0 <= number < 1 for number in drawn)
     assert len(drawn) > 100
@@ -117,7 +117,7 @@ async def test_fake_instant_clock_moves_itself() -> None:
 
     assert NOON + timedelta(seconds=90) == clock.now()
     assert clock.monotonic() == 1090.0
-    assert [clock.draw(), clock.draw()] == [0.25, 0.5]
+    assert [clock.random(), clock.random()] == [0.25, 0.5]
 
 
 def test_fake_wall_clock_can_be_set_apart() -> None:

@@ -7,13 +7,9 @@ from typing import Any
 import pytest
 
 from homey_tokend.core import events as happenings
-from homey_tokend.core.errors import BearerRejected, Unreachable
 from homey_tokend.core.events import Event
-from homey_tokend.core.secret import Secret
-from homey_tokend.core.tokens import Bearer, DeliveryResult
-from homey_tokend.keeper.report import Reporter
 from homey_tokend.server.event_buffer import EventBuffer
-from tests.support.desk import CANARY, NOW, rejected, token, view
+from tests.support.desk import CANARY, NOW
 
 RENEWED = happenings.TokenRenewed(
     "home",
@@ -22,7 +18,7 @@ RENEWED = happenings.TokenRenewed(
     fingerprint="9b1c64e0",
     issued_at=NOW,
     expires_at=NOW + timedelta(days=1),
-    proved=True,
+    verified=True,
 )
 
 
@@ -46,9 +42,19 @@ def parsed(rendered: bytes) -> tuple[str, str, Any]:
     return fields["id"], fields["event"], json.loads(fields["data"])
 
 
-def told(bulletin: EventBuffer) -> Reporter:
-    """A herald whose words reach the bulletin."""
-    return Reporter("home", bulletin.publish)
+def failed(**fields: object) -> happenings.RefreshFailed:
+    """A refresh that failed."""
+    usual: dict[str, object] = {
+        "kind": "unreachable",
+        "step": "login",
+        "message": "no answer",
+        "remedy": "",
+        "action_needed": False,
+        "failures": 1,
+        "next_try": NOW,
+        "outage_at": NOW,
+    }
+    return happenings.RefreshFailed("home", NOW, **{**usual, **fields})  # type: ignore[arg-type]  # by name
 
 
 def test_a_renewal() -> None:
@@ -75,17 +81,18 @@ def test_a_renewal() -> None:
 def test_everything_that_is_told_and_nothing_secret() -> None:
     """Whatever happens to a token becomes an event of one of four names, and none has the token."""
     bulletin = EventBuffer("boot")
-    herald, held = told(bulletin), token()
-    bearer = Bearer(
-        Secret(CANARY), held.url, NOW, held.expires_at, expiry_reported=True, proved=True
-    )
-    herald.renewed(held, bearer, NOW)
-    herald.recovered(3, NOW)
-    herald.failed(Unreachable("no answer", sent=True), view("home", held), NOW, grave=False)
-    herald.failed(BearerRejected("no"), view("home", trouble=rejected()), NOW, grave=True)
-    herald.revoked(7, NOW)
-    herald.delivered("file:/run/x", 7, DeliveryResult("written"), NOW)
-    herald.undelivered("file:/run/x", 7, Unreachable("no answer", sent=True), NOW)
+    for event in (
+        RENEWED,
+        recovered(),
+        failed(),
+        failed(failures=3, next_try=None, outage_at=None),
+        happenings.TokenRevoked("home", NOW, 7),
+        happenings.TokenDelivered("home", NOW, "file:/run/x", 7, "written"),
+        happenings.DeliveryFailed(
+            "home", NOW, "file:/run/x", 7, "unreachable", "no answer", "", action_needed=False
+        ),
+    ):
+        bulletin.publish(event)
     events = posted(bulletin)
 
     assert ["token", "recovered", "error", "error", "error", "sink", "sink"] == [
@@ -107,7 +114,7 @@ def test_a_sign_in_is_no_news() -> None:
 def test_an_event_is_one_line_of_data() -> None:
     """A line feed in a message does not end the event."""
     bulletin = EventBuffer("boot")
-    told(bulletin).failed(Unreachable("a\n\nid: x\r\u2028", sent=True), view(), NOW, grave=False)
+    bulletin.publish(failed(message="a\n\nid: x\r\u2028"))
 
     assert "a\n\nid: x\r\u2028" == posted(bulletin)[0][2]["message"]
 

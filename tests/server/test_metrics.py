@@ -30,7 +30,7 @@ Samples = dict[tuple[str, ...], float]
 
 def count_one_of_each(counts: Metrics) -> None:
     counts.on_event(events.SignInStarted("home", NOW))
-    counts.on_event(events.TokenRenewed("home", NOW, 7, "9b1c64e0", NOW, NOW + HOUR, proved=True))
+    counts.on_event(events.TokenRenewed("home", NOW, 7, "9b1c64e0", NOW, NOW + HOUR, verified=True))
     for is_refused in (False, True):
         counts.on_event(
             events.RefreshFailed(

@@ -163,7 +163,7 @@ async def test_what_a_person_must_change_is_refused(
     before = sorted(tmp_path.iterdir())
 
     with pytest.raises(SinkRejected) as proved:
-        await a_sink(path, worker).prove()
+        await a_sink(path, worker).probe()
     with pytest.raises(SinkRejected) as written:
         await a_sink(path, worker).write(delivery())
 
@@ -180,7 +180,7 @@ async def test_proving_touches_no_file_that_is_there(tmp_path: Path, worker: Wor
     (tmp_path / ".token.0123456789abcdef.tmp").write_text(CANARY)
     before = path.stat()
 
-    await a_sink(path, worker).prove()
+    await a_sink(path, worker).probe()
 
     assert [one.name for one in tmp_path.iterdir()] == ["token"]
     assert (before.st_mtime_ns, before.st_ino) == (path.stat().st_mtime_ns, path.stat().st_ino)
@@ -189,7 +189,7 @@ async def test_proving_touches_no_file_that_is_there(tmp_path: Path, worker: Wor
 
 async def test_proving_makes_no_file_where_none_is(tmp_path: Path, worker: WorkerPool) -> None:
     """A consumer that waits for the file is not fooled."""
-    await a_sink(tmp_path / "token", worker).prove()
+    await a_sink(tmp_path / "token", worker).probe()
 
     assert list(tmp_path.iterdir()) == []
 

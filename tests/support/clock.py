@@ -49,7 +49,7 @@ class FakeClock:
     def elapsed(self) -> float:
         return self.seconds + self.suspended
 
-    def draw(self) -> float:
+    def random(self) -> float:
         return self.draws.pop(0) if self.draws else 0.5
 
     async def sleep(self, seconds: float) -> None:

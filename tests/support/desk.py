@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from homey_tokend.core.failure import Trouble
 from homey_tokend.core.secret import Secret
-from homey_tokend.core.status import Health, RefreshResult, Trouble, View
+from homey_tokend.core.status import Health, RefreshResult, View
 from homey_tokend.core.tokens import Token
 
 #: No answer but a token's may hold this.

@@ -3,6 +3,7 @@
 import asyncio
 
 from homey_tokend.core.errors import StateUnusable
+from homey_tokend.storage.document import StateDocument, from_json
 
 
 class FakeStore:
@@ -38,6 +39,7 @@ class FakeStore:
             await asyncio.Event().wait()
         if self.full:
             raise StateUnusable(self.full)
+        await asyncio.sleep(0)
         self.blob = blob
 
     async def set_aside(self) -> str:
@@ -46,3 +48,9 @@ class FakeStore:
         self.aside.append(self.blob)
         self.blob = None
         return "state.json.damaged-1"
+
+    @property
+    def document(self) -> StateDocument:
+        """What is stored."""
+        assert self.blob is not None
+        return from_json(self.blob)

@@ -106,8 +106,8 @@ class _Wizard:
                 endpoints=config.endpoints,
                 lifetime=config.refresh.lifetime,
                 clock=runtime.clock,
-                register_secret=runtime.hide,
-                on_response=lambda request, response: runtime.heard("", request, response),
+                register_secret=runtime.register_secret,
+                on_response=lambda request, response: runtime.on_response("", request, response),
             )
             with asyncio.Runner() as self._runner:
                 try:

@@ -123,7 +123,7 @@ async def test_every_secret_is_registered(account: Account) -> None:
 
     assert {bearer.value.reveal(), account.description["password"]} <= set(account.secrets)
     assert any(map(account.simulator.state.user_tokens.find, account.secrets))
-    assert bearer.proved
+    assert bearer.verified
 
 
 async def test_variables(account: Account) -> None:
@@ -157,7 +157,7 @@ async def test_an_expired_sign_in_is_repeated(totp_secret: str | None) -> None:
         await session.log_in()
         account.simulator.add_fault(step="authorise", kind="status", status=401, times=1)
 
-        assert (await session.bearer()).proved
+        assert (await session.bearer()).verified
         assert 2 == account.simulator.steps().count("login")
 
 

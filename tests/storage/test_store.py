@@ -1,4 +1,4 @@
-"""The ledger: the one Book, kept whatever the disk does."""
+"""The store: the one Book, kept whatever the disk does."""
 
 import asyncio
 
@@ -10,8 +10,9 @@ from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.secret import Secret
 from homey_tokend.storage.document import StateDocument, to_json
 from tests.core.samples import DAY, HOUR, NOBODY, failing, holding, rejected_account
-from tests.storage.stores import FakeStore, ledger_over, loaded
+from tests.storage.stores import loaded, store_over
 from tests.support.clock import NOON
+from tests.support.store import FakeStore
 
 HELD = holding()
 
@@ -20,24 +21,24 @@ HELD = holding()
 
 
 async def test_without_a_file_a_new_book_with_a_salt_is_begun() -> None:
-    ledger = ledger_over(FakeStore())
+    store = store_over(FakeStore())
 
-    await ledger.load(NOON)
+    await store.load(NOON)
 
-    assert StateDocument(salt="5a17") == ledger.book
-    assert HomeyState("home") == ledger.homey("home")
-    assert (AccountState(), None) == (ledger.account("key"), ledger.refresh_token("home"))
+    assert StateDocument(salt="5a17") == store.document
+    assert HomeyState("home") == store.homey("home")
+    assert (AccountState(), None) == (store.account("key"), store.refresh_token("home"))
 
 
 async def test_what_was_kept_is_known_again() -> None:
     account = rejected_account(at=NOON - HOUR)
     book = StateDocument("cafe", {"home": HELD}, {"key": account}, {"home": Secret("refresh")})
 
-    ledger, _ = await loaded(book)
+    store, _ = await loaded(book)
 
-    assert HELD.loaded(NOON) == ledger.homey("home")
-    assert (account, Secret("refresh")) == (ledger.account("key"), ledger.refresh_token("home"))
-    assert "cafe" == ledger.book.salt
+    assert HELD.loaded(NOON) == store.homey("home")
+    assert (account, Secret("refresh")) == (store.account("key"), store.refresh_token("home"))
+    assert "cafe" == store.document.salt
 
 
 async def test_what_a_clock_ahead_wrote_down_is_cut_to_now() -> None:
@@ -46,10 +47,10 @@ async def test_what_a_clock_ahead_wrote_down_is_cut_to_now() -> None:
         "5a17", {"home": failing(HELD, at=ahead)}, {"key": rejected_account(at=ahead)}
     )
 
-    ledger, _ = await loaded(book)
+    store, _ = await loaded(book)
 
-    assert failing(HELD).loaded(NOON) == ledger.homey("home")
-    assert rejected_account() == ledger.account("key")
+    assert failing(HELD).loaded(NOON) == store.homey("home")
+    assert rejected_account() == store.account("key")
 
 
 async def test_every_secret_in_the_file_is_hidden_before_it_can_be_logged() -> None:
@@ -58,39 +59,39 @@ async def test_every_secret_in_the_file_is_hidden_before_it_can_be_logged() -> N
         "5a17", {"home": HELD, "other": HomeyState("other")}, {}, {"away": Secret("refresh")}
     )
 
-    await ledger_over(FakeStore(to_json(book)), hidden).load(NOON)
+    await store_over(FakeStore(to_json(book)), hidden).load(NOON)
 
     assert [Secret("bearer"), Secret("refresh")] == hidden
 
 
 async def test_a_damaged_file_is_set_aside_and_a_new_book_begun() -> None:
-    store = FakeStore(b'{"version": 1, "salt": "bearer"')
-    ledger = ledger_over(store)
+    disk = FakeStore(b'{"version": 1, "salt": "bearer"')
+    store = store_over(disk)
 
     with capture_logs() as logs:
-        await ledger.load(NOON)
+        await store.load(NOON)
 
-    assert StateDocument(salt="5a17") == ledger.book
-    assert [b'{"version": 1, "salt": "bearer"'] == store.aside
+    assert StateDocument(salt="5a17") == store.document
+    assert [b'{"version": 1, "salt": "bearer"'] == disk.aside
     assert [
         {
             "event": "state.set_aside",
             "log_level": "error",
             "reason": "the state file is damaged (JSONDecodeError)",
-            "kept_as": "state.json.damaged",
+            "kept_as": "state.json.damaged-1",
         }
     ] == logs
 
 
 async def test_a_file_that_can_neither_be_read_nor_set_aside_does_not_stop_the_daemon() -> None:
-    store = FakeStore()
-    store.trouble = "permission denied"
-    ledger = ledger_over(store)
+    disk = FakeStore()
+    disk.unreadable = disk.unmovable = "permission denied"
+    store = store_over(disk)
 
     with capture_logs() as logs:
-        await ledger.load(NOON)
+        await store.load(NOON)
 
-    assert StateDocument(salt="5a17") == ledger.book
+    assert StateDocument(salt="5a17") == store.document
     assert ["not kept: permission denied"] == [line["kept_as"] for line in logs]
 
 
@@ -98,11 +99,11 @@ async def test_a_file_that_can_neither_be_read_nor_set_aside_does_not_stop_the_d
 
 
 async def test_what_is_kept_is_on_the_disk_when_the_call_returns() -> None:
-    ledger, store = await loaded(StateDocument("5a17"))
+    store, disk = await loaded(StateDocument("5a17"))
 
-    await ledger.keep_homey(HELD)
-    await ledger.keep_accounts({"key": NOBODY.signing_in(NOON, 7)})
-    await ledger.keep_refresh_token("home", Secret("refresh"))
+    await store.keep_homey(HELD)
+    await store.keep_account("key", NOBODY.signing_in(NOON, 7))
+    await store.keep_refresh_token("home", Secret("refresh"))
 
     expected = StateDocument(
         "5a17",
@@ -110,51 +111,51 @@ async def test_what_is_kept_is_on_the_disk_when_the_call_returns() -> None:
         {"key": NOBODY.signing_in(NOON, 7)},
         {"home": Secret("refresh")},
     )
-    assert expected == store.book
+    assert expected == disk.document
 
 
 async def test_a_refresh_token_is_struck_out_of_the_file() -> None:
-    ledger, store = await loaded(
+    store, disk = await loaded(
         StateDocument("5a17", refresh_tokens={"home": Secret("one"), "other": Secret("two")})
     )
 
-    await ledger.keep_refresh_token("home", None)
+    await store.keep_refresh_token("home", None)
 
-    assert {"other": Secret("two")} == store.book.refresh_tokens
+    assert {"other": Secret("two")} == disk.document.refresh_tokens
 
 
 async def test_of_a_homey_that_is_configured_no_more_nothing_is_kept() -> None:
     other = HomeyState("other")
     tokens = {"home": Secret("one"), "other": Secret("two")}
     book = StateDocument("5a17", {"home": HELD, "other": other}, {"key": NOBODY}, tokens)
-    ledger, store = await loaded(book)
+    store, disk = await loaded(book)
 
-    await ledger.forget("home")
+    await store.forget("home")
 
     assert (
         StateDocument("5a17", {"other": other}, {"key": NOBODY}, {"other": Secret("two")})
-        == store.book
+        == disk.document
     )
 
 
 async def test_what_is_only_noted_goes_out_with_the_next_write() -> None:
-    ledger, store = await loaded(StateDocument("5a17"))
+    store, disk = await loaded(StateDocument("5a17"))
 
-    ledger.note(HELD)
-    noted = store.book
-    await ledger.keep_accounts({"key": NOBODY})
+    await store.keep_homey(HELD, write=False)
+    noted = disk.document
+    await store.keep_account("key", NOBODY)
 
     assert {} == noted.homeys
-    assert {"home"} == set(store.book.homeys)
+    assert {"home"} == set(disk.document.homeys)
 
 
 async def test_a_disk_that_fails_is_told_once_and_once_again_when_it_works() -> None:
-    ledger, store = await loaded(StateDocument("5a17"))
+    store, disk = await loaded(StateDocument("5a17"))
 
     with capture_logs() as logs:
         for trouble in ("", "disk full", "disk full", "read-only", "", "", "disk full"):
-            store.trouble = trouble
-            await ledger.keep_homey(HELD)
+            disk.full = trouble
+            await store.keep_homey(HELD)
 
     assert [
         ("state.write_failed", "disk full"),
@@ -164,55 +165,63 @@ async def test_a_disk_that_fails_is_told_once_and_once_again_when_it_works() -> 
 
 
 async def test_what_could_not_be_written_is_known_and_written_later() -> None:
-    ledger, store = await loaded(StateDocument("5a17"))
-    store.trouble = "disk full"
+    store, disk = await loaded(StateDocument("5a17"))
+    disk.full = "disk full"
 
-    await ledger.keep_homey(HELD)
-    known = ledger.homey("home")
-    store.trouble = ""
-    await ledger.keep_accounts({"key": NOBODY})
+    await store.keep_homey(HELD)
+    known = store.homey("home")
+    disk.full = ""
+    await store.keep_account("key", NOBODY)
 
     assert HELD == known
-    assert {"home"} == set(store.book.homeys)
+    assert {"home"} == set(disk.document.homeys)
 
 
 async def test_what_could_not_be_written_is_made_up_for_once_there_is_room() -> None:
-    ledger, store = await loaded(StateDocument("5a17"))
-    store.trouble = "disk full"
-    await ledger.keep_homey(HELD)
+    store, disk = await loaded(StateDocument("5a17"))
+    disk.full = "disk full"
+    await store.keep_homey(HELD)
 
-    await ledger.catch_up()
-    before, store.trouble = store.book, ""
+    await store.retry_write()
+    before, disk.full = disk.document, ""
     with capture_logs() as logs:
-        await ledger.catch_up()
-        saves = store.saves
-        await ledger.catch_up()
+        await store.retry_write()
+        saves = disk.saves
+        await store.retry_write()
 
     assert {} == before.homeys
-    assert {"home"} == set(store.book.homeys)
+    assert {"home"} == set(disk.document.homeys)
     assert ["state.write_recovered"] == [line["event"] for line in logs]
-    assert saves == store.saves
+    assert saves == disk.saves
 
 
 async def test_a_disk_that_hangs_is_given_up_and_the_caller_goes_on() -> None:
-    ledger, store = await loaded(StateDocument("5a17"))
-    store.hang = True
+    store, disk = await loaded(StateDocument("5a17"))
+    disk.hangs = True
 
     with capture_logs() as logs:
         async with asyncio.timeout(40):
-            await ledger.keep_homey(HELD)
+            await store.keep_homey(HELD)
 
-    assert HELD == ledger.homey("home")
+    assert HELD == store.homey("home")
     assert ["the disk hangs"] == [line["reason"] for line in logs]
 
 
 async def test_a_caller_that_is_cancelled_is_not_held_up_by_a_disk_that_hangs() -> None:
-    ledger, store = await loaded(StateDocument("5a17"))
-    store.hang = True
-    keeping = asyncio.create_task(ledger.keep_homey(HELD))
+    store, disk = await loaded(StateDocument("5a17"))
+    disk.hangs = True
+    keeping = asyncio.create_task(store.keep_homey(HELD))
     await asyncio.sleep(0)
 
     keeping.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await keeping
+
+
+async def test_one_password_of_an_account_is_sent_at_a_time() -> None:
+    store = store_over(FakeStore())
+
+    async with store.account_lock("key"):
+        assert store.account_lock("key").locked()
+        assert not store.account_lock("another key").locked()

@@ -1,16 +1,19 @@
-"""Messages to a keeper: from requests, from the heartbeat, and from its own jobs."""
+"""What a keeper reacts to: requests, the heartbeat, and the results of its own jobs."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from homey_tokend.core.decision import Constraint
+from homey_tokend.core.decision import Constraint, SignInProgress
 from homey_tokend.core.errors import TokendError
 from homey_tokend.core.tokens import Bearer, DeliveryResult
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequested:
-    """Somebody wants a token newer than ``than`` before ``until``; a person's ask is forced."""
+    """Somebody wants a token newer than generation ``than`` before ``until``.
+
+    ``forced``: a person asked.
+    """
 
     until: datetime
     forced: bool
@@ -19,7 +22,7 @@ class RefreshRequested:
 
 @dataclass(frozen=True, slots=True)
 class VerificationRequested:
-    """A Homey rejected this generation when a caller of the door used it."""
+    """A Homey rejected this generation in a call of the API proxy."""
 
     generation: int
 
@@ -33,22 +36,24 @@ class ClockChanged:
 
 @dataclass(frozen=True, slots=True)
 class CredentialsRead:
-    """The credentials were read again."""
+    """The sign-in values were read outside of an attempt."""
 
     changed: bool
+    sign_in: SignInProgress
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshFinished:
-    """An attempt to renew has ended; it began when ``since`` was the newest generation."""
+    """An attempt to renew ended; it began when ``since`` was the newest generation."""
 
     since: int
     result: Bearer | Constraint | TokendError
+    sign_in: SignInProgress
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationFinished:
-    """The Homey was asked whether it takes this generation, and until when."""
+    """The Homey was asked whether it accepts this generation, and until when."""
 
     generation: int
     result: tuple[bool, datetime | None] | TokendError
@@ -56,7 +61,7 @@ class VerificationFinished:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFinished:
-    """A sink was given this generation."""
+    """This generation was written to a sink, or could not be."""
 
     target: str
     generation: int
@@ -65,13 +70,20 @@ class DeliveryFinished:
 
 @dataclass(frozen=True, slots=True)
 class CheckFinished:
-    """A sink was looked at: does it still hold this generation?"""
+    """A sink was checked: whether it still holds this generation."""
 
     target: str
     generation: int
     in_place: bool | TokendError
 
 
-#: What an errand for the token brings back.
-JobResult = RefreshFinished | VerificationFinished | DeliveryFinished | CheckFinished
-Message = RefreshRequested | VerificationRequested | ClockChanged | CredentialsRead | JobResult
+Message = (
+    RefreshRequested
+    | VerificationRequested
+    | ClockChanged
+    | CredentialsRead
+    | RefreshFinished
+    | VerificationFinished
+    | DeliveryFinished
+    | CheckFinished
+)

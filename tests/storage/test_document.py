@@ -32,10 +32,10 @@ from tests.support.clock import NOON
 
 STATE = (
     failing(
-        holding().rejected(WRONG_CLIENT, digest=SITE, at=NOON, draw=0.25),
+        holding().rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.25),
         DOWN,
     )
-    .undelivered("exec", 1, DOWN, at=NOON, draw=0.5)
+    .undelivered("exec", 1, DOWN, at=NOON, random=0.5)
     .delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
     .of_account("key")
 )
@@ -46,7 +46,7 @@ BOOK = StateDocument(
 )
 
 TROUBLE = {"at", "kind", "step", "message", "remedy", "status", "count"}
-FAILURE = {"trouble", "draw", "not_before"} | {f"trouble.{name}" for name in TROUBLE}
+FAILURE = {"trouble", "random", "not_before"} | {f"trouble.{name}" for name in TROUBLE}
 REFUSAL = {"digest", "trouble"} | {f"trouble.{name}" for name in TROUBLE}
 #: What is written to the disk, by its place: adding to it is a decision.
 STORED = {
@@ -61,28 +61,27 @@ STORED = {
         "cloudid",
         "attempted_at",
         "failure",
-        "refusal",
+        "rejection",
         "refreshes",
         "sinks",
     },
     "homeys.token": {"value", "generation", "url", "issued_at", "expires_at", "expiry_reported"},
     "homeys.failure": FAILURE,
-    "homeys.refusal": REFUSAL,
+    "homeys.rejection": REFUSAL,
     "homeys.sinks": {
         "generation",
         "delivered_at",
         "failure",
         "failed_generation",
-        "rejected",
         "memory",
         "drifts",
     },
     "homeys.sinks.failure": FAILURE,
-    "accounts": {"refusals", "rejected_at", "sign_ins", "one_time_steps", "forced"},
-    "accounts.refusals": REFUSAL,
+    "accounts": {"rejections", "rejected_at", "sign_ins", "one_time_steps", "forced"},
+    "accounts.rejections": REFUSAL,
 }
 #: What of a Homey lives in memory only.
-IN_MEMORY = {"name", "minted_here", "verified_at", "asked_at", "unanswered", "wish"}
+IN_MEMORY = {"name", "minted_here", "verified_at", "asked_at", "unanswered", "request"}
 
 
 def names(value: dict[str, Any]) -> set[str]:
@@ -114,11 +113,11 @@ def test_exactly_these_fields_are_stored() -> None:
         "homeys": names(homey),
         "homeys.token": names(homey["token"]),
         "homeys.failure": names(homey["failure"]),
-        "homeys.refusal": names(homey["refusal"]),
+        "homeys.rejection": names(homey["rejection"]),
         "homeys.sinks": names(sink),
         "homeys.sinks.failure": names(sink["failure"]),
         "accounts": names(account),
-        "accounts.refusals": names(account["refusals"][0]),
+        "accounts.rejections": names(account["rejections"][0]),
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from homey_tokend.core.errors import StateUnusable
 from homey_tokend.storage.document import StateDocument, from_json, to_json
-from tests.storage.test_book import BOOK
+from tests.storage.test_document import BOOK
 
 BLOB = to_json(BOOK)
 Path = tuple[str | int, ...]
@@ -73,7 +73,7 @@ MAY_BE_NULL = {
     "url",
     "attempted_at",
     "failure",
-    "refusal",
+    "rejection",
     "not_before",
     "status",
     "generation",
@@ -82,7 +82,7 @@ MAY_BE_NULL = {
 }
 
 
-def refused(blob: bytes) -> StateUnusable:
+def rejected(blob: bytes) -> StateUnusable:
     """The error for a damaged file; it shows nothing of what is in it."""
     with pytest.raises(StateUnusable) as caught:
         from_json(blob)
@@ -97,7 +97,7 @@ def test_a_wrong_type_is_damage(path: Path, value: Any) -> None:
     for wrong in WRONG[type(value)]:
         if wrong is None and path[-1] in MAY_BE_NULL:
             continue
-        refused(with_value(path, wrong))
+        rejected(with_value(path, wrong))
 
 
 @pytest.mark.parametrize(("path", "value"), PLACES)
@@ -108,7 +108,7 @@ def test_a_missing_value_is_damage(path: Path, value: Any) -> None:
     if path[-1] == "cloudid":
         return  # an older version did not write it down
 
-    refused(without(path))
+    rejected(without(path))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_missing_value_is_damage(path: Path, value: Any) -> None:
     ],
 )
 def test_a_value_that_cannot_be_is_damage(path: Path, value: Any) -> None:
-    assert len(refused(with_value(path, value)).message) < 100
+    assert len(rejected(with_value(path, value)).message) < 100
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_field_more_than_is_known_is_passed_over(path: Path) -> None:
 
 def test_a_file_cut_off_anywhere_is_damage() -> None:
     for end in range(len(BLOB) - 2):
-        refused(BLOB[:end])
+        rejected(BLOB[:end])
 
 
 @settings(max_examples=200)
@@ -170,7 +170,7 @@ def test_a_file_cut_off_anywhere_is_damage() -> None:
 @example(b"[]")
 @example(b"1")
 def test_bytes_that_mean_nothing_are_damage(blob: bytes) -> None:
-    refused(blob)
+    rejected(blob)
 
 
 @settings(max_examples=200)
