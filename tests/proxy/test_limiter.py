@@ -1,4 +1,4 @@
-"""The line before a Homey: a few at once, first come first served, bounded and with a pause."""
+"""The queue of a Homey: a few calls at once, first come first served, bounded, with pauses."""
 
 import asyncio
 from datetime import timedelta
@@ -11,7 +11,7 @@ from tests.support.clock import FakeClock, settle
 
 
 class Guests:
-    """Each takes a turn and keeps it until it is let go; ``served`` has them in order."""
+    """Each takes a slot and keeps it until it is released; ``served`` has them in order."""
 
     def __init__(self, turns: CallLimiter) -> None:
         self.turns = turns
@@ -38,7 +38,7 @@ def clock() -> FakeClock:
 
 
 async def test_three_at_once_in_order(clock: FakeClock) -> None:
-    """Three are served, the others one by one in the order in which they came."""
+    """Three run, the others one by one in the order of their arrival."""
     guests = Guests(CallLimiter(LimiterSettings(), clock))
     tasks = [guests.come(number) for number in range(6)]
     await settle()
@@ -84,7 +84,7 @@ async def test_no_turn_in_time(clock: FakeClock) -> None:
 
 
 async def test_leaving(clock: FakeClock) -> None:
-    """Who leaves the line, or just as it is let in, takes no turn with it."""
+    """A call that leaves the queue, or just as it gets a slot, keeps no slot."""
     guests = Guests(CallLimiter(LimiterSettings(at_once=1), clock))
     tasks = [guests.come(number) for number in range(4)]
     await settle()
@@ -126,7 +126,7 @@ async def test_pause(clock: FakeClock) -> None:
 
 
 async def test_leaving_with_a_turn_in_hand(clock: FakeClock) -> None:
-    """Who is let in and cancelled in the same moment passes the turn on."""
+    """A call that gets a slot and is cancelled at once passes the slot on."""
     turns = CallLimiter(LimiterSettings(at_once=1), clock)
     guests = Guests(turns)
     async with turns.slot("home"):

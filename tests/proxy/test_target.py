@@ -1,4 +1,4 @@
-"""What may be asked of a Homey: paths that stay below ``/api/``, however they are decoded."""
+"""The paths that are forwarded stay below ``/api/``, however they are decoded."""
 
 import posixpath
 from urllib.parse import unquote
@@ -28,7 +28,7 @@ HERE = "/homeys/home"
     ],
 )
 def test_plain_paths_go_on_as_they_are(target: str) -> None:
-    """What stays below /api/ is passed on letter by letter, escapes and query included."""
+    """A path below /api/ is forwarded character by character, escapes and query included."""
     assert target == request_target(HERE + target, "home")
 
 
@@ -84,7 +84,7 @@ def test_plain_paths_go_on_as_they_are(target: str) -> None:
     ],
 )
 def test_tricks_are_refused(raw: str) -> None:
-    """What leads elsewhere, or could for somebody who decodes once more, is 400."""
+    """A path that leads elsewhere, or could after another decoding, is 400."""
     with pytest.raises(Problem) as caught:
         request_target(raw, "home")
 
@@ -98,7 +98,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_what_passes_stays_below(tail: str) -> None:
-    """However often a path that passed is decoded and folded, it is below /api/."""
+    """An accepted path stays below /api/ however often it is decoded and normalised."""
     try:
         path = request_target(f"{HERE}/api/{tail}", "home").partition("?")[0]
     except Problem:

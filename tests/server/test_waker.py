@@ -1,4 +1,4 @@
-"""A crowd is woken a few at a time."""
+"""Many subscribers are woken a few at a time."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from homey_tokend.server.event_stream import Waker
 
 
 async def turns(bells: list[asyncio.Event]) -> list[list[int]]:
-    """Which bells rang in each turn of the loop, until a turn in which none did."""
+    """Return which events were set in each turn of the loop, until a turn without any."""
     rung: list[list[int]] = []
     while not rung or rung[-1]:
         before = [bell.is_set() for bell in bells]
@@ -17,7 +17,7 @@ async def turns(bells: list[asyncio.Event]) -> list[list[int]]:
 
 
 async def test_a_few_in_a_turn() -> None:
-    """No turn of the loop wakes more than the few that delay nobody; the first come first."""
+    """No turn of the loop wakes more than the few that delay nobody, in order."""
     bells = [asyncio.Event() for _ in range(20)]
     Waker().wake(bells)
 
@@ -25,7 +25,7 @@ async def test_a_few_in_a_turn() -> None:
 
 
 async def test_rung_again_meanwhile() -> None:
-    """Who is to be rung again before all were begins with the first one; no turn takes more."""
+    """A new round starts with the first one, and no turn wakes more."""
     bells = [asyncio.Event() for _ in range(5)]
     waker = Waker(at_once=2)
     waker.wake(bells)
@@ -37,7 +37,7 @@ async def test_rung_again_meanwhile() -> None:
 
 
 async def test_nobody() -> None:
-    """Where nobody is there nothing is done, and the next are woken as ever."""
+    """Without subscribers nothing happens, and the next ones are woken as usual."""
     waker = Waker()
     waker.wake([])
     await asyncio.sleep(0)

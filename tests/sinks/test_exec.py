@@ -1,4 +1,4 @@
-"""The command: what it gets, what it must not see, and how it is ended."""
+"""The command of an exec sink: its input, its environment, and its end."""
 
 import asyncio
 import gc
@@ -34,12 +34,12 @@ def sh(
     timeout: timedelta = LONG,
     environ: Mapping[str, str] = ENVIRON,
 ) -> ExecSink:
-    """A sink that runs a line of shell; ``$1`` and so on are the arguments."""
+    """Return a sink that runs a line of shell; ``$1`` and so on are the arguments."""
     return ExecSink(["/bin/sh", "-c", script, "sh", *map(str, arguments)], timeout, lambda: environ)
 
 
 def shown(error: BaseException) -> str:
-    """All that a log could show of an error."""
+    """Return all that a log could show of an error."""
     return repr(error) + str(error) + "".join(traceback.format_exception(error))
 
 
@@ -57,12 +57,12 @@ async def gone(pid: int) -> bool:
 
 
 def handles() -> int:
-    """How many files and pipes this process holds."""
+    """Return how many files and pipes this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def filled(path: Path) -> str:
-    """The text of a file, once a command has written a whole line into it."""
+    """Return the text of a file as soon as a command has written a whole line into it."""
     for _ in range(4000):
         if path.exists() and path.read_text().endswith("\n"):
             return path.read_text().strip()
@@ -74,7 +74,7 @@ async def filled(path: Path) -> str:
 
 
 async def test_the_command_gets_one_json_document_on_its_standard_input(tmp_path: Path) -> None:
-    """The document of the file sink, and the event; then the input ends."""
+    """The input is the document of the file sink with the event; then it ends."""
     done = await sh('cat > "$1"', tmp_path / "got").write(delivery())
 
     assert json.loads((tmp_path / "got").read_bytes()) == {
@@ -93,7 +93,7 @@ async def test_the_command_gets_one_json_document_on_its_standard_input(tmp_path
 async def test_the_token_is_neither_in_the_arguments_nor_in_the_environment(
     tmp_path: Path,
 ) -> None:
-    """What ``ps e`` shows to others holds no token."""
+    """``ps e`` shows no token."""
     script = 'cat /proc/$$/cmdline /proc/$$/environ > "$1"; cat > /dev/null'
 
     await sh(script, tmp_path / "seen").write(delivery())
@@ -104,7 +104,7 @@ async def test_the_token_is_neither_in_the_arguments_nor_in_the_environment(
 async def test_the_command_runs_in_the_root_folder_in_a_session_of_its_own(
     tmp_path: Path,
 ) -> None:
-    """No directory is kept busy, and a Ctrl-C for the daemon is none for the command."""
+    """It runs in ``/``, and a Ctrl-C for the daemon does not reach it."""
     script = "import os, sys; print(os.getcwd(), os.getsid(0) == os.getpid(), file=open(sys.argv[1], 'w'))"
 
     await ExecSink([sys.executable, "-c", script, str(tmp_path / "seen")], LONG, inherited).write(
@@ -139,7 +139,7 @@ async def test_the_environment_is_scrubbed(tmp_path: Path) -> None:
 
 
 async def test_a_home_and_a_language_of_ones_own_are_kept(tmp_path: Path) -> None:
-    """Defaults fill gaps only."""
+    """Defaults are only set if a variable is missing."""
     environ = {"PATH": "/bin", "HOME": "/b", "LANG": "nl_NL.UTF-8"}
 
     await sh('echo "$PATH $HOME $LANG" > "$1"', tmp_path / "seen", environ=environ).write(
@@ -153,7 +153,7 @@ async def test_a_home_and_a_language_of_ones_own_are_kept(tmp_path: Path) -> Non
     "script", ["exit 0", "exec <&-; exit 0", "head -c 1 > /dev/null"], ids=["not", "closed", "part"]
 )
 async def test_a_command_need_not_read_its_input(script: str) -> None:
-    """The exit status alone decides."""
+    """Only the exit status decides."""
     done = await sh(script).write(delivery("x" * 4096))
 
     assert done.detail == "ended with exit status 0"
@@ -164,7 +164,7 @@ async def test_a_command_need_not_read_its_input(script: str) -> None:
 
 @pytest.mark.parametrize("status", [1, 75, 78, 255])
 async def test_another_status_than_0_is_a_failure_that_is_tried_again(status: int) -> None:
-    """No status has a meaning of its own; standard error says why."""
+    """No status has a special meaning; standard error says why."""
     with pytest.raises(SinkFailed) as caught:
         await sh(f"echo 'broker away' >&2; exit {status}").write(delivery())
 
@@ -172,13 +172,13 @@ async def test_another_status_than_0_is_a_failure_that_is_tried_again(status: in
 
 
 async def test_without_standard_error_standard_output_is_shown() -> None:
-    """Some programs complain there."""
+    """Some programs write errors to standard output."""
     with pytest.raises(SinkFailed, match="exit status 3: on stdout"):
         await sh("echo on stdout; exit 3").write(delivery())
 
 
 async def test_a_command_that_is_killed_is_told_by_the_signals_name() -> None:
-    """Out of memory looks like this; a real-time signal has no name."""
+    """A signal is named, as after out of memory; a real-time signal has no name."""
     with pytest.raises(SinkFailed, match=r"was killed by SIGKILL$"):
         await sh("kill -9 $$").write(delivery())
     with pytest.raises(SinkFailed, match=r"was killed by signal 40$"):
@@ -186,7 +186,7 @@ async def test_a_command_that_is_killed_is_told_by_the_signals_name() -> None:
 
 
 async def test_a_command_that_runs_too_long_is_ended_with_its_whole_group(tmp_path: Path) -> None:
-    """Its children, too; what it said is shown."""
+    """On a timeout it is killed with its children, and its output is shown."""
     script = 'sleep 60 & echo $! > "$1"; echo waiting >&2; wait'
 
     with pytest.raises(SinkFailed, match=r"ran over 0\.7 s and was ended: waiting"):
@@ -196,7 +196,7 @@ async def test_a_command_that_runs_too_long_is_ended_with_its_whole_group(tmp_pa
 
 
 async def test_a_command_that_runs_too_long_is_asked_first(tmp_path: Path) -> None:
-    """SIGTERM lets it tidy up."""
+    """SIGTERM lets it clean up."""
     script = "trap 'echo tidy > \"$1\"; exit 0' TERM; while :; do sleep 0.02; done"
 
     with pytest.raises(SinkFailed, match="was ended"):
@@ -206,13 +206,13 @@ async def test_a_command_that_runs_too_long_is_asked_first(tmp_path: Path) -> No
 
 
 async def test_words_that_arrive_just_after_the_end_are_shown() -> None:
-    """The news of the end can overtake what is still in the pipe."""
+    """Its end may be reported before the last output."""
     with pytest.raises(SinkFailed, match="exit status 1: late"):
         await sh("(sleep 0.05; echo late >&2) & exit 1").write(delivery())
 
 
 async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
-    """The command goes at SIGTERM, a child of its group stays: SIGKILL reaches that."""
+    """The command ends at SIGTERM, a child of its group does not: SIGKILL ends that."""
     script = '(trap "" TERM; while :; do sleep 60; done) & echo $! > "$1"; wait'
 
     with pytest.raises(SinkFailed):
@@ -222,7 +222,7 @@ async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path)
 
 
 async def test_a_command_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
-    """After the grace, SIGKILL."""
+    """After the grace period comes SIGKILL."""
     script = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 60; done'
     command = ["/bin/sh", "-c", script, "sh", str(tmp_path / "pid")]
 
@@ -233,7 +233,7 @@ async def test_a_command_that_ignores_the_request_to_end_is_killed(tmp_path: Pat
 
 
 async def test_a_cancelled_delivery_leaves_no_process(tmp_path: Path) -> None:
-    """The daemon stops in the middle of a command: the command stops, and is reaped."""
+    """If the daemon stops while it runs, the command is ended and reaped."""
     task = asyncio.create_task(sh('echo $$ > "$1"; sleep 60', tmp_path / "pid").write(delivery()))
     pid = int(await filled(tmp_path / "pid"))
     task.cancel()
@@ -250,7 +250,7 @@ async def test_a_cancelled_delivery_leaves_no_process(tmp_path: Path) -> None:
 async def test_a_delivery_cancelled_while_its_command_starts_leaves_nothing(
     tmp_path: Path, turns: int, cancels: int
 ) -> None:
-    """However few turns of the loop the start has had; whether or not it can start."""
+    """The same if it is cancelled while it starts, whether or not it can start."""
     before = handles()
     for sink in (sh("sleep 60"), ExecSink([str(tmp_path / "absent")], LONG, inherited)):
         task = asyncio.create_task(sink.write(delivery()))
@@ -269,7 +269,7 @@ async def test_a_delivery_cancelled_while_its_command_starts_leaves_nothing(
 
 
 async def test_a_second_cancel_shortens_the_grace(tmp_path: Path) -> None:
-    """Who insists is not kept waiting by a command that ignores SIGTERM."""
+    """A second cancellation does not wait for a command that ignores SIGTERM."""
     script = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 60; done'
     command = ["/bin/sh", "-c", script, "sh", str(tmp_path / "pid")]
     sink = ExecSink(command, LONG, inherited, grace=timedelta(minutes=5))
@@ -286,7 +286,7 @@ async def test_a_second_cancel_shortens_the_grace(tmp_path: Path) -> None:
 
 
 async def test_a_job_left_in_the_background_holds_up_nothing(tmp_path: Path) -> None:
-    """It keeps the pipes open, and lives on; the command's own end counts."""
+    """A background child that keeps the pipes open lives on; the command's own end counts."""
     script = 'sleep 60 & echo $! > "$1"; exit 0'
 
     done = await asyncio.wait_for(sh(script, tmp_path / "child").write(delivery()), 40)
@@ -297,7 +297,7 @@ async def test_a_job_left_in_the_background_holds_up_nothing(tmp_path: Path) -> 
 
 
 async def test_no_handle_is_left_behind() -> None:
-    """Pipes are closed whichever way a run ends."""
+    """Pipes are closed however a run ends."""
     await sh("exit 0").write(delivery())
     before = handles()
 
@@ -316,7 +316,7 @@ async def test_no_handle_is_left_behind() -> None:
 
 
 def commands(folder: Path) -> dict[str, Path]:
-    """Programs that are none."""
+    """Files that cannot be executed are errors."""
     for name, text, mode in (
         ("closed", "#!/bin/sh\n", 0o600),
         ("no-format", "\x00\x01", 0o700),
@@ -340,7 +340,7 @@ def commands(folder: Path) -> dict[str, Path]:
     ["absent", "closed", "folder", "no-format", "no-interpreter", "nul", "through-a-file"],
 )
 async def test_a_command_that_cannot_be_executed_is_refused(tmp_path: Path, place: str) -> None:
-    """With the usual reason under systemd: the sandbox."""
+    """The error mentions the usual reason under systemd: the sandbox."""
     program = commands(tmp_path)[place]
 
     with pytest.raises(SinkRejected, match="cannot be run") as caught:
@@ -351,7 +351,7 @@ async def test_a_command_that_cannot_be_executed_is_refused(tmp_path: Path, plac
 
 
 async def test_a_command_that_cannot_be_started_just_now_is_tried_again(tmp_path: Path) -> None:
-    """While it is being replaced, say (ETXTBSY)."""
+    """A program that is being replaced (ETXTBSY) may succeed later."""
     program = tmp_path / "program"
     program.write_bytes(Path("/bin/sh").read_bytes())
     program.chmod(0o700)
@@ -379,7 +379,7 @@ async def test_a_command_that_cannot_be_started_just_now_is_tried_again(tmp_path
 async def test_a_command_that_prints_the_token_does_not_get_it_into_a_message(
     script: str, token: str
 ) -> None:
-    """Neither whole nor cut, nor as JSON spells it."""
+    """The token is not in the message, neither whole nor cut, nor as in JSON."""
     with pytest.raises(SinkFailed) as caught:
         await sh(script + "; exit 1").write(delivery(token))
 
@@ -392,7 +392,7 @@ async def test_a_command_that_prints_the_token_does_not_get_it_into_a_message(
 
 
 async def test_last_words_are_short_and_on_one_line() -> None:
-    """However much it says, and whatever bytes: the last 500 characters, printable."""
+    """Of any output the message has the last 500 characters, printable."""
     script = "head -c 3000000 /dev/zero | tr '\\0' x >&2; printf '\\033[31m\\377 two\\nlines' >&2; exit 1"
 
     with pytest.raises(SinkFailed) as caught:

@@ -1,1 +1,1 @@
-"""Stand-ins with behaviour: what a test puts where the world would be."""
+"""Fakes: working replacements for what surrounds the code under test."""

@@ -1,4 +1,4 @@
-"""Write docs/cli.md from what --help says: ``python -m tests.support.cli_page``."""
+"""Write docs/cli.md from the output of --help: ``python -m tests.support.cli_page``."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ With several Homeys, the worst one decides.
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the page."""
     parts = [("homey-tokend", parser.program_parser())]
     parts += [(f"homey-tokend {name}", parser.command_parser(name)) for name in parser.COMMANDS]
     body = "".join(f"## {name}\n\n```text\n{part.format_help()}```\n\n" for name, part in parts)

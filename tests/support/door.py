@@ -1,4 +1,4 @@
-"""For tests of the API proxy: a Homey that says any bytes, and a caller that sends any."""
+"""For tests of the API proxy: a Homey that sends any bytes, and a caller that does."""
 
 import asyncio
 import ssl
@@ -43,7 +43,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @dataclass
 class Heard:
-    """One request as it reached the Homey."""
+    """One request as the Homey received it."""
 
     line: str
     fields: list[tuple[str, str]]
@@ -62,7 +62,7 @@ Turn = Callable[["Hub", Heard, asyncio.StreamReader, asyncio.StreamWriter], Awai
 
 @dataclass
 class Hub:
-    """A Homey: ``answers`` in turn, the last one for ever; ``turn`` instead does what it likes."""
+    """A Homey: ``answers`` in turn, the last one repeatedly; or ``turn`` handles the connection."""
 
     answers: list[bytes] = field(default_factory=lambda: [OK])
     turn: Turn | None = None
@@ -129,7 +129,7 @@ async def _body(heard: Heard, reader: asyncio.StreamReader) -> bytes:
 
 @dataclass
 class Reply:
-    """What the caller got: status, fields by lower-case name, body, and whether it was whole."""
+    """What the caller got: status, fields by lower-case name, body, and whether it was complete."""
 
     status: int
     fields: dict[str, str]
@@ -139,7 +139,7 @@ class Reply:
 
 @dataclass
 class Door:
-    """The daemon's socket before one Homey."""
+    """The daemon's socket with one Homey behind it."""
 
     path: Path
     desk: FakeDesk
@@ -148,7 +148,7 @@ class Door:
     monitoring: Monitoring = field(default_factory=Monitoring)
 
     def hold(self, held: Token | None = None, **more: object) -> View:
-        """Put a token for the hub into the desk, and give the view."""
+        """Store a token for the Homey in the provider, and return the view."""
         made = view("home", replace(held or token(), url=self.hub.url), **more)
         self.desk.views["home"] = made
         return made
@@ -167,7 +167,7 @@ class Door:
         fields: str = "",
         body: bytes = b"",
     ) -> Reply:
-        """One request, everything that comes back until the daemon closes."""
+        """Send one request, and return everything until the daemon closes."""
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         head = f"{method} {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{length}{fields}\r\n"
         return await self.say(head.encode("latin-1") + body)
@@ -183,7 +183,7 @@ class Door:
 
 
 def _whole(raw: bytes) -> bool:
-    """Return whether all of an answer is there: the daemon may linger for the rest of a request's body."""
+    """Return whether a response is complete: the daemon may linger for the rest of a request's body."""
     head, _, body = raw.partition(b"\r\n\r\n")
     length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
     return bool(length) and len(body) == int(length)
@@ -202,7 +202,7 @@ def as_chunks(*parts: bytes) -> bytes:
 
 
 def with_length(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
-    """Return an answer with these fields and this body."""
+    """Return a response with these fields and this body."""
     lines = "".join(f"{one}\r\n" for one in fields)
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body
 

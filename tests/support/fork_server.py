@@ -125,7 +125,7 @@ class ForkServer:
 
 
 def _serve(requests: socket.socket) -> str:
-    """Fork once for each request; return in the child alone: the module to run."""
+    """Fork for each request; return only in the child, with the module to run."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
     while True:
         message, descriptors, *_ = socket.recv_fds(requests, _MESSAGE_BYTES, 4)
@@ -140,7 +140,7 @@ def _serve(requests: socket.socket) -> str:
 
 
 def _waited_for(connection: socket.socket) -> None:
-    """Fork again: the child returns, its parent tells its id and its end."""
+    """Fork again: the child returns, its parent reports its id and its end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
@@ -157,7 +157,7 @@ def _waited_for(connection: socket.socket) -> None:
 
 
 def _become(message: Mapping[str, Any], streams: Sequence[int]) -> str:
-    """Take over what the message says; return the module to run."""
+    """Apply a message's arguments, environment and streams; return the module to run."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

@@ -1,4 +1,4 @@
-"""Write docs/man/ from what --help says and from the configuration's models.
+"""Write docs/man/ from the output of --help and from the configuration's models.
 
 ``python -m tests.support.man_pages``; a test holds the pages.
 """
@@ -31,12 +31,12 @@ _FILES = {
 
 
 def pages() -> dict[str, str]:
-    """Each page by its file's name."""
+    """Return each page by its file's name."""
     return {"homey-tokend.1": command_page(), "homey-tokend.yaml.5": configuration_page()}
 
 
 def command_page() -> str:
-    """``homey-tokend(1)``."""
+    """Return ``homey-tokend(1)``."""
     lines = [
         *_title("HOMEY-TOKEND", 1),
         ".SH NAME",
@@ -64,7 +64,7 @@ def command_page() -> str:
 
 
 def configuration_page() -> str:
-    """``homey-tokend.yaml(5)``."""
+    """Return ``homey-tokend.yaml(5)``."""
     made = schema()
     lines = [
         *_title("HOMEY-TOKEND.YAML", 5),
@@ -117,7 +117,7 @@ def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
-    """Yield how each argument is written and its help, as ``--help`` prints them."""
+    """Yield the spelling of each argument and its help, as ``--help`` prints them."""
     arguments: list[list[str]] = []
     for line in parser.format_help().partition(parser.epilog or "\0")[0].splitlines():
         indent = len(line) - len(line.lstrip())
@@ -157,7 +157,7 @@ def _said(value: Mapping[str, Any], *, required: bool) -> Iterator[str]:
 
 
 def _place(path: tuple[str, ...]) -> str:
-    """``homeys.NAME.sinks: type file``."""
+    """Return the heading of a sink's type, such as ``homeys.NAME.sinks: type file``."""
     if len(path) == 5:
         return f"homeys.NAME.sinks, type: {path[-1]}"
     return ".".join("NAME" if part == "*" else part for part in path)
@@ -170,7 +170,7 @@ def _places(shapes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """Text for roff: no request, no escape, and dashes as they are typed."""
+    """Return text for roff: no request, no escape, and dashes as they are typed."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "...")
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 

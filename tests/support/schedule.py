@@ -1,4 +1,4 @@
-"""A schedule whose appointments a test keeps by moving a FakeClock."""
+"""A scheduler whose jobs run when the test moves a FakeClock."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,7 +7,7 @@ from tests.support.clock import FakeClock
 
 
 class FakeSchedule:
-    """``ports.Schedule``: rings when the test says so, at the instants that were asked for."""
+    """``ports.Scheduler``: run jobs when the test says so, at the requested instants."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -24,7 +24,7 @@ class FakeSchedule:
         return min((at for at, _ in self.appointments.values()), default=None)
 
     def ring_due(self) -> int:
-        """Ring all whose time has come; how many they were."""
+        """Run all jobs that are due, and return how many they were."""
         now = self._clock.now()
         due = [(name, wake) for name, (at, wake) in self.appointments.items() if at <= now]
         for name, wake in due:

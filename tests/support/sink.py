@@ -1,4 +1,4 @@
-"""A sink that takes tokens as a test wants it to."""
+"""A sink that behaves as the test wants."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from homey_tokend.core.tokens import Delivery, DeliveryResult
 
 
 class FakeSink:
-    """``ports.Sink``: writes down what it is given; fails or hangs when it is told to.
+    """``ports.Sink``: record deliveries; fail or hang when told to.
 
     Args:
         target: Its name.
