@@ -7,10 +7,10 @@ its own, and their number is bounded.
 """
 
 import asyncio
-import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -31,7 +31,7 @@ class DaemonThreadResolver(AbstractResolver):
 
     def __init__(self, look_up: Callable[..., list[Any]] = socket.getaddrinfo) -> None:
         self._look_up = look_up
-        self._running = 0
+        self._free = threading.Semaphore(MAX_LOOK_UPS)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -41,40 +41,29 @@ class DaemonThreadResolver(AbstractResolver):
         Raises:
             OSError: the name has none, or (``gaierror``, EAI_AGAIN) cannot be looked up now.
         """
-        if self._running >= MAX_LOOK_UPS:
+        if not self._free.acquire(blocking=False):
             raise socket.gaierror(socket.EAI_AGAIN, "too many look-ups hang")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[Any]] = loop.create_future()
-
-        def report(infos: list[Any] | None, error: Exception | None) -> None:
-            self._running -= 1
-            if answer.done():
-                return
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(infos or [])
+        answer: Future[list[Any]] = Future()
+        answer.set_running_or_notify_cancel()  # the thread sets it, whether still awaited or not
 
         def look_up() -> None:
-            infos: list[Any] | None = None
-            failure: Exception | None = None
             try:
                 infos = self._look_up(
                     host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG
                 )
             except Exception as error:  # noqa: BLE001  raised to the caller
-                failure = error
-            # A closed loop is a RuntimeError: the answer is no longer awaited.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(report, infos, failure)
+                self._free.release()
+                answer.set_exception(error)
+            else:
+                self._free.release()
+                answer.set_result(infos)
 
         try:
             threading.Thread(target=look_up, name="look-up", daemon=True).start()
         except RuntimeError:  # no thread can be started now (TasksMax=, ulimit -u)
+            self._free.release()
             raise socket.gaierror(socket.EAI_AGAIN, "no thread can be started") from None
-        # Counted only now; ``report`` is called by the loop, and so comes later.
-        self._running += 1
-        return [_result(host, info) for info in await answer]
+        return [_result(host, info) for info in await asyncio.wrap_future(answer)]
 
     async def close(self) -> None:
         """Do nothing: a hanging look-up ends by itself, or with the process."""
