@@ -26,7 +26,7 @@ import structlog
 from aiohttp import web
 
 from bench.common import Figure, median, paired, pin, report
-from bench.socket_reads import Desk, connected
+from bench.socket_reads import Provider, connected
 from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.runtime.clock import SystemClock
@@ -87,13 +87,13 @@ async def serve_hub(_path: Path, port: int) -> None:
 
 
 async def serve_proxy(path: Path, port: int) -> None:
-    desk = Desk()
-    token = desk.held.token
+    provider = Provider()
+    token = provider.held.token
     assert token is not None
-    desk.held = replace(desk.held, token=replace(token, url=f"http://127.0.0.1:{port}"))
+    provider.held = replace(provider.held, token=replace(token, url=f"http://127.0.0.1:{port}"))
     upstream = Upstream({}, ssl_context=ssl.create_default_context())
-    forward = Forwarder(desk, upstream, SystemClock())
-    await Server(Api(desk, version="0", proxy=forward.handle)).start(SocketOptions(path))
+    forward = Forwarder(provider, upstream, SystemClock())
+    await Server(Api(provider, version="0", proxy=forward.handle)).start(SocketOptions(path))
     freeze_objects()  # as the daemon does once it is built
     await asyncio.Event().wait()
 

@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.common import Figure, median, percentile, pin, report
-from bench.socket_reads import ASK, Desk, connected, reads
+from bench.socket_reads import ASK, Provider, connected, reads
 from homey_tokend.core.events import RefreshRecovered
 from homey_tokend.server.access import AccessControl
 from homey_tokend.server.app import Api, reject_browsers
@@ -46,14 +46,14 @@ LISTEN = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def serve(path: Path) -> None:
-    bulletin, gatekeeper = EventBuffer("bench"), AccessControl()
-    gates = (gatekeeper.check_reader, reject_browsers)
-    api = Api(Desk(), version="0", checks=gates, monitoring=Monitoring(bulletin))
+    buffer, access = EventBuffer("bench"), AccessControl()
+    gates = (access.check_reader, reject_browsers)
+    api = Api(Provider(), version="0", checks=gates, monitoring=Monitoring(buffer))
     server = Server(api, connections=Connections(connection_limit(raise_file_limit())))
     await server.start(SocketOptions(path))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(
-        signal.SIGUSR1, lambda: bulletin.publish(RefreshRecovered("home", datetime.now(UTC), 1))
+        signal.SIGUSR1, lambda: buffer.publish(RefreshRecovered("home", datetime.now(UTC), 1))
     )
     await asyncio.Event().wait()
 

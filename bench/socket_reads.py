@@ -38,7 +38,7 @@ ASK_MORE = b"GET /token?min_ttl=3d&wait=300 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BODY = "t" * 64
 
 
-class Desk:
+class Provider:
     """Hold one good token; a request for a longer lifetime waits for ever."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Desk:
 
 async def serve_api(path: Path) -> None:
     gates = (AccessControl().check_reader, reject_browsers)
-    await Server(Api(Desk(), version="0", checks=gates)).start(SocketOptions(path))
+    await Server(Api(Provider(), version="0", checks=gates)).start(SocketOptions(path))
     await asyncio.Event().wait()
 
 

@@ -29,7 +29,7 @@ import structlog
 from bench.api_proxy import memory
 from bench.common import Figure, median, paired, percentile, pin, report
 from bench.processes import folder
-from bench.socket_reads import Desk, connected, rate
+from bench.socket_reads import Provider, connected, rate
 from homey_tokend.core.events import TokenRenewed
 from homey_tokend.server.app import Api
 from homey_tokend.server.event_buffer import EventBuffer
@@ -54,7 +54,9 @@ def renewed() -> TokenRenewed:
 async def serve(path: Path, pipe: Connection) -> None:
     """Serve the API; publish a renewal for each message from the pipe."""
     buffer = EventBuffer("bench")
-    await Server(Api(Desk(), version="0", monitoring=Monitoring(buffer))).start(SocketOptions(path))
+    await Server(Api(Provider(), version="0", monitoring=Monitoring(buffer))).start(
+        SocketOptions(path)
+    )
     ended = asyncio.Event()
 
     def on_message() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.doors import saying
+from tests.support.api_server import saying
 
 HEAVY = {
     "aiohttp",

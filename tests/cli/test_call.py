@@ -18,9 +18,9 @@ from homey_tokend.core.status import View
 from homey_tokend.hub import catalogue
 from homey_tokend.hub.endpoint import PRO_2019
 from homey_tokend.simulator import Settings, Switches
-from tests.support.desk import view
-from tests.support.doors import saying
+from tests.support.api_server import saying
 from tests.support.homeys import Home, inhabited
+from tests.support.provider import view
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -164,7 +164,7 @@ def test_wrong_calls(
 
     assert (status, "") == got[:2]
     assert message in got[2]
-    assert home.desk.views["home"].token is not None
+    assert home.provider.views["home"].token is not None
     assert all(bearer not in got[2] for bearer in _bearers(home))
 
 
@@ -195,8 +195,8 @@ def test_exit_statuses(home: Home, run: Run, fault: dict[str, object], status: i
 def test_no_token_now(home: Home, run: Run) -> None:
     """Without a token the status is 75, as for `token`."""
     (bearer,) = _bearers(home)
-    home.desk.views.clear()
-    home.desk.views["home"] = home_without_token()
+    home.provider.views.clear()
+    home.provider.views["home"] = home_without_token()
     got = run("call", "devices")
 
     assert (exit_codes.TRY_LATER, "") == got[:2]
@@ -214,7 +214,7 @@ def test_an_error_of_the_daemon(home: Home, run: Run, method: str) -> None:
 
 def test_several_homeys(home: Home, run: Run) -> None:
     """With several Homeys, --homey is required."""
-    home.desk.views["hut"] = view("hut")
+    home.provider.views["hut"] = view("hut")
     got = run("call", "devices")
 
     assert exit_codes.USAGE == got[0]

@@ -19,18 +19,18 @@ from homey_tokend import __version__, exit_codes
 from homey_tokend.cli import main, parser
 from homey_tokend.cli import token as token_command
 from homey_tokend.core.status import RefreshResult, SinkView
+from tests.support.api_server import saying, serving
 from tests.support.cli_page import PAGE, page
-from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
-from tests.support.doors import saying, serving
+from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDesk]:
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
     folder = Path(tempfile.mkdtemp(prefix="ht"))
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(folder / "d.sock"))
-    made = FakeDesk(view("home", token()))
+    made = FakeProvider(view("home", token()))
     with serving(made, folder / "d.sock"):
         yield made
     shutil.rmtree(folder)
@@ -57,26 +57,26 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         ("token", "home", "--min-ttl=10m", "--wait=5"),
     ],
 )
-def test_token(desk: FakeDesk, run: Run, words: tuple[str, ...]) -> None:
+def test_token(provider: FakeProvider, run: Run, words: tuple[str, ...]) -> None:
     """The token and a newline are printed, and nothing else."""
     assert run(*words) == (exit_codes.OK, CANARY + "\n", "")
-    assert desk.asked == []
+    assert provider.asked == []
 
 
-def test_token_as_json(desk: FakeDesk, run: Run) -> None:
+def test_token_as_json(provider: FakeProvider, run: Run) -> None:
     """--json prints the daemon's document."""
     status, out, _ = run("token", "--json")
 
     assert (status, json.loads(out)["access_token"]) == (exit_codes.OK, CANARY)
-    assert "home" in desk.views
+    assert "home" in provider.views
 
 
-def test_token_by_argparse(desk: FakeDesk, run: Run) -> None:
+def test_token_by_argparse(provider: FakeProvider, run: Run) -> None:
     """argparse parses what the fast path does not, and asks for the same."""
     status, out, _ = run("token", "--min-ttl", "2d", "--wait", "1", "--", "home")
 
     assert (status, out) == (exit_codes.OK, CANARY + "\n")
-    assert desk.asked == [("home", timedelta(days=2), timedelta(seconds=1))]
+    assert provider.asked == [("home", timedelta(days=2), timedelta(seconds=1))]
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_wrong_usage(run: Run, words: tuple[str, ...], hint: str) -> None:
 
 
 @pytest.mark.parametrize("words", [("token", "nope"), ("status", "nope"), ("refresh", "nope")])
-def test_unknown_homey(desk: FakeDesk, run: Run, words: tuple[str, ...]) -> None:
+def test_unknown_homey(provider: FakeProvider, run: Run, words: tuple[str, ...]) -> None:
     """An unknown Homey exits with 64, and the message lists the known ones."""
     status, out, err = run(*words)
 
     assert (status, out) == (exit_codes.USAGE, "")
-    assert f"known: {', '.join(desk.views)}" in err
+    assert f"known: {', '.join(provider.views)}" in err
 
 
 def test_not_reachable(run: Run, tmp_path: Path) -> None:
@@ -141,11 +141,11 @@ def test_not_reachable(run: Run, tmp_path: Path) -> None:
     assert all("Is the daemon running?" in err for _, _, err in found)
 
 
-def test_no_token(desk: FakeDesk, run: Run) -> None:
+def test_no_token(provider: FakeProvider, run: Run) -> None:
     """Without a token the status is 75 or 77, with the reason and nothing on stdout."""
-    desk.views["home"] = view()
+    provider.views["home"] = view()
     later = run("token")
-    desk.views["home"] = view(trouble=rejected())
+    provider.views["home"] = view(trouble=rejected())
     denied = run("token")
 
     assert (later[0], denied[0]) == (exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED)
@@ -153,7 +153,7 @@ def test_no_token(desk: FakeDesk, run: Run) -> None:
     assert "the account rejects the password\nCorrect it.\n" in denied[2]
 
 
-def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status(provider: FakeProvider, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The status shows the token, its expiry, the next step and what failed."""
     monkeypatch.setenv("TZ", "UTC")
     held = token(timedelta(hours=11, minutes=32, seconds=5))
@@ -162,7 +162,7 @@ def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
         SinkView("exec a", None, None, None, None),
         SinkView("logic accesstoken", 6, NOW, rejected(), NOW + timedelta(seconds=5)),
     )
-    desk.views["home"] = view(
+    provider.views["home"] = view(
         "home",
         held,
         renew_at=NOW + timedelta(hours=1),
@@ -193,12 +193,12 @@ def test_status(desk: FakeDesk, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     )
 
 
-def test_status_of_several(desk: FakeDesk, run: Run) -> None:
+def test_status_of_several(provider: FakeProvider, run: Run) -> None:
     """The exit status is the worst of the Homeys shown."""
     well = run("status")[0]
-    desk.views["hut"] = view("hut", refreshing=True)
+    provider.views["hut"] = view("hut", refreshing=True)
     later = run("status")
-    desk.views["attic"] = view("attic", token(timedelta(0)), trouble=rejected())
+    provider.views["attic"] = view("attic", token(timedelta(0)), trouble=rejected())
     worst = run("status")
     one = run("status", "home")
 
@@ -212,37 +212,39 @@ def test_status_of_several(desk: FakeDesk, run: Run) -> None:
     assert "expired" in worst[1]
 
 
-def test_status_as_json(desk: FakeDesk, run: Run) -> None:
+def test_status_as_json(provider: FakeProvider, run: Run) -> None:
     """--json prints the daemon's document for one Homey or all."""
     everything = json.loads(run("status", "--json")[1])
     one = json.loads(run("status", "home", "--json")[1])
 
-    assert list(everything["homeys"]) == list(desk.views)
+    assert list(everything["homeys"]) == list(provider.views)
     assert one["name"] == "home"
 
 
-def test_refresh(desk: FakeDesk, run: Run) -> None:
+def test_refresh(provider: FakeProvider, run: Run) -> None:
     """Without a name all Homeys are refreshed; the output contains no token."""
-    desk.views["hut"] = view("hut")
-    desk.renewed = {
+    provider.views["hut"] = view("hut")
+    provider.renewed = {
         "home": view("home", token(generation=8)),
         "hut": view("hut", token(generation=8)),
     }
     status, out, _ = run("refresh", "--wait", "5")
 
     assert status == exit_codes.OK
-    assert [name for name, _, _ in desk.asked] == ["home", "hut"]
+    assert [name for name, _, _ in provider.asked] == ["home", "hut"]
     assert out.count(f"{token().fingerprint()}, valid until 2026-03-02T12:00:00Z\n") == 2
     assert CANARY not in out
 
 
-def test_a_refresh_without_a_new_token(desk: FakeDesk, run: Run) -> None:
+def test_a_refresh_without_a_new_token(provider: FakeProvider, run: Run) -> None:
     """A refresh in progress or too soon exits with 75, a rejected one with 77."""
-    desk.views["home"] = view("home", token(), refreshing=True)
+    provider.views["home"] = view("home", token(), refreshing=True)
     in_progress = run("refresh", "home", "--wait", "0")
-    desk.views["home"] = view("home", token(), trouble=rejected())
+    provider.views["home"] = view("home", token(), trouble=rejected())
     denied = run("refresh", "home")
-    desk.refreshed = RefreshResult(desk.views["home"], done=False, too_soon=NOW + timedelta(0, 30))
+    provider.refreshed = RefreshResult(
+        provider.views["home"], done=False, too_soon=NOW + timedelta(0, 30)
+    )
     too_soon = run("refresh")
 
     assert (in_progress[0], denied[0], too_soon[0]) == (
@@ -288,9 +290,9 @@ def test_interrupted(tmp_path: Path, word: str) -> None:
 
 
 @pytest.mark.slow
-def test_closed_output(desk: FakeDesk) -> None:
+def test_closed_output(provider: FakeProvider) -> None:
     """A token that cannot be printed is a failure."""
-    assert desk.living
+    assert provider.living
     shell = ["/bin/sh", "-c", 'exec "$0" "$@" >&-']
     ended = subprocess.run(  # noqa: S603  our own interpreter
         [*shell, sys.executable, "-m", "homey_tokend", "token"], capture_output=True, check=False
@@ -300,9 +302,9 @@ def test_closed_output(desk: FakeDesk) -> None:
     assert b"homey-tokend: the output cannot be written: stdout is closed\n" == ended.stderr
 
 
-def test_odd_locales(monkeypatch: pytest.MonkeyPatch, desk: FakeDesk) -> None:
+def test_odd_locales(monkeypatch: pytest.MonkeyPatch, provider: FakeProvider) -> None:
     """Characters that the locale lacks are escaped."""
-    desk.views["home"] = view("home", token(), next_at=NOW, next_reason="Prüfung")
+    provider.views["home"] = view("home", token(), next_at=NOW, next_reason="Prüfung")
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     monkeypatch.setattr(sys, "argv", ["homey-tokend", "status"])
@@ -325,9 +327,9 @@ def process(words: list[str], stdout: int) -> tuple[int, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["token", "status"])
-def test_real_outputs(desk: FakeDesk, word: str) -> None:
+def test_real_outputs(provider: FakeProvider, word: str) -> None:
     """Without a readable or writable stdout, a process ends with its status and no traceback."""
-    assert desk.living
+    assert provider.living
     reading, writing = os.pipe()
     os.close(reading)
     with Path("/dev/full").open("wb") as full:
@@ -378,10 +380,10 @@ def test_the_page() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-def test_health(desk: FakeDesk, run: Run) -> None:
+def test_health(provider: FakeProvider, run: Run) -> None:
     """Health exits with 0 if every Homey has a valid token, else it names those without."""
     well = run("health")
-    desk.views["home"] = view("home", None)
+    provider.views["home"] = view("home", None)
     ill, _, output = run("health")
 
     assert well == (exit_codes.OK, "ready\n", "")

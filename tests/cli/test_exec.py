@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from homey_tokend import exit_codes
-from tests.support.desk import CANARY, FakeDesk, rejected, token, view
-from tests.support.doors import saying, serving
+from tests.support.api_server import saying, serving
+from tests.support.provider import CANARY, FakeProvider, rejected, token, view
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
@@ -29,8 +29,8 @@ def socket() -> Iterator[Path]:
 
 
 @pytest.fixture
-def desk(socket: Path) -> Iterator[FakeDesk]:
-    made = FakeDesk(view("home", token()))
+def provider(socket: Path) -> Iterator[FakeProvider]:
+    made = FakeProvider(view("home", token()))
     with serving(made, socket):
         yield made
 
@@ -52,7 +52,7 @@ def done(socket: Path, *words: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("provider")
 def test_the_environment(socket: Path) -> None:
     """Token, address and expiry are added to the environment of the command."""
     code = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -66,16 +66,16 @@ def test_the_environment(socket: Path) -> None:
     assert os.environ["PATH"] == environ["PATH"]
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("provider")
 def test_arguments(socket: Path) -> None:
     """Arguments are passed unchanged; a command without options needs no -- before it."""
     assert "--homey -- -x\n" == done(socket, "--", "echo", "--homey", "--", "-x")[1]
     assert "a b\n" == done(socket, "echo", "a b")[1]
 
 
-def test_several_homeys(desk: FakeDesk, socket: Path) -> None:
+def test_several_homeys(provider: FakeProvider, socket: Path) -> None:
     """With several Homeys, --homey is required, and the hint says so."""
-    desk.views["hut"] = view("hut", token())
+    provider.views["hut"] = view("hut", token())
     status, out, err = done(socket, "--", "echo", "run")
 
     assert (exit_codes.USAGE, "") == (status, out)
@@ -84,24 +84,24 @@ def test_several_homeys(desk: FakeDesk, socket: Path) -> None:
     assert (exit_codes.OK, "run\n") == done(socket, "--homey", "hut", "--", "echo", "run")[:2]
 
 
-def test_token_options(desk: FakeDesk, socket: Path) -> None:
+def test_token_options(provider: FakeProvider, socket: Path) -> None:
     """--min-ttl and --wait reach the daemon."""
     status, _, _ = done(socket, "--min-ttl", "25h", "--wait", "1", "--", "true")
 
     assert exit_codes.OK == status
     assert [(25, 1)] == [
-        (ttl.total_seconds() / 3600, wait.total_seconds()) for _, ttl, wait in desk.asked
+        (ttl.total_seconds() / 3600, wait.total_seconds()) for _, ttl, wait in provider.asked
     ]
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("provider")
 @pytest.mark.parametrize("number", [0, 1, 7, 255])
 def test_exit_status(socket: Path, number: int) -> None:
     """The exit status is that of the command."""
     assert number == done(socket, "--", "sh", "-c", f"exit {number}")[0]
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("provider")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
 def test_signals(socket: Path, number: signal.Signals) -> None:
     """A signal ends the command; none is left ignored or blocked."""
@@ -115,7 +115,7 @@ def test_signals(socket: Path, number: signal.Signals) -> None:
     assert -number == process.returncode
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("provider")
 def test_no_such_command(socket: Path) -> None:
     """A missing command exits with 127, by name or by path, as in a shell."""
     for name in ("no-such-command-here", "/nowhere/at/all"):
@@ -125,7 +125,7 @@ def test_no_such_command(socket: Path) -> None:
         assert f"homey-tokend: {name}: command not found\n" == err
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("provider")
 def test_a_command_that_cannot_be_executed(socket: Path) -> None:
     """A command that cannot be executed exits with 126, and the message says why."""
     place = socket.parent / "script"
@@ -141,7 +141,7 @@ def test_a_command_that_cannot_be_executed(socket: Path) -> None:
     assert "permission denied" in folder[2]
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("provider")
 def test_no_interpreter(socket: Path) -> None:
     """A script whose interpreter is missing is not reported as missing itself."""
     place = socket.parent / "script"
@@ -172,12 +172,12 @@ def test_wrong_usage(socket: Path, words: tuple[str, ...], message: str) -> None
     assert "homey-tokend exec" in err
 
 
-def test_without_a_token(desk: FakeDesk, socket: Path) -> None:
+def test_without_a_token(provider: FakeProvider, socket: Path) -> None:
     """Without a token the command does not run: unknown Homey, none now, rejected."""
     unknown = done(socket, "--homey", "nope", "--", "echo", "ran")
-    desk.views["home"] = view()
+    provider.views["home"] = view()
     later = done(socket, "--", "echo", "ran")
-    desk.views["home"] = view(trouble=rejected())
+    provider.views["home"] = view(trouble=rejected())
     never = done(socket, "--", "echo", "ran")
 
     assert [exit_codes.USAGE, exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED] == [
@@ -213,7 +213,7 @@ def test_an_impostor(socket: Path, body: bytes) -> None:
     assert "not a token document" in err
 
 
-@pytest.mark.usefixtures("desk")
+@pytest.mark.usefixtures("provider")
 def test_no_message_shows_the_token(socket: Path) -> None:
     """No message shows the token, whatever fails later."""
     said = [done(socket, "--", name)[2] for name in ("/nowhere", str(socket.parent), "/dev/null")]

@@ -16,8 +16,8 @@ import requests
 from homey_tokend import client_httpx, client_requests, exit_codes
 from homey_tokend.client import ClientError
 from homey_tokend.core.status import RefreshResult
-from tests.support.desk import CANARY, FakeDesk, token, view
-from tests.support.doors import serving
+from tests.support.api_server import serving
+from tests.support.provider import CANARY, FakeProvider, token, view
 
 
 class Homey(http.server.BaseHTTPRequestHandler):
@@ -56,10 +56,10 @@ def homey() -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
 
 
 @pytest.fixture
-def desk(homey: tuple[str, object], monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDesk]:
+def provider(homey: tuple[str, object], monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
     folder = Path(tempfile.mkdtemp(prefix="ht"))
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(folder / "d.sock"))
-    made = FakeDesk(view("home", replace(token(), url=homey[0])))
+    made = FakeProvider(view("home", replace(token(), url=homey[0])))
     with serving(made, folder / "d.sock"):
         yield made
     shutil.rmtree(folder)
@@ -81,18 +81,18 @@ Send = Callable[..., int]
 BOTH = pytest.mark.parametrize("send", [by_httpx, by_requests], ids=["httpx", "requests"])
 
 
-def renewed(desk: FakeDesk, url: str, value: str = "newer") -> None:
+def renewed(provider: FakeProvider, url: str, value: str = "newer") -> None:
     """Return this token after the next refresh."""
-    desk.renewed["home"] = view("home", replace(token(generation=8, value=value), url=url))
+    provider.renewed["home"] = view("home", replace(token(generation=8, value=value), url=url))
 
 
 @BOTH
 def test_a_refused_token(
-    desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
+    provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
     """After a 401 the token is refreshed, and the request sent once more, with its body."""
     url, asked = homey
-    renewed(desk, url)
+    renewed(provider, url)
 
     assert 200 == send("PUT", f"{url}/x")
     assert [("/x", f"Bearer {CANARY}", b"body"), ("/x", "Bearer newer", b"body")] == asked
@@ -102,13 +102,13 @@ def test_a_refused_token(
 
 @BOTH
 def test_a_token_that_stays_refused(
-    desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
+    provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
     """If there is no newer token, or it is rejected too, the 401 is returned."""
     url, asked = homey
-    renewed(desk, url, "also bad")
+    renewed(provider, url, "also bad")
     first = send("PUT", f"{url}/x")
-    renewed(desk, url, "also bad")
+    renewed(provider, url, "also bad")
     second = send("PUT", f"{url}/x", homey="home", min_ttl=1)
 
     assert (401, 401) == (first, second)
@@ -117,12 +117,12 @@ def test_a_token_that_stays_refused(
 
 @BOTH
 def test_a_refresh_that_is_not_to_be_had(
-    desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
+    provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
     """If the daemon answers that it is too soon, the Homey's 401 is returned; nothing is raised."""
     url, asked = homey
-    soon = desk.time + timedelta(seconds=60)
-    desk.refreshed = RefreshResult(desk.views["home"], done=False, too_soon=soon)
+    soon = provider.time + timedelta(seconds=60)
+    provider.refreshed = RefreshResult(provider.views["home"], done=False, too_soon=soon)
 
     assert 401 == send("PUT", f"{url}/x")
     assert [("/x", f"Bearer {CANARY}", b"body")] == asked
@@ -130,12 +130,12 @@ def test_a_refresh_that_is_not_to_be_had(
 
 @BOTH
 def test_another_host(
-    desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
+    provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
     """A token is only sent to its Homey, unless another name of it is given; no error shows it."""
     url, asked = homey
     other = url.replace("127.0.0.1", "localhost")
-    renewed(desk, url)
+    renewed(provider, url)
     with pytest.raises(ClientError, match="not for localhost:") as caught:
         send("GET", other)
     kept = list(asked)
@@ -148,12 +148,12 @@ def test_another_host(
 
 @BOTH
 def test_without_tls(
-    desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
+    provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
     """A Homey with an https address gets no token over plain http; no error shows it."""
     url, asked = homey
     own = replace(token(), url=url.replace("http:", "https:"))
-    desk.views["home"] = view("home", own)
+    provider.views["home"] = view("home", own)
     with pytest.raises(ClientError, match="without TLS") as caught:
         send("GET", url)
     kept = list(asked)
@@ -165,19 +165,21 @@ def test_without_tls(
 
 
 @BOTH
-def test_no_token(desk: FakeDesk, homey: tuple[str, object], send: Send) -> None:
+def test_no_token(provider: FakeProvider, homey: tuple[str, object], send: Send) -> None:
     """Without a token nothing is sent."""
-    desk.views["home"] = view()
+    provider.views["home"] = view()
     with pytest.raises(ClientError) as caught:
         send("GET", homey[0])
 
     assert exit_codes.TRY_LATER == caught.value.exit_status
 
 
-async def test_async(desk: FakeDesk, homey: tuple[str, list[tuple[str, str, bytes]]]) -> None:
+async def test_async(
+    provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]]
+) -> None:
     """The same in an event loop, which is not blocked."""
     url, asked = homey
-    renewed(desk, url)
+    renewed(provider, url)
     async with httpx.AsyncClient(auth=client_httpx.HomeyAuth(), trust_env=False) as web:
         answer = await web.put(url, content=b"body")
 

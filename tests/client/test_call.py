@@ -9,7 +9,7 @@ import pytest
 
 from homey_tokend import client, exit_codes
 from homey_tokend.client import ClientError
-from tests.support.doors import saying
+from tests.support.api_server import saying
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from homey_tokend import client, exit_codes
 from homey_tokend.client import ClientError, errors, responses, transport
 from homey_tokend.client.connection import exchange
 from homey_tokend.core.status import RefreshResult
-from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
-from tests.support.doors import saying, serving
+from tests.support.api_server import saying, serving
+from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
 ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to root")
 #: A group that this user may give a socket to, other than root's.
@@ -35,33 +35,33 @@ def path() -> Iterator[Path]:
 
 
 @pytest.fixture
-def desk(path: Path) -> Iterator[FakeDesk]:
-    made = FakeDesk(view("home", token()))
+def provider(path: Path) -> Iterator[FakeProvider]:
+    made = FakeProvider(view("home", token()))
     with serving(made, path):
         yield made
 
 
-def test_token(desk: FakeDesk, path: Path) -> None:
+def test_token(provider: FakeProvider, path: Path) -> None:
     """A token comes without a newline, and the parameters are passed on."""
     plain = client.token(socket=str(path))
     named = client.token("home", min_ttl="25h", wait=2, socket=str(path))
 
     assert (plain, named) == (CANARY, CANARY)
-    assert desk.asked == [("home", timedelta(hours=25), timedelta(seconds=2))]
+    assert provider.asked == [("home", timedelta(hours=25), timedelta(seconds=2))]
 
 
-def test_status(desk: FakeDesk, path: Path) -> None:
+def test_status(provider: FakeProvider, path: Path) -> None:
     """The status is a document, of all Homeys or of one."""
-    assert list(desk.views) == list(client.status(socket=str(path))["homeys"])  # type: ignore[call-overload]  # JSON
+    assert list(provider.views) == list(client.status(socket=str(path))["homeys"])  # type: ignore[call-overload]  # JSON
     assert client.status("home", socket=str(path))["health"] == "ok"
 
 
-def test_refresh(desk: FakeDesk, path: Path) -> None:
+def test_refresh(provider: FakeProvider, path: Path) -> None:
     """A refresh returns the Homey's document."""
-    desk.renewed["home"] = view("home", token(generation=8))
+    provider.renewed["home"] = view("home", token(generation=8))
 
     assert client.refresh("home", wait="5s", socket=str(path))["refreshed"] is True
-    assert desk.asked == [("home", timedelta(0), timedelta(seconds=5))]
+    assert provider.asked == [("home", timedelta(0), timedelta(seconds=5))]
 
 
 def exchange_get(path: str, socket: str, timeout: float) -> client.Response:
@@ -74,17 +74,17 @@ def error_of(path: Path, homey: str | None = None, **wishes: str) -> ClientError
     return caught.value
 
 
-def test_unknown_homey(desk: FakeDesk, path: Path) -> None:
+def test_unknown_homey(provider: FakeProvider, path: Path) -> None:
     """An unknown name is wrong usage; odd names reach the daemon unchanged."""
     error = error_of(path, "no/pe ä?")
 
-    assert (error.exit_status, error.problem["homeys"]) == (exit_codes.USAGE, list(desk.views))
+    assert (error.exit_status, error.problem["homeys"]) == (exit_codes.USAGE, list(provider.views))
     assert "'no/pe ä?'" in error.message
 
 
-def test_several(desk: FakeDesk, path: Path) -> None:
+def test_several(provider: FakeProvider, path: Path) -> None:
     """With several Homeys and no name it is wrong usage, and the error lists them."""
-    desk.views["hut"] = view("hut")
+    provider.views["hut"] = view("hut")
     error = error_of(path)
 
     assert error.exit_status == exit_codes.USAGE
@@ -92,30 +92,30 @@ def test_several(desk: FakeDesk, path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["min_ttl", "wait"])
-def test_bad_duration(desk: FakeDesk, path: Path, name: str) -> None:
+def test_bad_duration(provider: FakeProvider, path: Path, name: str) -> None:
     """An invalid duration is wrong usage."""
     error = error_of(path, **{name: "soon"})
 
     assert error.exit_status == exit_codes.USAGE
     assert error.message.startswith(f"{name}: a duration is expected")
     assert error.message.endswith("; not 'soon'")
-    assert desk.asked == []
+    assert provider.asked == []
 
 
-def test_no_token(desk: FakeDesk, path: Path) -> None:
+def test_no_token(provider: FakeProvider, path: Path) -> None:
     """Without a token trying later can help; a rejection needs a person, and has the remedy."""
-    desk.views["home"] = view(next_at=NOW + timedelta(seconds=42))
+    provider.views["home"] = view(next_at=NOW + timedelta(seconds=42))
     later = error_of(path)
-    desk.views["home"] = view(trouble=rejected())
+    provider.views["home"] = view(trouble=rejected())
     never = error_of(path)
 
     assert (later.exit_status, later.hint) == (exit_codes.TRY_LATER, "The next attempt is in 42 s.")
     assert (never.exit_status, never.hint) == (exit_codes.ACTION_NEEDED, "Correct it.")
 
 
-def test_too_soon(desk: FakeDesk, path: Path) -> None:
+def test_too_soon(provider: FakeProvider, path: Path) -> None:
     """The error of a refresh too soon has the time of the next one."""
-    desk.refreshed = RefreshResult(
+    provider.refreshed = RefreshResult(
         view("home", token()), done=False, too_soon=NOW + timedelta(0, 30)
     )
     with pytest.raises(ClientError, match="in 30 s at the earliest") as caught:
@@ -387,7 +387,7 @@ def test_the_first_that_serves(monkeypatch: pytest.MonkeyPatch, path: Path) -> N
     live.mkdir()
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(path.parent))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(path.parent))
-    with serving(FakeDesk(view("home", token())), live / "homey-tokend.sock"):
+    with serving(FakeProvider(view("home", token())), live / "homey-tokend.sock"):
         found = client.token()
 
     assert found == CANARY

@@ -1,5 +1,5 @@
 """The API on a real socket."""
 
-from tests.support.api import desk, folder, http, server, socket_path
+from tests.support.api import folder, http, provider, server, socket_path
 
-__all__ = ["desk", "folder", "http", "server", "socket_path"]
+__all__ = ["folder", "http", "provider", "server", "socket_path"]

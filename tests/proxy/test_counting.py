@@ -1,4 +1,4 @@
-"""Calls through the door are counted by how they ended."""
+"""Calls through the proxy are counted by how they ended."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.desk import view
-from tests.support.door import Door, Heard, Hub, opened, with_length
+from tests.support.api_proxy import Heard, Hub, ProxySetup, opened, with_length
+from tests.support.provider import view
 
 
 @pytest.fixture
-async def door(socket_path: Path) -> AsyncIterator[Door]:
+async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
     async with opened(socket_path) as made:
         yield made
 
 
-async def samples(door: Door, name: str) -> dict[tuple[str, ...], float]:
+async def samples(proxy: ProxySetup, name: str) -> dict[tuple[str, ...], float]:
     """The samples of one metric, by their labels."""
-    metrics = await door.monitoring.load_metrics()
+    metrics = await proxy.monitoring.load_metrics()
     return {
         tuple(sample.labels.values()): sample.value
         for family in metrics.collect(())
@@ -28,41 +28,41 @@ async def samples(door: Door, name: str) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
-async def test_answers(door: Door, status: int) -> None:
+async def test_answers(proxy: ProxySetup, status: int) -> None:
     """What the Homey answered is counted by its class of status, with the time it took."""
-    door.hub.answers = [with_length(b"x", status=f"{status} X")]
-    await door.ask()
-    await door.ask()
+    proxy.hub.answers = [with_length(b"x", status=f"{status} X")]
+    await proxy.ask()
+    await proxy.ask()
 
-    assert {("home", f"{status // 100}xx"): 2} == await samples(door, "calls_total")
-    assert {("home",): 2} == await samples(door, "call_duration_seconds_count")
+    assert {("home", f"{status // 100}xx"): 2} == await samples(proxy, "calls_total")
+    assert {("home",): 2} == await samples(proxy, "call_duration_seconds_count")
 
 
-async def test_problems(door: Door) -> None:
+async def test_problems(proxy: ProxySetup) -> None:
     """What was not passed on is counted by the problem's name; names of nobody are not."""
-    await door.ask("/homeys/home/api/../x")
-    await door.ask(fields="Connection: Upgrade\r\nUpgrade: websocket\r\n")
-    await door.ask("/homeys/nope/api/x")
-    door.hub.answers = [b"!"]
-    await door.ask()
-    door.desk.views["home"] = view("home")
-    await door.ask()
+    await proxy.ask("/homeys/home/api/../x")
+    await proxy.ask(fields="Connection: Upgrade\r\nUpgrade: websocket\r\n")
+    await proxy.ask("/homeys/nope/api/x")
+    proxy.hub.answers = [b"!"]
+    await proxy.ask()
+    proxy.provider.views["home"] = view("home")
+    await proxy.ask()
     names = ("bad-path", "no-upgrade", "unreachable", "no-valid-token")
 
     assert dict.fromkeys((("home", name) for name in names), 1) == await samples(
-        door, "calls_total"
+        proxy, "calls_total"
     )
 
 
-async def test_an_answer_that_breaks_off(door: Door) -> None:
+async def test_an_answer_that_breaks_off(proxy: ProxySetup) -> None:
     """An answer that was cut is not counted as one that came."""
-    door.hub.answers, door.hub.hangs_up = [with_length(b"abcde")[:-2]], True
-    await door.ask()
+    proxy.hub.answers, proxy.hub.hangs_up = [with_length(b"abcde")[:-2]], True
+    await proxy.ask()
 
-    assert {("home", "aborted"): 1} == await samples(door, "calls_total")
+    assert {("home", "aborted"): 1} == await samples(proxy, "calls_total")
 
 
-async def test_a_caller_that_leaves(door: Door) -> None:
+async def test_a_caller_that_leaves(proxy: ProxySetup) -> None:
     """A caller that leaves is counted as broken off, too."""
     said = asyncio.Event()
 
@@ -73,10 +73,10 @@ async def test_a_caller_that_leaves(door: Door) -> None:
         if not await reader.read(1):
             raise ConnectionResetError
 
-    door.hub.turn = turn
-    _, writer = await door.send(b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n\r\n")
+    proxy.hub.turn = turn
+    _, writer = await proxy.send(b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n\r\n")
     await said.wait()
     writer.close()
-    await asyncio.wait_for(door.hub.left.wait(), 10)
+    await asyncio.wait_for(proxy.hub.left.wait(), 10)
 
-    assert {("home", "aborted"): 1} == await samples(door, "calls_total")
+    assert {("home", "aborted"): 1} == await samples(proxy, "calls_total")

@@ -10,29 +10,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.desk import CANARY
-from tests.support.door import PATIENT, Door, Heard, Hub, opened, reply_of
+from tests.support.api_proxy import PATIENT, Heard, Hub, ProxySetup, opened, reply_of
+from tests.support.provider import CANARY
 
 POST = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
-async def door(socket_path: Path) -> AsyncIterator[Door]:
+async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
     async with opened(socket_path) as made:
         yield made
 
 
 @pytest.fixture
-async def hasty(socket_path: Path) -> AsyncIterator[Door]:
-    """A door that lets a call last half a second, however much is said meanwhile."""
+async def hasty(socket_path: Path) -> AsyncIterator[ProxySetup]:
+    """A proxy that lets a call last half a second, however much is said meanwhile."""
     async with opened(socket_path, replace(PATIENT, total=timedelta(milliseconds=500))) as made:
         yield made
 
 
-async def dripped(door: Door, begin: bytes, drop: bytes) -> bytes:
-    """All that the door says to a caller who sends a drop now and then, until it closes."""
-    reader, writer = await door.send(begin)
+async def dripped(proxy: ProxySetup, begin: bytes, drop: bytes) -> bytes:
+    """All that the proxy says to a caller who sends a drop now and then, until it closes."""
+    reader, writer = await proxy.send(begin)
 
     async def drip() -> None:
         with suppress(OSError):
@@ -53,7 +53,7 @@ async def dripped(door: Door, begin: bytes, drop: bytes) -> bytes:
     ("framing", "drop"),
     [(b"Content-Length: 60000\r\n\r\n", b"a"), (CHUNKED, b"1\r\na\r\n")],
 )
-async def test_a_short_body_without_end(hasty: Door, framing: bytes, drop: bytes) -> None:
+async def test_a_short_body_without_end(hasty: ProxySetup, framing: bytes, drop: bytes) -> None:
     """Who sends a byte now and then gets 408 in the end, and the Homey no request."""
     got = reply_of(await dripped(hasty, POST + framing, drop))
 
@@ -65,7 +65,7 @@ async def test_a_short_body_without_end(hasty: Door, framing: bytes, drop: bytes
     assert [] == hasty.hub.heard
 
 
-async def test_a_long_body_without_end(hasty: Door) -> None:
+async def test_a_long_body_without_end(hasty: ProxySetup) -> None:
     """A body on its way to the Homey ends with the time of the call, for both sides."""
     begin = POST + CHUNKED + b"11170\r\n" + b"a" * 70_000 + b"\r\n"
     got = reply_of(await dripped(hasty, begin, b"1\r\na\r\n"))
@@ -75,7 +75,7 @@ async def test_a_long_body_without_end(hasty: Door) -> None:
     assert CANARY.encode() not in got.raw
 
 
-async def test_header_lines_without_end(door: Door) -> None:
+async def test_header_lines_without_end(proxy: ProxySetup) -> None:
     """A Homey that sends short header lines for ever is cut off after some megabytes at most."""
     sent = 0
 
@@ -89,8 +89,8 @@ async def test_header_lines_without_end(door: Door) -> None:
             await writer.drain()
             sent += 13_000
 
-    door.hub.turn = turn
-    got = await door.ask()
+    proxy.hub.turn = turn
+    got = await proxy.ask()
 
     assert (502, "unreachable") == (got.status, json.loads(got.body)["kind"])
     assert sent < 20_000_000
@@ -107,10 +107,10 @@ async def test_header_lines_without_end(door: Door) -> None:
         b"X: a\0b",
     ],
 )
-async def test_broken_lines(door: Door, line: bytes) -> None:
+async def test_broken_lines(proxy: ProxySetup, line: bytes) -> None:
     """CR, LF, NUL and folded lines in a header are 400: the Homey is not even asked."""
-    got = await door.say(POST + line + b"\r\n\r\n")
+    got = await proxy.say(POST + line + b"\r\n\r\n")
 
     assert 400 == got.status
-    assert [] == door.hub.heard
+    assert [] == proxy.hub.heard
     assert CANARY.encode() not in got.raw

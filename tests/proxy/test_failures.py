@@ -10,22 +10,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.desk import CANARY
-from tests.support.door import HASTY, OK, PATIENT, Door, Heard, Hub, Reply, opened, with_length
+from tests.support.api_proxy import (
+    HASTY,
+    OK,
+    PATIENT,
+    Heard,
+    Hub,
+    ProxySetup,
+    Reply,
+    opened,
+    with_length,
+)
+from tests.support.provider import CANARY
 
 GET = b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 POST = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
 
 
 @pytest.fixture
-async def door(socket_path: Path) -> AsyncIterator[Door]:
+async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
     async with opened(socket_path) as made:
         yield made
 
 
 @pytest.fixture
-async def hasty(socket_path: Path) -> AsyncIterator[Door]:
-    """A door that bears no silence longer than 0.3 s."""
+async def hasty(socket_path: Path) -> AsyncIterator[ProxySetup]:
+    """A proxy that bears no silence longer than 0.3 s."""
     async with opened(socket_path, HASTY) as made:
         yield made
 
@@ -56,14 +66,14 @@ async def silent(_hub: Hub, _heard: Heard, reader: asyncio.StreamReader, _w: obj
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-async def test_answers_that_are_none(door: Door, answer: bytes) -> None:
+async def test_answers_that_are_none(proxy: ProxySetup, answer: bytes) -> None:
     """What is no HTTP, or beyond all bounds, is 502 in plain words."""
-    door.hub.answers = [answer]
+    proxy.hub.answers = [answer]
 
-    assert (502, "unreachable") == problem(await door.ask())
+    assert (502, "unreachable") == problem(await proxy.ask())
 
 
-async def test_headers_without_end(door: Door) -> None:
+async def test_headers_without_end(proxy: ProxySetup) -> None:
     """A Homey that sends headers for ever is cut off after a few kilobytes."""
     sent = 0
 
@@ -77,23 +87,23 @@ async def test_headers_without_end(door: Door) -> None:
             await writer.drain()
             sent += 10_000
 
-    door.hub.turn = turn
+    proxy.hub.turn = turn
 
-    assert (502, "unreachable") == problem(await door.ask())
+    assert (502, "unreachable") == problem(await proxy.ask())
     assert sent < 20_000_000
 
 
-async def test_nobody_listens(door: Door) -> None:
+async def test_nobody_listens(proxy: ProxySetup) -> None:
     """A Homey that is gone is 502 with the address and the cause."""
-    door.hub.url = "http://127.0.0.1:9/homey/x"
-    door.hold()
-    got = await door.ask()
+    proxy.hub.url = "http://127.0.0.1:9/homey/x"
+    proxy.hold()
+    got = await proxy.ask()
 
     assert (502, "unreachable") == problem(got)
     assert "home: no connection to 127.0.0.1:9: nobody listens there" in got.body.decode()
 
 
-async def test_no_first_byte(hasty: Door) -> None:
+async def test_no_first_byte(hasty: ProxySetup) -> None:
     """A Homey that says nothing is 504 once the patience is over, and is left."""
     hasty.hub.turn = silent
     got = await hasty.ask()
@@ -102,14 +112,14 @@ async def test_no_first_byte(hasty: Door) -> None:
     assert (504, "timeout") == problem(got)
 
 
-async def test_no_first_byte_of_the_body(hasty: Door) -> None:
+async def test_no_first_byte_of_the_body(hasty: ProxySetup) -> None:
     """As long as nothing was passed on, a body that never comes is reported as a problem, too."""
     hasty.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
 
     assert (504, "timeout") == problem(await hasty.ask())
 
 
-async def test_a_body_that_stops(hasty: Door) -> None:
+async def test_a_body_that_stops(hasty: ProxySetup) -> None:
     """A body that stops halfway cuts the caller off before its end."""
     hasty.hub.answers = [with_length(b"abcde")[:-2]]
     got = await hasty.ask()
@@ -124,7 +134,7 @@ async def test_a_body_that_stops(hasty: Door) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc",
     ],
 )
-async def test_a_reset_amid_the_body(door: Door, answer: bytes) -> None:
+async def test_a_reset_amid_the_body(proxy: ProxySetup, answer: bytes) -> None:
     """A reset in the middle of the body cuts the caller off: no proper end follows."""
 
     async def turn(
@@ -138,8 +148,8 @@ async def test_a_reset_amid_the_body(door: Door, answer: bytes) -> None:
         writer.close()
         raise ConnectionResetError
 
-    door.hub.turn = turn
-    got = await door.ask()
+    proxy.hub.turn = turn
+    got = await proxy.ask()
 
     assert 200 == got.status
     assert b"abc" in got.body
@@ -158,11 +168,11 @@ async def test_a_call_without_end(socket_path: Path) -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with opened(socket_path, replace(PATIENT, total=timedelta(milliseconds=800))) as door:
-        door.hub.turn = turn
-        got = await door.ask()
-        door.hub.turn = silent
-        late = await door.ask()
+    async with opened(socket_path, replace(PATIENT, total=timedelta(milliseconds=800))) as proxy:
+        proxy.hub.turn = turn
+        got = await proxy.ask()
+        proxy.hub.turn = silent
+        late = await proxy.ask()
 
     assert 200 == got.status
     assert not got.raw.endswith(b"0\r\n\r\n")
@@ -170,7 +180,7 @@ async def test_a_call_without_end(socket_path: Path) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"])
-async def test_the_caller_leaves(door: Door, begun: bytes) -> None:
+async def test_the_caller_leaves(proxy: ProxySetup, begun: bytes) -> None:
     """Who leaves ends the call to the Homey, before the answer and in the middle of it."""
     said = asyncio.Event()
 
@@ -181,29 +191,29 @@ async def test_the_caller_leaves(door: Door, begun: bytes) -> None:
         said.set()
         await silent(hub, heard, reader, writer)
 
-    door.hub.turn = turn
-    _, writer = await door.send(GET)
+    proxy.hub.turn = turn
+    _, writer = await proxy.send(GET)
     await asyncio.wait_for(said.wait(), 40)
     writer.close()
 
-    # Long before the door itself loses patience.
-    await asyncio.wait_for(door.hub.left.wait(), 10)
+    # Long before the proxy itself loses patience.
+    await asyncio.wait_for(proxy.hub.left.wait(), 10)
 
 
-async def test_callers_who_leave_give_up_their_turn(door: Door) -> None:
+async def test_callers_who_leave_give_up_their_turn(proxy: ProxySetup) -> None:
     """Three who wait for a refresh and leave do not stand in the way of the fourth."""
-    door.hub.answers = [with_length(b"no", status="401 No")]
-    door.desk.hang = asyncio.Event()
-    callers = [await door.send(GET) for _ in range(3)]
-    await door.desk.asked_for(3)
+    proxy.hub.answers = [with_length(b"no", status="401 No")]
+    proxy.provider.hang = asyncio.Event()
+    callers = [await proxy.send(GET) for _ in range(3)]
+    await proxy.provider.asked_for(3)
     for _, writer in callers:
         writer.close()
-    door.hub.answers = [OK]
+    proxy.hub.answers = [OK]
 
-    assert 200 == (await door.ask()).status
+    assert 200 == (await proxy.ask()).status
 
 
-async def test_a_body_that_never_comes(hasty: Door) -> None:
+async def test_a_body_that_never_comes(hasty: ProxySetup) -> None:
     """A short body that is announced and not sent is 408; the Homey hears nothing of it."""
     got = await hasty.say(POST + b"Content-Length: 10\r\n\r\nabc")
 
@@ -211,7 +221,7 @@ async def test_a_body_that_never_comes(hasty: Door) -> None:
     assert [] == hasty.hub.heard
 
 
-async def test_a_long_body_that_stops(hasty: Door) -> None:
+async def test_a_long_body_that_stops(hasty: ProxySetup) -> None:
     """A long body that stops is 408, and the Homey is left with the half of it."""
     got = await hasty.say(POST + b"Content-Length: 1000000\r\n\r\n" + b"a" * 100_000)
 
@@ -220,15 +230,15 @@ async def test_a_long_body_that_stops(hasty: Door) -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b"11170\r\n" + b"a" * 70_000 + b"\r\n"])
-async def test_broken_framing(door: Door, before: bytes) -> None:
+async def test_broken_framing(proxy: ProxySetup, before: bytes) -> None:
     """Chunks that are none are 400, be it at once or in the middle of the streaming."""
-    got = await door.say(POST + b"Transfer-Encoding: chunked\r\n\r\n" + before + b"zz\r\n")
+    got = await proxy.say(POST + b"Transfer-Encoding: chunked\r\n\r\n" + before + b"zz\r\n")
 
     assert 400 == got.status
     assert CANARY.encode() not in got.raw
 
 
-async def test_a_homey_that_takes_no_body(hasty: Door) -> None:
+async def test_a_homey_that_takes_no_body(hasty: ProxySetup) -> None:
     """A Homey that does not read the body is left after the patience, not waited for."""
 
     async def turn(_h: Hub, _heard: Heard, _r: object, _w: object) -> None:
@@ -252,16 +262,16 @@ async def test_a_homey_that_takes_no_body(hasty: Door) -> None:
     assert status.startswith(b"HTTP/1.1 504 ")
 
 
-async def test_an_early_answer(door: Door) -> None:
+async def test_an_early_answer(proxy: ProxySetup) -> None:
     """A Homey that answers before it has the whole body is heard."""
-    door.hub.reads_body = False
-    door.hub.answers = [with_length(b"big", status="413 Big")]
-    got = await door.say(POST + b"Content-Length: 100000\r\n\r\n" + b"a" * 99_000)
+    proxy.hub.reads_body = False
+    proxy.hub.answers = [with_length(b"big", status="413 Big")]
+    got = await proxy.say(POST + b"Content-Length: 100000\r\n\r\n" + b"a" * 99_000)
 
     assert (413, b"big") == (got.status, got.body)
 
 
-async def test_an_answer_that_begins_early(door: Door) -> None:
+async def test_an_answer_that_begins_early(proxy: ProxySetup) -> None:
     """A Homey may begin its answer in the middle of a long body: the rest of the body still reaches it."""
 
     async def turn(
@@ -271,8 +281,8 @@ async def test_an_answer_that_begins_early(door: Door) -> None:
         heard.body = await reader.readexactly(200_000)
         writer.write(b"ok")
 
-    door.hub.turn, door.hub.reads_body = turn, False
-    reader, writer = await door.send(POST + b"Content-Length: 200000\r\n\r\n" + b"a" * 100_000)
+    proxy.hub.turn, proxy.hub.reads_body = turn, False
+    reader, writer = await proxy.send(POST + b"Content-Length: 200000\r\n\r\n" + b"a" * 100_000)
     await asyncio.sleep(0.05)
     writer.write(b"a" * 100_000)
     async with asyncio.timeout(40):
@@ -280,10 +290,10 @@ async def test_an_answer_that_begins_early(door: Door) -> None:
     writer.close()
 
     assert raw.startswith(b"HTTP/1.1 200 ")
-    assert 200_000 == len(door.hub.heard[0].body)
+    assert 200_000 == len(proxy.hub.heard[0].body)
 
 
-async def test_three_at_once(hasty: Door) -> None:
+async def test_three_at_once(hasty: ProxySetup) -> None:
     """A Homey gets three calls at a time; one without a slot in time is an error."""
     hasty.hub.turn = silent
     asked = [asyncio.create_task(hasty.ask()) for _ in range(5)]
@@ -295,27 +305,27 @@ async def test_three_at_once(hasty: Door) -> None:
     assert (504, "timeout") in names
 
 
-async def test_one_homey_does_not_hold_up_another(door: Door) -> None:
+async def test_one_homey_does_not_hold_up_another(proxy: ProxySetup) -> None:
     """While one Homey is busy the cached token, and other Homeys, are served."""
-    door.hub.turn = silent
-    asked = [asyncio.create_task(door.ask()) for _ in range(4)]
-    await door.hub.arrived.wait()
-    got = await door.ask("/homeys/home")
+    proxy.hub.turn = silent
+    asked = [asyncio.create_task(proxy.ask()) for _ in range(4)]
+    await proxy.hub.arrived.wait()
+    got = await proxy.ask("/homeys/home")
     waiting = [one for one in asked if not one.done()]
-    door.hub.turn = None
-    await door.hub.close()
+    proxy.hub.turn = None
+    await proxy.hub.close()
     await asyncio.gather(*asked)
 
     assert (200, asked) == (got.status, waiting)
 
 
-async def test_the_homey_is_well_again(door: Door) -> None:
+async def test_the_homey_is_well_again(proxy: ProxySetup) -> None:
     """After trouble of every kind the next call goes through: no turn is lost."""
-    door.hub.hangs_up = True
+    proxy.hub.hangs_up = True
     for answer in (b"!", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", b"junk\r\n\r\n"):
-        door.hub.answers = [answer]
+        proxy.hub.answers = [answer]
         for _ in range(2):
-            await door.ask()
-    door.hub.answers, door.hub.hangs_up = [OK], False
+            await proxy.ask()
+    proxy.hub.answers, proxy.hub.hangs_up = [OK], False
 
-    assert [200] * 4 == [(await door.ask()).status for _ in range(4)]
+    assert [200] * 4 == [(await proxy.ask()).status for _ in range(4)]

@@ -15,71 +15,82 @@ from homey_tokend.server.app import Api
 from homey_tokend.server.problems import Problem
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import CANARY, view
-from tests.support.door import OK, Door, Heard, Hub, as_chunks, opened, reply_of, with_length
+from tests.support.api_proxy import (
+    OK,
+    Heard,
+    Hub,
+    ProxySetup,
+    as_chunks,
+    opened,
+    reply_of,
+    with_length,
+)
+from tests.support.provider import CANARY, view
 
 
 @pytest.fixture
-async def door(socket_path: Path) -> AsyncIterator[Door]:
+async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
     async with opened(socket_path) as made:
         yield made
 
 
-async def test_a_call(door: Door) -> None:
+async def test_a_call(proxy: ProxySetup) -> None:
     """The Homey is asked at its url with the bearer, and its answer comes back."""
-    answer = await door.ask("/homeys/home/api/manager/zones/zone?a=%2F&b=~", fields="Accept: x\r\n")
-    (heard,) = door.hub.heard
+    answer = await proxy.ask(
+        "/homeys/home/api/manager/zones/zone?a=%2F&b=~", fields="Accept: x\r\n"
+    )
+    (heard,) = proxy.hub.heard
 
     assert (200, b"ok") == (answer.status, answer.body)
     assert "GET /homey/c0ffee/api/manager/zones/zone?a=%2F&b=~ HTTP/1.1" == heard.line
     assert [f"Bearer {CANARY}"] == heard.all("Authorization")
-    assert [door.hub.url.split("/")[2]] == heard.all("Host")
+    assert [proxy.hub.url.split("/")[2]] == heard.all("Host")
     assert {"Host", "Accept", "Authorization", "Via"} == {name for name, _ in heard.fields}
 
 
-async def test_escapes_go_on_as_they_came(door: Door) -> None:
+async def test_escapes_go_on_as_they_came(proxy: ProxySetup) -> None:
     """No escape is folded, made or written differently on the way."""
-    await door.ask("/homeys/home/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E")
+    await proxy.ask("/homeys/home/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E")
 
-    assert "/homey/c0ffee/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E" == door.hub.heard[0].target
+    assert "/homey/c0ffee/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E" == proxy.hub.heard[0].target
 
 
-async def test_callers_do_not_bring_their_own_bearer(door: Door) -> None:
+async def test_callers_do_not_bring_their_own_bearer(proxy: ProxySetup) -> None:
     """Authorization, cookies and what Connection names are not passed on."""
-    await door.ask(
+    await proxy.ask(
         fields="authorization: Bearer mine\r\nCookie: a=b\r\nX-Gone: 1\r\nConnection: x-gone\r\n"
     )
-    (heard,) = door.hub.heard
+    (heard,) = proxy.hub.heard
 
     assert [f"Bearer {CANARY}"] == heard.all("Authorization")
     assert [] == heard.all("Cookie") + heard.all("X-Gone") + heard.all("Connection")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_methods(door: Door, method: str) -> None:
+async def test_methods(proxy: ProxySetup, method: str) -> None:
     """Every method but those that show or tunnel is passed on, with its body."""
     body = b"" if method in {"GET", "HEAD"} else b'{"value": true}'
-    door.hub.answers = [with_length(b"" if method == "HEAD" else b"ok")]
-    answer = await door.ask(method=method, body=body, fields="Content-Type: application/json\r\n")
-    (heard,) = door.hub.heard
+    proxy.hub.answers = [with_length(b"" if method == "HEAD" else b"ok")]
+    answer = await proxy.ask(method=method, body=body, fields="Content-Type: application/json\r\n")
+    (heard,) = proxy.hub.heard
 
     assert (200, method, body) == (answer.status, heard.line.split(" ")[0], heard.body)
     assert ["application/json"] == heard.all("Content-Type")
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW"])
-async def test_other_methods(door: Door, method: str) -> None:
+async def test_other_methods(proxy: ProxySetup, method: str) -> None:
     """TRACE would show the bearer, CONNECT would tunnel: they never reach the Homey."""
-    answer = await door.ask(method=method)
+    answer = await proxy.ask(method=method)
 
     assert answer.status in {400, 404, 405}
-    assert [] == door.hub.heard
+    assert [] == proxy.hub.heard
 
 
-async def test_head_keeps_the_length(door: Door) -> None:
+async def test_head_keeps_the_length(proxy: ProxySetup) -> None:
     """A HEAD's length is the Homey's; no body follows."""
-    door.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
-    answer = await door.ask(method="HEAD")
+    proxy.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
+    answer = await proxy.ask(method="HEAD")
 
     assert (200, "5", b"") == (answer.status, answer.fields["content-length"], answer.body)
 
@@ -97,34 +108,34 @@ async def test_head_keeps_the_length(door: Door) -> None:
         (b"HTTP/1.1 103 Early\r\nX: 1\r\n\r\n" + OK, 200, b"ok"),
     ],
 )
-async def test_answers_pass(door: Door, answer: bytes, status: int, body: bytes) -> None:
+async def test_answers_pass(proxy: ProxySetup, answer: bytes, status: int, body: bytes) -> None:
     """Whatever the Homey answers is the caller's, redirects included: nobody follows them here."""
-    door.hub.answers = [answer]
-    got = await door.ask()
+    proxy.hub.answers = [answer]
+    got = await proxy.ask()
 
-    assert (status, body, 1) == (got.status, got.body, len(door.hub.heard))
+    assert (status, body, 1) == (got.status, got.body, len(proxy.hub.heard))
 
 
-async def test_coded_bodies_pass_as_they_are(door: Door) -> None:
+async def test_coded_bodies_pass_as_they_are(proxy: ProxySetup) -> None:
     """Compressed bytes are the caller's to unpack."""
     packed = gzip.compress(b"hello" * 100)
-    door.hub.answers = [with_length(packed, "Content-Encoding: gzip", "Content-Type: text/x")]
-    got = await door.ask(fields="Accept-Encoding: gzip\r\n")
+    proxy.hub.answers = [with_length(packed, "Content-Encoding: gzip", "Content-Type: text/x")]
+    got = await proxy.ask(fields="Accept-Encoding: gzip\r\n")
 
     assert (packed, "gzip", "text/x") == (
         got.body,
         got.fields["content-encoding"],
         got.fields["content-type"],
     )
-    assert ["gzip"] == door.hub.heard[0].all("Accept-Encoding")
+    assert ["gzip"] == proxy.hub.heard[0].all("Accept-Encoding")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "odd"])
-async def test_coded_bodies_of_callers_go_on_as_they_are(door: Door, coding: str) -> None:
+async def test_coded_bodies_of_callers_go_on_as_they_are(proxy: ProxySetup, coding: str) -> None:
     """What a caller has packed the Homey unpacks, whatever it is packed with."""
     packed = gzip.compress(b'{"value": true}' * 100)
-    got = await door.ask(method="PUT", body=packed, fields=f"Content-Encoding: {coding}\r\n")
-    heard = door.hub.heard[0] if door.hub.heard else Heard("", [])
+    got = await proxy.ask(method="PUT", body=packed, fields=f"Content-Encoding: {coding}\r\n")
+    heard = proxy.hub.heard[0] if proxy.hub.heard else Heard("", [])
 
     assert (200, packed) == (got.status, heard.body)
     assert ([coding], [str(len(packed))]) == (
@@ -133,22 +144,22 @@ async def test_coded_bodies_of_callers_go_on_as_they_are(door: Door, coding: str
     )
 
 
-async def test_chunks_pass(door: Door) -> None:
+async def test_chunks_pass(proxy: ProxySetup) -> None:
     """An answer without a length comes in chunks, and ends properly."""
-    door.hub.answers = [
+    proxy.hub.answers = [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + as_chunks(b"one", b"two", b"")
     ]
-    got = await door.ask()
+    got = await proxy.ask()
 
     assert b"onetwo" == unchunked(got.body)
 
 
-async def test_cookies_and_echoes_are_dropped(door: Door) -> None:
+async def test_cookies_and_echoes_are_dropped(proxy: ProxySetup) -> None:
     """No cookie of the shared session and no header with the token reaches the caller."""
-    door.hub.answers = [
+    proxy.hub.answers = [
         with_length(b"ok", "Set-Cookie: a=b", f"X-Echo: Bearer {CANARY}", "Keep-Alive: x", "X: 1")
     ]
-    got = await door.ask()
+    got = await proxy.ask()
 
     assert {"content-length", "x", "date", "server", "content-type", "connection"} >= set(
         got.fields
@@ -156,35 +167,35 @@ async def test_cookies_and_echoes_are_dropped(door: Door) -> None:
     assert "1" == got.fields["x"]
 
 
-async def test_a_reason_with_the_token(door: Door) -> None:
+async def test_a_reason_with_the_token(proxy: ProxySetup) -> None:
     """The status line's words are ours."""
-    door.hub.answers = [with_length(b"no", status=f"400 {CANARY}")]
+    proxy.hub.answers = [with_length(b"no", status=f"400 {CANARY}")]
 
-    assert b"HTTP/1.1 400 Bad Request" == (await door.ask()).raw.splitlines()[0]
+    assert b"HTTP/1.1 400 Bad Request" == (await proxy.ask()).raw.splitlines()[0]
 
 
 @pytest.mark.parametrize("size", [0, 1, MAX_BUFFERED, MAX_BUFFERED + 1, 3_000_000])
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_bodies(door: Door, size: int, *, chunked: bool) -> None:
+async def test_bodies(proxy: ProxySetup, size: int, *, chunked: bool) -> None:
     """Bodies of any size arrive whole, kept or streamed, with a length if one was announced."""
     body = bytes(range(256)) * (size // 256 + 1)
     body = body[:size]
     if chunked:
         parts = [body[at : at + 50_000] for at in range(0, size, 50_000)]
         head = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-        got = await door.say(head + b"Transfer-Encoding: chunked\r\n\r\n" + as_chunks(*parts, b""))
+        got = await proxy.say(head + b"Transfer-Encoding: chunked\r\n\r\n" + as_chunks(*parts, b""))
     else:
-        got = await door.ask(method="POST", body=body)
-    (heard,) = door.hub.heard
+        got = await proxy.ask(method="POST", body=body)
+    (heard,) = proxy.hub.heard
 
     assert (200, body) == (got.status, heard.body)
     assert bool(heard.all("Transfer-Encoding")) is (chunked and size > MAX_BUFFERED)
 
 
-async def test_expectations_are_met_here(door: Door) -> None:
+async def test_expectations_are_met_here(proxy: ProxySetup) -> None:
     """curl waits for 100 Continue before a long body: it gets one from the daemon."""
     head = "Content-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
-    reader, writer = await door.send(
+    reader, writer = await proxy.send(
         f"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n{head}".encode()
     )
     first = await reader.readuntil(b"\r\n\r\n")
@@ -195,12 +206,12 @@ async def test_expectations_are_met_here(door: Door) -> None:
     assert b"HTTP/1.1 100 Continue\r\n\r\n" == first
     assert (200, b"abc", []) == (
         got.status,
-        door.hub.heard[0].body,
-        door.hub.heard[0].all("Expect"),
+        proxy.hub.heard[0].body,
+        proxy.hub.heard[0].all("Expect"),
     )
 
 
-async def test_pieces_come_at_once(door: Door) -> None:
+async def test_pieces_come_at_once(proxy: ProxySetup) -> None:
     """A piece of an answer is passed on when it comes, not when all is there."""
     going_on = asyncio.Event()
 
@@ -211,8 +222,8 @@ async def test_pieces_come_at_once(door: Door) -> None:
         await going_on.wait()
         writer.write(b"two")
 
-    door.hub.turn = turn
-    reader, writer = await door.send(
+    proxy.hub.turn = turn
+    reader, writer = await proxy.send(
         b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
     )
     first = await reader.readuntil(b"one")
@@ -238,12 +249,12 @@ async def test_pieces_come_at_once(door: Door) -> None:
         "http://evil.test/homeys/home/api/x",
     ],
 )
-async def test_path_tricks(door: Door, target: str) -> None:
+async def test_path_tricks(proxy: ProxySetup, target: str) -> None:
     """No trick leaves /api/: the Homey is not even asked."""
-    got = await door.ask(target)
+    got = await proxy.ask(target)
 
     assert got.status in {400, 404}
-    assert [] == door.hub.heard
+    assert [] == proxy.hub.heard
     assert CANARY.encode() not in got.raw
 
 
@@ -257,40 +268,40 @@ async def test_path_tricks(door: Door, target: str) -> None:
         ("X: a\xff\r\n", 400, "bad-header"),
     ],
 )
-async def test_refusals(door: Door, fields: str, status: int, name: str) -> None:
+async def test_refusals(proxy: ProxySetup, fields: str, status: int, name: str) -> None:
     """Web pages, upgrades and headers that are no text are rejected in plain words."""
-    got = await door.ask(fields=fields)
+    got = await proxy.ask(fields=fields)
 
     assert (status, f"urn:homey-tokend:problem:{name}") == (
         got.status,
         json.loads(got.body)["type"],
     )
-    assert [] == door.hub.heard
+    assert [] == proxy.hub.heard
 
 
-async def test_a_websocket(door: Door) -> None:
+async def test_a_websocket(proxy: ProxySetup) -> None:
     """A whole handshake is rejected with what to do instead, and nobody speaks anything but HTTP."""
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-    got = await door.ask(fields=f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}")
+    got = await proxy.ask(fields=f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}")
 
-    assert (501, []) == (got.status, door.hub.heard)
+    assert (501, []) == (got.status, proxy.hub.heard)
     assert "take the token and connect to the Homey's own url" in got.body.decode()
     assert "upgrade" not in got.fields
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_offer_of_http_2(door: Door, method: str) -> None:
+async def test_an_offer_of_http_2(proxy: ProxySetup, method: str) -> None:
     """curl --http2 offers h2c, which is passed over: the answer comes, the Homey hears no offer."""
     offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
-    got = await door.ask(method=method, fields=offer, body=b"{}" if method == "POST" else b"")
-    (heard,) = door.hub.heard
+    got = await proxy.ask(method=method, fields=offer, body=b"{}" if method == "POST" else b"")
+    (heard,) = proxy.hub.heard
 
     assert (200, b"ok") == (got.status, got.body)
     assert [] == heard.all("Upgrade") + heard.all("HTTP2-Settings") + heard.all("Connection")
 
 
-async def test_gates_of_its_own(door: Door, folder: Path) -> None:
-    """The door can be open to more people than the token is, and to fewer."""
+async def test_gates_of_its_own(proxy: ProxySetup, folder: Path) -> None:
+    """The proxy can be open to more people than the token is, and to fewer."""
 
     def shut(_request: web.Request) -> Problem:
         return Problem(403, "shut", "not you", kind="shut")
@@ -300,43 +311,43 @@ async def test_gates_of_its_own(door: Door, folder: Path) -> None:
 
     found = []
     for gates, call_gates in (((shut,), ()), ((), (shut,)), ((shut,), None)):
-        api = Api(door.desk, version="1", checks=gates, proxy=well, proxy_checks=call_gates)
+        api = Api(proxy.provider, version="1", checks=gates, proxy=well, proxy_checks=call_gates)
         server = Server(api)
         await server.start(SocketOptions(folder / "e.sock"))
-        other = replace(door, path=folder / "e.sock")
+        other = replace(proxy, path=folder / "e.sock")
         found.append([(await other.ask(path)).status for path in ("/status", "/homeys/home/api/x")])
         await server.stop()
 
     assert [[403, 200], [200, 403], [403, 403]] == found
 
 
-async def test_unknown_homey(door: Door) -> None:
+async def test_unknown_homey(proxy: ProxySetup) -> None:
     """An unknown Homey is 404, and the known ones are reported."""
-    got = await door.ask("/homeys/nope/api/x")
+    got = await proxy.ask("/homeys/nope/api/x")
 
     assert (404, ["home"]) == (got.status, json.loads(got.body)["homeys"])
 
 
-async def test_no_token(door: Door) -> None:
+async def test_no_token(proxy: ProxySetup) -> None:
     """Where no valid token is held, one is waited for; if none comes it is 503 with the reason."""
-    door.desk.views["home"] = view("home")
-    got = await door.ask()
+    proxy.provider.views["home"] = view("home")
+    got = await proxy.ask()
 
     assert (503, "no_token") == (got.status, json.loads(got.body)["kind"])
     assert "Retry-After".lower() in got.fields
-    assert 1 == len(door.desk.asked)
+    assert 1 == len(proxy.provider.asked)
 
 
-async def test_a_token_that_comes(door: Door) -> None:
+async def test_a_token_that_comes(proxy: ProxySetup) -> None:
     """A refresh under way is waited for, and its token is used."""
-    door.desk.renewed = {"home": door.hold()}
-    door.desk.views["home"] = view("home", refreshing=True)
+    proxy.provider.renewed = {"home": proxy.hold()}
+    proxy.provider.views["home"] = view("home", refreshing=True)
 
-    assert 200 == (await door.ask()).status
-    assert [f"Bearer {CANARY}"] == door.hub.heard[0].all("Authorization")
+    assert 200 == (await proxy.ask()).status
+    assert [f"Bearer {CANARY}"] == proxy.hub.heard[0].all("Authorization")
 
 
-async def test_connections_are_kept(door: Door) -> None:
+async def test_connections_are_kept(proxy: ProxySetup) -> None:
     """Two calls after one another share one connection to the Homey."""
     seen: list[object] = []
 
@@ -346,9 +357,9 @@ async def test_connections_are_kept(door: Door) -> None:
         seen.append(writer.get_extra_info("peername"))
         writer.write(OK)
 
-    door.hub.turn = turn
-    await door.ask()
-    await door.ask()
+    proxy.hub.turn = turn
+    await proxy.ask()
+    await proxy.ask()
 
     assert 2 == len(seen)
     assert seen[0] == seen[1]

@@ -5,7 +5,7 @@ from multidict import CIMultiDict
 
 from homey_tokend.proxy.headers import request_headers, response_headers
 from homey_tokend.server.problems import Problem
-from tests.support.desk import CANARY
+from tests.support.provider import CANARY
 
 HOPS = [
     ("Keep-Alive", "1"),

@@ -23,7 +23,7 @@ from homey_tokend.server.app import Api, reject_browsers
 from homey_tokend.server.peer_credentials import Peer, read_peer
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import FakeDesk, token, view
+from tests.support.provider import FakeProvider, token, view
 
 ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY, STAFF = 65534, 50
@@ -60,26 +60,26 @@ def keeper(*, users: Sequence[str] = (), groups: Sequence[str] = ()) -> AccessCo
 
 def test_nobody_named_lets_the_file_mode_decide() -> None:
     """With empty lists anybody who could connect may ask."""
-    gate = keeper()
+    access = keeper()
 
-    assert gate.may_read(peer())
-    assert gate.may_call(peer())
+    assert access.may_read(peer())
+    assert access.may_call(peer())
 
 
 def test_users_and_groups_by_number() -> None:
     """A user passes by its number, or by any of its groups; all others do not."""
-    gate = keeper(users=["1000"], groups=["50"])
+    access = keeper(users=["1000"], groups=["50"])
 
-    assert gate.may_read(peer(1000))
-    assert gate.may_read(peer(1001, 1001, 50))
-    assert not gate.may_read(peer(1001))
+    assert access.may_read(peer(1000))
+    assert access.may_read(peer(1001, 1001, 50))
+    assert not access.may_read(peer(1001))
 
 
 def test_root_and_the_daemons_own_user_always_may() -> None:
     """Whatever the lists say."""
-    gate = keeper(users=["1000"])
+    access = keeper(users=["1000"])
 
-    assert [True, True, False] == [gate.may_read(peer(uid)) for uid in (0, 500, 501)]
+    assert [True, True, False] == [access.may_read(peer(uid)) for uid in (0, 500, 501)]
 
 
 def test_names_are_looked_up() -> None:
@@ -93,13 +93,13 @@ def test_names_are_looked_up() -> None:
 def test_an_unknown_name_never_opens_the_door() -> None:
     """It is reported with what to do, stands for nobody, and the list does not count as empty."""
     with capture_logs() as lines:
-        gate = keeper(users=["no-such-user"], groups=["no-such-group"])
+        access = keeper(users=["no-such-user"], groups=["no-such-group"])
 
     assert [("socket.allow.users", "no-such-user"), ("socket.allow.groups", "no-such-group")] == [
         (line["key"], line["name"]) for line in lines if line["event"] == "allow.unknown"
     ]
     assert all(line["remedy"] for line in lines)
-    assert not gate.may_read(peer())
+    assert not access.may_read(peer())
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_the_forwarding_door_has_a_list_of_its_own(
     allow_api: AllowConfig | None, expected: list[bool]
 ) -> None:
     """By default it is that of the socket; it may be another one, and wider."""
-    gate = AccessControl(resolve_rules(config(["1000"], allow_api=allow_api)), always={0, 500})
+    access = AccessControl(resolve_rules(config(["1000"], allow_api=allow_api)), always={0, 500})
 
-    assert expected == [gate.may_call(peer(uid)) for uid in (1000, 1001)]
-    assert not gate.may_read(peer(1001))
+    assert expected == [access.may_call(peer(uid)) for uid in (1000, 1001)]
+    assert not access.may_read(peer(1001))
 
 
 async def test_the_peer_of_a_connection() -> None:
@@ -172,22 +172,22 @@ async def test_no_peer_on_tcp() -> None:
 
 
 @pytest.fixture
-def gate() -> AccessControl:
+def access() -> AccessControl:
     return AccessControl()
 
 
 @pytest.fixture
-async def path(gate: AccessControl, folder: Path) -> AsyncIterator[Path]:
+async def path(access: AccessControl, folder: Path) -> AsyncIterator[Path]:
     async def forward(_request: web.Request) -> web.StreamResponse:
         return web.Response(text="forwarded")
 
     folder.chmod(0o755)
     api = Api(
-        FakeDesk(view("home", token())),
+        FakeProvider(view("home", token())),
         version="1",
-        checks=(gate.check_reader, reject_browsers),
+        checks=(access.check_reader, reject_browsers),
         proxy=forward,
-        proxy_checks=(gate.check_caller, reject_browsers),
+        proxy_checks=(access.check_caller, reject_browsers),
     )
     server = Server(api)
     await server.start(SocketOptions(folder / "d.sock", 0o666))
@@ -208,9 +208,9 @@ async def asked(path: Path, *paths: str, groups: Sequence[int] = ()) -> list[int
 
 
 @ROOT_NEEDED
-async def test_another_user_is_refused(path: Path, gate: AccessControl) -> None:
+async def test_another_user_is_refused(path: Path, access: AccessControl) -> None:
     """A user who is not named gets 403 at every route, is logged once with uid and pid, and counted."""
-    gate.rules = AccessRules(AllowList(anybody=False), AllowList(anybody=False))
+    access.rules = AccessRules(AllowList(anybody=False), AllowList(anybody=False))
     with capture_logs() as lines:
         statuses = await asked(path, "/token", "/status", "/healthz", "/x", groups=[NOBODY])
         own = await asked(path, "/token")
@@ -220,14 +220,14 @@ async def test_another_user_is_refused(path: Path, gate: AccessControl) -> None:
     assert [200] == own
     assert [(NOBODY, 0)] == [(line["uid"], line["suppressed"]) for line in told]
     assert told[0]["pid"] > 1
-    assert {str(NOBODY): 4, str(os.geteuid()): 1} == dict(gate.requests_by_user)
-    assert {str(NOBODY): 4} == dict(gate.denials_by_user)
+    assert {str(NOBODY): 4, str(os.geteuid()): 1} == dict(access.requests_by_user)
+    assert {str(NOBODY): 4} == dict(access.denials_by_user)
 
 
 @ROOT_NEEDED
-async def test_a_supplementary_group_lets_in(path: Path, gate: AccessControl) -> None:
+async def test_a_supplementary_group_lets_in(path: Path, access: AccessControl) -> None:
     """A user passes by a group that is not its primary one."""
-    gate.rules = AccessRules(AllowList(anybody=False, gids=frozenset({STAFF})))
+    access.rules = AccessRules(AllowList(anybody=False, gids=frozenset({STAFF})))
     inside = await asked(path, "/token", groups=[NOBODY, 4, STAFF])
     outside = await asked(path, "/token", groups=[NOBODY, 4])
 
@@ -235,9 +235,9 @@ async def test_a_supplementary_group_lets_in(path: Path, gate: AccessControl) ->
 
 
 @ROOT_NEEDED
-async def test_who_may_call_may_not_read(path: Path, gate: AccessControl) -> None:
+async def test_who_may_call_may_not_read(path: Path, access: AccessControl) -> None:
     """The API proxy may be open to who gets no token."""
-    gate.rules = AccessRules(AllowList(anybody=False), AllowList())
+    access.rules = AccessRules(AllowList(anybody=False), AllowList())
     statuses = await asked(path, "/homeys/home/api/x", "/token", "/status", groups=[NOBODY])
 
     assert [200, 403, 403] == statuses
@@ -245,13 +245,15 @@ async def test_who_may_call_may_not_read(path: Path, gate: AccessControl) -> Non
 
 async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
     """A connection that was let in is judged again with each request."""
-    gate = AccessControl(always=())
-    server = Server(Api(FakeDesk(view("home", token())), version="1", checks=(gate.check_reader,)))
+    access = AccessControl(always=())
+    server = Server(
+        Api(FakeProvider(view("home", token())), version="1", checks=(access.check_reader,))
+    )
     await server.start(SocketOptions(path.with_name("e.sock")))
     reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
     lines = []
     for rules in (AccessRules(), AccessRules(AllowList(anybody=False))):
-        gate.rules = rules
+        access.rules = rules
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         lines.append(head.partition(b"\r\n")[0])
@@ -268,10 +270,12 @@ async def test_which_list_is_advised(folder: Path) -> None:
     async def forward(_request: web.Request) -> web.StreamResponse:
         raise AssertionError
 
-    gate = AccessControl(AccessRules(AllowList(anybody=False), AllowList(anybody=False)), always=())
-    gates, call_gates = (gate.check_reader,), (gate.check_caller,)
+    access = AccessControl(
+        AccessRules(AllowList(anybody=False), AllowList(anybody=False)), always=()
+    )
+    gates, call_gates = (access.check_reader,), (access.check_caller,)
     server = Server(
-        Api(FakeDesk(), version="1", checks=gates, proxy=forward, proxy_checks=call_gates)
+        Api(FakeProvider(), version="1", checks=gates, proxy=forward, proxy_checks=call_gates)
     )
     await server.start(SocketOptions(folder / "e.sock"))
     remedies = []
@@ -289,21 +293,21 @@ async def test_which_list_is_advised(folder: Path) -> None:
 def test_refusals_are_logged_now_and_then() -> None:
     """A user who asks again and again is reported once a minute, with how often it was not logged."""
     seconds = [0.0]
-    gate = AccessControl(AccessRules(AllowList(anybody=False)), always=(), now=lambda: seconds[0])
+    access = AccessControl(AccessRules(AllowList(anybody=False)), always=(), now=lambda: seconds[0])
     with capture_logs() as lines:
         for seconds[0] in (0, 1, 59, 61, 62):
-            gate.check_peer(peer(7), gate.may_read, "socket.allow")
-        gate.check_peer(peer(8), gate.may_read, "socket.allow")
+            access.check_peer(peer(7), access.may_read, "socket.allow")
+        access.check_peer(peer(8), access.may_read, "socket.allow")
 
     assert [(7, 0), (7, 2), (8, 0)] == [(line["uid"], line["suppressed"]) for line in lines]
 
 
 def test_users_that_are_counted_are_few() -> None:
     """After 64 users all further ones are counted as one, and the known ones as before."""
-    gate = AccessControl()
+    access = AccessControl()
     for uid in (*range(1000, 1100), 1000):
-        gate.check_peer(peer(uid), gate.may_read, "socket.allow")
+        access.check_peer(peer(uid), access.may_read, "socket.allow")
 
-    assert 65 == len(gate.requests_by_user)
-    assert 2 == gate.requests_by_user["1000"]
-    assert 36 == gate.requests_by_user["other"]
+    assert 65 == len(access.requests_by_user)
+    assert 2 == access.requests_by_user["1000"]
+    assert 36 == access.requests_by_user["other"]

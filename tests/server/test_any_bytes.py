@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import CANARY, FakeDesk
+from tests.support.provider import CANARY, FakeProvider
 
 ASK = b"GET /token HTTP/1.1\r\nHost: x\r\n\r\n"
 #: What requests are made of, rightly and wrongly put together.
@@ -42,10 +42,10 @@ async def said(path: Path, data: bytes) -> bytes:
         writer.close()
 
 
-def test_any_bytes_are_answered_or_hung_up_on(desk: FakeDesk, socket_path: Path) -> None:
+def test_any_bytes_are_answered_or_hung_up_on(provider: FakeProvider, socket_path: Path) -> None:
     """Each answer has a status line below 500, no bug is logged, and the next client is served."""
     with asyncio.Runner() as runner, capture_logs() as lines:
-        server = Server(Api(desk, version="1.2.3"), idle=timedelta(milliseconds=20))
+        server = Server(Api(provider, version="1.2.3"), idle=timedelta(milliseconds=20))
         runner.run(server.start(SocketOptions(socket_path)))
 
         @settings(deadline=None, max_examples=100)

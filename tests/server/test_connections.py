@@ -20,7 +20,7 @@ from homey_tokend.server.connections import (
 )
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import FakeDesk
+from tests.support.provider import FakeProvider
 
 ASK = b"GET /token HTTP/1.1\r\nHost: x\r\n\r\n"
 WAIT = b"GET /token?min_ttl=3d HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -50,8 +50,10 @@ def connections() -> Connections:
 
 
 @pytest.fixture
-async def dial(desk: FakeDesk, connections: Connections, socket_path: Path) -> AsyncIterator[Dial]:
-    server = Server(Api(desk, version="1"), connections=connections)
+async def dial(
+    provider: FakeProvider, connections: Connections, socket_path: Path
+) -> AsyncIterator[Dial]:
+    server = Server(Api(provider, version="1"), connections=connections)
     await server.start(SocketOptions(socket_path))
     writers = []
 
@@ -111,29 +113,31 @@ async def test_dripping_makes_nobody_younger(dial: Dial) -> None:
     assert [True, False, False] == [await gone(wire) for wire in (dripping, silent, last)]
 
 
-async def test_who_is_served_stays(dial: Dial, desk: FakeDesk) -> None:
+async def test_who_is_served_stays(dial: Dial, provider: FakeProvider) -> None:
     """A request under way is not idle, however long it takes."""
-    desk.hang = asyncio.Event()
+    provider.hang = asyncio.Event()
     waiting, idle, other = [await dial() for _ in range(3)]
     waiting[1].write(WAIT)
-    await desk.asked_for(1)
+    await provider.asked_for(1)
     for wire in (idle, other):
         await ask(wire)
     await ask(await dial())
-    desk.hang.set()
+    provider.hang.set()
     served = await waiting[0].readuntil(b"\r\n")
 
     assert b"HTTP/1.1 200 OK\r\n" == served
     assert await gone(idle)
 
 
-async def test_where_all_are_served_the_longest_makes_room(dial: Dial, desk: FakeDesk) -> None:
+async def test_where_all_are_served_the_longest_makes_room(
+    dial: Dial, provider: FakeProvider
+) -> None:
     """A crowd of waiters does not keep a new client out."""
-    desk.hang = asyncio.Event()
+    provider.hang = asyncio.Event()
     wires = [await dial() for _ in range(3)]
     for number, wire in enumerate(wires, 1):
         wire[1].write(WAIT)
-        await desk.asked_for(number)
+        await provider.asked_for(number)
     answer = await ask(await dial())
 
     assert b"HTTP/1.1 200 OK" == answer

@@ -7,15 +7,15 @@ import pytest
 
 from homey_tokend.server import documents, problems
 from homey_tokend.server.app import Api
-from tests.support.desk import NOW, FakeDesk, token, view
 from tests.support.homeys import inhabited
+from tests.support.provider import NOW, FakeProvider, token, view
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 def test_routes() -> None:
     """Every route has its heading."""
-    app = Api(FakeDesk(), version="1").app()
+    app = Api(FakeProvider(), version="1").app()
     paths = {
         route.resource.canonical.replace("{name}", "NAME")
         for route in app.router.routes()
@@ -64,5 +64,5 @@ def test_python(
     told = capsys.readouterr().out
     assert 7 == variable["value"]
     assert held["bearer"] in homey.sessions
-    assert "the token of home was not refreshed" in told  # this desk refreshes nothing
+    assert "the token of home was not refreshed" in told  # this provider refreshes nothing
     assert "'value': 7" in told

@@ -1,4 +1,4 @@
-"""The bulletin: what is posted, what can be resumed, and that no token is in it."""
+"""The buffer: what is posted, what can be resumed, and that no token is in it."""
 
 import json
 from datetime import timedelta
@@ -9,7 +9,7 @@ import pytest
 from homey_tokend.core import events as happenings
 from homey_tokend.core.events import Event
 from homey_tokend.server.event_buffer import EventBuffer
-from tests.support.desk import CANARY, NOW
+from tests.support.provider import CANARY, NOW
 
 RENEWED = happenings.TokenRenewed(
     "home",
@@ -27,9 +27,9 @@ def recovered(homey: str = "home") -> Event:
     return happenings.RefreshRecovered(homey, NOW, 3)
 
 
-def posted(bulletin: EventBuffer, after: int = 0) -> list[tuple[str, str, Any]]:
+def posted(buffer: EventBuffer, after: int = 0) -> list[tuple[str, str, Any]]:
     """Id, name and data of the events after this one."""
-    entries = bulletin.since(after)
+    entries = buffer.since(after)
     assert entries is not None
     return [parsed(entry.rendered) for entry in entries]
 
@@ -59,8 +59,8 @@ def failed(**fields: object) -> happenings.RefreshFailed:
 
 def test_a_renewal() -> None:
     """A fresh token is told by fingerprint, generation and end."""
-    bulletin = EventBuffer("boot")
-    bulletin.publish(RENEWED)
+    buffer = EventBuffer("boot")
+    buffer.publish(RENEWED)
 
     assert [
         (
@@ -75,12 +75,12 @@ def test_a_renewal() -> None:
                 "expires_at": "2026-03-02T12:00:00Z",
             },
         )
-    ] == posted(bulletin)
+    ] == posted(buffer)
 
 
 def test_everything_that_is_told_and_nothing_secret() -> None:
     """Whatever happens to a token becomes an event of one of four names, and none has the token."""
-    bulletin = EventBuffer("boot")
+    buffer = EventBuffer("boot")
     for event in (
         RENEWED,
         recovered(),
@@ -92,8 +92,8 @@ def test_everything_that_is_told_and_nothing_secret() -> None:
             "home", NOW, "file:/run/x", 7, "unreachable", "no answer", "", action_needed=False
         ),
     ):
-        bulletin.publish(event)
-    events = posted(bulletin)
+        buffer.publish(event)
+    events = posted(buffer)
 
     assert ["token", "recovered", "error", "error", "error", "sink", "sink"] == [
         name for _, name, _ in events
@@ -105,31 +105,31 @@ def test_everything_that_is_told_and_nothing_secret() -> None:
 
 def test_a_sign_in_is_no_news() -> None:
     """That a password goes out is counted, and no event."""
-    bulletin = EventBuffer("boot")
-    bulletin.publish(happenings.SignInStarted("home", NOW))
+    buffer = EventBuffer("boot")
+    buffer.publish(happenings.SignInStarted("home", NOW))
 
-    assert bulletin.newest == 0
+    assert buffer.newest == 0
 
 
 def test_an_event_is_one_line_of_data() -> None:
     """A line feed in a message does not end the event."""
-    bulletin = EventBuffer("boot")
-    bulletin.publish(failed(message="a\n\nid: x\r\u2028"))
+    buffer = EventBuffer("boot")
+    buffer.publish(failed(message="a\n\nid: x\r\u2028"))
 
-    assert "a\n\nid: x\r\u2028" == posted(bulletin)[0][2]["message"]
+    assert "a\n\nid: x\r\u2028" == posted(buffer)[0][2]["message"]
 
 
 def test_the_last_ones_are_kept() -> None:
     """Of 300 events the last 256 are there, and the others are known to be gone."""
-    bulletin = EventBuffer("boot")
+    buffer = EventBuffer("boot")
     for _ in range(300):
-        bulletin.publish(recovered())
-    kept = bulletin.since(44)
+        buffer.publish(recovered())
+    kept = buffer.since(44)
 
     assert kept is not None
     assert list(range(45, 301)) == [entry.sequence for entry in kept]
-    assert bulletin.since(43) is None
-    assert [] == bulletin.since(300)
+    assert buffer.since(43) is None
+    assert [] == buffer.since(300)
 
 
 @pytest.mark.parametrize(
@@ -151,31 +151,31 @@ def test_the_last_ones_are_kept() -> None:
 )
 def test_resuming(last_event_id: str, expected: int | None) -> None:
     """An id of this run whose followers are all there is resumed, and nothing else."""
-    bulletin = EventBuffer("boot")
+    buffer = EventBuffer("boot")
     for _ in range(300):
-        bulletin.publish(recovered())
+        buffer.publish(recovered())
 
-    assert expected == bulletin.resume_point(last_event_id)
+    assert expected == buffer.resume_point(last_event_id)
 
 
 def test_a_reset_goes_on_from_here() -> None:
     """Who missed events is told so, with the id that all later events follow."""
-    bulletin = EventBuffer("boot")
-    bulletin.publish(recovered())
-    event_id, name, data = parsed(bulletin.reset())
+    buffer = EventBuffer("boot")
+    buffer.publish(recovered())
+    event_id, name, data = parsed(buffer.reset())
 
     assert ("boot-1", "reset") == (event_id, name)
     assert "/status" in data["reason"]
-    assert 1 == bulletin.resume_point(event_id)
+    assert 1 == buffer.resume_point(event_id)
 
 
 def test_bells() -> None:
     """Who listens is rung after each event, until it listens no more."""
-    bulletin, rung = EventBuffer("boot"), []
-    deaf = bulletin.subscribe(lambda: rung.append(bulletin.newest))
-    bulletin.publish(recovered())
-    bulletin.publish(recovered())
+    buffer, rung = EventBuffer("boot"), []
+    deaf = buffer.subscribe(lambda: rung.append(buffer.newest))
+    buffer.publish(recovered())
+    buffer.publish(recovered())
     deaf()
-    bulletin.publish(recovered())
+    buffer.publish(recovered())
 
     assert [1, 2] == rung

@@ -15,7 +15,7 @@ from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import NOW, FakeDesk, token, view
+from tests.support.provider import NOW, FakeProvider, token, view
 
 pytestmark = pytest.mark.usefixtures("served")
 
@@ -28,14 +28,14 @@ def event(homey: str = "home") -> Event:
 
 
 @pytest.fixture
-def bulletin() -> EventBuffer:
+def buffer() -> EventBuffer:
     return EventBuffer("boot")
 
 
 @pytest.fixture
-async def served(bulletin: EventBuffer, socket_path: Path) -> AsyncIterator[Server]:
-    desk = FakeDesk(view("home", token()), view("cabin", token()))
-    api = Api(desk, version="1", monitoring=Monitoring(bulletin))
+async def served(buffer: EventBuffer, socket_path: Path) -> AsyncIterator[Server]:
+    provider = FakeProvider(view("home", token()), view("cabin", token()))
+    api = Api(provider, version="1", monitoring=Monitoring(buffer))
     server = Server(api, idle=timedelta(milliseconds=200), grace=timedelta(minutes=5))
     await server.start(SocketOptions(socket_path))
     yield server
@@ -99,12 +99,12 @@ async def until(true: Callable[[], object]) -> None:
 
 
 async def test_an_event_is_heard(
-    socket_path: Path, bulletin: EventBuffer, stack: AsyncExitStack
+    socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack
 ) -> None:
     """A listener gets what happens after it came, as an event stream that nobody stores."""
-    bulletin.publish(event("cabin"))
+    buffer.publish(event("cabin"))
     (ear,) = await ears(stack, socket_path, 1)
-    bulletin.publish(event())
+    buffer.publish(event())
     heard = await ear.until(b"data:")
 
     assert b"text/event-stream" in ear.head
@@ -113,12 +113,12 @@ async def test_an_event_is_heard(
     assert b"cabin" not in heard
 
 
-async def test_many_hear(socket_path: Path, bulletin: EventBuffer, stack: AsyncExitStack) -> None:
+async def test_many_hear(socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack) -> None:
     """An event reaches all listeners, and a reader of the token is served meanwhile."""
     listeners = await ears(stack, socket_path, 50)
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     stack.callback(writer.close)
-    bulletin.publish(event())
+    buffer.publish(event())
     writer.write(ASK)
     answer = await reader.readuntil(b"\n")
     heard = await asyncio.gather(*(ear.until(b"id: boot-1\n") for ear in listeners))
@@ -127,12 +127,12 @@ async def test_many_hear(socket_path: Path, bulletin: EventBuffer, stack: AsyncE
     assert 50 == len(heard)
 
 
-async def test_only_the_homeys_asked_for(socket_path: Path, bulletin: EventBuffer) -> None:
+async def test_only_the_homeys_asked_for(socket_path: Path, buffer: EventBuffer) -> None:
     """?homey= leaves the others out; a Homey that is not known is 404."""
     ear = await Ear.listening(socket_path, "?homey=cabin")
     unknown = await Ear.listening(socket_path, "?homey=cabin&homey=nowhere")
     for homey in ("home", "cabin", "home", "cabin"):
-        bulletin.publish(event(homey))
+        buffer.publish(event(homey))
     heard = await ear.until(b"boot-4")
     ear.writer.close()
     unknown.writer.close()
@@ -142,13 +142,13 @@ async def test_only_the_homeys_asked_for(socket_path: Path, bulletin: EventBuffe
     assert unknown.head.startswith(b"HTTP/1.1 404 ")
 
 
-async def test_resuming(socket_path: Path, bulletin: EventBuffer) -> None:
+async def test_resuming(socket_path: Path, buffer: EventBuffer) -> None:
     """Who comes back with its last id gets what was missed, in order and once."""
     for _ in range(100):
-        bulletin.publish(event())
+        buffer.publish(event())
     ear = await Ear.listening(socket_path, last="boot-60")
     heard = await ear.until(b"boot-100\n")
-    bulletin.publish(event())
+    buffer.publish(event())
     heard = await ear.until(b"boot-101\n")
     ear.writer.close()
 
@@ -157,12 +157,10 @@ async def test_resuming(socket_path: Path, bulletin: EventBuffer) -> None:
     ]
 
 
-async def test_resuming_more_than_the_kernel_takes(
-    socket_path: Path, bulletin: EventBuffer
-) -> None:
+async def test_resuming_more_than_the_kernel_takes(socket_path: Path, buffer: EventBuffer) -> None:
     """The rest follows as soon as the first part was read, not at the next event or comment."""
     for _ in range(256):
-        bulletin.publish(event("x" * 2000))
+        buffer.publish(event("x" * 2000))
     ear = await Ear.listening(socket_path, last="boot-0")
     async with asyncio.timeout(14):  # before the first comment, which is at 15 s
         heard = await ear.until(b"boot-256\n")
@@ -172,26 +170,26 @@ async def test_resuming_more_than_the_kernel_takes(
 
 
 @pytest.mark.parametrize("last", ["other-1", "boot-99", "boot-1", "garbage"])
-async def test_reset(socket_path: Path, bulletin: EventBuffer, last: str) -> None:
+async def test_reset(socket_path: Path, buffer: EventBuffer, last: str) -> None:
     """Who missed events, or comes from another run, is told to read the status."""
     for _ in range(300 if last == "boot-1" else 3):
-        bulletin.publish(event())
+        buffer.publish(event())
     ear = await Ear.listening(socket_path, last=last)
     await ear.until(b"event: reset")
-    bulletin.publish(event())
-    heard = await ear.until(f"id: boot-{bulletin.newest}\n".encode())
+    buffer.publish(event())
+    heard = await ear.until(f"id: boot-{buffer.newest}\n".encode())
     ear.writer.close()
 
     assert heard.count(b"event: recovered") == 1
 
 
-async def test_a_silent_connection_is_kept_alive(bulletin: EventBuffer, folder: Path) -> None:
+async def test_a_silent_connection_is_kept_alive(buffer: EventBuffer, folder: Path) -> None:
     """A comment comes where nothing else does, and a listener outlives the idle time."""
     beat = timedelta(milliseconds=100)
     api = Api(
-        FakeDesk(view("home", token())),
+        FakeProvider(view("home", token())),
         version="1",
-        monitoring=Monitoring(bulletin, keepalive=beat),
+        monitoring=Monitoring(buffer, keepalive=beat),
     )
     server = Server(api, idle=timedelta(milliseconds=50), grace=timedelta(milliseconds=100))
     await server.start(SocketOptions(folder / "e.sock"))
@@ -204,7 +202,7 @@ async def test_a_silent_connection_is_kept_alive(bulletin: EventBuffer, folder: 
 
 
 async def test_who_does_not_read_is_cut_off(
-    socket_path: Path, bulletin: EventBuffer, stack: AsyncExitStack
+    socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack
 ) -> None:
     """A listener that takes nothing is closed; another one does not notice, and hears all."""
     deaf, other = await ears(stack, socket_path, 2)
@@ -212,9 +210,9 @@ async def test_who_does_not_read_is_cut_off(
     big = "x" * 200
     with capture_logs() as lines:
         for _ in range(500):
-            bulletin.publish(event(big))
-            if bulletin.newest % 50 == 0:
-                await other.until(f"boot-{bulletin.newest}\n".encode())
+            buffer.publish(event(big))
+            if buffer.newest % 50 == 0:
+                await other.until(f"boot-{buffer.newest}\n".encode())
         await until(
             lambda: (
                 {"client.disconnected", "subscriber.disconnected"}
@@ -222,17 +220,17 @@ async def test_who_does_not_read_is_cut_off(
             )
         )
 
-    assert 1 == bulletin.subscribed
+    assert 1 == buffer.subscribed
     assert 500 == other.heard.count(b"event: recovered")
 
 
-async def test_leaving(socket_path: Path, bulletin: EventBuffer, stack: AsyncExitStack) -> None:
+async def test_leaving(socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack) -> None:
     """A listener that leaves is forgotten at once."""
     for ear in await ears(stack, socket_path, 5):
         ear.writer.close()
-    await until(lambda: not bulletin.subscribed)
+    await until(lambda: not buffer.subscribed)
 
-    assert 0 == bulletin.subscribed
+    assert 0 == buffer.subscribed
 
 
 async def test_the_end_of_the_daemon_ends_the_stream(

@@ -1,4 +1,4 @@
-"""The doors of a running daemon, and what a reload changes about them."""
+"""The listeners of a running daemon, and what a reload changes about them."""
 
 import asyncio
 import socket
@@ -14,14 +14,14 @@ from homey_tokend.config import HttpConfig, SocketConfig
 from homey_tokend.server.app import Api
 from homey_tokend.server.connections import Connections
 from homey_tokend.server.listeners import Listeners
-from tests.support.desk import FakeDesk
+from tests.support.provider import FakeProvider
 
 NO_HTTP = HttpConfig(listen=None)
 
 
 @pytest.fixture
-async def doors(desk: FakeDesk) -> AsyncIterator[Listeners]:
-    made = Listeners(Api(desk, version="1"), Connections(100))
+async def listeners(provider: FakeProvider) -> AsyncIterator[Listeners]:
+    made = Listeners(Api(provider, version="1"), Connections(100))
     yield made
     await made.close()
 
@@ -55,44 +55,46 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def test_a_socket_that_is_wanted_as_it_is_stays(doors: Listeners, socket_path: Path) -> None:
+async def test_a_socket_that_is_wanted_as_it_is_stays(
+    listeners: Listeners, socket_path: Path
+) -> None:
     """The file is the same one: nobody who knocks meanwhile is sent away."""
-    await doors.open(at(socket_path), NO_HTTP)
+    await listeners.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
-    await doors.change_socket(at(socket_path))
+    await listeners.change_socket(at(socket_path))
 
     assert before == socket_path.stat().st_ino
     assert await answers(socket_path)
 
 
-async def test_other_rights_on_the_same_socket(doors: Listeners, socket_path: Path) -> None:
+async def test_other_rights_on_the_same_socket(listeners: Listeners, socket_path: Path) -> None:
     """They are in force without a new socket."""
-    await doors.open(at(socket_path), NO_HTTP)
+    await listeners.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
-    await doors.change_socket(at(socket_path, 0o600))
+    await listeners.change_socket(at(socket_path, 0o600))
     after = socket_path.stat()
 
     assert (before, 0o600) == (after.st_ino, stat.S_IMODE(after.st_mode))
     assert await answers(socket_path)
 
 
-async def test_the_socket_moves(doors: Listeners, folder: Path) -> None:
+async def test_the_socket_moves(listeners: Listeners, folder: Path) -> None:
     """It answers at the new place before it is gone from the old one."""
-    await doors.open(at(folder / "a"), NO_HTTP)
-    await doors.change_socket(at(folder / "b"))
+    await listeners.open(at(folder / "a"), NO_HTTP)
+    await listeners.change_socket(at(folder / "b"))
 
     assert await answers(folder / "b")
     assert not (folder / "a").exists()
 
 
 async def test_a_place_that_cannot_be_had_leaves_the_old_socket(
-    doors: Listeners, folder: Path
+    listeners: Listeners, folder: Path
 ) -> None:
     """What is in the way is left alone, and told with its remedy."""
     (folder / "b").write_text("precious", encoding="utf-8")
-    await doors.open(at(folder / "a"), NO_HTTP)
+    await listeners.open(at(folder / "a"), NO_HTTP)
     with capture_logs() as logs:
-        await doors.change_socket(at(folder / "b"))
+        await listeners.change_socket(at(folder / "b"))
 
     assert await answers(folder / "a")
     assert "precious" == (folder / "b").read_text(encoding="utf-8")
@@ -102,56 +104,58 @@ async def test_a_place_that_cannot_be_had_leaves_the_old_socket(
 
 
 @pytest.mark.parametrize("mode", [0o660, 0o600])
-async def test_a_removed_socket_is_put_back(doors: Listeners, folder: Path, mode: int) -> None:
+async def test_a_removed_socket_is_put_back(listeners: Listeners, folder: Path, mode: int) -> None:
     """Somebody took the file away: it is there again, with the rights that are wanted now."""
-    await doors.open(at(folder / "a"), NO_HTTP)
+    await listeners.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
     with capture_logs() as logs:
-        await doors.change_socket(at(folder / "a", mode))
+        await listeners.change_socket(at(folder / "a", mode))
 
     assert mode == stat.S_IMODE((folder / "a").stat().st_mode)
     assert await answers(folder / "a")
     assert "socket.restored" == logs[0]["event"]
 
 
-async def test_who_is_connected_stays_so(doors: Listeners, folder: Path) -> None:
+async def test_who_is_connected_stays_so(listeners: Listeners, folder: Path) -> None:
     """A connection of before is served after the socket was put back."""
-    await doors.open(at(folder / "a"), NO_HTTP)
+    await listeners.open(at(folder / "a"), NO_HTTP)
     reader, writer = await asyncio.open_unix_connection(folder / "a")
     (folder / "a").unlink()
-    await doors.change_socket(at(folder / "a"))
+    await listeners.change_socket(at(folder / "a"))
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     answer = await reader.read()
     writer.close()
     put_back = await answers(folder / "a")
-    await doors.close()
+    await listeners.close()
 
     assert put_back
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert not (folder / "a").exists()
 
 
-async def test_what_took_the_place_of_the_socket_stays(doors: Listeners, folder: Path) -> None:
+async def test_what_took_the_place_of_the_socket_stays(listeners: Listeners, folder: Path) -> None:
     """A file that is not the daemon's own is left alone, and told with its remedy."""
-    await doors.open(at(folder / "a"), NO_HTTP)
+    await listeners.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
     (folder / "a").write_text("precious", encoding="utf-8")
     with capture_logs() as logs:
-        await doors.change_socket(at(folder / "a"))
+        await listeners.change_socket(at(folder / "a"))
 
     assert ["reload.socket_kept"] == [each["event"] for each in logs]
     assert "precious" == (folder / "a").read_text(encoding="utf-8")
 
 
-async def test_a_socket_of_systemd_stays_until_a_restart(doors: Listeners, folder: Path) -> None:
+async def test_a_socket_of_systemd_stays_until_a_restart(
+    listeners: Listeners, folder: Path
+) -> None:
     """The unit decides on it; the daemon says so."""
     held = socket.socket(socket.AF_UNIX)
     held.bind(str(folder / "unit"))
     held.listen()
     held.setblocking(False)
-    await doors.open(at(folder / "a"), NO_HTTP, [held])
+    await listeners.open(at(folder / "a"), NO_HTTP, [held])
     with capture_logs() as logs:
-        await doors.change_socket(at(folder / "b"))
+        await listeners.change_socket(at(folder / "b"))
 
     assert await answers(folder / "unit")
     assert not (folder / "b").exists()
@@ -160,31 +164,33 @@ async def test_a_socket_of_systemd_stays_until_a_restart(doors: Listeners, folde
     ]
 
 
-async def test_the_tcp_door_opens_moves_and_closes(doors: Listeners, socket_path: Path) -> None:
+async def test_the_tcp_door_opens_moves_and_closes(listeners: Listeners, socket_path: Path) -> None:
     """With each reload that says so."""
     first, second = HttpConfig(listen=("127.0.0.1", free_port())), free_port()
-    await doors.open(at(socket_path), first)
+    await listeners.open(at(socket_path), first)
     assert first.listen is not None
     assert 200 == await health(first.listen[1])
 
-    await doors.change_http(HttpConfig(listen=("127.0.0.1", second)))
+    await listeners.change_http(HttpConfig(listen=("127.0.0.1", second)))
     assert 200 == await health(second)
     with pytest.raises(aiohttp.ClientConnectorError):
         await health(first.listen[1])
 
-    await doors.change_http(NO_HTTP)
+    await listeners.change_http(NO_HTTP)
     with pytest.raises(aiohttp.ClientConnectorError):
         await health(second)
     assert await answers(socket_path)
 
 
-async def test_a_taken_port_closes_the_tcp_door_alone(doors: Listeners, socket_path: Path) -> None:
+async def test_a_taken_port_closes_the_tcp_door_alone(
+    listeners: Listeners, socket_path: Path
+) -> None:
     """The socket continues; the log says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        await doors.open(at(socket_path), NO_HTTP)
+        await listeners.open(at(socket_path), NO_HTTP)
         with capture_logs() as logs:
-            await doors.change_http(HttpConfig(listen=("127.0.0.1", port)))
+            await listeners.change_http(HttpConfig(listen=("127.0.0.1", port)))
 
     (told,) = [each for each in logs if each["event"] == "reload.http_closed"]
     assert told["reason"].startswith(f"http.listen: 127.0.0.1:{port} cannot be listened on")
@@ -192,27 +198,29 @@ async def test_a_taken_port_closes_the_tcp_door_alone(doors: Listeners, socket_p
     assert await answers(socket_path)
 
 
-async def test_a_move_that_was_refused_is_tried_again(doors: Listeners, folder: Path) -> None:
+async def test_a_move_that_was_refused_is_tried_again(listeners: Listeners, folder: Path) -> None:
     """A person clears the way and reloads, with the configuration as it was."""
     (folder / "b").write_text("in the way", encoding="utf-8")
-    await doors.open(at(folder / "a"), NO_HTTP)
-    await doors.change_socket(at(folder / "b"))
+    await listeners.open(at(folder / "a"), NO_HTTP)
+    await listeners.change_socket(at(folder / "b"))
     (folder / "b").unlink()
-    await doors.change_socket(at(folder / "b"))
+    await listeners.change_socket(at(folder / "b"))
 
     assert await answers(folder / "b")
     assert not (folder / "a").exists()
 
 
-async def test_a_port_that_was_taken_is_tried_again(doors: Listeners, socket_path: Path) -> None:
+async def test_a_port_that_was_taken_is_tried_again(
+    listeners: Listeners, socket_path: Path
+) -> None:
     """Once it is free, the next reload opens it; a further one leaves it as it is."""
-    await doors.open(at(socket_path), NO_HTTP)
+    await listeners.open(at(socket_path), NO_HTTP)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        await doors.change_http(HttpConfig(listen=("127.0.0.1", port)))
-    await doors.change_http(HttpConfig(listen=("127.0.0.1", port)))
+        await listeners.change_http(HttpConfig(listen=("127.0.0.1", port)))
+    await listeners.change_http(HttpConfig(listen=("127.0.0.1", port)))
     with socket.create_connection(("127.0.0.1", port)) as kept:
-        await doors.change_http(HttpConfig(listen=("127.0.0.1", port)))
+        await listeners.change_http(HttpConfig(listen=("127.0.0.1", port)))
         kept.setblocking(False)
         with pytest.raises(BlockingIOError):
             kept.recv(1)

@@ -21,7 +21,7 @@ from homey_tokend.server.metrics import Metrics
 from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
+from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 HOUR = timedelta(hours=1)
@@ -52,22 +52,22 @@ def count_one_of_each(counts: Metrics) -> None:
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
+def provider() -> FakeProvider:
     sinks = (
         SinkView("file:/x", 7, NOW - HOUR / 2, None, None),
         SinkView('odd"\\\n', 6, NOW - 5 * HOUR, rejected(), NOW),
         SinkView("exec:new", None, None, None, None),
     )
     well = view("home", token(), sinks=sinks, renew_at=NOW + HOUR)
-    return FakeDesk(well, view("cabin", trouble=rejected()))
+    return FakeProvider(well, view("cabin", trouble=rejected()))
 
 
 @pytest.fixture
-async def session(desk: FakeDesk, socket_path: Path) -> AsyncIterator[ClientSession]:
+async def session(provider: FakeProvider, socket_path: Path) -> AsyncIterator[ClientSession]:
     access = AccessControl()
     monitoring = Monitoring(access=access)
     count_one_of_each(await monitoring.load_metrics())
-    api = Api(desk, version="1.2.3", checks=(access.check_reader,), monitoring=monitoring)
+    api = Api(provider, version="1.2.3", checks=(access.check_reader,), monitoring=monitoring)
     server = Server(api)
     await server.start(SocketOptions(socket_path))
     connector = aiohttp.UnixConnector(str(socket_path))
@@ -103,17 +103,17 @@ async def test_the_token(session: ClientSession) -> None:
     assert 7 == samples["token_generation", "home"]
 
 
-async def test_an_ended_token_has_no_life(session: ClientSession, desk: FakeDesk) -> None:
+async def test_an_ended_token_has_no_life(session: ClientSession, provider: FakeProvider) -> None:
     """A token whose end has passed since the last view counts as none."""
-    desk.time = NOW + timedelta(days=2)
+    provider.time = NOW + timedelta(days=2)
     samples = await scraped(session)
 
     assert 0 == samples["token_remaining_seconds", "home"] == samples["token_valid", "home"]
 
 
-async def test_health(session: ClientSession, desk: FakeDesk) -> None:
+async def test_health(session: ClientSession, provider: FakeProvider) -> None:
     """Exactly one state of each Homey is 1, and up tells whether the daemon turns."""
-    desk.living = False
+    provider.living = False
     samples = await scraped(session)
 
     assert 0 == samples["up",]
@@ -170,10 +170,10 @@ async def test_sinks(session: ClientSession) -> None:
     assert ("sink_last_success_timestamp_seconds", "home", "exec:new") not in samples
 
 
-async def test_sinks_that_lack_the_token(session: ClientSession, desk: FakeDesk) -> None:
+async def test_sinks_that_lack_the_token(session: ClientSession, provider: FakeProvider) -> None:
     """A sink is behind until it has the very token that is held; without a token none is."""
     samples = await scraped(session)
-    desk.views["home"] = replace(desk.views["home"], token=None)
+    provider.views["home"] = replace(provider.views["home"], token=None)
     without = await scraped(session)
     sinks = ("file:/x", 'odd"\\\n', "exec:new")
 
@@ -181,17 +181,17 @@ async def test_sinks_that_lack_the_token(session: ClientSession, desk: FakeDesk)
     assert [0, 0, 0] == [without["sink_behind", "home", sink] for sink in sinks]
 
 
-async def test_a_person(session: ClientSession, desk: FakeDesk) -> None:
+async def test_a_person(session: ClientSession, provider: FakeProvider) -> None:
     """A refusal needs a person, trouble that may pass does not, and nor does a Homey that is well."""
     trouble = replace(rejected(), kind="unreachable")
-    desk.views["hut"] = view("hut", trouble=trouble)
+    provider.views["hut"] = view("hut", trouble=trouble)
     samples = await scraped(session)
 
     assert [0, 1, 0] == [samples["action_needed", name] for name in ("home", "cabin", "hut")]
 
 
 async def test_calls(session: ClientSession) -> None:
-    """Calls through the door by how they ended, and how long they took."""
+    """Calls through the API proxy by how they ended, and how long they took."""
     samples = await scraped(session)
 
     assert [1, 1] == [samples["calls_total", "home", how] for how in ("2xx", "busy")]
@@ -245,9 +245,9 @@ async def test_no_secret(session: ClientSession) -> None:
         assert CANARY not in await answer.text()
 
 
-async def test_the_page_has_every_metric(session: ClientSession, desk: FakeDesk) -> None:
+async def test_the_page_has_every_metric(session: ClientSession, provider: FakeProvider) -> None:
     """docs/metrics.md lists exactly the metrics that there are, with their type and labels."""
-    desk.views["home"] = replace(desk.views["home"], health=Health.OK)
+    provider.views["home"] = replace(provider.views["home"], health=Health.OK)
     async with session.get("/metrics") as answer:
         families = list(text_format(await answer.text()))
     shown = {}

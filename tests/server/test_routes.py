@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from homey_tokend.core.status import Health, RefreshResult, SinkView
 from tests.server.test_tokens import problem
-from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
+from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
 
 async def get(http: ClientSession, path: str) -> dict[str, object]:
@@ -26,9 +26,9 @@ async def get(http: ClientSession, path: str) -> dict[str, object]:
     return document
 
 
-async def test_status(http: ClientSession, desk: FakeDesk) -> None:
+async def test_status(http: ClientSession, provider: FakeProvider) -> None:
     """The status has every Homey and the worst health of them."""
-    desk.views["hut"] = view("hut", trouble=rejected())
+    provider.views["hut"] = view("hut", trouble=rejected())
     document = await get(http, "/status")
     homeys = document["homeys"]
 
@@ -41,11 +41,11 @@ async def test_status(http: ClientSession, desk: FakeDesk) -> None:
     ) == ("1.2.3", "2026-03-01T12:00:00Z", "down")
 
 
-async def test_a_homey_that_is_well(http: ClientSession, desk: FakeDesk) -> None:
+async def test_a_homey_that_is_well(http: ClientSession, provider: FakeProvider) -> None:
     """A Homey's document tells what is held by its fingerprint, and what comes next."""
     held = token()
     sink = SinkView("file /run/t", 7, NOW, None, None)
-    desk.views["home"] = view(
+    provider.views["home"] = view(
         "home", held, renew_at=NOW + timedelta(hours=11), next_reason="renewal", sinks=(sink,)
     )
     document = await get(http, "/homeys/home")
@@ -86,9 +86,9 @@ async def test_a_homey_that_is_well(http: ClientSession, desk: FakeDesk) -> None
     } == document
 
 
-async def test_a_homey_in_trouble(http: ClientSession, desk: FakeDesk) -> None:
+async def test_a_homey_in_trouble(http: ClientSession, provider: FakeProvider) -> None:
     """The last failure is reported with step, remedy, status and how often it came."""
-    desk.views["home"] = view("home", token(timedelta(hours=-1)), trouble=rejected())
+    provider.views["home"] = view("home", token(timedelta(hours=-1)), trouble=rejected())
     document = await get(http, "/homeys/home")
 
     assert document["last_error"] == {
@@ -105,9 +105,9 @@ async def test_a_homey_in_trouble(http: ClientSession, desk: FakeDesk) -> None:
     assert (document["token"]["valid"], document["token"]["expires_in"]) == (False, 0)
 
 
-async def test_refresh_done(http: ClientSession, desk: FakeDesk) -> None:
+async def test_refresh_done(http: ClientSession, provider: FakeProvider) -> None:
     """A refresh that is done answers 200 with the Homey's document, without the token."""
-    desk.renewed["home"] = view("home", token(generation=8))
+    provider.renewed["home"] = view("home", token(generation=8))
     async with http.post("/homeys/home/refresh?wait=5") as answer:
         body = await answer.text()
     document = json.loads(body)
@@ -117,22 +117,22 @@ async def test_refresh_done(http: ClientSession, desk: FakeDesk) -> None:
         document["refreshed"],
         document["token"]["generation"],
     ) == (200, True, 8)
-    assert [("home", timedelta(0), timedelta(seconds=5))] == desk.asked
+    assert [("home", timedelta(0), timedelta(seconds=5))] == provider.asked
     assert CANARY not in body
 
 
-async def test_refresh_under_way(http: ClientSession, desk: FakeDesk) -> None:
+async def test_refresh_under_way(http: ClientSession, provider: FakeProvider) -> None:
     """A refresh that does not end within the wait answers 202."""
-    desk.views["home"] = view("home", token(), refreshing=True)
+    provider.views["home"] = view("home", token(), refreshing=True)
     async with http.post("/homeys/home/refresh?wait=0") as answer:
         document = json.loads(await answer.read())
 
     assert (answer.status, document["refreshed"]) == (202, False)
 
 
-async def test_refresh_too_soon(http: ClientSession, desk: FakeDesk) -> None:
+async def test_refresh_too_soon(http: ClientSession, provider: FakeProvider) -> None:
     """A refresh right after another is 429, with the seconds until it may be asked for."""
-    desk.refreshed = RefreshResult(
+    provider.refreshed = RefreshResult(
         view("home", token()), done=False, too_soon=NOW + timedelta(0, 59.5)
     )
     async with http.post("/homeys/home/refresh") as answer:
@@ -141,9 +141,9 @@ async def test_refresh_too_soon(http: ClientSession, desk: FakeDesk) -> None:
     assert (answer.headers["Retry-After"], document["retry_after"]) == ("60", 60)
 
 
-async def test_refresh_failed(http: ClientSession, desk: FakeDesk) -> None:
+async def test_refresh_failed(http: ClientSession, provider: FakeProvider) -> None:
     """A refresh that failed is 503 with the failure, though the old token is still good."""
-    desk.views["home"] = view("home", token(), trouble=rejected())
+    provider.views["home"] = view("home", token(), trouble=rejected())
     async with http.post("/homeys/home/refresh") as answer:
         document = await problem(answer, 503)
 
@@ -157,29 +157,31 @@ async def test_refresh_failed(http: ClientSession, desk: FakeDesk) -> None:
     ("path", "status"),
     [("/homeys/nope/refresh", 404), ("/homeys/home/refresh?wait=-1", 400)],
 )
-async def test_refresh_refused(http: ClientSession, desk: FakeDesk, path: str, status: int) -> None:
+async def test_refresh_refused(
+    http: ClientSession, provider: FakeProvider, path: str, status: int
+) -> None:
     """An unknown Homey or a bad wait starts nothing."""
     async with http.post(path) as answer:
         await problem(answer, status)
 
-    assert desk.asked == []
+    assert provider.asked == []
 
 
-async def test_health(http: ClientSession, desk: FakeDesk) -> None:
+async def test_health(http: ClientSession, provider: FakeProvider) -> None:
     """Alive and ready are 200 with a word."""
     async with http.get("/healthz") as healthz, http.get("/readyz") as readyz:
         words = (await healthz.text(), await readyz.text())
 
     assert words == ("ok\n", "ready\n")
-    desk.living = False
+    provider.living = False
     async with http.get("/healthz") as healthz:
         await problem(healthz, 503)
 
 
-async def test_not_ready(http: ClientSession, desk: FakeDesk) -> None:
+async def test_not_ready(http: ClientSession, provider: FakeProvider) -> None:
     """Not ready names the Homeys that hold no valid token."""
-    desk.views["hut"] = view("hut", token(timedelta(0)), next_at=NOW + timedelta(seconds=60))
-    desk.views["attic"] = view("attic", next_at=NOW + timedelta(seconds=20))
+    provider.views["hut"] = view("hut", token(timedelta(0)), next_at=NOW + timedelta(seconds=60))
+    provider.views["attic"] = view("attic", next_at=NOW + timedelta(seconds=20))
     async with http.get("/readyz") as answer:
         document = await problem(answer, 503)
 
@@ -198,12 +200,12 @@ async def test_no_web_page_drives_the_daemon(http: ClientSession, header: str, p
         await problem(answer, 403)
 
 
-async def test_a_web_page_starts_no_refresh(http: ClientSession, desk: FakeDesk) -> None:
+async def test_a_web_page_starts_no_refresh(http: ClientSession, provider: FakeProvider) -> None:
     """A refused request does nothing."""
     async with http.post("/homeys/home/refresh", headers={"Origin": "null"}) as answer:
         await problem(answer, 403)
 
-    assert desk.asked == []
+    assert provider.asked == []
 
 
 async def test_any_host_will_do(http: ClientSession) -> None:
@@ -239,9 +241,9 @@ async def test_wrong_method(http: ClientSession, method: str, path: str, allow: 
     assert allow == answer.headers["Allow"]
 
 
-async def test_no_homey_at_all(http: ClientSession, desk: FakeDesk) -> None:
+async def test_no_homey_at_all(http: ClientSession, provider: FakeProvider) -> None:
     """Without any Homey the status is well, and a token cannot be had."""
-    desk.views.clear()
+    provider.views.clear()
     document = await get(http, "/status")
     async with http.get("/token") as answer:
         await problem(answer, 400)
@@ -249,13 +251,15 @@ async def test_no_homey_at_all(http: ClientSession, desk: FakeDesk) -> None:
     assert document["health"] == "ok"
 
 
-async def test_a_fault_of_ours_is_logged_and_answered(http: ClientSession, desk: FakeDesk) -> None:
+async def test_a_fault_of_ours_is_logged_and_answered(
+    http: ClientSession, provider: FakeProvider
+) -> None:
     """An unexpected error is 500 without its text, logged by its name, and ends nothing."""
-    desk.fault = RuntimeError("inside " + CANARY)
+    provider.fault = RuntimeError("inside " + CANARY)
     with capture_logs() as lines:
         async with http.get("/homeys/home") as answer:
             body = await answer.text()
-    desk.fault = None
+    provider.fault = None
     async with http.get("/homeys/home") as again:
         assert again.status == 200
 
@@ -265,9 +269,9 @@ async def test_a_fault_of_ours_is_logged_and_answered(http: ClientSession, desk:
 
 
 @pytest.mark.parametrize("health", list(Health))
-async def test_health_words(http: ClientSession, desk: FakeDesk, health: Health) -> None:
+async def test_health_words(http: ClientSession, provider: FakeProvider, health: Health) -> None:
     """Every health is reported by its name."""
-    desk.views["home"] = replace(desk.views["home"], health=health)
+    provider.views["home"] = replace(provider.views["home"], health=health)
     document = await get(http, "/status")
 
     assert health.value == document["health"]

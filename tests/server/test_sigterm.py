@@ -16,14 +16,14 @@ from pathlib import Path
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import FakeDesk, token, view
+from tests.support.provider import FakeProvider, token, view
 
 async def main():
-    desk = FakeDesk(view("home", token()))
-    desk.hang = asyncio.Event()
+    provider = FakeProvider(view("home", token()))
+    provider.hang = asyncio.Event()
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    server = Server(Api(desk, version="1"))
+    server = Server(Api(provider, version="1"))
     await server.start(SocketOptions(Path(sys.argv[1])))
     print("up", flush=True)
     await ended.wait()

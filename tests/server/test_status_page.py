@@ -14,14 +14,14 @@ from aiohttp import ClientSession
 from homey_tokend.core.status import Health, SinkView
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
-from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
+from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
 EVIL = "<script>alert('x')</script>&\"'"
 
 
 @pytest.fixture
-async def tcp(desk: FakeDesk) -> AsyncIterator[ClientSession]:
-    server = Server(Api(desk, version="1.2.3"))
+async def tcp(provider: FakeProvider) -> AsyncIterator[ClientSession]:
+    server = Server(Api(provider, version="1.2.3"))
     await server.start(http=("127.0.0.1", 0))
     async with ClientSession(f"http://127.0.0.1:{server.http_port}") as session:
         yield session
@@ -57,16 +57,16 @@ async def page(tcp: ClientSession) -> str:
         return await answer.text()
 
 
-async def test_what_a_person_sees(tcp: ClientSession, desk: FakeDesk) -> None:
+async def test_what_a_person_sees(tcp: ClientSession, provider: FakeProvider) -> None:
     """Each Homey's health, until when, the next refresh, what went wrong and what to do, sinks."""
     sinks = (
         SinkView("file:/run/x", 7, NOW - timedelta(minutes=5), None, None),
         SinkView("exec:y", None, None, rejected(), None),
     )
-    desk.views["home"] = view("home", token(), renew_at=NOW + timedelta(hours=12), sinks=sinks)
+    provider.views["home"] = view("home", token(), renew_at=NOW + timedelta(hours=12), sinks=sinks)
     lost = view("cabin", trouble=rejected(), next_at=NOW + timedelta(minutes=15))
-    desk.views["cabin"] = lost
-    desk.views["barn"] = replace(lost, name="barn", trouble=None, next_at=None, refreshing=True)
+    provider.views["cabin"] = lost
+    provider.views["barn"] = replace(lost, name="barn", trouble=None, next_at=None, refreshing=True)
     seen = Text(await page(tcp)).seen
 
     for words in (
@@ -82,14 +82,14 @@ async def test_what_a_person_sees(tcp: ClientSession, desk: FakeDesk) -> None:
         assert words in seen
 
 
-async def test_no_address_of_a_homey(tcp: ClientSession, desk: FakeDesk) -> None:
+async def test_no_address_of_a_homey(tcp: ClientSession, provider: FakeProvider) -> None:
     """What a failure says of itself names hosts; the page tells its kind and step instead."""
     address = "abc.connect.athom.com"
     trouble = replace(
         rejected(), kind="unreachable", message=f"{address}: no answer", remedy=f"Ask {address}."
     )
     sinks = (SinkView("exec:y", None, None, replace(trouble, kind="sink_failed"), None),)
-    desk.views["home"] = view("home", token(), trouble=trouble, sinks=sinks)
+    provider.views["home"] = view("home", token(), trouble=trouble, sinks=sinks)
     shown = await page(tcp)
 
     assert address not in shown
@@ -97,11 +97,13 @@ async def test_no_address_of_a_homey(tcp: ClientSession, desk: FakeDesk) -> None
     assert "sink failed at login" in shown
 
 
-async def test_everything_is_escaped(tcp: ClientSession, desk: FakeDesk) -> None:
+async def test_everything_is_escaped(tcp: ClientSession, provider: FakeProvider) -> None:
     """No text from outside becomes a tag, anywhere."""
     trouble = replace(rejected(), message=EVIL, remedy=EVIL, step=EVIL)
     sinks = (SinkView(EVIL, None, None, trouble, None),)
-    desk.views["home"] = view(EVIL, token(), trouble=trouble, sinks=sinks, health=Health.TROUBLED)
+    provider.views["home"] = view(
+        EVIL, token(), trouble=trouble, sinks=sinks, health=Health.TROUBLED
+    )
     shown = Text(await page(tcp))
 
     assert "script" not in shown.tags

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from homey_tokend.core.status import Health
-from tests.support.desk import CANARY, NOW, FakeDesk, rejected, token, view
+from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
 FRESH = "fresh-token"
 
@@ -49,9 +49,9 @@ async def test_text(http: ClientSession, path: str) -> None:
         ("/token?format=json", "text/plain"),
     ],
 )
-async def test_json(http: ClientSession, desk: FakeDesk, path: str, accept: str) -> None:
+async def test_json(http: ClientSession, provider: FakeProvider, path: str, accept: str) -> None:
     """The JSON document has OAuth's names, UTC times and whole seconds rounded down."""
-    desk.time = NOW + timedelta(seconds=0.3)
+    provider.time = NOW + timedelta(seconds=0.3)
     async with http.get(path, headers={"Accept": accept}) as answer:
         document = json.loads(await answer.read())
 
@@ -99,20 +99,20 @@ async def test_head(http: ClientSession) -> None:
     )
 
 
-async def test_a_new_token_is_served_at_once(http: ClientSession, desk: FakeDesk) -> None:
+async def test_a_new_token_is_served_at_once(http: ClientSession, provider: FakeProvider) -> None:
     """The text that is kept ready never outlives its token."""
     async with http.get("/token") as answer:
         before = await answer.text()
-    desk.views["home"] = view("home", token(generation=8, value=FRESH))
+    provider.views["home"] = view("home", token(generation=8, value=FRESH))
     async with http.get("/token") as answer:
         after = await answer.text()
 
     assert (before, after) == (CANARY + "\n", FRESH + "\n")
 
 
-async def test_several_and_none_named(http: ClientSession, desk: FakeDesk) -> None:
+async def test_several_and_none_named(http: ClientSession, provider: FakeProvider) -> None:
     """With several Homeys one has to be named; the answer lists them."""
-    desk.views["hut"] = view("hut", token(value=FRESH))
+    provider.views["hut"] = view("hut", token(value=FRESH))
     async with http.get("/token") as answer:
         document = await problem(answer, 400)
     async with http.get("/token?homey=hut") as answer:
@@ -135,12 +135,12 @@ async def test_unknown_homey(http: ClientSession, path: str) -> None:
     assert document["homeys"] == ["home"]
 
 
-async def test_never_past_its_expiry(http: ClientSession, desk: FakeDesk) -> None:
+async def test_never_past_its_expiry(http: ClientSession, provider: FakeProvider) -> None:
     """At its expiry a token is served no more; a moment before, it is."""
-    desk.time = NOW + timedelta(hours=24) - timedelta(microseconds=1)
+    provider.time = NOW + timedelta(hours=24) - timedelta(microseconds=1)
     async with http.get("/token?format=json") as answer:
         last = json.loads(await answer.read())
-    desk.time = NOW + timedelta(hours=24)
+    provider.time = NOW + timedelta(hours=24)
     async with http.get("/token") as answer:
         document = await problem(answer, 503)
 
@@ -162,19 +162,23 @@ async def test_never_past_its_expiry(http: ClientSession, desk: FakeDesk) -> Non
     ],
 )
 async def test_before_any_trouble(
-    http: ClientSession, desk: FakeDesk, told: dict[str, object], detail: str, retry_after: str
+    http: ClientSession,
+    provider: FakeProvider,
+    told: dict[str, object],
+    detail: str,
+    retry_after: str,
 ) -> None:
     """Where nothing has failed, what is waited for is reported."""
-    desk.views["home"] = view("home", None, **told)
+    provider.views["home"] = view("home", None, **told)
     response = await http.get("/token?wait=0")
 
     assert (await response.json())["detail"] == f"no valid token is held for home: {detail}"
     assert response.headers["Retry-After"] == retry_after
 
 
-async def test_no_token_tells_why_and_when(http: ClientSession, desk: FakeDesk) -> None:
+async def test_no_token_tells_why_and_when(http: ClientSession, provider: FakeProvider) -> None:
     """503 carries kind, step and remedy of the failure, and whole seconds to the next try."""
-    desk.views["home"] = view(trouble=rejected(), next_at=NOW + timedelta(seconds=899.2))
+    provider.views["home"] = view(trouble=rejected(), next_at=NOW + timedelta(seconds=899.2))
     async with http.get("/token") as answer:
         document = await problem(answer, 503)
 
@@ -204,10 +208,10 @@ async def test_no_token_tells_why_and_when(http: ClientSession, desk: FakeDesk) 
     ],
 )
 async def test_retry_after(
-    http: ClientSession, desk: FakeDesk, fields: dict[str, object], seconds: str
+    http: ClientSession, provider: FakeProvider, fields: dict[str, object], seconds: str
 ) -> None:
     """Retry-After is at least 1, whatever is known of the next try."""
-    desk.views["home"] = view(**fields)  # type: ignore[arg-type]  # any field of the view
+    provider.views["home"] = view(**fields)  # type: ignore[arg-type]  # any field of the view
     async with http.get("/token") as answer:
         await problem(answer, 503)
 
@@ -224,64 +228,66 @@ async def test_retry_after(
     ],
 )
 async def test_min_ttl_waits_for_a_refresh(
-    http: ClientSession, desk: FakeDesk, query: str, asked: tuple[timedelta, timedelta]
+    http: ClientSession, provider: FakeProvider, query: str, asked: tuple[timedelta, timedelta]
 ) -> None:
     """Where less life is left than wanted, one refresh is asked for, and its token is served."""
-    desk.renewed["home"] = view("home", token(timedelta(days=3), value=FRESH))
+    provider.renewed["home"] = view("home", token(timedelta(days=3), value=FRESH))
     async with http.get(f"/homeys/home/token?{query}") as answer:
         body = await answer.text()
 
     assert body == FRESH + "\n"
-    assert [("home", *asked)] == desk.asked
+    assert [("home", *asked)] == provider.asked
 
 
 @pytest.mark.parametrize("query", ["", "?min_ttl=24h", "?wait=30", "?min_ttl=24h&wait=0"])
 async def test_what_lasts_is_served_without_asking(
-    http: ClientSession, desk: FakeDesk, query: str
+    http: ClientSession, provider: FakeProvider, query: str
 ) -> None:
     """A token with life enough starts nothing."""
     async with http.get(f"/token{query}") as answer:
         body = await answer.text()
 
     assert body == CANARY + "\n"
-    assert desk.asked == []
+    assert provider.asked == []
 
 
 async def test_the_old_token_is_served_where_no_new_one_comes(
-    http: ClientSession, desk: FakeDesk
+    http: ClientSession, provider: FakeProvider
 ) -> None:
     """What can be had within the wait is served, with what is left of it."""
     async with http.get("/token?min_ttl=10d&format=json") as answer:
         document = json.loads(await answer.read())
 
     assert (document["access_token"], document["expires_in"]) == (CANARY, 86400)
-    assert len(desk.asked) == 1
+    assert len(provider.asked) == 1
 
 
-async def test_none_held_is_waited_for_only_when_asked(http: ClientSession, desk: FakeDesk) -> None:
+async def test_none_held_is_waited_for_only_when_asked(
+    http: ClientSession, provider: FakeProvider
+) -> None:
     """A bare request is answered at once; one with a wait gets what comes within it."""
-    desk.views["home"] = view()
-    desk.renewed["home"] = view("home", token())
+    provider.views["home"] = view()
+    provider.renewed["home"] = view("home", token())
     async with http.get("/token") as answer:
         await problem(answer, 503)
-    bare = list(desk.asked)
+    bare = list(provider.asked)
     async with http.get("/token?wait=5") as answer:
         body = await answer.text()
 
     assert bare == []
     assert body == CANARY + "\n"
-    assert [("home", timedelta(0), timedelta(seconds=5))] == desk.asked
+    assert [("home", timedelta(0), timedelta(seconds=5))] == provider.asked
 
 
 async def test_a_wait_that_ends_past_the_expiry_serves_nothing(
-    http: ClientSession, desk: FakeDesk
+    http: ClientSession, provider: FakeProvider
 ) -> None:
     """The clock is read again after a wait."""
-    desk.hang = asyncio.Event()
+    provider.hang = asyncio.Event()
     asking = asyncio.create_task(http.get("/token?min_ttl=2d"))
-    await desk.asked_for(1)
-    desk.time = NOW + timedelta(days=1)
-    desk.hang.set()
+    await provider.asked_for(1)
+    provider.time = NOW + timedelta(days=1)
+    provider.hang.set()
     async with await asking as answer:
         await problem(answer, 503)
 
@@ -309,14 +315,16 @@ async def test_bad_format(http: ClientSession) -> None:
     assert document["detail"] == "format: text or json is expected"
 
 
-async def test_others_are_served_while_one_waits(http: ClientSession, desk: FakeDesk) -> None:
+async def test_others_are_served_while_one_waits(
+    http: ClientSession, provider: FakeProvider
+) -> None:
     """A client that waits for a refresh that hangs delays nobody's cached token."""
-    desk.hang = asyncio.Event()
+    provider.hang = asyncio.Event()
     waiting = [asyncio.create_task(http.get("/token?min_ttl=2d")) for _ in range(20)]
-    await desk.asked_for(20)
+    await provider.asked_for(20)
     async with http.get("/token") as answer:
         body = await answer.text()
-    desk.hang.set()
+    provider.hang.set()
     for one in waiting:
         async with await one as late:
             assert late.status == 200

@@ -19,7 +19,7 @@ from homey_tokend.server import unix_socket
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions, UnixSocket, raise_file_limit
-from tests.support.desk import FakeDesk, token, view
+from tests.support.provider import FakeProvider, token, view
 
 
 @pytest.fixture
@@ -343,7 +343,7 @@ async def test_prepared_sockets(socket_path: Path) -> None:
     prepared = socket.socket(socket.AF_UNIX)
     prepared.bind(str(socket_path))
     prepared.listen()
-    server = Server(Api(FakeDesk(view("home", token())), version="1"))
+    server = Server(Api(FakeProvider(view("home", token())), version="1"))
     await server.start(prepared=[prepared])
     async with (
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket_path))) as http,
@@ -364,7 +364,7 @@ async def test_the_end_hears_whom_it_let_in(socket_path: Path) -> None:
     held = socket.socket(socket.AF_UNIX)
     held.bind(str(socket_path))
     held.listen()
-    server = Server(Api(FakeDesk(view("home", token())), version="1"))
+    server = Server(Api(FakeProvider(view("home", token())), version="1"))
     await server.start(prepared=[held.dup()])
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     await asyncio.sleep(0.05)
@@ -386,8 +386,8 @@ async def test_the_end_hears_whom_it_let_in(socket_path: Path) -> None:
 
 async def test_health_on_tcp(socket_path: Path) -> None:
     """The TCP port tells health and nothing else: no token, no status, no refresh."""
-    desk = FakeDesk(view("home", token()))
-    server = Server(Api(desk, version="1"))
+    provider = FakeProvider(view("home", token()))
+    server = Server(Api(provider, version="1"))
     await server.start(SocketOptions(socket_path), http=("127.0.0.1", 0))
     found = {}
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.http_port}") as http:
@@ -414,7 +414,7 @@ async def test_health_on_tcp(socket_path: Path) -> None:
 async def test_a_taken_port(socket_path: Path) -> None:
     """A port that is taken is reported plainly, and the socket made before is gone again."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = Server(Api(FakeDesk(), version="1"))
+        server = Server(Api(FakeProvider(), version="1"))
         with pytest.raises(CannotServe, match=r"http\.listen: 127\.0\.0\.1"):
             await server.start(SocketOptions(socket_path), http=taken.getsockname())
 
@@ -423,7 +423,7 @@ async def test_a_taken_port(socket_path: Path) -> None:
 
 async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
     """A host with an empty label is reported plainly, too."""
-    server = Server(Api(FakeDesk(), version="1"))
+    server = Server(Api(FakeProvider(), version="1"))
     with pytest.raises(CannotServe, match=r"http\.listen: a\.\.b:9464 .* no host's name"):
         await server.start(SocketOptions(socket_path), http=("a..b", 9464))
 
@@ -432,7 +432,7 @@ async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
 
 async def test_a_second_server(socket_path: Path) -> None:
     """A second server on the socket is rejected; stopping it takes nothing from the first."""
-    first, second = (Server(Api(FakeDesk(), version="1")) for _ in range(2))
+    first, second = (Server(Api(FakeProvider(), version="1")) for _ in range(2))
     await first.start(SocketOptions(socket_path))
     with pytest.raises(AlreadyRunning):
         await second.start(SocketOptions(socket_path))

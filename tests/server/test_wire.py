@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import CANARY, FakeDesk, token, view
+from tests.support.provider import CANARY, FakeProvider, token, view
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Open = Callable[[], Awaitable[Wire]]
@@ -152,9 +152,9 @@ async def test_idle_connections_hurt_nobody(dial: Open) -> None:
     assert answer == (b"HTTP/1.1 200 OK", BODY)
 
 
-async def test_who_takes_nothing_is_closed(dial: Open, desk: FakeDesk) -> None:
+async def test_who_takes_nothing_is_closed(dial: Open, provider: FakeProvider) -> None:
     """A client that asks and asks and never reads is closed; others do not notice."""
-    desk.views["home"] = view("home", token(value="x" * 4096))
+    provider.views["home"] = view("home", token(value="x" * 4096))
     _reader, writer = await dial()
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # a stream's transport reads
     with capture_logs() as lines:
@@ -167,9 +167,9 @@ async def test_who_takes_nothing_is_closed(dial: Open, desk: FakeDesk) -> None:
     assert "client.disconnected" in {line["event"] for line in lines}
 
 
-async def test_who_takes_slowly_is_served(dial: Open, desk: FakeDesk) -> None:
+async def test_who_takes_slowly_is_served(dial: Open, provider: FakeProvider) -> None:
     """A client that reads an answer now and then gets all of them, however much waits for it."""
-    desk.views["home"] = view("home", token(value="x" * 400_000))
+    provider.views["home"] = view("home", token(value="x" * 400_000))
     reader, writer = await dial()
     writer.write(ASK * 15)
     with capture_logs() as lines:
@@ -191,15 +191,15 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
         return
 
 
-async def test_leaving_while_waiting(dial: Open, desk: FakeDesk) -> None:
+async def test_leaving_while_waiting(dial: Open, provider: FakeProvider) -> None:
     """A client that leaves while it waits for a refresh ends nothing but itself."""
-    desk.hang = asyncio.Event()
+    provider.hang = asyncio.Event()
     _, writer = await dial()
     writer.write(ASK.replace(b"/token", b"/token?min_ttl=2d"))
-    await desk.asked_for(1)
+    await provider.asked_for(1)
     writer.close()
     await writer.wait_closed()
-    desk.hang.set()
+    provider.hang.set()
     answer = await ask(await dial())
 
     assert answer == (b"HTTP/1.1 200 OK", BODY)
@@ -215,15 +215,15 @@ async def test_dots_lead_nowhere(dial: Open) -> None:
     assert {line for line, _ in answers} <= {b"HTTP/1.1 404 Not Found", b"HTTP/1.0 400 Bad Request"}
 
 
-async def test_stopping_ends_within_a_moment(desk: FakeDesk, socket_path: Path) -> None:
+async def test_stopping_ends_within_a_moment(provider: FakeProvider, socket_path: Path) -> None:
     """At the end requests in flight get their grace at most, and the socket is gone."""
-    desk.hang = asyncio.Event()
-    server = Server(Api(desk, version="1"), grace=timedelta(milliseconds=200))
+    provider.hang = asyncio.Event()
+    server = Server(Api(provider, version="1"), grace=timedelta(milliseconds=200))
     await server.start(SocketOptions(socket_path))
     idle = await asyncio.open_unix_connection(str(socket_path))
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     writer.write(ASK.replace(b"/token", b"/token?min_ttl=2d"))
-    await desk.asked_for(1)
+    await provider.asked_for(1)
     async with asyncio.timeout(40):
         await server.stop()
         ended = (await reader.read(), await idle[0].read())
@@ -234,16 +234,16 @@ async def test_stopping_ends_within_a_moment(desk: FakeDesk, socket_path: Path) 
     assert not socket_path.exists()
 
 
-async def test_a_request_in_flight_may_end(desk: FakeDesk, socket_path: Path) -> None:
+async def test_a_request_in_flight_may_end(provider: FakeProvider, socket_path: Path) -> None:
     """A request that ends within the grace gets its answer."""
-    desk.hang = asyncio.Event()
-    server = Server(Api(desk, version="1"), idle=timedelta(seconds=5))
+    provider.hang = asyncio.Event()
+    server = Server(Api(provider, version="1"), idle=timedelta(seconds=5))
     await server.start(SocketOptions(socket_path))
     wire = await asyncio.open_unix_connection(str(socket_path))
     asking = asyncio.create_task(ask(wire, ASK.replace(b"/token", b"/token?min_ttl=2d")))
-    await desk.asked_for(1)
+    await provider.asked_for(1)
     stopping = asyncio.create_task(server.stop())
-    asyncio.get_running_loop().call_later(0.1, desk.hang.set)
+    asyncio.get_running_loop().call_later(0.1, provider.hang.set)
     answer = await asking
     await stopping
     wire[1].close()

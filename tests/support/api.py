@@ -12,7 +12,7 @@ import pytest
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import FakeDesk, token, view
+from tests.support.provider import FakeProvider, token, view
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def socket_path(folder: Path) -> Path:
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
-    return FakeDesk(view("home", token()))
+def provider() -> FakeProvider:
+    return FakeProvider(view("home", token()))
 
 
 @pytest.fixture
-async def server(desk: FakeDesk, socket_path: Path) -> AsyncIterator[Server]:
-    made = Server(Api(desk, version="1.2.3"), idle=timedelta(milliseconds=300))
+async def server(provider: FakeProvider, socket_path: Path) -> AsyncIterator[Server]:
+    made = Server(Api(provider, version="1.2.3"), idle=timedelta(milliseconds=300))
     await made.start(SocketOptions(socket_path))
     yield made
     await made.stop()

@@ -1,4 +1,4 @@
-"""For tests of ``call``: the door before a simulated Homey, in a thread with a loop of its own."""
+"""For tests of ``call``: the API proxy before a simulated Homey, in a thread with a loop of its own."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,9 @@ from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from homey_tokend.simulator import Settings, Simulator
+from tests.support.api_proxy import PATIENT, TLS
 from tests.support.clock import FakeClock
-from tests.support.desk import FakeDesk, token, view
-from tests.support.door import PATIENT, TLS
+from tests.support.provider import FakeProvider, token, view
 
 
 class Home:
@@ -23,14 +23,14 @@ class Home:
 
     def __init__(self, settings: Settings) -> None:
         self.simulator = Simulator(settings)
-        self.desk = FakeDesk()
+        self.provider = FakeProvider()
 
     def sign_in(self) -> None:
         """Hold a bearer that the Homey takes."""
         (homey,) = self.simulator.state.homeys.values()
         bearer = self.simulator.state.open_session(homey).bearer
         held = replace(token(value=bearer), url=self.simulator.state.homey_url(homey.cloudid))
-        self.desk.views["home"] = view("home", held)
+        self.provider.views["home"] = view("home", held)
 
     def id_of(self, name: str) -> str:
         """Return the ID of a device or variable by its name."""
@@ -51,8 +51,8 @@ def inhabited(path: Path, settings: Settings | None = None) -> Iterator[Home]:
     """Run a Homey that can be called over the socket at this path."""
     home, loop, started = Home(settings or Settings()), asyncio.new_event_loop(), threading.Event()
     upstream = Upstream({}, ssl_context=TLS)
-    forward = Forwarder(home.desk, upstream, FakeClock(instant=True), PATIENT)
-    server = Server(Api(home.desk, version="1", proxy=forward.handle))
+    forward = Forwarder(home.provider, upstream, FakeClock(instant=True), PATIENT)
+    server = Server(Api(home.provider, version="1", proxy=forward.handle))
 
     async def begin() -> None:
         await home.simulator.start()

@@ -10,14 +10,14 @@ from pathlib import Path
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
-from tests.support.desk import FakeDesk
+from tests.support.provider import FakeProvider
 
 
 @contextlib.contextmanager
-def serving(desk: FakeDesk, path: Path) -> Iterator[None]:
+def serving(provider: FakeProvider, path: Path) -> Iterator[None]:
     """Serve the real API on a socket, in a thread with its own loop."""
     started, loop = threading.Event(), asyncio.new_event_loop()
-    server = Server(Api(desk, version="1.2.3"))
+    server = Server(Api(provider, version="1.2.3"))
 
     def turn() -> None:
         asyncio.set_event_loop(loop)

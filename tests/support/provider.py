@@ -1,4 +1,4 @@
-"""A Desk that behaves: it holds views, hands out what a test put there, and can hang."""
+"""A Provider that behaves: it holds views, hands out what a test put there, and can hang."""
 
 import asyncio
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def rejected() -> Trouble:
     )
 
 
-class FakeDesk:
+class FakeProvider:
     """Holds views; ``renewed`` are the ones that come when somebody waits for a token."""
 
     def __init__(self, *views: View) -> None:

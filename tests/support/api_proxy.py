@@ -19,7 +19,7 @@ from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.clock import FakeClock
-from tests.support.desk import CANARY, FakeDesk, token, view
+from tests.support.provider import CANARY, FakeProvider, token, view
 
 #: Reading the authorities blocks for 20 ms; no request here is over TLS.
 TLS = ssl.create_default_context()
@@ -138,11 +138,11 @@ class Reply:
 
 
 @dataclass
-class Door:
+class ProxySetup:
     """The daemon's socket with one Homey behind it."""
 
     path: Path
-    desk: FakeDesk
+    provider: FakeProvider
     hub: Hub
     clock: FakeClock
     monitoring: Monitoring = field(default_factory=Monitoring)
@@ -150,7 +150,7 @@ class Door:
     def hold(self, held: Token | None = None, **more: object) -> View:
         """Store a token for the Homey in the provider, and return the view."""
         made = view("home", replace(held or token(), url=self.hub.url), **more)
-        self.desk.views["home"] = made
+        self.provider.views["home"] = made
         return made
 
     async def send(self, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -208,20 +208,20 @@ def with_length(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
 
 
 @asynccontextmanager
-async def opened(path: Path, limits: ProxyLimits = PATIENT) -> AsyncIterator[Door]:
+async def opened(path: Path, limits: ProxyLimits = PATIENT) -> AsyncIterator[ProxySetup]:
     """Run an API proxy with a Homey behind it."""
     hub, clock = Hub(), FakeClock()
     server = await asyncio.start_server(hub.take, "127.0.0.1", 0)
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/homey/c0ffee"
-    door = Door(path, FakeDesk(), hub, clock)
-    door.hold()
-    await door.monitoring.load_metrics()
+    proxy = ProxySetup(path, FakeProvider(), hub, clock)
+    proxy.hold()
+    await proxy.monitoring.load_metrics()
     upstream = Upstream({}, ssl_context=TLS)
-    forward = Forwarder(door.desk, upstream, clock, limits)
-    handler = door.monitoring.count_calls(forward.handle, clock)
-    api = Server(Api(door.desk, version="1", proxy=handler))
+    forward = Forwarder(proxy.provider, upstream, clock, limits)
+    handler = proxy.monitoring.count_calls(forward.handle, clock)
+    api = Server(Api(proxy.provider, version="1", proxy=handler))
     await api.start(SocketOptions(path))
-    yield door
+    yield proxy
     await api.stop()
     await upstream.close()
     await hub.close()
