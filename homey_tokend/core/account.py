@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from homey_tokend.core.errors import IllegalEvent
 from homey_tokend.core.failure import Trouble
 
-#: When is a rejected sign-in tried again by itself? Then daily (docs/why.md, lock-out).
+#: When is a rejected sign-in tried again by itself? Then daily (docs/architecture.md, lock-out).
 RETRY_LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
 #: How many sign-ins may be rejected within a day before the account is left alone for the rest
 #: of it, whatever values were sent? As many as the ladder spends on one set of values.
