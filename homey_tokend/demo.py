@@ -65,7 +65,7 @@ class EventPrinter:
         match event["event"]:
             case "token.renewed":
                 until = str(event["expires_at"])[11:19]
-                verified = "verified" if event["proved"] else "not verified yet"
+                verified = "verified" if event["verified"] else "not verified yet"
                 self.line(
                     "token",
                     f"no. {event['generation']}: {event['fingerprint']}, valid until {until} UTC, "

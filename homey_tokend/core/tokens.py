@@ -33,7 +33,7 @@ class Bearer:
     """What the Homey login gives, before the state has numbered it.
 
     ``expiry_reported``: Homey named the expiry, else it was assumed.
-    ``proved``: the Homey took it at ``sessions/session/me``.
+    ``verified``: the Homey accepted it at ``sessions/session/me``.
     ``discovered_url``: the address that ``/user/me`` named, where it was asked.
     """
 

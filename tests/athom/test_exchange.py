@@ -142,7 +142,7 @@ def test_a_late_yes_is_a_yes(refusals: int) -> None:
 def test_a_homey_that_cannot_be_asked_holds_nothing_back(
     reply: Response | TokendError, kind: str
 ) -> None:
-    """The bearer is handed out unproved, its life assumed."""
+    """The bearer is handed out unverified, its life assumed."""
     bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
 
     assert (False, False, NOON + DAY) == (

@@ -297,7 +297,7 @@ def test_a_success_without_json_is_garbled(step: str, what: str) -> None:
 
 @pytest.mark.parametrize("what", [*_EVERYWHERE, *_NO_JSON])
 def test_no_trouble_at_the_session_holds_a_bearer_back(what: str) -> None:
-    """The bearer is published unproved, whatever is amiss when it is proved."""
+    """The bearer is published unverified, whatever is amiss when it is verified."""
     reply = _EVERYWHERE[what][0] if what in _EVERYWHERE else _NO_JSON[what]
 
     bearer = play(_exchange(), *_BEFORE["session"], reply).value

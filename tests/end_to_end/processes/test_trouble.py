@@ -46,7 +46,7 @@ def memory_mb(daemon: Daemon, name: str) -> float:
 
 def reasons(daemon: Daemon) -> dict[str, str]:
     """Return the failures in the log, by step."""
-    events = [each for each in daemon.events() if each["event"].endswith((".failed", "_proved"))]
+    events = [each for each in daemon.events() if each["event"].endswith((".failed", "_verified"))]
     return {str(each.get("step", each["event"])): each["reason"] for each in events}
 
 
