@@ -1,4 +1,4 @@
-"""Builds the components from a configuration: the only module that knows every concrete class."""
+"""Build the components from a configuration: the only module that knows every concrete class."""
 
 import os
 import secrets
@@ -61,7 +61,7 @@ SinkConfig = LogicVariableConfig | FileSinkConfig | ExecSinkConfig
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What is outside of the daemon, and what tests and the demo put in its place.
+    """What is outside the daemon, and what tests and the demo replace.
 
     ``register_secret`` is called with each secret that becomes known, ``on_response`` with
     each answer of Athom's hosts, ``subscribers`` with each event. The others replace
@@ -129,7 +129,7 @@ class Components:
             reader.close()
 
     def lock(self) -> InstanceLock | None:
-        """Return the lock against a second daemon on the same state; None where none is kept."""
+        """Return the lock against a second daemon on the same state; None without a state file."""
         path = self.config.state.path
         return None if path is None else InstanceLock(path.with_name(f"{path.name}.lock"))
 
@@ -140,7 +140,7 @@ class Components:
         return Supervisor(keepers, self.store, self.clock, alive)
 
     async def keeper(self, name: str, scheduler: Scheduler) -> Keeper:
-        """Return a keeper for one Homey, over its state as it was kept."""
+        """Return a keeper for one Homey, with its stored state."""
         homey = self.config.homeys[name]
         if self.config.refresh.method != "refresh_token" and self.store.refresh_token(name):
             await self.store.keep_refresh_token(name, None)  # it was another method's
@@ -161,12 +161,12 @@ class Components:
         )
 
     def refresh_settings(self, name: str, sinks: Mapping[str, Sink]) -> RefreshSettings:
-        """Return what the configuration says to policy about one Homey with these sinks."""
+        """Return the settings of one Homey with these sinks, for policy."""
         checked = tuple(key for key, sink in sinks.items() if isinstance(sink, CheckableSink))
         return replace(self.settings[name], sinks=tuple(sinks), checked=checked)
 
     def emit(self, event: Event | LogEntry) -> None:
-        """Log an event and hand it to all subscribers."""
+        """Log an event and pass it to all subscribers."""
         log_event(event)
         if isinstance(event, LogEntry):
             return
@@ -174,11 +174,11 @@ class Components:
             subscriber(event)
 
     async def run_blocking(self, act: Callable[[], T]) -> T:
-        """Run what blocks on a thread that no state write waits for."""
+        """Run blocking work on a thread that no state write waits for."""
         return await self._other_threads.run(act)
 
     def sink(self, sink: SinkConfig) -> Sink:
-        """Return the sink that a section of the configuration describes."""
+        """Return the sink of a section of the configuration."""
         made: Sink
         match sink:
             case LogicVariableConfig():
@@ -214,7 +214,7 @@ class Components:
             self._replaced.callback(self._readers.pop(name).close)
 
     async def close_replaced(self) -> None:
-        """Close what no keeper uses any more."""
+        """Close what no keeper uses any longer."""
         await self._replaced.aclose()
         written = {
             sink.path
@@ -292,7 +292,7 @@ class Components:
         return reader
 
     def _notifiers(self, sink: SinkConfig) -> Iterator[Notifier]:
-        """Who is told how refreshing goes, as a section of the configuration describes it."""
+        """Return the notifier of a section of the configuration."""
         match sink:
             case LogicVariableConfig(state_variable=str(name)):
                 yield StateVariableNotifier(self.transport, name=name, create=sink.create)
@@ -301,7 +301,7 @@ class Components:
                 yield ExecNotifier(sink.command, sink.timeout, environ, events)
 
     def _harmless_environ(self) -> dict[str, str]:
-        """The environment without the variables that hold configured secrets."""
+        """Return the environment without the variables of configured secrets."""
         secret = {
             ref.argument
             for homey in self.config.homeys.values()

@@ -1,4 +1,4 @@
-"""The daemon's life: lock, parts, socket, signals, and an end within five seconds."""
+"""The daemon's life: lock, components, socket, signals, and a stop within five seconds."""
 
 import asyncio
 import secrets
@@ -41,7 +41,7 @@ OVERDUE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A daemon whose doors are open."""
+    """A daemon whose listeners are open."""
 
     supervisor: Supervisor
     scheduler: JobScheduler
@@ -50,7 +50,7 @@ class _Begun:
 
 
 class Daemon:
-    """Runs until it is told to stop.
+    """Run until stopped.
 
     Build it before the event loop runs.
 
@@ -85,11 +85,11 @@ class Daemon:
         self._reload_wanted = asyncio.Event()
 
     def reload(self) -> None:
-        """Read the configuration anew."""
+        """Reload the configuration."""
         self._reload_wanted.set()
 
     def stop(self) -> None:
-        """End in good order; a second time changes nothing."""
+        """Stop cleanly; a second call changes nothing."""
         self._stop.set()
 
     async def run(self, started: Callable[[Supervisor], None] = lambda _supervisor: None) -> None:
@@ -115,7 +115,7 @@ class Daemon:
         log.info("daemon.stopped")
 
     async def _begin(self, stack: AsyncExitStack) -> _Begun:
-        """Everything up to the open doors; what is to be undone goes on the stack."""
+        """Start everything up to the open listeners; the clean-up goes on the stack."""
         config = self.config
         lock = self._components.lock()
         if lock is not None:
@@ -141,7 +141,7 @@ class Daemon:
         )
 
     async def _unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What the work returns; None where a stop comes first, however it hangs."""
+        """Return the result of the work, or None as soon as a stop is requested."""
         task = asyncio.create_task(work, name="work")
         told = asyncio.create_task(self._stop.wait(), name="stop")
         try:
@@ -169,11 +169,11 @@ class Daemon:
         return Listeners(api, monitoring.connections)
 
     async def _admit(self, config: Config) -> None:
-        """Let in whom the configuration names; their names are looked up anew."""
+        """Resolve the users and groups of the configuration again."""
         self._access.rules = await run_in_thread(resolve_rules, config.socket)
 
     async def _serve(self, begun: _Begun) -> None:
-        """Run keepers and heartbeat until told to stop; a bug in them ends the daemon."""
+        """Run keepers and heartbeat until stopped; a bug in them ends the daemon."""
         await self._unless_told(self._work(begun))
 
     async def _work(self, begun: _Begun) -> None:
@@ -213,7 +213,7 @@ class Daemon:
         self._notifier.status(status_line(supervisor))
 
     def _where(self) -> str:
-        """Where the socket is; of what the configuration says otherwise, a person is told."""
+        """Log where the socket is, and how it differs from the configuration."""
         for key, in_force in overridden_keys(self.config.socket, self._prepared):
             log.warning("socket.overridden", key=key, in_force=in_force)
         held = [str(sock.getsockname()) for sock in self._prepared]
@@ -235,7 +235,7 @@ def observed(runtime: Runtime, monitoring: Monitoring) -> Runtime:
 
 
 def status_line(supervisor: Supervisor) -> str:
-    """One line on all Homeys, for ``systemctl status``."""
+    """Return one line about all Homeys, for ``systemctl status``."""
     words = []
     for name in supervisor.names():
         view = supervisor.view(name)
@@ -246,7 +246,7 @@ def status_line(supervisor: Supervisor) -> str:
 
 
 def install_signal_handlers(daemon: Daemon) -> None:
-    """SIGHUP reloads; SIGTERM and SIGINT end in good order, a second one at once."""
+    """Handle signals: SIGHUP reloads; SIGTERM and SIGINT stop cleanly, a second one at once."""
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
 

@@ -1,4 +1,4 @@
-"""A new configuration in a running daemon: what changed is changed, the rest goes on."""
+"""Reloading: apply what changed in the configuration, and leave the rest running."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class Reloader:
-    """Reads the configuration anew and adopts it.
+    """Read the configuration again, and apply it.
 
     Args:
         components: The components of the running daemon.

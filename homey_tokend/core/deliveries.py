@@ -1,4 +1,4 @@
-"""When the held token is verified, written to its sinks and looked for there. Pure."""
+"""When the current token is verified, delivered to its sinks and checked there."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def verify_at(state: HomeyState, token: Token, settings: RefreshSettings) -> datetime:
-    """When the Homey is asked (again) whether it takes the token."""
+    """Return when the token is verified (again)."""
     last = max(state.asked_at or token.issued_at, state.verified_at or token.issued_at)
     if state.verified_at is not None:
         return last + settings.verify_every if settings.verify_every else _NEVER
@@ -30,7 +30,7 @@ def verify_at(state: HomeyState, token: Token, settings: RefreshSettings) -> dat
 def due_sinks(
     state: HomeyState, token: Token, activity: Activity, now: datetime, settings: RefreshSettings
 ) -> tuple[str, ...]:
-    """The sinks to write to at ``now``."""
+    """Return the sinks to deliver to at ``now``."""
     return tuple(
         target
         for target in settings.sinks
@@ -43,7 +43,7 @@ def due_sinks(
 def due_checks(
     state: HomeyState, token: Token, activity: Activity, now: datetime, settings: RefreshSettings
 ) -> tuple[str, ...]:
-    """The sinks to look at ``now``."""
+    """Return the sinks to check at ``now``."""
     return tuple(
         target
         for target in settings.checked
@@ -54,7 +54,7 @@ def due_checks(
 
 
 def check_at(state: HomeyState, target: str, settings: RefreshSettings) -> datetime:
-    """When a sink that has the token is looked at (again): in the rhythm of the proof.
+    """Return when a sink that has the token is checked (again), as often as the token is verified.
 
     Whatever that is, once it is seen soon after its keeper began: a reboot may have emptied
     its folder, and the configuration may want another form now.
@@ -72,7 +72,7 @@ def check_at(state: HomeyState, target: str, settings: RefreshSettings) -> datet
 def sink_due_at(
     state: HomeyState, target: str, token: Token, now: datetime, settings: RefreshSettings
 ) -> datetime:
-    """When a sink that lacks the token may be tried: at once, or after its own spacing."""
+    """Return when delivery to a sink may be tried: at once, or after its own wait."""
     sink = state.sink(target)
     failure = sink.failure
     if failure is None or sink.failed_generation != token.generation:

@@ -1,4 +1,4 @@
-"""Every failure by name; whether trying again can help is in the type.
+"""The tree of errors; whether trying again can help is in the type.
 
 ::
 
@@ -82,7 +82,7 @@ class Transient(TokendError, kind="transient"):
 
 
 class Unreachable(Transient, kind="unreachable"):
-    """No answer came.
+    """There was no response.
 
     ``sent``: whether the request may have reached the server: a request
     that spends something (a password, a code) is repeated only when it did not.
@@ -102,7 +102,7 @@ class Throttled(Transient, kind="throttled"):
 
 
 class InvalidResponse(Transient, kind="invalid_response"):
-    """A 2xx with HTML or cut JSON where JSON belongs, as a captive portal gives."""
+    """A 2xx with HTML or truncated JSON, as from a captive portal."""
 
 
 class HomeyOffline(Transient, kind="homey_offline"):
@@ -110,7 +110,7 @@ class HomeyOffline(Transient, kind="homey_offline"):
 
 
 class SignInExpired(Transient, kind="sign_in_expired"):
-    """What an earlier step gave is no longer accepted; the whole sign-in is needed."""
+    """The result of an earlier step is no longer accepted; the whole sign-in is needed."""
 
 
 class BearerDiscarded(Transient, kind="bearer_discarded"):
@@ -151,7 +151,7 @@ def needs_action(kind: str) -> bool:
 
 
 class ProtocolChanged(TokendError, kind="protocol_changed"):
-    """An answer that no known server gives; retried like a transient failure."""
+    """A response that no known server sends; retried like a transient failure."""
 
 
 class SecretUnavailable(TokendError, kind="secret_unavailable"):
@@ -175,12 +175,12 @@ class CannotServe(TokendError, kind="cannot_serve"):
 
 
 class IllegalEvent(TokendError, kind="illegal_event"):
-    """An event that cannot have happened in this state, which is left unchanged."""
+    """An event that is impossible in this state, which is left unchanged."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ConfigFault:
-    """One thing that is wrong with the configuration.
+    """One error in the configuration.
 
     ``line`` and ``column`` count from 1; 0 where the fault has no place in a file.
     """
@@ -200,7 +200,7 @@ class ConfigFault:
 
 
 class ConfigurationInvalid(TokendError, kind="configuration_invalid"):
-    """The configuration has faults; all of them are reported at once."""
+    """The configuration is invalid; all errors are reported at once."""
 
     def __init__(self, faults: Sequence[ConfigFault]) -> None:
         self.faults = tuple(sorted(faults))

@@ -1,4 +1,4 @@
-"""What happens to a Homey's token, as values for whoever subscribes; none holds a token."""
+"""Events of a Homey's token, for subscribers; none contains a token."""
 
 import enum
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ class SignInStarted:
 
 @dataclass(frozen=True, slots=True)
 class TokenRenewed:
-    """A fresh token is held and served; ``verified``: the Homey accepted it."""
+    """There is a new token; ``verified``: the Homey accepted it."""
 
     homey: str
     at: datetime
@@ -30,7 +30,7 @@ class TokenRenewed:
 
 @dataclass(frozen=True, slots=True)
 class RefreshFailed:
-    """A refresh failed, for the ``failures``-th time in a row.
+    """A refresh failed, for the ``failures``-th time.
 
     ``urgent``: no valid token is held, or one that ends soon. ``next_try`` and
     ``outage_at`` are None where there is none.
@@ -51,7 +51,7 @@ class RefreshFailed:
 
 @dataclass(frozen=True, slots=True)
 class RefreshRecovered:
-    """The first successful refresh after so many failures."""
+    """A refresh succeeded after failed ones."""
 
     homey: str
     at: datetime
@@ -60,7 +60,7 @@ class RefreshRecovered:
 
 @dataclass(frozen=True, slots=True)
 class TokenRevoked:
-    """The Homey no longer accepts the held token: it was discarded."""
+    """The Homey no longer accepts the current token: it was discarded."""
 
     homey: str
     at: datetime
@@ -69,7 +69,7 @@ class TokenRevoked:
 
 @dataclass(frozen=True, slots=True)
 class TokenDelivered:
-    """A sink has the token of this generation."""
+    """The token of this generation was delivered to a sink."""
 
     homey: str
     at: datetime
@@ -80,7 +80,7 @@ class TokenDelivered:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailed:
-    """A sink did not take the token."""
+    """The token could not be delivered to a sink."""
 
     homey: str
     at: datetime
@@ -93,7 +93,7 @@ class DeliveryFailed:
 
 
 class Level(enum.IntEnum):
-    """How a log entry is logged; the values are those of ``logging``."""
+    """The level of a log entry, with the values of ``logging``."""
 
     DEBUG = 10
     INFO = 20
@@ -103,7 +103,7 @@ class Level(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """Something for the log only."""
+    """An event for the log only."""
 
     homey: str
     at: datetime

@@ -1,4 +1,4 @@
-"""HTTP requests and answers as values, and what their headers mean. A transport sends them."""
+"""HTTP requests and responses as values, and the meaning of their headers."""
 
 import enum
 import ipaddress
@@ -24,7 +24,7 @@ _COOKIE_VALUE = re.compile(r"[!-~]{0,4096}")
 
 
 class Step(enum.StrEnum):
-    """The steps of the sign-in, named alike in logs, metrics, status and faults."""
+    """The steps of the sign-in, with the same names in logs, metrics, status and faults."""
 
     LOGIN = "login"
     AUTHORISE = "authorise"
@@ -39,7 +39,7 @@ class Step(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The three hosts. ``homey`` may hold ``{cloudid}``; no URL ends with a slash."""
+    """The three hosts. ``homey`` may contain ``{cloudid}``; no URL ends with a slash."""
 
     accounts: str = "https://accounts.athom.com"
     api: str = "https://api.athom.com"
@@ -81,7 +81,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP answer, read whole within bounds and stamped with our clock.
+    """One HTTP response, read completely within bounds, with the times of our clock.
 
     ``headers`` keeps order and repetition; names are in lower case. ``trusted``
     says that it came over verified TLS, so that its Date header may be believed.
@@ -134,7 +134,7 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_http_date(text: str | None) -> datetime | None:
-    """Return the instant of an HTTP date (RFC 9110, 5.6.7); None for garbage."""
+    """Return the instant of an HTTP date (RFC 9110, 5.6.7); None if it is malformed."""
     try:
         found = parsedate_to_datetime(text or "")
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
@@ -166,7 +166,7 @@ def parse_retry_after(
 
 
 def cookie_header(set_cookies: Iterable[str], earlier: str = "") -> str:
-    """Return the Cookie header that answers these Set-Cookie headers (RFC 6265, 5.4).
+    """Return the Cookie header for these Set-Cookie headers (RFC 6265, 5.4).
 
     Attributes are dropped: cookies are sent only to the host that set them, and once.
     Broken ones are passed over; of one name the last counts.

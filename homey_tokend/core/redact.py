@@ -78,7 +78,7 @@ def mask_shapes(text: str) -> str:
 
 
 class Redactor:
-    """The live secrets of the process; the oldest are forgotten beyond ``most``."""
+    """The live secrets of the process; beyond ``most`` the oldest are forgotten."""
 
     def __init__(self, most: int = _MOST_SECRETS) -> None:
         self._most = most
@@ -86,7 +86,7 @@ class Redactor:
         self._short: OrderedDict[str, re.Pattern[str]] = OrderedDict()
 
     def add(self, secret: Secret) -> None:
-        """Remember a secret; one that is known already becomes the youngest."""
+        """Add a secret; a known one becomes the youngest."""
         text = secret.reveal()
         kept: OrderedDict[str, tuple[str, ...]] | OrderedDict[str, re.Pattern[str]]
         if len(text) >= _LONG:
@@ -121,7 +121,7 @@ class Redactor:
 
 
 def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """Return the start of a host's answer: printable, bounded, without secrets.
+    """Return the start of a host's response: printable, bounded, without secrets.
 
     Whatever is long and opaque enough to be a secret is left out too. Where a secret shows
     only once encodings are undone, nothing is left: a host that encodes it can also cut it.
@@ -138,7 +138,7 @@ def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 def last_words(text: str, token: Secret | None, most: int) -> str:
-    """Return the end of a command's output on one line, without the token it was given.
+    """Return the end of a command's output on one line, without its token.
 
     Pieces of the token go too: a command may be killed in the middle of a word.
 
@@ -163,14 +163,14 @@ def last_words(text: str, token: Secret | None, most: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the text with a blank in place of each character that is not printable."""
+    """Return the text with a blank in place of each unprintable character."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _spellings(text: str) -> tuple[str, ...]:
-    """A text as URLs, JSON, Python and HTML spell it; the longest first."""
+    """Return a text in the spellings of URLs, JSON, Python and HTML; the longest first."""
     once = {
         text,
         quote(text, safe=""),
@@ -188,7 +188,7 @@ def _spellings(text: str) -> tuple[str, ...]:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """The text with any two of its encodings undone, in any order."""
+    """Yield the text with any two of its encodings decoded, in any order."""
     for once in _undone(text):
         yield printable(once)
         for twice in _undone(once):
@@ -196,7 +196,7 @@ def _decoded(text: str) -> Iterator[str]:
 
 
 def _undone(text: str) -> tuple[str, ...]:
-    """Without percent-encoding, a form's encoding, character references, JSON's escapes."""
+    """Return it without percent-encoding, form encoding, character references, JSON escapes."""
     escapes = _ESCAPE.sub(_unescaped, text)
     return unquote(text), unquote_plus(text), html.unescape(text), escapes
 

@@ -1,4 +1,4 @@
-"""Text that does not print itself, where it comes from, and the sign-in values."""
+"""Text that does not print itself, its source, and the credentials."""
 
 import enum
 import hashlib
@@ -28,11 +28,11 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself, for the one place that must send or store it."""
+        """Return the text itself, to send or store it."""
         return self._text
 
     def fingerprint(self) -> str:
-        """Return eight hex digits of SHA-256: safe to log, and different for two tokens.
+        """Return eight hex digits of its SHA-256: safe to log, and different for two tokens.
 
         Only for machine-made tokens: a person's password could be guessed from it.
         """
@@ -92,7 +92,7 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The sign-in values of one Homey, resolved."""
+    """The credentials of one Homey, resolved."""
 
     email: Secret
     password: Secret

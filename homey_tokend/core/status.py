@@ -1,4 +1,4 @@
-"""What is shown of one Homey."""
+"""The status of one Homey."""
 
 import enum
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from homey_tokend.core.tokens import Token
 
 
 class Health(enum.StrEnum):
-    """How a Homey is, for status, metrics and people."""
+    """The health of a Homey, for status, metrics and people."""
 
     #: A valid token is held and nothing is wrong.
     OK = "ok"
@@ -31,7 +31,7 @@ class Health(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SinkView:
-    """One sink as status shows it."""
+    """One sink in the status."""
 
     target: str
     generation: int | None
@@ -43,7 +43,7 @@ class SinkView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What may be shown of one Homey: an immutable snapshot.
+    """The status of one Homey: an immutable snapshot.
 
     ``next_at`` and ``next_reason`` are when the next attempt is, and what it waits for.
     ``outage_at`` is the outage forecast: when the held token ends if nothing gets better.
@@ -68,7 +68,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
-    """The answer to a person's ``refresh``.
+    """The result of a requested refresh.
 
     ``done``: a newer token than at the time of asking is held. ``too_soon``: nothing was
     started; ask again at this instant. Neither: it is still under way or has failed
@@ -88,7 +88,7 @@ def view_of(
     settings: RefreshSettings,
     url: str,
 ) -> View:
-    """The snapshot of a Homey at ``now``; a token that may not be served is not in it.
+    """Return the snapshot of a Homey at ``now``, without a token that may not be served.
 
     ``url`` is shown while no token tells a better one.
     """

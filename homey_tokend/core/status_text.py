@@ -1,4 +1,4 @@
-"""The status document of a Homey as text for people: local times, and how far away they are."""
+"""The status document of a Homey as text: local times, and their distance from now."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -49,7 +49,7 @@ def parse_seconds(text: str, *, any_number: bool = False) -> float:
 
 
 def parse_number(text: str) -> float | None:
-    """Read a number of the form ``NUMBER``; None where it is not one. Huge ones are ``inf``."""
+    """Read a number of the form ``NUMBER``; None if it is malformed. Huge ones are ``inf``."""
     # float() alone would take "1_000", " 1", "nan", "-1" and the digits of other scripts.
     if len(text) > _LONGEST_TEXT or text.startswith("-") or set(text) - set("0123456789.eE+-"):
         return None

@@ -1,4 +1,4 @@
-"""One-time codes from a shared secret (RFC 6238 over RFC 4226). Pure.
+"""One-time codes from a shared secret (RFC 6238 over RFC 4226).
 
 Written here since the usual library rejects secrets under 112 bits, while the
 customary 16 base32 characters are 80.
@@ -34,7 +34,7 @@ def normalize_secret(text: str) -> str | None:
 
 
 def time_step(now: datetime) -> int:
-    """Return the number of the 30-second step that ``now`` (aware) lies in."""
+    """Return the number of the 30-second step of ``now`` (aware)."""
     return int(now.timestamp()) // STEP_S
 
 

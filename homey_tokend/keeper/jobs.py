@@ -1,4 +1,4 @@
-"""What takes time: each job runs in a task of its own and returns a message.
+"""Jobs: each runs in its own task and returns a message.
 
 A job decides nothing and changes nothing; it is given all that it needs. An expected
 failure is part of its message, and so is a bug: it is logged, and never ends a keeper.
@@ -42,7 +42,7 @@ async def refresh(
 
 
 async def read_credentials(homey: str, sign_in: SignIn) -> CredentialsRead:
-    """Read the sign-in values again."""
+    """Read the credentials again."""
     result = await _result(homey, sign_in.read_values())
     if isinstance(result, TokendError):
         log.debug("credentials.unreadable", homey=homey, reason=result.message)
@@ -57,7 +57,7 @@ async def verify(homey: str, transport: Transport, token: Token) -> Verification
 
 
 async def deliver(sink: Sink, delivery: Delivery, deadline_s: float) -> DeliveryFinished:
-    """Write the token to a sink."""
+    """Deliver the token to a sink."""
     late = f"the sink took longer than {deadline_s:.0f} s"
     work = _within(deadline_s, sink.write(delivery), late)
     result = await _result(delivery.homey, work)
@@ -65,14 +65,14 @@ async def deliver(sink: Sink, delivery: Delivery, deadline_s: float) -> Delivery
 
 
 async def check(sink: CheckableSink, delivery: Delivery, deadline_s: float) -> CheckFinished:
-    """Check whether a sink still holds the token."""
+    """Check whether a sink still has the token."""
     work = _within(deadline_s, sink.check(delivery), "the sink could not be checked in time")
     result = await _result(delivery.homey, work)
     return CheckFinished(sink.target, delivery.token.generation, result)
 
 
 async def probe(homey: str, sink: ProbedSink) -> None:
-    """Log at the start, not at the first renewal, that a sink cannot be written."""
+    """Log at the start, not only at the first renewal, that a sink cannot be written."""
     try:
         await sink.probe()
     except TokendError as error:

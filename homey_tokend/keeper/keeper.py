@@ -47,7 +47,7 @@ from homey_tokend.storage.store import StateStore
 
 
 class Keeper:
-    """Keeps one Homey's token.
+    """Keep one Homey's token.
 
     Args:
         settings: What the configuration says to policy.
@@ -111,12 +111,12 @@ class Keeper:
 
     @property
     def account_key(self) -> str:
-        """The account that the sign-in values name; empty while they are unknown."""
+        """Return the account of the credentials; empty while they are unknown."""
         return self.activity.account_of(self.state)
 
     @property
     def forced_refresh_pending(self) -> bool:
-        """Whether a person has asked for a refresh that has not started yet."""
+        """Return whether a person has requested a refresh that has not started yet."""
         request, now = self.state.request, self._clock.now()
         return (request is not None and request.forced and now < request.until) or any(
             isinstance(one, RefreshRequested) and one.forced for one in self._messages
@@ -124,7 +124,7 @@ class Keeper:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is due, nothing under way and no message waits."""
+        """Return whether nothing is due or running and no message waits."""
         return self.settled.is_set() and not self._wake.is_set()
 
     def post(self, message: Message) -> None:
@@ -164,7 +164,7 @@ class Keeper:
         self.view = replace(self.view, token=moved.usable(self._clock.now()))
 
     def read_credentials(self, *, commands: bool = False) -> None:
-        """Read the sign-in values again: after a rejection, new ones are tried at once.
+        """Read the credentials again: after a rejection, new ones are tried at once.
 
         Args:
             commands: Also where a command must be run to read them.

@@ -1,4 +1,4 @@
-"""Tells notifiers how refreshing goes: each one at a time, the newest only.
+"""Send notifications about refreshing: one at a time per notifier, the latest only.
 
 A notifier that fails or hangs is logged and told again with the next change. It
 delays neither another one nor the delivery of a token.
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Recipient:
-    """A notifier with what it was told last, and what waits for it."""
+    """A notifier with its last notification, and the waiting one."""
 
     notifier: Notifier
     reported: str = ""
@@ -52,11 +52,11 @@ class Notifications:
 
     @property
     def busy(self) -> bool:
-        """Whether a notifier is being told."""
+        """Return whether a notification is being sent."""
         return any(one.task is not None for one in self._recipients)
 
     def post(self, event: Event | LogEntry, token: Token | None) -> None:
-        """Tell everyone for whom this is news, without waiting.
+        """Notify all notifiers that have not received this, without waiting.
 
         Args:
             event: What happened.
@@ -68,7 +68,7 @@ class Notifications:
                 self._next(recipient)
 
     async def stop(self) -> None:
-        """Cancel whatever is under way."""
+        """Cancel running notifications."""
         tasks = [one.task for one in self._recipients if one.task is not None]
         for task in tasks:
             task.cancel()

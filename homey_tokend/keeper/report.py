@@ -1,4 +1,4 @@
-"""Writes what happens to the log, for people who look for a cause."""
+"""Write events to the log, for people who look for a cause."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 def log_event(event: Event | LogEntry) -> None:
-    """Log an event: as an error where a person is needed or the token is about to end."""
+    """Log an event: as an error if a person is needed or the token is about to expire."""
     entry = _entry(event)
     if entry is not None:
         level, name, fields = entry

@@ -1,4 +1,4 @@
-"""Answers those who ask for a newer token: starts or joins one refresh, and waits for it."""
+"""Handle requests for a newer token: start or join a refresh, and wait for it."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _CLEARED_S = 30.0
 
 
 class RefreshRequests:
-    """For one keeper; any number of callers share its refreshes."""
+    """The refresh requests of one keeper; any number of callers share a refresh."""
 
     def __init__(self, keeper: Keeper, store: StateStore, clock: Clock) -> None:
         self._keeper = keeper
@@ -38,7 +38,7 @@ class RefreshRequests:
         self._cleared = 0, 0.0
 
     async def token_for(self, min_ttl: timedelta, wait: timedelta) -> View:
-        """Return a token with ``min_ttl`` left if one can be had within ``wait``, else what is held.
+        """Return a token with ``min_ttl`` left if one is available within ``wait``, else the current one.
 
         A ``min_ttl`` beyond a fresh token's life and a token that is still young
         start nothing. Nothing here bypasses policy's spacing.
@@ -55,7 +55,7 @@ class RefreshRequests:
         return keeper.view
 
     async def refresh(self, wait: timedelta) -> RefreshResult:
-        """Refresh for a person: join the refresh under way, or start one where that is allowed."""
+        """Refresh on request: join the running refresh, or start one if that is allowed."""
         keeper, now = self._keeper, self._clock.now()
         before, finished = keeper.state.generation, keeper.activity.refreshes
         if not (keeper.activity.refreshing or keeper.forced_refresh_pending or self._forcing):
@@ -120,7 +120,7 @@ class RefreshRequests:
         return attempts.is_rejected(keeper.state, account, keeper.activity, now)
 
     def _free_at(self, now: datetime) -> datetime:
-        """When a person's refresh may start: not right after another, twice a day if rejected."""
+        """Return when a requested refresh may start: not right after another, twice a day if rejected."""
         keeper = self._keeper
         state, account = keeper.state, self._store.account(keeper.account_key)
         token = state.usable(now)
@@ -147,7 +147,7 @@ class RefreshRequests:
         *,
         patient: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Wait until ``done``, the time is over, or no attempt is to come before ``deadline``.
+        """Wait until ``done``, the end of the time, or until no attempt is due before ``deadline``.
 
         While it is ``patient`` it waits whatever the next attempt is planned for.
         """

@@ -1,4 +1,4 @@
-"""One Homey's way to a new bearer, and what an earlier attempt left to continue from.
+"""The attempts of one Homey to get a new bearer, which continue where an earlier one failed.
 
 An attempt goes as far back as it must and no further: with a living access token
 only the exchange is repeated, with a living user token only the consent. A
@@ -52,7 +52,7 @@ def ignore_response(_homey: str, _request: Request, _response: Response) -> None
 
 @dataclass(frozen=True, slots=True)
 class HomeySettings:
-    """What the configuration says of one Homey to its sign-in.
+    """The configuration of one Homey for its sign-in.
 
     ``watched``: its sign-in values may be read again and again (no command runs for them).
     """
@@ -66,12 +66,12 @@ class HomeySettings:
     watched: bool = True
 
     def target(self, remembered_url: str | None = None) -> HomeyTarget:
-        """Return where the Homey is called; ``remembered_url`` is where it was found before."""
+        """Return the address of the Homey; ``remembered_url`` is the one found before."""
         return HomeyTarget(self.endpoints, self.cloudid, self.url, remembered_url, self.lifetime)
 
 
 class SignIn:
-    """Makes attempts for one Homey; keeps user token and grant in memory between them.
+    """Make attempts for one Homey; user token and grant are kept in memory between them.
 
     Args:
         homey: What the configuration says of it.
@@ -118,7 +118,7 @@ class SignIn:
 
     @property
     def progress(self) -> SignInProgress:
-        """The sign-in values as last read, and until when an attempt needs no password."""
+        """Return the credentials as last read, and until when an attempt needs no password."""
         until = [
             *([self._grant.expires_at] if self._grant else []),
             *([self._user.issued_at + USER_TOKEN_KEPT] if self._user else []),
@@ -127,7 +127,7 @@ class SignIn:
         return SignInProgress(self._digests, max(until, default=None))
 
     async def read_values(self) -> bool:
-        """Read the sign-in values again.
+        """Read the credentials again.
 
         Returns:
             Whether they differ from the last reading; False at the first one.
@@ -248,7 +248,7 @@ class SignIn:
             return await self._send_password(key, code)
 
     async def _send_password(self, key: str, code: str) -> UserToken:
-        """Send the password and record what came of it."""
+        """Send the password and record the result."""
         digest = self._digests.password
         try:
             user = await self._run(

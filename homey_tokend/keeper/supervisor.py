@@ -1,4 +1,4 @@
-"""Runs all keepers, and answers for them (``ports.TokenProvider``)."""
+"""Run all keepers, and serve their tokens (``ports.TokenProvider``)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class Supervisor:
-    """Runs the keepers and answers for them.
+    """Run the keepers and serve their tokens.
 
     Args:
         keepers: By name, in the order of the configuration.
@@ -80,16 +80,16 @@ class Supervisor:
         self._begin(name)
 
     async def remove(self, name: str) -> None:
-        """Stop keeping a Homey."""
+        """Remove a Homey."""
         await self._end(name)
         del self.keepers[name], self._requests[name]
 
     def reorder(self, names: Sequence[str]) -> None:
-        """Show the Homeys in this order from now on."""
+        """Set the order of the Homeys."""
         self.keepers = {name: self.keepers[name] for name in names}
 
     async def settled(self) -> None:
-        """Wait until each keeper had a moment with nothing due and nothing under way.
+        """Wait until each keeper had a moment with nothing due or running.
 
         Keepers that a reload replaces meanwhile are waited for, too.
         """
@@ -106,7 +106,7 @@ class Supervisor:
                 changed.cancel()
 
     async def beat(self) -> None:
-        """Handle a heartbeat: a clock that was set, changed credentials, a disk that works again."""
+        """Handle a heartbeat: a set clock, changed credentials, a disk that works again."""
         set_by = self._clock.adopt()
         if set_by:
             log.warning("clock.set", by_s=round(set_by.total_seconds()))

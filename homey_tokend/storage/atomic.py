@@ -41,7 +41,7 @@ def remedy_of(error: OSError) -> str:
 
 @contextlib.contextmanager
 def open_folder(path: Path) -> Iterator[int]:
-    """Hold the folder of a file open, so that nobody can swap it between two steps."""
+    """Hold the directory of a file open, so that it cannot be replaced between two steps."""
     fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield fd
@@ -50,13 +50,13 @@ def open_folder(path: Path) -> Iterator[int]:
 
 
 def names_in(fd: int) -> list[str]:
-    """Return the names in an open folder."""
+    """Return the names in an open directory."""
     with os.scandir(fd) as entries:
         return [entry.name for entry in entries]
 
 
 def sync_folder(fd: int) -> None:
-    """Make a rename in a folder durable."""
+    """Make a rename in a directory durable."""
     try:
         os.fsync(fd)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""All that is kept across restarts, as versioned JSON. Pure.
+"""All that is kept across restarts, as versioned JSON.
 
 Which fields are kept is written out here once, by hand: what is written to disk is
 a decision, not an accident. Reading believes nothing: a wrong type anywhere makes
@@ -37,7 +37,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class StateDocument:
-    """Everything that is known: by Homey's name and by account key.
+    """The stored state, by Homey's name and by account key.
 
     ``salt`` (hex) goes into the digests of account keys and sign-in values.
     ``refresh_tokens`` is filled only with ``refresh.method: refresh_token``.

@@ -1,4 +1,4 @@
-"""Single values of the stored JSON, each believed only as far as it can be what it should.
+"""Single values of the stored JSON, checked.
 
 All raise TypeError or ValueError for anything else.
 """
@@ -19,21 +19,21 @@ Json = dict[str, Any]
 
 
 def mapping(value: Any) -> Json:
-    """An object."""
+    """Return an object."""
     if not isinstance(value, dict):
         raise TypeError
     return value
 
 
 def sequence(value: Any) -> list[Any]:
-    """A list, not beyond all bounds."""
+    """Return a list of bounded length."""
     if not isinstance(value, list) or len(value) > 1000:
         raise TypeError
     return value
 
 
 def text(value: Any) -> str:
-    """A text."""
+    """Return a text."""
     if not isinstance(value, str):
         raise TypeError
     # Half a surrogate pair, as JSON may hold it, can be neither shown nor hashed.
@@ -41,35 +41,35 @@ def text(value: Any) -> str:
 
 
 def secret(value: Any) -> Secret:
-    """What could be sent as a token."""
+    """Return a secret that could be sent as a token."""
     if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
         raise TypeError
     return Secret(value)
 
 
 def number(value: Any) -> int:
-    """A whole number from 0."""
+    """Return a whole number from 0."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
         raise TypeError
     return value
 
 
 def flag(value: Any) -> bool:
-    """True or false."""
+    """Return true or false."""
     if not isinstance(value, bool):
         raise TypeError
     return value
 
 
 def share(value: Any) -> float:
-    """A number from 0 to 1."""
+    """Return a number from 0 to 1."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
         raise TypeError
     return float(value)
 
 
 def instant(value: Any) -> datetime:
-    """An instant with a zone, within bounds."""
+    """Return an instant with a zone, within bounds."""
     at = datetime.fromisoformat(text(value))
     if at.tzinfo is None or not _EARLIEST <= at.year <= _LATEST:
         raise ValueError
@@ -77,5 +77,5 @@ def instant(value: Any) -> datetime:
 
 
 def maybe(read: Callable[[Any], T], value: Any) -> T | None:
-    """What ``read`` makes of it, or None for null."""
+    """Return the result of ``read``, or None for null."""
     return None if value is None else read(value)

@@ -1,4 +1,4 @@
-"""The one place that holds the state document and writes it.
+"""The state document in memory and on the disk.
 
 Keepers and sign-ins hand in their new state and wait until it is on disk. A disk that
 fails does not stop the daemon: it is logged once, and the state kept in memory.
@@ -25,7 +25,7 @@ WRITE_DEADLINE_S = 5.0
 
 
 class StateStore:
-    """Holds the state document over a BlobStore.
+    """Keep the state document, and write it to a BlobStore.
 
     Args:
         blobs: Where it is kept.
@@ -51,7 +51,7 @@ class StateStore:
         self.document = StateDocument(salt="")
 
     async def load(self, now: datetime) -> None:
-        """Read the document; what cannot be used is set aside and a new one begun."""
+        """Read the document; an unusable one is set aside and a new one started."""
         try:
             blob = await self._blobs.load()
             document = documents.from_json(blob) if blob is not None else self._new()
@@ -81,38 +81,38 @@ class StateStore:
 
     @property
     def accounts(self) -> Mapping[str, AccountState]:
-        """The known accounts by key (``Digests.account``)."""
+        """Return the known accounts by key (``Digests.account``)."""
         return self.document.accounts
 
     def homey(self, name: str) -> HomeyState:
-        """What is known of a Homey; nothing yet for a new one."""
+        """Return the state of a Homey, initial for a new one."""
         return self.document.homeys.get(name) or HomeyState(name)
 
     def account(self, key: str) -> AccountState:
-        """What is known of an account; nothing yet for a new one."""
+        """Return the state of an account, initial for a new one."""
         return self.document.accounts.get(key) or AccountState()
 
     def account_lock(self, key: str) -> asyncio.Lock:
-        """Held around a login: one password of an account is under way at a time."""
+        """Return the lock of an account: one login at a time."""
         return self._locks[key]
 
     def refresh_token(self, name: str) -> Secret | None:
-        """The OAuth refresh token of a Homey, where one is kept."""
+        """Return the OAuth refresh token of a Homey, if there is one."""
         return self.document.refresh_tokens.get(name)
 
     async def keep_homey(self, state: HomeyState, *, write: bool = True) -> None:
-        """Keep a Homey's new state; without ``write`` the next write takes it along."""
+        """Store a Homey's new state; without ``write`` the next write includes it."""
         self.document = documents.with_homey(self.document, state)
         if write:
             await self._write()
 
     async def keep_account(self, key: str, state: AccountState) -> None:
-        """Keep and write an account's new state."""
+        """Store and write an account's new state."""
         self.document = documents.with_accounts(self.document, {key: state})
         await self._write()
 
     async def keep_refresh_token(self, name: str, token: Secret | None) -> None:
-        """Keep and write a Homey's OAuth refresh token; None removes it."""
+        """Store and write a Homey's OAuth refresh token; None removes it."""
         kept = {key: one for key, one in self.document.refresh_tokens.items() if key != name}
         if token is not None:
             kept[name] = token
@@ -132,7 +132,7 @@ class StateStore:
             await self._write()
 
     async def retry_write(self) -> None:
-        """Write again if the last write failed: what is known must not wait for the next event."""
+        """Write again if the last write failed, without waiting for the next event."""
         if not self._writable:
             await self._write()
 
