@@ -67,3 +67,8 @@ def test_cleaned_text_is_bounded_printable_and_free_of_secrets(
     assert len(shown) <= 200
     assert shown.isprintable()
     assert not [one for one in secrets if one in shown and "…" not in one and one.strip()]
+
+
+def test_what_is_named_like_a_secret_is_not_shown() -> None:
+    """However short, and though nobody has told of it."""
+    assert excerpt("no code=a1b2 for password=xyz") == "no code=<secret> for password=<secret>"

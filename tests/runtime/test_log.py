@@ -174,7 +174,7 @@ def test_one_event_cannot_look_like_two(format_: Format) -> None:
     """Newlines, escapes and other control characters of any value are escaped."""
     evil = "a\n<0>daemon.hacked\r\x1b[2Jb\x9b\u2028c\x00"
     log = Log(format_)
-    log.log.info("client.named", agent=evil, key=[evil])
+    log.log.info("client.named", agent=evil, key=[evil], **{evil: 1})
     log.log.error("internal.error", exc_info=RuntimeError(evil))
     text = log.text()
 
@@ -187,10 +187,11 @@ def test_tracebacks_have_no_locals_and_no_secrets(format_: Format) -> None:
     """A traceback has places and messages, but no values of variables."""
     log = Log(format_)
     log.redactor.add(Secret(CANARY))
+    log.redactor.add(Secret("s3cr"))
 
     def fail(password: str) -> None:
         inner = password.upper()
-        raise RuntimeError(f"cannot send {password!r}" if inner else "")
+        raise RuntimeError(f"cannot send {password!r} or s3cr" if inner else "")
 
     try:
         fail(CANARY)
@@ -204,7 +205,7 @@ def test_tracebacks_have_no_locals_and_no_secrets(format_: Format) -> None:
     assert text.count("in fail") == 3
     assert "cAnArY" not in text
     assert "CANARY-WITH" not in text
-    assert text.count(MASK) == 3
+    assert text.count(f"{MASK} or {MASK}") + text.count(f"{MASK}' or {MASK}") == 3
 
 
 def test_exc_info_without_an_exception() -> None:
@@ -221,16 +222,18 @@ def test_secrets_leave_fields_and_keys(format_: Format) -> None:
     log = Log(format_)
     log.redactor.add(Secret(CANARY))
     log.redactor.add(Secret("s3cr"))
+    careless = f"careless.line {CANARY}"
     log.log.info(
-        "careless.line",
+        careless,
         password="plain-by-name",
+        cookie=["plain-by-name"],
         Authorization="x plain-by-name",
         nested={"refresh_token": "plain-by-name", "list": [f"text {CANARY}", "s3cr"]},
         url=f"http://h/?user_token={CANARY}",
         reason=f"said {CANARY!r}, s3cr",
         token=[],
         generation=3,
-        **{f"key {CANARY}": 1},
+        **{f"key {CANARY}": 1, "key s3cr": 2},
     )
     text = log.text()
 
