@@ -121,22 +121,24 @@ class Daemon:
         if lock is not None:
             await run_in_thread(lock.acquire)
             stack.callback(lock.release)
-        timetable = JobScheduler(
+        scheduler = JobScheduler(
             self._runtime.clock,
             steady=self._components.clock,
             heartbeat=self._notifier.interval(HEARTBEAT),
         )
-        timetable.start()
-        stack.push_async_callback(timetable.stop)
-        supervisor = await self._components.supervisor(timetable, lambda: self._turns(timetable))
+        scheduler.start()
+        stack.push_async_callback(scheduler.stop)
+        supervisor = await self._components.supervisor(
+            scheduler, lambda: scheduler.overdue() <= OVERDUE
+        )
         stack.push_async_callback(self._upstream.close)
         doors = await self._doors(supervisor)
         stack.push_async_callback(doors.close)
         await doors.open(config.socket, config.http, self._prepared)
         return _Begun(
             supervisor,
-            timetable,
-            Reloader(self._components, supervisor, timetable, self._load),
+            scheduler,
+            Reloader(self._components, supervisor, scheduler, self._load),
             doors,
         )
 
@@ -218,9 +220,6 @@ class Daemon:
             log.warning("socket.overridden", key=key, in_force=in_force)
         held = [str(sock.getsockname()) for sock in self._prepared]
         return ", ".join(held) or str(self.config.socket.path)
-
-    def _turns(self, timetable: JobScheduler) -> bool:
-        return timetable.overdue() <= OVERDUE
 
 
 def observed(runtime: Runtime, monitoring: Monitoring) -> Runtime:
