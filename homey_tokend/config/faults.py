@@ -96,7 +96,7 @@ def _ours(error: _Error) -> _Words:
 def _unknown(error: _Error) -> _Words:
     known = tuple(_model(error.detail["loc"][:-1]).model_fields)
     if not showable(error.key):
-        return "is not a key", "Write key, colon, blank, value; quote text that holds a brace."
+        return "is not a key", "Write key, colon, blank, value; quote text that contains a brace."
     near = difflib.get_close_matches(error.key.lower().replace("-", "_"), known, n=1)
     remedy = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}."
     return "is not a known key", remedy
@@ -165,7 +165,7 @@ _UNFORESEEN = ("is not what belongs here", "Compare it with docs/configuration.m
 #: Message and remedy by pydantic's type of error.
 _WORDS: dict[str, _Words | Callable[[_Error], _Words]] = {
     FAULT: _ours,
-    "missing": ("is missing", "Add {key}; docs/configuration.md tells what it is."),
+    "missing": ("is missing", "Add {key}; docs/configuration.md explains it."),
     "extra_forbidden": _unknown,
     "union_tag_not_found": _NO_SINK,
     "union_tag_invalid": _NO_SINK,

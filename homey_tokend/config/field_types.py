@@ -245,13 +245,13 @@ _LISTEN = rf"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):{_PORT}$"
 def _url_complaint(value: str) -> str:
     """Say what is wrong with a URL without repeating it: it may hold a password."""
     if "@" in value.partition("://")[2].partition("/")[0]:
-        return "holds a user name or password"
+        return "contains a user name or password"
     if "?" in value or "#" in value:
-        return "holds a query or a fragment"
+        return "contains a query or a fragment"
     if "{" in value or "}" in value:
-        return "holds braces that mean nothing here"
+        return "contains braces without a meaning here"
     if value.startswith("http://"):
-        return "is plain http, which is taken on this machine (loopback) only"
+        return "is plain http, which is only accepted for this machine (loopback)"
     return "is not a URL of the form https://host"
 
 

@@ -23,7 +23,7 @@ def read_bounded(path: Path | str, most: int, *, plain_only: bool = False) -> tu
 
     Raises:
         OSError: It cannot be read; for a folder IsADirectoryError.
-        ValueError: The path holds a NUL character.
+        ValueError: The path contains a NUL character.
     """
     # Not blocking: opening a pipe would wait for its writer.
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -108,8 +108,8 @@ def _decode(data: bytes, source: str) -> str:
         raise invalid(
             source,
             _mark_after(text[: bad.start()]),
-            f"holds the character U+{ord(bad[0]):04X}, as binary files do",
-            "Check that it is the right file, or take the character out.",
+            f"contains the character U+{ord(bad[0]):04X}, as binary files do",
+            "Check that it is the right file, or remove the character.",
         )
     return text
 
@@ -129,10 +129,10 @@ def _read(path: Path, most: int) -> tuple[bytes, int]:
             str(path),
             _NOWHERE,
             f"cannot be read: {reason_of(exc)}",
-            "Check the path, and that the daemon's user may read the file and enter its folders.",
+            "Check the path, and that the daemon's user may read the file and access its directories.",
         ) from None
     except ValueError:
-        words = "holds a NUL character", "Write a path without it."
+        words = "contains a NUL character", "Write a path without it."
         raise invalid("--config", _NOWHERE, *words) from None
 
 
@@ -162,6 +162,6 @@ def _with_mode(config: Config, mode: int) -> Config:
         0,
         plain[0],
         "is a secret in a file that everybody on this machine can read",
-        f"Take the right away (chmod o-r {config.source}), or move the secret to its own file.",
+        f"Remove that permission (chmod o-r {config.source}), or move the secret to its own file.",
     )
     return replace(config, warnings=(*config.warnings, warning))

@@ -75,7 +75,7 @@ class RefreshConfig(Section):
     )
     lifetime: Annotated[timedelta, LONG, DURATION] = Field(
         default=timedelta(hours=24),
-        description="The token's life where Homey does not tell its end. 1s to 365d.",
+        description="The token's lifetime if the Homey does not report its expiry. 1s to 365d.",
         examples=["24h"],
     )
     verify_every: DurationOrOff = Field(
@@ -190,7 +190,7 @@ class EndpointsDocument(Section):
 
     accounts: Url = Field(
         default="https://accounts.athom.com",
-        description="Where the login is.",
+        description="The address of the login.",
         examples=["https://accounts.athom.com"],
     )
     api: Url = Field(
@@ -200,6 +200,6 @@ class EndpointsDocument(Section):
     )
     homey: CloudidUrl = Field(
         default="https://{cloudid}.connect.athom.com",
-        description="Where a Homey is reached through the cloud; {cloudid} may be absent.",
+        description="The address of a Homey through the cloud; {cloudid} may be absent.",
         examples=["https://{cloudid}.connect.athom.com"],
     )

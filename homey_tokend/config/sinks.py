@@ -62,12 +62,12 @@ class LogicVariableConfig(Section):
     )
     create: Flag = Field(
         default=False,
-        description="Whether a missing variable of this name is made.",
+        description="Whether a missing variable of this name is created.",
         examples=[True],
     )
     expires_variable: Annotated[_Variable | None, NULLABLE] = Field(
         default=None,
-        description="The name of a text variable that tells when the token ends (RFC 3339, UTC).",
+        description="The name of a text variable for the time at which the token expires (RFC 3339, UTC).",
         examples=["accesstoken_expires"],
     )
     state_variable: Annotated[_Variable | None, NULLABLE] = Field(

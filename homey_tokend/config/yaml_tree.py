@@ -36,19 +36,19 @@ _KNOWN_TAGS = {
 #: Not which tag, anchor or alias: an unquoted password may well start with such a mark.
 _WRONG_TAG = (
     "a value starts with !, which names a tag that is not known here",
-    "Put it in quotes if it is text; else take the tag out.",
+    "Put it in quotes if it is text; else remove the tag.",
 )
 _NO_VALUE = (
     "a value starts with &, which names an anchor, and nothing follows it",
     "Put it in quotes if it is text; else write what the anchor names.",
 )
-_NO_TEXT = ("the text holds an escape for NUL or for half a character", "Take the escape out.")
+_NO_TEXT = ("the text contains an escape for NUL or for half a character", "Remove the escape.")
 _NO_MERGE = (
     "<< merges something that is not a mapping",
     "Write an alias of a mapping after it, or a list of such.",
 )
 _NO_KEY = (
-    "a list or a mapping stands where a key belongs",
+    "a list or a mapping is in the place of a key",
     "Put text that starts with a brace or a bracket in quotes.",
 )
 _ALIAS_KEY = ("an alias of a list or mapping is a key", "Write a word.")
@@ -65,16 +65,16 @@ _LARGE = (
 _PROBLEMS = (
     (_DEEP[0], *_DEEP),
     (_LARGE[0], *_LARGE),
-    ("but found another document", "a second document starts here", "Keep one; take --- out."),
+    ("but found another document", "a second document starts here", "Keep one; remove ---."),
     ("found undefined alias",
      "a value starts with *, which names an alias, and no anchor has that name",
      "Put it in quotes if it is text; else write the anchor before it."),
     ("second occurrence",
-     "a value starts with &, which names an anchor, and that name is taken above",
+     "a value starts with &, which names an anchor, and that name is used above",
      "Put it in quotes if it is text; else give each anchor a name of its own."),
-    ("mapping values are not allowed", "a colon stands where none belongs",
-     "Quote text that holds a colon and a blank, and check the indentation."),
-    ("could not find expected ':'", "a key has no colon, or a text goes on without indentation",
+    ("mapping values are not allowed", "there is a colon in a wrong place",
+     "Quote text that contains a colon and a blank, and check the indentation."),
+    ("could not find expected ':'", "a key has no colon, or a text continues without indentation",
      "Write key, colon, blank, value on one line."),
     ("expected <block end>", "the indentation does not fit the lines above",
      "Indent keys of one mapping alike."),
@@ -84,7 +84,7 @@ _PROBLEMS = (
 )  # fmt: skip
 #: By the character at the place, where that says more than PyYAML does.
 _STARTS = {
-    "\t": ("a tab stands where blanks belong", "Indent with blanks."),
+    "\t": ("there is a tab in place of blanks", "Indent with blanks."),
     "@": ("a value starts with @", "Put it in quotes."),
     "`": ("a value starts with a backtick", "Put it in quotes."),
     "%": ("a value starts with %", "Put it in quotes."),
@@ -233,7 +233,7 @@ class _Aliases:
             words = f"there are more than {MOST_ALIASES} aliases", "Use fewer."
             raise invalid(self._source, mark, *words)
         if not self._sizes[node]:
-            words = "an alias stands inside of what it names", "Take it out."
+            words = "an alias is inside the value that it refers to", "Take it out."
             raise invalid(self._source, mark, *words)
         return mark
 
@@ -276,7 +276,7 @@ class _Reader:
                 self._fault(
                     key,
                     (*path, name),
-                    f"this key stands here twice, first in line {line}, column {column}",
+                    f"this key is a duplicate, first in line {line}, column {column}",
                     "Keep one of them; for << write one list of aliases.",
                 )
             into.setdefault(name, (key, value))

@@ -47,7 +47,7 @@ def code(secret: Secret, step: int) -> str:
     key = _key(_padded(secret.reveal()))
     if not key:
         # Out here: what b32decode raises holds the text it was given.
-        raise ValueError("the one-time secret is no base32")
+        raise ValueError("the one-time secret is not base32")
     digest = hmac.new(key, step.to_bytes(8, "big", signed=True), hashlib.sha1).digest()
     offset = digest[-1] & 0xF
     number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFF_FFFF

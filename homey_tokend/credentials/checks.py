@@ -40,5 +40,5 @@ def _doubts(path: str) -> Iterator[str]:
     if found.st_mode & stat.S_IROTH:
         yield (
             f"the file {path} can be read by everybody on this machine."
-            f" Take the right away (chmod o-r {path})."
+            f" Remove that permission (chmod o-r {path})."
         )

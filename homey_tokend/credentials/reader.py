@@ -138,7 +138,7 @@ class SecretReader:
         if text is None:
             raise _Unavailable(
                 f"the environment variable {name} is not set",
-                "Set it where the daemon is started, then restart the daemon.",
+                "Set it in the daemon's environment, then restart the daemon.",
             )
         return os.fsencode(text)
 
@@ -209,11 +209,11 @@ def _read_file(path: str) -> _Content:
     try:
         data, mode = read_bounded(path, MOST_BYTES, plain_only=True)
     except IsADirectoryError:
-        raise _Unavailable(f"{path} is a folder, not a file", _PLAIN) from None
+        raise _Unavailable(f"{path} is a directory, not a file", _PLAIN) from None
     except OSError as exc:
         raise _Unavailable(
             f"the file {path} cannot be read: {reason_of(exc)}",
-            "Check the path, and that the daemon's user may read the file and enter its folders.",
+            "Check the path, and that the daemon's user may read the file and access its directories.",
         ) from None
     if not stat.S_ISREG(mode):
         raise _Unavailable(f"{path} is a pipe or a device, not a file", _PLAIN)

@@ -81,12 +81,12 @@ def _cause(error: BaseException) -> str:
 
 _AGAIN = "its name could not be looked up now (DNS, temporary failure)"
 _NUMBERS = {
-    errno.ECONNREFUSED: "nobody listens there (connection refused)",
+    errno.ECONNREFUSED: "nothing listens there (connection refused)",
     errno.ECONNRESET: "the connection was reset",
     errno.ECONNABORTED: "the connection was broken off",
     errno.EPIPE: "the connection was closed while we sent",
-    errno.ENETUNREACH: "there is no way to that network",
-    errno.EHOSTUNREACH: "there is no way to that host",
+    errno.ENETUNREACH: "that network is unreachable",
+    errno.EHOSTUNREACH: "that host is unreachable",
     errno.ENETDOWN: "the network is down",
     errno.ETIMEDOUT: "the host does not respond",
     errno.EMFILE: "this process has too many files open",
@@ -108,7 +108,7 @@ def _proxy_answer(error: BaseException, address: str) -> str:
     status = getattr(error, "status", 0)
     if status == 407:
         return f"the proxy asks for other credentials on the way to {address} (status 407)"
-    return f"the proxy refuses the way to {address} (status {status})"
+    return f"the proxy rejects the connection to {address} (status {status})"
 
 
 def _tls(error: BaseException, address: str) -> str:
@@ -147,7 +147,7 @@ _WORDS: dict[str, str | Callable[[BaseException, str], str]] = {
     "OSError": _BROKEN,
     "ServerTimeoutError": _TOO_LATE,
     "TimeoutError": _TOO_LATE,
-    "UploadAbortedError": "{address} did not take the whole request",
+    "UploadAbortedError": "{address} did not accept the whole request",
     # An answer came, and is none.
     "ClientPayloadError": "the answer of {address} was cut off",
     "ClientResponseError": _NOT_HTTP,
@@ -157,6 +157,6 @@ _WORDS: dict[str, str | Callable[[BaseException, str], str]] = {
     "NonHttpUrlClientError": _BAD_URL,
     "RedirectClientError": _BAD_URL,
     "ProxyUnusable": lambda error, _: str(error),
-    "UnicodeError": "the request to {address} holds text that cannot be sent",
+    "UnicodeError": "the request to {address} contains text that cannot be sent",
     "ValueError": "the request to {address} cannot be formed",
 }

@@ -135,7 +135,7 @@ def test_nul_in_the_name() -> None:
         load("a\0b", {})
     [fault] = faults(raised)
 
-    assert "holds a NUL character" == fault.message
+    assert "contains a NUL character" == fault.message
 
 
 def test_error_while_it_is_read() -> None:

@@ -19,17 +19,17 @@ TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
         (b"\xff\xfeh\x00", (0, 0), "is UTF-16"),
         (b"\xfe\xff\x00h", (0, 0), "is UTF-16"),
         (b"homeys:\n  h\xe9", (2, 4), "is not UTF-8 here"),
-        (b"a: b\0", (1, 5), "holds the character U+0000, as binary files do"),
-        (b"\x7fELF\x02\x01", (1, 1), "holds the character U+007F, as binary files do"),
-        (b"a: b\r\nb: \x1b", (2, 4), "holds the character U+001B, as binary files do"),
+        (b"a: b\0", (1, 5), "contains the character U+0000, as binary files do"),
+        (b"\x7fELF\x02\x01", (1, 1), "contains the character U+007F, as binary files do"),
+        (b"a: b\r\nb: \x1b", (2, 4), "contains the character U+001B, as binary files do"),
         (b"x" * (1024 * 1024 + 1), (0, 0), "is larger than 1 MiB"),
         (b"- a\n", (1, 1), "there is no mapping at the top"),
         (b"text", (1, 1), "there is no mapping at the top"),
         (b"a: 1\n---\nb: 2\n", (2, 1), "a second document starts here"),
-        (b"a:\n\tb: 1\n", (2, 1), "a tab stands where blanks belong"),
-        (b"a: b\tc\n", (1, 5), "a tab stands where blanks belong"),
-        (b"a:\tb\n", (1, 3), "a tab stands where blanks belong"),
-        (b"a: b: c\n", (1, 5), "a colon stands where none belongs"),
+        (b"a:\n\tb: 1\n", (2, 1), "there is a tab in place of blanks"),
+        (b"a: b\tc\n", (1, 5), "there is a tab in place of blanks"),
+        (b"a:\tb\n", (1, 3), "there is a tab in place of blanks"),
+        (b"a: b: c\n", (1, 5), "there is a colon in a wrong place"),
         (b"a: 'b\n", (2, 1), "a quote is opened and never closed"),
         (b'a: "\\q"\n', (1, 6), "a backslash is followed by a character without meaning"),
         (b'a: "\\UFFFFFFFF"\n', (1, 7), "is not YAML from here on"),
@@ -38,17 +38,17 @@ TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
         (b"a: %b\n", (1, 4), "a value starts with %"),
         (b"a: [1\nb: 2\n", (2, 2), "is not YAML from here on"),
         (b"a:\n  b: 1\n c: 2\n", (3, 2), "the indentation does not fit the lines above"),
-        (b"a: 1\nb\n", (3, 1), "a key has no colon, or a text goes on without indentation"),
+        (b"a: 1\nb\n", (3, 1), "a key has no colon, or a text continues without indentation"),
         (b"{a: 1}}\n", (1, 7), "is not YAML from here on"),
         (
             b"a: *b\n",
             (1, 4),
             "a value starts with *, which names an alias, and no anchor has that name",
         ),
-        (b"a: &x [*x]\n", (1, 8), "an alias stands inside of what it names"),
-        (b"a: &x {<<: *x}\n", (1, 12), "an alias stands inside of what it names"),
-        (b"? [a]\n: b\n", (1, 3), "a list or a mapping stands where a key belongs"),
-        (b"a: {{x}}\n", (1, 5), "a list or a mapping stands where a key belongs"),
+        (b"a: &x [*x]\n", (1, 8), "an alias is inside the value that it refers to"),
+        (b"a: &x {<<: *x}\n", (1, 12), "an alias is inside the value that it refers to"),
+        (b"? [a]\n: b\n", (1, 3), "a list or a mapping is in the place of a key"),
+        (b"a: {{x}}\n", (1, 5), "a list or a mapping is in the place of a key"),
         (b"a: &x [1]\n*x : b\n", (2, 1), "an alias of a list or mapping is a key"),
         (b"a: " + b"[" * 40, (1, 35), "more than 32 lists and mappings stand in each other"),
         (b"x: &x 1\na: [" + b"*x," * 1001 + b"]", (2, 3005), "there are more than 1000 aliases"),
@@ -57,7 +57,7 @@ TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
         (
             b"a: &x 1\nb: &x 2\n",
             (2, 4),
-            "a value starts with &, which names an anchor, and that name is taken above",
+            "a value starts with &, which names an anchor, and that name is used above",
         ),
     ],
     ids=[f"text{number}" for number in range(39)],
@@ -94,10 +94,10 @@ def test_duplicate_keys() -> None:
             NEXT,
             5,
             "homeys.home.cloudid",
-            "this key stands here twice, first in line 7, column 5",
+            "this key is a duplicate, first in line 7, column 5",
         ),
         (NEXT + 1, 15, "refresh.at", '"5" is not a number from above 0 to 0.95'),
-        (NEXT + 2, 1, "refresh", f"this key stands here twice, first in line {NEXT + 1}, column 1"),
+        (NEXT + 2, 1, "refresh", f"this key is a duplicate, first in line {NEXT + 1}, column 1"),
     ] == told(text)
 
 
@@ -105,9 +105,9 @@ def test_duplicate_merge_key() -> None:
     """Two merge keys in one mapping are told: other readers of YAML take only one."""
     text = "x-a: &a {at: 0.4}\n" + HOMEY + "refresh:\n  <<: *a\n  <<: *a\n"
 
-    assert [
-        (11, 3, "refresh.<<", "this key stands here twice, first in line 10, column 3")
-    ] == told(text)
+    assert [(11, 3, "refresh.<<", "this key is a duplicate, first in line 10, column 3")] == told(
+        text
+    )
 
 
 @pytest.mark.parametrize("merged", ["text", "[*a, text]", "", "[[*a]]"])
@@ -157,7 +157,12 @@ def test_bad_escapes(escape: str) -> None:
     text = HOMEY.replace(f"password: {CANARY}", f'password: "{CANARY}{escape}"')
 
     assert [
-        (4, 15, "homeys.home.password", "the text holds an escape for NUL or for half a character")
+        (
+            4,
+            15,
+            "homeys.home.password",
+            "the text contains an escape for NUL or for half a character",
+        )
     ] == told(text)
 
 

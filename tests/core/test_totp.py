@@ -93,7 +93,7 @@ def test_missing_padding_is_made_up() -> None:
 )
 def test_what_is_no_base32_is_refused_without_showing_it(text: str) -> None:
     """An invalid secret is neither in the message nor in the traceback."""
-    with pytest.raises(ValueError, match=r"^the one-time secret is no base32$") as raised:
+    with pytest.raises(ValueError, match=r"^the one-time secret is not base32$") as raised:
         totp.code(Secret(text), 1)
 
     trace = "".join(traceback.format_exception(raised.value)).split("Error: ", 1)[1]

@@ -53,7 +53,7 @@ def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
     )
     (told,) = checks.warnings(naming(open_))
     assert told.startswith(f"{PLACE}the file {open_} can be read by everybody on this machine.")
-    assert told.endswith(f" Take the right away (chmod o-r {open_}).")
+    assert told.endswith(f" Remove that permission (chmod o-r {open_}).")
 
 
 @pytest.mark.parametrize("path", ["/tmp", "/dev/null"])

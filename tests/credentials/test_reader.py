@@ -241,7 +241,7 @@ async def test_no_file(build: Build, tmp_path: Path) -> None:
         for name, words in {
             "missing": "the file @/missing cannot be read: no such file or directory",
             "pipe": "@/pipe is a pipe or a device, not a file",
-            "folder": "@/folder is a folder, not a file",
+            "folder": "@/folder is a directory, not a file",
             "loop": "the file @/loop cannot be read: too many levels of symbolic links",
             "socket": "the file @/socket cannot be read: no such device or address",
         }.items()

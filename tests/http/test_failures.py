@@ -121,9 +121,9 @@ def proxy_answer(status: int) -> aiohttp.ClientHttpProxyError:
         (certificate(77), "OpenSSL code 77"),
         (tls("WRONG_VERSION_NUMBER"), f"TLS with {ADDRESS} failed: wrong version number"),
         (tls(CANARY), f"TLS with {ADDRESS} failed"),
-        (connector(errno.ECONNREFUSED), "nobody listens there (connection refused)"),
-        (connector(errno.ENETUNREACH), "no way to that network"),
-        (connector(errno.EHOSTUNREACH), "no way to that host"),
+        (connector(errno.ECONNREFUSED), "nothing listens there (connection refused)"),
+        (connector(errno.ENETUNREACH), "that network is unreachable"),
+        (connector(errno.EHOSTUNREACH), "that host is unreachable"),
         (connector(errno.ENOBUFS), "No buffer space available"),
         (connector(0), "the connection was broken off"),
         (
@@ -144,14 +144,14 @@ def proxy_answer(status: int) -> aiohttp.ClientHttpProxyError:
         ),
         (
             aiohttp.ClientProxyConnectionError(KEY, OSError(errno.ECONNREFUSED, CANARY)),
-            "no connection to the proxy on the way to accounts.example.com:443: nobody listens",
+            "no connection to the proxy on the way to accounts.example.com:443: nothing listens",
         ),
         (
             aiohttp.ClientProxyConnectionError(KEY, socket.gaierror(socket.EAI_NONAME, CANARY)),
             "its name was not found",
         ),
         (proxy_answer(407), "other credentials"),
-        (proxy_answer(403), f"the proxy refuses the way to {ADDRESS} (status 403)"),
+        (proxy_answer(403), f"the proxy rejects the connection to {ADDRESS} (status 403)"),
     ],
 )
 def test_the_cause_is_told_in_plain_words(error: BaseException, expected: str) -> None:
@@ -207,7 +207,7 @@ async def test_nobody_listens(transport: HttpTransport) -> None:
     error = await fail(transport, f"http://127.0.0.1:{port}")
 
     assert str(error) == (
-        f"no connection to 127.0.0.1:{port}: nobody listens there (connection refused)"
+        f"no connection to 127.0.0.1:{port}: nothing listens there (connection refused)"
     )
     assert not error.sent
     assert error.cause == "ClientConnectorError"
@@ -319,7 +319,7 @@ async def test_headers_that_are_none(transport: HttpTransport, headers: dict[str
 async def test_text_that_has_no_bytes(transport: HttpTransport) -> None:
     """Half a surrogate in a password is reported without the password."""
     request = Request(Step.LOGIN, "POST", "http://127.0.0.1:1", form=(("p", CANARY + "\udc80"),))
-    with pytest.raises(Unreachable, match="holds text that cannot be sent") as caught:
+    with pytest.raises(Unreachable, match="contains text that cannot be sent") as caught:
         await transport.send(request)
 
     assert CANARY not in "".join(traceback.format_exception(caught.value))

@@ -167,7 +167,7 @@ async def test_https_goes_through_a_tunnel(
 
 
 @pytest.mark.parametrize(
-    ("refuses", "expected"), [(407, "other credentials"), (503, r"refuses .* \(status 503\)")]
+    ("refuses", "expected"), [(407, "other credentials"), (503, r"rejects .* \(status 503\)")]
 )
 async def test_a_proxy_that_refuses_is_told(build: Build, refuses: int, expected: str) -> None:
     """Nothing is sent, and the error names the proxy as the cause, without its password."""
