@@ -3,8 +3,9 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,13 @@ import structlog
 
 from homey_tokend.build import Runtime
 from homey_tokend.config import Config, DefaultPaths, parse
+from homey_tokend.core.events import (
+    DeliveryFailed,
+    Event,
+    RefreshFailed,
+    TokenDelivered,
+    TokenRenewed,
+)
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.ports import Clock
 from homey_tokend.core.secret import Secret
@@ -54,36 +62,28 @@ class EventPrinter:
         took = (response.received_at - response.sent_at).total_seconds() * 1000
         self.line("step", f"{request.step:<12} {response.status}  {took:4.0f} ms")
 
-    def __call__(
-        self, _logger: object, _method: str, event: MutableMapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Print the log events that matter, and drop all; a structlog processor.
-
-        Raises:
-            structlog.DropEvent: Always.
-        """
-        match event["event"]:
-            case "token.renewed":
-                until = str(event["expires_at"])[11:19]
-                verified = "verified" if event["verified"] else "not verified yet"
-                self.line(
-                    "token",
-                    f"no. {event['generation']}: {event['fingerprint']}, valid until {until} UTC, "
-                    f"{verified}",
-                )
-            case "sink.delivered":
+    def on_event(self, event: Event) -> None:
+        """Print an event, if it is one of those that matter here."""
+        match event:
+            case TokenRenewed():
+                verified = "verified" if event.verified else "not verified yet"
+                name = f"no. {event.generation}: {event.fingerprint}"
+                until = f"valid until {event.expires_at:%H:%M:%S} UTC"
+                self.line("token", f"{name}, {until}, {verified}")
+            case TokenDelivered():
                 found = Secret(self._read_variable()).fingerprint()
-                self.line("variable", f"{event['sink']} written; read back: {found}")
-            case "refresh.failed":
-                outage = event.get("outage_at")
-                rest = f"; the old token is served until {str(outage)[11:19]} UTC" if outage else ""
-                next_try = str(event["next_try"])[11:19]
-                self.line("trouble", f"{event['reason']}{rest}; next try {next_try}")
-            case "sink.failed":
-                self.line("trouble", f"{event['sink']}: {event['reason']}")
+                self.line("variable", f"{event.sink} written; read back: {found}")
+            case RefreshFailed():
+                text = event.message
+                if event.outage_at is not None:
+                    text += f"; the old token is served until {event.outage_at:%H:%M:%S} UTC"
+                if event.next_try is not None:
+                    text += f"; next try {event.next_try:%H:%M:%S} UTC"
+                self.line("trouble", text)
+            case DeliveryFailed():
+                self.line("trouble", f"{event.sink}: {event.message}")
             case _:
                 pass
-        raise structlog.DropEvent
 
 
 async def run_demo(
@@ -98,14 +98,19 @@ async def run_demo(
                 lambda: clock.monotonic() - started,
                 lambda: str(simulator.get_variable(_VARIABLE)),
             )
-            structlog.configure(processors=[printer])
+            # The printer takes the place of the log.
+            structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))
             description = simulator.description()
             config = _config(description, Path(folder))
             printer.line("simulator", f"a simulated cloud and one Homey: {description['api']}")
             printer.line("demo", f"a token lives {TOKEN_LIFETIME_S:.0f} s here; Ctrl-C ends it")
-            daemon = await run_in_thread(
-                Daemon, config, Runtime(clock, environ={}, on_response=printer.on_response)
+            runtime = Runtime(
+                clock,
+                environ={},
+                on_response=printer.on_response,
+                subscribers=(printer.on_event,),
             )
+            daemon = await run_in_thread(Daemon, config, runtime)
             install_signal_handlers(daemon)
             outage = asyncio.create_task(_outage(simulator, printer, clock), name="outage")
             try:

@@ -234,7 +234,7 @@ async def test_a_daemon_without_a_state_is_known_by_its_socket(household: Househ
     assert exit_codes.OK == await round_of(household, document)
 
 
-async def test_a_lock_that_cannot_be_made_is_told(household: Household) -> None:
+async def test_a_lock_that_cannot_be_created(household: Household) -> None:
     """A folder in place of the lock raises StateUnusable, hence status 73."""
     (household.folder / "state.json.lock").mkdir()
 

@@ -93,7 +93,7 @@ async def test_the_held_token_is_left_alone(household: Household) -> None:
     assert token == household.token()
 
 
-async def test_a_life_that_is_not_told_is_said_to_be_assumed(tmp_path: Path) -> None:
+async def test_a_lifetime_that_is_not_reported_is_assumed(tmp_path: Path) -> None:
     """Homeys of 2023 do not report the end of the session."""
     async with inhabited(tmp_path, Switches(expires_at=False)) as household:
         _, lines = await checked(household)
