@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from homey_tokend import athom
-from homey_tokend.core.errors import AccountRejected, ProtocolChanged
+from homey_tokend.core.errors import AccountRejected, ProtocolChanged, SecretUnavailable
 from homey_tokend.core.http_types import Repeat, Response
+from homey_tokend.core.secret import Secret
 from tests.athom.scenes import AT, LOGGED_IN, NOON, TOOK, WHO, answer, as_json, failure, play
 
 
@@ -133,3 +134,12 @@ def test_the_longest_token_is_taken() -> None:
 def test_an_answer_that_is_no_object_has_no_token() -> None:
     """A bare string, as at other steps, is not accepted here."""
     assert ProtocolChanged is type(failure(athom.log_in(WHO, AT), answer(200, '"abc"')))
+
+
+def test_a_one_time_code_is_made_of_the_secret() -> None:
+    """RFC 4226, appendix D, counter 1; a secret that is none is named, and not shown."""
+    assert Secret("287082") == athom.one_time_code(Secret("GEZDGNBVGY3TQOJQ" * 2), 1)
+    with pytest.raises(SecretUnavailable, match="totp_secret: .*no base32") as raised:
+        athom.one_time_code(Secret("CANARY01"), 1)
+
+    assert "CANARY" not in shown(raised.value)
