@@ -8,7 +8,7 @@ from homey_tokend import athom
 from homey_tokend.core.errors import AccountRejected, ProtocolChanged, SecretUnavailable
 from homey_tokend.core.http_types import Repeat, Response
 from homey_tokend.core.secret import Secret
-from tests.athom.scenes import AT, LOGGED_IN, NOON, TOOK, WHO, answer, as_json, failure, play
+from tests.athom.scenes import AT, LOGGED_IN, NOON, TOOK, WHO, answer, as_json, failure, play, shown
 
 
 def test_the_password_goes_out_once_raw_and_as_a_form() -> None:
@@ -139,7 +139,7 @@ def test_an_answer_that_is_no_object_has_no_token() -> None:
 def test_a_one_time_code_is_made_of_the_secret() -> None:
     """RFC 4226, appendix D, counter 1; a secret that is none is named, and not shown."""
     assert Secret("287082") == athom.one_time_code(Secret("GEZDGNBVGY3TQOJQ" * 2), 1)
-    with pytest.raises(SecretUnavailable, match="totp_secret: .*no base32") as raised:
+    with pytest.raises(SecretUnavailable, match=r"totp_secret: .*no base32") as raised:
         athom.one_time_code(Secret("CANARY01"), 1)
 
     assert "CANARY" not in shown(raised.value)

@@ -286,7 +286,7 @@ def test_trouble_is_transient_at_every_step(step: str, what: str) -> None:
 
 @pytest.mark.parametrize("what", _NO_JSON)
 @pytest.mark.parametrize("step", ["login", "token", "delegation", "homey_login"])
-def test_a_success_without_json_is_garbled(step: str, what: str) -> None:
+def test_a_success_without_json_is_invalid(step: str, what: str) -> None:
     """A captive portal or a cut answer is no change of the protocol."""
     played = play(_STARTS[step](), *_BEFORE[step], _NO_JSON[what])
 

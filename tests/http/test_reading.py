@@ -86,7 +86,7 @@ async def test_the_largest_answer_is_read_whole(transport: HttpTransport) -> Non
 
 
 @pytest.mark.parametrize("coding", ["", "Content-Encoding: gzip"])
-async def test_a_success_beyond_the_bound_is_garbled(transport: HttpTransport, coding: str) -> None:
+async def test_a_success_beyond_the_bound_is_invalid(transport: HttpTransport, coding: str) -> None:
     """A 2xx that is too large, before or after decoding, counts as a captive portal's."""
     body = gzip.compress(TOO_MUCH * 10, mtime=0) if coding else TOO_MUCH
     with pytest.raises(InvalidResponse, match="larger than 1048576 bytes") as caught:
@@ -131,7 +131,7 @@ async def test_codings_nobody_asked_for_are_undone(
 @pytest.mark.parametrize(
     ("coding", "body"), [("br", b"\x0b\x02\x80text\x03"), ("gzip", b"\x1f\x8b nonsense")]
 )
-async def test_an_undecodable_success_is_garbled(
+async def test_an_undecodable_success_is_invalid(
     transport: HttpTransport, coding: str, body: bytes
 ) -> None:
     """A 2xx in an unknown coding is a failure, while any other status counts."""
@@ -143,7 +143,7 @@ async def test_an_undecodable_success_is_garbled(
     assert (response.status, response.body) == (401, b"")
 
 
-async def test_a_cut_gzip_is_garbled(transport: HttpTransport) -> None:
+async def test_a_cut_gzip_is_invalid(transport: HttpTransport) -> None:
     """Half a gzip body does not count as complete."""
     body = gzip.compress(bytes(range(256)) * 40)[:-20]
     with pytest.raises(InvalidResponse):
