@@ -5,7 +5,6 @@ so it is sent a few at a time, in the order in which they came.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,9 +43,11 @@ class CallLimiter:
     def __init__(self, settings: LimiterSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._under_way = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._slots = asyncio.Semaphore(settings.at_once)
+        self._waiting = 0
         self._pauses = 0
+        self._unpaused = asyncio.Event()
+        self._unpaused.set()
 
     @asynccontextmanager
     async def slot(self, homey: str) -> AsyncIterator[None]:
@@ -58,57 +59,43 @@ class CallLimiter:
         Raises:
             Problem: 503 ``busy``, the queue is full or did not move in time.
         """
-        await self._acquire(homey)
+        if self._slots.locked() or not self._unpaused.is_set():
+            await self._wait_for_slot(homey)
+        else:
+            await self._slots.acquire()
         try:
             yield
         finally:
-            self._under_way -= 1
-            self._admit_waiting()
+            self._slots.release()
 
     async def pause(self, seconds: float) -> None:
         """Wait for so long; no other call begins meanwhile."""
         self._pauses += 1
+        self._unpaused.clear()
         try:
             await self._clock.sleep(seconds)
         finally:
             self._pauses -= 1
-            self._admit_waiting()
+            if not self._pauses:
+                self._unpaused.set()
 
-    async def _acquire(self, homey: str) -> None:
-        if self._has_slot() and not self._waiting:
-            self._under_way += 1
-            return
-        if len(self._waiting) >= self._settings.queued:
+    async def _wait_for_slot(self, homey: str) -> None:
+        if self._waiting >= self._settings.queued:
             raise _busy(homey, f"{self._settings.queued} calls are waiting already")
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        longest = self._settings.wait.total_seconds()
+        self._waiting += 1
         try:
-            async with asyncio.timeout(self._settings.wait.total_seconds()):
-                await place
-        except BaseException as error:
-            self._give_up(place)
-            if isinstance(error, TimeoutError):
-                waited = f"{self._settings.wait.total_seconds():g} s"
-                raise _busy(homey, f"no call ended within {waited}") from None
-            raise
-
-    def _give_up(self, place: "asyncio.Future[None]") -> None:
-        """Leave the queue, or return the slot that was just given."""
-        if place in self._waiting:
-            self._waiting.remove(place)
-        elif place.done() and not place.cancelled():
-            self._under_way -= 1
-            self._admit_waiting()
-
-    def _has_slot(self) -> bool:
-        return not self._pauses and self._under_way < self._settings.at_once
-
-    def _admit_waiting(self) -> None:
-        while self._has_slot() and self._waiting:
-            place = self._waiting.popleft()
-            if not place.done():
-                self._under_way += 1
-                place.set_result(None)
+            async with asyncio.timeout(longest):
+                await self._slots.acquire()
+                try:
+                    await self._unpaused.wait()
+                except BaseException:
+                    self._slots.release()
+                    raise
+        except TimeoutError:
+            raise _busy(homey, f"no call ended within {longest:g} s") from None
+        finally:
+            self._waiting -= 1
 
 
 def _busy(homey: str, why: str) -> Problem:

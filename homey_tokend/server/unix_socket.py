@@ -24,8 +24,6 @@ MAX_PATH = 107
 BACKLOG = 1024
 #: The largest number of a group: chown(2) takes the one above, -1, for "leave it as it is".
 _MAX_GID = 2**32 - 2
-#: How many seconds may connecting to a live socket take? It is the kernel that answers.
-_PROBE_S = 1.0
 
 
 class SocketOptions(NamedTuple):
@@ -201,7 +199,7 @@ def _check_occupant(path: Path) -> None:
             remedy="Move it away, or set socket.path.",
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_PROBE_S)
+        probe.setblocking(False)  # the kernel answers at once
         result = probe.connect_ex(str(path))
     if result in {0, errno.EAGAIN}:  # EAGAIN: alive, with a full queue
         raise _already_running(path)

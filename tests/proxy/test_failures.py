@@ -100,7 +100,7 @@ async def test_nobody_listens(proxy: ProxySetup) -> None:
     got = await proxy.ask()
 
     assert (502, "unreachable") == problem(got)
-    assert "home: no connection to 127.0.0.1:9: nobody listens there" in got.body.decode()
+    assert "home: no connection to 127.0.0.1:9: nothing listens there" in got.body.decode()
 
 
 async def test_no_first_byte(hasty: ProxySetup) -> None:
