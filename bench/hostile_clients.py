@@ -47,8 +47,8 @@ LISTEN = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 async def serve(path: Path) -> None:
     buffer, access = EventBuffer("bench"), AccessControl()
-    gates = (access.check_reader, reject_browsers)
-    api = Api(Provider(), version="0", checks=gates, monitoring=Monitoring(buffer))
+    checks = (access.check_reader, reject_browsers)
+    api = Api(Provider(), version="0", checks=checks, monitoring=Monitoring(buffer))
     server = Server(api, connections=Connections(connection_limit(raise_file_limit())))
     await server.start(SocketOptions(path))
     loop = asyncio.get_running_loop()

@@ -87,8 +87,8 @@ class Provider:
 
 
 async def serve_api(path: Path) -> None:
-    gates = (AccessControl().check_reader, reject_browsers)
-    await Server(Api(Provider(), version="0", checks=gates)).start(SocketOptions(path))
+    checks = (AccessControl().check_reader, reject_browsers)
+    await Server(Api(Provider(), version="0", checks=checks)).start(SocketOptions(path))
     await asyncio.Event().wait()
 
 

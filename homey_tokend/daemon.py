@@ -46,7 +46,7 @@ class _Begun:
     supervisor: Supervisor
     scheduler: JobScheduler
     reload: Reloader
-    doors: Listeners
+    listeners: Listeners
 
 
 class Daemon:
@@ -132,14 +132,14 @@ class Daemon:
             scheduler, lambda: scheduler.overdue() <= OVERDUE
         )
         stack.push_async_callback(self._upstream.close)
-        doors = await self._doors(supervisor)
-        stack.push_async_callback(doors.close)
-        await doors.open(config.socket, config.http, self._prepared)
+        listeners = await self._listeners(supervisor)
+        stack.push_async_callback(listeners.close)
+        await listeners.open(config.socket, config.http, self._prepared)
         return _Begun(
             supervisor,
             scheduler,
             Reloader(self._components, supervisor, scheduler, self._load),
-            doors,
+            listeners,
         )
 
     async def _unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
@@ -154,7 +154,7 @@ class Daemon:
                 each.cancel()
             await asyncio.gather(task, told, return_exceptions=True)
 
-    async def _doors(self, supervisor: Supervisor) -> Listeners:
+    async def _listeners(self, supervisor: Supervisor) -> Listeners:
         """Return the listeners, with the API behind them."""
         await self._admit(self.config)
         monitoring, clock = self._monitoring, self._runtime.clock
@@ -182,12 +182,12 @@ class Daemon:
         supervisor = begun.supervisor
         await self._monitoring.load_metrics()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._reloads(begun.reload, begun.doors), name="reloads")
+            group.create_task(self._reloads(begun.reload, begun.listeners), name="reloads")
             group.create_task(supervisor.run(), name="supervisor")
             group.create_task(self._heartbeats(supervisor, begun.scheduler), name="heartbeats")
             group.create_task(self._first_status(supervisor), name="first status")
 
-    async def _reloads(self, reload: Reloader, doors: Listeners) -> None:
+    async def _reloads(self, reload: Reloader, listeners: Listeners) -> None:
         while True:
             await self._reload_wanted.wait()
             self._reload_wanted.clear()
@@ -198,8 +198,8 @@ class Daemon:
                 await self._admit(new)
                 if new.log != old.log:
                     self._set_log(new.log)
-                await doors.change_socket(new.socket)
-                await doors.change_http(new.http)
+                await listeners.change_socket(new.socket)
+                await listeners.change_http(new.http)
             self._notifier.ready()
 
     async def _heartbeats(self, supervisor: Supervisor, scheduler: JobScheduler) -> None:

@@ -134,12 +134,12 @@ def sign_in(who: Credentials, at: Endpoints) -> Flow[Grant]:
     return (yield from consent(who, at, user))
 
 
-def play(flow: Flow[T], *replies: Response | TokendError) -> Played[T]:
+def play(flow: Flow[T], *responses: Response | TokendError) -> Played[T]:
     """Drive a flow to its end: send it responses, or throw failures into it.
 
-    All replies must be used up, and no more may be asked for.
+    All responses must be used up, and no more may be asked for.
     """
-    left, played = list(replies), Played[T]()
+    left, played = list(responses), Played[T]()
     try:
         request = next(flow)
         while True:
@@ -157,9 +157,9 @@ def play(flow: Flow[T], *replies: Response | TokendError) -> Played[T]:
     return played
 
 
-def failure(flow: Flow[T], *replies: Response | TokendError) -> TokendError:
+def failure(flow: Flow[T], *responses: Response | TokendError) -> TokendError:
     """Return the failure that a flow ends with."""
-    error = play(flow, *replies).error
+    error = play(flow, *responses).error
     if error is None:
         pytest.fail("the flow succeeded")
     return error

@@ -150,8 +150,8 @@ def test_any_answer_is_sorted(sorter: str, response: Response) -> None:
 
 @settings(deadline=None, max_examples=40)
 @pytest.mark.parametrize("name", FLOWS)
-@given(replies=st.lists(ANSWERS, min_size=1, max_size=8))
-def test_any_flow_ends(name: str, replies: list[Response]) -> None:
+@given(responses=st.lists(ANSWERS, min_size=1, max_size=8))
+def test_any_flow_ends(name: str, responses: list[Response]) -> None:
     """With a value or a failure of the tree, after a handful of requests."""
     flow = FLOWS[name]()
     next(flow)
@@ -159,7 +159,7 @@ def test_any_flow_ends(name: str, replies: list[Response]) -> None:
     with contextlib.suppress(StopIteration, TokendError):
         for count in range(12):
             ended = True
-            flow.send(replies[count % len(replies)])
+            flow.send(responses[count % len(responses)])
             ended = False
 
     assert ended

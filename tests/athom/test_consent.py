@@ -154,11 +154,11 @@ def test_a_redirect_to_ourselves_carries_the_code(wanted: str, location: str) ->
 )
 def test_a_redirect_elsewhere_gives_no_code(location: str) -> None:
     """Foreign hosts, userinfo tricks, other ports, paths and schemes, and relative URLs are rejected."""
-    for replies in ([redirect(location)], [PAGE, redirect(location)]):
-        error = failure(athom.consent(WHO, AT, USER), *replies)
+    for responses in ([redirect(location)], [PAGE, redirect(location)]):
+        error = failure(athom.consent(WHO, AT, USER), *responses)
 
         assert ProtocolChanged is type(error)
-        assert ("authorise", "consent")[len(replies) - 1] == error.step
+        assert ("authorise", "consent")[len(responses) - 1] == error.step
         assert CODE not in str(error)
 
 

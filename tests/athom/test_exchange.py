@@ -122,8 +122,8 @@ def test_a_401_is_asked_again_after_one_and_three_seconds() -> None:
 @pytest.mark.parametrize("refusals", [1, 2])
 def test_a_late_yes_is_a_yes(refusals: int) -> None:
     """The second and third question count as the first."""
-    replies = [answer(401)] * refusals
-    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, *replies, SESSION).value
+    responses = [answer(401)] * refusals
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, *responses, SESSION).value
 
     assert bearer.verified
 

@@ -18,15 +18,15 @@ LOST = Unreachable("no route", sent=False)
 class Scripted:
     """A transport that gives scripted responses, and records the requests."""
 
-    def __init__(self, *replies: Response | Exception | None) -> None:
-        self.replies = list(replies)
+    def __init__(self, *responses: Response | Exception | None) -> None:
+        self.responses = list(responses)
         self.sent: list[Request] = []
         #: Set once an answer is waited for that never comes.
         self.silent = asyncio.Event()
 
     async def send(self, request: Request) -> Response:
         self.sent.append(request)
-        reply = self.replies.pop(0)
+        reply = self.responses.pop(0)
         if reply is None:
             self.silent.set()
             await asyncio.get_running_loop().create_future()
@@ -36,7 +36,7 @@ class Scripted:
         return reply
 
 
-class Talk:
+class TwoRequests:
     """A flow of two requests; ``events`` records what happens to it."""
 
     def __init__(self, *, forgives: bool = False) -> None:
@@ -60,38 +60,38 @@ class Talk:
 
 async def test_answers_are_sent_in_and_the_value_comes_out() -> None:
     """Responses are reported in order, to every observer."""
-    talk, transport = Talk(), Scripted(answer(201), answer(202))
+    flow, transport = TwoRequests(), Scripted(answer(201), answer(202))
     heard: list[tuple[Request, int]] = []
 
     def listen(request: Request, response: Response) -> None:
         heard.append((request, response.status))
 
-    assert "done" == await run_flow(talk(), transport, listen)
-    assert [201, 202] == talk.events
+    assert "done" == await run_flow(flow(), transport, listen)
+    assert [201, 202] == flow.events
     assert [FIRST, SECOND] == transport.sent
     assert [(FIRST, 201), (SECOND, 202)] == heard
 
 
 async def test_nobody_needs_to_listen() -> None:
     """``on_response`` is optional."""
-    assert "done" == await run_flow(Talk()(), Scripted(answer(), answer()))
+    assert "done" == await run_flow(TwoRequests()(), Scripted(answer(), answer()))
 
 
 async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
     """A flow may continue after a failure, for which nothing is reported."""
-    talk = Talk(forgives=True)
+    flow = TwoRequests(forgives=True)
     heard: list[Request] = []
-    value = await run_flow(talk(), Scripted(LOST, answer(202)), lambda sent, _: heard.append(sent))
+    value = await run_flow(flow(), Scripted(LOST, answer(202)), lambda sent, _: heard.append(sent))
 
     assert "done" == value
-    assert [LOST, 202] == talk.events
+    assert [LOST, 202] == flow.events
     assert [SECOND] == heard
 
 
 async def test_a_failure_that_is_not_forgiven_comes_out_as_it_is() -> None:
     """A failure is raised unchanged."""
     with pytest.raises(Unreachable) as raised:
-        await run_flow(Talk()(), Scripted(LOST))
+        await run_flow(TwoRequests()(), Scripted(LOST))
 
     assert LOST is raised.value
 
@@ -122,22 +122,22 @@ async def test_a_forgiven_failure_may_be_the_end() -> None:
 
 async def test_a_cancelled_walk_closes_its_flow() -> None:
     """The flow is closed at once, not by the garbage collector."""
-    talk, transport = Talk(), Scripted(None)
-    walking = asyncio.create_task(run_flow(talk(), transport))
+    flow, transport = TwoRequests(), Scripted(None)
+    walking = asyncio.create_task(run_flow(flow(), transport))
     await transport.silent.wait()
     walking.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await walking
 
-    assert ["closed"] == talk.events
+    assert ["closed"] == flow.events
 
 
 async def test_a_bug_in_the_transport_closes_the_flow_too() -> None:
     """An unexpected error is not thrown into the flow."""
-    talk = Talk()
+    flow = TwoRequests()
 
     with pytest.raises(ZeroDivisionError):
-        await run_flow(talk(), Scripted(ZeroDivisionError()))
+        await run_flow(flow(), Scripted(ZeroDivisionError()))
 
-    assert ["closed"] == talk.events
+    assert ["closed"] == flow.events

@@ -67,10 +67,10 @@ def _exchange() -> Generator[Request, Response, Bearer]:
 
 @dataclass(frozen=True)
 class Case:
-    """One sentence of the table: in ``step``, after ``before``, ``replies`` mean ``expected``."""
+    """One sentence of the table: in ``step``, after ``before``, ``responses`` mean ``expected``."""
 
     row: str
-    replies: tuple[Response | TokendError, ...]
+    responses: tuple[Response | TokendError, ...]
     expected: type[TokendError] | None
     status: int | None = None
     start: Callable[[], Generator[Request, Response, Any]] = _sign_in
@@ -189,7 +189,7 @@ def test_each_row_of_the_table_means_what_it_says(name: str) -> None:
     """The class, the step's name and the status are those of the row."""
     case, step = CASES[name], name.partition(":")[0]
 
-    played = play(case.start(), *(_BEFORE[step] if case.start != _renew else ()), *case.replies)
+    played = play(case.start(), *(_BEFORE[step] if case.start != _renew else ()), *case.responses)
 
     assert case.expected == (played.error and type(played.error))
     if played.error is not None:

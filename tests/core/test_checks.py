@@ -12,7 +12,7 @@ from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.sink import SinkState
 from homey_tokend.core.tokens import DeliveryResult
 from tests.core.samples import DAY, HOUR, IDLE, MINUTE, SECOND, decided, holding
-from tests.core.world import World
+from tests.core.simulation import Simulation
 from tests.support.clock import NOON
 
 PLAN = RefreshSettings(sinks=("file", "variable"), checked=("variable",))
@@ -152,11 +152,11 @@ def test_a_sink_that_has_a_newer_token_cannot_be(
 
 
 def test_in_a_calm_world_a_sink_is_looked_at_four_times_an_hour() -> None:
-    world = World(lambda _at: None, plan=PLAN)
+    simulation = Simulation(lambda _at: None, plan=PLAN)
 
-    world.live(NOON + HOUR + SECOND)
-    checked_at = world.state.sink("variable").checked_at
-    world.live(NOON + DAY)
+    simulation.live(NOON + HOUR + SECOND)
+    checked_at = simulation.state.sink("variable").checked_at
+    simulation.live(NOON + DAY)
 
     assert checked_at is not None
     assert NOON + 59 * MINUTE < checked_at <= NOON + HOUR + SECOND

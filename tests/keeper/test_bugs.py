@@ -148,7 +148,7 @@ async def test_a_bug_in_a_proof_says_nothing_of_the_token(household: Household) 
     assert now_proved_at > verified_at
 
 
-async def test_a_bug_in_a_keeper_itself_ends_the_fleet(household: Household) -> None:
+async def test_a_bug_in_a_keeper_itself_ends_the_supervisor(household: Household) -> None:
     """What no task catches is for systemd: the daemon ends, and is started anew."""
     household.store = store = FakeStore()
     await household.start()
@@ -231,7 +231,7 @@ async def test_an_end_in_any_phase_leaves_no_task_behind(household: Household, p
 
 
 @pytest.mark.parametrize("what", ["sink", "disk", "proof"])
-async def test_an_end_while_hands_hang_leaves_no_task_behind(
+async def test_an_end_while_a_job_hangs_leaves_no_task_behind(
     household: Household, what: str
 ) -> None:
     """A sink, the disk or a proof hangs: the end does not wait for them."""

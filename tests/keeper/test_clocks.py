@@ -304,7 +304,7 @@ async def test_a_one_time_code_goes_by_the_wall_clock(begin: Begin) -> None:
     assert household.token().generation == 1
 
 
-async def test_doors_judge_by_the_time_that_tokens_were_measured_with(
+async def test_the_api_judges_by_the_time_that_tokens_were_measured_with(
     household: Household,
 ) -> None:
     """Between a setting and the heartbeat nobody takes a good token for a dead one."""

@@ -300,7 +300,7 @@ async def test_an_offer_of_http_2(proxy: ProxySetup, method: str) -> None:
     assert [] == heard.all("Upgrade") + heard.all("HTTP2-Settings") + heard.all("Connection")
 
 
-async def test_gates_of_its_own(proxy: ProxySetup, folder: Path) -> None:
+async def test_checks_of_its_own(proxy: ProxySetup, folder: Path) -> None:
     """The proxy can be open to more people than the token is, and to fewer."""
 
     def shut(_request: web.Request) -> Problem:
@@ -310,8 +310,8 @@ async def test_gates_of_its_own(proxy: ProxySetup, folder: Path) -> None:
         return web.Response(text="well")
 
     found = []
-    for gates, call_gates in (((shut,), ()), ((), (shut,)), ((shut,), None)):
-        api = Api(proxy.provider, version="1", checks=gates, proxy=well, proxy_checks=call_gates)
+    for checks, call_checks in (((shut,), ()), ((), (shut,)), ((shut,), None)):
+        api = Api(proxy.provider, version="1", checks=checks, proxy=well, proxy_checks=call_checks)
         server = Server(api)
         await server.start(SocketOptions(folder / "e.sock"))
         other = replace(proxy, path=folder / "e.sock")

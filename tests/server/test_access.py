@@ -90,7 +90,7 @@ def test_names_are_looked_up() -> None:
     assert AllowList(anybody=False, uids=frozenset({NOBODY}), gids=frozenset({0})) == rules.readers
 
 
-def test_an_unknown_name_never_opens_the_door() -> None:
+def test_an_unknown_name_never_admits_anybody() -> None:
     """It is reported with what to do, stands for nobody, and the list does not count as empty."""
     with capture_logs() as lines:
         access = keeper(users=["no-such-user"], groups=["no-such-group"])
@@ -110,7 +110,7 @@ def test_an_unknown_name_never_opens_the_door() -> None:
         (AllowConfig(), [True, True]),
     ],
 )
-def test_the_forwarding_door_has_a_list_of_its_own(
+def test_the_api_proxy_has_a_list_of_its_own(
     allow_api: AllowConfig | None, expected: list[bool]
 ) -> None:
     """By default it is that of the socket; it may be another one, and wider."""
@@ -273,9 +273,9 @@ async def test_which_list_is_advised(folder: Path) -> None:
     access = AccessControl(
         AccessRules(AllowList(anybody=False), AllowList(anybody=False)), always=()
     )
-    gates, call_gates = (access.check_reader,), (access.check_caller,)
+    checks, call_checks = (access.check_reader,), (access.check_caller,)
     server = Server(
-        Api(FakeProvider(), version="1", checks=gates, proxy=forward, proxy_checks=call_gates)
+        Api(FakeProvider(), version="1", checks=checks, proxy=forward, proxy_checks=call_checks)
     )
     await server.start(SocketOptions(folder / "e.sock"))
     remedies = []

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from homey_tokend.core import events as happenings
+from homey_tokend.core import events
 from homey_tokend.core.events import Event
 from homey_tokend.server.event_buffer import EventBuffer
 from tests.support.provider import CANARY, NOW
 
-RENEWED = happenings.TokenRenewed(
+RENEWED = events.TokenRenewed(
     "home",
     NOW,
     generation=7,
@@ -24,7 +24,7 @@ RENEWED = happenings.TokenRenewed(
 
 def recovered(homey: str = "home") -> Event:
     """The smallest of all events."""
-    return happenings.RefreshRecovered(homey, NOW, 3)
+    return events.RefreshRecovered(homey, NOW, 3)
 
 
 def posted(buffer: EventBuffer, after: int = 0) -> list[tuple[str, str, Any]]:
@@ -42,7 +42,7 @@ def parsed(rendered: bytes) -> tuple[str, str, Any]:
     return fields["id"], fields["event"], json.loads(fields["data"])
 
 
-def failed(**fields: object) -> happenings.RefreshFailed:
+def failed(**fields: object) -> events.RefreshFailed:
     """A refresh that failed."""
     usual: dict[str, object] = {
         "kind": "unreachable",
@@ -54,7 +54,7 @@ def failed(**fields: object) -> happenings.RefreshFailed:
         "next_try": NOW,
         "outage_at": NOW,
     }
-    return happenings.RefreshFailed("home", NOW, **{**usual, **fields})  # type: ignore[arg-type]  # by name
+    return events.RefreshFailed("home", NOW, **{**usual, **fields})  # type: ignore[arg-type]  # by name
 
 
 def test_a_renewal() -> None:
@@ -86,27 +86,27 @@ def test_everything_that_is_told_and_nothing_secret() -> None:
         recovered(),
         failed(),
         failed(failures=3, next_try=None, outage_at=None),
-        happenings.TokenRevoked("home", NOW, 7),
-        happenings.TokenDelivered("home", NOW, "file:/run/x", 7, "written"),
-        happenings.DeliveryFailed(
+        events.TokenRevoked("home", NOW, 7),
+        events.TokenDelivered("home", NOW, "file:/run/x", 7, "written"),
+        events.DeliveryFailed(
             "home", NOW, "file:/run/x", 7, "unreachable", "no answer", "", action_needed=False
         ),
     ):
         buffer.publish(event)
-    events = posted(buffer)
+    published = posted(buffer)
 
     assert ["token", "recovered", "error", "error", "error", "sink", "sink"] == [
-        name for _, name, _ in events
+        name for _, name, _ in published
     ]
-    assert [1, 3, 0] == [data["failures"] for _, name, data in events if name == "error"]
-    assert [True, False] == [data["delivered"] for _, name, data in events if name == "sink"]
-    assert CANARY not in str(events)
+    assert [1, 3, 0] == [data["failures"] for _, name, data in published if name == "error"]
+    assert [True, False] == [data["delivered"] for _, name, data in published if name == "sink"]
+    assert CANARY not in str(published)
 
 
 def test_a_sign_in_is_no_news() -> None:
     """That a password goes out is counted, and no event."""
     buffer = EventBuffer("boot")
-    buffer.publish(happenings.SignInStarted("home", NOW))
+    buffer.publish(events.SignInStarted("home", NOW))
 
     assert buffer.newest == 0
 

@@ -164,7 +164,9 @@ async def test_a_socket_of_systemd_stays_until_a_restart(
     ]
 
 
-async def test_the_tcp_door_opens_moves_and_closes(listeners: Listeners, socket_path: Path) -> None:
+async def test_the_tcp_listener_opens_moves_and_closes(
+    listeners: Listeners, socket_path: Path
+) -> None:
     """With each reload that says so."""
     first, second = HttpConfig(listen=("127.0.0.1", free_port())), free_port()
     await listeners.open(at(socket_path), first)
@@ -182,7 +184,7 @@ async def test_the_tcp_door_opens_moves_and_closes(listeners: Listeners, socket_
     assert await answers(socket_path)
 
 
-async def test_a_taken_port_closes_the_tcp_door_alone(
+async def test_a_taken_port_closes_the_tcp_listener_alone(
     listeners: Listeners, socket_path: Path
 ) -> None:
     """The socket continues; the log says what to do."""

@@ -240,7 +240,7 @@ async def test_min_ttl_waits_for_a_refresh(
 
 
 @pytest.mark.parametrize("query", ["", "?min_ttl=24h", "?wait=30", "?min_ttl=24h&wait=0"])
-async def test_what_lasts_is_served_without_asking(
+async def test_what_lasts_is_served_without_waiting(
     http: ClientSession, provider: FakeProvider, query: str
 ) -> None:
     """A token with life enough starts nothing."""
@@ -284,11 +284,11 @@ async def test_a_wait_that_ends_past_the_expiry_serves_nothing(
 ) -> None:
     """The clock is read again after a wait."""
     provider.hang = asyncio.Event()
-    asking = asyncio.create_task(http.get("/token?min_ttl=2d"))
+    request = asyncio.create_task(http.get("/token?min_ttl=2d"))
     await provider.asked_for(1)
     provider.time = NOW + timedelta(days=1)
     provider.hang.set()
-    async with await asking as answer:
+    async with await request as answer:
         await problem(answer, 503)
 
 

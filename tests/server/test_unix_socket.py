@@ -67,11 +67,11 @@ def test_mode_and_group_come_first(
     seen = []
     rename = Path.rename
 
-    def watching(self: Path, target: Path) -> Path:
+    def recording(self: Path, target: Path) -> Path:
         seen.append((stat.S_IMODE(self.stat().st_mode), connects(self), target.exists()))
         return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", watching)
+    monkeypatch.setattr(Path, "rename", recording)
     opened.append(UnixSocket.open(SocketOptions(socket_path, 0o640)))
 
     assert seen == [(0o640, True, False)]

@@ -240,11 +240,11 @@ async def test_a_request_in_flight_may_end(provider: FakeProvider, socket_path: 
     server = Server(Api(provider, version="1"), idle=timedelta(seconds=5))
     await server.start(SocketOptions(socket_path))
     wire = await asyncio.open_unix_connection(str(socket_path))
-    asking = asyncio.create_task(ask(wire, ASK.replace(b"/token", b"/token?min_ttl=2d")))
+    request = asyncio.create_task(ask(wire, ASK.replace(b"/token", b"/token?min_ttl=2d")))
     await provider.asked_for(1)
     stopping = asyncio.create_task(server.stop())
     asyncio.get_running_loop().call_later(0.1, provider.hang.set)
-    answer = await asking
+    answer = await request
     await stopping
     wire[1].close()
 

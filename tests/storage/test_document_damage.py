@@ -175,17 +175,17 @@ def test_bytes_that_mean_nothing_are_damage(blob: bytes) -> None:
 
 @settings(max_examples=200)
 @given(st.data())
-def test_a_file_with_any_bytes_changed_is_damage_or_a_book(data: st.DataObject) -> None:
+def test_a_file_with_any_bytes_changed_is_damage_or_a_document(data: st.DataObject) -> None:
     blob = bytearray(BLOB)
     for _ in range(data.draw(st.integers(1, 4))):
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
 
     try:
-        book: StateDocument | None = from_json(bytes(blob))
+        document: StateDocument | None = from_json(bytes(blob))
     except StateUnusable:
-        book = None
+        document = None
 
-    assert book is None or book == from_json(to_json(book))
+    assert document is None or document == from_json(to_json(document))
 
 
 json_values = st.recursive(
@@ -205,13 +205,13 @@ json_values = st.recursive(
 
 @settings(max_examples=200)
 @given(st.sampled_from([path for path, _ in leaves(document()) if path]), json_values)
-def test_a_file_with_any_value_anywhere_is_damage_or_a_book(path: Path, value: Any) -> None:
+def test_a_file_with_any_value_anywhere_is_damage_or_a_document(path: Path, value: Any) -> None:
     try:
-        book: StateDocument | None = from_json(with_value(path, value))
+        document: StateDocument | None = from_json(with_value(path, value))
     except StateUnusable:
-        book = None
+        document = None
 
-    assert book is None or book == from_json(to_json(book))
+    assert document is None or document == from_json(to_json(document))
 
 
 def test_half_a_character_in_a_message_is_shown_as_a_question_mark() -> None:

@@ -44,7 +44,7 @@ def test_a_new_file(clouds: Clouds, daemons: Daemons) -> None:
     document["log"] = {"level": "info", "format": "journal"}
     reload(daemon, document, "http.opened")
     (port,) = re.findall(r"^<6>http\.opened .*\bport=(\d+)", daemon.said(), re.MULTILINE)
-    doors = [served(at, "/healthz") for at in (daemon.socket, moved, f"127.0.0.1:{port}")]
+    answers = [served(at, "/healthz") for at in (daemon.socket, moved, f"127.0.0.1:{port}")]
     token_there = ask(moved, "/token").text
     never_there = served(f"127.0.0.1:{port}", "/token")
 
@@ -53,7 +53,7 @@ def test_a_new_file(clouds: Clouds, daemons: Daemons) -> None:
     until(lambda: served(f"127.0.0.1:{port}", "/healthz") == 0, "the TCP door is closed")
     status, _ = daemon.end()
 
-    assert [0, 200, 200] == doors
+    assert [0, 200, 200] == answers
     assert (token, token) == (kept, token_there)
     assert 404 == never_there
     assert "is not a known key. Did you mean log?" in daemon.said()

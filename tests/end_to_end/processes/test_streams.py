@@ -65,24 +65,24 @@ def test_reader_gone(clouds: Clouds, daemons: Daemons) -> None:
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_notices(clouds: Clouds, daemons: Daemons, abstract: bool) -> None:
+def test_notifications(clouds: Clouds, daemons: Daemons, abstract: bool) -> None:
     """systemd receives READY when the socket answers, a status, start and end of a reload, and STOPPING."""
     folder = daemons.folder()
     name = f"@{folder.name}" if abstract else str(folder / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
-        notices.bind(f"\0{name[1:]}" if abstract else name)
-        notices.settimeout(30)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(f"\0{name[1:]}" if abstract else name)
+        notifications.settimeout(30)
         environ = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "2000000"}
         daemon = daemons.start(clouds.start(), folder=folder, environ=environ)
-        first = notices.recv(4096)
+        first = notifications.recv(4096)
         served = daemon.get("/healthz").status
         token = daemon.token()
-        heard = [first, *_until(notices, b"WATCHDOG=1", b"token held")]
+        heard = [first, *_until(notifications, b"WATCHDOG=1", b"token held")]
         daemon.send(signal.SIGHUP)
-        heard += _until(notices, b"RELOADING=1\nMONOTONIC_USEC=")
-        heard += _until(notices, b"READY=1")
+        heard += _until(notifications, b"RELOADING=1\nMONOTONIC_USEC=")
+        heard += _until(notifications, b"READY=1")
         daemon.end()
-        heard += _until(notices, b"STOPPING=1")
+        heard += _until(notifications, b"STOPPING=1")
 
     assert heard[0].split(b"\n")[0] == b"READY=1"
     assert served == 200
@@ -90,11 +90,11 @@ def test_notices(clouds: Clouds, daemons: Daemons, abstract: bool) -> None:
     assert token.encode() not in b"".join(heard)
 
 
-def _until(notices: socket.socket, *wanted: bytes) -> list[bytes]:
+def _until(notifications: socket.socket, *wanted: bytes) -> list[bytes]:
     """Return the notifications until each of these has been received."""
     heard: list[bytes] = []
     while not all(any(each in line for line in heard) for each in wanted):
-        heard.append(notices.recv(4096))
+        heard.append(notifications.recv(4096))
     return heard
 
 

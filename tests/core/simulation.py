@@ -1,4 +1,4 @@
-"""A pretend keeper in a pretend world: it lives from one wake-up to the next, without waiting.
+"""A simulated keeper that runs from one wake-up to the next, without waiting.
 
 Time jumps to each instant that policy names, so months take milliseconds.
 """
@@ -41,11 +41,11 @@ _TAKES = timedelta(milliseconds=200)
 
 
 @dataclass
-class World:
+class Simulation:
     """One Homey, and what the servers answer.
 
     ``answer`` gives an error or None for a sign-in at an instant; ``draw`` the
-    chance. What happened is in ``tried`` (every attempt) and ``passwords``.
+    random_values. What happened is in ``tried`` (every attempt) and ``passwords``.
     """
 
     answer: Callable[[datetime], TokendError | None]
