@@ -1,4 +1,4 @@
-"""What the demo prints of an event; tests/end_to_end runs it as a process."""
+"""The demo's lines for events; tests/end_to_end runs it as a process."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -30,7 +30,7 @@ HEAVY = {
 
 
 def loaded(code: str) -> set[str]:
-    """The modules that a fresh interpreter has loaded after this, beyond those it starts with."""
+    """Return the modules that a fresh interpreter has loaded after this, beyond its initial ones."""
     report = "import sys; before = set(sys.modules)\n{}\nnew = set(sys.modules) - before\n"
     tell = "sys.__stderr__.write('\\n' + str(sorted(new)).replace(chr(39), chr(34)))"
     environment = {name: value for name, value in os.environ.items() if "COV" not in name}
@@ -67,7 +67,7 @@ def test_the_fast_path_is_light() -> None:
 
 @pytest.mark.slow
 def test_the_package_imports_nothing() -> None:
-    """Naming the package loads the package alone."""
+    """Importing the package loads the package alone."""
     assert loaded("import homey_tokend") == {"homey_tokend"}
 
 

@@ -1,4 +1,4 @@
-"""Calls through the proxy are counted by how they ended."""
+"""Calls through the proxy are counted by their outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
 
 
 async def samples(proxy: ProxySetup, name: str) -> dict[tuple[str, ...], float]:
-    """The samples of one metric, by their labels."""
+    """Return the samples of one metric, by their labels."""
     metrics = await proxy.monitoring.load_metrics()
     return {
         tuple(sample.labels.values()): sample.value
@@ -29,7 +29,7 @@ async def samples(proxy: ProxySetup, name: str) -> dict[tuple[str, ...], float]:
 
 @pytest.mark.parametrize("status", [200, 404, 500])
 async def test_answers(proxy: ProxySetup, status: int) -> None:
-    """What the Homey answered is counted by its class of status, with the time it took."""
+    """A response of the Homey is counted by its class of status, with its duration."""
     proxy.hub.answers = [with_length(b"x", status=f"{status} X")]
     await proxy.ask()
     await proxy.ask()
@@ -39,7 +39,7 @@ async def test_answers(proxy: ProxySetup, status: int) -> None:
 
 
 async def test_problems(proxy: ProxySetup) -> None:
-    """What was not passed on is counted by the problem's name; names of nobody are not."""
+    """A call that was not forwarded is counted by the problem's name, and not for unknown Homeys."""
     await proxy.ask("/homeys/home/api/../x")
     await proxy.ask(fields="Connection: Upgrade\r\nUpgrade: websocket\r\n")
     await proxy.ask("/homeys/nope/api/x")
@@ -55,7 +55,7 @@ async def test_problems(proxy: ProxySetup) -> None:
 
 
 async def test_an_answer_that_breaks_off(proxy: ProxySetup) -> None:
-    """An answer that was cut is not counted as one that came."""
+    """A response that was cut off does not count as complete."""
     proxy.hub.answers, proxy.hub.hangs_up = [with_length(b"abcde")[:-2]], True
     await proxy.ask()
 
@@ -63,7 +63,7 @@ async def test_an_answer_that_breaks_off(proxy: ProxySetup) -> None:
 
 
 async def test_a_caller_that_leaves(proxy: ProxySetup) -> None:
-    """A caller that leaves is counted as broken off, too."""
+    """A caller that disconnects counts as aborted, too."""
     said = asyncio.Event()
 
     async def turn(

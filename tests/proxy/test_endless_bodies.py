@@ -1,4 +1,4 @@
-"""The API proxy before those who never come to an end, and those who break their lines."""
+"""The API proxy with endless requests and responses, and malformed header lines."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
 
 @pytest.fixture
 async def hasty(socket_path: Path) -> AsyncIterator[ProxySetup]:
-    """A proxy that lets a call last half a second, however much is said meanwhile."""
+    """Return a proxy that limits a call to half a second."""
     async with opened(socket_path, replace(PATIENT, total=timedelta(milliseconds=500))) as made:
         yield made
 
 
 async def dripped(proxy: ProxySetup, begin: bytes, drop: bytes) -> bytes:
-    """All that the proxy says to a caller who sends a drop now and then, until it closes."""
+    """Return all that the proxy sends to a slow caller until it closes."""
     reader, writer = await proxy.send(begin)
 
     async def drip() -> None:
@@ -54,7 +54,7 @@ async def dripped(proxy: ProxySetup, begin: bytes, drop: bytes) -> bytes:
     [(b"Content-Length: 60000\r\n\r\n", b"a"), (CHUNKED, b"1\r\na\r\n")],
 )
 async def test_a_short_body_without_end(hasty: ProxySetup, framing: bytes, drop: bytes) -> None:
-    """Who sends a byte now and then gets 408 in the end, and the Homey no request."""
+    """A caller that sends a byte now and then gets 408 in the end, and the Homey no request."""
     got = reply_of(await dripped(hasty, POST + framing, drop))
 
     assert (408, "urn:homey-tokend:problem:body-timeout") == (
@@ -66,7 +66,7 @@ async def test_a_short_body_without_end(hasty: ProxySetup, framing: bytes, drop:
 
 
 async def test_a_long_body_without_end(hasty: ProxySetup) -> None:
-    """A body on its way to the Homey ends with the time of the call, for both sides."""
+    """A body on its way to the Homey ends at the deadline of the call, for both sides."""
     begin = POST + CHUNKED + b"11170\r\n" + b"a" * 70_000 + b"\r\n"
     got = reply_of(await dripped(hasty, begin, b"1\r\na\r\n"))
     await asyncio.wait_for(hasty.hub.left.wait(), 40)
@@ -76,7 +76,7 @@ async def test_a_long_body_without_end(hasty: ProxySetup) -> None:
 
 
 async def test_header_lines_without_end(proxy: ProxySetup) -> None:
-    """A Homey that sends short header lines for ever is cut off after some megabytes at most."""
+    """A Homey that sends endless short header lines is cut off after some megabytes."""
     sent = 0
 
     async def turn(
@@ -108,7 +108,7 @@ async def test_header_lines_without_end(proxy: ProxySetup) -> None:
     ],
 )
 async def test_broken_lines(proxy: ProxySetup, line: bytes) -> None:
-    """CR, LF, NUL and folded lines in a header are 400: the Homey is not even asked."""
+    """CR, LF, NUL and folded lines in a header are 400, and the Homey gets no request."""
     got = await proxy.say(POST + line + b"\r\n\r\n")
 
     assert 400 == got.status

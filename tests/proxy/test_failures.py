@@ -35,7 +35,7 @@ async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
 
 @pytest.fixture
 async def hasty(socket_path: Path) -> AsyncIterator[ProxySetup]:
-    """A proxy that bears no silence longer than 0.3 s."""
+    """Return a proxy that tolerates 0.3 s of silence."""
     async with opened(socket_path, HASTY) as made:
         yield made
 
@@ -67,14 +67,14 @@ async def silent(_hub: Hub, _heard: Heard, reader: asyncio.StreamReader, _w: obj
     ],
 )
 async def test_answers_that_are_none(proxy: ProxySetup, answer: bytes) -> None:
-    """What is no HTTP, or beyond all bounds, is 502 in plain words."""
+    """Anything but HTTP, or out of bounds, is 502 in plain words."""
     proxy.hub.answers = [answer]
 
     assert (502, "unreachable") == problem(await proxy.ask())
 
 
 async def test_headers_without_end(proxy: ProxySetup) -> None:
-    """A Homey that sends headers for ever is cut off after a few kilobytes."""
+    """A Homey that sends endless headers is cut off after a few kilobytes."""
     sent = 0
 
     async def turn(
@@ -94,7 +94,7 @@ async def test_headers_without_end(proxy: ProxySetup) -> None:
 
 
 async def test_nobody_listens(proxy: ProxySetup) -> None:
-    """A Homey that is gone is 502 with the address and the cause."""
+    """A Homey that does not listen is 502 with the address and the cause."""
     proxy.hub.url = "http://127.0.0.1:9/homey/x"
     proxy.hold()
     got = await proxy.ask()
@@ -104,7 +104,7 @@ async def test_nobody_listens(proxy: ProxySetup) -> None:
 
 
 async def test_no_first_byte(hasty: ProxySetup) -> None:
-    """A Homey that says nothing is 504 once the patience is over, and is left."""
+    """A Homey that says nothing is 504 after the time-out, and is disconnected."""
     hasty.hub.turn = silent
     got = await hasty.ask()
     await asyncio.wait_for(hasty.hub.left.wait(), 40)
@@ -113,7 +113,7 @@ async def test_no_first_byte(hasty: ProxySetup) -> None:
 
 
 async def test_no_first_byte_of_the_body(hasty: ProxySetup) -> None:
-    """As long as nothing was passed on, a body that never comes is reported as a problem, too."""
+    """A body that never arrives is a problem document as long as nothing was passed on."""
     hasty.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
 
     assert (504, "timeout") == problem(await hasty.ask())
@@ -135,7 +135,7 @@ async def test_a_body_that_stops(hasty: ProxySetup) -> None:
     ],
 )
 async def test_a_reset_amid_the_body(proxy: ProxySetup, answer: bytes) -> None:
-    """A reset in the middle of the body cuts the caller off: no proper end follows."""
+    """A reset in the middle of the body cuts the caller off without a proper end."""
 
     async def turn(
         _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -157,7 +157,7 @@ async def test_a_reset_amid_the_body(proxy: ProxySetup, answer: bytes) -> None:
 
 
 async def test_a_call_without_end(socket_path: Path) -> None:
-    """An answer that drips for ever is cut when the whole time is over."""
+    """A dripping response is cut off at the deadline of the call."""
 
     async def turn(
         _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -181,7 +181,7 @@ async def test_a_call_without_end(socket_path: Path) -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"])
 async def test_the_caller_leaves(proxy: ProxySetup, begun: bytes) -> None:
-    """Who leaves ends the call to the Homey, before the answer and in the middle of it."""
+    """A caller that disconnects ends the call to the Homey, before the response and within it."""
     said = asyncio.Event()
 
     async def turn(
@@ -201,7 +201,7 @@ async def test_the_caller_leaves(proxy: ProxySetup, begun: bytes) -> None:
 
 
 async def test_callers_who_leave_give_up_their_turn(proxy: ProxySetup) -> None:
-    """Three who wait for a refresh and leave do not stand in the way of the fourth."""
+    """Three callers that wait for a refresh and leave do not delay the fourth."""
     proxy.hub.answers = [with_length(b"no", status="401 No")]
     proxy.provider.hang = asyncio.Event()
     callers = [await proxy.send(GET) for _ in range(3)]
@@ -214,7 +214,7 @@ async def test_callers_who_leave_give_up_their_turn(proxy: ProxySetup) -> None:
 
 
 async def test_a_body_that_never_comes(hasty: ProxySetup) -> None:
-    """A short body that is announced and not sent is 408; the Homey hears nothing of it."""
+    """A short body that is announced and not sent is 408; the Homey gets no request."""
     got = await hasty.say(POST + b"Content-Length: 10\r\n\r\nabc")
 
     assert (408, "body-timeout") == problem(got)
@@ -222,7 +222,7 @@ async def test_a_body_that_never_comes(hasty: ProxySetup) -> None:
 
 
 async def test_a_long_body_that_stops(hasty: ProxySetup) -> None:
-    """A long body that stops is 408, and the Homey is left with the half of it."""
+    """A long body that stops is 408, and the Homey gets half of it."""
     got = await hasty.say(POST + b"Content-Length: 1000000\r\n\r\n" + b"a" * 100_000)
 
     assert (408, "body-timeout") == problem(got)
@@ -231,7 +231,7 @@ async def test_a_long_body_that_stops(hasty: ProxySetup) -> None:
 
 @pytest.mark.parametrize("before", [b"", b"11170\r\n" + b"a" * 70_000 + b"\r\n"])
 async def test_broken_framing(proxy: ProxySetup, before: bytes) -> None:
-    """Chunks that are none are 400, be it at once or in the middle of the streaming."""
+    """Malformed chunks are 400, at once or while streaming."""
     got = await proxy.say(POST + b"Transfer-Encoding: chunked\r\n\r\n" + before + b"zz\r\n")
 
     assert 400 == got.status
@@ -239,7 +239,7 @@ async def test_broken_framing(proxy: ProxySetup, before: bytes) -> None:
 
 
 async def test_a_homey_that_takes_no_body(hasty: ProxySetup) -> None:
-    """A Homey that does not read the body is left after the patience, not waited for."""
+    """A Homey that does not read the body is given up after the time-out."""
 
     async def turn(_h: Hub, _heard: Heard, _r: object, _w: object) -> None:
         await asyncio.Event().wait()
@@ -263,7 +263,7 @@ async def test_a_homey_that_takes_no_body(hasty: ProxySetup) -> None:
 
 
 async def test_an_early_answer(proxy: ProxySetup) -> None:
-    """A Homey that answers before it has the whole body is heard."""
+    """A response before the whole body is passed on."""
     proxy.hub.reads_body = False
     proxy.hub.answers = [with_length(b"big", status="413 Big")]
     got = await proxy.say(POST + b"Content-Length: 100000\r\n\r\n" + b"a" * 99_000)
@@ -272,7 +272,7 @@ async def test_an_early_answer(proxy: ProxySetup) -> None:
 
 
 async def test_an_answer_that_begins_early(proxy: ProxySetup) -> None:
-    """A Homey may begin its answer in the middle of a long body: the rest of the body still reaches it."""
+    """A Homey may respond in the middle of a long body, and still gets the rest."""
 
     async def turn(
         _h: Hub, heard: Heard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -320,7 +320,7 @@ async def test_one_homey_does_not_hold_up_another(proxy: ProxySetup) -> None:
 
 
 async def test_the_homey_is_well_again(proxy: ProxySetup) -> None:
-    """After trouble of every kind the next call goes through: no turn is lost."""
+    """After every kind of failure the next call succeeds: no slot is lost."""
     proxy.hub.hangs_up = True
     for answer in (b"!", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", b"junk\r\n\r\n"):
         proxy.hub.answers = [answer]

@@ -35,7 +35,7 @@ async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
 
 
 async def test_a_call(proxy: ProxySetup) -> None:
-    """The Homey is asked at its url with the bearer, and its answer comes back."""
+    """The request is sent to the Homey's url with the bearer, and the response is returned."""
     answer = await proxy.ask(
         "/homeys/home/api/manager/zones/zone?a=%2F&b=~", fields="Accept: x\r\n"
     )
@@ -49,14 +49,14 @@ async def test_a_call(proxy: ProxySetup) -> None:
 
 
 async def test_escapes_go_on_as_they_came(proxy: ProxySetup) -> None:
-    """No escape is folded, made or written differently on the way."""
+    """No escape is changed on the way."""
     await proxy.ask("/homeys/home/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E")
 
     assert "/homey/c0ffee/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E" == proxy.hub.heard[0].target
 
 
 async def test_callers_do_not_bring_their_own_bearer(proxy: ProxySetup) -> None:
-    """Authorization, cookies and what Connection names are not passed on."""
+    """Authorization, cookies and what Connection names are not forwarded."""
     await proxy.ask(
         fields="authorization: Bearer mine\r\nCookie: a=b\r\nX-Gone: 1\r\nConnection: x-gone\r\n"
     )
@@ -68,7 +68,7 @@ async def test_callers_do_not_bring_their_own_bearer(proxy: ProxySetup) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_methods(proxy: ProxySetup, method: str) -> None:
-    """Every method but those that show or tunnel is passed on, with its body."""
+    """Every method but those that reveal or tunnel is forwarded, with its body."""
     body = b"" if method in {"GET", "HEAD"} else b'{"value": true}'
     proxy.hub.answers = [with_length(b"" if method == "HEAD" else b"ok")]
     answer = await proxy.ask(method=method, body=body, fields="Content-Type: application/json\r\n")
@@ -80,7 +80,7 @@ async def test_methods(proxy: ProxySetup, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW"])
 async def test_other_methods(proxy: ProxySetup, method: str) -> None:
-    """TRACE would show the bearer, CONNECT would tunnel: they never reach the Homey."""
+    """TRACE would reveal the bearer, CONNECT would tunnel: they never reach the Homey."""
     answer = await proxy.ask(method=method)
 
     assert answer.status in {400, 404, 405}
@@ -88,7 +88,7 @@ async def test_other_methods(proxy: ProxySetup, method: str) -> None:
 
 
 async def test_head_keeps_the_length(proxy: ProxySetup) -> None:
-    """A HEAD's length is the Homey's; no body follows."""
+    """The length of HEAD is the Homey's; no body follows."""
     proxy.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
     answer = await proxy.ask(method="HEAD")
 
@@ -109,7 +109,7 @@ async def test_head_keeps_the_length(proxy: ProxySetup) -> None:
     ],
 )
 async def test_answers_pass(proxy: ProxySetup, answer: bytes, status: int, body: bytes) -> None:
-    """Whatever the Homey answers is the caller's, redirects included: nobody follows them here."""
+    """Any response is returned, including redirects, which are not followed."""
     proxy.hub.answers = [answer]
     got = await proxy.ask()
 
@@ -117,7 +117,7 @@ async def test_answers_pass(proxy: ProxySetup, answer: bytes, status: int, body:
 
 
 async def test_coded_bodies_pass_as_they_are(proxy: ProxySetup) -> None:
-    """Compressed bytes are the caller's to unpack."""
+    """Compressed bytes are returned unchanged."""
     packed = gzip.compress(b"hello" * 100)
     proxy.hub.answers = [with_length(packed, "Content-Encoding: gzip", "Content-Type: text/x")]
     got = await proxy.ask(fields="Accept-Encoding: gzip\r\n")
@@ -132,7 +132,7 @@ async def test_coded_bodies_pass_as_they_are(proxy: ProxySetup) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "odd"])
 async def test_coded_bodies_of_callers_go_on_as_they_are(proxy: ProxySetup, coding: str) -> None:
-    """What a caller has packed the Homey unpacks, whatever it is packed with."""
+    """A compressed request body is forwarded unchanged, whatever the compression."""
     packed = gzip.compress(b'{"value": true}' * 100)
     got = await proxy.ask(method="PUT", body=packed, fields=f"Content-Encoding: {coding}\r\n")
     heard = proxy.hub.heard[0] if proxy.hub.heard else Heard("", [])
@@ -145,7 +145,7 @@ async def test_coded_bodies_of_callers_go_on_as_they_are(proxy: ProxySetup, codi
 
 
 async def test_chunks_pass(proxy: ProxySetup) -> None:
-    """An answer without a length comes in chunks, and ends properly."""
+    """A response without a length is sent in chunks, and ends properly."""
     proxy.hub.answers = [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + as_chunks(b"one", b"two", b"")
     ]
@@ -168,7 +168,7 @@ async def test_cookies_and_echoes_are_dropped(proxy: ProxySetup) -> None:
 
 
 async def test_a_reason_with_the_token(proxy: ProxySetup) -> None:
-    """The status line's words are ours."""
+    """The reason phrase is ours."""
     proxy.hub.answers = [with_length(b"no", status=f"400 {CANARY}")]
 
     assert b"HTTP/1.1 400 Bad Request" == (await proxy.ask()).raw.splitlines()[0]
@@ -177,7 +177,7 @@ async def test_a_reason_with_the_token(proxy: ProxySetup) -> None:
 @pytest.mark.parametrize("size", [0, 1, MAX_BUFFERED, MAX_BUFFERED + 1, 3_000_000])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_bodies(proxy: ProxySetup, size: int, *, chunked: bool) -> None:
-    """Bodies of any size arrive whole, kept or streamed, with a length if one was announced."""
+    """Bodies of any size arrive complete, kept or streamed, with a length if one was announced."""
     body = bytes(range(256)) * (size // 256 + 1)
     body = body[:size]
     if chunked:
@@ -193,7 +193,7 @@ async def test_bodies(proxy: ProxySetup, size: int, *, chunked: bool) -> None:
 
 
 async def test_expectations_are_met_here(proxy: ProxySetup) -> None:
-    """curl waits for 100 Continue before a long body: it gets one from the daemon."""
+    """curl waits for 100 Continue before a long body: the daemon sends it."""
     head = "Content-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     reader, writer = await proxy.send(
         f"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n{head}".encode()
@@ -212,7 +212,7 @@ async def test_expectations_are_met_here(proxy: ProxySetup) -> None:
 
 
 async def test_pieces_come_at_once(proxy: ProxySetup) -> None:
-    """A piece of an answer is passed on when it comes, not when all is there."""
+    """A piece of a response is passed on at once, not when all has arrived."""
     going_on = asyncio.Event()
 
     async def turn(
@@ -250,7 +250,7 @@ async def test_pieces_come_at_once(proxy: ProxySetup) -> None:
     ],
 )
 async def test_path_tricks(proxy: ProxySetup, target: str) -> None:
-    """No trick leaves /api/: the Homey is not even asked."""
+    """No path leads out of /api/, and the Homey gets no request."""
     got = await proxy.ask(target)
 
     assert got.status in {400, 404}
@@ -269,7 +269,7 @@ async def test_path_tricks(proxy: ProxySetup, target: str) -> None:
     ],
 )
 async def test_refusals(proxy: ProxySetup, fields: str, status: int, name: str) -> None:
-    """Web pages, upgrades and headers that are no text are rejected in plain words."""
+    """Web pages, upgrades and malformed headers are rejected in plain words."""
     got = await proxy.ask(fields=fields)
 
     assert (status, f"urn:homey-tokend:problem:{name}") == (
@@ -280,7 +280,7 @@ async def test_refusals(proxy: ProxySetup, fields: str, status: int, name: str) 
 
 
 async def test_a_websocket(proxy: ProxySetup) -> None:
-    """A whole handshake is rejected with what to do instead, and nobody speaks anything but HTTP."""
+    """A websocket handshake is rejected with what to do instead, and the connection stays HTTP."""
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     got = await proxy.ask(fields=f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}")
 
@@ -291,7 +291,7 @@ async def test_a_websocket(proxy: ProxySetup) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_an_offer_of_http_2(proxy: ProxySetup, method: str) -> None:
-    """curl --http2 offers h2c, which is passed over: the answer comes, the Homey hears no offer."""
+    """An offer of h2c (curl --http2) is ignored: the call succeeds, and the Homey gets no offer."""
     offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
     got = await proxy.ask(method=method, fields=offer, body=b"{}" if method == "POST" else b"")
     (heard,) = proxy.hub.heard
@@ -301,7 +301,7 @@ async def test_an_offer_of_http_2(proxy: ProxySetup, method: str) -> None:
 
 
 async def test_checks_of_its_own(proxy: ProxySetup, folder: Path) -> None:
-    """The proxy can be open to more people than the token is, and to fewer."""
+    """The proxy can be open to more users than the token is, and to fewer."""
 
     def shut(_request: web.Request) -> Problem:
         return Problem(403, "shut", "not you", kind="shut")
@@ -322,14 +322,14 @@ async def test_checks_of_its_own(proxy: ProxySetup, folder: Path) -> None:
 
 
 async def test_unknown_homey(proxy: ProxySetup) -> None:
-    """An unknown Homey is 404, and the known ones are reported."""
+    """An unknown Homey is 404, and the known ones are listed."""
     got = await proxy.ask("/homeys/nope/api/x")
 
     assert (404, ["home"]) == (got.status, json.loads(got.body)["homeys"])
 
 
 async def test_no_token(proxy: ProxySetup) -> None:
-    """Where no valid token is held, one is waited for; if none comes it is 503 with the reason."""
+    """Without a valid token the call waits for one; without success it is 503 with the reason."""
     proxy.provider.views["home"] = view("home")
     got = await proxy.ask()
 
@@ -339,7 +339,7 @@ async def test_no_token(proxy: ProxySetup) -> None:
 
 
 async def test_a_token_that_comes(proxy: ProxySetup) -> None:
-    """A refresh under way is waited for, and its token is used."""
+    """A running refresh is waited for, and its token is used."""
     proxy.provider.renewed = {"home": proxy.hold()}
     proxy.provider.views["home"] = view("home", refreshing=True)
 
@@ -348,7 +348,7 @@ async def test_a_token_that_comes(proxy: ProxySetup) -> None:
 
 
 async def test_connections_are_kept(proxy: ProxySetup) -> None:
-    """Two calls after one another share one connection to the Homey."""
+    """Two successive calls share one connection to the Homey."""
     seen: list[object] = []
 
     async def turn(

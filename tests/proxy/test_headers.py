@@ -1,4 +1,4 @@
-"""Header fields: what goes to the Homey, and what comes back."""
+"""Header fields: those sent to the Homey, and those returned."""
 
 import pytest
 from multidict import CIMultiDict
@@ -49,7 +49,7 @@ def test_what_is_sent() -> None:
     [("X", "a\r\nY: b"), ("X", "a\nb"), ("X", "a\0"), ("X", "\udcff"), ("X Y", "a"), ("X", "\x7f")],
 )
 def test_values_that_could_end_early(name: str, value: str) -> None:
-    """Control characters and bytes that are no text are 400, and told without the value."""
+    """Control characters and bytes that are no text are 400, without the value in the message."""
     with pytest.raises(Problem) as caught:
         request_headers(CIMultiDict([(name, value)]), CANARY)
 
@@ -57,7 +57,7 @@ def test_values_that_could_end_early(name: str, value: str) -> None:
 
 
 def test_what_is_told() -> None:
-    """Fields of the connection and cookies stay here, a length beside a coding as well."""
+    """Fields of the connection and cookies are removed, and a length together with a coding."""
     passing = [("Content-Type", "a"), ("X", "1"), ("x", "2"), ("Location", "/y")]
     gone = [("Set-Cookie", "a=b"), ("Connection", "X-Gone"), ("X-Gone", "1"), *HOPS]
     told, hidden = response_headers(CIMultiDict([*passing, *gone, ("Content-Length", "5")]), CANARY)
@@ -66,7 +66,7 @@ def test_what_is_told() -> None:
 
 
 def test_the_token_is_not_told() -> None:
-    """A header in which the token stands, or garbage, is left out and counted."""
+    """A header that contains the token, or is malformed, is removed and counted."""
     bad = [("Location", f"https://x/?t={CANARY}"), (f"X-{CANARY}", "1"), ("Y", "a\udcff")]
     told, hidden = response_headers(CIMultiDict([("Content-Length", "5"), *bad]), CANARY)
 

@@ -1,4 +1,4 @@
-"""Second tries of the API proxy: a rejected token, and a Homey that asks to wait."""
+"""Retries of the API proxy: a rejected token, and a Homey that asks to wait."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
 
 
 def renew(proxy: ProxySetup) -> None:
-    """A refuted token brings another one."""
+    """Replace the token once it is rejected."""
     before = proxy.provider.views["home"]
     proxy.provider.renewed = {"home": proxy.hold(token(generation=8, value=NEWER))}
     proxy.provider.views["home"] = before
@@ -39,7 +39,7 @@ def many(answer: str = "429 Too Many", after: str = "") -> bytes:
     ("method", "body"), [("GET", b""), ("POST", b'{"a": 1}'), ("PUT", b"a" * MAX_BUFFERED)]
 )
 async def test_a_dead_token(proxy: ProxySetup, method: str, body: bytes) -> None:
-    """A 401 brings one refresh and one replay with the new token; the caller sees the end only."""
+    """A 401 causes one refresh and one retry with the new token; the caller gets the second response."""
     renew(proxy)
     proxy.hub.answers = [REFUSED, OK]
     got = await proxy.ask(method=method, body=body)
@@ -52,7 +52,7 @@ async def test_a_dead_token(proxy: ProxySetup, method: str, body: bytes) -> None
 
 
 async def test_refused_again(proxy: ProxySetup) -> None:
-    """The second 401 is the caller's: nobody goes round in circles."""
+    """The second 401 is returned: there is no further retry."""
     renew(proxy)
     proxy.hub.answers = [REFUSED]
     got = await proxy.ask()
@@ -62,7 +62,7 @@ async def test_refused_again(proxy: ProxySetup) -> None:
 
 
 async def test_a_good_token(proxy: ProxySetup) -> None:
-    """Where the token turns out to be good, or none comes, the 401 is the caller's."""
+    """If the token is valid after all, or there is no newer one, the 401 is returned."""
     proxy.hub.answers = [REFUSED]
     got = await proxy.ask()
 
@@ -70,7 +70,7 @@ async def test_a_good_token(proxy: ProxySetup) -> None:
 
 
 async def test_no_other_token(proxy: ProxySetup) -> None:
-    """Where the token is dead and no other comes in time, it is 503 with the next try."""
+    """If the token is invalid and not replaced in time, it is 503 with the time of the next attempt."""
     proxy.provider.renewed = {"home": view("home", next_at=NOON + timedelta(seconds=55))}
     proxy.hub.answers = [REFUSED]
     got = await proxy.ask()
@@ -79,7 +79,7 @@ async def test_no_other_token(proxy: ProxySetup) -> None:
 
 
 async def test_a_newer_token_is_held_already(proxy: ProxySetup) -> None:
-    """Who was overtaken by a refresh is repeated at once, without another verification."""
+    """After a refresh in the meantime the call is retried at once, without another verification."""
     proxy.hub.answers = [REFUSED, OK]
     asked = asyncio.create_task(proxy.ask())
     await proxy.hub.arrived.wait()
@@ -90,7 +90,7 @@ async def test_a_newer_token_is_held_already(proxy: ProxySetup) -> None:
 
 
 async def test_a_body_that_is_gone(proxy: ProxySetup) -> None:
-    """A body too long to be kept is not repeated; but the token is doubted all the same."""
+    """A body too long to be kept is not sent again; but the token is verified all the same."""
     renew(proxy)
     proxy.hub.answers = [REFUSED]
     got = await proxy.ask(method="PUT", body=b"a" * (MAX_BUFFERED + 1))
@@ -101,7 +101,7 @@ async def test_a_body_that_is_gone(proxy: ProxySetup) -> None:
 
 @pytest.mark.parametrize(("after", "slept"), [("", 1.0), ("7", 7.0), ("0", 0.0)])
 async def test_too_many_requests(proxy: ProxySetup, after: str, slept: float) -> None:
-    """A Homey that asks to wait is waited for, and asked once more."""
+    """After a Retry-After the request is sent once more."""
     proxy.clock.instant = True
     proxy.hub.answers = [many(after=after), OK]
     got = await proxy.ask()
@@ -110,7 +110,7 @@ async def test_too_many_requests(proxy: ProxySetup, after: str, slept: float) ->
 
 
 async def test_a_date(proxy: ProxySetup) -> None:
-    """Retry-After may be a date: it counts from the daemon's clock."""
+    """Retry-After may be a date."""
     proxy.clock.instant = True
     proxy.hub.answers = [many(after="Sun, 01 Mar 2026 12:00:04 GMT"), OK]
 
@@ -122,7 +122,7 @@ async def test_a_date(proxy: ProxySetup) -> None:
     ("method", "after"), [("GET", "11"), ("GET", "soon"), ("GET", "99999999999"), ("POST", "1")]
 )
 async def test_waits_that_are_the_callers(proxy: ProxySetup, method: str, after: str) -> None:
-    """A long wait, and what must not be sent twice, are passed back with Retry-After."""
+    """A long wait, and methods that must not be repeated, are returned with Retry-After."""
     proxy.hub.answers = [many(after=after)]
     got = await proxy.ask(method=method)
 
@@ -131,7 +131,7 @@ async def test_waits_that_are_the_callers(proxy: ProxySetup, method: str, after:
 
 
 async def test_others_wait_too(proxy: ProxySetup) -> None:
-    """While a Homey is waited for nobody else is let in; then all are served."""
+    """During a wait no other call to this Homey starts; then all are served."""
     proxy.hub.answers = [many(), OK]
     first = asyncio.create_task(proxy.ask())
     await proxy.clock.until_waited_for()
@@ -145,7 +145,7 @@ async def test_others_wait_too(proxy: ProxySetup) -> None:
 
 
 async def test_both(proxy: ProxySetup) -> None:
-    """A 429 and then a 401: each is fixed once."""
+    """After a 429 and then a 401 each is handled once."""
     proxy.clock.instant = True
     renew(proxy)
     proxy.hub.answers = [many(), REFUSED, many(), OK]
@@ -173,14 +173,14 @@ async def test_both(proxy: ProxySetup) -> None:
     ],
 )
 def test_retry_after(text: str | None, wait: timedelta) -> None:
-    """Seconds and dates are understood; what is not is too long to be waited for here."""
+    """Seconds and dates are understood; anything else counts as too long."""
     headers = {} if text is None else {"Retry-After": text}
 
     assert wait == retry_after_delay(headers, NOON)
 
 
 def test_a_date_counts_from_the_homeys_clock() -> None:
-    """The two clocks may differ: what the Homey says of time is read against its own Date."""
+    """The clocks may differ: a date is compared with the response's own Date."""
     headers = {
         "Date": "Sun, 01 Mar 2026 09:00:00 GMT",
         "Retry-After": "Sun, 01 Mar 2026 09:00:05 GMT",

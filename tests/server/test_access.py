@@ -1,4 +1,4 @@
-"""socket.allow: who the kernel says is asking, who may, and how often each did."""
+"""socket.allow: who the client is according to the kernel, who has access, and the counts."""
 
 import asyncio
 import errno
@@ -59,7 +59,7 @@ def keeper(*, users: Sequence[str] = (), groups: Sequence[str] = ()) -> AccessCo
 
 
 def test_nobody_named_lets_the_file_mode_decide() -> None:
-    """With empty lists anybody who could connect may ask."""
+    """With empty lists everybody who could connect has access."""
     access = keeper()
 
     assert access.may_read(peer())
@@ -67,7 +67,7 @@ def test_nobody_named_lets_the_file_mode_decide() -> None:
 
 
 def test_users_and_groups_by_number() -> None:
-    """A user passes by its number, or by any of its groups; all others do not."""
+    """A user has access by uid, or by any of its groups; all others do not."""
     access = keeper(users=["1000"], groups=["50"])
 
     assert access.may_read(peer(1000))
@@ -76,7 +76,7 @@ def test_users_and_groups_by_number() -> None:
 
 
 def test_root_and_the_daemons_own_user_always_may() -> None:
-    """Whatever the lists say."""
+    """Root and the daemon's own user always have access."""
     access = keeper(users=["1000"])
 
     assert [True, True, False] == [access.may_read(peer(uid)) for uid in (0, 500, 501)]
@@ -91,7 +91,7 @@ def test_names_are_looked_up() -> None:
 
 
 def test_an_unknown_name_never_admits_anybody() -> None:
-    """It is reported with what to do, stands for nobody, and the list does not count as empty."""
+    """An unknown name is reported with what to do, matches nobody, and the list is not empty."""
     with capture_logs() as lines:
         access = keeper(users=["no-such-user"], groups=["no-such-group"])
 
@@ -113,7 +113,7 @@ def test_an_unknown_name_never_admits_anybody() -> None:
 def test_the_api_proxy_has_a_list_of_its_own(
     allow_api: AllowConfig | None, expected: list[bool]
 ) -> None:
-    """By default it is that of the socket; it may be another one, and wider."""
+    """By default it is the list of the socket; it may be another one, and wider."""
     access = AccessControl(resolve_rules(config(["1000"], allow_api=allow_api)), always={0, 500})
 
     assert expected == [access.may_call(peer(uid)) for uid in (1000, 1001)]
@@ -132,7 +132,7 @@ async def test_the_peer_of_a_connection() -> None:
 
 
 class Kernel(socket.socket):
-    """A unix socket of a kernel that does not know some options."""
+    """A unix socket of a kernel without some options."""
 
     unknown: frozenset[int] = frozenset()
 
@@ -144,7 +144,7 @@ class Kernel(socket.socket):
 
 @pytest.mark.parametrize("unknown", [socket.SO_PEERCRED, 59], ids=["SO_PEERCRED", "SO_PEERGROUPS"])
 async def test_a_kernel_that_does_not_tell_all(unknown: int) -> None:
-    """Without the process nobody vouches; without the other groups the primary one counts."""
+    """Without a process there is no peer; without the other groups only the primary one counts."""
     pair = socket.socketpair()
     kernel = Kernel(fileno=pair[0].detach())
     kernel.unknown = frozenset({unknown})
@@ -158,7 +158,7 @@ async def test_a_kernel_that_does_not_tell_all(unknown: int) -> None:
 
 
 async def test_no_peer_on_tcp() -> None:
-    """Nobody vouches for a TCP connection."""
+    """A TCP connection has no access by user."""
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
     writer = (await asyncio.open_connection(*server.sockets[0].getsockname()))[1]
     found = read_peer(writer.transport)
@@ -196,7 +196,7 @@ async def path(access: AccessControl, folder: Path) -> AsyncIterator[Path]:
 
 
 async def asked(path: Path, *paths: str, groups: Sequence[int] = ()) -> list[int]:
-    """The statuses that another process is answered; with groups it is nobody's."""
+    """Return the statuses for another process; with groups, of user nobody."""
 
     def run() -> list[int]:
         begin = [sys.executable, "-I", "-S", "-c", CLIENT, str(path)]
@@ -209,7 +209,7 @@ async def asked(path: Path, *paths: str, groups: Sequence[int] = ()) -> list[int
 
 @ROOT_NEEDED
 async def test_another_user_is_refused(path: Path, access: AccessControl) -> None:
-    """A user who is not named gets 403 at every route, is logged once with uid and pid, and counted."""
+    """A user without access gets 403 on every route, is logged once with uid and pid, and counted."""
     access.rules = AccessRules(AllowList(anybody=False), AllowList(anybody=False))
     with capture_logs() as lines:
         statuses = await asked(path, "/token", "/status", "/healthz", "/x", groups=[NOBODY])
@@ -226,7 +226,7 @@ async def test_another_user_is_refused(path: Path, access: AccessControl) -> Non
 
 @ROOT_NEEDED
 async def test_a_supplementary_group_lets_in(path: Path, access: AccessControl) -> None:
-    """A user passes by a group that is not its primary one."""
+    """A user has access by a group that is not its primary one."""
     access.rules = AccessRules(AllowList(anybody=False, gids=frozenset({STAFF})))
     inside = await asked(path, "/token", groups=[NOBODY, 4, STAFF])
     outside = await asked(path, "/token", groups=[NOBODY, 4])
@@ -236,7 +236,7 @@ async def test_a_supplementary_group_lets_in(path: Path, access: AccessControl) 
 
 @ROOT_NEEDED
 async def test_who_may_call_may_not_read(path: Path, access: AccessControl) -> None:
-    """The API proxy may be open to who gets no token."""
+    """The API proxy may be open to users without access to the token."""
     access.rules = AccessRules(AllowList(anybody=False), AllowList())
     statuses = await asked(path, "/homeys/home/api/x", "/token", "/status", groups=[NOBODY])
 
@@ -244,7 +244,7 @@ async def test_who_may_call_may_not_read(path: Path, access: AccessControl) -> N
 
 
 async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
-    """A connection that was let in is judged again with each request."""
+    """An open connection is checked again with each request."""
     access = AccessControl(always=())
     server = Server(
         Api(FakeProvider(view("home", token())), version="1", checks=(access.check_reader,))
@@ -265,7 +265,7 @@ async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
 
 
 async def test_which_list_is_advised(folder: Path) -> None:
-    """Who may not call is not sent to the list that gives the token away, too."""
+    """The error for the API proxy does not suggest the list for the token."""
 
     async def forward(_request: web.Request) -> web.StreamResponse:
         raise AssertionError
@@ -291,7 +291,7 @@ async def test_which_list_is_advised(folder: Path) -> None:
 
 
 def test_refusals_are_logged_now_and_then() -> None:
-    """A user who asks again and again is reported once a minute, with how often it was not logged."""
+    """A user who tries repeatedly is logged once a minute, with how often it was not logged."""
     seconds = [0.0]
     access = AccessControl(AccessRules(AllowList(anybody=False)), always=(), now=lambda: seconds[0])
     with capture_logs() as lines:
@@ -303,7 +303,7 @@ def test_refusals_are_logged_now_and_then() -> None:
 
 
 def test_users_that_are_counted_are_few() -> None:
-    """After 64 users all further ones are counted as one, and the known ones as before."""
+    """Beyond 64 users all further ones count as one, and the known ones as before."""
     access = AccessControl()
     for uid in (*range(1000, 1100), 1000):
         access.check_peer(peer(uid), access.may_read, "socket.allow")

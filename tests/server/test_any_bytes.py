@@ -1,4 +1,4 @@
-"""Any bytes on the socket: answered or hung up on, and nobody else notices."""
+"""Any bytes on the socket: a response or a closed connection, and no effect on others."""
 
 import asyncio
 from datetime import timedelta
@@ -30,7 +30,7 @@ BYTES = st.binary(max_size=300) | st.lists(PIECES, max_size=14).map(b"".join)
 
 
 async def said(path: Path, data: bytes) -> bytes:
-    """All that comes back until the server hangs up: it does where nothing more is said."""
+    """Return everything until the server closes, as it does without further input."""
     reader, writer = await asyncio.open_unix_connection(str(path))
     writer.write(data)
     try:
@@ -43,7 +43,7 @@ async def said(path: Path, data: bytes) -> bytes:
 
 
 def test_any_bytes_are_answered_or_hung_up_on(provider: FakeProvider, socket_path: Path) -> None:
-    """Each answer has a status line below 500, no bug is logged, and the next client is served."""
+    """Each response has a status below 500, no bug is logged, and the next client is served."""
     with asyncio.Runner() as runner, capture_logs() as lines:
         server = Server(Api(provider, version="1.2.3"), idle=timedelta(milliseconds=20))
         runner.run(server.start(SocketOptions(socket_path)))

@@ -1,4 +1,4 @@
-"""How many may be connected, and who makes room: the one that was idle longest."""
+"""The limit of connections, and which one makes room: the one that was idle longest."""
 
 import asyncio
 import errno
@@ -40,7 +40,7 @@ Dial = Callable[[], Awaitable[Wire]]
     ],
 )
 def test_room(open_files: int, expected: int) -> None:
-    """Some of the open files are kept for the daemon itself, at most half of a low limit."""
+    """Some open files are reserved for the daemon itself, at most half of a low limit."""
     assert expected == connection_limit(open_files)
 
 
@@ -69,7 +69,7 @@ async def dial(
 
 
 async def ask(wire: Wire) -> bytes:
-    """The first line of an answer."""
+    """Return the first line of a response."""
     wire[1].write(ASK)
     head = await wire[0].readuntil(b"\r\n\r\n")
     await wire[0].readuntil(b"\n")
@@ -88,7 +88,7 @@ async def gone(wire: Wire) -> bool:
 
 
 async def test_who_was_idle_longest_makes_room(dial: Dial, connections: Connections) -> None:
-    """A fourth client is served at once; the one whose last request is oldest is closed."""
+    """A fourth client is served at once; the connection with the oldest request is closed."""
     wires = [await dial() for _ in range(3)]
     for number in (1, 2, 0):
         await ask(wires[number])
@@ -102,7 +102,7 @@ async def test_who_was_idle_longest_makes_room(dial: Dial, connections: Connecti
 
 
 async def test_dripping_makes_nobody_younger(dial: Dial) -> None:
-    """Who sends bytes that are no request goes before who asked and fell silent."""
+    """A client that sends bytes without a request is closed before one that sent a request."""
     dripping, silent, last = [await dial() for _ in range(3)]
     for wire in (silent, last):
         await ask(wire)
@@ -114,7 +114,7 @@ async def test_dripping_makes_nobody_younger(dial: Dial) -> None:
 
 
 async def test_who_is_served_stays(dial: Dial, provider: FakeProvider) -> None:
-    """A request under way is not idle, however long it takes."""
+    """A running request is not idle, however long it takes."""
     provider.hang = asyncio.Event()
     waiting, idle, other = [await dial() for _ in range(3)]
     waiting[1].write(WAIT)
@@ -132,7 +132,7 @@ async def test_who_is_served_stays(dial: Dial, provider: FakeProvider) -> None:
 async def test_where_all_are_served_the_longest_makes_room(
     dial: Dial, provider: FakeProvider
 ) -> None:
-    """A crowd of waiters does not keep a new client out."""
+    """Many waiting requests do not keep a new client out."""
     provider.hang = asyncio.Event()
     wires = [await dial() for _ in range(3)]
     for number, wire in enumerate(wires, 1):
@@ -145,7 +145,7 @@ async def test_where_all_are_served_the_longest_makes_room(
 
 
 async def test_who_leaves_makes_room(dial: Dial, connections: Connections) -> None:
-    """Clients that come and go leave nothing behind, idle or served."""
+    """Closed connections leave nothing behind, idle or served."""
     for _ in range(10):
         wire = await dial()
         await ask(wire)
@@ -171,7 +171,7 @@ class Exhausted(socket.socket):
 
 
 async def test_no_file_left(dial: Dial, connections: Connections, folder: Path) -> None:
-    """At EMFILE the idle are closed, and the client that waits is served after a moment."""
+    """At EMFILE idle connections are closed, and the waiting client is served after a moment."""
     idle = [await dial() for _ in range(2)]
     for wire in idle:
         await ask(wire)

@@ -1,4 +1,4 @@
-"""The buffer: what is posted, what can be resumed, and that no token is in it."""
+"""The event buffer: its events, resuming, and that no token is in it."""
 
 import json
 from datetime import timedelta
@@ -23,19 +23,19 @@ RENEWED = events.TokenRenewed(
 
 
 def recovered(homey: str = "home") -> Event:
-    """The smallest of all events."""
+    """Return the smallest of all events."""
     return events.RefreshRecovered(homey, NOW, 3)
 
 
 def posted(buffer: EventBuffer, after: int = 0) -> list[tuple[str, str, Any]]:
-    """Id, name and data of the events after this one."""
+    """Return id, name and data of the events after this one."""
     entries = buffer.since(after)
     assert entries is not None
     return [parsed(entry.rendered) for entry in entries]
 
 
 def parsed(rendered: bytes) -> tuple[str, str, Any]:
-    """One event, as the standard reads it."""
+    """Parse one event as the standard does."""
     lines = rendered.decode().split("\n")
     assert lines[-2:] == ["", ""]
     fields = dict(line.split(": ", 1) for line in lines[:-2])
@@ -43,7 +43,7 @@ def parsed(rendered: bytes) -> tuple[str, str, Any]:
 
 
 def failed(**fields: object) -> events.RefreshFailed:
-    """A refresh that failed."""
+    """Return a failed refresh."""
     usual: dict[str, object] = {
         "kind": "unreachable",
         "step": "login",
@@ -58,7 +58,7 @@ def failed(**fields: object) -> events.RefreshFailed:
 
 
 def test_a_renewal() -> None:
-    """A fresh token is told by fingerprint, generation and end."""
+    """A new token is an event with fingerprint, generation and expiry."""
     buffer = EventBuffer("boot")
     buffer.publish(RENEWED)
 
@@ -79,7 +79,7 @@ def test_a_renewal() -> None:
 
 
 def test_everything_that_is_told_and_nothing_secret() -> None:
-    """Whatever happens to a token becomes an event of one of four names, and none has the token."""
+    """Every event has one of four names, and none contains the token."""
     buffer = EventBuffer("boot")
     for event in (
         RENEWED,
@@ -104,7 +104,7 @@ def test_everything_that_is_told_and_nothing_secret() -> None:
 
 
 def test_a_sign_in_is_no_news() -> None:
-    """That a password goes out is counted, and no event."""
+    """A sent password is counted, but is no event."""
     buffer = EventBuffer("boot")
     buffer.publish(events.SignInStarted("home", NOW))
 
@@ -120,7 +120,7 @@ def test_an_event_is_one_line_of_data() -> None:
 
 
 def test_the_last_ones_are_kept() -> None:
-    """Of 300 events the last 256 are there, and the others are known to be gone."""
+    """Of 300 events the last 256 are available, and the others are known to be gone."""
     buffer = EventBuffer("boot")
     for _ in range(300):
         buffer.publish(recovered())
@@ -150,7 +150,7 @@ def test_the_last_ones_are_kept() -> None:
     ],
 )
 def test_resuming(last_event_id: str, expected: int | None) -> None:
-    """An id of this run whose followers are all there is resumed, and nothing else."""
+    """An id of this run whose successors are all available can be resumed, and nothing else."""
     buffer = EventBuffer("boot")
     for _ in range(300):
         buffer.publish(recovered())
@@ -159,7 +159,7 @@ def test_resuming(last_event_id: str, expected: int | None) -> None:
 
 
 def test_a_reset_goes_on_from_here() -> None:
-    """Who missed events is told so, with the id that all later events follow."""
+    """A client that missed events gets a reset, with the id that all later events follow."""
     buffer = EventBuffer("boot")
     buffer.publish(recovered())
     event_id, name, data = parsed(buffer.reset())
@@ -170,7 +170,7 @@ def test_a_reset_goes_on_from_here() -> None:
 
 
 def test_bells() -> None:
-    """Who listens is rung after each event, until it listens no more."""
+    """A subscriber's callback is called after each event, until it unsubscribes."""
     buffer, rung = EventBuffer("boot"), []
     deaf = buffer.subscribe(lambda: rung.append(buffer.newest))
     buffer.publish(recovered())

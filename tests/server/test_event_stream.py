@@ -1,4 +1,4 @@
-"""Listeners to /events: they hear at once, resume, and cost nobody anything."""
+"""Subscribers of /events: they get events at once, resume, and delay nobody."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ ASK = b"GET /token?homey=home HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def event(homey: str = "home") -> Event:
-    """Something that happened."""
+    """Return an event."""
     return RefreshRecovered(homey, NOW, 1)
 
 
@@ -43,7 +43,7 @@ async def served(buffer: EventBuffer, socket_path: Path) -> AsyncIterator[Server
 
 
 class Ear:
-    """A client that listens, and remembers all it heard."""
+    """A client that subscribes, and records all it receives."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -65,7 +65,7 @@ class Ear:
         return ear
 
     async def until(self, word: bytes, times: int = 1) -> bytes:
-        """All that was heard, once this word came so often."""
+        """Return everything received, once this word was received so often."""
         async with asyncio.timeout(40):
             while self.heard.count(word) < times:
                 more = await self.reader.read(65536)
@@ -82,7 +82,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def ears(stack: AsyncExitStack, path: Path, count: int) -> list[Ear]:
-    """So many listeners, which leave at the end of the test."""
+    """Run many subscribers, which leave at the end of the test."""
     made = []
     for _ in range(count):
         ear = await Ear.listening(path)
@@ -92,7 +92,7 @@ async def ears(stack: AsyncExitStack, path: Path, count: int) -> list[Ear]:
 
 
 async def until(true: Callable[[], object]) -> None:
-    """Wait until something is so."""
+    """Wait until the condition holds."""
     async with asyncio.timeout(40):
         while not true():  # noqa: ASYNC110  the server has no bell for a test
             await asyncio.sleep(0.01)
@@ -101,7 +101,7 @@ async def until(true: Callable[[], object]) -> None:
 async def test_an_event_is_heard(
     socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack
 ) -> None:
-    """A listener gets what happens after it came, as an event stream that nobody stores."""
+    """A subscriber gets later events, as an event stream that is not cached."""
     buffer.publish(event("cabin"))
     (ear,) = await ears(stack, socket_path, 1)
     buffer.publish(event())
@@ -114,7 +114,7 @@ async def test_an_event_is_heard(
 
 
 async def test_many_hear(socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack) -> None:
-    """An event reaches all listeners, and a reader of the token is served meanwhile."""
+    """An event reaches all subscribers, and a reader of the token is served meanwhile."""
     listeners = await ears(stack, socket_path, 50)
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     stack.callback(writer.close)
@@ -128,7 +128,7 @@ async def test_many_hear(socket_path: Path, buffer: EventBuffer, stack: AsyncExi
 
 
 async def test_only_the_homeys_asked_for(socket_path: Path, buffer: EventBuffer) -> None:
-    """?homey= leaves the others out; a Homey that is not known is 404."""
+    """?homey= selects Homeys; an unknown one is 404."""
     ear = await Ear.listening(socket_path, "?homey=cabin")
     unknown = await Ear.listening(socket_path, "?homey=cabin&homey=nowhere")
     for homey in ("home", "cabin", "home", "cabin"):
@@ -143,7 +143,7 @@ async def test_only_the_homeys_asked_for(socket_path: Path, buffer: EventBuffer)
 
 
 async def test_resuming(socket_path: Path, buffer: EventBuffer) -> None:
-    """Who comes back with its last id gets what was missed, in order and once."""
+    """A client that reconnects with its last id gets the missed events, in order and once."""
     for _ in range(100):
         buffer.publish(event())
     ear = await Ear.listening(socket_path, last="boot-60")
@@ -171,7 +171,7 @@ async def test_resuming_more_than_the_kernel_takes(socket_path: Path, buffer: Ev
 
 @pytest.mark.parametrize("last", ["other-1", "boot-99", "boot-1", "garbage"])
 async def test_reset(socket_path: Path, buffer: EventBuffer, last: str) -> None:
-    """Who missed events, or comes from another run, is told to read the status."""
+    """A client that missed too many events, or is from another run, is told to read the status."""
     for _ in range(300 if last == "boot-1" else 3):
         buffer.publish(event())
     ear = await Ear.listening(socket_path, last=last)
@@ -184,7 +184,7 @@ async def test_reset(socket_path: Path, buffer: EventBuffer, last: str) -> None:
 
 
 async def test_a_silent_connection_is_kept_alive(buffer: EventBuffer, folder: Path) -> None:
-    """A comment comes where nothing else does, and a listener outlives the idle time."""
+    """Without events a comment is sent, and a subscriber outlives the idle time."""
     beat = timedelta(milliseconds=100)
     api = Api(
         FakeProvider(view("home", token())),
@@ -204,7 +204,7 @@ async def test_a_silent_connection_is_kept_alive(buffer: EventBuffer, folder: Pa
 async def test_who_does_not_read_is_cut_off(
     socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack
 ) -> None:
-    """A listener that takes nothing is closed; another one does not notice, and hears all."""
+    """A subscriber that reads nothing is disconnected; another one gets everything."""
     deaf, other = await ears(stack, socket_path, 2)
     deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a stream's transport reads
     big = "x" * 200
@@ -225,7 +225,7 @@ async def test_who_does_not_read_is_cut_off(
 
 
 async def test_leaving(socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack) -> None:
-    """A listener that leaves is forgotten at once."""
+    """A subscriber that disconnects is removed at once."""
     for ear in await ears(stack, socket_path, 5):
         ear.writer.close()
     await until(lambda: not buffer.subscribed)
@@ -236,7 +236,7 @@ async def test_leaving(socket_path: Path, buffer: EventBuffer, stack: AsyncExitS
 async def test_the_end_of_the_daemon_ends_the_stream(
     served: Server, socket_path: Path, stack: AsyncExitStack
 ) -> None:
-    """At the end a listener's stream is ended whole, without waiting for the grace."""
+    """At the end a subscriber's stream is finished properly, without waiting for the grace period."""
     (ear,) = await ears(stack, socket_path, 1)
     async with asyncio.timeout(40):
         await served.stop()
@@ -246,7 +246,7 @@ async def test_the_end_of_the_daemon_ends_the_stream(
 
 
 async def test_head(socket_path: Path) -> None:
-    """HEAD tells what GET would be, and listens to nothing."""
+    """HEAD has the headers of GET, and does not subscribe."""
     ear = await Ear.listening(socket_path, method="HEAD")
     ear.writer.close()
 

@@ -58,7 +58,7 @@ def free_port() -> int:
 async def test_a_socket_that_is_wanted_as_it_is_stays(
     listeners: Listeners, socket_path: Path
 ) -> None:
-    """The file is the same one: nobody who knocks meanwhile is sent away."""
+    """The new configuration keeps the file: no client is rejected meanwhile."""
     await listeners.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
     await listeners.change_socket(at(socket_path))
@@ -68,7 +68,7 @@ async def test_a_socket_that_is_wanted_as_it_is_stays(
 
 
 async def test_other_rights_on_the_same_socket(listeners: Listeners, socket_path: Path) -> None:
-    """They are in force without a new socket."""
+    """Mode and group are changed without a new socket."""
     await listeners.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
     await listeners.change_socket(at(socket_path, 0o600))
@@ -79,7 +79,7 @@ async def test_other_rights_on_the_same_socket(listeners: Listeners, socket_path
 
 
 async def test_the_socket_moves(listeners: Listeners, folder: Path) -> None:
-    """It answers at the new place before it is gone from the old one."""
+    """It answers at the new path before the old one is removed."""
     await listeners.open(at(folder / "a"), NO_HTTP)
     await listeners.change_socket(at(folder / "b"))
 
@@ -90,7 +90,7 @@ async def test_the_socket_moves(listeners: Listeners, folder: Path) -> None:
 async def test_a_place_that_cannot_be_had_leaves_the_old_socket(
     listeners: Listeners, folder: Path
 ) -> None:
-    """What is in the way is left alone, and told with its remedy."""
+    """A file at the new path is left alone, and reported with a remedy."""
     (folder / "b").write_text("precious", encoding="utf-8")
     await listeners.open(at(folder / "a"), NO_HTTP)
     with capture_logs() as logs:
@@ -105,7 +105,7 @@ async def test_a_place_that_cannot_be_had_leaves_the_old_socket(
 
 @pytest.mark.parametrize("mode", [0o660, 0o600])
 async def test_a_removed_socket_is_put_back(listeners: Listeners, folder: Path, mode: int) -> None:
-    """Somebody took the file away: it is there again, with the rights that are wanted now."""
+    """A removed file is created again, with the rights of the new configuration."""
     await listeners.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
     with capture_logs() as logs:
@@ -117,7 +117,7 @@ async def test_a_removed_socket_is_put_back(listeners: Listeners, folder: Path, 
 
 
 async def test_who_is_connected_stays_so(listeners: Listeners, folder: Path) -> None:
-    """A connection of before is served after the socket was put back."""
+    """An open connection is served after the socket was restored."""
     await listeners.open(at(folder / "a"), NO_HTTP)
     reader, writer = await asyncio.open_unix_connection(folder / "a")
     (folder / "a").unlink()
@@ -134,7 +134,7 @@ async def test_who_is_connected_stays_so(listeners: Listeners, folder: Path) -> 
 
 
 async def test_what_took_the_place_of_the_socket_stays(listeners: Listeners, folder: Path) -> None:
-    """A file that is not the daemon's own is left alone, and told with its remedy."""
+    """A file that is not the daemon's own is left alone, and reported with a remedy."""
     await listeners.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
     (folder / "a").write_text("precious", encoding="utf-8")
@@ -148,7 +148,7 @@ async def test_what_took_the_place_of_the_socket_stays(listeners: Listeners, fol
 async def test_a_socket_of_systemd_stays_until_a_restart(
     listeners: Listeners, folder: Path
 ) -> None:
-    """The unit decides on it; the daemon says so."""
+    """The unit decides; the daemon logs that."""
     held = socket.socket(socket.AF_UNIX)
     held.bind(str(folder / "unit"))
     held.listen()
@@ -167,7 +167,7 @@ async def test_a_socket_of_systemd_stays_until_a_restart(
 async def test_the_tcp_listener_opens_moves_and_closes(
     listeners: Listeners, socket_path: Path
 ) -> None:
-    """With each reload that says so."""
+    """The TCP listener follows each reload."""
     first, second = HttpConfig(listen=("127.0.0.1", free_port())), free_port()
     await listeners.open(at(socket_path), first)
     assert first.listen is not None
@@ -187,7 +187,7 @@ async def test_the_tcp_listener_opens_moves_and_closes(
 async def test_a_taken_port_closes_the_tcp_listener_alone(
     listeners: Listeners, socket_path: Path
 ) -> None:
-    """The socket continues; the log says what to do."""
+    """The socket continues; the log has what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         await listeners.open(at(socket_path), NO_HTTP)
@@ -201,7 +201,7 @@ async def test_a_taken_port_closes_the_tcp_listener_alone(
 
 
 async def test_a_move_that_was_refused_is_tried_again(listeners: Listeners, folder: Path) -> None:
-    """A person clears the way and reloads, with the configuration as it was."""
+    """After the obstacle is removed, a reload with the same configuration succeeds."""
     (folder / "b").write_text("in the way", encoding="utf-8")
     await listeners.open(at(folder / "a"), NO_HTTP)
     await listeners.change_socket(at(folder / "b"))
@@ -215,7 +215,7 @@ async def test_a_move_that_was_refused_is_tried_again(listeners: Listeners, fold
 async def test_a_port_that_was_taken_is_tried_again(
     listeners: Listeners, socket_path: Path
 ) -> None:
-    """Once it is free, the next reload opens it; a further one leaves it as it is."""
+    """Once the port is free, the next reload opens it; a further one leaves it as it is."""
     await listeners.open(at(socket_path), NO_HTTP)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""/metrics: what is counted and shown, in the form that Prometheus reads."""
+"""/metrics: what is counted and shown, in Prometheus' format."""
 
 import re
 from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ async def session(provider: FakeProvider, socket_path: Path) -> AsyncIterator[Cl
 
 
 async def scraped(session: ClientSession) -> Samples:
-    """All samples, by name and the values of the labels in the order of their names."""
+    """Return all samples, by name and the values of the labels in the order of their names."""
     async with session.get("/metrics") as answer:
         text = await answer.text()
     return {
@@ -92,7 +92,7 @@ def _values(labels: dict[str, str]) -> list[str]:
 
 
 async def test_the_token(session: ClientSession) -> None:
-    """Life left, end, validity and generation of each Homey's token; nothing where none is held."""
+    """Remaining lifetime, expiry, validity and generation of each Homey's token; nothing without one."""
     samples = await scraped(session)
 
     assert 24 * 3600 == samples["token_remaining_seconds", "home"]
@@ -104,7 +104,7 @@ async def test_the_token(session: ClientSession) -> None:
 
 
 async def test_an_ended_token_has_no_life(session: ClientSession, provider: FakeProvider) -> None:
-    """A token whose end has passed since the last view counts as none."""
+    """A token that has expired since the last view counts as none."""
     provider.time = NOW + timedelta(days=2)
     samples = await scraped(session)
 
@@ -112,7 +112,7 @@ async def test_an_ended_token_has_no_life(session: ClientSession, provider: Fake
 
 
 async def test_health(session: ClientSession, provider: FakeProvider) -> None:
-    """Exactly one state of each Homey is 1, and up tells whether the daemon turns."""
+    """Exactly one state of each Homey is 1, and up shows whether the daemon runs."""
     provider.living = False
     samples = await scraped(session)
 
@@ -124,7 +124,7 @@ async def test_health(session: ClientSession, provider: FakeProvider) -> None:
 
 
 async def test_refreshes(session: ClientSession) -> None:
-    """Refreshes by outcome and step, sign-ins, refusals, recoveries, revocations, and when."""
+    """Refreshes by outcome and step, sign-ins, rejections, recoveries, revocations, and times."""
     samples = await scraped(session)
     ended = (("renewed", ""), ("failed", "login"), ("rejected", "login"))
 
@@ -136,7 +136,7 @@ async def test_refreshes(session: ClientSession) -> None:
 
 
 async def test_counters_begin_at_zero(session: ClientSession) -> None:
-    """A Homey's counters are there before anything happened, so that a first event is seen."""
+    """A Homey's counters exist before the first event, so that it is seen."""
     samples = await scraped(session)
 
     assert 0 == samples["refreshes_total", "cabin", "renewed", ""]
@@ -144,7 +144,7 @@ async def test_counters_begin_at_zero(session: ClientSession) -> None:
 
 
 async def test_latency(session: ClientSession) -> None:
-    """Answers of a step are counted into buckets that grow, with their sum and number."""
+    """Responses of a step are counted in buckets, with their sum and number."""
     samples = await scraped(session)
     buckets = [
         value for name, value in samples.items() if name[0] == "step_duration_seconds_bucket"
@@ -156,7 +156,7 @@ async def test_latency(session: ClientSession) -> None:
 
 
 async def test_sinks(session: ClientSession) -> None:
-    """Outcomes by sink, and the lag: to the delivery, or to now while the sink lacks the token."""
+    """Outcomes by sink, and the lag: until the delivery, or until now while the sink is behind."""
     samples = await scraped(session)
     outcomes = [
         samples["sink_deliveries_total", "home", outcome, "file:/x"]
@@ -171,7 +171,7 @@ async def test_sinks(session: ClientSession) -> None:
 
 
 async def test_sinks_that_lack_the_token(session: ClientSession, provider: FakeProvider) -> None:
-    """A sink is behind until it has the very token that is held; without a token none is."""
+    """A sink is behind until it has the current token; without a token none is."""
     samples = await scraped(session)
     provider.views["home"] = replace(provider.views["home"], token=None)
     without = await scraped(session)
@@ -182,7 +182,7 @@ async def test_sinks_that_lack_the_token(session: ClientSession, provider: FakeP
 
 
 async def test_a_person(session: ClientSession, provider: FakeProvider) -> None:
-    """A refusal needs a person, trouble that may pass does not, and nor does a Homey that is well."""
+    """A rejection needs a person; a transient failure and a healthy Homey do not."""
     trouble = replace(rejected(), kind="unreachable")
     provider.views["hut"] = view("hut", trouble=trouble)
     samples = await scraped(session)
@@ -191,7 +191,7 @@ async def test_a_person(session: ClientSession, provider: FakeProvider) -> None:
 
 
 async def test_calls(session: ClientSession) -> None:
-    """Calls through the API proxy by how they ended, and how long they took."""
+    """Calls through the API proxy are counted by outcome and duration."""
     samples = await scraped(session)
 
     assert [1, 1] == [samples["calls_total", "home", how] for how in ("2xx", "busy")]
@@ -200,7 +200,7 @@ async def test_calls(session: ClientSession) -> None:
 
 
 async def test_readers(session: ClientSession) -> None:
-    """Every request on the socket is counted by the user who sent it."""
+    """Every request on the socket is counted by user."""
     await scraped(session)
     samples = await scraped(session)
     counted = {
@@ -214,7 +214,7 @@ async def test_readers(session: ClientSession) -> None:
 
 
 async def test_open_metrics(session: ClientSession) -> None:
-    """Who asks for OpenMetrics gets it, whole; all others the text format."""
+    """A client that asks for OpenMetrics gets it; all others get the text format."""
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     async with session.get("/metrics", headers=accept) as answer:
         families = open_metrics(await answer.text())  # type: ignore[no-untyped-call]  # theirs
@@ -229,7 +229,7 @@ async def test_open_metrics(session: ClientSession) -> None:
 
 @pytest.mark.parametrize("version", ["x", "", "1..0", "2.0.x", "2.0é", "2.0\udcff", "9" * 5000])
 async def test_a_version_that_is_none(session: ClientSession, version: str) -> None:
-    """Whatever version Accept asks for, the metrics come, in a form that is there."""
+    """Whatever version Accept asks for, the metrics come in a supported one."""
     accept = {"Accept": f"application/openmetrics-text; version={version}"}
     async with session.get("/metrics", headers=accept) as answer:
         text = await answer.text()
@@ -246,7 +246,7 @@ async def test_no_secret(session: ClientSession) -> None:
 
 
 async def test_the_page_has_every_metric(session: ClientSession, provider: FakeProvider) -> None:
-    """docs/metrics.md lists exactly the metrics that there are, with their type and labels."""
+    """docs/metrics.md lists exactly the existing metrics, with type and labels."""
     provider.views["home"] = replace(provider.views["home"], health=Health.OK)
     async with session.get("/metrics") as answer:
         families = list(text_format(await answer.text()))

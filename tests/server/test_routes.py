@@ -1,4 +1,4 @@
-"""Status, refresh, health, and what is rejected."""
+"""Status, refresh, health, and rejected requests."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, v
 
 
 async def get(http: ClientSession, path: str) -> dict[str, object]:
-    """The JSON document at a path; it never holds a token."""
+    """Return the JSON document at a path; it never contains a token."""
     async with http.get(path) as answer:
         body = await answer.text()
 
@@ -42,7 +42,7 @@ async def test_status(http: ClientSession, provider: FakeProvider) -> None:
 
 
 async def test_a_homey_that_is_well(http: ClientSession, provider: FakeProvider) -> None:
-    """A Homey's document tells what is held by its fingerprint, and what comes next."""
+    """A Homey's document has the token's fingerprint, and what comes next."""
     held = token()
     sink = SinkView("file /run/t", 7, NOW, None, None)
     provider.views["home"] = view(
@@ -87,7 +87,7 @@ async def test_a_homey_that_is_well(http: ClientSession, provider: FakeProvider)
 
 
 async def test_a_homey_in_trouble(http: ClientSession, provider: FakeProvider) -> None:
-    """The last failure is reported with step, remedy, status and how often it came."""
+    """The last failure has step, remedy, status and count."""
     provider.views["home"] = view("home", token(timedelta(hours=-1)), trouble=rejected())
     document = await get(http, "/homeys/home")
 
@@ -106,7 +106,7 @@ async def test_a_homey_in_trouble(http: ClientSession, provider: FakeProvider) -
 
 
 async def test_refresh_done(http: ClientSession, provider: FakeProvider) -> None:
-    """A refresh that is done answers 200 with the Homey's document, without the token."""
+    """A successful refresh answers 200 with the Homey's document, without the token."""
     provider.renewed["home"] = view("home", token(generation=8))
     async with http.post("/homeys/home/refresh?wait=5") as answer:
         body = await answer.text()
@@ -131,7 +131,7 @@ async def test_refresh_under_way(http: ClientSession, provider: FakeProvider) ->
 
 
 async def test_refresh_too_soon(http: ClientSession, provider: FakeProvider) -> None:
-    """A refresh right after another is 429, with the seconds until it may be asked for."""
+    """A refresh right after another is 429, with the seconds until the next one."""
     provider.refreshed = RefreshResult(
         view("home", token()), done=False, too_soon=NOW + timedelta(0, 59.5)
     )
@@ -142,7 +142,7 @@ async def test_refresh_too_soon(http: ClientSession, provider: FakeProvider) -> 
 
 
 async def test_refresh_failed(http: ClientSession, provider: FakeProvider) -> None:
-    """A refresh that failed is 503 with the failure, though the old token is still good."""
+    """A failed refresh is 503 with the failure, even if the old token is still valid."""
     provider.views["home"] = view("home", token(), trouble=rejected())
     async with http.post("/homeys/home/refresh") as answer:
         document = await problem(answer, 503)
@@ -160,7 +160,7 @@ async def test_refresh_failed(http: ClientSession, provider: FakeProvider) -> No
 async def test_refresh_refused(
     http: ClientSession, provider: FakeProvider, path: str, status: int
 ) -> None:
-    """An unknown Homey or a bad wait starts nothing."""
+    """An unknown Homey or an invalid wait starts nothing."""
     async with http.post(path) as answer:
         await problem(answer, status)
 
@@ -179,7 +179,7 @@ async def test_health(http: ClientSession, provider: FakeProvider) -> None:
 
 
 async def test_not_ready(http: ClientSession, provider: FakeProvider) -> None:
-    """Not ready names the Homeys that hold no valid token."""
+    """Not ready names the Homeys without a valid token."""
     provider.views["hut"] = view("hut", token(timedelta(0)), next_at=NOW + timedelta(seconds=60))
     provider.views["attic"] = view("attic", next_at=NOW + timedelta(seconds=20))
     async with http.get("/readyz") as answer:
@@ -195,13 +195,13 @@ PATHS = ["/token", "/status", "/homeys/home", "/homeys/home/token", "/healthz", 
 @pytest.mark.parametrize("header", ["Origin", "Referer"])
 @pytest.mark.parametrize("path", PATHS)
 async def test_no_web_page_drives_the_daemon(http: ClientSession, header: str, path: str) -> None:
-    """Whatever a browser sends is rejected, on every path."""
+    """Any request from a browser is rejected, on every path."""
     async with http.get(path, headers={header: "http://localhost"}) as answer:
         await problem(answer, 403)
 
 
 async def test_a_web_page_starts_no_refresh(http: ClientSession, provider: FakeProvider) -> None:
-    """A refused request does nothing."""
+    """A rejected request has no effect."""
     async with http.post("/homeys/home/refresh", headers={"Origin": "null"}) as answer:
         await problem(answer, 403)
 
@@ -209,7 +209,7 @@ async def test_a_web_page_starts_no_refresh(http: ClientSession, provider: FakeP
 
 
 async def test_any_host_will_do(http: ClientSession) -> None:
-    """Host is not looked at: only who may enter the socket comes this far."""
+    """Host is ignored: only users with access to the socket come this far."""
     async with http.get("/token", headers={"Host": "whatever.example"}) as answer:
         assert answer.status == 200
 
@@ -234,7 +234,7 @@ async def test_unknown_path(http: ClientSession, path: str) -> None:
     ],
 )
 async def test_wrong_method(http: ClientSession, method: str, path: str, allow: str) -> None:
-    """A wrong method is 405, and Allow tells the right ones."""
+    """A wrong method is 405, and Allow lists the right ones."""
     async with http.request(method, path) as answer:
         await problem(answer, 405)
 
@@ -242,7 +242,7 @@ async def test_wrong_method(http: ClientSession, method: str, path: str, allow: 
 
 
 async def test_no_homey_at_all(http: ClientSession, provider: FakeProvider) -> None:
-    """Without any Homey the status is well, and a token cannot be had."""
+    """Without any Homey the status is ok, and there is no token."""
     provider.views.clear()
     document = await get(http, "/status")
     async with http.get("/token") as answer:
@@ -278,7 +278,7 @@ async def test_health_words(http: ClientSession, provider: FakeProvider, health:
 
 
 async def test_an_expectation_that_cannot_be_met(http: ClientSession) -> None:
-    """What Expect asks for beyond 100-continue is 417, and nothing is served."""
+    """An Expect other than 100-continue is 417, and nothing is served."""
     async with http.get("/token", headers={"Expect": "wonders"}) as answer:
         body = await answer.text()
 

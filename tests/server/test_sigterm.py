@@ -1,4 +1,4 @@
-"""A real process that serves the API, told to end."""
+"""Stopping a real process that serves the API."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ asyncio.run(main())
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_ending(socket_path: Path, number: signal.Signals) -> None:
-    """SIGTERM ends it within 5 s whatever hangs, its socket gone; SIGKILL leaves a dead one."""
+    """SIGTERM stops it within 5 s whatever hangs, and removes the socket; SIGKILL leaves a stale one."""
     with subprocess.Popen(  # noqa: S603  our own interpreter
         [sys.executable, "-c", PROGRAM, str(socket_path)],
         stdout=subprocess.PIPE,

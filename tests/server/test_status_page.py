@@ -1,4 +1,4 @@
-"""The status page and the other routes of http.listen: to be looked at, nothing secret."""
+"""The status page and the other routes of http.listen: read-only, nothing secret."""
 
 import re
 from base64 import b64encode
@@ -29,7 +29,7 @@ async def tcp(provider: FakeProvider) -> AsyncIterator[ClientSession]:
 
 
 class Text(HTMLParser):
-    """What a person sees, and every tag."""
+    """Return the visible text, and every tag."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ async def page(tcp: ClientSession) -> str:
 
 
 async def test_what_a_person_sees(tcp: ClientSession, provider: FakeProvider) -> None:
-    """Each Homey's health, until when, the next refresh, what went wrong and what to do, sinks."""
+    """Each Homey's health, expiry, next refresh, failure with remedy, and sinks are shown."""
     sinks = (
         SinkView("file:/run/x", 7, NOW - timedelta(minutes=5), None, None),
         SinkView("exec:y", None, None, rejected(), None),
@@ -83,7 +83,7 @@ async def test_what_a_person_sees(tcp: ClientSession, provider: FakeProvider) ->
 
 
 async def test_no_address_of_a_homey(tcp: ClientSession, provider: FakeProvider) -> None:
-    """What a failure says of itself names hosts; the page tells its kind and step instead."""
+    """A failure's message contains host names; the page has its kind and step instead."""
     address = "abc.connect.athom.com"
     trouble = replace(
         rejected(), kind="unreachable", message=f"{address}: no answer", remedy=f"Ask {address}."
@@ -111,7 +111,7 @@ async def test_everything_is_escaped(tcp: ClientSession, provider: FakeProvider)
 
 
 async def test_the_browser_is_told_to_load_nothing(tcp: ClientSession) -> None:
-    """The policy allows the page's own style by its hash, and nothing else; nothing is stored."""
+    """The policy allows only the page's own style, by its hash; nothing is cached."""
     async with tcp.get("/") as answer:
         text, headers = await answer.text(), answer.headers
     styles = re.findall("<style>(.*?)</style>", text, re.DOTALL)
@@ -128,7 +128,7 @@ async def test_the_browser_is_told_to_load_nothing(tcp: ClientSession) -> None:
 
 
 async def test_no_token_on_tcp(tcp: ClientSession) -> None:
-    """No route of the TCP port gives a token, an address of a Homey, or changes anything."""
+    """No route of the TCP port returns a token or an address of a Homey, or changes anything."""
     texts = []
     for path in ("/", "/metrics", "/healthz", "/readyz"):
         async with tcp.get(path) as answer:

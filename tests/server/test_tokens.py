@@ -15,7 +15,7 @@ FRESH = "fresh-token"
 
 
 async def problem(answer: aiohttp.ClientResponse, status: int) -> dict[str, object]:
-    """The problem document of an answer, its RFC 9457 members checked."""
+    """Return the problem document of a response, with its RFC 9457 members checked."""
     document: dict[str, object] = json.loads(await answer.read())
 
     assert status == answer.status
@@ -29,7 +29,7 @@ async def problem(answer: aiohttp.ClientResponse, status: int) -> dict[str, obje
 
 @pytest.mark.parametrize("path", ["/token", "/token?homey=home", "/homeys/home/token"])
 async def test_text(http: ClientSession, path: str) -> None:
-    """The token and a newline come as text that no cache keeps, marked with what is left."""
+    """The token and a newline are text that no cache keeps, with the remaining lifetime."""
     async with http.get(path) as answer:
         body = await answer.text()
 
@@ -80,7 +80,7 @@ async def test_json(http: ClientSession, provider: FakeProvider, path: str, acce
 async def test_text_where_json_is_not_wanted_more(
     http: ClientSession, path: str, accept: str
 ) -> None:
-    """Text is the answer where both are accepted, or it is asked for by name."""
+    """Text is returned if both are accepted, or if requested by name."""
     async with http.get(path, headers={"Accept": accept}) as answer:
         body = await answer.text()
 
@@ -100,7 +100,7 @@ async def test_head(http: ClientSession) -> None:
 
 
 async def test_a_new_token_is_served_at_once(http: ClientSession, provider: FakeProvider) -> None:
-    """The text that is kept ready never outlives its token."""
+    """The prepared text never outlives its token."""
     async with http.get("/token") as answer:
         before = await answer.text()
     provider.views["home"] = view("home", token(generation=8, value=FRESH))
@@ -111,7 +111,7 @@ async def test_a_new_token_is_served_at_once(http: ClientSession, provider: Fake
 
 
 async def test_several_and_none_named(http: ClientSession, provider: FakeProvider) -> None:
-    """With several Homeys one has to be named; the answer lists them."""
+    """With several Homeys one has to be named; the error lists them."""
     provider.views["hut"] = view("hut", token(value=FRESH))
     async with http.get("/token") as answer:
         document = await problem(answer, 400)
@@ -128,7 +128,7 @@ async def test_several_and_none_named(http: ClientSession, provider: FakeProvide
     ["/token?homey=nope", "/homeys/nope/token", "/homeys/nope", "/homeys/no%20pe/token"],
 )
 async def test_unknown_homey(http: ClientSession, path: str) -> None:
-    """An unknown Homey is 404, and the known ones are reported."""
+    """An unknown Homey is 404, and the known ones are listed."""
     async with http.get(path) as answer:
         document = await problem(answer, 404)
 
@@ -136,7 +136,7 @@ async def test_unknown_homey(http: ClientSession, path: str) -> None:
 
 
 async def test_never_past_its_expiry(http: ClientSession, provider: FakeProvider) -> None:
-    """At its expiry a token is served no more; a moment before, it is."""
+    """At its expiry a token is no longer served; a moment before, it is."""
     provider.time = NOW + timedelta(hours=24) - timedelta(microseconds=1)
     async with http.get("/token?format=json") as answer:
         last = json.loads(await answer.read())
@@ -168,7 +168,7 @@ async def test_before_any_trouble(
     detail: str,
     retry_after: str,
 ) -> None:
-    """Where nothing has failed, what is waited for is reported."""
+    """Without a failure, the reason for waiting is reported."""
     provider.views["home"] = view("home", None, **told)
     response = await http.get("/token?wait=0")
 
@@ -177,7 +177,7 @@ async def test_before_any_trouble(
 
 
 async def test_no_token_tells_why_and_when(http: ClientSession, provider: FakeProvider) -> None:
-    """503 carries kind, step and remedy of the failure, and whole seconds to the next try."""
+    """503 has kind, step and remedy of the failure, and whole seconds until the next attempt."""
     provider.views["home"] = view(trouble=rejected(), next_at=NOW + timedelta(seconds=899.2))
     async with http.get("/token") as answer:
         document = await problem(answer, 503)
@@ -210,7 +210,7 @@ async def test_no_token_tells_why_and_when(http: ClientSession, provider: FakePr
 async def test_retry_after(
     http: ClientSession, provider: FakeProvider, fields: dict[str, object], seconds: str
 ) -> None:
-    """Retry-After is at least 1, whatever is known of the next try."""
+    """Retry-After is at least 1, whatever the next attempt."""
     provider.views["home"] = view(**fields)  # type: ignore[arg-type]  # any field of the view
     async with http.get("/token") as answer:
         await problem(answer, 503)
@@ -230,7 +230,7 @@ async def test_retry_after(
 async def test_min_ttl_waits_for_a_refresh(
     http: ClientSession, provider: FakeProvider, query: str, asked: tuple[timedelta, timedelta]
 ) -> None:
-    """Where less life is left than wanted, one refresh is asked for, and its token is served."""
+    """If less than the requested lifetime is left, one refresh is requested, and its token is served."""
     provider.renewed["home"] = view("home", token(timedelta(days=3), value=FRESH))
     async with http.get(f"/homeys/home/token?{query}") as answer:
         body = await answer.text()
@@ -243,7 +243,7 @@ async def test_min_ttl_waits_for_a_refresh(
 async def test_what_lasts_is_served_without_waiting(
     http: ClientSession, provider: FakeProvider, query: str
 ) -> None:
-    """A token with life enough starts nothing."""
+    """A token with enough lifetime starts nothing."""
     async with http.get(f"/token{query}") as answer:
         body = await answer.text()
 
@@ -254,7 +254,7 @@ async def test_what_lasts_is_served_without_waiting(
 async def test_the_old_token_is_served_where_no_new_one_comes(
     http: ClientSession, provider: FakeProvider
 ) -> None:
-    """What can be had within the wait is served, with what is left of it."""
+    """What is available within the wait is served, with its remaining lifetime."""
     async with http.get("/token?min_ttl=10d&format=json") as answer:
         document = json.loads(await answer.read())
 
@@ -265,7 +265,7 @@ async def test_the_old_token_is_served_where_no_new_one_comes(
 async def test_none_held_is_waited_for_only_when_asked(
     http: ClientSession, provider: FakeProvider
 ) -> None:
-    """A bare request is answered at once; one with a wait gets what comes within it."""
+    """A plain request is answered at once; one with a wait gets what comes within it."""
     provider.views["home"] = view()
     provider.renewed["home"] = view("home", token())
     async with http.get("/token") as answer:
@@ -300,7 +300,7 @@ async def test_a_wait_that_ends_past_the_expiry_serves_nothing(
     ),
 )
 async def test_bad_durations(http: ClientSession, name: str, value: str) -> None:
-    """What is no duration, or beyond a year, is rejected with what was expected."""
+    """An invalid duration, or beyond a year, is an error with the expected form."""
     async with http.get(f"/token?{name}={value}") as answer:
         document = await problem(answer, 400)
 
@@ -308,7 +308,7 @@ async def test_bad_durations(http: ClientSession, name: str, value: str) -> None
 
 
 async def test_bad_format(http: ClientSession) -> None:
-    """A format that is not known is rejected, not guessed."""
+    """An unknown format is rejected, not guessed."""
     async with http.get("/token?format=yaml") as answer:
         document = await problem(answer, 400)
 
@@ -318,7 +318,7 @@ async def test_bad_format(http: ClientSession) -> None:
 async def test_others_are_served_while_one_waits(
     http: ClientSession, provider: FakeProvider
 ) -> None:
-    """A client that waits for a refresh that hangs delays nobody's cached token."""
+    """A client that waits for a hanging refresh delays nobody's cached token."""
     provider.hang = asyncio.Event()
     waiting = [asyncio.create_task(http.get("/token?min_ttl=2d")) for _ in range(20)]
     await provider.asked_for(20)

@@ -1,4 +1,4 @@
-"""The socket's file: mode and group first, one daemon, nobody else's files touched."""
+"""The socket's file: mode and group first, one daemon, no other files touched."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ def opened() -> Iterator[list[UnixSocket]]:
 
 
 def dead_socket(path: Path) -> int:
-    """Leave a socket file that nobody serves; its inode."""
+    """Leave a stale socket file, and return its inode."""
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
     return path.stat().st_ino
@@ -49,7 +49,7 @@ def connects(path: Path) -> bool:
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
 @pytest.mark.parametrize("umask", [0o077, 0o000])
 def test_mode(opened: list[UnixSocket], socket_path: Path, mode: int, umask: int) -> None:
-    """The socket has the mode asked for, whatever the umask."""
+    """The socket has the requested mode, whatever the umask."""
     before = os.umask(umask)
     try:
         opened.append(UnixSocket.open(SocketOptions(socket_path, mode)))
@@ -79,7 +79,7 @@ def test_mode_and_group_come_first(
 
 
 def test_group(opened: list[UnixSocket], socket_path: Path) -> None:
-    """The group is taken by name and by number."""
+    """The group is accepted by name and by number."""
     mine = grp.getgrgid(os.getgid())
     for group in (mine.gr_name, str(mine.gr_gid)):
         opened.append(UnixSocket.open(SocketOptions(socket_path, group=group)))
@@ -92,7 +92,7 @@ def test_group(opened: list[UnixSocket], socket_path: Path) -> None:
 
 
 def test_unknown_group(socket_path: Path) -> None:
-    """A group that does not exist is reported plainly, and nothing is left behind."""
+    """A missing group is reported plainly, and nothing is left behind."""
     with pytest.raises(CannotServe, match="there is no group 'no-such-group'") as caught:
         UnixSocket.open(SocketOptions(socket_path, group="no-such-group"))
 
@@ -102,7 +102,7 @@ def test_unknown_group(socket_path: Path) -> None:
 
 @pytest.mark.parametrize("group", ["4294967295", "99999999999"])
 def test_a_number_beyond_all_groups(socket_path: Path, group: str) -> None:
-    """A number that no group can have is reported plainly, and not taken for "leave it as it is"."""
+    """An impossible group number is reported plainly, and not taken for "leave it as it is"."""
     with pytest.raises(CannotServe, match=f"no group has the number {group}"):
         UnixSocket.open(SocketOptions(socket_path, group=group))
 
@@ -123,7 +123,7 @@ def test_group_not_permitted(socket_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_dead_socket_is_replaced(opened: list[UnixSocket], socket_path: Path) -> None:
-    """What a killed daemon left, at the name or aside of it, is no obstacle."""
+    """Files of a killed daemon, final or temporary, are no obstacle."""
     dead_socket(socket_path)
     dead_socket(socket_path.with_name("..sock"))
     opened.append(UnixSocket.open(SocketOptions(socket_path)))
@@ -133,7 +133,7 @@ def test_a_dead_socket_is_replaced(opened: list[UnixSocket], socket_path: Path) 
 
 
 def test_a_live_socket_is_refused(socket_path: Path) -> None:
-    """A socket that somebody serves is left alone, lock or no lock, full queue or not."""
+    """A live socket is left alone, with or without a lock, with a full queue or not."""
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(socket_path))
         other.listen(0)
@@ -145,7 +145,7 @@ def test_a_live_socket_is_refused(socket_path: Path) -> None:
 
 
 def test_a_live_socket_with_a_full_queue_is_refused(socket_path: Path) -> None:
-    """A daemon that is too busy to take a client is alive."""
+    """A daemon that is too busy to accept a client is alive."""
     with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as client:
         other.bind(str(socket_path))
         other.listen(0)
@@ -164,7 +164,7 @@ def test_two_daemons(opened: list[UnixSocket], socket_path: Path) -> None:
 
 
 def test_the_lock_alone_refuses(opened: list[UnixSocket], socket_path: Path) -> None:
-    """While a daemon is ending, its socket gone, the next may not come yet."""
+    """While a daemon is stopping, its socket removed, the next one cannot start yet."""
     opened.append(UnixSocket.open(SocketOptions(socket_path)))
     opened[0].withdraw()
     with pytest.raises(AlreadyRunning):
@@ -191,7 +191,7 @@ def test_other_files_are_never_removed(folder: Path) -> None:
 
 
 def test_put_back_under_a_lock(opened: list[UnixSocket], folder: Path) -> None:
-    """Where the whole directory was taken away, the lock that others meet is made again, too."""
+    """If the whole directory was removed, the lock is created again, too."""
     place = SocketOptions(folder / "sub" / "d.sock")
     opened.append(UnixSocket.open(place))
     first = opened[0].sock
@@ -207,7 +207,7 @@ def test_put_back_under_a_lock(opened: list[UnixSocket], folder: Path) -> None:
 
 
 def test_another_daemon_took_the_place(opened: list[UnixSocket], folder: Path) -> None:
-    """Where another daemon holds the new lock, nothing is taken from it."""
+    """If another daemon has the new lock, nothing is taken from it."""
     place = SocketOptions(folder / "sub" / "d.sock")
     opened.append(UnixSocket.open(place))
     shutil.rmtree(folder / "sub")
@@ -223,7 +223,7 @@ def test_another_daemon_took_the_place(opened: list[UnixSocket], folder: Path) -
 
 @pytest.mark.parametrize("name", ["s", ".s", "_", "sock", "_s"])
 def test_short_names(opened: list[UnixSocket], folder: Path, name: str) -> None:
-    """A name of one character will do, and nothing is left beside the socket."""
+    """A name of one character works, and nothing is left next to the socket."""
     opened.append(UnixSocket.open(SocketOptions(folder / name)))
 
     assert connects(folder / name)
@@ -231,7 +231,7 @@ def test_short_names(opened: list[UnixSocket], folder: Path, name: str) -> None:
 
 
 def test_a_file_aside_is_not_removed(folder: Path) -> None:
-    """Not even one that has the name the socket is made under."""
+    """A file with the temporary name is no obstacle."""
     (folder / ".ock").write_text("precious")
     with pytest.raises(CannotServe, match="is no socket"):
         UnixSocket.open(SocketOptions(folder / "sock"))
@@ -240,7 +240,7 @@ def test_a_file_aside_is_not_removed(folder: Path) -> None:
 
 
 def test_a_socket_of_another_kind(socket_path: Path) -> None:
-    """A datagram socket is somebody else's."""
+    """A datagram socket is left alone."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(str(socket_path))
         with pytest.raises(CannotServe, match="another program"):
@@ -258,7 +258,7 @@ def test_only_our_own_socket_is_removed(opened: list[UnixSocket], socket_path: P
 
 
 def test_the_folder_is_made(opened: list[UnixSocket], folder: Path) -> None:
-    """A missing directory is made, open for others to enter, whatever the umask."""
+    """A missing directory is created, accessible to others, whatever the umask."""
     before = os.umask(0o077)
     try:
         opened.append(UnixSocket.open(SocketOptions(folder / "made" / "d.sock")))
@@ -277,7 +277,7 @@ def test_the_folder_cannot_be_made(folder: Path) -> None:
 
 
 def test_the_folder_is_a_file(folder: Path) -> None:
-    """A lock that cannot be made is reported, with what to do."""
+    """A lock that cannot be created is reported, with what to do."""
     (folder / "a").touch()
     with pytest.raises(CannotServe, match=r"the lock .* cannot be made"):
         UnixSocket.open(SocketOptions(folder / "a" / "d.sock"))
@@ -295,13 +295,13 @@ def test_the_longest_path(opened: list[UnixSocket], folder: Path) -> None:
 
 @pytest.mark.parametrize("path", [Path("/"), Path("/tmp/a\0b")])
 def test_no_path_for_a_file(path: Path) -> None:
-    """A path that names no file is reported plainly."""
+    """A path without a file name is reported plainly."""
     with pytest.raises(CannotServe, match="names no file"):
         UnixSocket.open(SocketOptions(path))
 
 
 def test_a_rename_that_fails(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fails at the last step leaves nothing behind and tells why."""
+    """A failure at the last step leaves nothing behind, and is explained."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -314,7 +314,7 @@ def test_a_rename_that_fails(socket_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The soft limit of open files is raised to the hard one, where the kernel lets us."""
+    """The soft limit of open files is raised to the hard one, if the kernel permits."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
     try:
@@ -335,7 +335,7 @@ def test_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_prepared_sockets(socket_path: Path) -> None:
-    """A socket that was handed in is served; its file is left to its owner."""
+    """A passed socket is served; its file is left to its owner."""
     prepared = socket.socket(socket.AF_UNIX)
     prepared.bind(str(socket_path))
     prepared.listen()
@@ -353,7 +353,7 @@ async def test_prepared_sockets(socket_path: Path) -> None:
 
 
 async def test_the_end_hears_whom_it_let_in(socket_path: Path) -> None:
-    """Who was let in and speaks a moment after the end has begun is answered; who comes later waits.
+    """An accepted client that speaks a moment after the stop is served; a later one waits.
 
     The socket is one that somebody else holds on to, as systemd does.
     """
@@ -381,7 +381,7 @@ async def test_the_end_hears_whom_it_let_in(socket_path: Path) -> None:
 
 
 async def test_health_on_tcp(socket_path: Path) -> None:
-    """The TCP port tells health and nothing else: no token, no status, no refresh."""
+    """The TCP port has health and nothing else: no token, no status, no refresh."""
     provider = FakeProvider(view("home", token()))
     server = Server(Api(provider, version="1"))
     await server.start(SocketOptions(socket_path), http=("127.0.0.1", 0))
@@ -408,7 +408,7 @@ async def test_health_on_tcp(socket_path: Path) -> None:
 
 
 async def test_a_taken_port(socket_path: Path) -> None:
-    """A port that is taken is reported plainly, and the socket made before is gone again."""
+    """A taken port is reported plainly, and the socket created before is removed."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = Server(Api(FakeProvider(), version="1"))
         with pytest.raises(CannotServe, match=r"http\.listen: 127\.0\.0\.1"):

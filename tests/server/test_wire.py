@@ -1,4 +1,4 @@
-"""What clients may do to the socket: garbage, half requests, silence, and leaving."""
+"""Misbehaving clients: garbage, half requests, silence, and disconnecting."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,7 +36,7 @@ async def dial(server: Server, socket_path: Path) -> AsyncIterator[Open]:
 
 
 async def ask(wire: Wire, request: bytes = ASK) -> tuple[bytes, bytes]:
-    """Send a request; the status line and the body of the answer."""
+    """Send a request, and return status line and body of the response."""
     reader, writer = wire
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
@@ -53,7 +53,7 @@ async def test_one_connection_many_requests(dial: Open) -> None:
 
 
 async def test_pipelining(dial: Open) -> None:
-    """Requests sent at once are answered in their order."""
+    """Pipelined requests are answered in order."""
     reader, writer = await dial()
     writer.write(ASK + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + ASK.replace(b"1.1", b"1.0"))
     answers = await reader.read()
@@ -79,7 +79,7 @@ async def test_pipelining(dial: Open) -> None:
     ],
 )
 async def test_garbage(dial: Open, garbage: bytes) -> None:
-    """Garbage is answered 400 and closed, told in the log by its kind alone, and hurts nobody."""
+    """Garbage is answered 400 and closed, logged by its kind only, and affects nobody."""
     other = await dial()
     reader, writer = await dial()
     with capture_logs() as lines:
@@ -103,7 +103,7 @@ async def test_garbage(dial: Open, garbage: bytes) -> None:
     ],
 )
 async def test_half_a_request_is_closed(dial: Open, half: bytes) -> None:
-    """Who stops in the middle of a request is closed after the idle time; others do not notice."""
+    """A client that stops within a request is closed after the idle time; others are not affected."""
     reader, writer = await dial()
     writer.write(half)
     other = await dial()
@@ -132,7 +132,7 @@ async def test_half_a_request_that_drips_is_closed(dial: Open) -> None:
 
 
 async def test_half_a_second_request_is_closed(dial: Open) -> None:
-    """The idle time counts again after each answer, for half requests too."""
+    """The idle time starts again after each response, for half requests too."""
     wire = await dial()
     await ask(wire)
     wire[1].write(ASK[:10])
@@ -142,7 +142,7 @@ async def test_half_a_second_request_is_closed(dial: Open) -> None:
 
 
 async def test_idle_connections_hurt_nobody(dial: Open) -> None:
-    """A hundred silent clients, half of them in the middle of a request, delay no other."""
+    """A hundred silent clients, half of them within a request, delay no other."""
     for number in range(100):
         _, writer = await dial()
         if number % 2:
@@ -153,7 +153,7 @@ async def test_idle_connections_hurt_nobody(dial: Open) -> None:
 
 
 async def test_who_takes_nothing_is_closed(dial: Open, provider: FakeProvider) -> None:
-    """A client that asks and asks and never reads is closed; others do not notice."""
+    """A client that sends requests and never reads is closed; others are not affected."""
     provider.views["home"] = view("home", token(value="x" * 4096))
     _reader, writer = await dial()
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # a stream's transport reads
@@ -168,7 +168,7 @@ async def test_who_takes_nothing_is_closed(dial: Open, provider: FakeProvider) -
 
 
 async def test_who_takes_slowly_is_served(dial: Open, provider: FakeProvider) -> None:
-    """A client that reads an answer now and then gets all of them, however much waits for it."""
+    """A client that reads a response now and then gets all of them, however many wait."""
     provider.views["home"] = view("home", token(value="x" * 400_000))
     reader, writer = await dial()
     writer.write(ASK * 15)
@@ -182,7 +182,7 @@ async def test_who_takes_slowly_is_served(dial: Open, provider: FakeProvider) ->
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
-    """Write until it fails: the other side is gone."""
+    """Write until it fails because the other side has closed."""
     try:
         while not writer.is_closing():
             writer.write(b" ")
@@ -192,7 +192,7 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
 
 
 async def test_leaving_while_waiting(dial: Open, provider: FakeProvider) -> None:
-    """A client that leaves while it waits for a refresh ends nothing but itself."""
+    """A client that disconnects while it waits for a refresh affects only itself."""
     provider.hang = asyncio.Event()
     _, writer = await dial()
     writer.write(ASK.replace(b"/token", b"/token?min_ttl=2d"))
@@ -206,7 +206,7 @@ async def test_leaving_while_waiting(dial: Open, provider: FakeProvider) -> None
 
 
 async def test_dots_lead_nowhere(dial: Open) -> None:
-    """Dots in a path are no way around a name."""
+    """Dots in a path do not avoid a name."""
     answers = [
         await ask(await dial(), ASK.replace(b"/token", path))
         for path in (b"/homeys/..%2ftoken/token", b"/homeys/%00/token", b"/homeys/\xff/token")
@@ -216,7 +216,7 @@ async def test_dots_lead_nowhere(dial: Open) -> None:
 
 
 async def test_stopping_ends_within_a_moment(provider: FakeProvider, socket_path: Path) -> None:
-    """At the end requests in flight get their grace at most, and the socket is gone."""
+    """At the end running requests get at most the grace period, and the socket is removed."""
     provider.hang = asyncio.Event()
     server = Server(Api(provider, version="1"), grace=timedelta(milliseconds=200))
     await server.start(SocketOptions(socket_path))
@@ -235,7 +235,7 @@ async def test_stopping_ends_within_a_moment(provider: FakeProvider, socket_path
 
 
 async def test_a_request_in_flight_may_end(provider: FakeProvider, socket_path: Path) -> None:
-    """A request that ends within the grace gets its answer."""
+    """A request that ends within the grace period gets its response."""
     provider.hang = asyncio.Event()
     server = Server(Api(provider, version="1"), idle=timedelta(seconds=5))
     await server.start(SocketOptions(socket_path))

@@ -1,4 +1,4 @@
-"""For tests of the client: the API over a fake provider in a thread, and a server of fixed answers."""
+"""For tests of the client: the API with a fake provider in a thread, and a server of fixed responses."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ def serving(provider: FakeProvider, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def saying(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[bytes]]:
-    """Serve one fixed answer to one request; with ``hold`` the connection is kept."""
+    """Send one fixed response to one request; with ``hold`` the connection is kept."""
     requests: list[bytes] = []
     ended = threading.Event()
     listening = socket.socket(socket.AF_UNIX)

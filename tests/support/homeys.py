@@ -1,4 +1,4 @@
-"""For tests of ``call``: the API proxy before a simulated Homey, in a thread with a loop of its own."""
+"""For tests of ``call``: the API proxy with a simulated Homey, in a thread with its own loop."""
 
 import asyncio
 import contextlib
@@ -19,28 +19,28 @@ from tests.support.provider import FakeProvider, token, view
 
 
 class Home:
-    """A simulated Homey behind the daemon's socket; ``forget`` makes its bearer worthless."""
+    """A simulated Homey behind the daemon's socket; ``forget`` makes its bearer invalid."""
 
     def __init__(self, settings: Settings) -> None:
         self.simulator = Simulator(settings)
         self.provider = FakeProvider()
 
     def sign_in(self) -> None:
-        """Hold a bearer that the Homey takes."""
+        """Store a bearer that the Homey accepts."""
         (homey,) = self.simulator.state.homeys.values()
         bearer = self.simulator.state.open_session(homey).bearer
         held = replace(token(value=bearer), url=self.simulator.state.homey_url(homey.cloudid))
         self.provider.views["home"] = view("home", held)
 
     def id_of(self, name: str) -> str:
-        """Return the ID of a device or variable by its name."""
+        """Return the id of a device or variable by its name."""
         (homey,) = self.simulator.state.homeys.values()
         things = {**homey.devices, **homey.variables, **homey.zones}
         return next(key for key, one in things.items() if one["name"] == name)
 
     @property
     def asked(self) -> list[tuple[str, str]]:
-        """Return method and path of what reached the Homey."""
+        """Return method and path of the requests to the Homey."""
         return [
             (one.method, one.path.partition("/api/manager")[2]) for one in self.simulator.requests
         ]

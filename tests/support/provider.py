@@ -1,4 +1,4 @@
-"""A Provider that behaves: it holds views, hands out what a test put there, and can hang."""
+"""A fake TokenProvider: it has views, returns what a test set, and can hang."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 def token(
     life: timedelta = timedelta(hours=24), *, generation: int = 7, value: str = CANARY
 ) -> Token:
-    """Return a token issued an hour ago, good for ``life`` from now on."""
+    """Return a token issued an hour ago, valid for ``life`` from now on."""
     return Token(
         Secret(value),
         generation,
@@ -49,14 +49,14 @@ def view(name: str = "home", held: Token | None = None, **more: object) -> View:
 
 
 def rejected() -> Trouble:
-    """Return what a wrong password leaves behind."""
+    """Return the failure after a wrong password."""
     return Trouble(
         NOW, "account_rejected", "login", "the account rejects the password", "Correct it.", 401, 3
     )
 
 
 class FakeProvider:
-    """Holds views; ``renewed`` are the ones that come when somebody waits for a token."""
+    """Store views; ``renewed`` are those that appear when somebody waits for a token."""
 
     def __init__(self, *views: View) -> None:
         self.views = {one.name: one for one in views}
@@ -108,7 +108,7 @@ class FakeProvider:
         return self.views[name]
 
     async def asked_for(self, count: int) -> None:
-        """Return when so many have asked for a token, or told that theirs is rejected."""
+        """Wait until so many have requested a token, or reported that theirs is rejected."""
         while len(self.asked) + len(self.refuted_with) < count:
             self.called.clear()
             await self.called.wait()

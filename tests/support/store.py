@@ -1,4 +1,4 @@
-"""A state that is kept in memory, on a disk that can be full, hang or lie."""
+"""A state in memory, on a disk that can be full, hang or fail silently."""
 
 import asyncio
 
@@ -51,6 +51,6 @@ class FakeStore:
 
     @property
     def document(self) -> StateDocument:
-        """What is stored."""
+        """Return the stored state."""
         assert self.blob is not None
         return from_json(self.blob)
