@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 from aiohttp import web
 
+from homey_tokend.core.documents import token_document
 from homey_tokend.core.ports import TokenProvider
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
@@ -122,9 +123,10 @@ class Api:
         token = view.token
         if token is None or not token.valid(now):
             raise problems.no_token(view, now)
+        expires_in = documents.seconds_left(token, now)
         if query.as_json:
-            return _json(documents.token_document(name, token, now))
-        return self._text_response(name, token, documents.seconds_left(token, now))
+            return _json({**token_document(name, token), "expires_in": expires_in})
+        return self._text_response(name, token, expires_in)
 
     def _text_response(self, name: str, token: Token, left_s: int) -> web.Response:
         cached = self._texts.get(name)

@@ -22,20 +22,6 @@ def seconds_left(token: Token, now: datetime) -> int:
     return max(0, int(token.left(now).total_seconds()))
 
 
-def token_document(name: str, token: Token, now: datetime) -> dict[str, object]:
-    """Return the token with all that is known of it, in OAuth's terms (RFC 6749, 5.1)."""
-    return {
-        "access_token": token.value.reveal(),
-        "token_type": "Bearer",
-        "expires_in": seconds_left(token, now),
-        "expires_at": instant(token.expires_at),
-        "issued_at": instant(token.issued_at),
-        "generation": token.generation,
-        "homey": name,
-        "url": token.url,
-    }
-
-
 def status_document(views: Sequence[View], now: datetime, version: str) -> dict[str, object]:
     """Return all Homeys, and the worst health of them."""
     homeys = {view.name: homey_document(view, now) for view in views}

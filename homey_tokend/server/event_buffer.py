@@ -9,17 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from homey_tokend.core.events import (
-    DeliveryFailed,
-    Event,
-    RefreshFailed,
-    RefreshRecovered,
-    SignInStarted,
-    TokenDelivered,
-    TokenRenewed,
-    TokenRevoked,
-)
-from homey_tokend.server.documents import instant
+from homey_tokend.core.documents import event_document
+from homey_tokend.core.events import Event
 
 #: How many events can be resumed?
 CAPACITY = 256
@@ -55,12 +46,11 @@ class EventBuffer:
 
     def publish(self, event: Event) -> None:
         """Add an event, unless it is only counted, and call the subscribers' callbacks."""
-        content = _content(event)
-        if content is None:
+        document = event_document(event)
+        if document is None:
             return
-        name, data = content
+        name, data = document
         self.newest += 1
-        data = {"homey": event.homey, "at": instant(event.at), **data}
         self._ring.append(BufferedEvent(self.newest, event.homey, self._render(name, data)))
         for callback in self._callbacks:
             callback()
@@ -105,57 +95,3 @@ class EventBuffer:
     def _render(self, name: str, data: dict[str, object]) -> bytes:
         text = json.dumps(data)  # ASCII on one line, whatever is in it
         return f"id: {self._boot}-{self.newest}\nevent: {name}\ndata: {text}\n\n".encode()
-
-
-def _content(event: Event) -> tuple[str, dict[str, object]] | None:
-    """Return the name and the members of an event; None for one that is only counted."""
-    match event:
-        case TokenRenewed():
-            return "token", {
-                "generation": event.generation,
-                "fingerprint": event.fingerprint,
-                "issued_at": instant(event.issued_at),
-                "expires_at": instant(event.expires_at),
-            }
-        case RefreshFailed():
-            return "error", {
-                "kind": event.kind,
-                "action_needed": event.action_needed,
-                "step": event.step,
-                "message": event.message,
-                "remedy": event.remedy,
-                "failures": event.failures,
-                "next_try": instant(event.next_try),
-                "outage_at": instant(event.outage_at),
-            }
-        case TokenRevoked(generation=generation):
-            return "error", {
-                "kind": "token_revoked",
-                "action_needed": False,
-                "step": "session",
-                "message": f"the Homey no longer accepts the token of generation {generation}",
-                "remedy": "",
-                "failures": 0,
-                "next_try": instant(event.at),
-                "outage_at": instant(event.at),
-            }
-        case RefreshRecovered(failures=failures):
-            return "recovered", {"failures": failures}
-        case TokenDelivered() | DeliveryFailed():
-            return "sink", _delivery(event)
-        case SignInStarted():
-            return None
-
-
-def _delivery(event: TokenDelivered | DeliveryFailed) -> dict[str, object]:
-    data: dict[str, object] = {"sink": event.sink, "generation": event.generation}
-    if isinstance(event, TokenDelivered):
-        return {**data, "delivered": True}
-    return {
-        **data,
-        "delivered": False,
-        "kind": event.kind,
-        "action_needed": event.action_needed,
-        "message": event.message,
-        "remedy": event.remedy,
-    }

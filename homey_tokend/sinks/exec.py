@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+from homey_tokend.core.documents import json_line, token_document
 from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.redact import last_words
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Delivery, DeliveryResult
 from homey_tokend.runtime.process import GRACE, child_environ, run_command
-from homey_tokend.sinks.payload import json_line, token_document
 
 #: So much of a command's last words is shown.
 _SHOWN = 500
@@ -114,7 +114,7 @@ class ExecSink(Command):
         Raises:
             SinkRejected, SinkFailed: As ``run``.
         """
-        line = json_line({"event": "token", **token_document(delivery)})
+        line = json_line({"event": "token", **token_document(delivery.homey, delivery.token)})
         return DeliveryResult(detail=await self.run(line, delivery.token.value))
 
 

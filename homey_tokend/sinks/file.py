@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable
@@ -12,16 +13,12 @@ from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
 from homey_tokend.config.files import reason_of
+from homey_tokend.core.documents import json_line, token_document
 from homey_tokend.core.errors import SinkFailed, SinkRejected
+from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery, DeliveryResult
 from homey_tokend.runtime.workers import WorkerPool
-from homey_tokend.sinks.payload import env_lines, json_line, token_document
-from homey_tokend.storage.atomic import (
-    no_hook,
-    remedy_of,
-    remove_leftovers,
-    write_atomic,
-)
+from homey_tokend.storage.atomic import no_hook, remedy_of, remove_leftovers, write_atomic
 
 Format = Literal["raw", "env", "json"]
 P = ParamSpec("P")
@@ -42,6 +39,10 @@ _ACTION_NEEDED = frozenset(
         errno.EROFS,
     }
 )
+#: What needs no quotes, neither in sh nor for systemd; ``docker --env-file`` knows no quotes.
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
+#: What both sh and systemd take a backslash before, within double quotes.
+_SPECIAL = re.compile(r'(["\\$`])')
 
 
 class FileSink:
@@ -120,8 +121,8 @@ class FileSink:
         if self._format == "raw":
             return delivery.token.value.reveal().encode() + b"\n"
         if self._format == "env":
-            return env_lines(delivery)
-        return json_line(token_document(delivery))
+            return _env_lines(delivery)
+        return json_line(token_document(delivery.homey, delivery.token))
 
     async def _run(self, act: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -180,3 +181,20 @@ class FileSink:
         if error.errno in _ACTION_NEEDED:
             return SinkRejected(message, remedy=remedy_of(error))
         return SinkFailed(message, remedy=remedy_of(error))
+
+
+def _env_lines(delivery: Delivery) -> bytes:
+    """Return assignments for systemd's ``EnvironmentFile=`` and for ``. file`` in sh alike."""
+    token = delivery.token
+    pairs = (
+        ("HOMEY_TOKEN", token.value.reveal()),
+        ("HOMEY_URL", token.url),
+        ("HOMEY_TOKEN_EXPIRES_AT", rfc3339(token.expires_at)),
+    )
+    return "".join(f"{name}={_quoted(value)}\n" for name, value in pairs).encode()
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    return '"' + _SPECIAL.sub(r"\\\1", value) + '"'

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
+from homey_tokend.core.documents import event_document, json_line
 from homey_tokend.core.events import RefreshFailed, RefreshRecovered
 from homey_tokend.core.ports import Notification, Transport
 from homey_tokend.sinks.exec import Command, Environ
 from homey_tokend.sinks.logic_variable import TextVariable
-from homey_tokend.sinks.payload import failure_document, json_line
 
 #: What the variable holds while all is well.
 OK_TEXT = "ok"
@@ -52,7 +52,10 @@ class ExecNotifier:
             SinkRejected, SinkFailed: As ``Command.run``.
         """
         token = notification.token.value if notification.token else None
-        await self._command.run(json_line(failure_document(notification.event)), token)
+        document = event_document(notification.event)
+        if document is not None:
+            name, members = document
+            await self._command.run(json_line({"event": name, **members}), token)
 
 
 class StateVariableNotifier:
