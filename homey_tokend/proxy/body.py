@@ -35,10 +35,8 @@ class RequestBody:
     async def read(cls, request: web.BaseRequest, silence: timedelta, total: timedelta) -> Self:
         """Read a body as far as it is kept.
 
-        Args:
-            request: The request.
-            silence: How long the client may send nothing within its body.
-            total: How long all that is kept may take, however often a byte comes.
+        ``silence`` is how long the client may send nothing within its body, ``total`` how long
+        all that is kept may take, however often a byte comes.
 
         Raises:
             Problem: 408 ``body-timeout``, or 400 ``bad-body``.
@@ -79,11 +77,7 @@ class RequestBody:
         raise problem
 
     async def stream(self, on_progress: Callable[[], None]) -> AsyncIterator[bytes]:
-        """Yield what was read already, then the rest as it comes.
-
-        Args:
-            on_progress: Called with each piece that was sent.
-        """
+        """Yield what was read already, then the rest; ``on_progress`` is called for each piece."""
         part = self._head or await self._piece()
         while part:
             on_progress()

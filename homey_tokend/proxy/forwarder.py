@@ -26,14 +26,7 @@ _log = structlog.get_logger()
 
 
 class Forwarder:
-    """The handler of the API proxy.
-
-    Args:
-        provider: Where the tokens come from.
-        upstream: The HTTP session to the Homeys.
-        clock: Measures durations, and sleeps for a pause.
-        limits: How long everything may take.
-    """
+    """The handler of the API proxy."""
 
     def __init__(
         self,

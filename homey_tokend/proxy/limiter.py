@@ -33,12 +33,7 @@ class LimiterSettings:
 
 
 class CallLimiter:
-    """The queue of one Homey; first come, first served.
-
-    Args:
-        settings: Its limits.
-        clock: Sleeps for a pause.
-    """
+    """The queue of one Homey; first come, first served."""
 
     def __init__(self, settings: LimiterSettings, clock: Clock) -> None:
         self._settings = settings
@@ -52,9 +47,6 @@ class CallLimiter:
     @asynccontextmanager
     async def slot(self, homey: str) -> AsyncIterator[None]:
         """Hold one of the slots, after waiting for it in the queue.
-
-        Args:
-            homey: The Homey's name, for the problem.
 
         Raises:
             Problem: 503 ``busy``, the queue is full or did not move in time.

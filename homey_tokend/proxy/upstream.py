@@ -51,13 +51,7 @@ class Upstream:
         aiohttp repeats an idempotent one whose body can be sent again where a kept connection
         turns out to be closed; nothing else is repeated here.
 
-        Args:
-            method: Its method.
-            url: Its URL, encoded.
-            headers: All its header fields.
-            data: Its body.
-            connect: How long connecting (TCP, TLS) may take.
-            silence: How long the Homey may send nothing.
+        ``connect`` bounds connecting (TCP, TLS), ``silence`` the time in which nothing arrives.
 
         Raises:
             FOREIGN: No response (``http.session``).

@@ -60,12 +60,7 @@ class _Subscriber:
 
 
 class EventStream:
-    """The subscribers of one application.
-
-    Args:
-        buffer: What they read.
-        keepalive: How often a comment is sent on a silent connection.
-    """
+    """The subscribers of one application; silent ones are sent a comment now and then."""
 
     def __init__(self, buffer: EventBuffer, keepalive: timedelta = KEEPALIVE) -> None:
         self._buffer = buffer

@@ -16,12 +16,7 @@ _log = structlog.get_logger()
 
 
 class Listeners:
-    """The unix socket, and the routes without a token on TCP.
-
-    Args:
-        api: What is served.
-        connections: All connections, of both sockets.
-    """
+    """The unix socket, and the routes without a token on TCP."""
 
     def __init__(self, api: Api, connections: Connections) -> None:
         self._api = api

@@ -26,11 +26,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Monitoring:
     """Events and metrics of a running daemon.
 
-    Args:
-        events: The events of ``/events``.
-        access: The requests by user.
-        connections: The open connections.
-        keepalive: How often a comment is sent on a silent event stream.
+    ``keepalive`` is how often a comment is sent on a silent event stream.
     """
 
     def __init__(

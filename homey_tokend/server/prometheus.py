@@ -26,17 +26,7 @@ __all__ = ["Metrics", "Scrape"]
 
 @dataclass(frozen=True, eq=False)  # a registry wants a hash
 class Scrape(Collector):
-    """The state of the daemon at one scrape.
-
-    Args:
-        metrics: What was counted.
-        views: The Homeys.
-        now: The time.
-        alive: Whether the daemon's loop and schedule run.
-        version: The program's version.
-        access: The requests by user.
-        connections: The open connections.
-    """
+    """The state of the daemon at one scrape."""
 
     metrics: Metrics
     views: Sequence[View]
@@ -47,11 +37,7 @@ class Scrape(Collector):
     connections: Connections
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Return the text and its Content-Type.
-
-        Args:
-            accept: The request's Accept header, or "".
-        """
+        """Return the text and its Content-Type, as the Accept header asks for it."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
         try:

@@ -36,13 +36,7 @@ _RELOAD_S = 30
 
 
 def render(views: Sequence[View], now: datetime, version: str) -> str:
-    """Return the page.
-
-    Args:
-        views: The Homeys.
-        now: The time that spans are counted from.
-        version: The program's version.
-    """
+    """Return the page."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="refresh" content="{_RELOAD_S}">\n'
