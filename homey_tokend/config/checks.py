@@ -12,6 +12,7 @@ from homey_tokend.config.tree import KeyPath, Null, Tree, dotted
 from homey_tokend.core.errors import ConfigFault
 from homey_tokend.core.http_types import is_loopback
 from homey_tokend.core.secret import SECRET_KEYS
+from homey_tokend.core.value_text import doubt
 
 _SINK: TypeAdapter[SinkConfig] = TypeAdapter(SinkConfig)
 _ANOTHER = "Choose another path."
@@ -107,6 +108,7 @@ def warnings(document: ConfigDocument, tree: Tree) -> Iterator[ConfigFault]:
         tree: What is written, for the places.
     """
     for place, message, remedy in (
+        *_doubtful_passwords(document),
         *_open_files(document),
         *_open_listeners(document),
         *_same_homey(document),
@@ -115,6 +117,13 @@ def warnings(document: ConfigDocument, tree: Tree) -> Iterator[ConfigFault]:
 
 
 _Warning = tuple[KeyPath, str, str]
+
+
+def _doubtful_passwords(document: ConfigDocument) -> Iterator[_Warning]:
+    for name, homey in document.homeys.items():
+        plain = homey.password.plain
+        if plain is not None and (words := doubt(plain.reveal())):
+            yield (("homeys", name, "password"), *words)
 
 
 def _open_files(document: ConfigDocument) -> Iterator[_Warning]:

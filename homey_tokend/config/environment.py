@@ -8,11 +8,11 @@ from typing import Any
 
 from homey_tokend.config.field_types import is_absolute
 from homey_tokend.config.model import Config, ConfigDocument, DefaultPaths
-from homey_tokend.config.secrets import without_newline
 from homey_tokend.config.tree import Null, Tree
 from homey_tokend.config.validate import validate
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.secret import SECRET_KEYS, SecretSource
+from homey_tokend.core.value_text import defect, trim
 
 SOURCE = "environment"
 _NAME = "home"
@@ -53,6 +53,10 @@ _OTHERS = frozenset({"HOMEY_TOKEND_CONFIG", "HOMEY_TOKEN", "HOMEY_URL"})
 #: How alike is misspelt? Foreign programs have HOMEY_ variables of their own.
 _NEAR = 0.8
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NOT_ABSOLUTE = (
+    "is not the absolute path of a file",
+    "Write the whole path from / on; ~ and variables are not expanded.",
+)
 _NULL = re.compile("~|null|Null|NULL")
 
 
@@ -139,45 +143,42 @@ class _Reader:
         return self._tree
 
     def _value(self, name: str, path: tuple[str, ...]) -> Any:
-        text = self._environ.get(name)
-        file = self._environ.get(name + _FILE) if name in HOMEY_VARIABLES else None
+        text = trim(self._environ.get(name, ""))
+        file = trim(self._environ.get(name + _FILE, "")) if name in HOMEY_VARIABLES else ""
         if text and file:
             self._fault(name, f"is set, and {name}{_FILE} too", "Unset one of them.")
         if not file:
             secret = text and path[-1] in SECRET_KEYS
-            return {"env": name} if secret else text and _written(text, path)
+            return {"env": name} if secret else self._written(name, text, path)
         if not is_absolute(file):
-            self._fault(
-                name + _FILE,
-                "is not the absolute path of a file",
-                "Write the whole path from / on; ~ and variables are not expanded.",
-            )
+            self._fault(name + _FILE, *(defect(file) or _NOT_ABSOLUTE))
             return None
         if path[-1] in SECRET_KEYS:
             self._tree.names[path] = name + _FILE
             return {"file": file}
-        text = self._text(name + _FILE, file)
-        return text and _written(text, path)
+        return self._written(name + _FILE, self._text(name + _FILE, file), path)
+
+    def _written(self, name: str, text: str, path: tuple[str, ...]) -> Any:
+        """Return what a file would hold for the text of a variable."""
+        if words := defect(text):
+            self._fault(name, *words)
+            return None
+        if not text or path[-1] != "sinks":
+            return Null(text) if _NULL.fullmatch(text) else text
+        if _UUID.fullmatch(text):
+            return [{"type": "logic_variable", "id": text}]
+        # Why create? Without a file there is no other place to ask for it.
+        return [{"type": "logic_variable", "name": text, "create": "true"}]
 
     def _text(self, name: str, file: str) -> str:
         try:
-            return without_newline(self._read_text(file))
+            return trim(self._read_text(file))
         except ConfigurationInvalid as exc:
             self._tree.faults += [replace(fault, key=name) for fault in exc.faults]
             return ""
 
     def _fault(self, name: str, message: str, remedy: str) -> None:
         self._tree.faults.append(ConfigFault(SOURCE, 0, 0, name, message, remedy))
-
-
-def _written(text: str, path: tuple[str, ...]) -> Any:
-    """Return what a file would hold for the text of a variable."""
-    if path[-1] != "sinks":
-        return Null(text) if _NULL.fullmatch(text) else text
-    if _UUID.fullmatch(text):
-        return [{"type": "logic_variable", "id": text}]
-    # Why create? Without a file there is no other place to ask for it.
-    return [{"type": "logic_variable", "name": text, "create": "true"}]
 
 
 def _with_remedy(fault: ConfigFault) -> ConfigFault:

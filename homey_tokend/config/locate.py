@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homey_tokend.config.model import DefaultPaths
+from homey_tokend.core.value_text import trim
 
 _NAME = "homey-tokend"
 
@@ -38,7 +39,7 @@ def find(
         environ: The environment.
         system: The machine's own paths.
     """
-    named = explicit or environ.get("HOMEY_TOKEND_CONFIG")
+    named = explicit or trim(environ.get("HOMEY_TOKEND_CONFIG", ""))
     return Path(named) if named else next(filter(exists, candidates(environ, system)), None)
 
 

@@ -6,12 +6,13 @@ mapping to YAML, and its only key is the password.
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
+from pydantic import Field, PlainValidator, ValidationError, ValidationInfo, WithJsonSchema
 
 from homey_tokend.config.field_types import Argv, FilePath, Section, invalid_value, kind
 from homey_tokend.config.tree import Null
 from homey_tokend.core.secret import Secret, SecretRef, SecretSource
 from homey_tokend.core.totp import normalize_secret
+from homey_tokend.core.value_text import defect, trim
 
 _ALL = "{file: PATH}, {env: NAME}, {credential: NAME} or {command: [ARGV…]}"
 _USE = f"Write the text in quotes, or one of {_ALL}."
@@ -78,21 +79,18 @@ _SOURCES: dict[str, type[_Source]] = {
 }
 
 
-def without_newline(text: str) -> str:
-    """Drop one newline at the end, as editors and ``echo`` add it."""
-    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-
-
-def _secret(value: object) -> SecretRef:
+def _secret(value: object, info: ValidationInfo) -> SecretRef:
     if isinstance(value, SecretRef):
         return value
     if isinstance(value, dict):
         return _source(value)
     if not isinstance(value, str):
         raise invalid_value(f"is {kind(value)} where text or a source belongs", _QUOTE)
-    text = without_newline(value)
+    text = trim(value)
     if not text:
         raise invalid_value("is empty", _USE)
+    if words := defect(text, info.field_name or ""):
+        raise invalid_value(*words)
     return SecretRef(SecretSource.PLAIN, plain=Secret(text))
 
 
@@ -112,10 +110,10 @@ def _source(value: dict[str, object]) -> SecretRef:
     return SecretRef(SecretSource(key), argument=str(argument))
 
 
-def _totp_secret(value: object) -> SecretRef | None:
+def _totp_secret(value: object, info: ValidationInfo) -> SecretRef | None:
     if value is None or isinstance(value, Null):
         return None
-    found = _secret(value)
+    found = _secret(value, info)
     if found.plain is not None and normalize_secret(found.plain.reveal()) is None:
         raise invalid_value(
             "is not base32 of at least 16 characters",
@@ -127,7 +125,7 @@ def _totp_secret(value: object) -> SecretRef | None:
 #: Of null a schema cannot tell ``password:`` (empty) from ``password: null`` (text): it takes neither.
 _Plain = Annotated[
     str,
-    WithJsonSchema({"type": ["string", "number", "boolean"], "pattern": r"^(?!\r?\n?$)"}),
+    WithJsonSchema({"type": ["string", "number", "boolean"], "pattern": r"^(?!\ufeff?[\r\n]*$)"}),
 ]
 _Written = _Plain | FileSource | EnvSource | CredentialSource | CommandSource
 

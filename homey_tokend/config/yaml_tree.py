@@ -293,12 +293,15 @@ class _Reader:
         text: str = node.value
         # JSON writes one character as two halves.
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        no_text = "\0" in text or (whole != text and "\ufffd" in whole)
         if self._is_new(node, path):
             if self._at_nothing(node) == "&":
                 self._fault(node, path, *_NO_VALUE)
-            if "\0" in text or (whole != text and "\ufffd" in whole):
+            if no_text:
                 self._fault(node, path, *_NO_TEXT)
-        return (Null if node.tag == _NULL else str)(whole.replace("\0", ""))
+        if no_text:
+            whole = whole.replace("\0", "").replace("\ufffd", "")
+        return (Null if node.tag == _NULL else str)(whole)
 
     def _is_new(self, node: yaml.Node, path: KeyPath) -> bool:
         """Return whether a node is met for the first time, not by an alias; then check its tag."""

@@ -7,6 +7,7 @@ command wrote to its standard error.
 """
 
 import asyncio
+import codecs
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,10 @@ from datetime import timedelta
 
 from homey_tokend.config.files import read_bounded, reason_of
 from homey_tokend.config.model import HomeyConfig
-from homey_tokend.config.secrets import without_newline
 from homey_tokend.core.errors import SecretUnavailable
 from homey_tokend.core.secret import SECRET_KEYS, Credentials, Secret, SecretRef, SecretSource
 from homey_tokend.core.totp import normalize_secret
+from homey_tokend.core.value_text import defect, doubt, trim
 from homey_tokend.runtime.process import child_environ, run_command
 from homey_tokend.runtime.workers import WorkerPool
 
@@ -47,7 +48,8 @@ class SecretReader:
     Args:
         homey: Whose values they are.
         environ: The environment; copied.
-        warn: Called with an event name (``secret.world_readable``) and its fields.
+        warn: Called with an event name (``secret.world_readable``, ``secret.doubtful``) and its
+            fields.
         workers: Where files are read; two threads of its own if None.
         deadline: How long reading all values may take.
     """
@@ -115,9 +117,21 @@ class SecretReader:
     async def _value(self, key: str, ref: SecretRef) -> Secret:
         what, data = await self._bytes(key, ref)
         text = _text(data, what)
+        if words := defect(text, key):
+            raise _Unavailable(f"{what} {words[0]}", words[1])
         if key == "totp_secret":
             text = _base32(text, what)
+        elif key == "password" and ref.source is not SecretSource.PLAIN:
+            self._doubt(text, what)
         return Secret(text)
+
+    def _doubt(self, password: str, what: str) -> None:
+        """Warn once of what is most likely not meant in a password."""
+        words = doubt(password)
+        if words is not None and what not in self._warned:
+            self._warned.add(what)
+            fields = {"key": f"homeys.{self._homey.name}.password", "reason": f"{what} {words[0]}"}
+            self._warn("secret.doubtful", {**fields, "remedy": words[1]})
 
     async def _bytes(self, key: str, ref: SecretRef) -> tuple[str, bytes]:
         """Return what is read, in words that are safe to show, and its content."""
@@ -183,10 +197,12 @@ def _text(data: bytes, what: str) -> str:
     """Return ``data`` as the text that it must be."""
     if len(data) > MOST_BYTES:
         raise _Unavailable(f"{what} is larger than 64 KiB", _RIGHT_ONE)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _Unavailable(f"{what} is UTF-16", "Save it as UTF-8.")
     if b"\0" in data:
         raise _Unavailable(f"{what} is binary", _RIGHT_ONE)
     try:
-        text = without_newline(data.decode())
+        text = trim(data.decode())
     except UnicodeDecodeError:
         raise _Unavailable(f"{what} is not UTF-8", "Write it as UTF-8.") from None
     if not text:

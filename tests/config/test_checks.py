@@ -6,7 +6,7 @@ import pytest
 
 from homey_tokend.config import DefaultPaths, parse
 from homey_tokend.core.errors import ConfigurationInvalid
-from tests.config.texts import HOMEY, below_home, read, told
+from tests.config.texts import CANARY, HOMEY, below_home, read, told
 
 
 def two(first: str, second: str, *, cloudid: str = "other", email: str = "e@x") -> str:
@@ -200,3 +200,28 @@ def test_doubts(text: str, key: str, message: str) -> None:
 def test_no_doubts(text: str) -> None:
     """A good configuration causes no warning."""
     assert () == read(text).warnings
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("' right'", "has a blank as its character number 1, which is sent with it"),
+        (r'"\u200dright"', "(zero width joiner) as its character number 1, which is sent with it"),
+        ("'\"right\"'", "is in quotes, which are sent with it"),
+    ],
+)
+def test_doubtful_passwords(written: str, words: str) -> None:
+    """What is most likely no part of a password is a warning."""
+    text = HOMEY.replace(f"password: {CANARY}", f"password: {written}")
+    [warning] = read(text).warnings
+
+    assert "homeys.home.password" == warning.key
+    assert warning.message.endswith(words)
+
+
+@pytest.mark.parametrize("key", ["email", "client_id", "client_secret"])
+def test_accidents_in_other_values(key: str) -> None:
+    """In the other values it is an error."""
+    text = HOMEY.replace(f"    {key}: ", f"    {key}: '\"right\"' # ")
+
+    assert [f"homeys.home.{key}"] == [fault for _, _, fault, _ in told(text)]

@@ -183,18 +183,39 @@ def test_missing() -> None:
         ("HOMEY_TOKEND_HTTP_LISTEN", "x", '"x" is not host:port'),
         ("HOMEY_TOKEND_ENDPOINT_API", "x", "is not a URL of the form https://host"),
         ("HOMEY_REDIRECT_URL", "x", '"x" is not a URL without a fragment'),
-        ("HOMEY_LOGIC_VARIABLE", "a\nb", "this value is not a variable's name"),
+        ("HOMEY_LOGIC_VARIABLE", "a" * 129, "this value is not a variable's name"),
+        ("HOMEY_LOGIC_VARIABLE", "a\nb", "has a line break as its character number 2"),
+        ("HOMEY_LOGIC_VARIABLE", '"accesstoken"', "is in quotes"),
+        ("HOMEY_LOGIC_VARIABLE", "accesstoken ", "has a blank as its last character"),
+        ("HOMEY_CLOUDID", "'cloudid'", "is in quotes"),
+        ("HOMEY_TOKEND_SOCKET", '"/run/x"', "is in quotes"),
+        ("HOMEY_PASSWORD_FILE", '"/run/x"', "is in quotes"),
+        ("HOMEY_PASSWORD_FILE", "/\udcff", "is not UTF-8"),
     ],
 )
 def test_bad_values(name: str, value: str, message: str) -> None:
     """An invalid value is reported by its variable."""
-    [fault] = faults({**FULL, name: value})
+    [fault] = faults({**FULL, name.removesuffix("_FILE"): "", name: value})
 
     assert (name, message) == (fault.key, fault.message)
 
 
+def test_an_env_file_with_crlf() -> None:
+    """A carriage return at the end of a variable is dropped, and alone it is no value."""
+    names = [*FULL, "HOMEY_TOKEND_LOG_LEVEL"]
+    environ = {name: f"{({**FULL, 'HOMEY_TOKEND_LOG_LEVEL': 'debug'})[name]}\r" for name in names}
+    config = config_of({**environ, "HOMEY_LOGIC_VARIABLE": "\r", "HOMEY_PASSWORD_FILE": "\r"})
+
+    assert ("cloudid", (), "debug") == (
+        config.homeys["home"].cloudid,
+        config.homeys["home"].sinks,
+        config.log.level,
+    )
+    assert SecretSource.ENV is config.homeys["home"].password.source
+
+
 @pytest.mark.parametrize("name", ["HOMEY_PASSWORD_FILE", "HOMEY_CLOUDID_FILE"])
-@pytest.mark.parametrize("value", [CANARY, "./pw", "~/pw", "/run/secrets/", "/\udcff"])
+@pytest.mark.parametrize("value", [CANARY, "./pw", "~/pw", "/run/secrets/"])
 def test_a_file_without_its_whole_path(name: str, value: str) -> None:
     """A relative path is reported by its variable, with what to write there."""
     environ = {**FULL, name: value}

@@ -185,15 +185,15 @@ def test_scalars_as_written(written: str) -> None:
 
 
 def test_quoted_and_block_text() -> None:
-    """Quotes and blocks are decoded as in YAML, and one newline at the end is dropped."""
+    """Quotes and blocks are decoded as in YAML, and line ends at the end are dropped."""
     config = read(
-        HOMEY.replace(f"password: {CANARY}", "password: |\n      two\n      lines").replace(
+        HOMEY.replace(f"password: {CANARY}", "password: |\n      one line\n").replace(
             f"client_secret: {CANARY}", 'client_secret: "\\ud83d\\ude00 \\u00e9"'
         )
     )
     home = config.homeys["home"]
 
-    assert Secret("two\nlines") == home.password.plain
+    assert Secret("one line") == home.password.plain
     assert Secret("\U0001f600 é") == home.client_secret.plain
 
 

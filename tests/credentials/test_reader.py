@@ -139,15 +139,16 @@ async def test_plain(build: Build) -> None:
         ("secret", "secret"),
         ("secret\n", "secret"),
         ("secret\r\n", "secret"),
-        ("secret\n\n", "secret\n"),
+        ("secret\n\n", "secret"),
+        ("\ufeffsecret\r", "secret"),
         (" sécret ", " sécret "),
     ],
-    ids=["bare", "newline", "crlf", "two", "blanks"],
+    ids=["bare", "newline", "crlf", "two", "mark", "blanks"],
 )
-async def test_one_newline_is_dropped(
+async def test_line_ends_are_dropped(
     build: Build, tmp_path: Path, written: str, expected: str
 ) -> None:
-    """Of a file, one newline at the end is dropped, and nothing else."""
+    """Of a file, a byte-order mark and line ends at the end are dropped, and nothing else."""
     path = tmp_path / "password"
     path.write_text(written, newline="")
     path.chmod(0o600)
@@ -198,6 +199,61 @@ async def test_world_readable(build: Build, heard: Heard, tmp_path: Path) -> Non
     ] == heard
 
 
+@pytest.mark.parametrize("source", ["file", "env", "credential", "command"])
+async def test_all_sources_behave_alike(
+    build: Build, heard: Heard, tmp_path: Path, source: str
+) -> None:
+    """A value is trimmed, rejected or doubted whatever it is read from; nothing is sent then."""
+
+    def ref(name: str, value: str) -> SecretRef:
+        path = tmp_path / name
+        path.write_text(value, newline="")
+        path.chmod(0o600)
+        return {
+            "file": file(path),
+            "env": env(name),
+            "credential": credential(name),
+            "command": command("cat", str(path)),
+        }[source]
+
+    values = {
+        "email": "\ufeffyou@example.com\r\n",
+        "password": f'"{CANARY}"\n\n',
+        "client_id": "id\n\n",
+        "client_secret": "\ufeffsecret\r",
+        "totp_secret": f"{BASE32}\r",
+    }
+    bad = {
+        "email": ('"you@example.com"', "is in quotes"),
+        "password": (f"{CANARY}\ufeff\n", "(zero width no-break space) as its last character"),
+        "client_id": ("id ", "has a blank as its last character"),
+        "client_secret": (
+            "sec\u200bret",
+            "has U+200B (zero width space) as its character number 4",
+        ),
+        "totp_secret": (f"'{BASE32}'", "is in quotes"),
+    }
+    environ = {"PATH": os.environ["PATH"], "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    reader = build(environ | values, **{key: ref(key, text) for key, text in values.items()})
+    read = await reader.read()
+    await reader.read()
+    for key, (text, words) in bad.items():
+        reader = build(environ | {f"bad_{key}": text}, **{key: ref(f"bad_{key}", text)})
+        assert (await refused(reader)).endswith(words)
+
+    assert ("you@example.com", f'"{CANARY}"', "id", "secret", BASE32) == (
+        read.email.reveal(),
+        read.password.reveal(),
+        read.client_id,
+        read.client_secret.reveal(),
+        read.totp_secret and read.totp_secret.reveal(),
+    )
+    [(event, fields)] = heard
+    assert ("secret.doubtful", "homeys.home.password") == (event, fields["key"])
+    assert str(fields["reason"]).endswith(" is in quotes, which are sent with it")
+    assert CANARY not in str(fields)
+
+
 async def test_private_file(build: Build, heard: Heard, tmp_path: Path) -> None:
     """A private file causes no warning."""
     path = tmp_path / "password"
@@ -215,6 +271,8 @@ async def test_bad_files(build: Build, tmp_path: Path) -> None:
         "newline": (b"\n", "is empty"),
         "binary": (CANARY.encode() + b"\0", "is binary"),
         "latin1": (CANARY.encode() + b"\xe9", "is not UTF-8"),
+        "utf16": (CANARY.encode("utf-16"), "is UTF-16"),
+        "lines": (b"a\n" + CANARY.encode(), "has a line break as its character number 2"),
         "huge": (CANARY.encode() * MOST_BYTES, "is larger than 64 KiB"),
     }
     for name, (content, words) in contents.items():
@@ -345,9 +403,13 @@ async def test_command_environment(build: Build) -> None:
         "CREDENTIALS_DIRECTORY": "/x",
         "NOTIFY_SOCKET": "/x",
     }
-    seen = await password(build(environ, password=script("cat; env | sort | grep -v ^_=")))
+    seen = await password(
+        build(environ, password=script("cat; env | sort | grep -v ^_= | tr '\\n' ,"))
+    )
 
-    assert [line for line in seen.splitlines() if not line.startswith(("OLDPWD", "SHLVL"))] == [
+    assert [
+        line for line in seen.rstrip(",").split(",") if not line.startswith(("OLDPWD", "SHLVL"))
+    ] == [
         "KEPT=kept",
         "PATH=/usr/bin:/bin",
         "PWD=/",

@@ -12,6 +12,7 @@ from homey_tokend.client.errors import ClientError
 from homey_tokend.config.files import reason_of
 from homey_tokend.config.locate import SYSTEM, SystemPaths, candidates, exists
 from homey_tokend.core.secret import GUARDED_KEYS
+from homey_tokend.core.value_text import trim
 from homey_tokend.storage.atomic import write_atomic
 
 _GROUP = "homey-tokend"
@@ -122,7 +123,7 @@ def find_destination(
     Raises:
         ClientError: The daemon would find another configuration, or the path is unprintable.
     """
-    named = explicit or environ.get("HOMEY_TOKEND_CONFIG")
+    named = explicit or trim(environ.get("HOMEY_TOKEND_CONFIG", ""))
     if named:
         return _beside(Path(named).absolute())
     places = candidates(environ, system)

@@ -23,6 +23,7 @@ from homey_tokend.config.environment import DAEMON_VARIABLES
 from homey_tokend.core import totp
 from homey_tokend.core.errors import ConfigurationInvalid, HomeyOffline, TokendError
 from homey_tokend.core.secret import Credentials, Secret
+from homey_tokend.core.value_text import defect, doubt
 from homey_tokend.exit_codes import OK
 from homey_tokend.http.transport import HttpTransport
 
@@ -132,7 +133,9 @@ class _Wizard:
     def _ask_account(self) -> Draft:
         ask, secret = self._prompts.ask, self._prompts.secret
         email = ask("E-mail address of the Athom account", validate=self._valid("email"))
-        self._secrets["password"] = secret("Password")
+        self._secrets["password"] = secret("Password", _sound("password"))
+        if words := doubt(self._secrets["password"]):
+            self._prompts.say(f"Note: the password {words[0]}. {words[1]}")
         one_time = secret(
             "Base32 secret for two-factor authentication (Enter if it is off)",
             lambda text: (
@@ -143,7 +146,7 @@ class _Wizard:
             required=False,
         )
         client_id = ask("Client ID", validate=self._valid("client_id"))
-        self._secrets["client_secret"] = secret("Client secret")
+        self._secrets["client_secret"] = secret("Client secret", _sound("client_secret"))
         if one_time:
             self._secrets["totp_secret"] = one_time
         redirect_url = ask(
@@ -260,6 +263,16 @@ class _Wizard:
             environ={},
         )
         return replace(config, log=config.log.model_copy(update={"level": "warning"}))
+
+
+def _sound(key: str) -> Validator:
+    """Check a secret for what can only be an accident."""
+
+    def validate(answer: str) -> str:
+        words = defect(answer, key)
+        return f"The answer {words[0]}. {words[1]}" if words else ""
+
+    return validate
 
 
 def _endpoints() -> dict[str, str]:

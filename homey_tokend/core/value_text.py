@@ -1,0 +1,81 @@
+"""Check text that a person or a tool has written for accidents of editors, shells and web pages.
+
+Every value that is sent is checked here, wherever it comes from, before the first request.
+What can only be an accident is dropped (``trim``) or an error (``defect``); what may be meant
+is a warning (``doubt``). No message repeats the text.
+"""
+
+import unicodedata
+
+#: What is wrong with a text, after its name and without a full stop; and what to do.
+Words = tuple[str, str]
+
+_QUOTES = frozenset({'""', "''", "``", "“”", "„“", "””", "‘’", "‚‘", "’’", "«»", "»«", "‹›", "›‹"})  # noqa: RUF001  they are meant
+_NAMES = {" ": "a blank", "\t": "a tab", "\n": "a line break", "\r": "a carriage return"}
+#: Apart from control characters: separators of lines, and what marks bytes that were lost.
+_NEVER = frozenset("\u2028\u2029\ufeff\ufffc\ufffd\ufffe\uffff")
+
+_REMOVE = "Remove it; the value stands alone, on one line."
+_WRITE_BARE = "Remove them: files and docker --env-file keep quotes as part of the value."
+
+
+def trim(text: str) -> str:
+    """Drop a byte-order mark at the start, and all line ends at the end."""
+    return text.removeprefix("\ufeff").rstrip("\r\n")
+
+
+def in_quotes(text: str) -> bool:
+    """Return whether a text is wholly in quotes, straight or typographic."""
+    return len(text) > 1 and text[0] + text[-1] in _QUOTES
+
+
+def defect(text: str, key: str = "") -> Words | None:
+    """Return what must be an accident in a trimmed value, or None.
+
+    Args:
+        text: The value.
+        key: The key it belongs to: a password may contain much that others may not, and in a
+            ``totp_secret`` white space has no meaning.
+    """
+    if key == "totp_secret":
+        text = "".join("x" if char.isspace() else char for char in text)
+    for index, char in enumerate(text):
+        category = unicodedata.category(char)
+        if category == "Cs":  # from the environment: bytes that are no text
+            return "is not UTF-8", "Write it as UTF-8."
+        if category == "Cc" or char in _NEVER:
+            return _has(text, index), _REMOVE
+    if key == "password":
+        return None
+    odd = _first_odd(text)
+    if odd is not None:
+        return _has(text, odd), _REMOVE
+    return ("is in quotes", _WRITE_BARE) if in_quotes(text) else None
+
+
+def doubt(text: str) -> Words | None:
+    """Return what is most likely an accident in a password without a defect, or None."""
+    odd = _first_odd(text)
+    if odd is not None:
+        return f"{_has(text, odd)}, which is sent with it", "Remove it unless it is meant."
+    if in_quotes(text):
+        return "is in quotes, which are sent with it", "Remove them unless they are meant."
+    return None
+
+
+def _first_odd(text: str) -> int | None:
+    """Return the index of a blank at either end, or of a character that cannot be seen."""
+    for index, char in enumerate(text):
+        at_end = index in {0, len(text) - 1}
+        unseen = not char.isprintable() and unicodedata.category(char) != "Cn"  # newer than Python
+        if unseen or (at_end and char.isspace()):
+            return index
+    return None
+
+
+def _has(text: str, index: int) -> str:
+    char = text[index]
+    name = unicodedata.name(char, "").lower()
+    called = _NAMES.get(char) or f"U+{ord(char):04X}" + (f" ({name})" if name else "")
+    where = "last character" if 0 < index == len(text) - 1 else f"character number {index + 1}"
+    return f"has {called} as its {where}"
