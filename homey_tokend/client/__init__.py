@@ -185,7 +185,7 @@ def call(
     try:
         found: object = json_module.loads(answer.body)
     except (ValueError, RecursionError) as error:
-        raise unusable_response("the Homey's answer is no JSON") from error
+        raise unusable_response("the response of the Homey is not JSON") from error
     return found
 
 
@@ -276,9 +276,9 @@ def json_object(answer: Response) -> dict[str, object]:
     try:
         found = json.loads(answer.body)
     except ValueError as error:
-        raise unusable_response("the answer is no JSON") from error
+        raise unusable_response("the response is not JSON") from error
     if not isinstance(found, dict):
-        raise unusable_response("the answer is no JSON object")
+        raise unusable_response("the response is not a JSON object")
     return found
 
 

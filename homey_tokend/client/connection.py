@@ -89,7 +89,7 @@ def exchange(
     except http.client.IncompleteRead:
         raise unusable_response("the answer was cut short") from None
     except http.client.HTTPException:
-        raise unusable_response("the answer is no HTTP: is this the daemon's socket?") from None
+        raise unusable_response("the response is not HTTP: is this the daemon's socket?") from None
     finally:
         connection.close()
 

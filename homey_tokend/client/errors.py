@@ -68,9 +68,9 @@ def _permission_hint(path: str) -> str:
     try:
         found = os.stat(path)  # noqa: PTH116  pathlib would be one import more
     except OSError:
-        return "Ask for access to the socket's folder."
+        return "Ask for access to the directory of the socket."
     if not stat.S_ISSOCK(found.st_mode):
-        return "It is no socket. Name the daemon's: --socket, or $HOMEY_TOKEND_SOCKET."
+        return "It is not a socket. Use the daemon's: --socket, or $HOMEY_TOKEND_SOCKET."
     if found.st_gid == 0 or not found.st_mode & stat.S_IWGRP:
         return (
             "No group has access: socket.group and socket.mode in the configuration decide on it."

@@ -113,7 +113,7 @@ class _Stream:
             except (OSError, http.client.IncompleteRead, http.client.RemoteDisconnected) as error:
                 raise _Disconnected("the connection broke, or was silent for too long") from error
             except http.client.HTTPException as error:
-                text = "the answer is no HTTP: is this the daemon's socket?"
+                text = "the response is not HTTP: is this the daemon's socket?"
                 raise unusable_response(text) from error
 
     def _send_request(self, connection: DaemonConnection) -> DeadlineSocket:
@@ -143,7 +143,7 @@ class _Stream:
             body = response.read(_MAX_BYTES)
             raise daemon_error(Response(response.status, header_fields(response), body))
         if not response.getheader("content-type", "").startswith("text/event-stream"):
-            text = "the answer is no stream of events: is this the daemon's socket?"
+            text = "the response is not an event stream: is this the daemon's socket?"
             raise _Disconnected(text) if self._ever_reached else unusable_response(text)
 
     def _parse(self, response: http.client.HTTPResponse) -> Iterator[Event]:
@@ -184,5 +184,5 @@ def _document(text: str) -> dict[str, object]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise unusable_response("an event is no JSON object")
+        raise unusable_response("an event is not a JSON object")
     return found

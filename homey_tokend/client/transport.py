@@ -156,7 +156,7 @@ def _parse(raw: bytes) -> Response:
     version, _, rest = first.partition(" ")
     code = rest[:3]
     if not (gap and version in {"HTTP/1.1", "HTTP/1.0"} and code.isascii() and code.isdigit()):
-        raise unusable_response("the answer is no HTTP: is this the daemon's socket?")
+        raise unusable_response("the response is not HTTP: is this the daemon's socket?")
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")

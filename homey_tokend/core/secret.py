@@ -39,7 +39,7 @@ class Secret:
         return hashlib.sha256(self._bytes()).hexdigest()[:8]
 
     def _bytes(self) -> bytes:
-        # Text out of the environment may hold bytes that are no UTF-8, as lone surrogates.
+        # Text out of the environment may hold bytes that are not UTF-8, as lone surrogates.
         return self._text.encode(errors="surrogatepass")
 
     def __bool__(self) -> bool:

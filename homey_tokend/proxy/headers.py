@@ -54,7 +54,7 @@ def request_headers(
         if name.lower() in dropped:
             continue
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            detail = "a header has control characters, or bytes that are no UTF-8"
+            detail = "a header has control characters, or bytes that are not UTF-8"
             raise Problem(400, "bad-header", detail)
         kept.add(name, value)
     kept["Authorization"] = f"Bearer {bearer}"

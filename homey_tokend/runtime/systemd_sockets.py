@@ -88,7 +88,7 @@ def _checked(descriptor: int, name: str) -> socket.socket:
         raise CannotServe(f"what was passed as {name} is no socket", remedy=remedy) from error
     if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
         sock.close()
-        raise CannotServe(f"the socket {name} is no unix stream socket", remedy=remedy)
+        raise CannotServe(f"the socket {name} is not a unix stream socket", remedy=remedy)
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         sock.close()
         raise CannotServe(f"the socket {name} does not listen", remedy=remedy)

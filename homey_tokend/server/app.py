@@ -35,7 +35,7 @@ def reject_browsers(request: web.Request) -> Problem | None:
     """Reject what a browser sends: no web page may drive the daemon, through whatever proxy."""
     headers = request.headers
     if "Origin" in headers or "Referer" in headers:
-        detail = "requests of web pages are refused (Origin, Referer)"
+        detail = "requests of web pages are rejected (Origin, Referer)"
         return Problem(403, "web-page", detail)
     return None
 
@@ -167,7 +167,7 @@ class Api:
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         if not self._provider.alive():
-            raise Problem(503, "stalled", "the daemon's schedule stands still")
+            raise Problem(503, "stalled", "the daemon's scheduler does not run")
         return web.Response(text="ok\n", headers=_NO_STORE)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
@@ -180,7 +180,7 @@ class Api:
             raise Problem(
                 503,
                 "not-ready",
-                f"no valid token is held for {', '.join(names)}",
+                f"there is no valid token for {', '.join(names)}",
                 retry_after=min(problems.seconds_to_next_try(view, now) for view in missing),
                 more={"homeys": names},
             )

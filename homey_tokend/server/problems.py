@@ -91,7 +91,7 @@ def method_not_allowed(method: str, allow: str) -> Problem:
 
 def no_token(view: View, now: datetime) -> Problem:
     """Return 503: no valid token is held; why, and when the next attempt is made."""
-    return _unavailable(view, now, "no-valid-token", f"no valid token is held for {view.name}")
+    return _unavailable(view, now, "no-valid-token", f"there is no valid token for {view.name}")
 
 
 def not_refreshed(view: View, now: datetime) -> Problem:

@@ -76,10 +76,12 @@ class Scrape(Collector):
 
 
 def _tokens(views: Sequence[View], now: datetime) -> Iterator[Metric]:
-    left = _gauge("token_remaining_seconds", "Life left in the held token; 0 where none is held.")
-    expiry = _gauge("token_expiry_timestamp_seconds", "When the held token ends.")
-    valid = _gauge("token_valid", "Whether a valid token is held.")
-    generation = _gauge("token_generation", "The number of the held token; it only ever grows.")
+    left = _gauge(
+        "token_remaining_seconds", "Remaining lifetime of the current token; 0 without one."
+    )
+    expiry = _gauge("token_expiry_timestamp_seconds", "When the current token expires.")
+    valid = _gauge("token_valid", "Whether there is a valid token.")
+    generation = _gauge("token_generation", "The number of the current token; it only increases.")
     for view in views:
         token = _valid(view, now)
         valid.add_metric((view.name,), float(token is not None))
@@ -95,7 +97,7 @@ def _refreshes(
 ) -> Iterator[Metric]:
     health = _gauge("health", "1 for the state of a Homey, 0 for the others.", "state")
     success = _gauge("last_success_timestamp_seconds", "When the last refresh succeeded.")
-    due = _gauge("next_refresh_timestamp_seconds", "When the held token is to be refreshed.")
+    due = _gauge("next_refresh_timestamp_seconds", "When the current token will be refreshed.")
     failures = _gauge("consecutive_failures", "Refreshes that failed since the last success.")
     action = _gauge("action_needed", "Whether the last refresh failed so that a person is needed.")
     for view in views:
@@ -120,7 +122,7 @@ def _sinks(views: Sequence[View], now: datetime) -> Iterator[Metric]:
         "sink",
     )
     success = _gauge("sink_last_success_timestamp_seconds", "When a sink last took one.", "sink")
-    behind = _gauge("sink_behind", "Whether a sink lacks the token that is held.", "sink")
+    behind = _gauge("sink_behind", "Whether a sink does not have the current token.", "sink")
     for view in views:
         for sink in view.sinks:
             labels = (view.name, sink.target)

@@ -241,7 +241,7 @@ def open_tcp_sockets(host: str, port: int) -> list[socket.socket]:
         return _open_tcp_sockets(host, port)
     except (OSError, UnicodeError) as error:
         # UnicodeError: a name that cannot exist, with an empty label for example.
-        reason = error.strerror if isinstance(error, OSError) else "this is no host's name"
+        reason = error.strerror if isinstance(error, OSError) else "this is not a host name"
         raise CannotServe(
             f"http.listen: {host}:{port} cannot be listened on: {reason}",
             remedy="Choose a free port of this machine, or null.",

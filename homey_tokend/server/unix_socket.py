@@ -153,7 +153,7 @@ def _make_folder(folder: Path) -> None:
         return
     except OSError as error:
         raise CannotServe(
-            f"the socket's folder {folder} is missing and cannot be made: {error.strerror}",
+            f"the directory of the socket {folder} is missing and cannot be created: {error.strerror}",
             remedy=f"Make it (install -d -m 0755 -o USER {folder}), or set socket.path.",
         ) from error
     folder.chmod(0o755)  # whatever the umask was
@@ -169,8 +169,8 @@ def _take_lock(path: Path) -> int:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise CannotServe(
-            f"the lock {name} cannot be made: {error.strerror}",
-            remedy="Let the daemon's user write in this folder, or set socket.path.",
+            f"the lock {name} cannot be created: {error.strerror}",
+            remedy="Let the daemon's user write in this directory, or set socket.path.",
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -195,7 +195,7 @@ def _check_occupant(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise CannotServe(
-            f"{path} exists and is no socket; it is left alone",
+            f"{path} exists and is not a socket; it is left alone",
             remedy="Move it away, or set socket.path.",
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -231,8 +231,8 @@ def _put_in_place(options: SocketOptions) -> socket.socket:
     except OSError as error:
         sock.close()
         raise CannotServe(
-            f"the socket {options.path} cannot be made: {error.strerror}",
-            remedy="Let the daemon's user write in this folder, or set socket.path.",
+            f"the socket {options.path} cannot be created: {error.strerror}",
+            remedy="Let the daemon's user write in this directory, or set socket.path.",
         ) from error
     except BaseException:
         sock.close()

@@ -20,12 +20,12 @@ _REMEDIES = {
     errno.EDQUOT: "Make room: the quota is used up.",
     errno.EROFS: "The file system is read-only here: under systemd, name the folder in "
     "ReadWritePaths=.",
-    errno.EACCES: "Give the daemon's user write access to the folder.",
-    errno.EPERM: "Give the daemon's user write access to the folder.",
-    errno.ENOENT: "Create the folder, for the daemon's user to write in.",
+    errno.EACCES: "Give the daemon's user write access to the directory.",
+    errno.EPERM: "Give the daemon's user write access to the directory.",
+    errno.ENOENT: "Create the directory, for the daemon's user to write in.",
     errno.ENOTDIR: "A part of the path is a file; correct the path.",
     errno.EEXIST: "A part of the path is a file; correct the path.",
-    errno.EISDIR: "The path is a folder; name a file in it.",
+    errno.EISDIR: "The path is a directory; use a file in it.",
     errno.EIO: "The disk or its connection fails; look at the kernel's log.",
 }
 

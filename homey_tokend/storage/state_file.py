@@ -89,7 +89,7 @@ class StateFile:
             raise self._unusable("read", error) from error
         if not stat.S_ISREG(mode) or len(blob) > STATE_LIMIT:
             raise StateUnusable(
-                f"the state {self._path} is no plain file of at most {STATE_LIMIT} bytes",
+                f"the state {self._path} is not a regular file of at most {STATE_LIMIT} bytes",
                 remedy="Move it away; the daemon signs in again.",
             )
         return blob
@@ -181,7 +181,7 @@ class InstanceLock:
             os.close(fd)
             raise AlreadyRunning(
                 f"another daemon is running{holder}",
-                remedy=f"Stop it first; it holds the lock {self._path}.",
+                remedy=f"Stop it first; it has the lock {self._path}.",
             ) from None
         except OSError as error:
             os.close(fd)

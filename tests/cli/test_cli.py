@@ -388,4 +388,4 @@ def test_health(provider: FakeProvider, run: Run) -> None:
 
     assert well == (exit_codes.OK, "ready\n", "")
     assert ill == exit_codes.TRY_LATER
-    assert "no valid token is held for home" in output
+    assert "there is no valid token for home" in output

@@ -80,7 +80,7 @@ def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[" * 60_000])
-@pytest.mark.parametrize(("status", "told"), [(200, "is no JSON"), (400, "answered 400: [<[]")])
+@pytest.mark.parametrize(("status", "told"), [(200, "is not JSON"), (400, "answered 400: [<[]")])
 def test_no_json(path: Path, body: bytes, status: int, told: str) -> None:
     """A response other than JSON is reported."""
     with saying(path, answer(status, body)), pytest.raises(ClientError, match=told):

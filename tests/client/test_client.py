@@ -214,7 +214,7 @@ def test_no_document(path: Path, body: bytes) -> None:
     """A status that is no JSON object counts as not reachable."""
     with (
         saying(path, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body),
-        pytest.raises(ClientError, match="the answer is no JSON") as caught,
+        pytest.raises(ClientError, match=r"the response is not (a )?JSON") as caught,
     ):
         client.status(socket=str(path))
 
@@ -332,7 +332,7 @@ def test_not_permitted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert f"The group {name} has access: sudo usermod -aG {name} $USER" in group.hint
     assert f"The group {GROUP} has access: " in number.hint
-    assert hidden.hint == "Ask for access to the socket's folder."
+    assert hidden.hint == "Ask for access to the directory of the socket."
     assert group.exit_status == exit_codes.UNREACHABLE
 
 
@@ -350,7 +350,7 @@ def test_no_socket_at_all(path: Path) -> None:
     """The group of a regular file is not suggested."""
     path.touch()
 
-    assert "It is no socket. Name the daemon's: --socket" in rejected_at(path).hint
+    assert "It is not a socket. Use the daemon's: --socket" in rejected_at(path).hint
 
 
 def test_peer_refused() -> None:

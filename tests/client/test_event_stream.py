@@ -146,17 +146,17 @@ def test_a_no(path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "no HTTP"),
-        (b"HTTP/1.1 200 OK\r\n\r\nhello", "no stream of events"),
-        (HEAD + b"data: oops\n\n", "no JSON object"),
-        (HEAD + b"data: []\n\n", "no JSON object"),
-        (HEAD + b"data: \xff\n\n", "no JSON object"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\n\r\nhello", "not an event stream"),
+        (HEAD + b"data: oops\n\n", "not a JSON object"),
+        (HEAD + b"data: []\n\n", "not a JSON object"),
+        (HEAD + b"data: \xff\n\n", "not a JSON object"),
         (CHUNKED + b"zz\r\n", "broke"),
         (CHUNKED + b"-5\r\nab", "broke"),
         (CHUNKED + b"fffffff\r\nab", "broke"),
         (HEAD + b"x" * 300_000, "too long"),
         (HEAD + (b"data: " + b"x" * 100_000 + b"\n") * 4, "too large"),
-        (b"x" * 300_000, "no HTTP"),
+        (b"x" * 300_000, "not HTTP"),
     ],
 )
 def test_garbage(path: Path, answer: bytes, told: str) -> None:

@@ -91,8 +91,8 @@ def test_what_cannot_serve_is_named(folder: Path) -> None:
         "closed": f"LISTEN_FDS promises the descriptor {closed}, and it is not open",
         "file": "what was passed as door is no socket",
         "silent": "the socket door does not listen",
-        "datagram": "the socket door is no unix stream socket",
-        "tcp": "the socket door is no unix stream socket",
+        "datagram": "the socket door is not a unix stream socket",
+        "tcp": "the socket door is not a unix stream socket",
         "abstract": "the socket door has no path",
     } == told
 

@@ -99,7 +99,7 @@ async def test_a_place_that_cannot_be_had_leaves_the_old_socket(
     assert await answers(folder / "a")
     assert "precious" == (folder / "b").read_text(encoding="utf-8")
     (told,) = [each for each in logs if each["event"] == "reload.socket_kept"]
-    assert "exists and is no socket" in told["reason"]
+    assert "exists and is not a socket" in told["reason"]
     assert told["remedy"]
 
 

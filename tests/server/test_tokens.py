@@ -172,7 +172,7 @@ async def test_before_any_trouble(
     provider.views["home"] = view("home", None, **told)
     response = await http.get("/token?wait=0")
 
-    assert (await response.json())["detail"] == f"no valid token is held for home: {detail}"
+    assert (await response.json())["detail"] == f"there is no valid token for home: {detail}"
     assert response.headers["Retry-After"] == retry_after
 
 
@@ -187,7 +187,7 @@ async def test_no_token_tells_why_and_when(http: ClientSession, provider: FakePr
         "type": "urn:homey-tokend:problem:no-valid-token",
         "title": "Service Unavailable",
         "status": 503,
-        "detail": "no valid token is held for home: the account rejects the password",
+        "detail": "there is no valid token for home: the account rejects the password",
         "kind": "account_rejected",
         "homey": "home",
         "health": str(Health.DOWN),

@@ -182,7 +182,7 @@ def test_other_files_are_never_removed(folder: Path) -> None:
     (folder / "link").symlink_to("file")
     os.mkfifo(folder / "pipe")
     for name in ("file", "folder", "link", "pipe"):
-        with pytest.raises(CannotServe, match="is no socket"):
+        with pytest.raises(CannotServe, match="is not a socket"):
             UnixSocket.open(SocketOptions(folder / name))
 
     assert (folder / "link").read_text() == "precious"
@@ -233,7 +233,7 @@ def test_short_names(opened: list[UnixSocket], folder: Path, name: str) -> None:
 def test_a_file_aside_is_not_removed(folder: Path) -> None:
     """A file with the temporary name is no obstacle."""
     (folder / ".ock").write_text("precious")
-    with pytest.raises(CannotServe, match="is no socket"):
+    with pytest.raises(CannotServe, match="is not a socket"):
         UnixSocket.open(SocketOptions(folder / "sock"))
 
     assert (folder / ".ock").read_text() == "precious"
@@ -270,7 +270,7 @@ def test_the_folder_is_made(opened: list[UnixSocket], folder: Path) -> None:
 
 def test_the_folder_cannot_be_made(folder: Path) -> None:
     """A directory whose parent is missing too is reported, with what to do."""
-    with pytest.raises(CannotServe, match="is missing and cannot be made") as caught:
+    with pytest.raises(CannotServe, match="is missing and cannot be created") as caught:
         UnixSocket.open(SocketOptions(folder / "a" / "b" / "d.sock"))
 
     assert "install -d" in caught.value.remedy
@@ -279,7 +279,7 @@ def test_the_folder_cannot_be_made(folder: Path) -> None:
 def test_the_folder_is_a_file(folder: Path) -> None:
     """A lock that cannot be created is reported, with what to do."""
     (folder / "a").touch()
-    with pytest.raises(CannotServe, match=r"the lock .* cannot be made"):
+    with pytest.raises(CannotServe, match=r"the lock .* cannot be created"):
         UnixSocket.open(SocketOptions(folder / "a" / "d.sock"))
 
 
@@ -420,7 +420,7 @@ async def test_a_taken_port(socket_path: Path) -> None:
 async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
     """A host with an empty label is reported plainly, too."""
     server = Server(Api(FakeProvider(), version="1"))
-    with pytest.raises(CannotServe, match=r"http\.listen: a\.\.b:9464 .* no host's name"):
+    with pytest.raises(CannotServe, match=r"http\.listen: a\.\.b:9464 .* not a host name"):
         await server.start(SocketOptions(socket_path), http=("a..b", 9464))
 
     assert not socket_path.exists()

@@ -164,7 +164,7 @@ async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
         await store.save(b" " * (STATE_LIMIT + 1))
     (tmp_path / "state").write_bytes(b" " * (STATE_LIMIT + 1))
 
-    with pytest.raises(StateUnusable, match="no plain file"):
+    with pytest.raises(StateUnusable, match="not a regular file"):
         await store.load()
 
 
@@ -174,7 +174,7 @@ async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
     """It is reported at once."""
     os.mkfifo(tmp_path / "state")
 
-    with pytest.raises(StateUnusable, match="no plain file"):
+    with pytest.raises(StateUnusable, match="not a regular file"):
         await asyncio.wait_for(StateFile(tmp_path / "state", worker).load(), 40)
 
 
@@ -190,7 +190,7 @@ async def test_a_folder_in_the_place_of_the_state_is_told(
     with pytest.raises(StateUnusable, match="cannot write") as caught:
         await store.save(b"new")
 
-    assert "name a file" in caught.value.remedy
+    assert "use a file" in caught.value.remedy
 
 
 async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, worker: WorkerPool) -> None:

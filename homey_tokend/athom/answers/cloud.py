@@ -40,7 +40,7 @@ def parse_grant(response: Response, hide: Iterable[Secret]) -> Grant:
         raise _token_error(response, hide)
     found = parse_success_json(step, response, "unknown answer of the token endpoint")
     if not isinstance(found, dict):
-        raise protocol_changed(step, response, "the answer is no JSON object")
+        raise protocol_changed(step, response, "the response is not a JSON object")
     access, refresh = found.get("access_token"), found.get("refresh_token")
     return Grant(
         access_token=parse_token(step, response, access, "access token", JWT_LIMIT),

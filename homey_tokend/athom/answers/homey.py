@@ -45,7 +45,7 @@ def parse_session(response: Response) -> tuple[datetime | None, datetime | None]
         return None
     found = parse_success_json(step, response, "unknown answer about the session")
     if not isinstance(found, dict):
-        raise protocol_changed(step, response, "the answer is no JSON object")
+        raise protocol_changed(step, response, "the response is not a JSON object")
     return _instant(found.get("createdAt")), _instant(found.get("expiresAt"))
 
 

@@ -82,7 +82,7 @@ def test_taken_path(clouds: Clouds, daemons: Daemons, kind: str) -> None:
     after = socket.lstat()
 
     assert exit_codes.CANNOT_CREATE == done.status
-    assert f"{socket} exists and is no socket; it is left alone" in done.err
+    assert f"{socket} exists and is not a socket; it is left alone" in done.err
     assert (before.st_ino, before.st_size) == (after.st_ino, after.st_size)
     assert sign_ins(cloud) == 0
 
