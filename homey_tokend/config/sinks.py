@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,8 @@ from homey_tokend.config.field_types import (
 _Variable = Annotated[
     str,
     text(r"^[^\x00-\x1f\x7f]{1,128}$", "a variable's name", "Write the name that Homey shows."),
+    # One name however it is composed: in conflicts, in targets and on the Homey.
+    AfterValidator(lambda name: unicodedata.normalize("NFC", name)),
 ]
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _Uuid = Annotated[

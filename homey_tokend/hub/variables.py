@@ -3,6 +3,7 @@
 Source: ``docs/wire.md``, section D and the last rows of the classification of responses.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -27,6 +28,23 @@ def is_valid_id(value: object) -> bool:
         and "/" not in value
         and value not in {".", ".."}
     )
+
+
+def same_name(name: object, other: object) -> bool:
+    """Return whether two names are one: the same characters, however Unicode composes them."""
+    if not (isinstance(name, str) and isinstance(other, str)):
+        return name == other
+    return unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
+
+
+def looks_like(name: object, other: object) -> bool:
+    """Return whether two names cannot be told apart by eye: by blanks, by what is not shown."""
+    return isinstance(name, str) and isinstance(other, str) and _seen(name) == _seen(other)
+
+
+def _seen(name: str) -> str:
+    shown = (char for char in name if unicodedata.category(char) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", "".join(shown)).split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The token in a logic variable of the Homey (``docs/sinks.md``, "logic_variable")."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from homey_tokend.core.errors import SinkFailed, SinkRejected
@@ -9,7 +9,13 @@ from homey_tokend.core.ports import Transport
 from homey_tokend.core.redact import excerpt
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery, DeliveryResult, Token
-from homey_tokend.hub.variables import Variable, VariablesApi, is_valid_id
+from homey_tokend.hub.variables import (
+    Variable,
+    VariablesApi,
+    is_valid_id,
+    looks_like,
+    same_name,
+)
 
 #: How many ids are listed if several variables have the same name.
 _LISTED_IDS = 5
@@ -33,7 +39,8 @@ class TextVariable:
 
     Args:
         transport: Sends the requests.
-        name: The variable's name, matched exactly; or None, with ``variable_id``.
+        name: The variable's name, matched exactly in any Unicode form; or None, with
+            ``variable_id``.
         variable_id: The variable's id; or None, with ``name``.
         create: Whether a missing variable of that name is created.
     """
@@ -91,7 +98,7 @@ class TextVariable:
         known = self._known(bearer, memory)
         if known is None:
             found = await api.variables()
-            return [value] == [one.value for one in found if one.name == self._name]
+            return [value] == [one.value for one in self._called(found)]
         variable = await api.get(known.id, slash=known.slash)
         return variable is not None and variable.value == value and _named(variable, known.name)
 
@@ -144,7 +151,7 @@ class TextVariable:
             wanted = self._id.lower()
             fitting = [one for one in variables if one.id.lower() == wanted][:1]
         else:
-            fitting = [one for one in variables if one.name == self._name]
+            fitting = self._called(variables)
         if len(fitting) > 1:
             named = ", ".join(one.id for one in fitting[:_LISTED_IDS])
             more = ", …" if len(fitting) > _LISTED_IDS else ""
@@ -165,7 +172,17 @@ class TextVariable:
                 f"the Homey has no logic variable named {self._name}",
                 "Make a text variable of that name, or set create: true.",
             )
+        if alike := [one.id for one in variables if looks_like(one.name, self._name)]:
+            raise _rejected(
+                f"the Homey has no logic variable named {self._name}, and one that looks alike",
+                f"Give its id, or rename it: {alike[0]}. The names differ in what is not shown.",
+            )
         return None
+
+    def _called(self, variables: Sequence[Variable]) -> list[Variable]:
+        """Return the variables of the name: in the same Unicode form, else in any."""
+        exact = [one for one in variables if one.name == self._name]
+        return exact or [one for one in variables if same_name(one.name, self._name)]
 
     async def _make(self, api: VariablesApi, value: str) -> _Address:
         made = await api.create(self._name or "", value)
@@ -245,7 +262,7 @@ def _expires_memory(memory: Mapping[str, str]) -> dict[str, str]:
 
 def _named(variable: Variable, name: str | None) -> bool:
     """Return whether it still has this name; True if the name is unknown or does not matter."""
-    return name is None or variable.name is None or variable.name == name
+    return name is None or variable.name is None or same_name(variable.name, name)
 
 
 def _require_value(variable: Variable, value: str) -> None:

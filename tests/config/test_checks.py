@@ -62,6 +62,19 @@ def test_variables_across_homeys() -> None:
     assert 2 == len(read(two(sink, sink)).homeys)
 
 
+def test_variables_in_two_unicode_forms() -> None:
+    """A composed and a decomposed name are one variable."""
+    sinks = [f"{{type: logic_variable, name: {name}}}" for name in ("jet\u00f3n", "jeto\u0301n")]
+    own = "{type: logic_variable, name: jet\u00f3n, state_variable: jeto\u0301n}"
+
+    assert ["has the same target as homeys.home.sinks[0]"] == [
+        message for *_, message in told(below_home("sinks:", *(f"  - {sink}" for sink in sinks)))
+    ]
+    assert ["is the variable of name, too"] == [
+        message for *_, message in told(below_home("sinks:", f"  - {own}"))
+    ]
+
+
 @pytest.mark.parametrize("key", ["expires_variable", "state_variable"])
 def test_variables_beside_the_token(key: str) -> None:
     """A variable besides the token's must be neither another token's nor its own."""

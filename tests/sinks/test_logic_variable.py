@@ -63,6 +63,57 @@ async def test_a_variable_given_by_name_is_found_in_the_list(lists: bool) -> Non
     assert done.memory == {"id": UUID, "url": URL, "name": "accesstoken"}
 
 
+@pytest.mark.parametrize("written", ["jet\u00f3n", "jeto\u0301n"], ids=["NFC", "NFD"])
+@pytest.mark.parametrize("stored", ["jet\u00f3n", "jeto\u0301n"], ids=["NFC", "NFD"])
+async def test_a_name_is_one_in_any_unicode_form(written: str, stored: str) -> None:
+    """A composed and a decomposed name are the same variable, before and after a restart."""
+    hub = a_hub()
+    hub.add(UUID, stored)
+    sink = by_name(hub, written)
+
+    done = await sink.write(delivery())
+    hub.seen.clear()
+    await sink.write(delivery(memory=done.memory))
+
+    assert [CANARY] == [one["value"] for one in hub.variables.values()]
+    assert [("PUT", f"{ROOT}/{UUID}/")] == hub.seen
+    assert await sink.check(delivery(memory=done.memory))
+    assert await sink.check(delivery())
+
+
+async def test_of_both_forms_the_written_one_is_taken() -> None:
+    """Where two variables differ in their form only, the same form wins."""
+    hub = a_hub()
+    hub.add("other", "jeto\u0301n")
+    hub.add(UUID, "jet\u00f3n")
+
+    await by_name(hub, "jet\u00f3n").write(delivery())
+
+    assert (CANARY, "old") == (hub.variables[UUID]["value"], hub.variables["other"]["value"])
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "access token ",
+        "access\u00a0token",
+        "access \u200btoken",
+        "\uff41ccess token",
+        "access  token",
+    ],
+)
+async def test_no_lookalike_is_created(stored: str) -> None:
+    """A variable whose name looks the same keeps a second one from being created."""
+    hub = a_hub()
+    hub.add(UUID, stored)
+
+    with pytest.raises(SinkRejected, match="looks alike") as raised:
+        await by_name(hub, "access token").write(delivery())
+
+    assert [UUID] == list(hub.variables)
+    assert UUID in raised.value.remedy
+
+
 async def test_a_remembered_id_saves_the_list() -> None:
     """A delivery uses what the last one remembered."""
     hub = a_hub()

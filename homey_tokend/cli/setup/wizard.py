@@ -26,6 +26,7 @@ from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.value_text import defect, doubt
 from homey_tokend.exit_codes import OK
 from homey_tokend.http.transport import HttpTransport
+from homey_tokend.hub.variables import same_name
 
 _CLIENTS_URL = "https://tools.developer.homey.app/api/projects"
 _CLOUDIDS_URL = "https://tools.developer.homey.app/tools/system"
@@ -239,7 +240,7 @@ class _Wizard:
         valid = self._valid("variable")
 
         def validate(answer: str) -> str:
-            if not known.get(answer, True):
+            if any(same_name(name, answer) and not is_text for name, is_text in known.items()):
                 return f"{answer} is not a text variable; the token needs one."
             return "" if answer == _NO_VARIABLE else valid(answer)
 
