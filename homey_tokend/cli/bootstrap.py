@@ -18,6 +18,7 @@ from homey_tokend.config import Config, LogConfig
 from homey_tokend.config import load as load_config
 from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.redact import Redactor
+from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.keeper.sign_in import ignore_response
 from homey_tokend.runtime import log as logs
 from homey_tokend.runtime.clock import SystemClock
@@ -60,7 +61,7 @@ def session(
     """
     config = load_config(args.config, os.environ)
     with logging_session(config, on_response) as started:
-        for warning in config.warnings:
+        for warning in (*config.warnings, *ProxySettings(os.environ).warnings()):
             log.warning("configuration.warning", fault=str(warning))
         yield started
 

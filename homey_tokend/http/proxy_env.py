@@ -1,14 +1,16 @@
-"""The proxy for a URL: urllib's rules, read from a given environment."""
+"""The proxy for a URL, read from a given environment by the rules of urllib, curl and Go."""
 
 import base64
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib import request
 from urllib.parse import unquote, urlsplit
 
 from yarl import URL
+
+from homey_tokend.core.errors import ConfigFault
+from homey_tokend.core.value_text import defect, trim
 
 #: What aiohttp can speak to a proxy.
 _SCHEMES = frozenset({"http", "https"})
@@ -17,8 +19,12 @@ _SCHEMES = frozenset({"http", "https"})
 #: Athom's name for a Homey's address in the local network (``docs/wire.md``).
 _LOCAL_SUFFIXES = (".local", ".localhost", ".lan", ".home.arpa", ".homeylocal.com")
 
-#: Whether ``no_proxy`` excepts a host: exact names, with or without port, or suffixes.
-_is_excepted: Any = vars(request)["proxy_bypass_environment"]  # typeshed does not know it
+#: A name in ``NO_PROXY``, with a port where one is given.
+_NAME = re.compile(r"(?:\*?\.)?([\w-]+(?:\.[\w-]+)*)\.?(?::([0-9]{1,5}))?")
+_ADDRESS = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?")
+#: Longer or stranger entries of ``NO_PROXY`` are not repeated.
+_SHOWABLE = re.compile(r"[\w.:/*<>\[\]-]{1,80}")
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ProxyUnusable(ValueError):
@@ -29,8 +35,12 @@ class ProxyUnusable(ValueError):
         reason: What is wrong with its value, which is not repeated: it may hold a password.
     """
 
+    remedy = "Write http://host:port; in a user name and password write %40 for @ and so on."
+
     def __init__(self, variable: str, reason: str) -> None:
         super().__init__(f"the environment variable {variable} {reason}")
+        self.variable = variable
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +51,32 @@ class Proxy:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Exception:
+    """An entry of ``NO_PROXY``: a name with all below it, or addresses; on one port or on all."""
+
+    name: str = ""
+    network: _Network | None = None
+    port: int | None = None
+
+    def covers(self, host: str, port: int | None) -> bool:
+        """Return whether a host is reached without a proxy."""
+        if self.port not in {None, port}:
+            return False
+        if self.network is None:
+            return host == self.name or host.endswith(f".{self.name}") or self.name == "*"
+        try:
+            return ipaddress.ip_address(host) in self.network
+        except ValueError:
+            return False
+
+
 class ProxySettings:
     """The proxies of an environment.
 
-    As urllib does: any case, lower case wins, ``NO_PROXY`` holds suffixes or ``*``. As curl
-    does: ``ALL_PROXY`` where ``HTTPS_PROXY`` is not set.
+    As urllib does: any case, lower case wins, ``NO_PROXY`` holds names that stand for all below
+    them, or ``*``. As curl and Go do: ``ALL_PROXY`` where ``HTTPS_PROXY`` is not set, blanks
+    between the entries of ``NO_PROXY``, ``*.name``, ports, addresses and networks.
 
     Args:
         environ: The environment to read; it is read once.
@@ -53,6 +84,23 @@ class ProxySettings:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._by_scheme = _from_environment(environ)
+        entries = re.split(r"[\s,]+", self._by_scheme.get("no", "").lower())
+        found = {entry: _exception(entry) for entry in entries if entry}
+        self._exceptions = [each for each in found.values() if each is not None]
+        self._not_understood = [entry for entry, each in found.items() if each is None]
+
+    def warnings(self) -> Iterator[ConfigFault]:
+        """Find what is in none of these forms, and a proxy that cannot be used."""
+        for entry in self._not_understood:
+            shown = f'"{entry}"' if _SHOWABLE.fullmatch(entry) else "an entry"
+            yield ConfigFault(
+                "environment", 0, 0, "no_proxy", f"{shown} is not understood, and excepts nothing",
+                "Write names, addresses or networks, with commas between them.",
+            )  # fmt: skip
+        try:
+            self._proxy()
+        except ProxyUnusable as error:
+            yield ConfigFault("environment", 0, 0, error.variable, error.reason, error.remedy)
 
     def of(self, url: URL) -> Proxy | None:
         """Return the proxy for a URL.
@@ -65,9 +113,12 @@ class ProxySettings:
         """
         if not self._by_scheme or url.scheme != "https":
             return None
-        host = url.host or ""
-        if _is_local(host) or _is_excepted(f"{host}:{url.port}", self._by_scheme):
+        host = (url.host or "").lower().rstrip(".")
+        if _is_local(host) or any(each.covers(host, url.port) for each in self._exceptions):
             return None
+        return self._proxy()
+
+    def _proxy(self) -> Proxy | None:
         for scheme in ("https", "all"):
             if text := self._by_scheme.get(scheme):
                 return _parse(f"{scheme}_proxy", text)
@@ -76,18 +127,33 @@ class ProxySettings:
 
 def _from_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
     # urllib.request.getproxies_environment, for an environment that is not os.environ.
+    values = {name: trim(value) for name, value in environ.items()}
     found = {
         name.lower().removesuffix("_proxy"): value
-        for name, value in environ.items()
+        for name, value in values.items()
         if value and name.lower().endswith("_proxy")
     }
-    for name, value in environ.items():
+    for name, value in values.items():
         if name == name.lower() and name.endswith("_proxy"):
             # An empty lower-case variable switches the upper-case one off.
             found.pop(name.removesuffix("_proxy"), None)
             if value:
                 found[name.removesuffix("_proxy")] = value
     return found
+
+
+def _exception(entry: str) -> _Exception | None:
+    """Parse an entry of ``NO_PROXY``, in lower case; None if it has no known form."""
+    if entry == "*":
+        return _Exception("*")
+    address = _ADDRESS.fullmatch(entry)
+    host, port = (address[1] or address[2], address[3]) if address else (entry, None)
+    try:
+        network = ipaddress.ip_network(host, strict=False)
+    except ValueError:
+        name = _NAME.fullmatch(entry)
+        return _Exception(name[1], port=int(name[2]) if name[2] else None) if name else None
+    return _Exception(network=network, port=int(port) if port else None)
 
 
 def _is_local(host: str) -> bool:
@@ -100,8 +166,15 @@ def _is_local(host: str) -> bool:
 
 
 def _parse(variable: str, text: str) -> Proxy:
+    if words := defect(text):
+        raise ProxyUnusable(variable, words[0])
+    scheme, found, rest = text.partition("://")
+    if not found or not scheme.isalnum():  # the password may contain ://
+        scheme, rest = "http", text
+    # By the last @: a password is often written as it is, with @, # or / in it.
+    credentials, given, address = rest.rpartition("@")
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = urlsplit(f"{scheme}://{address}")
         port = parts.port
     except ValueError:
         # From None: the message would hold the value.
@@ -111,8 +184,8 @@ def _parse(variable: str, text: str) -> Proxy:
     if not parts.hostname:
         raise ProxyUnusable(variable, "names no host")
     url = URL.build(scheme=parts.scheme, host=parts.hostname, port=port)
-    if parts.username is None:
+    if not given:
         return Proxy(url)
-    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    basic = base64.b64encode(credentials).decode("ascii")
+    user, _, password = credentials.partition(":")
+    basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode("ascii")
     return Proxy(url, {"Proxy-Authorization": f"Basic {basic}"})

@@ -203,3 +203,112 @@ async def test_a_proxy_that_is_not_there_is_told(build: Build) -> None:
         await build(environ).send(Request(Step.LOGIN, "GET", str(CLOUD), **REQUEST))
 
     assert not caught.value.sent
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "*.example.com",
+        "other .example.com",
+        "other\texample.com",
+        "*, other",
+        "example.com:443",
+        ".example.com:443",
+        "accounts.example.com.",
+        "example.com\r",
+    ],
+)
+def test_no_proxy_as_curl_and_go_take_it(value: str) -> None:
+    """Wildcards, blanks between entries, ports and a carriage return at the end are understood."""
+    settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": value})
+
+    assert settings.of(CLOUD) is None
+    assert [] == list(settings.warnings())
+
+
+@pytest.mark.parametrize("value", ["*.ample.com", "example.com:80", "a.accounts.example.com", "x"])
+def test_no_proxy_excepts_nothing_else(value: str) -> None:
+    """Another port, a longer name and the end of a name are no exception."""
+    settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": value})
+
+    assert settings.of(CLOUD) is not None
+    assert [] == list(settings.warnings())
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("203.0.114.0/24", "https://203.0.114.7/"),
+        ("203.0.114.7/24", "https://203.0.114.8/"),
+        ("203.0.114.7", "https://203.0.114.7:8443/"),
+        ("203.0.114.7:8443", "https://203.0.114.7:8443/"),
+        ("2a00:1::/32", "https://[2a00:1::7]/"),
+        ("[2a00:1::7]", "https://[2a00:1::7]/"),
+        ("[2a00:1::7]:443", "https://[2a00:1::7]/"),
+        ("2A00:1:0::7", "https://[2a00:1::7]/"),
+    ],
+)
+def test_no_proxy_by_address(value: str, url: str) -> None:
+    """Addresses and networks except those that are in them, in any spelling."""
+    settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": value})
+
+    assert settings.of(URL(url)) is None
+    assert settings.of(URL("https://203.0.115.7:444/")) is not None
+    assert settings.of(CLOUD) is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("*athom.com", '"*athom.com"'),
+        ("accounts.*.com", '"accounts.*.com"'),
+        ("https://accounts.example.com/", '"https://accounts.example.com/"'),
+        ("<local>", '"<local>"'),
+        ("10.0.0.0/99", '"10.0.0.0/99"'),
+        (f"user:{CANARY}@proxy", "an entry"),
+    ],
+)
+def test_no_proxy_that_is_not_understood_is_told(value: str, shown: str) -> None:
+    """An entry of no known form excepts nothing, and is named."""
+    settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": f"{value}, other"})
+    [warning] = settings.warnings()
+
+    assert settings.of(CLOUD) is not None
+    assert str(warning).startswith(f"environment: no_proxy: {shown} is not understood")
+    assert CANARY not in str(warning)
+
+
+@pytest.mark.parametrize("password", ["p#1", "p@1", "p/1?x", "a@b#c", "50%off", "p://x", "p%401"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_password_as_it_is(scheme: str, password: str) -> None:
+    """Reserved characters in a proxy's password are taken as they are meant."""
+    proxy = ProxySettings({"https_proxy": f"{scheme}user:{password}@proxy:8080"}).of(CLOUD)
+
+    assert proxy is not None
+    assert "http://proxy:8080" == str(proxy.url)
+    _, _, basic = proxy.headers["Proxy-Authorization"].partition(" ")
+    assert f"user:{password.replace('%40', '@')}" == base64.b64decode(basic).decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (f'"http://user:{CANARY}@p:1"', "is in quotes"),
+        (f"http://user:{CANARY}\u00a0@p:1", "has U+00A0 (no-break space)"),
+        ("socks5://p:1", "is neither an http:// nor an https:// URL"),
+    ],
+)
+def test_an_unusable_proxy_is_told_beforehand(value: str, reason: str) -> None:
+    """A proxy that no request could use is a warning that does not repeat it."""
+    [warning] = ProxySettings({"HTTPS_PROXY": value}).warnings()
+
+    assert str(warning).startswith(f"environment: https_proxy: {reason}")
+    assert CANARY not in str(warning)
+
+
+def test_an_env_file_with_crlf() -> None:
+    """A carriage return at the end of a variable is no part of a port."""
+    proxy = ProxySettings({"HTTPS_PROXY": "http://p:1\r"}).of(CLOUD)
+
+    assert proxy is not None
+    assert "http://p:1" == str(proxy.url)

@@ -1,0 +1,53 @@
+"""``check`` warns of what surrounds the configuration."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from homey_tokend import exit_codes
+from homey_tokend.cli import main
+from tests.config.texts import HOMEY
+
+
+@pytest.fixture
+def check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> "Check":
+    return Check(tmp_path / "config.yaml", monkeypatch, capsys)
+
+
+class Check:
+    """Run ``homey-tokend check`` and return its warnings."""
+
+    def __init__(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self._path = path
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        for name in ("NO_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+
+    def __call__(self, text: str = HOMEY, **environ: str) -> list[str]:
+        self._path.write_text(text, encoding="utf-8")
+        self._path.chmod(0o600)
+        for name, value in environ.items():
+            self._monkeypatch.setenv(name, value)
+        self._monkeypatch.setattr(sys, "argv", ["homey-tokend", "check", "-c", str(self._path)])
+        assert exit_codes.OK == main.main()
+        return self._capsys.readouterr().err.splitlines()
+
+
+def test_nothing(check: Check) -> None:
+    """A good configuration in an empty environment has no warning."""
+    assert [] == check()
+
+
+def test_proxies(check: Check) -> None:
+    """What is not understood of the proxy's variables is told."""
+    [no_proxy, proxy] = check(NO_PROXY="<local>, athom.com", HTTPS_PROXY="socks5://p:1")
+
+    assert no_proxy.startswith('warning: environment: no_proxy: "<local>" is not understood')
+    assert proxy.startswith("warning: environment: https_proxy: is neither an http:// nor")
