@@ -1,7 +1,7 @@
 """Athom's protocol, as generators.
 
 A flow (``core.http_types.Flow``) yields requests and is sent responses: it reads no clock, does
-no I/O and carries its own cookies, so that a test drives it by hand; ``run.run_flow`` runs one
+no I/O and carries its own cookies, so that a test drives it by hand; ``flow.run_flow`` runs one
 over a transport. A flow ends where something worth keeping has been gained: an outage in the
 middle costs no password, only the next flow is repeated.
 
@@ -13,22 +13,19 @@ middle costs no password, only the next flow is repeated.
 bearer. ``offered_homeys`` and ``homeys`` list the Homeys there are.
 """
 
-from homey_tokend.athom.exchange import exchange, homeys
+from homey_tokend.athom.exchange import exchange, homeys, verify_bearer
 from homey_tokend.athom.sign_in import (
     consent,
-    known_secrets,
     log_in,
     offered_homeys,
     one_time_code,
     renew_grant,
 )
-from homey_tokend.athom.verification import verify_bearer
 
 __all__ = [
     "consent",
     "exchange",
     "homeys",
-    "known_secrets",
     "log_in",
     "offered_homeys",
     "one_time_code",

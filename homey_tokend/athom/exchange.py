@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from homey_tokend.athom.answers.cloud import parse_delegation, parse_homeys
-from homey_tokend.athom.answers.homey import parse_homey_login
+from homey_tokend.athom.flow import ask, clock_skew, parse_success, parse_token, protocol_changed
 from homey_tokend.athom.urls import HomeyTarget, fallback_url, is_cloudid, usable_url
-from homey_tokend.athom.verification import verify_bearer
 from homey_tokend.core.errors import (
     BearerDiscarded,
     HomeyOffline,
@@ -15,10 +13,19 @@ from homey_tokend.core.errors import (
     SignInExpired,
     TokendError,
 )
-from homey_tokend.core.http_types import Endpoints, Flow, Request, Step
+from homey_tokend.core.http_types import Endpoints, Flow, Request, Response, Step
+from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Bearer, Grant
 
+#: How many Homeys of an account are read?
+_MAX_HOMEYS = 1000
+#: How long may a bearer be? docs/wire.md C: 114 today, and opaque.
+_BEARER_LIMIT = 4096
+#: When is a new bearer asked about again after a 401? (``docs/wire.md``, classification of responses)
+_PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))
+#: What is believed of a session's length: seconds to ten years.
+_LONGEST_LIFE = timedelta(days=3660)
 Homeys = Mapping[str, tuple[str, str | None]]
 
 
@@ -49,7 +56,7 @@ def exchange(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...] = ()) -
         SignInExpired: the access token is no longer accepted.
         HomeyRejected: the Homey rejects the delegation token, twice.
         BearerDiscarded: the Homey does not accept the bearer it gave.
-        HomeyOffline, ProtocolChanged, Transient: see ``athom.answers``.
+        HomeyOffline, ProtocolChanged, Transient: see ``athom.flow``.
     """
     hide = (*hide, grant.access_token)
     if target.explicit_url:
@@ -87,10 +94,58 @@ def homeys(
     """Get the account's Homeys: cloudid to name and address (``docs/wire.md`` E).
 
     Raises:
-        SignInExpired, ProtocolChanged, Transient: see ``parse_homeys``.
+        SignInExpired: 401: the access token has expired.
+        ProtocolChanged: no such list (a client without the scope gets none, too).
+        Transient: the host is in trouble, or something else answers for it.
     """
-    response = yield Request(Step.USER, "GET", f"{at.api}/user/me", bearer=grant.access_token)
-    return parse_homeys(response, hide)
+    step = Step.USER
+    response = yield from ask(Request(step, "GET", f"{at.api}/user/me", bearer=grant.access_token))
+    _raise_for_expired_grant(step, response)
+    found = parse_success(step, response, hide)
+    homeys = found.get("homeys") if isinstance(found, dict) else None
+    if not isinstance(homeys, list):
+        raise protocol_changed(step, response, "no list of Homeys")
+    known: dict[str, tuple[str, str | None]] = {}
+    for homey in homeys[:_MAX_HOMEYS]:
+        key = homey.get("_id", homey.get("id")) if isinstance(homey, dict) else None
+        if isinstance(key, str):
+            name, url = homey.get("name"), homey.get("remoteUrl")
+            known[key] = (
+                excerpt(name, hide) if isinstance(name, str) else "",
+                url if isinstance(url, str) else None,
+            )
+    return known
+
+
+def verify_bearer(
+    url: str, bearer: Secret, *, issued_at: datetime, skew: timedelta | None = None
+) -> Flow[tuple[bool, datetime | None]]:
+    """Ask the Homey whether it accepts a bearer; a 401 is retried after 1 s and 3 s.
+
+    Args:
+        url: The Homey's base URL.
+        bearer: The bearer in question.
+        issued_at: When it was issued, by our clock.
+        skew: The server's clock minus ours by an earlier answer; this
+            answer's own Date header counts first.
+
+    Returns:
+        Whether it does, and until when by our clock where the Homey reports that.
+
+    Raises:
+        ProtocolChanged, Transient: the question got no answer.
+    """
+    step, url = Step.SESSION, f"{url}/api/manager/sessions/session/me"
+    for pause in _PAUSES:
+        response = yield from ask(Request(step, "GET", url, bearer=bearer, after=pause))
+        if response.status == 401:
+            continue
+        found = parse_success(step, response, (bearer,))
+        if not isinstance(found, dict):
+            raise protocol_changed(step, response, "the response is not a JSON object")
+        own = clock_skew(response)
+        return True, _expiry(response, found, issued_at, skew if own is None else own)
+    return False, None
 
 
 def _find(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...]) -> Flow[_Address]:
@@ -114,23 +169,35 @@ def _find(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...]) -> Flow[_
 def _log_in_at_homey(
     grant: Grant, target: HomeyTarget, url: str, hide: tuple[Secret, ...]
 ) -> Flow[tuple[Secret | None, datetime]]:
-    response = yield Request(
-        Step.DELEGATION,
+    """Return the bearer and when it was issued; no bearer if the login is rejected (A5, A6)."""
+    step = Step.DELEGATION
+    request = Request(
+        step,
         "POST",
         f"{target.endpoints.api}/delegation/token",
         query=(("audience", "homey"),),
         json={},
         bearer=grant.access_token,
     )
-    delegation = parse_delegation(response, hide)
-    response = yield Request(
-        Step.HOMEY_LOGIN,
-        "POST",
-        f"{url}/api/manager/users/login",
-        json={"token": delegation.reveal()},
-    )
+    response = yield from ask(request)
+    _raise_for_expired_grant(step, response)
+    found = parse_success(step, response, hide)
+    delegation = parse_token(step, response, found, "delegation token")
+    step = Step.HOMEY_LOGIN
+    url = f"{url}/api/manager/users/login"
+    response = yield from ask(Request(step, "POST", url, json={"token": delegation.reveal()}))
     # The session began when the Homey answered, or up to a round trip before: take the earlier.
-    return parse_homey_login(response), response.sent_at
+    issued_at = response.sent_at
+    if response.status in {401, 403}:
+        return None, issued_at
+    found = parse_success(step, response, (*hide, delegation))
+    return parse_token(step, response, found, "bearer", _BEARER_LIMIT), issued_at
+
+
+def _raise_for_expired_grant(step: Step, response: Response) -> None:
+    if response.status == 401:
+        message = f"{step}: the access token is not accepted (401)"
+        raise SignInExpired(message, step=step, status=401)
 
 
 def _rejection(
@@ -175,3 +242,34 @@ def _verified(bearer: Bearer, skew: timedelta | None) -> Flow[Bearer]:
     if expires_at is None:
         return replace(bearer, verified=True)
     return replace(bearer, verified=True, expires_at=expires_at, expiry_reported=True)
+
+
+def _expiry(
+    response: Response, session: Mapping[str, object], issued_at: datetime, skew: timedelta | None
+) -> datetime | None:
+    """Return the expiry by our clock, or None if the Homey reports no plausible one.
+
+    The reported length counts from our own instant of issue, which needs no clock but
+    ours; the reported instant is moved by a known skew. Where both can be had the
+    earlier counts: the Homey's clock need not be the one that wrote the Date header.
+    """
+    created_at, expires_at = _instant(session.get("createdAt")), _instant(session.get("expiresAt"))
+    if expires_at is None:
+        return None
+    try:
+        ways = [expires_at - skew] if skew is not None else []
+        ways += [issued_at + (expires_at - created_at)] if created_at is not None else []
+        ours = min(ways, default=expires_at)
+    except OverflowError:
+        return None
+    return ours if timedelta(0) < ours - response.received_at <= _LONGEST_LIFE else None
+
+
+def _instant(value: object) -> datetime | None:
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,18 +1,31 @@
 """From the credentials, or an OAuth refresh token, to a grant (``docs/wire.md`` A1 to A4)."""
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from homey_tokend.athom.answers.accounts import (
-    parse_redirect,
-    parse_user_token,
-    raise_for_consent,
-)
-from homey_tokend.athom.answers.cloud import parse_grant
-from homey_tokend.athom.answers.common import protocol_changed
 from homey_tokend.athom.consent_page import find_csrf, find_offered_homeys
+from homey_tokend.athom.flow import (
+    ask,
+    parse_success,
+    parse_token,
+    protocol_changed,
+    quoted_error,
+    trusted_clock_skew,
+)
 from homey_tokend.core import totp
-from homey_tokend.core.errors import SecretUnavailable
+from homey_tokend.core.errors import (
+    AccountRejected,
+    ClientRejected,
+    ConsentRejected,
+    ProtocolChanged,
+    SecretUnavailable,
+    SignInExpired,
+)
 from homey_tokend.core.http_types import (
+    NO_JSON,
     Endpoints,
     Flow,
     Repeat,
@@ -21,8 +34,13 @@ from homey_tokend.core.http_types import (
     Step,
     cookie_header,
 )
+from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Grant, UserToken
+
+#: What is believed of expires_in: docs/wire.md A4 saw 3660; beyond a year it is nonsense.
+_LIFE_LIMIT_S = 366 * 86400
+_LIFE_ASSUMED = timedelta(minutes=30)
 
 
 def one_time_code(secret: Secret, step: int) -> Secret:
@@ -43,10 +61,13 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[
     """POST /login, form-encoded (``docs/wire.md`` A1).
 
     Raises:
-        AccountRejected, ProtocolChanged, Transient: see ``parse_user_token``.
+        AccountRejected: 4xx with JSON.
+        ProtocolChanged: 4xx without JSON, or JSON without a text ``token``.
+        Transient: the host is in trouble, or something else answers for it.
     """
-    response = yield Request(
-        Step.LOGIN,
+    step, hide = Step.LOGIN, (*who.secrets, Secret(one_time_code))
+    request = Request(
+        step,
         "POST",
         f"{at.accounts}/login",
         form=(
@@ -56,7 +77,12 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[
         ),
         repeat=Repeat.UNSENT,
     )
-    return parse_user_token(response, (*known_secrets(who), Secret(one_time_code)))
+    response = yield from ask(request)
+    if 400 <= response.status < 500:
+        raise _login_error(response, hide)
+    found = parse_success(step, response, hide)
+    value = found.get("token") if isinstance(found, dict) else None
+    return UserToken(parse_token(step, response, value, "user token"), response.received_at)
 
 
 def consent(who: Credentials, at: Endpoints, user: UserToken) -> Flow[Grant]:
@@ -65,16 +91,16 @@ def consent(who: Credentials, at: Endpoints, user: UserToken) -> Flow[Grant]:
     Raises:
         SignInExpired: the user token, the form or the code is no longer accepted.
         ClientRejected, ConsentRejected: a person must change something.
-        ProtocolChanged, Transient: see ``athom.answers``.
+        ProtocolChanged, Transient: as ``log_in``.
     """
-    hide = (*known_secrets(who), user.value)
+    hide = (*who.secrets, user.value)
     page = yield from _authorise(who, at, user, hide)
     if _is_redirect(page):
         code = parse_redirect(Step.AUTHORISE, page, who.redirect_url, hide)
     else:
         code = yield from _send_form(who, at, user, page, hide)
-    response = yield _token_request(who, at, ("grant_type", "authorization_code"), ("code", code))
-    return parse_grant(response, (*hide, Secret(code)))
+    fields = ("grant_type", "authorization_code"), ("code", code)
+    return (yield from _request_grant(who, at, fields, (*hide, Secret(code))))
 
 
 def offered_homeys(
@@ -88,7 +114,7 @@ def offered_homeys(
     Raises:
         SignInExpired, ClientRejected, ProtocolChanged, Transient: as ``consent``.
     """
-    page = yield from _authorise(who, at, user, (*known_secrets(who), user.value))
+    page = yield from _authorise(who, at, user, (*who.secrets, user.value))
     return None if _is_redirect(page) else find_offered_homeys(page.body)
 
 
@@ -100,33 +126,57 @@ def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Flow[
 
     Raises:
         SignInExpired: the refresh token is not accepted: the full sign-in is needed.
-        ClientRejected, ProtocolChanged, Transient: see ``parse_grant``.
+        ClientRejected, ProtocolChanged, Transient: as ``consent``.
     """
-    response = yield _token_request(
-        who, at, ("grant_type", "refresh_token"), ("refresh_token", refresh_token.reveal())
-    )
-    grant = parse_grant(response, (*known_secrets(who), refresh_token))
+    fields = ("grant_type", "refresh_token"), ("refresh_token", refresh_token.reveal())
+    hide = (*who.secrets, refresh_token)
+    grant = yield from _request_grant(who, at, fields, hide)
     return grant if grant.refresh_token else replace(grant, refresh_token=refresh_token)
 
 
-def known_secrets(who: Credentials) -> tuple[Secret, ...]:
-    """Return the secrets among the credentials."""
-    one_time = (who.totp_secret,) if who.totp_secret else ()
-    return (who.email, who.password, who.client_secret, *one_time)
+def _login_error(response: Response, hide: Iterable[Secret]) -> AccountRejected | ProtocolChanged:
+    # By status all rejections are one: the text chooses the sentence alone (docs/wire.md A1).
+    step, words = Step.LOGIN, _known_rejection(response)
+    if response.json() is not NO_JSON:
+        message, remedy = words or (
+            "Athom rejects the sign-in",
+            "Check e-mail and password by signing in at my.homey.app.",
+        )
+        message += quoted_error(response, hide)
+        return AccountRejected(message, step=step, status=response.status, remedy=remedy)
+    if words is None or response.body.lstrip().startswith(b"<"):
+        return protocol_changed(step, response, "unknown answer")
+    message, remedy = words
+    return protocol_changed(step, response, f"unknown answer; it seems to say: {message}", remedy)
+
+
+def _known_rejection(response: Response) -> tuple[str, str] | None:
+    """Return the message and remedy for a rejected login; None if its text is unknown."""
+    text, found = response.body[:4096].lower(), response.json()
+    one_time = re.search(rb"(?<![a-z])otp|one.time|two.?factor|2fa", text)
+    if not one_time and b"password" in text and b"not correct" in text:
+        return "Athom rejects the password", "Correct the password."
+    if b"no resource exists" in text:
+        return "Athom knows no such e-mail address", "Correct the e-mail address."
+    if one_time or (isinstance(found, dict) and found.get("code") == 401):
+        return (
+            "Athom wants a one-time code, or rejects the one it got",
+            "Set totp_secret to the account's base32 secret; is this machine's clock right?",
+        )
+    return None
 
 
 def _authorise(
     who: Credentials, at: Endpoints, user: UserToken, hide: tuple[Secret, ...]
 ) -> Flow[Response]:
-    page = yield Request(
+    request = Request(
         Step.AUTHORISE,
         "GET",
         f"{at.accounts}/oauth2/authorise",
         query=_consent_query(who, user),
         follow=True,
     )
-    raise_for_consent(Step.AUTHORISE, page, hide)
-    return page
+    return (yield from _ask_for_consent(request, hide))
 
 
 def _send_form(
@@ -136,7 +186,7 @@ def _send_form(
     if csrf is None:
         raise protocol_changed(Step.AUTHORISE, page, "the consent page has no _csrf field")
     cookies = cookie_header(page.all_headers("set-cookie"))
-    answer = yield Request(
+    request = Request(
         Step.CONSENT,
         "POST",
         f"{at.accounts}/authorise",
@@ -149,8 +199,8 @@ def _send_form(
         headers={"Cookie": cookies} if cookies else {},
         repeat=Repeat.UNSENT,
     )
-    raise_for_consent(Step.CONSENT, answer, hide)
-    return parse_redirect(Step.CONSENT, answer, who.redirect_url, hide)
+    response = yield from _ask_for_consent(request, hide)
+    return parse_redirect(Step.CONSENT, response, who.redirect_url, hide)
 
 
 def _consent_query(who: Credentials, user: UserToken) -> tuple[tuple[str, str], ...]:
@@ -162,13 +212,88 @@ def _consent_query(who: Credentials, user: UserToken) -> tuple[tuple[str, str], 
     )
 
 
+def _ask_for_consent(request: Request, hide: Iterable[Secret]) -> Flow[Response]:
+    """Return a success or a redirect; raise for any other response (A2, A3)."""
+    response = yield from ask(request)
+    step, status = request.step, response.status
+    if status == 401 or (status == 403 and step is Step.CONSENT):
+        message = f"{step}: the sign-in is no longer accepted ({status})"
+        raise SignInExpired(message, step=step, status=status)
+    if status == 400 and isinstance(response.json(), dict):
+        raise ClientRejected(
+            f"Athom rejects the client{quoted_error(response, hide)}",
+            step=step,
+            status=status,
+            remedy="Check client_id, and that redirect_url is registered exactly as configured.",
+        )
+    if status >= 400:
+        raise protocol_changed(step, response, "unknown answer of the consent page")
+    return response
+
+
 def _is_redirect(response: Response) -> bool:
     return 300 <= response.status < 400
 
 
-def _token_request(who: Credentials, at: Endpoints, *fields: tuple[str, str]) -> Request:
-    return Request(
-        Step.TOKEN,
+def parse_redirect(
+    step: Step, response: Response, redirect_url: str, hide: Iterable[Secret]
+) -> str:
+    """Return the code of a redirect to ``redirect_url``.
+
+    ``error`` is looked at first: an error redirect carries a ``code=400`` of its
+    own (``docs/wire.md`` 0).
+
+    Raises:
+        ConsentRejected: ``error=access_denied``.
+        ProtocolChanged: another error, no code, or a redirect to another place.
+    """
+    try:
+        location, wanted = urlsplit(response.header("location") or ""), urlsplit(redirect_url)
+        # A redirect URL with a query of its own gets a second "?": section 0, last line.
+        text = location.query.replace("?", "&")
+        query = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50))
+        leads_to_us = _without_query(location) == _without_query(wanted)
+    except ValueError:
+        leads_to_us, query = False, {}
+    if not leads_to_us:
+        raise protocol_changed(step, response, "a redirect leads to an unknown place")
+    if "error" in query:
+        raise _consent_error(step, response, query, hide)
+    code = query.get("code", "")
+    if not re.fullmatch(r"[!-~]{1,4096}", code):
+        raise protocol_changed(step, response, "the redirect carries no code")
+    return code
+
+
+def _without_query(url: SplitResult) -> tuple[str, str, str]:
+    return url.scheme, url.netloc.lower(), url.path.rstrip("/")
+
+
+def _consent_error(
+    step: Step, response: Response, query: Mapping[str, str], hide: Iterable[Secret]
+) -> ConsentRejected | ProtocolChanged:
+    words = excerpt(f"{query['error']}: {query.get('error_description', '')}", hide)
+    if query["error"] == "access_denied":
+        return ConsentRejected(
+            f"the consent was denied (“{words}”)",
+            step=step,
+            status=response.status,
+            remedy="Has this account access to the Homey with this cloudid?",
+        )
+    what = f"the consent page redirects with an error (“{words}”)"
+    return protocol_changed(step, response, what)
+
+
+def _request_grant(
+    who: Credentials,
+    at: Endpoints,
+    fields: tuple[tuple[str, str], ...],
+    hide: tuple[Secret, ...],
+) -> Flow[Grant]:
+    """POST /oauth2/token, for a code or a refresh token (A4)."""
+    step = Step.TOKEN
+    request = Request(
+        step,
         "POST",
         f"{at.api}/oauth2/token",
         form=(
@@ -178,3 +303,46 @@ def _token_request(who: Credentials, at: Endpoints, *fields: tuple[str, str]) ->
         ),
         repeat=Repeat.UNSENT,
     )
+    response = yield from ask(request)
+    if 400 <= response.status < 500:
+        raise _grant_error(response, hide)
+    found = parse_success(step, response, hide)
+    if not isinstance(found, dict):
+        raise protocol_changed(step, response, "the response is not a JSON object")
+    access, refresh = found.get("access_token"), found.get("refresh_token")
+    return Grant(
+        access_token=parse_token(step, response, access, "access token"),
+        expires_at=response.received_at + _lifetime(found.get("expires_in")),
+        refresh_token=parse_token(step, response, refresh, "refresh token") if refresh else None,
+        skew=trusted_clock_skew(response),
+    )
+
+
+def _grant_error(
+    response: Response, hide: Iterable[Secret]
+) -> ClientRejected | SignInExpired | ProtocolChanged:
+    step, status, found = Step.TOKEN, response.status, response.json()
+    error = found.get("error") if isinstance(found, dict) else None
+    if error == "invalid_client":
+        return ClientRejected(
+            f"Athom rejects the client{quoted_error(response, hide)}",
+            step=step,
+            status=status,
+            remedy="Check client_id and client_secret; was the client revoked?",
+        )
+    if error == "invalid_grant":
+        message = "the code or refresh token is not accepted"
+        return SignInExpired(message, step=step, status=status)
+    words = quoted_error(response, hide)
+    return protocol_changed(step, response, f"unknown answer{words}")
+
+
+def _lifetime(value: object) -> timedelta:
+    # A number or text (docs/wire.md A4); assumed where it is neither.
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return _LIFE_ASSUMED
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return _LIFE_ASSUMED
+    return timedelta(seconds=seconds) if 0 <= seconds <= _LIFE_LIMIT_S else _LIFE_ASSUMED

@@ -101,3 +101,9 @@ class Credentials:
     redirect_url: str
     cloudid: str
     totp_secret: Secret | None = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets among them."""
+        one_time = (self.totp_secret,) if self.totp_secret else ()
+        return (self.email, self.password, self.client_secret, *one_time)

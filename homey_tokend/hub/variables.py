@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from homey_tokend.athom.answers.common import parse_json, raise_for_common_failures
+from homey_tokend.athom.flow import parse_json, raise_for_common_failures
 from homey_tokend.core.errors import BearerRejected, InvalidResponse, SinkFailed, SinkRejected
 from homey_tokend.core.http_types import Repeat, Request, Response, Step
 from homey_tokend.core.ports import Transport

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import structlog
 
-from homey_tokend.athom.run import run_flow
-from homey_tokend.athom.verification import verify_bearer
+from homey_tokend.athom.exchange import verify_bearer
+from homey_tokend.athom.flow import run_flow
 from homey_tokend.core.decision import Activity, RefreshSettings
 from homey_tokend.core.errors import TokendError, Transient
 from homey_tokend.core.homey import HomeyState

@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from homey_tokend import athom
-from homey_tokend.athom.run import run_flow
+from homey_tokend.athom.flow import run_flow
 from homey_tokend.athom.urls import HomeyTarget
 from homey_tokend.core import attempts, totp
 from homey_tokend.core.account import AccountState, Digests
@@ -137,7 +137,7 @@ class SignIn:
         """
         credentials = await self._source.read()
         # Each time: the log forgets the oldest of some hundred secrets, and tokens come daily.
-        for secret in athom.known_secrets(credentials):
+        for secret in credentials.secrets:
             self._register_secret(secret)
         if credentials == self._credentials:
             return False
@@ -180,7 +180,7 @@ class SignIn:
     # --- exchange ---
 
     async def _exchange(self, grant: Grant, state: HomeyState) -> Bearer:
-        secrets = athom.known_secrets(self._values())
+        secrets = self._values().secrets
         try:
             bearer = await self._run(athom.exchange(grant, self.homey.target(state.url), secrets))
         except (SignInExpired, HomeyRejected):

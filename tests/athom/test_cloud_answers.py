@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from homey_tokend import athom
-from homey_tokend.athom.answers.cloud import parse_grant, parse_homeys
 from homey_tokend.core.errors import (
     ClientRejected,
     InvalidResponse,
@@ -16,13 +15,17 @@ from homey_tokend.core.errors import (
 )
 from homey_tokend.core.http_types import Repeat, Response
 from homey_tokend.core.secret import Secret
+from homey_tokend.core.tokens import Grant
 from tests.athom.scenes import (
     ACCESS,
     AT,
+    CODE_REDIRECT,
+    GRANT,
     GRANTED,
     NOON,
     REFRESH,
     TOOK,
+    USER,
     WHO,
     answer,
     as_json,
@@ -50,6 +53,11 @@ def test_a_grant_is_renewed_by_its_refresh_token() -> None:
         sent.repeat,
     )
     assert Secret(REFRESH) == played.value.refresh_token
+
+
+def granted(reply: Response) -> Grant:
+    """Return the grant that a sign-in gets by a response to its code."""
+    return play(athom.consent(WHO, AT, USER), CODE_REDIRECT, reply).value
 
 
 def grant_with(**fields: object) -> str:
@@ -89,12 +97,12 @@ def test_the_life_of_a_grant_is_a_number_or_text_within_a_year(told: str, second
     """An invalid expires_in counts as half an hour, which is less than was ever seen."""
     body = f'{{"access_token": "{ACCESS}", "expires_in": {told}}}'
 
-    assert NOON + TOOK + timedelta(seconds=seconds) == parse_grant(answer(200, body), ()).expires_at
+    assert NOON + TOOK + timedelta(seconds=seconds) == granted(answer(200, body)).expires_at
 
 
 def test_a_life_that_is_not_told_is_half_an_hour() -> None:
     """expires_in is optional in RFC 6749."""
-    grant = parse_grant(answer(200, grant_with()), ())
+    grant = granted(answer(200, grant_with()))
 
     assert NOON + TOOK + timedelta(minutes=30) == grant.expires_at
 
@@ -103,8 +111,8 @@ def test_a_grant_knows_the_skew_that_its_answer_told() -> None:
     """The skew is taken from the Date header of a trusted response, and of no other."""
     at_server = NOON + timedelta(hours=1)
 
-    assert timedelta(hours=1, seconds=1) == parse_grant(dated(GRANTED, at_server), ()).skew
-    assert parse_grant(dated(GRANTED, at_server, trusted=False), ()).skew is None
+    assert timedelta(hours=1, seconds=1) == granted(dated(GRANTED, at_server)).skew
+    assert granted(dated(GRANTED, at_server, trusted=False)).skew is None
 
 
 @pytest.mark.parametrize("refresh", [None, "", 0, False, [], "absent"])
@@ -113,7 +121,7 @@ def test_a_grant_without_a_refresh_token_has_none(refresh: object) -> None:
     body = grant_with() if refresh == "absent" else grant_with(refresh_token=refresh)
     renewed = play(athom.renew_grant(WHO, AT, Secret("old")), answer(200, body)).value
 
-    assert parse_grant(answer(200, body), ()).refresh_token is None
+    assert granted(answer(200, body)).refresh_token is None
     assert Secret("old") == renewed.refresh_token
 
 
@@ -185,14 +193,14 @@ def test_homeys_are_known_by_their_id() -> None:
         "a": ("Home 2", "https://h.example"),
         "c": ("", None),
         "d": ("hides …", None),
-    } == parse_homeys(as_json(200, body), [Secret("hunter2")])
+    } == play(athom.homeys(GRANT, AT, (Secret("hunter2"),)), as_json(200, body)).value
 
 
 def test_a_thousand_homeys_are_enough() -> None:
     """The number of Homeys is bounded."""
     body = {"homeys": [{"_id": str(number)} for number in range(1500)]}
 
-    assert 1000 == len(parse_homeys(as_json(200, body), ()))
+    assert 1000 == len(play(athom.homeys(GRANT, AT), as_json(200, body)).value)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +218,6 @@ def test_a_thousand_homeys_are_enough() -> None:
 )
 def test_without_a_list_there_is_a_failure(reply: Response, expected: type[TokendError]) -> None:
     """The failure has the step's name and the status."""
-    with pytest.raises(expected) as raised:
-        parse_homeys(reply, ())
+    error = failure(athom.homeys(GRANT, AT), reply)
 
-    assert ("user", reply.status) == (raised.value.step, raised.value.status)
+    assert (expected, "user", reply.status) == (type(error), error.step, error.status)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.athom.answers.common import (
+from homey_tokend.athom.flow import (
     clock_skew,
     quoted_error,
     raise_for_common_failures,

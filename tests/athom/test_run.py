@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from homey_tokend.athom.run import run_flow
+from homey_tokend.athom.flow import run_flow
 from homey_tokend.core.errors import ServerError, TokendError, Unreachable
 from homey_tokend.core.http_types import Request, Response, Step
 from tests.athom.scenes import answer

@@ -11,7 +11,7 @@ import pytest
 from aioresponses import aioresponses
 
 from homey_tokend import athom
-from homey_tokend.athom.run import run_flow
+from homey_tokend.athom.flow import run_flow
 from homey_tokend.athom.urls import HomeyTarget
 from homey_tokend.core.errors import HomeyRejected
 from homey_tokend.core.http_types import Endpoints

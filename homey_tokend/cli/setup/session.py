@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from homey_tokend import athom
-from homey_tokend.athom.run import OnResponse, run_flow
+from homey_tokend.athom.flow import OnResponse, run_flow
 from homey_tokend.athom.urls import HomeyTarget, is_cloudid
 from homey_tokend.core import totp
 from homey_tokend.core.errors import SignInExpired, TokendError
@@ -59,7 +59,7 @@ class SetupSession:
             SecretUnavailable: ``totp_secret`` is not base32 text.
             AccountRejected, ProtocolChanged, Transient: See ``athom.log_in``.
         """
-        for secret in athom.known_secrets(self._credentials):
+        for secret in self._credentials.secrets:
             self._register(secret)
         code = ""
         if self._credentials.totp_secret is not None:
@@ -92,7 +92,7 @@ class SetupSession:
         grant = await self._run(athom.consent(consented, self._endpoints, self._user))
         self._register(grant.access_token)
         secrets = (
-            *athom.known_secrets(self._credentials),
+            *self._credentials.secrets,
             self._user.value,
             grant.access_token,
         )
@@ -124,9 +124,7 @@ class SetupSession:
         grant = await self._run(athom.consent(self._credentials, self._endpoints, self._user))
         self._register(grant.access_token)
         target = HomeyTarget(self._endpoints, self._credentials.cloudid, None, None, self._lifetime)
-        bearer = await self._run(
-            athom.exchange(grant, target, athom.known_secrets(self._credentials))
-        )
+        bearer = await self._run(athom.exchange(grant, target, self._credentials.secrets))
         self._register(bearer.value)
         return bearer
 

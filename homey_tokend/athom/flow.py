@@ -1,8 +1,9 @@
-"""What the responses of all steps have in common: failures, JSON, texts, tokens, the clock."""
+"""Run a flow, and read what is the same in the responses of all steps."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import TypeVar
 
 from homey_tokend.core.errors import (
     HomeyOffline,
@@ -10,14 +11,56 @@ from homey_tokend.core.errors import (
     ProtocolChanged,
     ServerError,
     Throttled,
+    TokendError,
 )
-from homey_tokend.core.http_types import NO_JSON, Response, Step
+from homey_tokend.core.http_types import NO_JSON, Flow, Request, Response, Step
+from homey_tokend.core.ports import Transport
 from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 
+T = TypeVar("T")
+OnResponse = Callable[[Request, Response], None]
 #: A JWT signed with RS512 carries claims of unknown length (docs/wire.md A5).
 JWT_LIMIT = 16384
 _OFFLINE = b"mesh_node_offline"
+
+
+async def run_flow(flow: Flow[T], transport: Transport, on_response: OnResponse | None = None) -> T:
+    """Send the requests that a flow yields, send it the responses, and return its value.
+
+    A failure of the transport is thrown into the flow, which may know what to do without
+    that answer.
+
+    Raises:
+        TokendError: what the flow raises or does not catch.
+    """
+    try:
+        request = next(flow)
+        while True:
+            try:
+                response = await transport.send(request)
+            except TokendError as error:
+                request = flow.throw(error)
+            else:
+                if on_response is not None:
+                    on_response(request, response)
+                request = flow.send(response)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        flow.close()
+
+
+def ask(request: Request) -> Flow[Response]:
+    """Yield a request, and return its response.
+
+    Raises:
+        HomeyOffline, Throttled, ServerError: see ``raise_for_common_failures``.
+    """
+    response = yield request
+    raise_for_common_failures(request.step, response)
+    return response
 
 
 def raise_for_common_failures(step: Step, response: Response) -> None:
@@ -28,21 +71,21 @@ def raise_for_common_failures(step: Step, response: Response) -> None:
         Throttled: 429.
         ServerError: 408, 425 or 5xx.
     """
-    status, retry_after = response.status, response.retry_after()
+    status = response.status
     if _OFFLINE in response.body[:4096] and not _is_plain_success(response):
         raise HomeyOffline(
             "the Athom cloud cannot reach the Homey",
             step=step,
             status=status,
-            retry_after=retry_after,
+            retry_after=response.retry_after(),
             remedy="Is the Homey switched on and online?",
         )
     if status == 429:
         message = f"{step}: too many requests (429)"
-        raise Throttled(message, step=step, status=status, retry_after=retry_after)
+        raise Throttled(message, step=step, status=status, retry_after=response.retry_after())
     if status in {408, 425} or status >= 500:
         message = f"{step}: the server is in trouble ({status})"
-        raise ServerError(message, step=step, status=status, retry_after=retry_after)
+        raise ServerError(message, step=step, status=status, retry_after=response.retry_after())
 
 
 def _is_plain_success(response: Response) -> bool:
@@ -70,8 +113,8 @@ def parse_json(step: Step, response: Response) -> object:
     return found
 
 
-def parse_success_json(step: Step, response: Response, what: str) -> object:
-    """Return the JSON of a 200; ``what`` describes it in the error.
+def parse_success(step: Step, response: Response, hide: Iterable[Secret]) -> object:
+    """Return the JSON of a 200; ``hide`` is what no error may quote.
 
     Raises:
         InvalidResponse: a 2xx without JSON.
@@ -79,7 +122,7 @@ def parse_success_json(step: Step, response: Response, what: str) -> object:
     """
     found = parse_json(step, response) if 200 <= response.status < 300 else None
     if response.status != 200:
-        raise protocol_changed(step, response, what)
+        raise protocol_changed(step, response, f"unknown answer{quoted_error(response, hide)}")
     return found
 
 
@@ -103,7 +146,9 @@ def protocol_changed(
     )
 
 
-def parse_token(step: Step, response: Response, value: object, what: str, limit: int) -> Secret:
+def parse_token(
+    step: Step, response: Response, value: object, what: str, limit: int = JWT_LIMIT
+) -> Secret:
     """Return a token: 1 to ``limit`` printable ASCII characters without blanks.
 
     Raises:
