@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from homey_tokend.athom.flow import ask, clock_skew, parse_success, parse_token, protocol_changed
+from homey_tokend.athom.flow import (
+    ask,
+    clock_skew,
+    parse_bare_token,
+    parse_object,
+    protocol_changed,
+)
 from homey_tokend.athom.urls import HomeyTarget, fallback_url, is_cloudid, usable_url
 from homey_tokend.core.errors import (
     BearerDiscarded,
@@ -98,15 +104,14 @@ def homeys(
         ProtocolChanged: no such list (a client without the scope gets none, too).
         Transient: the host is in trouble, or something else answers for it.
     """
-    step = Step.USER
+    step, hide = Step.USER, (*hide, grant.access_token)
     response = yield from ask(Request(step, "GET", f"{at.api}/user/me", bearer=grant.access_token))
     _raise_for_expired_grant(step, response)
-    found = parse_success(step, response, hide)
-    homeys = found.get("homeys") if isinstance(found, dict) else None
-    if not isinstance(homeys, list):
+    listed = parse_object(step, response, hide).get("homeys")
+    if not isinstance(listed, list):
         raise protocol_changed(step, response, "no list of Homeys")
     known: dict[str, tuple[str, str | None]] = {}
-    for homey in homeys[:_MAX_HOMEYS]:
+    for homey in listed[:_MAX_HOMEYS]:
         key = homey.get("_id", homey.get("id")) if isinstance(homey, dict) else None
         if isinstance(key, str):
             name, url = homey.get("name"), homey.get("remoteUrl")
@@ -140,9 +145,7 @@ def verify_bearer(
         response = yield from ask(Request(step, "GET", url, bearer=bearer, after=pause))
         if response.status == 401:
             continue
-        found = parse_success(step, response, (bearer,))
-        if not isinstance(found, dict):
-            raise protocol_changed(step, response, "the response is not a JSON object")
+        found = parse_object(step, response, (bearer,))
         own = clock_skew(response)
         return True, _expiry(response, found, issued_at, skew if own is None else own)
     return False, None
@@ -181,8 +184,7 @@ def _log_in_at_homey(
     )
     response = yield from ask(request)
     _raise_for_expired_grant(step, response)
-    found = parse_success(step, response, hide)
-    delegation = parse_token(step, response, found, "delegation token")
+    delegation = parse_bare_token(step, response, hide, "delegation token")
     step = Step.HOMEY_LOGIN
     url = f"{url}/api/manager/users/login"
     response = yield from ask(Request(step, "POST", url, json={"token": delegation.reveal()}))
@@ -190,8 +192,8 @@ def _log_in_at_homey(
     issued_at = response.sent_at
     if response.status in {401, 403}:
         return None, issued_at
-    found = parse_success(step, response, (*hide, delegation))
-    return parse_token(step, response, found, "bearer", _BEARER_LIMIT), issued_at
+    hide = (*hide, delegation)
+    return parse_bare_token(step, response, hide, "bearer", _BEARER_LIMIT), issued_at
 
 
 def _raise_for_expired_grant(step: Step, response: Response) -> None:

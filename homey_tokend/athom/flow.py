@@ -126,6 +126,14 @@ def parse_success(step: Step, response: Response, hide: Iterable[Secret]) -> obj
     return found
 
 
+def parse_object(step: Step, response: Response, hide: Iterable[Secret]) -> dict[str, object]:
+    """Return the JSON object of a 200; failures as of ``parse_success``."""
+    found = parse_success(step, response, hide)
+    if not isinstance(found, dict):
+        raise protocol_changed(step, response, "the response is not a JSON object")
+    return found
+
+
 def protocol_changed(
     step: Step, response: Response, what: str, try_first: str = ""
 ) -> ProtocolChanged:
@@ -157,6 +165,13 @@ def parse_token(
     if isinstance(value, str) and 1 <= len(value) <= limit and re.fullmatch(r"[!-~]+", value):
         return Secret(value)
     raise protocol_changed(step, response, f"there is no {what} in the answer")
+
+
+def parse_bare_token(
+    step: Step, response: Response, hide: Iterable[Secret], what: str, limit: int = JWT_LIMIT
+) -> Secret:
+    """Return the token that is the whole JSON of a 200; failures as of ``parse_success``."""
+    return parse_token(step, response, parse_success(step, response, hide), what, limit)
 
 
 def quoted_error(response: Response, hide: Iterable[Secret] = ()) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from homey_tokend.athom.consent_page import find_csrf, find_offered_homeys
 from homey_tokend.athom.flow import (
     ask,
-    parse_success,
+    parse_object,
     parse_token,
     protocol_changed,
     quoted_error,
@@ -80,8 +80,7 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[
     response = yield from ask(request)
     if 400 <= response.status < 500:
         raise _login_error(response, hide)
-    found = parse_success(step, response, hide)
-    value = found.get("token") if isinstance(found, dict) else None
+    value = parse_object(step, response, hide).get("token")
     return UserToken(parse_token(step, response, value, "user token"), response.received_at)
 
 
@@ -306,9 +305,7 @@ def _request_grant(
     response = yield from ask(request)
     if 400 <= response.status < 500:
         raise _grant_error(response, hide)
-    found = parse_success(step, response, hide)
-    if not isinstance(found, dict):
-        raise protocol_changed(step, response, "the response is not a JSON object")
+    found = parse_object(step, response, hide)
     access, refresh = found.get("access_token"), found.get("refresh_token")
     return Grant(
         access_token=parse_token(step, response, access, "access token"),

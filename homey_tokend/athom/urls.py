@@ -4,12 +4,13 @@ Credentials and tokens go to the configured endpoints, to an explicit ``url``
 and to the address that ``/user/me`` names, and nowhere else.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
-from homey_tokend.core.http_types import Endpoints, is_loopback
+from homey_tokend.core.http_types import Endpoints
 
 _URL = re.compile(r"[!-~]+")
 #: Names and addresses as they are, IPv6 too: no percent-encoding, no backslash.
@@ -71,3 +72,13 @@ def is_simulated(endpoints: Endpoints) -> bool:
     """Return whether the cloud is a simulator: http on loopback."""
     parts = urlsplit(endpoints.api)
     return parts.scheme == "http" and is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine (RFC 6761, 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from homey_tokend.athom.urls import is_loopback
 from homey_tokend.config.model import ConfigDocument, DefaultPaths
 from homey_tokend.config.sinks import FileSinkConfig, LogicVariableConfig, SinkConfig
 from homey_tokend.config.tree import KeyPath, Null, Tree, dotted
 from homey_tokend.core.errors import ConfigFault
-from homey_tokend.core.http_types import is_loopback
 from homey_tokend.core.secret import SECRET_KEYS
 from homey_tokend.core.value_text import doubt
 

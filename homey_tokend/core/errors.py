@@ -27,7 +27,7 @@
     ├── ConfigurationInvalid   the configuration has faults
     └── IllegalEvent           an event that cannot have happened in this state (a bug)
 
-The classes follow the classification of responses of ``docs/wire.md``; ``athom.answers`` is the
+The classes follow the classification of responses of ``docs/wire.md``; ``athom`` is the
 only place that picks one of them for an HTTP answer. Messages hold no secret:
 they are made of our own words, a status and a bounded, printable excerpt.
 """

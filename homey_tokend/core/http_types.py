@@ -1,7 +1,6 @@
 """HTTP requests and responses as values, and the meaning of their headers."""
 
 import enum
-import ipaddress
 import json
 import re
 from collections.abc import Generator, Iterable, Mapping
@@ -121,16 +120,6 @@ class Response:
 #: A flow yields Requests, is sent Responses and returns a value; failures of the transport are
 #: thrown into it.
 Flow = Generator[Request, Response, T]
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is this machine (RFC 6761, 6.3)."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def parse_http_date(text: str | None) -> datetime | None:

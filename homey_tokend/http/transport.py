@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import structlog
@@ -25,7 +25,6 @@ from homey_tokend.core.ports import Clock
 from homey_tokend.http.body import read_body
 from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port
 from homey_tokend.http.proxy_env import ProxySettings
-from homey_tokend.http.request import headers_of, next_redirect, url_of
 from homey_tokend.http.session import FOREIGN, TlsContext, open_session
 
 #: How often, and within which time, is a request sent that found no answer? A hiccup of the
@@ -42,6 +41,13 @@ _MAX_REDIRECTS = 3
 
 #: How many connections at once? Above what all Homeys of one daemon need.
 _CONNECTIONS = 64
+
+_HEADERS = {
+    "Accept": "application/json, text/html;q=0.9, */*;q=0.1",
+    # Not compressed: 48 KB of gzip can be 50 MB.
+    "Accept-Encoding": "identity",
+}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 log = structlog.get_logger()
 
@@ -158,11 +164,11 @@ class HttpTransport:
 
     async def _follow(self, request: Request, attempt: _Try) -> Response:
         """Send the request and follow its redirects, all cookies on the way kept."""
-        url, headers = url_of(request), headers_of(request, self._user_agent)
+        url, headers = _url_of(request), _headers_of(request, self._user_agent)
         cookies: tuple[str, ...] = ()
         for _ in range(_MAX_REDIRECTS + 1):
             response = await self._exchange(request, url, headers, attempt)
-            target = next_redirect(request, url, response)
+            target = _next_redirect(request, url, response)
             if target is None:
                 earlier = tuple(("set-cookie", cookie) for cookie in cookies)
                 return replace(response, headers=earlier + response.headers)
@@ -268,3 +274,44 @@ def _log_retry(state: RetryCallState) -> None:
         attempt=state.attempt_number,
         wait_s=round(state.upcoming_sleep, 3),
     )
+
+
+def _url_of(request: Request) -> URL:
+    """Return the URL with its query, each value encoded once."""
+    url = URL(request.url)
+    if not request.query:
+        return url
+    # Not yarl's own way: what it leaves bare has changed between versions.
+    query = urlencode(request.query, quote_via=quote, safe="")
+    joint = f"{url.raw_query_string}&{query}" if url.raw_query_string else query
+    return URL(f"{url.with_query(None).with_fragment(None)}?{joint}", encoded=True)
+
+
+def _headers_of(request: Request, user_agent: str) -> dict[str, str]:
+    """Return all headers of a request."""
+    headers = {**_HEADERS, "User-Agent": user_agent, **request.headers}
+    if request.form is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    if request.bearer is not None:
+        headers["Authorization"] = f"Bearer {request.bearer.reveal()}"
+    return headers
+
+
+def _next_redirect(request: Request, url: URL, response: Response) -> URL | None:
+    """Return where a redirect leads if it is to be followed, else None.
+
+    Only a GET that allows it, and only within the origin: the redirect to the redirect
+    URL contains the code and is returned to the caller.
+    """
+    location = response.header("location")
+    if not request.follow or request.method.upper() != "GET" or location is None:
+        return None
+    if response.status not in _REDIRECTS:
+        return None
+    try:
+        # As it was written: yarl would undo %3A%2F%2F and %7E otherwise.
+        target = url.join(URL(location, encoded=True))
+        same = (target.scheme, target.raw_host, target.port) == (url.scheme, url.raw_host, url.port)
+    except (ValueError, IndexError):  # IndexError: yarl's, of "https://[]@"
+        return None
+    return target.with_fragment(None) if same else None

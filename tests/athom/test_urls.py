@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homey_tokend.athom.urls import fallback_url, usable_url
-from homey_tokend.core.http_types import Endpoints, is_loopback
+from homey_tokend.athom.urls import fallback_url, is_loopback, usable_url
+from homey_tokend.core.http_types import Endpoints
 from tests.athom.scenes import AT, CLOUDID, HUB, SITE
 
 SIMULATED = Endpoints(api="http://127.0.0.1:8080")
