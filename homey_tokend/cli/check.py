@@ -13,6 +13,7 @@ from homey_tokend.cli.output import write
 from homey_tokend.config import load as load_config
 from homey_tokend.config import schema
 from homey_tokend.credentials import checks
+from homey_tokend.http.authorities import authority_warnings
 from homey_tokend.http.proxy_env import ProxySettings
 
 
@@ -51,8 +52,12 @@ def run(args: argparse.Namespace) -> int:
             check = OnlineCheck(components, session.runtime.clock.now, printer)
             return bootstrap.run_async(check.run())
     config = load_config(args.config, os.environ)
-    proxies = ProxySettings(os.environ)
-    for warning in (*config.warnings, *checks.warnings(config), *proxies.warnings()):
+    for warning in (
+        *config.warnings,
+        *checks.warnings(config),
+        *ProxySettings(os.environ).warnings(),
+        *authority_warnings(os.environ),
+    ):
         sys.stderr.write(f"warning: {warning}\n")
     names = ", ".join(config.homeys)
     write(f"{config.source}: valid; {len(config.homeys)} Homey(s): {names}\n")

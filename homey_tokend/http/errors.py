@@ -26,9 +26,13 @@ _CERTIFICATE = {
     18: "its certificate is self-signed",
     19: "its certificate chain ends in an authority that this machine does not know",
     20: "its certificate is from an authority that this machine does not know",
+    21: "its certificate is from an authority that this machine does not know",
     62: "its certificate is for another name",
     64: "its certificate is for another address",
 }
+
+
+_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 
 
 class NoAnswer(Unreachable):
@@ -37,8 +41,10 @@ class NoAnswer(Unreachable):
     ``cause`` is the name of the class that was raised below, for the log.
     """
 
-    def __init__(self, message: str, *, cause: str, step: str = "", sent: bool) -> None:
-        super().__init__(message, step=step, sent=sent)
+    def __init__(
+        self, message: str, *, cause: str, step: str = "", remedy: str = "", sent: bool
+    ) -> None:
+        super().__init__(message, step=step, remedy=remedy, sent=sent)
         self.cause = cause
 
 
@@ -66,6 +72,12 @@ def describe_error(error: BaseException, address: str) -> str:
                 return words(error, address)
             return words.format(address=address, cause=_cause(error))
     return f"the request to {address} failed"
+
+
+def is_unknown_authority(error: BaseException) -> bool:
+    """Return whether nobody whom this machine trusts has signed a certificate."""
+    inner = getattr(error, "certificate_error", getattr(error, "os_error", error))
+    return getattr(inner, "verify_code", 0) in _UNKNOWN_AUTHORITY
 
 
 def _cause(error: BaseException) -> str:

@@ -7,12 +7,14 @@ No cookies are kept, nothing is decompressed, and ``trust_env`` stays off: it wo
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
+import structlog
 from aiohttp.http import HttpProcessingError
 
+from homey_tokend.http.authorities import authority_remedy, authority_warnings
 from homey_tokend.http.resolver import DaemonThreadResolver
 
 #: What a request may raise: aiohttp, its parser, the system, and a URL that is none.
@@ -20,6 +22,8 @@ FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 #: The longest header that is read: a Location may carry a user token of some kilobytes.
 _LONGEST_HEADER = 16 * 1024
+
+log = structlog.get_logger()
 
 
 class TlsContext:
@@ -29,25 +33,36 @@ class TlsContext:
     without them.
 
     Args:
-        given: A context of a test; by default the system's authorities are trusted.
+        environ: The process's environment, for ``remedy``.
+        given: A context of a test; by default the system's authorities are trusted, or those
+            of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``.
 
     Raises:
         ValueError: The given context does not verify.
     """
 
-    def __init__(self, given: ssl.SSLContext | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str], given: ssl.SSLContext | None = None) -> None:
         if given is not None and (
             given.verify_mode != ssl.CERT_REQUIRED or not given.check_hostname
         ):
             raise ValueError("the TLS context must verify certificate and name")
+        self._environ = environ
         self._context = given
+        #: What to do where the authority of a certificate is not known.
+        self.remedy = ""
 
     async def load(self) -> ssl.SSLContext:
         """Return the context."""
         if self._context is None:
-            self._context = await asyncio.to_thread(ssl.create_default_context)
+            self._context = await asyncio.to_thread(self._load)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         return self._context
+
+    def _load(self) -> ssl.SSLContext:
+        for fault in authority_warnings(self._environ):
+            log.warning("tls.authorities_unusable", fault=str(fault))
+        self.remedy = authority_remedy(self._environ)
+        return ssl.create_default_context()
 
 
 def open_session(

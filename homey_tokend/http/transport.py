@@ -23,7 +23,7 @@ from homey_tokend.core.errors import ProtocolChanged
 from homey_tokend.core.http_types import Repeat, Request, Response, cookie_header
 from homey_tokend.core.ports import Clock
 from homey_tokend.http.body import read_body
-from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port
+from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port, is_unknown_authority
 from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.http.session import FOREIGN, TlsContext, open_session
 
@@ -98,7 +98,7 @@ class HttpTransport:
         self._timeout = timeout.total_seconds()
         self._proxies = ProxySettings(environ)
         self._user_agent = user_agent
-        self._tls = TlsContext(ssl_context)
+        self._tls = TlsContext(environ, ssl_context)
         self._look_up = look_up
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -159,6 +159,7 @@ class HttpTransport:
             describe_error(error, host_and_port(request.url)),
             cause=type(error).__name__,
             step=request.step,
+            remedy=self._tls.remedy if is_unknown_authority(error) else "",
             sent=attempt.sent,
         )
 

@@ -32,7 +32,7 @@ class Upstream:
     def __init__(
         self, environ: Mapping[str, str], *, ssl_context: ssl.SSLContext | None = None
     ) -> None:
-        self._tls = TlsContext(ssl_context)
+        self._tls = TlsContext(environ, ssl_context)
         self._proxies = ProxySettings(environ)
         self._session: aiohttp.ClientSession | None = None
 

@@ -51,3 +51,12 @@ def test_proxies(check: Check) -> None:
 
     assert no_proxy.startswith('warning: environment: no_proxy: "<local>" is not understood')
     assert proxy.startswith("warning: environment: https_proxy: is neither an http:// nor")
+
+
+def test_authorities(check: Check, tmp_path: Path) -> None:
+    """A bundle that OpenSSL would pass over in silence is told."""
+    [missing] = check(SSL_CERT_FILE=f"{tmp_path}/none")
+    [returned] = check(SSL_CERT_FILE=f"{tmp_path}/none\r")
+
+    assert f"SSL_CERT_FILE: names {tmp_path}/none, which cannot be read: no such file" in missing
+    assert "SSL_CERT_FILE: has a carriage return as its last character" in returned

@@ -3,8 +3,10 @@
 import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import structlog.testing
 import trustme
 
 from homey_tokend.core.errors import Unreachable
@@ -64,6 +66,59 @@ async def test_an_unknown_authority_is_refused(build: Build) -> None:
         error = await refusal(transport, server)
 
     assert "authority" in str(error) or "self-signed" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("SSL_CERT_FILE", None, "SSL_CERT_FILE names @, which cannot be read: no such file"),
+        ("SSL_CERT_FILE", "", "SSL_CERT_FILE names @, which has no certificate in PEM format"),
+        ("SSL_CERT_FILE", "text", "SSL_CERT_FILE names @, which has no certificate in PEM format"),
+        ("SSL_CERT_FILE", "other", "Add the authority that signs for your network to the file of"),
+        ("SSL_CERT_DIR", "text", "SSL_CERT_DIR names @, which is not a folder"),
+        ("REQUESTS_CA_BUNDLE", "other", "name the same file in SSL_CERT_FILE"),
+        ("CURL_CA_BUNDLE", "other", "name the same file in SSL_CERT_FILE"),
+        ("OTHER", None, "If a firewall inspects TLS in your network"),
+    ],
+)
+async def test_an_authority_of_ones_own(
+    build: Build,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: str | None,
+    words: str,
+) -> None:
+    """The remedy says which variable to set, and what is wrong with the one that is set."""
+    bundle = tmp_path / "bundle.pem"
+    if content == "other":
+        trustme.CA().cert_pem.write_to_path(bundle)
+    elif content is not None:
+        bundle.write_text(content)
+    for each in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, str(bundle))
+    transport = build({name: str(bundle)}, own_context=True)
+    tls = server_tls(trustme.CA().issue_cert("127.0.0.1"))
+    with structlog.testing.capture_logs() as logged:
+        async with RawServer(answer(), tls=tls) as server:
+            error = await refusal(transport, server)
+
+    assert "authority" in str(error) or "self-signed" in str(error)
+    assert words.replace("@", str(bundle)) in error.remedy
+    unusable = "names" in words
+    assert unusable == ("tls.authorities_unusable" in {entry["event"] for entry in logged})
+
+
+async def test_a_certificate_for_another_name_needs_no_authority(
+    build: Build, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    """Only an unknown authority has this remedy."""
+    tls = server_tls(authority.issue_cert("127.0.0.2"))
+    async with RawServer(answer(), tls=tls) as server:
+        error = await refusal(build(ssl_context=trusting), server)
+
+    assert "" == error.remedy
 
 
 async def test_old_tls_is_refused(

@@ -1,0 +1,66 @@
+"""Tell whose certificates are trusted: the system's, or those of ``SSL_CERT_FILE``.
+
+OpenSSL reads ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` itself, and says nothing where they name
+nothing usable. Everything here blocks.
+"""
+
+import errno
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from homey_tokend.core.errors import ConfigFault
+from homey_tokend.core.value_text import defect
+
+_FILE, _FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
+#: What other programs read, and neither OpenSSL nor this one.
+_OTHERS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_WRITE = "Name a file of certificates in PEM format that the daemon's user may read."
+
+
+def authority_warnings(environ: Mapping[str, str]) -> Iterator[ConfigFault]:
+    """Find what the two variables name, and what OpenSSL cannot use."""
+    for name, find in ((_FILE, _file_fault), (_FOLDER, _folder_fault)):
+        path = environ.get(name)
+        if path and (words := _unprintable(path) or find(path)):
+            yield ConfigFault("environment", 0, 0, name, words, _WRITE)
+
+
+def authority_remedy(environ: Mapping[str, str]) -> str:
+    """Return what to do where the authority of a certificate is not known."""
+    for fault in authority_warnings(environ):
+        return f"{fault.key} {fault.message}. {fault.remedy}"
+    if environ.get(_FILE):
+        return f"Add the authority that signs for your network to the file of {_FILE}."
+    for name in _OTHERS:
+        if environ.get(name):
+            return f"{name} is set, and not read here: name the same file in {_FILE}."
+    return (
+        "If a firewall inspects TLS in your network, name a file with its authority in "
+        f"{_FILE} (PEM format)."
+    )
+
+
+def _unprintable(path: str) -> str:
+    words = defect(path)
+    return words[0] if words else ""
+
+
+def _file_fault(path: str) -> str:
+    try:
+        if not Path(path).is_file():
+            Path(path).stat()  # its own error, where there is one
+            return f"names {path}, which is not a file"
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        return f"names {path}, which has no certificate in PEM format"
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO).lower()
+        return f"names {path}, which cannot be read: {reason}"
+    return ""
+
+
+def _folder_fault(path: str) -> str:
+    folders = path.split(os.pathsep)
+    return "" if any(map(os.path.isdir, folders)) else f"names {path}, which is not a folder"
