@@ -85,7 +85,7 @@ def _checked(descriptor: int, name: str) -> socket.socket:
     try:
         sock = socket.socket(fileno=descriptor)
     except OSError as error:
-        raise CannotServe(f"what was passed as {name} is no socket", remedy=remedy) from error
+        raise CannotServe(f"what was passed as {name} is not a socket", remedy=remedy) from error
     if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
         sock.close()
         raise CannotServe(f"the socket {name} is not a unix stream socket", remedy=remedy)

@@ -37,4 +37,4 @@ def test_told_at_the_start(clouds: Clouds, daemons: Daemons) -> None:
     assert str(secret) == told["secret.world_readable"]["path"]
     assert "homeys.home.password" == told["secret.world_readable"]["key"]
     assert f"file:{bad}" == told["sink.unusable"]["sink"]
-    assert "Create the folder" in told["sink.unusable"]["remedy"]
+    assert "Create the directory" in told["sink.unusable"]["remedy"]
