@@ -180,7 +180,6 @@ class Daemon:
 
     async def _work(self, begun: _Begun) -> None:
         supervisor = begun.supervisor
-        await self._monitoring.load_metrics()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reloads(begun.reload, begun.listeners), name="reloads")
             group.create_task(supervisor.run(), name="supervisor")
@@ -226,7 +225,7 @@ def observed(runtime: Runtime, monitoring: Monitoring) -> Runtime:
     """Return the runtime with its events and responses counted and published, too."""
 
     def on_response(name: str, request: Request, response: Response) -> None:
-        monitoring.on_response(request, response)
+        monitoring.metrics.on_response(request, response)
         runtime.on_response(name, request, response)
 
     subscribers = (*runtime.subscribers, monitoring.on_event)

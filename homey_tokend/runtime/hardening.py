@@ -12,6 +12,8 @@ _PR_SET_DUMPABLE = 4
 #: mallopt(3): larger blocks are mapped by themselves, and unmapped when they are freed; and
 #: how much free memory at the end of the heap is kept.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
+#: How many heaps: with one for each thread, half a megabyte of them stays unused.
+_M_ARENA_MAX = -8
 #: Above what each read of a socket takes (asyncio: 256 KiB), which must cost no mapping, and
 #: far below a digest.
 _THRESHOLD = 1024 * 1024
@@ -52,6 +54,7 @@ def limit_heap() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
+    mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)
     mallopt(_M_TRIM_THRESHOLD, 2 * _THRESHOLD)
 

@@ -1,6 +1,5 @@
 """What observes the daemon: the event buffer and the metrics."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -8,17 +7,17 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from homey_tokend.core.events import Event
-from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.ports import Clock, TokenProvider
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.access import AccessControl
 from homey_tokend.server.connections import Connections
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.event_stream import KEEPALIVE
+from homey_tokend.server.metrics import Metrics
 from homey_tokend.server.problems import Problem
 
 if TYPE_CHECKING:
-    from homey_tokend.server.metrics import Metrics
+    from homey_tokend.server.prometheus import Durations
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -41,26 +40,19 @@ class Monitoring:
         self.access = access or AccessControl()
         self.connections = connections or Connections()
         self.keepalive = keepalive
-        self._metrics: Metrics | None = None
-        self._loading: asyncio.Future[Metrics] | None = None
-
-    async def load_metrics(self) -> "Metrics":
-        """Load the metrics' library at the first call; counting starts then.
-
-        That takes some 15 ms, so the daemon does it once the socket answers.
-        """
-        if self._loading is None:
-            self._loading = asyncio.ensure_future(run_in_thread(_make_metrics))
-        self._metrics = await asyncio.shield(self._loading)
-        return self._metrics
+        self.metrics = Metrics()
 
     async def scrape(self, provider: TokenProvider, version: str, accept: str) -> tuple[bytes, str]:
-        """Return the text of ``/metrics`` and its Content-Type."""
-        metrics = await self.load_metrics()
-        from homey_tokend.server import prometheus  # noqa: PLC0415  loaded with the metrics
+        """Return the text of ``/metrics`` and its Content-Type.
+
+        The library is loaded at the first scrape, in a thread: it takes 15 ms and a megabyte.
+        """
+        if self.metrics.durations is None:
+            self.metrics.durations = await run_in_thread(_load_durations)
+        from homey_tokend.server import prometheus  # noqa: PLC0415  loaded by now
 
         scrape = prometheus.Scrape(
-            metrics=metrics,
+            metrics=self.metrics,
             views=[provider.view(name) for name in provider.names()],
             now=provider.now(),
             alive=provider.alive(),
@@ -73,13 +65,7 @@ class Monitoring:
     def on_event(self, event: Event) -> None:
         """Publish and count an event."""
         self.events.publish(event)
-        if self._metrics is not None:
-            self._metrics.on_event(event)
-
-    def on_response(self, request: Request, response: Response) -> None:
-        """Count a response of the sign-in."""
-        if self._metrics is not None:
-            self._metrics.on_response(request, response)
+        self.metrics.on_event(event)
 
     def count_calls(self, handler: _Handler, clock: Clock) -> _Handler:
         """Return the handler of the API proxy with each call to a known Homey counted.
@@ -100,15 +86,15 @@ class Monitoring:
                 raise
             finally:
                 # Names that clients invent are no labels.
-                if outcome != "unknown-homey" and self._metrics is not None:
+                if outcome != "unknown-homey":
                     seconds = clock.monotonic() - start
-                    self._metrics.on_call(request.match_info["name"], outcome, seconds)
+                    self.metrics.on_call(request.match_info["name"], outcome, seconds)
             return response
 
         return counted
 
 
-def _make_metrics() -> "Metrics":
-    from homey_tokend.server import prometheus  # noqa: PLC0415  as above
+def _load_durations() -> "Durations":
+    from homey_tokend.server import prometheus  # noqa: PLC0415  who does not scrape does not pay
 
-    return prometheus.Metrics()
+    return prometheus.Durations()

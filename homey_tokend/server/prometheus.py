@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -19,9 +19,32 @@ from homey_tokend.core.status import Health, SinkView, View
 from homey_tokend.core.tokens import Token
 from homey_tokend.server.access import AccessControl
 from homey_tokend.server.connections import Connections
-from homey_tokend.server.metrics import NAMESPACE, Metrics
+from homey_tokend.server.metrics import COUNTERS, Metrics
 
-__all__ = ["Metrics", "Scrape"]
+_NAMESPACE = "homey_tokend"
+#: Upper bounds of the histograms in seconds: from a local Homey to a cloud that hangs.
+_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Durations:
+    """The histograms."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.step = self._histogram("step", "step", "Time to the response of a step.")
+        about = "Duration of a call through the API proxy, its time in the queue included."
+        self.call = self._histogram("call", "homey", about)
+
+    def _histogram(self, name: str, label: str, about: str) -> Histogram:
+        return Histogram(
+            f"{name}_duration_seconds",
+            about,
+            (label,),
+            namespace=_NAMESPACE,
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
 
 
 @dataclass(frozen=True, eq=False)  # a registry wants a hash
@@ -51,28 +74,26 @@ class Scrape(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
         yield _one("up", "Whether the daemon's loop and schedule run.", float(self.alive))
-        build = InfoMetricFamily(f"{NAMESPACE}_build", "The program's version, and Python's.")
+        build = InfoMetricFamily(f"{_NAMESPACE}_build", "The program's version, and Python's.")
         python = platform.python_version()
         build.add_metric((), {"version": self.version, "python": python})
         yield build
         yield from _tokens(self.views, self.now)
         yield from _refreshes(self.views, self.now, self.metrics.last_success)
         yield from _sinks(self.views, self.now)
-        yield from self.metrics.collect(view.name for view in self.views)
+        self.metrics.start_at_zero(view.name for view in self.views)
+        for name, (about, labels) in COUNTERS.items():
+            yield _counter(name, about, labels, self.metrics.counts[name])
+        if self.metrics.durations is not None:
+            yield from self.metrics.durations.registry.collect()
         yield _one("connections", "Open connections, of all sockets.", len(self.connections))
-        evicted = CounterMetricFamily(
-            f"{NAMESPACE}_connections_evicted", "Connections that were closed to make room."
-        )
-        evicted.add_metric((), self.connections.evicted)
-        yield evicted
-        for name, about, counts in (
-            ("requests", "Requests on the socket, by user.", self.access.requests_by_user),
-            ("denials", "Requests denied by socket.allow.", self.access.denials_by_user),
+        evicted = "Connections that were closed to make room."
+        yield _counter("connections_evicted", evicted, (), {(): self.connections.evicted})
+        for name, about, users in (
+            ("socket_requests", "Requests on the socket, by user.", self.access.requests_by_user),
+            ("socket_denials", "Requests denied by socket.allow.", self.access.denials_by_user),
         ):
-            family = CounterMetricFamily(f"{NAMESPACE}_socket_{name}", about, labels=("uid",))
-            for uid, count in counts.items():
-                family.add_metric((uid,), count)
-            yield family
+            yield _counter(name, about, ("uid",), {(uid,): users[uid] for uid in users})
 
 
 def _tokens(views: Sequence[View], now: datetime) -> Iterator[Metric]:
@@ -152,8 +173,17 @@ def _valid(view: View, now: datetime) -> Token | None:
 
 
 def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{NAMESPACE}_{name}", about, labels=("homey", *labels))
+    return GaugeMetricFamily(f"{_NAMESPACE}_{name}", about, labels=("homey", *labels))
 
 
 def _one(name: str, about: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"{NAMESPACE}_{name}", about, value=value)
+    return GaugeMetricFamily(f"{_NAMESPACE}_{name}", about, value=value)
+
+
+def _counter(
+    name: str, about: str, labels: Sequence[str], counts: Mapping[tuple[str, ...], int]
+) -> Metric:
+    family = CounterMetricFamily(f"{_NAMESPACE}_{name}", about, labels=labels)
+    for values, count in counts.items():
+        family.add_metric(values, count)
+    return family

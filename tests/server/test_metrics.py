@@ -66,7 +66,8 @@ def provider() -> FakeProvider:
 async def session(provider: FakeProvider, socket_path: Path) -> AsyncIterator[ClientSession]:
     access = AccessControl()
     monitoring = Monitoring(access=access)
-    count_one_of_each(await monitoring.load_metrics())
+    await monitoring.scrape(provider, "1.2.3", "")
+    count_one_of_each(monitoring.metrics)
     api = Api(provider, version="1.2.3", checks=(access.check_reader,), monitoring=monitoring)
     server = Server(api)
     await server.start(SocketOptions(socket_path))

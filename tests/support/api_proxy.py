@@ -215,7 +215,6 @@ async def opened(path: Path, limits: ProxyLimits = PATIENT) -> AsyncIterator[Pro
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/homey/c0ffee"
     proxy = ProxySetup(path, FakeProvider(), hub, clock)
     proxy.hold()
-    await proxy.monitoring.load_metrics()
     upstream = Upstream({}, ssl_context=TLS)
     forward = Forwarder(proxy.provider, upstream, clock, limits)
     handler = proxy.monitoring.count_calls(forward.handle, clock)
