@@ -1,4 +1,4 @@
-"""Small, whole values that the tests of the pure part start from."""
+"""Small, complete values for the tests of the pure part."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ UNKNOWN_LOGIN = ProtocolChanged("the login gave an unknown answer", step="login"
 def bearer(
     *, at: datetime = NOON, life: timedelta = DAY, verified: bool = True, text: str = "bearer"
 ) -> Bearer:
-    """What a flow returned at ``at``."""
+    """Return a bearer that a flow returned at ``at``."""
     return Bearer(
         value=Secret(text),
         url="https://hub.example",
@@ -63,7 +63,7 @@ def holding(
     verified: bool = True,
     state: HomeyState | None = None,
 ) -> HomeyState:
-    """A Homey that got a token at ``at``: half its life is 12 h, its must window the last hour."""
+    """Return a Homey that got a token at ``at``: half its lifetime is 12 h, its must window the last hour."""
     state = state or HomeyState("home")
     return state.renewed(
         bearer(at=at, life=life, verified=verified),
@@ -81,7 +81,7 @@ def failing(
     times: int = 1,
     random: float = 1.0,
 ) -> HomeyState:
-    """The state after ``times`` failures in a row, the last at ``at``."""
+    """Return the state after ``times`` consecutive failures, the last at ``at``."""
     for _ in range(times):
         state = state.failed(error, at=at, random=random)
     return state
@@ -90,14 +90,14 @@ def failing(
 def rejected_account(
     *, at: datetime = NOON, times: int = 1, digest: str = LOGIN, state: AccountState = NOBODY
 ) -> AccountState:
-    """An account whose values were rejected ``times`` times, the last at ``at``."""
+    """Return an account whose credentials were rejected ``times`` times, the last at ``at``."""
     for _ in range(times):
         state = state.rejected(digest, trouble_of(WRONG_PASSWORD, at))
     return state
 
 
 def signed_in(*instants: datetime, state: AccountState = NOBODY) -> AccountState:
-    """An account to which passwords went out at these instants."""
+    """Return an account to which passwords were sent at these instants."""
     for at in instants:
         state = state.signing_in(at, None)
     return state
@@ -111,5 +111,5 @@ def decided(
     activity: Activity = IDLE,
     plan: RefreshSettings = PLAN,
 ) -> Decision:
-    """What policy says."""
+    """Return the decision of policy."""
     return decide(state, account, activity, now, plan)

@@ -42,7 +42,7 @@ _TAKES = timedelta(milliseconds=200)
 
 @dataclass
 class Simulation:
-    """One Homey, and what the servers answer.
+    """One Homey, and the responses of the servers.
 
     ``answer`` gives an error or None for a sign-in at an instant; ``draw`` the
     random_values. What happened is in ``tried`` (every attempt) and ``passwords``.
@@ -63,7 +63,7 @@ class Simulation:
     held: list[tuple[datetime, datetime]] = field(default_factory=list)
 
     def live(self, until: datetime) -> None:
-        """Go on until an instant; a busy loop is an error."""
+        """Run until an instant; a busy loop is an error."""
         acts = 0
         while self.now < until:
             decision = decide(self.state, self.account, self.activity, self.now, self.plan)
@@ -141,12 +141,12 @@ class Simulation:
 
 
 def gaps(instants: list[datetime]) -> list[timedelta]:
-    """The spans between one instant and the next."""
+    """Return the spans between one instant and the next."""
     return [after - before for before, after in pairwise(instants)]
 
 
 def most_within(span: timedelta, instants: list[datetime]) -> int:
-    """The largest number of instants within any span of this length, its end left out."""
+    """Return the largest number of instants within any span of this length, its end excluded."""
     return max(
         (sum(start <= at < start + span for at in instants) for start in instants), default=0
     )

@@ -1,4 +1,4 @@
-"""When are sinks written to, and when is the Homey asked whether the token is good?"""
+"""When sinks are written to, and when the token is verified."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

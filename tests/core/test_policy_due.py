@@ -1,4 +1,4 @@
-"""When is a refresh due, and when is a token looked at again?"""
+"""When a refresh is due, and when a token is verified again."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

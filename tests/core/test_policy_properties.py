@@ -1,4 +1,4 @@
-"""What holds of every decision, whatever has happened before."""
+"""Properties of every decision, after any history."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -126,7 +126,7 @@ def test_before_the_wake_up_nothing_is_to_be_done_even_by_a_clock_that_lied(
 @some
 @given(scenes())
 def test_while_something_is_to_be_done_there_is_an_end_to_it(scene: Scene) -> None:
-    """Each act turns a fact, so that a keeper which acts at once comes to rest."""
+    """Each action changes the state, so that a keeper which acts at once comes to rest."""
     made = decision(scene)
     for _ in range(6):
         activity = scene.activity

@@ -1,4 +1,4 @@
-"""Policy through days and months of worlds that refuse, fail, hang or recover."""
+"""Policy through days and months with clouds that reject, fail, hang or recover."""
 
 import random
 from datetime import datetime, timedelta

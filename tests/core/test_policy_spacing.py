@@ -1,4 +1,4 @@
-"""How far apart are attempts after failures, and what may a server ask for?"""
+"""The waits between attempts after failures, and what a server may ask for."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

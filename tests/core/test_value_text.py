@@ -1,4 +1,4 @@
-"""Accidents of editors, shells and web pages in values that are sent."""
+"""Accidents of editors, shells and web pages in credentials."""
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def test_what_an_editor_adds_is_dropped(written: str) -> None:
     ],
 )
 def test_never_meant(text: str, words: str) -> None:
-    """What no form of a web page can send is an error in every value, a password too."""
+    """Characters that no web form can send are an error in every value, passwords included."""
     for key in ("email", "password", "client_id", "client_secret", ""):
         found = defect(text, key)
         assert found is not None
@@ -61,7 +61,7 @@ def test_never_meant(text: str, words: str) -> None:
     ],
 )
 def test_a_password_may_contain_it(text: str, words: str) -> None:
-    """What a password may contain is a warning there, and an error in other values."""
+    """Unusual characters are a warning in a password, and an error in other values."""
     told = doubt(text)
     other = defect(text, "email")
 
@@ -78,12 +78,12 @@ def test_a_password_may_contain_it(text: str, words: str) -> None:
     ["you@example.com", "a b", "pässwörd", '"', 'a"b"', '"a', "\U0001f511\U0001faef", "'a\""],
 )
 def test_nothing_is_said_of_good_text(text: str) -> None:
-    """Letters of any script, inner blanks, newest emoji and single quotes are no doubt."""
+    """Letters of any script, inner blanks, new emoji and single quotes cause no warning."""
     assert [None] * (len(KEYS) + 1) == [defect(text, key) for key in KEYS] + [doubt(text)]
 
 
 def test_white_space_in_a_one_time_secret() -> None:
-    """The blanks of its groups are dropped anyway, wherever they are."""
+    """Blanks between the groups of a one-time secret are dropped."""
     assert None is defect(" JBSW Y3DP\nEHPK\u00a03PXP ", "totp_secret")
     assert defect("JBSW\u200bY3DP", "totp_secret") is not None
 

@@ -1,4 +1,4 @@
-"""The values: secrets that show themselves nowhere, and tokens that can count."""
+"""Values: secrets that are never shown, and tokens."""
 
 import copy
 import json
@@ -61,7 +61,7 @@ PRINTERS: dict[str, Callable[[object], str]] = {
 @pytest.mark.parametrize("printer", PRINTERS)
 @pytest.mark.parametrize("holder", HOLDERS)
 def test_a_secret_prints_nowhere(holder: str, printer: str) -> None:
-    """By whatever way of printing, in whatever holds it."""
+    """No way of printing shows a secret, in any container."""
     assert CANARY not in PRINTERS[printer](HOLDERS[holder])
 
 
@@ -71,7 +71,7 @@ def test_a_secret_prints_nowhere(holder: str, printer: str) -> None:
     ids=["pickle", "copy", "deepcopy", "asdict", "json"],
 )
 def test_a_secret_is_not_carried_away(carry: Callable[[Secret], object]) -> None:
-    """Neither copied nor written by anything that takes values apart."""
+    """A secret cannot be copied or pickled."""
     with pytest.raises(TypeError) as raised:
         carry(HIDDEN)
 
@@ -79,19 +79,19 @@ def test_a_secret_is_not_carried_away(carry: Callable[[Secret], object]) -> None
 
 
 def test_a_format_with_a_width_shows_nothing_either() -> None:
-    """It is refused, as with any object."""
+    """It cannot be changed, as with any frozen object."""
     with pytest.raises(TypeError):
         f"{HIDDEN:>40}"
 
 
 def test_a_secret_is_revealed_by_its_name_only() -> None:
-    """One method, that can be searched for; no attributes can be hung on."""
+    """One method reveals it, which can be searched for; it has no other attributes."""
     assert CANARY == HIDDEN.reveal()
     assert not hasattr(HIDDEN, "__dict__")
 
 
 def test_secrets_are_equal_by_their_text() -> None:
-    """Also as keys; never equal to the bare text."""
+    """Secrets are equal by value, also as keys, but never equal to the bare text."""
     assert Secret("a") == Secret("a")
     assert Secret("a") != Secret("b")
     assert Secret("a") != "a"
@@ -100,20 +100,20 @@ def test_secrets_are_equal_by_their_text() -> None:
 
 
 def test_an_empty_secret_is_false() -> None:
-    """As an empty text is."""
+    """An empty secret is false, as an empty text."""
     assert not Secret("")
     assert Secret("0")
 
 
 def test_a_fingerprint_tells_tokens_apart() -> None:
-    """Eight hex digits of SHA-256, of any text."""
+    """A fingerprint is eight hex digits of SHA-256, of any text."""
     assert "ba7816bf" == Secret("abc").fingerprint()
     assert 8 == len(Secret("\udcff").fingerprint())
     assert HIDDEN.fingerprint() == TOKEN.fingerprint()
 
 
 def test_values_are_frozen() -> None:
-    """Who wants another makes another."""
+    """A token is immutable."""
     with pytest.raises(FrozenInstanceError):
         TOKEN.generation = 4  # type: ignore[misc]  # that is what is shown
     with pytest.raises(FrozenInstanceError):
@@ -123,7 +123,7 @@ def test_values_are_frozen() -> None:
 
 
 def test_a_token_counts_its_life() -> None:
-    """From issue to expiry; at the very end it is no longer good."""
+    """A token is valid from issue to expiry, excluding the expiry."""
     end = NOON + timedelta(hours=24)
     moment = timedelta(microseconds=1)
 

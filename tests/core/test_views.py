@@ -1,4 +1,4 @@
-"""What the doors may show of one Homey."""
+"""The status of one Homey."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Real keepers over a simulator, with a clock and a schedule that the test moves."""
+"""Real keepers with a simulator, a clock and a scheduler that the test moves."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Where a Homey is called: found out, remembered, or told."""
+"""The address of a Homey: discovered, remembered, or configured."""
 
 from typing import Any
 
@@ -9,24 +9,24 @@ from tests.keeper.test_reload import reloaded
 
 
 def elsewhere(household: Household) -> str:
-    """Another address of the same simulator: localhost for 127.0.0.1."""
+    """Return another address of the same simulator: localhost for 127.0.0.1."""
     url = household.simulator.state.homey_url(household.simulator.cloudids[0])
     return url.replace("127.0.0.1", "localhost")
 
 
 def told_by_user(household: Household, url: object) -> dict[str, Any]:
-    """A fault that lets /user/me name this address."""
+    """Return a fault that makes /user/me return this address."""
     homey = {"_id": household.simulator.cloudids[0], "name": "Homey", "remoteUrl": url}
     return {"step": "user", "kind": "json", "status": 200, "body": {"homeys": [homey]}}
 
 
 def endpoint(household: Household) -> str:
-    """The address that endpoints.homey makes of the cloudid."""
+    """Return the address from endpoints.homey and the cloudid."""
     return household.simulator.state.homey_url(household.simulator.cloudids[0])
 
 
 async def test_the_address_is_discovered(household: Household) -> None:
-    """url auto: what /user/me names is where the Homey is called, and what status shows."""
+    """url auto: the address in /user/me is called, and shown in the status."""
     household.simulator.add_fault(**told_by_user(household, elsewhere(household) + "/"))
     await household.start()
 
@@ -35,7 +35,7 @@ async def test_the_address_is_discovered(household: Household) -> None:
 
 
 async def test_a_discovered_address_outlives_a_restart(household: Household) -> None:
-    """/user/me is down at the next renewal, after a restart: the remembered address is called."""
+    """If /user/me fails at the next renewal, after a restart, the remembered address is called."""
     household.simulator.add_fault(**told_by_user(household, elsewhere(household)), times=1)
     await household.start()
     await household.restart()
@@ -47,7 +47,7 @@ async def test_a_discovered_address_outlives_a_restart(household: Household) -> 
 
 
 async def test_an_address_that_changed_is_followed(household: Household) -> None:
-    """The account names another address at the next renewal: that one is called."""
+    """If the account has another address at the next renewal, that one is called."""
     await household.start()
     assert endpoint(household) == household.token().url
 
@@ -58,7 +58,7 @@ async def test_an_address_that_changed_is_followed(household: Household) -> None
 
 
 async def test_an_explicit_address_wins(household: Household) -> None:
-    """A configured url is called whatever the account names, which is not even asked."""
+    """A configured url is called whatever the account says, and /user/me is not requested."""
     household.simulator.add_fault(**told_by_user(household, "https://elsewhere.example"))
     document = household.document()
     document["homeys"]["home"]["url"] = elsewhere(household) + "/"
@@ -69,7 +69,7 @@ async def test_an_explicit_address_wins(household: Household) -> None:
 
 
 async def test_an_address_that_is_configured_anew_is_called_at_once(household: Household) -> None:
-    """The current token goes to the new address, and is verified and written there; and back again."""
+    """The current token goes to the new address, and is verified and delivered there; and back again."""
     sink = {"type": "file", "path": str(household.folder / "home.token"), "format": "env"}
     document = household.document(sink, verify_every="15m")
     await household.start(document)
@@ -90,7 +90,7 @@ async def test_an_address_that_is_configured_anew_is_called_at_once(household: H
 
 
 async def test_an_explicit_address_wins_over_a_remembered_one(household: Household) -> None:
-    """Configured after another was discovered: shown and called at once, though no token is held."""
+    """If it is configured after another was discovered, it is shown and called at once, even without a token."""
     household.simulator.add_fault(**told_by_user(household, elsewhere(household)), times=1)
     await household.start()
     document = household.document()
@@ -126,7 +126,7 @@ async def test_an_address_that_will_not_do_is_passed_over(
 
 
 async def test_a_homey_that_is_not_listed_is_called_at_the_endpoint(household: Household) -> None:
-    """The account lists other Homeys only: the endpoint is tried, and a note says why."""
+    """If the account lists other Homeys only, the endpoint is called, and a note says why."""
     household.simulator.add_fault(
         step="user", kind="json", status=200, body={"homeys": [{"_id": "f" * 24, "name": "B"}]}
     )
@@ -136,7 +136,7 @@ async def test_a_homey_that_is_not_listed_is_called_at_the_endpoint(household: H
 
 
 async def test_an_address_of_an_account_without_the_scope(household: Household) -> None:
-    """/user/me is rejected for want of a scope: the endpoint is called."""
+    """If /user/me is rejected for a missing scope, the endpoint is called."""
     household.simulator.add_fault(step="user", kind="missing_scopes")
     await household.start()
 

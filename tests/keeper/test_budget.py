@@ -1,4 +1,4 @@
-"""However the daemon is driven, few passwords go out."""
+"""Few passwords are sent, however the daemon is used."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TWO_HOMEYS = 10 + 2 * 2
 
 
 async def at_consent(household: Household, number: int) -> None:
-    """Until the cloud was asked for the consent page so often, or the keeper waits."""
+    """Wait until the consent page was requested so often, or the keeper waits."""
     await household.until(
         lambda: (
             len(household.simulator.seen("authorise")) >= number
@@ -66,7 +66,7 @@ async def test_a_day_of_a_crash_loop_stays_within_the_budget(household: Househol
 
 
 async def test_two_homeys_have_a_larger_budget_together(begin: Begin) -> None:
-    """Each Homey of an account adds two: fourteen for two, however the e-mail is written down."""
+    """Each Homey of an account adds two: fourteen for two, in any spelling of the e-mail."""
     household = await begin(homeys=2, user_token_lifetime=1)
     household.simulator.add_fault(step="token", kind="status", status=503)
     document = household.document(retry={"first": "1m", "max": "1m"})
@@ -78,7 +78,7 @@ async def test_two_homeys_have_a_larger_budget_together(begin: Begin) -> None:
 
 
 async def test_failures_after_the_login_are_counted(begin: Begin) -> None:
-    """A token endpoint that is down, with user tokens that die at once: twelve, spread out."""
+    """A failing token endpoint, with user tokens that expire at once: twelve, spread out."""
     household = await begin(user_token_lifetime=1)
     household.simulator.add_fault(step="token", kind="status", status=503)
     await household.start(household.document(retry={"first": "1m", "max": "1m"}))
@@ -88,7 +88,7 @@ async def test_failures_after_the_login_are_counted(begin: Begin) -> None:
 
 
 async def test_a_login_that_gives_no_judgement_does_not_count(household: Household) -> None:
-    """503 at the login for an hour: the budget is whole when the cloud is back."""
+    """503 at the login for an hour: the budget is unused when the cloud works again."""
     household.simulator.add_fault(step="login", kind="status", status=503)
     await household.start()
     await household.wait(HOUR / 3)
@@ -103,7 +103,7 @@ async def test_a_login_that_gives_no_judgement_does_not_count(household: Househo
 
 
 async def test_429_at_the_login_counts(household: Household) -> None:
-    """Too many requests is a judgement: these passwords are not given back."""
+    """Too many requests is a judgement: these passwords stay counted."""
     household.simulator.add_fault(step="login", kind="too_many_requests")
     await household.start(household.document(retry={"first": "1m", "max": "1m"}))
     await household.wait(12 * HOUR - MINUTE)
@@ -113,7 +113,7 @@ async def test_429_at_the_login_counts(household: Household) -> None:
 
 
 async def test_a_person_cannot_pass_the_budget(household: Household) -> None:
-    """A person need not wait for the gaps, as often as it takes; but a spent budget is spent."""
+    """A person need not wait for the gaps; but the budget holds."""
     household.simulator.add_fault(step="login", kind="too_many_requests")
     await household.start(household.document(retry={"first": "1m", "max": "1m"}))
     answers = []
@@ -129,12 +129,12 @@ async def test_a_person_cannot_pass_the_budget(household: Household) -> None:
 
 
 def codes_of(household: Household) -> list[str]:
-    """The one-time codes that went out."""
+    """Return the one-time codes that were sent."""
     return [entry.form["otptoken"] for entry in household.simulator.seen("login")]
 
 
 def with_codes(household: Household) -> dict[str, Any]:
-    """A configuration that names the one-time secret."""
+    """Return a configuration with the one-time secret."""
     document = household.document()
     for homey in document["homeys"].values():
         homey["totp_secret"] = TOTP_SECRET
@@ -142,7 +142,7 @@ def with_codes(household: Household) -> dict[str, Any]:
 
 
 async def test_a_one_time_code_is_sent_and_taken(begin: Begin) -> None:
-    """With totp_secret the login carries the six digits of now."""
+    """With totp_secret the login has the current six digits."""
     household = await begin(totp_secret=TOTP_SECRET)
     await household.start(with_codes(household))
 
@@ -164,7 +164,7 @@ async def test_two_homeys_never_send_the_same_code(begin: Begin) -> None:
 
 
 async def test_a_restart_never_sends_the_same_code(begin: Begin) -> None:
-    """The step is written down before its code goes out: three starts within it, one code."""
+    """The step is stored before its code is sent: three starts within it, one code."""
     household = await begin(totp_secret=TOTP_SECRET)
     household.simulator.add_fault(step="authorise", kind="hang")
     await household.begin(with_codes(household))
@@ -176,7 +176,7 @@ async def test_a_restart_never_sends_the_same_code(begin: Begin) -> None:
 
 
 async def test_a_clock_set_back_sends_no_code_again(begin: Begin) -> None:
-    """The clock goes back a minute, and the same steps come again: their codes are spent."""
+    """If the clock goes back a minute, the codes of the repeated steps are not sent again."""
     household = await begin(totp_secret=TOTP_SECRET)
     household.simulator.add_fault(step="login", kind="reset")
     await household.start(with_codes(household))
@@ -189,7 +189,7 @@ async def test_a_clock_set_back_sends_no_code_again(begin: Begin) -> None:
 
 
 async def test_a_code_that_is_asked_for_and_not_configured(begin: Begin) -> None:
-    """An account with two-factor authentication and no totp_secret: told in plain words."""
+    """Two-factor authentication without totp_secret is reported in plain words."""
     household = await begin(totp_secret=TOTP_SECRET)
     await household.start()
     trouble = household.view().trouble

@@ -1,4 +1,4 @@
-"""A bug in one task is a failure that is told, not a dead keeper; an end leaves nothing behind."""
+"""A bug in one task is a reported failure and does not stop the keeper; stopping leaves nothing behind."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 
 
 class BrokenTransport:
-    """A transport with a bug in it, for as long as it is broken."""
+    """A transport with a bug, as long as it is broken."""
 
     def __init__(self, sound: Transport) -> None:
         self._sound = sound
@@ -36,7 +36,7 @@ class BrokenTransport:
 
 
 class BrokenSource:
-    """A reader of secrets with a bug in it, for as long as it is broken."""
+    """A reader of secrets with a bug, as long as it is broken."""
 
     def __init__(self, sound: CredentialSource) -> None:
         self._sound = sound
@@ -49,12 +49,12 @@ class BrokenSource:
 
 
 def events(logs: list[Any]) -> list[str]:
-    """The names of captured events."""
+    """Return the names of captured events."""
     return [entry["event"] for entry in logs]
 
 
 async def test_a_bug_in_a_sink_is_a_failure_of_that_sink(household: Household) -> None:
-    """RuntimeError out of a sink: told in log and view, tried again, and nobody else hurt."""
+    """RuntimeError in a sink: reported in log and view, retried, and nothing else is affected."""
     household.sinks["fake"] = fake = FakeSink("fake")
     fake.failures = [RuntimeError("a bug")]
     document = household.document(BY_NAME, {"type": "file", "path": str(household.folder / "fake")})
@@ -74,7 +74,7 @@ async def test_a_bug_in_a_sink_is_a_failure_of_that_sink(household: Household) -
 
 
 async def test_a_bug_in_the_sign_in_is_a_failed_attempt(household: Household) -> None:
-    """RuntimeError before the flow: spaced like any failure, and over when the bug is."""
+    """RuntimeError before the flow: retried like any failure, and over with the bug."""
     sources: list[BrokenSource] = []
 
     def broken(source: CredentialSource) -> BrokenSource:
@@ -98,7 +98,7 @@ async def test_a_bug_in_the_sign_in_is_a_failed_attempt(household: Household) ->
 
 
 async def test_a_bug_while_values_are_read_anew(household: Household) -> None:
-    """Between two tries of a rejected account: told, and read again at the next heartbeat."""
+    """RuntimeError between two attempts of a rejected account: reported, and read again at the next heartbeat."""
     sources: list[BrokenSource] = []
 
     def wrapped(source: CredentialSource) -> BrokenSource:
@@ -122,7 +122,7 @@ async def test_a_bug_while_values_are_read_anew(household: Household) -> None:
 
 
 async def test_a_bug_in_a_proof_says_nothing_of_the_token(household: Household) -> None:
-    """RuntimeError while the Homey is asked: the token is served, the proof repeated."""
+    """RuntimeError during a verification: the token is served, and the verification repeated."""
     transports: list[BrokenTransport] = []
 
     def wrapped(transport: Transport) -> BrokenTransport:
@@ -149,7 +149,7 @@ async def test_a_bug_in_a_proof_says_nothing_of_the_token(household: Household) 
 
 
 async def test_a_bug_in_a_keeper_itself_ends_the_supervisor(household: Household) -> None:
-    """What no task catches is for systemd: the daemon ends, and is started anew."""
+    """A bug that no task catches ends the daemon, for systemd to restart."""
     household.store = store = FakeStore()
     await household.start()
     store.bug = RuntimeError("a bug")
@@ -162,7 +162,7 @@ async def test_a_bug_in_a_keeper_itself_ends_the_supervisor(household: Household
 
 
 async def test_a_log_that_fails_as_well_stops_nothing(household: Household) -> None:
-    """The bug cannot even be told, since the log has one too: the keeper goes on."""
+    """If the bug cannot be logged, since the log has one too, the keeper continues."""
 
     def broken(_logger: object, _method: str, event: EventDict) -> EventDict:
         if event["event"] == "internal.error":
@@ -185,7 +185,7 @@ async def test_a_log_that_fails_as_well_stops_nothing(household: Household) -> N
 
 
 def ours() -> list[str]:
-    """The tasks of the daemon that are still there."""
+    """Return the running tasks of the daemon."""
     here = str(Path(__file__).parents[2] / "homey_tokend")
     found = []
     for task in asyncio.all_tasks():
@@ -209,7 +209,7 @@ PHASES["values"] = ({"step": "login", "kind": "hang"}, lambda household: househo
 
 @pytest.mark.parametrize("phase", PHASES)
 async def test_an_end_in_any_phase_leaves_no_task_behind(household: Household, phase: str) -> None:
-    """SIGTERM while a step hangs: all is over within a moment, and the next start works."""
+    """Stopping while a step hangs takes a moment, and the next start works."""
     fault, reached = PHASES[phase]
     household.simulator.add_fault(**fault)
     document = household.document(BY_NAME, verify_every="15m")
@@ -234,7 +234,7 @@ async def test_an_end_in_any_phase_leaves_no_task_behind(household: Household, p
 async def test_an_end_while_a_job_hangs_leaves_no_task_behind(
     household: Household, what: str
 ) -> None:
-    """A sink, the disk or a proof hangs: the end does not wait for them."""
+    """Stopping does not wait for a hanging sink, disk or verification."""
     household.sinks["fake"] = fake = FakeSink("fake")
     household.store = store = FakeStore()
     document = household.document(
@@ -263,7 +263,7 @@ async def test_an_end_while_a_job_hangs_leaves_no_task_behind(
 
 
 async def test_askers_are_let_go_at_the_end(household: Household) -> None:
-    """Who waits for a token when the daemon ends is answered, not left hanging."""
+    """A request that waits for a token when the daemon stops is answered."""
     household.simulator.add_fault(step="login", kind="hang")
     await household.begin()
     asked = asyncio.create_task(household.supervisor.token_for("home", MINUTE, HOUR))

@@ -1,4 +1,4 @@
-"""From the very moment at which a set clock is adopted, readers are told of the new time."""
+"""As soon as a set clock is detected, readers get the new time."""
 
 import asyncio
 from datetime import timedelta

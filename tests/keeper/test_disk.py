@@ -1,4 +1,4 @@
-"""What is kept across restarts, and a disk that fails."""
+"""What is kept across restarts, and a failing disk."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from tests.support.store import FakeStore
 
 
 async def test_a_restart_needs_no_sign_in(household: Household) -> None:
-    """The token is served from the first moment on, the very same, with its generation."""
+    """After a restart the same token is served at once, with its generation."""
     await household.start()
     await household.wait(HOUR)
     token, renew_at = household.token(), household.view().renew_at
@@ -32,7 +32,7 @@ async def test_a_restart_needs_no_sign_in(household: Household) -> None:
 
 
 async def test_a_restart_after_the_end_signs_in(household: Household) -> None:
-    """A token that died meanwhile is not served; generations go on."""
+    """A token that expired meanwhile is not served; generations continue."""
     await household.start()
     await household.stop()
     household.skip(25 * HOUR)
@@ -45,7 +45,7 @@ async def test_a_restart_after_the_end_signs_in(household: Household) -> None:
 
 
 async def test_no_state_is_kept_where_none_is_wanted(household: Household) -> None:
-    """state.path null: all works, nothing is written, and a restart signs in anew."""
+    """state.path null: nothing is written, and a restart signs in again."""
     document = household.document()
     document["state"]["path"] = None
     await household.start(document)
@@ -75,7 +75,7 @@ async def test_a_disk_that_is_full_is_told_once(household: Household) -> None:
 
 
 async def test_room_on_the_disk_is_noticed_by_the_heartbeat(household: Household) -> None:
-    """Written without waiting for the next renewal: a power cut then loses no token."""
+    """The state is written without waiting for the next renewal: a power cut then loses no token."""
     household.store = store = FakeStore()
     await household.start()
     store.full = "no space left on device"
@@ -108,7 +108,7 @@ async def test_a_disk_that_hangs_holds_up_no_token(household: Household) -> None
 
 
 async def test_disk_before_socket(household: Household) -> None:
-    """A token is on the disk before anybody can see it."""
+    """A token is on the disk before it is visible."""
     household.store = store = FakeStore()
     seen = []
     save = store.save
@@ -129,7 +129,7 @@ async def test_disk_before_socket(household: Household) -> None:
 
 @pytest.mark.parametrize("blob", [b"", b"{", b"[]", b'{"version": 99}', b"\xff" * 100])
 async def test_a_damaged_state_is_set_aside(household: Household, blob: bytes) -> None:
-    """What cannot be used is kept for a person to look at, and the daemon carries on."""
+    """An unusable state is kept for a person to look at, and the daemon continues."""
     household.state.write_bytes(blob)
     with capture_logs() as logs:
         await household.start()
@@ -141,7 +141,7 @@ async def test_a_damaged_state_is_set_aside(household: Household, blob: bytes) -
 
 
 async def test_a_state_that_cannot_even_be_moved(household: Household) -> None:
-    """Unreadable and unmovable: told, and the token is had all the same."""
+    """If it can be neither read nor moved, that is reported, and there is a token all the same."""
     household.store = store = FakeStore(b"{}")
     store.unreadable, store.unmovable = "permission denied", "read-only file system"
     with capture_logs() as logs:
@@ -154,7 +154,7 @@ async def test_a_state_that_cannot_even_be_moved(household: Household) -> None:
 
 
 async def test_proofs_cost_no_write(household: Household) -> None:
-    """A proof every quarter of an hour is remembered with the next write that matters."""
+    """A verification every quarter of an hour is stored with the next relevant write."""
     household.store = store = FakeStore()
     await household.start(household.document(verify_every="15m"))
     before = store.saves
@@ -164,7 +164,7 @@ async def test_proofs_cost_no_write(household: Household) -> None:
 
 
 async def test_homeys_that_are_configured_no_more_are_left_alone(household: Household) -> None:
-    """The state of another Homey stays in the file: it may come back."""
+    """The state of a removed Homey stays in the file: it may come back."""
     await household.start()
     document = household.document()
     document["homeys"]["cottage"] = document["homeys"].pop("home")
@@ -175,7 +175,7 @@ async def test_homeys_that_are_configured_no_more_are_left_alone(household: Hous
 
 
 async def test_a_state_is_written_while_many_digests_are_made(begin: Begin) -> None:
-    """With many Homeys the digests of their sign-in values take long: the disk does not hang."""
+    """With many Homeys the digests of their credentials take long: the disk does not hang."""
     household = await begin(homeys=8)
     begun, made = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""A sink that somebody else has changed is found out and written again."""
+"""A changed sink is detected and written again."""
 
 import json
 import stat
@@ -21,7 +21,7 @@ LOOKING: dict[str, object] = {"verify_every": "15m"}
 
 
 class CheckableFake(FakeSink):
-    """A sink that can be looked at: it holds what it was given, unless a test says otherwise."""
+    """A sink that can be checked: it has what was delivered, unless a test changes it."""
 
     def __init__(self, target: str) -> None:
         super().__init__(target)
@@ -38,13 +38,13 @@ class CheckableFake(FakeSink):
 
 
 def with_a_file(household: Household, **refresh: object) -> tuple[Json, Path]:
-    """The configuration of a file sink, and where the file is."""
+    """Return the configuration of a file sink, and where the file is."""
     path = household.folder / "home.token"
     return household.document({"type": "file", "path": str(path)}, **refresh), path
 
 
 async def looked_at(household: Household) -> tuple[CheckableFake, dict[str, Any]]:
-    """A household with one such sink, started; and its configuration."""
+    """Start with one such sink; return its configuration as well."""
     household.sinks["fake"] = fake = CheckableFake("fake")
     sink = {"type": "file", "path": str(household.folder / "fake")}
     document = household.document(sink, **LOOKING)
@@ -53,7 +53,7 @@ async def looked_at(household: Household) -> tuple[CheckableFake, dict[str, Any]
 
 
 async def test_a_variable_that_a_person_changed_is_written_again(household: Household) -> None:
-    """Within the rhythm of the proofs it holds the token again, and the log tells it."""
+    """It has the token again after the next verification, and the log reports it."""
     await household.start(household.document(BY_NAME, **LOOKING))
     household.simulator.set_variable("accesstoken", "scribbled")
     with capture_logs() as logs:
@@ -65,7 +65,7 @@ async def test_a_variable_that_a_person_changed_is_written_again(household: Hous
 
 
 async def test_a_sink_that_holds_the_token_is_left_alone(household: Household) -> None:
-    """It is looked at, and not written."""
+    """An unchanged one is checked, and not written."""
     fake, _ = await looked_at(household)
     await household.wait(HOUR)
 
@@ -74,7 +74,7 @@ async def test_a_sink_that_holds_the_token_is_left_alone(household: Household) -
 
 
 async def test_a_sink_that_drifted_gets_the_token_again(household: Household) -> None:
-    """Found changed: written at once, the same generation."""
+    """A changed one is written at once, with the same generation."""
     fake, _ = await looked_at(household)
     fake.answers = [False]
     await household.wait(HOUR)
@@ -86,7 +86,7 @@ async def test_a_sink_that_drifted_gets_the_token_again(household: Household) ->
 
 @pytest.mark.parametrize("failure", [SinkFailed("gone"), RuntimeError("a bug")])
 async def test_a_look_that_fails_says_nothing(household: Household, failure: Exception) -> None:
-    """Trouble, or a bug, while looking: the sink is left as it is, and looked at again later."""
+    """After a failure or a bug of the check the sink is left alone, and checked again later."""
     fake, _ = await looked_at(household)
     fake.answers = [failure]
     with capture_logs() as logs:
@@ -99,7 +99,7 @@ async def test_a_look_that_fails_says_nothing(household: Household, failure: Exc
 
 
 async def test_a_401_at_a_look_leads_to_a_proof(household: Household) -> None:
-    """The session was ended: noticed while looking, and a new token is had."""
+    """A revoked session is detected by the check, and a new token follows."""
     fake, _ = await looked_at(household)
     fake.answers = [BearerRejected("401", status=401)]
     household.simulator.revoke_sessions()
@@ -110,7 +110,7 @@ async def test_a_401_at_a_look_leads_to_a_proof(household: Household) -> None:
 
 
 async def test_a_file_is_there_again_after_a_reboot(household: Household) -> None:
-    """/run is empty and the state is not: written at once, though nothing is looked at later."""
+    """/run is empty and the state is not: written at once, even without later checks."""
     document, path = with_a_file(household)
     await household.start(document)
     await household.stop()
@@ -122,7 +122,7 @@ async def test_a_file_is_there_again_after_a_reboot(household: Household) -> Non
 
 
 async def test_a_file_that_somebody_removed_is_written_again(household: Household) -> None:
-    """While the daemon runs: within the rhythm of the proofs, as for a variable."""
+    """A file is checked while the daemon runs, as often as a variable."""
     document, path = with_a_file(household, **LOOKING)
     await household.start(document)
     path.unlink()
@@ -132,7 +132,7 @@ async def test_a_file_that_somebody_removed_is_written_again(household: Househol
 
 
 async def test_a_file_gets_the_form_that_a_reload_wants(household: Household) -> None:
-    """Another format and mode: in force at once, not with the next token only."""
+    """Another format and mode apply at once, not only with the next token."""
     document, path = with_a_file(household)
     await household.start(document)
     document["homeys"]["home"]["sinks"][0].update(format="json", mode="0644")
@@ -145,7 +145,7 @@ async def test_a_file_gets_the_form_that_a_reload_wants(household: Household) ->
 async def test_a_variable_that_was_changed_meanwhile_is_found_at_the_start(
     household: Household,
 ) -> None:
-    """Changed while the daemon was away, and verify_every is 0: seen once all the same."""
+    """A change while the daemon was stopped is detected once, even with verify_every 0."""
     document = household.document(BY_NAME)
     await household.start(document)
     await household.stop()
@@ -156,7 +156,7 @@ async def test_a_variable_that_was_changed_meanwhile_is_found_at_the_start(
 
 
 async def test_an_end_is_written_as_soon_as_it_is_wanted(household: Household) -> None:
-    """expires_variable is added with a reload: there at once, not with the next token only."""
+    """An expires_variable added with a reload is written at once, not only with the next token."""
     sink = {**BY_NAME, "create": True}
     await household.start(household.document(sink))
     await reloaded(household, household.document({**sink, "expires_variable": "ends"}))
@@ -168,7 +168,7 @@ async def test_an_end_is_written_as_soon_as_it_is_wanted(household: Household) -
 async def test_an_end_that_was_changed_meanwhile_is_found_at_the_start(
     household: Household,
 ) -> None:
-    """Changed while the daemon was away: right again, and no second variable is made."""
+    """One changed while the daemon was stopped is corrected, and no second variable is created."""
     document = household.document({**BY_NAME, "create": True, "expires_variable": "ends"})
     await household.start(document)
     await household.stop()
@@ -181,7 +181,7 @@ async def test_an_end_that_was_changed_meanwhile_is_found_at_the_start(
 async def test_a_sink_that_cannot_be_seen_at_the_start_is_looked_at_later(
     household: Household,
 ) -> None:
-    """The Homey is offline at the start: seen when it is back, though verify_every is 0."""
+    """If the Homey is offline at the start, the check follows when it is back, even with verify_every 0."""
     household.sinks["fake"] = fake = CheckableFake("fake")
     sink = {"type": "file", "path": str(household.folder / "fake")}
     await household.start(household.document(sink))
@@ -196,7 +196,7 @@ async def test_a_sink_that_cannot_be_seen_at_the_start_is_looked_at_later(
 
 
 async def test_a_sink_that_a_person_has_mended_is_tried_at_once(household: Household) -> None:
-    """Refused for hours, then create: true and SIGHUP: no wait is left of the refusals."""
+    """Rejected for hours, then create: true and SIGHUP: the sink is tried at once."""
     sink = {"type": "logic_variable", "name": "absent"}
     await household.start(household.document(sink))
     await household.wait(3 * HOUR)
@@ -206,7 +206,7 @@ async def test_a_sink_that_a_person_has_mended_is_tried_at_once(household: House
 
 
 async def test_a_look_has_a_deadline(household: Household) -> None:
-    """A sink that hangs while it is looked at holds up nothing."""
+    """A hanging check delays nothing."""
     household.deadline_s = 0.05
     fake, _ = await looked_at(household)
     fake.free.clear()

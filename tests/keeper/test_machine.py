@@ -1,4 +1,4 @@
-"""Whatever happens to a machine, in any order, the judge of the simulated year finds nothing broken.
+"""Whatever happens to a machine, in any order, the judge of the simulated year finds nothing.
 
 The world is that of ``bench/year.py``: a cloud in memory, and a loop that jumps over the waiting.
 """
@@ -31,7 +31,7 @@ SHORT = st.sampled_from([0.01, 0.5, 30.0, 20 * MINUTE])
 
 
 class Life(RuleBasedStateMachine):
-    """A machine, its cloud and its people."""
+    """A machine, its cloud and its users."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Life(RuleBasedStateMachine):
         asyncio.set_event_loop(None)
 
     async def _pass(self, seconds: float) -> None:
-        """Time passes; a reader looks again and again."""
+        """Let time pass; a reader checks again and again."""
         end = self.year.loop.time() + seconds
         while (left := end - self.year.loop.time()) > 0:
             await asyncio.sleep(min(left, self.year.until_next_look()))
@@ -139,7 +139,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_broken(self) -> None:
-        """No token past its end, none withheld, none older than before, none missed."""
+        """No expired token, none withheld, none older than before, none missed."""
         self.judge.look()
 
         assert [] == self.judge.broken + self.machine.bugs
@@ -165,7 +165,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def at_rest_when_idle(self) -> None:
-        """Whoever has nothing to do has an appointment, and does not spin until then."""
+        """An idle keeper has a job scheduled, and does not spin until then."""
         keeper = self.machine.keeper
         assert keeper is not None
         if keeper.idle:
@@ -187,7 +187,7 @@ def test_life() -> None:
 
 
 def test_a_sleep_amid_a_refresh() -> None:
-    """What a machine could not do while it slept is not held against it."""
+    """The judge excuses what a machine could not do while it slept."""
     life = Life()
     life.somebody_asks(hours=1, wait=2)
     life.machine_sleeps(hours=1)

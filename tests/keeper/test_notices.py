@@ -1,4 +1,4 @@
-"""How refreshing goes is told in a variable and to commands, and never in the token's way."""
+"""Notifications about refreshing, in a variable and for commands, never delay the token."""
 
 import json
 from datetime import timedelta
@@ -18,7 +18,7 @@ VARIABLE = {
 
 
 def script(folder: Path, *lines: str) -> Path:
-    """A command that appends what it reads to ``told``, after these lines."""
+    """Return a command that appends its input to ``told``, after these lines."""
     place = folder / "on-homey"
     place.write_text("\n".join(["#!/bin/sh", *lines, f"cat >>{folder}/told", ""]))
     place.chmod(0o755)
@@ -26,7 +26,7 @@ def script(folder: Path, *lines: str) -> Path:
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
-    """What the command was told so far."""
+    """Return the documents that the command received so far."""
     place = folder / "told"
     return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
 
@@ -36,19 +36,19 @@ def on(command: Path, *occasions: str) -> dict[str, object]:
 
 
 async def fail(household: Household, status: int = 503) -> None:
-    """Let the next refresh, and those after it, fail."""
+    """Let the next refresh, and later ones, fail."""
     household.simulator.add_fault(step="login", kind="status", status=status)
     await household.until_renewal()
 
 
 async def mend(household: Household) -> None:
-    """Let refreshing go well again."""
+    """Let refreshing succeed again."""
     household.simulator.clear_faults()
     await household.wait(10 * MINUTE)
 
 
 async def test_the_variables_beside_the_token(household: Household) -> None:
-    """The end of each token is written with it, and the state beside it."""
+    """The expiry of each token is written with it, and the state besides."""
     await household.start(household.document(VARIABLE))
     for _ in range(2):
         token = household.token()
@@ -60,7 +60,7 @@ async def test_the_variables_beside_the_token(household: Household) -> None:
 
 
 async def test_the_state_while_refreshing_fails(household: Household) -> None:
-    """While the held token is good the variable has the words of the trouble, then ok again."""
+    """While there is a valid token the variable has the error message, then ok again."""
     await household.start(household.document(VARIABLE))
     await fail(household)
     during = household.simulator.get_variable("is")
@@ -75,7 +75,7 @@ async def test_the_state_while_refreshing_fails(household: Household) -> None:
 
 
 async def test_one_request_as_long_as_nothing_changes(household: Household) -> None:
-    """A state that is already there is not written again, however often refreshing fails."""
+    """An unchanged state is not written again, however often refreshing fails."""
     await household.start(household.document(VARIABLE))
     await fail(household)
     household.steps()
@@ -86,7 +86,7 @@ async def test_one_request_as_long_as_nothing_changes(household: Household) -> N
 
 
 async def test_a_restart_tells_the_state_anew(household: Household) -> None:
-    """What a person wrote over it is put right by a restart, while all is well."""
+    """A restart corrects a changed variable, without any failure."""
     await household.start(household.document(VARIABLE))
     household.simulator.set_variable("is", "?")
     await household.restart(household.document(VARIABLE))
@@ -95,7 +95,7 @@ async def test_a_restart_tells_the_state_anew(household: Household) -> None:
 
 
 async def test_a_state_variable_that_cannot_be_had(household: Household) -> None:
-    """The token is delivered all the same, and the next change is tried."""
+    """If it cannot be written the token is delivered all the same, and the next change is tried."""
     household.simulator.add_variable("is", "number", 0)
     await household.start(household.document(VARIABLE))
     sink = household.view().sinks[0]
@@ -106,7 +106,7 @@ async def test_a_state_variable_that_cannot_be_had(household: Household) -> None
 
 
 async def test_a_command_on_everything(household: Household) -> None:
-    """Token, trouble and recovery are told in their order, each once."""
+    """Token, error and recovery are sent in order, each once."""
     command = script(household.folder)
     await household.start(household.document(on(command, "token", "error", "recovered")))
     await fail(household)
@@ -127,7 +127,7 @@ async def test_a_command_on_everything(household: Household) -> None:
 
 
 async def test_a_command_on_trouble_only(household: Household) -> None:
-    """Without token in its list it gets none and is not shown; a second outage is told, too."""
+    """Without token in its list it gets none and is not shown; a second outage is sent, too."""
     command = script(household.folder)
     await household.start(household.document(on(command, "error")))
     for _ in range(2):
@@ -139,7 +139,7 @@ async def test_a_command_on_trouble_only(household: Household) -> None:
 
 
 async def test_a_command_that_fails_is_repeated(household: Household) -> None:
-    """It is told of the next failure, as long as it has not taken one."""
+    """A failed notification is repeated with the next failure."""
     command = script(household.folder, f"[ -e {household.folder}/open ] || exit 3")
     await household.start(household.document(on(command, "error")))
     await fail(household)
@@ -152,7 +152,7 @@ async def test_a_command_that_fails_is_repeated(household: Household) -> None:
 
 
 async def test_a_command_that_hangs(household: Household) -> None:
-    """It is left at the deadline; meanwhile the token is renewed and delivered."""
+    """A hanging one is given up at the deadline; meanwhile the token is renewed and delivered."""
     household.deadline_s = 0.2
     command = script(household.folder, "sleep 30")
     document = household.document(VARIABLE, on(command, "error", "recovered"))

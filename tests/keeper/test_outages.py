@@ -1,4 +1,4 @@
-"""Trouble at every step: the old token is served, and only what must be is repeated."""
+"""A failure at every step: the old token is served, and only the necessary steps are repeated."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ FLOW += ["delegation", "homey_login", "session"]
 
 
 def codes_of(household: Household) -> list[str]:
-    """The authorization codes that went out."""
+    """Return the authorization codes that were sent."""
     forms = [entry.form for entry in household.simulator.seen("token")]
     return [form["code"] for form in forms if "code" in form]
 

@@ -1,4 +1,4 @@
-"""A token is proved against the Homey, again and again; a dead one is noticed."""
+"""A token is verified with the Homey repeatedly; an invalid one is detected."""
 
 import json
 from dataclasses import replace
@@ -28,7 +28,7 @@ async def test_the_held_token_is_proved_every_quarter_of_an_hour(household: Hous
 
 
 async def test_proof_can_be_turned_off(household: Household) -> None:
-    """verify_every 0: once proved at its birth, a token is not asked about again."""
+    """With verify_every 0 a token is verified once, at its birth."""
     await household.start()
     household.steps()
     await household.wait(11 * HOUR)
@@ -37,7 +37,7 @@ async def test_proof_can_be_turned_off(household: Household) -> None:
 
 
 async def test_a_revoked_session_is_noticed_and_replaced_at_once(household: Household) -> None:
-    """A person ends the session: within the quarter of an hour there is another one."""
+    """A person ends the session: within a quarter of an hour there is another one."""
     await household.start(household.document(**PROVING))
     household.simulator.revoke_sessions()
     household.steps()
@@ -49,7 +49,7 @@ async def test_a_revoked_session_is_noticed_and_replaced_at_once(household: Hous
 
 
 async def test_a_401_is_asked_again_after_one_and_three_seconds(household: Household) -> None:
-    """One 401 is an accident: the token stays."""
+    """A single 401 is ignored: the token stays."""
     await household.start(household.document(**PROVING))
     household.simulator.add_fault(step="session", kind="status", status=401, times=2)
     household.steps()
@@ -62,7 +62,7 @@ async def test_a_401_is_asked_again_after_one_and_three_seconds(household: House
 
 
 async def test_a_revoked_token_is_not_served_any_more(household: Household) -> None:
-    """The session is gone and the cloud is down: no token, and a 503 to whoever asks."""
+    """The session is gone and the cloud is down: no token, and a 503 for requests."""
     await household.start(household.document(**PROVING))
     household.simulator.revoke_sessions()
     household.simulator.add_fault(step="login", kind="status", status=503)
@@ -82,7 +82,7 @@ async def test_a_revoked_token_is_not_served_any_more(household: Household) -> N
 async def test_a_homey_that_cannot_be_asked_does_not_hold_the_token_back(
     household: Household,
 ) -> None:
-    """The session endpoint is down at the token's birth: it is served unproved, and proved later."""
+    """The session endpoint is down at the token's birth: it is served unverified, and verified later."""
     household.simulator.add_fault(step="session", kind="status", status=503)
     await household.start()
     assert household.token().generation == 1
@@ -98,7 +98,7 @@ async def test_a_homey_that_cannot_be_asked_does_not_hold_the_token_back(
 
 
 async def test_an_unproved_token_is_asked_about_less_and_less(household: Household) -> None:
-    """From five seconds, doubling up to a quarter of an hour: some dozen questions in six hours."""
+    """From five seconds, doubling up to a quarter of an hour: some dozen requests in six hours."""
     household.simulator.add_fault(step="session", kind="html")
     await household.start()
     household.steps()
@@ -109,7 +109,7 @@ async def test_an_unproved_token_is_asked_about_less_and_less(household: Househo
 
 
 async def test_a_failed_proof_says_nothing_of_the_token(household: Household) -> None:
-    """A Homey that is unplugged for hours keeps its token and its good name."""
+    """A Homey that is unplugged for hours keeps its token and its health."""
     await household.start(household.document(**PROVING))
     household.simulator.unplug()
     await household.wait(8 * HOUR)
@@ -119,7 +119,7 @@ async def test_a_failed_proof_says_nothing_of_the_token(household: Household) ->
 
 
 async def test_the_end_that_the_homey_tells_is_believed(begin: Begin) -> None:
-    """A told end that differs from the assumed one moves the renewal."""
+    """A reported expiry that differs from the assumed one moves the renewal."""
     household = await begin(session_lifetime=HOUR.total_seconds() * 8)
     household.simulator.add_fault(step="session", kind="status", status=503, times=1)
     await household.start()
@@ -134,7 +134,7 @@ async def test_the_end_that_the_homey_tells_is_believed(begin: Begin) -> None:
 
 
 async def test_an_end_that_is_told_later_outlives_a_kill(begin: Begin) -> None:
-    """It is written down at once: after a power cut beside an outage no dead token is served."""
+    """It is written at once: after a power cut during an outage no expired token is served."""
     household = await begin(session_lifetime=HOUR.total_seconds() * 8)
     household.store = store = FakeStore()
     household.simulator.add_fault(step="session", kind="status", status=503, times=1)
@@ -152,7 +152,7 @@ async def test_an_end_that_is_told_later_outlives_a_kill(begin: Begin) -> None:
 
 
 async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None:
-    """Also to one to which the assumed end is just being written: all hold the same one."""
+    """Also to a sink to which the assumed expiry is just being written: all have the same one."""
     household = await begin(session_lifetime=HOUR.total_seconds() * 8)
     household.simulator.add_fault(step="session", kind="status", status=503, times=1)
     household.sinks["slow"] = slow = FakeSink("slow")
@@ -197,7 +197,7 @@ async def test_an_end_does_not_wander_with_each_proof(household: Household) -> N
 
 
 class Trusting:
-    """A transport whose answers' Date headers are believed as those of https are."""
+    """A transport whose responses' Date headers are trusted as those of https are."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -207,7 +207,7 @@ class Trusting:
 
 
 async def test_a_bearer_that_its_own_homey_refuses_is_not_published(household: Household) -> None:
-    """401 three times right after the login: the bearer is thrown away, another one asked for."""
+    """401 three times right after the login: the bearer is discarded, and another one requested."""
     household.simulator.add_fault(step="session", kind="status", status=401, times=3)
     await household.start()
     assert household.view().token is None
@@ -220,7 +220,7 @@ async def test_a_bearer_that_its_own_homey_refuses_is_not_published(household: H
 
 
 async def test_version_3_of_the_api_is_proved_alike(begin: Begin) -> None:
-    """A Homey Pro of 2023 tells no end; its tokens are proved and assumed to live a day."""
+    """A Homey Pro of 2023 reports no expiry; its tokens are verified and assumed to live a day."""
     household = await begin(Switches(api_version=3, expires_at=False))
     await household.start(household.document(**PROVING))
     await household.wait(HOUR)

@@ -1,4 +1,4 @@
-"""The main job: a fresh token, again and again."""
+"""The main job: a new token, again and again."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ ALL_STEPS = [
 
 
 async def test_the_first_token_is_had_by_the_whole_flow(household: Household) -> None:
-    """From nothing, every step of the flow runs once, in order, and the Homey takes the token."""
+    """From nothing, every step of the sign-in runs once, in order, and the Homey accepts the token."""
     await household.start()
 
     assert ALL_STEPS == household.simulator.steps()
@@ -46,7 +46,7 @@ async def test_a_token_is_renewed_at_half_its_life(household: Household) -> None
 
 
 async def test_the_whole_flow_is_walked_at_each_renewal(household: Household) -> None:
-    """Nothing of the last sign-in is used for the next token: user token and grant are spent."""
+    """Nothing of the last sign-in is used for the next token: user token and grant are used up."""
     await household.start()
     household.steps()
     await household.wait(2 * MINUTE)
@@ -76,7 +76,7 @@ async def test_the_moment_is_drawn_once_a_token(
 
 
 async def test_a_life_that_is_not_told_is_assumed(begin: Begin) -> None:
-    """Where Homey does not tell expiresAt, refresh.lifetime counts from the Homey's login."""
+    """If the Homey does not report expiresAt, refresh.lifetime counts from the login at the Homey."""
     household = await begin(Switches(expires_at=False))
     await household.start(household.document(lifetime="6h"))
     token = household.token()
@@ -117,7 +117,7 @@ async def test_lives_of_every_length_are_kept(begin: Begin) -> None:
 
 
 async def test_two_homeys_of_one_account_have_tokens_of_their_own(begin: Begin) -> None:
-    """Each Homey is signed in for by itself, and takes its own token only."""
+    """Each Homey has its own sign-in, and accepts only its own token."""
     household = await begin(homeys=2)
     await household.start()
     first, second = household.simulator.cloudids

@@ -1,4 +1,4 @@
-"""refresh.method refresh_token: no password while the refresh token is taken."""
+"""refresh.method refresh_token: no password is sent while the refresh token is accepted."""
 
 import json
 
@@ -14,20 +14,20 @@ METHOD = {"method": "refresh_token"}
 
 
 def kept(household: Household) -> str | None:
-    """The refresh token on the disk."""
+    """Return the refresh token on the disk."""
     tokens: Json = json.loads(household.state.read_text())["refresh_tokens"]
     found: str | None = tokens.get("home")
     return found
 
 
 def sent(household: Household) -> list[str]:
-    """The refresh tokens that went out."""
+    """Return the refresh tokens that were sent."""
     forms = [entry.form for entry in household.simulator.seen("token")]
     return [form["refresh_token"] for form in forms if "refresh_token" in form]
 
 
 async def test_renewals_cost_no_password(household: Household) -> None:
-    """The first token is had by the full flow, the next ones with the refresh token."""
+    """The first token comes from the full sign-in, the next ones from the refresh token."""
     await household.start(household.document(**METHOD))
     household.steps()
     await household.until_renewal()
@@ -37,14 +37,14 @@ async def test_renewals_cost_no_password(household: Household) -> None:
 
 
 async def test_by_default_no_refresh_token_is_kept(household: Household) -> None:
-    """With method full it is on no disk."""
+    """With method full it is not stored."""
     await household.start()
 
     assert kept(household) is None
 
 
 async def test_another_method_leaves_none_behind(household: Household) -> None:
-    """The method is set back to full: the refresh token is gone from the disk."""
+    """When the method is set back to full, the refresh token is removed from the disk."""
     await household.start(household.document(**METHOD))
     before = kept(household)
     await household.restart(household.document())
@@ -55,7 +55,7 @@ async def test_another_method_leaves_none_behind(household: Household) -> None:
 
 
 async def test_a_restart_uses_what_was_kept(household: Household) -> None:
-    """The daemon was away until after the token's end: still no password."""
+    """The daemon was stopped until after the token's expiry: still no password."""
     await household.start(household.document(**METHOD))
     await household.stop()
     household.skip(30 * HOUR)
@@ -67,7 +67,7 @@ async def test_a_restart_uses_what_was_kept(household: Household) -> None:
 
 
 async def test_rotated_tokens_are_each_used_once(begin: Begin) -> None:
-    """Where each refresh token dies with its use, the newest is always the one that goes out."""
+    """If each refresh token is revoked with its use, the latest is always the one that is sent."""
     household = await begin(Switches(rotation="replace"))
     await household.start(household.document(**METHOD))
     for _ in range(4):
@@ -79,7 +79,7 @@ async def test_rotated_tokens_are_each_used_once(begin: Begin) -> None:
 
 
 async def test_without_rotation_the_old_one_is_kept(begin: Begin) -> None:
-    """An answer without a refresh token leaves the old one in force."""
+    """A response without a refresh token leaves the old one in force."""
     household = await begin(Switches(rotation="none"))
     await household.start(household.document(**METHOD))
     for _ in range(2):
@@ -90,7 +90,7 @@ async def test_without_rotation_the_old_one_is_kept(begin: Begin) -> None:
 
 
 async def test_a_rotation_is_on_the_disk_before_it_is_used(begin: Begin) -> None:
-    """Killed right after the rotation: the new refresh token is on the disk, not the spent one."""
+    """After a kill right after the rotation the new refresh token is on the disk, not the used one."""
     household = await begin(Switches(rotation="replace"))
     await household.start(household.document(**METHOD))
     first = kept(household)
@@ -135,7 +135,7 @@ async def test_an_outage_of_the_token_endpoint_costs_no_password(household: Hous
 
 
 async def test_a_grant_that_opens_nothing_ends_the_refresh_token(household: Household) -> None:
-    """Its access tokens are rejected at the delegation: the full flow is walked, not it again."""
+    """If its access tokens are rejected at the delegation, the full sign-in follows."""
     await household.start(household.document(**METHOD))
     household.simulator.add_fault(step="delegation", kind="status", status=401, times=1)
     household.steps()
@@ -171,7 +171,7 @@ async def test_a_consent_for_another_homey_ends_the_refresh_token(begin: Begin) 
 
 
 async def test_another_account_does_not_inherit_the_refresh_token(household: Household) -> None:
-    """The e-mail was changed while the daemon was away: the old account's token is not used."""
+    """The e-mail changed while the daemon was stopped: the old account's token is not used."""
     household.store = FakeStore()
     await household.start(household.document(**METHOD))
     document = household.document(**METHOD)
@@ -186,7 +186,7 @@ async def test_another_account_does_not_inherit_the_refresh_token(household: Hou
 
 
 async def test_a_changed_password_alone_keeps_the_refresh_token(household: Household) -> None:
-    """A new password in the file, right or wrong, is no reason to give up what still works."""
+    """A new password in the file, right or wrong, does not affect a working refresh token."""
     await household.start(household.document(**METHOD))
     household.set_password("not the password")
     household.steps()
@@ -207,7 +207,7 @@ async def test_a_changed_password_alone_keeps_the_refresh_token(household: House
 async def test_a_grant_that_is_not_given_falls_back_to_the_password(
     household: Household, answer: Json
 ) -> None:
-    """The client may not use refresh tokens (any more): the full flow is tried at once."""
+    """If the client may not use refresh tokens, the full sign-in follows at once."""
     await household.start(household.document(**METHOD))
     household.steps()
     household.simulator.add_fault(step="token", kind="status", status=400, times=1, **answer)

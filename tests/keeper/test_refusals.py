@@ -1,4 +1,4 @@
-"""Rejected is not transient: few tries, shared by the account, free when the values change."""
+"""Rejected is not transient: few attempts, shared by the account, and a new one when credentials change."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ WRONG = "not the password"
 
 
 async def test_a_wrong_password_is_tried_once(household: Household) -> None:
-    """One try, then 15 min, 1 h, 4 h, and daily: over a week never more than four a day."""
+    """One attempt, then after 15 min, 1 h, 4 h, and daily: over a week never more than four a day."""
     household.set_password(WRONG)
     await household.start()
     assert household.sign_ins() == 1
@@ -33,7 +33,7 @@ async def test_a_wrong_password_is_tried_once(household: Household) -> None:
 
 
 async def test_a_refusal_is_told_with_its_remedy_and_its_end(household: Household) -> None:
-    """The view names what was rejected, what to do, and until when nothing is tried."""
+    """The view has what was rejected, what to do, and until when nothing is tried."""
     household.set_password(WRONG)
     await household.start()
     view = household.view()
@@ -46,7 +46,7 @@ async def test_a_refusal_is_told_with_its_remedy_and_its_end(household: Househol
 
 
 async def test_a_corrected_password_is_free_at_the_next_heartbeat(household: Household) -> None:
-    """A person writes the password file: no wait is left."""
+    """After a person changes the password file there is no wait."""
     household.set_password(WRONG)
     await household.start()
     await household.wait(2 * HOUR)
@@ -60,7 +60,7 @@ async def test_a_corrected_password_is_free_at_the_next_heartbeat(household: Hou
 
 
 async def test_heartbeats_send_no_password_that_was_refused(household: Household) -> None:
-    """The file is read at each heartbeat, and as long as it says the same nothing goes out."""
+    """The file is read at each heartbeat, and while it is unchanged nothing is sent."""
     household.set_password(WRONG)
     await household.start()
     for _ in range(20):
@@ -70,7 +70,7 @@ async def test_heartbeats_send_no_password_that_was_refused(household: Household
 
 
 async def test_a_file_that_vanished_changes_nothing(household: Household) -> None:
-    """An unreadable password file during a refusal is looked at again at the next heartbeat."""
+    """An unreadable password file during the wait is read again at the next heartbeat."""
     household.set_password(WRONG)
     await household.start()
     household.password.unlink()
@@ -84,7 +84,7 @@ async def test_a_file_that_vanished_changes_nothing(household: Household) -> Non
 
 
 async def test_the_refusal_outlives_restarts(household: Household) -> None:
-    """However often the daemon is restarted: a rejected password is not sent anew."""
+    """However often the daemon is restarted: a rejected password is not sent again."""
     household.set_password(WRONG)
     await household.start()
     await household.wait(5 * MINUTE)
@@ -101,7 +101,7 @@ async def test_the_refusal_outlives_restarts(household: Household) -> None:
 
 
 async def test_a_restart_with_other_values_is_free(household: Household) -> None:
-    """The refusal belongs to the values: after a restart with the right ones nothing is awaited."""
+    """The rejection belongs to the credentials: after a restart with the right ones there is no wait."""
     household.set_password(WRONG)
     await household.start()
     household.set_password(household.simulator.description()["password"])
@@ -114,7 +114,7 @@ async def test_a_restart_with_other_values_is_free(household: Household) -> None
 async def test_a_refusal_is_told_at_once_after_a_restart(
     household: Household, watched: bool
 ) -> None:
-    """Rejected, then a try that failed otherwise: what is waited for is the refusal's end.
+    """Rejected, then an attempt that failed otherwise: the wait is that of the rejection.
 
     So it is where a command gives the password: it is run once.
     """
@@ -139,7 +139,7 @@ async def test_a_refusal_is_told_at_once_after_a_restart(
 
 
 async def test_the_first_reading_of_the_values_is_no_change(household: Household) -> None:
-    """A reload reads them for the first time since the restart: nothing is told of a change."""
+    """A reload reads them for the first time since the restart: no change is reported."""
     await household.start()
     await household.restart()
     with capture_logs() as logs:
@@ -150,7 +150,7 @@ async def test_the_first_reading_of_the_values_is_no_change(household: Household
 
 
 async def test_several_homeys_share_the_refusal(begin: Begin) -> None:
-    """Three Homeys of one account: one wrong password goes out, not three."""
+    """Three Homeys of one account: one wrong password is sent, not three."""
     household = await begin(homeys=3)
     household.set_password(WRONG)
     await household.start()
@@ -168,7 +168,7 @@ async def test_several_homeys_share_the_refusal(begin: Begin) -> None:
 
 
 async def test_a_password_that_turns_wrong_leaves_the_token_alone(household: Household) -> None:
-    """The person changes the password: the held token is served until its end."""
+    """The person changes the password: the current token is served until it expires."""
     await household.start()
     household.simulator.change_password("another")
     household.steps()
@@ -185,7 +185,7 @@ async def test_a_password_that_turns_wrong_leaves_the_token_alone(household: Hou
 
 
 async def test_a_refused_client_stops_only_its_homey(begin: Begin) -> None:
-    """The client of one Homey is wrong: the other Homey of the account is kept."""
+    """The client of one Homey is wrong: the other Homey of the account is refreshed."""
     household = await begin(homeys=2)
     document = household.document()
     document["homeys"]["home"]["client_secret"] = "0" * 40
@@ -203,7 +203,7 @@ async def test_a_refused_client_stops_only_its_homey(begin: Begin) -> None:
 
 
 async def test_a_refused_client_is_tried_as_rarely_as_a_password(household: Household) -> None:
-    """The ladder of a refusal holds for the client too, over restarts."""
+    """The waits after a rejection also apply to the client, over restarts."""
     document = household.document()
     document["homeys"]["home"]["client_id"] = "ffffffffffffffffffffffff"
     await household.start(document)
@@ -219,7 +219,7 @@ async def test_a_refused_client_is_tried_as_rarely_as_a_password(household: Hous
 
 
 async def test_a_denied_consent_needs_a_person(household: Household) -> None:
-    """access_denied: told with a remedy, and tried again by the ladder only."""
+    """access_denied: reported with a remedy, and tried again with the same waits."""
     household.simulator.add_fault(step="consent", kind="access_denied")
     await household.start()
     await household.wait(DAY)
@@ -234,7 +234,7 @@ async def test_a_denied_consent_needs_a_person(household: Household) -> None:
 
 
 async def test_a_homey_that_is_not_covered_names_the_others(begin: Begin) -> None:
-    """A consent for another Homey: the remedy lists what the account has."""
+    """A consent for another Homey: the remedy lists those of the account."""
     household = await begin(Switches(covers="chosen"), homeys=2)
     household.simulator.add_fault(
         step="homey_login", kind="json", status=403, body={"error": "forbidden"}, homey=2
@@ -250,7 +250,7 @@ async def test_a_homey_that_is_not_covered_names_the_others(begin: Begin) -> Non
 
 @pytest.mark.parametrize("key", ["email", "client_secret"])
 async def test_an_unknown_value_is_refused_and_named(household: Household, key: str) -> None:
-    """A wrong e-mail or client is a refusal with a remedy, not a transient failure."""
+    """A wrong e-mail or client is a rejection with a remedy, not a transient failure."""
     document = household.document()
     document["homeys"]["home"][key] = "nobody@example.com"
     await household.start(document)
@@ -263,7 +263,7 @@ async def test_an_unknown_value_is_refused_and_named(household: Household, key: 
 
 
 async def test_a_blip_is_not_taken_for_a_wrong_password(household: Household) -> None:
-    """A proxy's HTML with status 401 is no refusal of the account, and not asked again at once."""
+    """A proxy's HTML with status 401 does not reject the account, and is not retried at once."""
     household.simulator.add_fault(step="login", kind="html", status=401, times=1)
     await household.start()
     assert household.trouble() == "protocol_changed login"
@@ -277,7 +277,7 @@ async def test_a_blip_is_not_taken_for_a_wrong_password(household: Household) ->
 
 
 async def test_nothing_goes_out_without_values(household: Household) -> None:
-    """The password file is missing: told in plain words, and had soon after it is there."""
+    """The password file is missing: reported in plain words, and read soon after it is there."""
     document = household.document(retry={"first": "1m", "max": "1m"})
     household.set_password(WRONG)
     household.password.unlink()
@@ -299,7 +299,7 @@ async def test_nothing_goes_out_without_values(household: Household) -> None:
 
 
 async def test_a_person_need_not_wait_after_a_missing_value(household: Household) -> None:
-    """The password file was missing and is there now: a refresh begins at once."""
+    """The password file was missing and is there now: a refresh starts at once."""
     document, absent = household.document(), household.folder / "absent"
     document["homeys"]["home"]["password"] = {"file": str(absent)}
     await household.start(document)

@@ -1,4 +1,4 @@
-"""A caller of the door says that the Homey refuses the token: it is proved, and replaced if dead."""
+"""A caller of the API proxy reports a 401: the token is verified, and replaced if it is invalid."""
 
 import asyncio
 from datetime import timedelta
@@ -13,7 +13,7 @@ WAIT = timedelta(seconds=30)
 
 
 async def refuted(household: Household, generation: int = 1) -> View:
-    """Say so and let the time pass that a proof and a sign-in take."""
+    """Report it, and let the time pass that a verification and a sign-in take."""
     told = asyncio.create_task(household.supervisor.refuted("home", generation, WAIT))
     await settle()
     for _ in range(5):
@@ -25,7 +25,7 @@ async def refuted(household: Household, generation: int = 1) -> View:
 
 @pytest.fixture
 async def started(household: Household) -> Household:
-    """A Homey whose token is a minute old and never proved by itself."""
+    """A Homey whose token is a minute old and never verified automatically."""
     await household.start()
     await household.wait(MINUTE)
     household.steps()
@@ -33,7 +33,7 @@ async def started(household: Household) -> Household:
 
 
 async def test_a_dead_token_is_replaced(started: Household) -> None:
-    """The session was ended by somebody: one proof, one sign-in, and a newer token."""
+    """The session was ended: one verification, one sign-in, and a newer token."""
     started.simulator.revoke_sessions()
     view = await refuted(started)
 
@@ -44,7 +44,7 @@ async def test_a_dead_token_is_replaced(started: Household) -> None:
 
 
 async def test_a_good_token_stays(started: Household) -> None:
-    """A 401 that meant something else costs one request and no password."""
+    """A 401 for another reason costs one request and no password."""
     view = await refuted(started)
 
     assert view.token is not None
@@ -52,7 +52,7 @@ async def test_a_good_token_stays(started: Household) -> None:
 
 
 async def test_a_proof_is_believed_for_a_while(started: Household) -> None:
-    """Who meets a 401 in a loop does not have the token proved each time; later it is again."""
+    """A caller that gets 401 in a loop does not cause a verification each time; later one again."""
     for _ in range(5):
         await refuted(started)
     soon = started.steps()
@@ -63,7 +63,7 @@ async def test_a_proof_is_believed_for_a_while(started: Household) -> None:
 
 
 async def test_a_proof_is_not_believed_for_longer_by_a_clock_set_back(started: Household) -> None:
-    """The half minute is one by the clock that nobody sets."""
+    """The half minute is measured with the clock that is never set."""
     await refuted(started)
     started.clock.set_wall(-10 * HOUR)
     await started.beat()
@@ -76,7 +76,7 @@ async def test_a_proof_is_not_believed_for_longer_by_a_clock_set_back(started: H
 
 
 async def test_many_at_once(started: Household) -> None:
-    """Any number of callers share one proof and one sign-in."""
+    """Any number of callers share one verification and one sign-in."""
     started.simulator.revoke_sessions()
     views = await asyncio.gather(*(refuted(started) for _ in range(5)))
 
@@ -85,7 +85,7 @@ async def test_many_at_once(started: Household) -> None:
 
 
 async def test_an_old_token(started: Household) -> None:
-    """Who speaks of a token that was replaced meanwhile gets the newer one, and proves nothing."""
+    """A caller with a token that was replaced meanwhile gets the newer one, without a verification."""
     started.simulator.revoke_sessions()
     await refuted(started)
     started.steps()
@@ -96,7 +96,7 @@ async def test_an_old_token(started: Household) -> None:
 
 
 async def test_a_homey_that_does_not_answer(started: Household) -> None:
-    """A proof that gets no answer says nothing of the token: it stays, and nobody waits on."""
+    """A verification without a response says nothing about the token: it stays, and nobody waits."""
     started.simulator.add_fault(step="session", kind="status", status=503)
     view = await refuted(started)
 

@@ -1,4 +1,4 @@
-"""SIGHUP: what changed in the configuration is changed, and no token is lost by it."""
+"""SIGHUP: the changes of the configuration apply, and no token is lost."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 
 
 async def reloaded(household: Household, document: Json) -> Config | None:
-    """Reload as the daemon does on SIGHUP, and wait until all is quiet."""
+    """Reload as the daemon does on SIGHUP, and wait until nothing is running."""
     new = Reloader(
         household.components,
         household.supervisor,
@@ -34,7 +34,7 @@ async def reloaded(household: Household, document: Json) -> Config | None:
 
 
 async def test_nothing_changed_changes_nothing(household: Household) -> None:
-    """The same keeper goes on with the same token."""
+    """The same keeper continues with the same token."""
     document = household.document()
     await household.start(document)
     keeper = household.keepers["home"]
@@ -46,7 +46,7 @@ async def test_nothing_changed_changes_nothing(household: Household) -> None:
 
 
 async def test_a_new_sink_gets_the_token_that_is_held(household: Household) -> None:
-    """A sink is added: the keeper is made anew, and signs in for nothing."""
+    """A sink is added: the keeper is replaced, and does not sign in."""
     await household.start()
     token = household.token()
     await reloaded(household, household.document(BY_NAME))
@@ -59,7 +59,7 @@ async def test_a_new_sink_gets_the_token_that_is_held(household: Household) -> N
 async def test_a_new_sink_costs_no_password_while_the_homey_is_unplugged(
     household: Household,
 ) -> None:
-    """The sign-in is done and only the exchange fails: a sink is added, and that is gone on from."""
+    """The sign-in is done and only the exchange fails: a sink is added, and the exchange continues."""
     household.simulator.unplug()
     await household.start()
     await reloaded(household, household.document(BY_NAME))
@@ -74,7 +74,7 @@ async def test_a_new_sink_costs_no_password_while_the_homey_is_unplugged(
 
 
 async def test_a_corrected_password_beside_a_new_sink_is_used_at_once(household: Household) -> None:
-    """The values are read anew where only the sinks are others in the configuration, too."""
+    """The credentials are read again even if only the sinks changed in the configuration."""
     household.set_password("not the password")
     await household.start()
     household.set_password(household.simulator.description()["password"])
@@ -84,7 +84,7 @@ async def test_a_corrected_password_beside_a_new_sink_is_used_at_once(household:
 
 
 async def test_a_variable_that_becomes_a_secret(begin: Begin) -> None:
-    """A Homey that is added reads a variable: the commands of the others inherit it no more."""
+    """A Homey that is added reads a variable: the commands of the others no longer inherit it."""
     household = await begin(homeys=2)
     both = household.document()
     household.environ["SHARED"] = both["homeys"]["home1"]["client_secret"]
@@ -127,7 +127,7 @@ async def test_homeys_come_and_go(begin: Begin) -> None:
 
 
 async def test_a_file_with_faults_changes_nothing(household: Household) -> None:
-    """The faults are told, and the daemon goes on as it was."""
+    """The errors are logged, and the daemon continues as it was."""
     await household.start()
 
     def faulty() -> Config:
@@ -144,7 +144,7 @@ async def test_a_file_with_faults_changes_nothing(household: Household) -> None:
 
 
 async def test_a_corrected_client_is_used_at_once(household: Household) -> None:
-    """Refused with the old client, a person corrects the file: no wait is left."""
+    """Rejected with the old client, a person corrects the file: there is no wait."""
     document = household.document()
     document["homeys"]["home"]["client_secret"] = "0" * 40
     await household.start(document)
@@ -156,7 +156,7 @@ async def test_a_corrected_client_is_used_at_once(household: Household) -> None:
 
 
 async def test_askers_of_the_old_keeper_are_let_go(household: Household) -> None:
-    """Who waits for a Homey while its keeper is replaced is answered, not left hanging."""
+    """A request for a Homey whose keeper is replaced is answered."""
     household.simulator.add_fault(step="login", kind="hang", times=1)
     await household.begin()
     asked = asyncio.create_task(household.supervisor.token_for("home", MINUTE, HOUR))
@@ -186,7 +186,7 @@ async def test_who_waits_for_quiet_survives_a_reload(begin: Begin) -> None:
 
 @pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR])
 async def test_a_clock_that_is_set_during_a_reload(household: Household, by: timedelta) -> None:
-    """Set and noticed while one keeper has ended and the next is not there: the token moves."""
+    """The clock is set while one keeper has ended and the next is not there: the token moves."""
     await household.start()
     end = household.token().expires_at
     parts, schedule = household.components, household.scheduler
@@ -206,7 +206,7 @@ async def test_a_clock_that_is_set_during_a_reload(household: Household, by: tim
 
 
 async def test_a_folder_that_hangs_holds_up_no_start(household: Household) -> None:
-    """A file sink on a dead mount: the start does not wait for its proof, and the token is there."""
+    """A file sink on a dead mount: the start does not wait for its check, and the token is there."""
     free = threading.Event()
     worker = WorkerPool()
     hanging = worker.submit(free.wait, 30)
@@ -224,7 +224,7 @@ async def test_a_folder_that_hangs_holds_up_no_start(household: Household) -> No
 
 
 async def test_reloads_leave_no_threads_behind(household: Household) -> None:
-    """Each keeper that is replaced takes the threads of its files and its secrets along."""
+    """Each replaced keeper releases the threads of its files and secrets."""
     path = household.folder / "token"
     documents = [
         household.document({"type": "file", "path": str(path), "format": form})
@@ -242,7 +242,7 @@ async def test_reloads_leave_no_threads_behind(household: Household) -> None:
 
 
 async def another(begin: Begin) -> tuple[Household, Json, str]:
-    """A Homey that is kept, and the configuration in which its name means another one."""
+    """A Homey that stays, and a configuration in which its name means another one."""
     household = await begin(homeys=2)
     document = household.document()
     other = document["homeys"].pop("home1")["cloudid"]
@@ -252,7 +252,7 @@ async def another(begin: Begin) -> tuple[Household, Json, str]:
 
 
 async def test_a_name_that_means_another_homey_gets_its_token(begin: Begin) -> None:
-    """The cloudid is changed: the other Homey's token at once, and a higher generation."""
+    """The cloudid changes: the other Homey's token at once, and a higher generation."""
     household, document, other = await another(begin)
     before = household.token()
     await reloaded(household, document)
@@ -263,7 +263,7 @@ async def test_a_name_that_means_another_homey_gets_its_token(begin: Begin) -> N
 
 
 async def test_so_it_does_after_a_restart(begin: Begin) -> None:
-    """Changed while the daemon was away, and the cloud names no address: not at the old one."""
+    """Changed while the daemon was stopped, and the cloud has no address: not at the old one."""
     household, document, other = await another(begin)
     household.simulator.add_fault(step="user", kind="status", status=503)
     await household.restart(document)
@@ -273,7 +273,7 @@ async def test_so_it_does_after_a_restart(begin: Begin) -> None:
 
 
 async def test_other_timeouts_need_another_transport(household: Household) -> None:
-    """refresh.timeout is changed: requests go on over the new transport, the old one is closed."""
+    """refresh.timeout changes: requests use the new transport, the old one is closed."""
     await household.start()
     old = household.components.transport
     await reloaded(household, household.document(timeout="7s"))

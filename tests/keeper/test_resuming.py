@@ -1,4 +1,4 @@
-"""What a longer outage costs: passwords above all."""
+"""The cost of a longer outage, above all in passwords."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ SLOW = {"retry": {"first": "40m", "max": "40m"}}
 
 
 async def test_an_outage_of_a_night_passes_unnoticed(household: Household) -> None:
-    """The cloud is down for eleven hours: the old token is good all along, then it is renewed."""
+    """The cloud is down for eleven hours: the old token is valid all along, then it is renewed."""
     await household.start(household.document(**SLOW))
     household.simulator.add_fault(step="any", kind="status", status=503)
     for _ in range(4):
@@ -25,7 +25,7 @@ async def test_an_outage_of_a_night_passes_unnoticed(household: Household) -> No
 
 
 async def test_a_token_is_not_served_past_its_end(household: Household) -> None:
-    """After a day of outage there is none, and it is said why, and when the next try is."""
+    """After a day of outage there is none, and the status says why, and when the next attempt is."""
     await household.start(household.document(**SLOW))
     household.simulator.add_fault(step="any", kind="status", status=503)
     household.skip(DAY - timedelta(seconds=1))
@@ -48,7 +48,7 @@ async def test_a_token_is_not_served_past_its_end(household: Household) -> None:
 
 
 async def test_the_last_hour_is_grave(household: Household) -> None:
-    """Within the last hour of a day's token the status is degraded, and a minute spaces the tries."""
+    """Within the last hour of a day's token the status is degraded, and attempts are a minute apart."""
     await household.start(household.document(**SLOW))
     household.simulator.add_fault(step="login", kind="status", status=503)
     household.skip(23 * HOUR - MINUTE)
@@ -63,7 +63,7 @@ async def test_the_last_hour_is_grave(household: Household) -> None:
 
 
 async def test_a_homey_unplugged_for_an_hour_costs_no_password(household: Household) -> None:
-    """While the access token lives, only the exchange is repeated with it."""
+    """While the access token is valid, only the exchange is repeated with it."""
     await household.start(household.document(**SLOW))
     await household.wait(12 * HOUR - MINUTE)
     household.steps()
@@ -82,7 +82,7 @@ async def test_a_homey_unplugged_for_an_hour_costs_no_password(household: Househ
 
 
 async def test_a_homey_unplugged_overnight_costs_few_passwords(household: Household) -> None:
-    """One password an hour at most, and the budget has some left for the morning."""
+    """At most one password an hour, and the budget has some left for the morning."""
     await household.start(household.document(**SLOW))
     await household.wait(12 * HOUR - MINUTE)
     household.steps()
@@ -99,7 +99,7 @@ async def test_a_homey_unplugged_overnight_costs_few_passwords(household: Househ
 
 
 async def test_a_remembered_user_token_that_is_not_taken_is_dropped(begin: Begin) -> None:
-    """An old user token gives 401: within the same attempt a password goes out, once."""
+    """An old user token gets 401: within the same attempt a password is sent, once."""
     household = await begin(user_token_lifetime=10)
     household.simulator.add_fault(step="token", kind="status", status=503, times=1)
     await household.start(household.document(retry={"first": "10m", "max": "10m"}))
@@ -123,7 +123,7 @@ async def test_an_access_token_that_is_revoked_is_dropped(household: Household) 
 
 
 async def test_a_lost_answer_to_the_code_does_not_repeat_it(household: Household) -> None:
-    """The code was taken and the answer lost: a new consent brings a new code."""
+    """The code was accepted and the response lost: a new consent gives a new code."""
     household.simulator.add_fault(step="token", kind="reset", carried_out=True, times=2)
     await household.start()
     await household.wait(MINUTE)
@@ -135,7 +135,7 @@ async def test_a_lost_answer_to_the_code_does_not_repeat_it(household: Household
 
 
 async def test_retry_after_is_a_lower_bound(household: Household) -> None:
-    """429 with Retry-After: 900 is asked again after a quarter of an hour, not before."""
+    """After 429 with Retry-After: 900 the next attempt is a quarter of an hour later, not before."""
     await household.start()
     household.simulator.add_fault(step="login", kind="too_many_requests", retry_after=900, times=1)
     await household.until_renewal()
@@ -150,7 +150,7 @@ async def test_retry_after_is_a_lower_bound(household: Household) -> None:
 async def test_a_consent_form_that_is_stale_twice_is_named_as_a_change(
     household: Household,
 ) -> None:
-    """csurf's 403 is an accident once; the second time in a row it is a changed protocol."""
+    """csurf's 403 is ignored once; the second time in a row it is a changed protocol."""
     household.simulator.add_fault(step="consent", kind="csrf_mismatch")
     await household.start()
     assert household.trouble() == "sign_in_expired consent"

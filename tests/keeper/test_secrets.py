@@ -1,4 +1,4 @@
-"""No secret of a run is in any event, view or message, whatever the cloud does."""
+"""No secret is in any event, view or message, whatever the cloud does."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ KINDS = 11
 
 
 def secrets_of(simulator: Simulator) -> set[str]:
-    """Every secret that the cloud was sent or has given out so far."""
+    """Return every secret that the cloud received or issued so far."""
     state = simulator.state
     stores = (
         state.user_tokens,
@@ -40,7 +40,7 @@ def secrets_of(simulator: Simulator) -> set[str]:
 
 
 def nasty(simulator: Simulator, step: str) -> Iterator[dict[str, Any]]:
-    """Answers that say everything they know, and other ways to fail.
+    """Yield responses that contain all known secrets, and other failures.
 
     Of one-time codes only the login knows any: the one that is good now.
     """
@@ -64,14 +64,14 @@ def nasty(simulator: Simulator, step: str) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def logs() -> LogCapture:
-    """Everything that is logged, tracebacks rendered, before any redaction."""
+    """Return everything that is logged, with tracebacks, before any redaction."""
     capture = LogCapture()
     structlog.configure(processors=[structlog.processors.format_exc_info, capture])
     return capture
 
 
 def written(household: Household) -> str:
-    """All that doors and people can see of a Homey, but for the token itself."""
+    """Return all that clients and people can see of a Homey, except the token itself."""
     view = household.view()
     return f"{view!r} {view} {household.keepers['home'].state!r} {household.components.config!r}"
 
@@ -83,7 +83,7 @@ def written(household: Household) -> str:
 async def test_whatever_a_step_answers_no_secret_is_told(
     begin: Begin, logs: LogCapture, step: str
 ) -> None:
-    """The host repeats in its answers every secret that there is; not one gets any further."""
+    """A host repeats every secret in its responses; none gets any further."""
     household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=5)
     document = household.document(BY_NAME, method="refresh_token")
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
@@ -109,7 +109,7 @@ async def test_whatever_a_step_answers_no_secret_is_told(
 
 
 async def test_sinks_tell_no_secret(begin: Begin, logs: LogCapture) -> None:
-    """A Homey that repeats the token in its answers about variables: not in any event."""
+    """A Homey repeats the token in its responses about variables: it is in no event."""
     household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=6)
     document = household.document(BY_NAME)
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
@@ -130,7 +130,7 @@ async def test_sinks_tell_no_secret(begin: Begin, logs: LogCapture) -> None:
 
 
 async def test_secrets_are_hidden_before_they_can_be_logged(begin: Begin) -> None:
-    """The log is told of each secret that stays in memory, so that it can look for them."""
+    """The redaction knows each secret that stays in memory."""
     household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET)
     document = household.document(method="refresh_token")
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
@@ -158,7 +158,7 @@ async def test_secrets_are_hidden_before_they_can_be_logged(begin: Begin) -> Non
 
 
 async def test_the_log_of_a_day_is_short(household: Household, logs: LogCapture) -> None:
-    """Nothing is said at info or above but what happened: two renewals, two deliveries."""
+    """At info and above only what happened is logged: two renewals, two deliveries."""
     await household.start(household.document(BY_NAME, verify_every="6h"))
     await household.wait(DAY)
     told = [entry["event"] for entry in logs.entries if entry["log_level"] != "debug"]

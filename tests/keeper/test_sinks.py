@@ -1,4 +1,4 @@
-"""Each fresh token reaches its sinks; a sink that fails or hangs disturbs nobody."""
+"""Each new token reaches its sinks; a sink that fails or hangs affects nothing else."""
 
 import asyncio
 from datetime import timedelta
@@ -17,19 +17,19 @@ BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 
 
 def put(household: Household, *names: str) -> tuple[list[dict[str, Any]], list[FakeSink]]:
-    """Fake sinks of these names: their configuration, and themselves."""
+    """Return fake sinks of these names: their configuration, and themselves."""
     fakes = [FakeSink(name) for name in names]
     household.sinks |= {fake.target: fake for fake in fakes}
     return [{"type": "file", "path": str(household.folder / name)} for name in names], fakes
 
 
 def sink(household: Household, at: int = 0) -> SinkView:
-    """What status shows of a sink."""
+    """Return the status of a sink."""
     return household.view().sinks[at]
 
 
 async def test_a_variable_is_written_at_each_renewal(household: Household) -> None:
-    """By name: the variable holds the token that is served, also after the next renewal."""
+    """By name: the variable has the served token, also after the next renewal."""
     await household.start(household.document(BY_NAME))
     for generation in (1, 2):
         variable = household.simulator.get_variable("accesstoken")
@@ -41,7 +41,7 @@ async def test_a_variable_is_written_at_each_renewal(household: Household) -> No
 
 
 async def test_a_variable_is_found_by_id_and_created_by_name(household: Household) -> None:
-    """An id leads to its variable; a name that is not there is made where create says so."""
+    """By id: the variable is found; a missing name is created if create says so."""
     told = household.simulator.description()["homeys"][0]["variables"]
     sinks = (
         {"type": "logic_variable", "id": told[0]["id"]},
@@ -75,7 +75,7 @@ async def test_what_a_sink_remembers_outlives_a_restart(household: Household) ->
 async def test_a_variable_that_will_not_do_is_told(
     household: Household, name: str, words: str
 ) -> None:
-    """Wrong type, none, two of the name: the token is served, and status says what to mend."""
+    """Wrong type, none, two of the name: the token is served, and the status says what to fix."""
     for _ in range(2):
         household.simulator.add_variable("twin", "string", "")
     await household.start(household.document({"type": "logic_variable", "name": name}))
@@ -102,7 +102,7 @@ async def test_a_missing_scope_is_told(begin: Begin) -> None:
 
 
 async def test_a_mended_variable_gets_the_token_by_itself(household: Household) -> None:
-    """The person makes the variable: within the hour it holds the token, no restart needed."""
+    """A person creates the variable: within the hour it has the token, without a restart."""
     await household.start(household.document({"type": "logic_variable", "name": "later"}))
     household.simulator.add_variable("later", "string", "")
     await household.wait(HOUR)
@@ -112,7 +112,7 @@ async def test_a_mended_variable_gets_the_token_by_itself(household: Household) 
 
 
 async def test_a_hanging_sink_holds_up_nothing(household: Household) -> None:
-    """One sink hangs: the other has the token, doors are answered, and the renewal comes."""
+    """One sink hangs: the other has the token, requests are answered, and the renewal comes."""
     documents, (stuck, brisk) = put(household, "stuck", "brisk")
     stuck.free.clear()
     await household.begin(household.document(*documents))
@@ -148,7 +148,7 @@ async def test_a_homey_that_hangs_at_its_variables_holds_up_nothing(household: H
 
 
 async def test_a_delivery_has_a_deadline(household: Household) -> None:
-    """A sink without an end of its own is ended, told, and tried again."""
+    """A sink without a deadline is cancelled, reported, and retried."""
     household.deadline_s = 0.05
     documents, (stuck,) = put(household, "stuck")
     stuck.free.clear()
@@ -165,7 +165,7 @@ async def test_a_delivery_has_a_deadline(household: Household) -> None:
 
 
 async def test_a_failing_sink_is_tried_again(household: Household) -> None:
-    """A full disk passes: the spacing is that of retry, and the count is told."""
+    """A full disk passes: the waits are those of retry, and the count is reported."""
     documents, (fake,) = put(household, "fake")
     fake.failures = [SinkFailed("the disk is full") for _ in range(3)]
     await household.start(household.document(*documents))
@@ -181,7 +181,7 @@ async def test_a_failing_sink_is_tried_again(household: Household) -> None:
 
 
 async def test_a_failing_sink_gets_the_token_that_is_newest_then(household: Household) -> None:
-    """While it fails the token is renewed: it is given the new one, at once, and never the old."""
+    """If the token is renewed while it fails, it gets the new one, at once, and never the old."""
     documents, (fake,) = put(household, "fake")
     fake.failures = [SinkRejected("no", remedy="Mend it.") for _ in range(16)]
     await household.start(household.document(*documents))
@@ -198,7 +198,7 @@ async def test_a_failing_sink_gets_the_token_that_is_newest_then(household: Hous
 
 
 async def test_a_sink_never_goes_back(household: Household) -> None:
-    """A slow write of an old token comes in after the new one was had: the new one is written last."""
+    """A slow write of an old token ends after the new one is there: the new one is written last."""
     documents, (slow,) = put(household, "slow")
     slow.free.clear()
     await household.begin(household.document(*documents))
@@ -217,7 +217,7 @@ async def test_a_sink_never_goes_back(household: Household) -> None:
 
 
 async def test_a_401_at_a_sink_leads_to_a_proof(household: Household) -> None:
-    """The session was ended: the sink is the first to notice, and a new token is had soon."""
+    """The session was ended: the sink is the first to notice, and a new token follows soon."""
     document = household.document(BY_NAME)
     household.simulator.add_fault(step="variable", kind="revoke", times=1)
     await household.start(document)
@@ -231,7 +231,7 @@ async def test_a_401_at_a_sink_leads_to_a_proof(household: Household) -> None:
 
 
 async def test_a_401_at_a_sink_alone_does_not_end_the_token(household: Household) -> None:
-    """The Homey takes the token, a sink does not: the token stays, the sink is tried by and by."""
+    """The Homey accepts the token, a sink does not: the token stays, the sink is retried."""
     documents, (fake,) = put(household, "fake")
     fake.failures = [BearerRejected("401", status=401) for _ in range(100)]
     await household.start(household.document(*documents))
@@ -243,7 +243,7 @@ async def test_a_401_at_a_sink_alone_does_not_end_the_token(household: Household
 
 
 async def test_a_sink_that_refuses_an_older_token_is_no_news(household: Household) -> None:
-    """A 401 that comes in after the renewal speaks of the old token: the new one is not doubted."""
+    """A late 401 after the renewal concerns the old token: the new one is not affected."""
     documents, (slow,) = put(household, "slow")
     slow.free.clear()
     slow.failures = [BearerRejected("401", status=401)]
@@ -260,7 +260,7 @@ async def test_a_sink_that_refuses_an_older_token_is_no_news(household: Househol
 
 
 async def test_sinks_are_not_written_without_need(household: Household) -> None:
-    """A restart with the same token writes no sink anew; two sinks are written side by side."""
+    """A restart with the same token writes no sink again; two sinks are written in parallel."""
     documents, fakes = put(household, "one", "two")
     fakes[0].free.clear()
     begun = asyncio.create_task(household.start(household.document(*documents)))
