@@ -15,6 +15,7 @@ from homey_tokend.config import schema
 from homey_tokend.credentials import checks
 from homey_tokend.http.authorities import authority_warnings
 from homey_tokend.http.proxy_env import ProxySettings
+from homey_tokend.sinks.checks import program_warnings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config, os.environ)
     for warning in (
         *config.warnings,
-        *checks.warnings(config),
+        *checks.warnings(config, os.environ),
+        *program_warnings(config, os.environ),
         *ProxySettings(os.environ).warnings(),
         *authority_warnings(os.environ),
     ):

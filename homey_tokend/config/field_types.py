@@ -294,6 +294,11 @@ Account = Annotated[str, text(r"^[^\s:/,]{1,64}$", "a user or group", "Write a n
 
 def _program(words: tuple[str, ...]) -> tuple[str, ...]:
     if not words[0] or ("/" in words[0] and not words[0].startswith("/")):
+        if len(words[0].split()) > 1:
+            raise invalid_value(
+                "is a whole command line in one item",
+                "Write each word as an item of the list: [PROGRAM, ARGUMENT…].",
+            )
         raise invalid_value(
             "does not start with a program",
             "Write the program's absolute path first, or its bare name to find it on PATH.",

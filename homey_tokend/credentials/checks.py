@@ -1,26 +1,39 @@
-"""Warn about the files that hold sign-in values, without reading one.
+"""Warn about the files and programs that give sign-in values, without reading or running one.
 
 ``check`` is often run by another user than the daemon: what that user may not see is
 nothing to warn about; ``check --online``, as the daemon's user, reads them.
 """
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from homey_tokend.config import Config
 from homey_tokend.config.files import reason_of
 from homey_tokend.core.secret import SECRET_KEYS, SecretSource
+from homey_tokend.runtime.process import child_environ
+from homey_tokend.runtime.programs import program_fault
 
 
-def warnings(config: Config) -> list[str]:
-    """Return one line for each doubtful file, with the first place that names it and a remedy."""
+def warnings(config: Config, environ: Mapping[str, str]) -> list[str]:
+    """Return one line for each doubtful file or program, with a place that names it and a remedy."""
     refs = [getattr(homey, key) for homey in config.homeys.values() for key in SECRET_KEYS]
     places: dict[str, str] = {}
+    commands: dict[tuple[str, ...], str] = {}
     for ref in refs:
         if ref is not None and ref.source is SecretSource.FILE:
             places.setdefault(ref.argument, ref.place)
-    return [f"{place}: {words}" for path, place in places.items() for words in _doubts(path)]
+        elif ref is not None and ref.source is SecretSource.COMMAND:
+            commands.setdefault(ref.argv, ref.place)
+    inherited = child_environ(environ)
+    return [
+        *(f"{place}: {words}" for path, place in places.items() for words in _doubts(path)),
+        *(
+            f"{place}: the program {words[0]}. {words[1]}"
+            for argv, place in commands.items()
+            if (words := program_fault(argv, inherited))
+        ),
+    ]
 
 
 def _doubts(path: str) -> Iterator[str]:

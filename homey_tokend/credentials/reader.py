@@ -21,6 +21,7 @@ from homey_tokend.core.secret import SECRET_KEYS, Credentials, Secret, SecretRef
 from homey_tokend.core.totp import normalize_secret
 from homey_tokend.core.value_text import defect, doubt, trim
 from homey_tokend.runtime.process import child_environ, run_command
+from homey_tokend.runtime.programs import program_fault
 from homey_tokend.runtime.workers import WorkerPool
 
 #: How long may reading all values of one Homey take? A person's password store that asks
@@ -174,12 +175,16 @@ class SecretReader:
         return data
 
     async def _command(self, argv: Sequence[str]) -> bytes:
+        environ = child_environ(self._environ)
         try:
-            output = await run_command(argv, child_environ(self._environ), limit=MOST_BYTES)
+            output = await run_command(argv, environ, limit=MOST_BYTES)
         except OSError as exc:
+            words = await self._workers.run(program_fault, argv, environ)
+            reason = f"it {words[0]}" if words else reason_of(exc)
+            remedy = words[1] if words else "Check its path."
             raise _Unavailable(
-                f"the command {argv[0]} cannot be started: {reason_of(exc)}",
-                "Check its path, and that the daemon's user (and its sandbox) may run it.",
+                f"the command {argv[0]} cannot be started: {reason}",
+                f"{remedy} The daemon's user (and its sandbox) must be allowed to run it.",
             ) from None
         status = output.status
         if status != 0 and len(output.stdout) <= MOST_BYTES:

@@ -13,6 +13,8 @@ from homey_tokend.core.redact import last_words
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Delivery, DeliveryResult
 from homey_tokend.runtime.process import GRACE, child_environ, run_command
+from homey_tokend.runtime.programs import Words, program_fault
+from homey_tokend.runtime.workers import run_in_thread
 
 #: So much of a command's last words is shown.
 _SHOWN = 500
@@ -83,15 +85,16 @@ class Command:
             SinkRejected: It cannot be executed.
             SinkFailed: It ended with another status than 0, or had to be ended.
         """
-        program, environ = self._argv[0], _DEFAULTS | child_environ(self._environ())
+        program, environ = self._argv[0], child_defaults(self._environ())
         try:
             result = await run_command(
                 self._argv, environ, stdin=line, timeout=self._timeout, grace=self._grace
             )
         except ValueError:
-            raise _cannot_run(program, errno.EINVAL) from None
+            raise _cannot_run(program, errno.EINVAL, None) from None
         except OSError as error:
-            raise _cannot_run(program, error.errno or errno.EIO) from error
+            fault = await run_in_thread(program_fault, self._argv, environ)
+            raise _cannot_run(program, error.errno or errno.EIO, fault) from error
         if result.finished and result.status == 0:
             return result.ending
         output = (result.stderr.strip() or result.stdout.strip()).decode(errors="replace")
@@ -108,6 +111,17 @@ class Command:
 class ExecSink(Command):
     """Run a command with the token as JSON on its standard input."""
 
+    async def probe(self) -> None:
+        """Check that the system would run it.
+
+        Raises:
+            SinkRejected: It would not, for a reason that can be seen in its file.
+        """
+        environ = child_defaults(self._environ())
+        words = await run_in_thread(program_fault, self._argv, environ)
+        if words is not None:
+            raise _cannot_run(self._argv[0], errno.ENOEXEC, words)
+
     async def write(self, delivery: Delivery) -> DeliveryResult:
         """Run the command; its exit status alone decides.
 
@@ -118,13 +132,22 @@ class ExecSink(Command):
         return DeliveryResult(detail=await self.run(line, delivery.token.value))
 
 
-def _cannot_run(program: str, number: int) -> SinkRejected | SinkFailed:
-    message = f"{program} cannot be run: {os.strerror(number).lower()}"
+def child_defaults(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command: what it may inherit, with what it cannot do without."""
+    return _DEFAULTS | child_environ(environ)
+
+
+def _cannot_run(program: str, number: int, words: Words | None) -> SinkRejected | SinkFailed:
+    system = os.strerror(number).lower()
     if number not in _ACTION_NEEDED:
-        return SinkFailed(message)
+        return SinkFailed(f"{program} cannot be run: {system}")
+    reason, remedy = words or (
+        "",
+        "Is it there, with its interpreter, and executable for the daemon's user?",
+    )
     return SinkRejected(
-        message,
-        remedy="Is it there, with its interpreter, and executable for the daemon's user? "
+        f"{program} cannot be run: {f'it {reason}' if reason else system}",
+        remedy=f"{remedy} "
         "The sandbox of the systemd unit closes most folders outside of /usr: "
         "see the drop-in for commands in docs/sinks.md.",
     )

@@ -7,7 +7,7 @@ import pytest
 
 from homey_tokend import exit_codes
 from homey_tokend.cli import main
-from tests.config.texts import HOMEY
+from tests.config.texts import HOMEY, below_home
 
 
 @pytest.fixture
@@ -60,3 +60,27 @@ def test_authorities(check: Check, tmp_path: Path) -> None:
 
     assert f"SSL_CERT_FILE: names {tmp_path}/none, which cannot be read: no such file" in missing
     assert "SSL_CERT_FILE: has a carriage return as its last character" in returned
+
+
+def test_programs(check: Check, tmp_path: Path) -> None:
+    """A script that the system would not run is told, of a sink and of a secret."""
+    script = tmp_path / "on-token"
+    script.write_text("#!/bin/sh\r\n")
+    script.chmod(0o755)
+    text = below_home("sinks:", f"  - {{type: exec, command: [{script}]}}")
+    sink, secret = check(
+        text.replace("email: you@example.com", f"email: {{command: [{tmp_path}/none]}}")
+    )[::-1]
+
+    assert "homeys.home.sinks[0].command: the program has Windows line ends" in sink
+    assert "homeys.home.email: the program is not there. Correct the path" in secret
+
+
+def test_a_command_line_in_one_item(check: Check, tmp_path: Path) -> None:
+    """Its arguments, which may be private, are not shown."""
+    [line] = check(
+        below_home("sinks:", f"  - {{type: exec, command: [{tmp_path}/x --key hunter2]}}")
+    )
+
+    assert f"Write each word as an item of the list: command: [{tmp_path}/x, ARGUMENT…]." in line
+    assert "hunter2" not in line

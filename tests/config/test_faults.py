@@ -145,6 +145,8 @@ def test_sections(line: str, column: int, key: str, message: str) -> None:
         ("sinks: [{type: exec, command: []}]", 35, "sinks[0].command", "is an empty list"),
         ("sinks: [{type: exec, command: [bin/x]}]", 35, "sinks[0].command",
          "does not start with a program"),
+        ("sinks: [{type: exec, command: [curl -s https://example.com]}]", 35, "sinks[0].command",
+         "is a whole command line in one item"),
         ("sinks: [{type: exec, command: [/x, [y]]}]", 40, "sinks[0].command[1]",
          "is a list where a single value belongs"),
         ("sinks: [{type: exec, command: [/x], timeout: 0}]", 50, "sinks[0].timeout",

@@ -36,7 +36,7 @@ def private(path: Path, content: str = "a password") -> Path:
 
 def test_a_good_file_is_not_mentioned(tmp_path: Path) -> None:
     """A private file with content causes no warning."""
-    assert [] == checks.warnings(naming(private(tmp_path / "p")))
+    assert [] == checks.warnings(naming(private(tmp_path / "p")), {})
 
 
 def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
@@ -45,13 +45,13 @@ def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
     private(empty, "")
     private(open_).chmod(0o644)
 
-    (told,) = checks.warnings(naming(missing))
+    (told,) = checks.warnings(naming(missing), {})
     assert told.startswith(f"{PLACE}the file {missing} cannot be read: no such file or directory.")
     assert told.endswith(" Write the value into it, or correct the path.")
     assert [f"{PLACE}the file {empty} is empty. Write the value into it."] == (
-        checks.warnings(naming(empty))
+        checks.warnings(naming(empty), {})
     )
-    (told,) = checks.warnings(naming(open_))
+    (told,) = checks.warnings(naming(open_), {})
     assert told.startswith(f"{PLACE}the file {open_} can be read by everybody on this machine.")
     assert told.endswith(f" Remove that permission (chmod o-r {open_}).")
 
@@ -60,7 +60,7 @@ def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
 def test_what_is_no_file_is_told(path: str) -> None:
     """A directory or a device causes a warning."""
     assert [f"{PLACE}{path} is not a plain file. Name one, or use {{command: …}}."] == (
-        checks.warnings(naming(path))
+        checks.warnings(naming(path), {})
     )
 
 
@@ -75,7 +75,7 @@ def test_what_may_not_be_looked_at_is_no_doubt(
     config = naming(tmp_path / "missing")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "stat", denied)
-        found = checks.warnings(config)
+        found = checks.warnings(config, {})
 
     assert [] == found
 

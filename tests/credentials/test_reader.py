@@ -423,10 +423,10 @@ async def test_bad_commands(build: Build, tmp_path: Path) -> None:
     start = f"{PLACE}: the command"
     sh = f"{PLACE}: the output of /bin/sh"
 
-    assert f"{start} /no/such cannot be started: no such file or directory" == await refused(
+    assert f"{start} /no/such cannot be started: it is not there" == await refused(
         build(password=command("/no/such", CANARY))
     )
-    assert f"{start} {denied} cannot be started: permission denied" == await refused(
+    assert f"{start} {denied} cannot be started: it is not executable" == await refused(
         build(password=command(str(denied)))
     )
     assert f"{start} /bin/sh ended with status 3" == await refused(

@@ -350,6 +350,20 @@ async def test_a_command_that_cannot_be_executed_is_refused(tmp_path: Path, plac
     assert CANARY not in shown(caught.value)
 
 
+async def test_a_script_with_windows_line_ends_is_told(tmp_path: Path) -> None:
+    """Its error and the check at the start say what the system's "no such file" means."""
+    program = tmp_path / "on-token"
+    program.write_text("#!/bin/sh\r\n")
+    program.chmod(0o700)
+    sink = ExecSink([str(program)], LONG, inherited)
+
+    for run in (sink.write(delivery()), sink.probe()):
+        with pytest.raises(SinkRejected, match="it has Windows line ends") as caught:
+            await run
+        assert "sed -i" in caught.value.remedy
+    await sh("exit 0").probe()
+
+
 async def test_a_command_that_cannot_be_started_just_now_is_tried_again(tmp_path: Path) -> None:
     """A program that is being replaced (ETXTBSY) may succeed later."""
     program = tmp_path / "program"
