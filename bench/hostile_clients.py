@@ -29,8 +29,7 @@ from pathlib import Path
 from bench.common import Figure, median, percentile, pin, report
 from bench.socket_reads import ASK, Provider, connected, reads
 from homey_tokend.core.events import RefreshRecovered
-from homey_tokend.server.access import AccessControl
-from homey_tokend.server.app import Api, reject_browsers
+from homey_tokend.server.app import Api
 from homey_tokend.server.connections import Connections, connection_limit
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.monitoring import Monitoring
@@ -46,9 +45,8 @@ LISTEN = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def serve(path: Path) -> None:
-    buffer, access = EventBuffer("bench"), AccessControl()
-    checks = (access.check_reader, reject_browsers)
-    api = Api(Provider(), version="0", checks=checks, monitoring=Monitoring(buffer))
+    buffer = EventBuffer("bench")
+    api = Api(Provider(), version="0", monitoring=Monitoring(buffer))
     server = Server(api, connections=Connections(connection_limit(raise_file_limit())))
     await server.start(SocketOptions(path))
     loop = asyncio.get_running_loop()

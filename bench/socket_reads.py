@@ -26,8 +26,7 @@ from bench.common import Figure, median, paired, percentile, pin, report
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.status import Health, RefreshResult, View
 from homey_tokend.core.tokens import Token
-from homey_tokend.server.access import AccessControl
-from homey_tokend.server.app import Api, reject_browsers
+from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 
@@ -87,8 +86,7 @@ class Provider:
 
 
 async def serve_api(path: Path) -> None:
-    checks = (AccessControl().check_reader, reject_browsers)
-    await Server(Api(Provider(), version="0", checks=checks)).start(SocketOptions(path))
+    await Server(Api(Provider(), version="0")).start(SocketOptions(path))
     await asyncio.Event().wait()
 
 

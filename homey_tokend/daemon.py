@@ -26,7 +26,7 @@ from homey_tokend.runtime.systemd_notify import SystemdNotifier
 from homey_tokend.runtime.systemd_sockets import overridden_keys
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.access import AccessControl, resolve_rules
-from homey_tokend.server.app import Api, reject_browsers
+from homey_tokend.server.app import Api
 from homey_tokend.server.connections import connection_limit
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.listeners import Listeners
@@ -163,9 +163,7 @@ class Daemon:
         api = Api(
             supervisor,
             version=__version__,
-            checks=(self._access.check_reader, reject_browsers),
             proxy=monitoring.count_calls(forwarder.handle, clock),
-            proxy_checks=(self._access.check_caller, reject_browsers),
             monitoring=monitoring,
         )
         return Listeners(api, monitoring.connections)

@@ -13,11 +13,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import web
 
 from homey_tokend.config import AllowConfig, SocketConfig
-from homey_tokend.server.connections import connection_of
-from homey_tokend.server.peer_credentials import Peer
+from homey_tokend.server.connections import Peer
 from homey_tokend.server.problems import Problem
 
 #: How many users are counted one by one? All others are counted together, as "other".
@@ -129,13 +127,13 @@ class AccessControl:
         """Return whether a peer may use the API proxy."""
         return peer.uid in self._always or self.rules.callers.admits(peer)
 
-    def check_reader(self, request: web.Request) -> Problem | None:
-        """Check a request for any route but the API proxy's (``app.RequestCheck``)."""
-        return self.check_peer(connection_of(request).peer, self.may_read, _READERS_KEY)
+    def check_reader(self, peer: Peer | None) -> Problem | None:
+        """Check a request for any route but the API proxy's."""
+        return self.check_peer(peer, self.may_read, _READERS_KEY)
 
-    def check_caller(self, request: web.Request) -> Problem | None:
-        """Check a request for the API proxy (``app.RequestCheck``)."""
-        return self.check_peer(connection_of(request).peer, self.may_call, _CALLERS_KEY)
+    def check_caller(self, peer: Peer | None) -> Problem | None:
+        """Check a request for the API proxy."""
+        return self.check_peer(peer, self.may_call, _CALLERS_KEY)
 
     def check_peer(
         self, peer: Peer | None, may: Callable[[Peer], bool], key: str

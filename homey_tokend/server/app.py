@@ -17,27 +17,18 @@ from homey_tokend.core.ports import TokenProvider
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
 from homey_tokend.server import documents, problems, status_page
-from homey_tokend.server.connections import connection_of
+from homey_tokend.server.connections import Peer, connection_of
 from homey_tokend.server.event_stream import EventStream
 from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.problems import Problem
 from homey_tokend.server.query import PLAIN, TokenQuery, token_query, wait_query
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: Looks at a request before it is served: None admits it, a Problem is its answer.
-RequestCheck = Callable[[web.Request], Problem | None]
+#: Looks at who asks before a request is served: None admits it, a Problem is its answer.
+PeerCheck = Callable[[Peer | None], Problem | None]
 
 _log = structlog.get_logger()
 _NO_STORE = {"Cache-Control": "no-store"}
-
-
-def reject_browsers(request: web.Request) -> Problem | None:
-    """Reject what a browser sends: no web page may drive the daemon, through whatever proxy."""
-    headers = request.headers
-    if "Origin" in headers or "Referer" in headers:
-        detail = "requests of web pages are rejected (Origin, Referer)"
-        return Problem(403, "web-page", detail)
-    return None
 
 
 class Api:
@@ -46,10 +37,8 @@ class Api:
     Args:
         provider: Where tokens and views come from.
         version: The program's version, for ``/status``.
-        checks: What every request on the socket must pass, in this order.
         proxy: The handler of the API proxy; None leaves its route out.
-        proxy_checks: What a request to the API proxy must pass; None: the same as all others.
-        monitoring: Events and metrics.
+        monitoring: Events and metrics, and who may ask on the socket.
     """
 
     def __init__(
@@ -57,26 +46,22 @@ class Api:
         provider: TokenProvider,
         *,
         version: str,
-        checks: tuple[RequestCheck, ...] = (reject_browsers,),
         proxy: Handler | None = None,
-        proxy_checks: tuple[RequestCheck, ...] | None = None,
         monitoring: Monitoring | None = None,
     ) -> None:
         self._provider = provider
         self._version = version
-        self._checks = checks
         self._proxy = proxy
-        self._proxy_checks = checks if proxy_checks is None else proxy_checks
         self._monitoring = monitoring or Monitoring()
         self._texts: dict[str, tuple[Token, bytes]] = {}
 
     def app(self) -> web.Application:
         """Return the application for the unix socket: every route."""
-        app = web.Application()
+        app, access = web.Application(), self._monitoring.access
         if self._proxy is not None:
             # First, since aiohttp tries all below /homeys in turn, and these requests are the many.
             resource = app.router.add_resource("/homeys/{name}/api/{rest:.*}")
-            resource.add_route("*", _checked(self._proxy, self._proxy_checks))
+            resource.add_route("*", _checked(self._proxy, access.check_caller))
         for method, path, handler in (
             ("GET", "/token", self._token),
             ("GET", "/homeys/{name}/token", self._token),
@@ -88,8 +73,8 @@ class Api:
             ("GET", "/metrics", self._metrics),
             ("GET", "/events", self._events(app)),
         ):
-            _add(app, method, path, handler, self._checks)
-        _add_unknown(app, self._checks)
+            _add(app, method, path, handler, access.check_reader)
+        _add_unknown(app, access.check_reader)
         return app
 
     def http_app(self) -> web.Application:
@@ -101,8 +86,8 @@ class Api:
             ("/metrics", self._metrics),
             ("/", self._page),
         ):
-            _add(app, "GET", path, handler, ())
-        _add_unknown(app, ())
+            _add(app, "GET", path, handler)
+        _add_unknown(app)
         return app
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -228,16 +213,21 @@ class Api:
         return [self._provider.view(name) for name in self._provider.names()]
 
 
-def _checked(handler: Handler, checks: tuple[RequestCheck, ...]) -> Handler:
-    """Return a handler that checks the request first and answers errors as problems."""
+def _checked(handler: Handler, check: PeerCheck | None) -> Handler:
+    """Return a handler that checks the request first and answers errors as problems.
+
+    Args:
+        handler: The handler.
+        check: Checks who asks on the socket; None on the TCP port, which everybody may read.
+    """
 
     async def checked(request: web.Request) -> web.StreamResponse:
         connection = connection_of(request)
         connections = connection.connections
         connections.mark_busy(connection)
         try:
-            for check in checks:
-                problem = check(request)
+            if check is not None:
+                problem = check(connection.peer) or _browser_problem(request)
                 if problem is not None:
                     return problem.response()
             return await handler(request)
@@ -252,30 +242,37 @@ def _checked(handler: Handler, checks: tuple[RequestCheck, ...]) -> Handler:
     return checked
 
 
+def _browser_problem(request: web.Request) -> Problem | None:
+    # No web page may drive the daemon, through whatever proxy.
+    if "Origin" in request.headers or "Referer" in request.headers:
+        return Problem(403, "web-page", "requests of web pages are rejected (Origin, Referer)")
+    return None
+
+
 def _add(
     app: web.Application,
     method: str,
     path: str,
     handler: Handler,
-    checks: tuple[RequestCheck, ...],
+    check: PeerCheck | None = None,
 ) -> None:
     allowed = ("GET", "HEAD") if method == "GET" else (method,)
     resource = app.router.add_resource(path)
     for verb in allowed:
-        resource.add_route(verb, _checked(handler, checks))
+        resource.add_route(verb, _checked(handler, check))
 
     async def wrong_method(request: web.Request) -> web.Response:
         raise problems.method_not_allowed(request.method, ", ".join(allowed))
 
-    resource.add_route("*", _checked(wrong_method, checks))
+    resource.add_route("*", _checked(wrong_method, check))
 
 
-def _add_unknown(app: web.Application, checks: tuple[RequestCheck, ...]) -> None:
+def _add_unknown(app: web.Application, check: PeerCheck | None = None) -> None:
     async def unknown_path(_request: web.Request) -> web.Response:
         detail = "nothing is served at this path; see /status for the Homeys"
         raise Problem(404, "unknown-path", detail)
 
-    app.router.add_resource("/{rest:.*}").add_route("*", _checked(unknown_path, checks))
+    app.router.add_resource("/{rest:.*}").add_route("*", _checked(unknown_path, check))
 
 
 def _lasts(view: View, now: datetime, query: TokenQuery) -> bool:

@@ -11,14 +11,13 @@ that waits; here the connection that was idle longest makes room.
 import asyncio
 import errno
 import socket
+import struct
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import structlog
 from aiohttp import web
-
-from homey_tokend.server.peer_credentials import Peer, read_peer
 
 #: How many connections at most, however many files may be open? One costs some 10 KB.
 MAX_CONNECTIONS = 4096
@@ -36,7 +35,25 @@ _CLOSED_AT_ONCE = 8
 #: accept(2): no file, buffer or memory is left; each may pass.
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
+_CRED = struct.Struct("iII")  # struct ucred: pid, uid, gid
+#: Python has no name for it (asm-generic/socket.h).
+_SO_PEERGROUPS = 59
+#: Python reads no more of an option: room for 256 groups. Where a peer has more, none counts.
+_MAX_BYTES = 1024
+
 _log = structlog.get_logger()
+
+
+class Peer(NamedTuple):
+    """The process at the other end of a unix socket, as the kernel reports it (unix(7)).
+
+    ``pid`` is for the log; the process may have ended since. ``uid`` is 65534 where the user is
+    unknown in the daemon's user namespace. ``groups`` includes the primary group.
+    """
+
+    pid: int
+    uid: int
+    groups: frozenset[int]
 
 
 def connection_limit(open_files: int) -> int:
@@ -216,3 +233,24 @@ class Acceptor:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._sock)
         self._pause = loop.call_later(self._pause_s, self.start)
+
+
+def read_peer(transport: asyncio.BaseTransport) -> Peer | None:
+    """Return the peer of a connection; None if it is no unix socket."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family != socket.AF_UNIX:
+        return None
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CRED.size)
+    except OSError:
+        return None
+    pid, uid, gid = _CRED.unpack(raw)
+    return Peer(pid, uid, frozenset((gid, *_supplementary_groups(sock))))
+
+
+def _supplementary_groups(sock: socket.socket) -> tuple[int, ...]:
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_BYTES)
+    except OSError:  # ERANGE: more than there is room for; ENOPROTOOPT: an older kernel
+        return ()
+    return struct.unpack(f"{len(raw) // 4}I", raw)

@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 
 from homey_tokend.proxy.body import MAX_BUFFERED
+from homey_tokend.server.access import AccessControl, AccessRules, AllowList
 from homey_tokend.server.app import Api
-from homey_tokend.server.problems import Problem
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.api_proxy import (
@@ -303,22 +304,21 @@ async def test_an_offer_of_http_2(proxy: ProxySetup, method: str) -> None:
 async def test_checks_of_its_own(proxy: ProxySetup, folder: Path) -> None:
     """The proxy can be open to more users than the token is, and to fewer."""
 
-    def shut(_request: web.Request) -> Problem:
-        return Problem(403, "shut", "not you", kind="shut")
-
     async def well(_request: web.Request) -> web.StreamResponse:
         return web.Response(text="well")
 
     found = []
-    for checks, call_checks in (((shut,), ()), ((), (shut,)), ((shut,), None)):
-        api = Api(proxy.provider, version="1", checks=checks, proxy=well, proxy_checks=call_checks)
+    nobody, anybody = AllowList(anybody=False), AllowList()
+    for rules in (AccessRules(nobody, anybody), AccessRules(anybody, nobody)):
+        monitoring = Monitoring(access=AccessControl(rules, always=()))
+        api = Api(proxy.provider, version="1", proxy=well, monitoring=monitoring)
         server = Server(api)
         await server.start(SocketOptions(folder / "e.sock"))
         other = replace(proxy, path=folder / "e.sock")
         found.append([(await other.ask(path)).status for path in ("/status", "/homeys/home/api/x")])
         await server.stop()
 
-    assert [[403, 200], [200, 403], [403, 403]] == found
+    assert [[403, 200], [200, 403]] == found
 
 
 async def test_unknown_homey(proxy: ProxySetup) -> None:

@@ -19,8 +19,9 @@ from structlog.testing import capture_logs
 
 from homey_tokend.config import AllowConfig, SocketConfig
 from homey_tokend.server.access import AccessControl, AccessRules, AllowList, resolve_rules
-from homey_tokend.server.app import Api, reject_browsers
-from homey_tokend.server.peer_credentials import Peer, read_peer
+from homey_tokend.server.app import Api
+from homey_tokend.server.connections import Peer, read_peer
+from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.provider import FakeProvider, token, view
@@ -185,9 +186,8 @@ async def path(access: AccessControl, folder: Path) -> AsyncIterator[Path]:
     api = Api(
         FakeProvider(view("home", token())),
         version="1",
-        checks=(access.check_reader, reject_browsers),
         proxy=forward,
-        proxy_checks=(access.check_caller, reject_browsers),
+        monitoring=Monitoring(access=access),
     )
     server = Server(api)
     await server.start(SocketOptions(folder / "d.sock", 0o666))
@@ -246,9 +246,8 @@ async def test_who_may_call_may_not_read(path: Path, access: AccessControl) -> N
 async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
     """An open connection is checked again with each request."""
     access = AccessControl(always=())
-    server = Server(
-        Api(FakeProvider(view("home", token())), version="1", checks=(access.check_reader,))
-    )
+    provider, monitoring = FakeProvider(view("home", token())), Monitoring(access=access)
+    server = Server(Api(provider, version="1", monitoring=monitoring))
     await server.start(SocketOptions(path.with_name("e.sock")))
     reader, writer = await asyncio.open_unix_connection(str(path.with_name("e.sock")))
     lines = []
@@ -273,10 +272,8 @@ async def test_which_list_is_advised(folder: Path) -> None:
     access = AccessControl(
         AccessRules(AllowList(anybody=False), AllowList(anybody=False)), always=()
     )
-    checks, call_checks = (access.check_reader,), (access.check_caller,)
-    server = Server(
-        Api(FakeProvider(), version="1", checks=checks, proxy=forward, proxy_checks=call_checks)
-    )
+    monitoring = Monitoring(access=access)
+    server = Server(Api(FakeProvider(), version="1", proxy=forward, monitoring=monitoring))
     await server.start(SocketOptions(folder / "e.sock"))
     remedies = []
     connector = aiohttp.UnixConnector(str(folder / "e.sock"))

@@ -15,7 +15,6 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 from homey_tokend.core import events
 from homey_tokend.core.http_types import Request, Response, Step
 from homey_tokend.core.status import Health, SinkView
-from homey_tokend.server.access import AccessControl
 from homey_tokend.server.app import Api
 from homey_tokend.server.metrics import Metrics
 from homey_tokend.server.monitoring import Monitoring
@@ -64,11 +63,10 @@ def provider() -> FakeProvider:
 
 @pytest.fixture
 async def session(provider: FakeProvider, socket_path: Path) -> AsyncIterator[ClientSession]:
-    access = AccessControl()
-    monitoring = Monitoring(access=access)
+    monitoring = Monitoring()
     await monitoring.scrape(provider, "1.2.3", "")
     count_one_of_each(monitoring.metrics)
-    api = Api(provider, version="1.2.3", checks=(access.check_reader,), monitoring=monitoring)
+    api = Api(provider, version="1.2.3", monitoring=monitoring)
     server = Server(api)
     await server.start(SocketOptions(socket_path))
     connector = aiohttp.UnixConnector(str(socket_path))
