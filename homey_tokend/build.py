@@ -94,9 +94,8 @@ class Components:
     def __init__(self, config: Config, runtime: Runtime) -> None:
         self.config = config
         #: What everything kept is measured with.
-        self.clock = SteadyClock.over(runtime.clock)
+        self.clock = SteadyClock(runtime.clock)
         self._runtime = runtime
-        self._wall = runtime.clock.now
         #: What a reload has replaced: closed once no keeper uses it any more.
         self._replaced = AsyncExitStack()
         self._state_threads = WorkerPool()
@@ -112,6 +111,7 @@ class Components:
         blobs = runtime.blobs or self._blobs()
         self.store = StateStore(
             blobs,
+            self.clock,
             salt=lambda: secrets.token_hex(16),
             register_secret=runtime.register_secret,
             write_deadline_s=runtime.write_deadline_s,
@@ -135,7 +135,7 @@ class Components:
 
     async def supervisor(self, scheduler: Scheduler, alive: Callable[[], bool]) -> Supervisor:
         """Load the state, and return the supervisor of all keepers."""
-        await self.store.load(self.clock.now())
+        await self.store.load()
         keepers = {name: await self.keeper(name, scheduler) for name in self.config.homeys}
         return Supervisor(keepers, self.store, self.clock, alive)
 
@@ -163,7 +163,10 @@ class Components:
     def refresh_settings(self, name: str, sinks: Mapping[str, Sink]) -> RefreshSettings:
         """Return the settings of one Homey with these sinks, for policy."""
         checked = tuple(key for key, sink in sinks.items() if isinstance(sink, CheckableSink))
-        return replace(self.settings[name], sinks=tuple(sinks), checked=checked)
+        reporting = tuple(key for key, sink in sinks.items() if sink.reports_end)
+        return replace(
+            self.settings[name], sinks=tuple(sinks), checked=checked, reporting=reporting
+        )
 
     def emit(self, event: Event | LogEntry) -> None:
         """Log an event and pass it to all subscribers."""
@@ -278,7 +281,6 @@ class Components:
             register_secret=runtime.register_secret,
             on_response=runtime.on_response,
             emit=self.emit,
-            wall=self._wall,
         )
 
     async def _digest(self, credentials: Credentials, accounts: str, salt: str) -> Digests:

@@ -259,6 +259,7 @@ class Incidents:
         await asyncio.sleep(self._random.uniform(10, 600))
         if self._machine.running:
             return
+        self._machine.clock.reboot()
         self._machine.set_clock(BOOT - self._machine.clock.truth())
         await self._machine.start()
         await asyncio.sleep(self._random.uniform(1, 600))
@@ -275,6 +276,8 @@ class Incidents:
         await self._machine.kill()
         await asyncio.sleep(self._random.uniform(0.1, 600))
         if not self._machine.running:
+            if int(self._machine.clock.elapsed()) % 2:
+                self._machine.clock.reboot()
             await self._machine.start()
 
     async def kill_in_refresh(self) -> None:

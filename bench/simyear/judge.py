@@ -176,7 +176,8 @@ class Judge:
 
     def _forecast(self, now: datetime) -> None:
         """Check that a keeper which fails to renew its token says when it ends."""
-        view = self.machine.keeper.view if self.machine.keeper else None
+        supervisor = self.machine.supervisor
+        view = supervisor.view(NAME) if supervisor else None
         if view is not None and view.trouble and view.token:
             session = self.cloud.sessions[view.token.value.reveal()]
             outage_at = (view.outage_at or now + LIFE * 9) - self.cloud.clock.error

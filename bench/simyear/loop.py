@@ -70,6 +70,8 @@ class YearClock:
         self._loop = loop
         self._random = random
         self.suspended = 0.0
+        #: Which boot of the machine this is.
+        self.boot = "boot 1"
         self.error = timedelta(0)
         self._truth = 0.0, BEGIN
 
@@ -87,6 +89,13 @@ class YearClock:
 
     def elapsed(self) -> float:
         return self._loop.time() + self.suspended
+
+    def reboot(self) -> None:
+        """Begin another boot; its seconds go on, which no process may rely on."""
+        self.boot = f"boot at {self.elapsed()}"
+
+    def boot_id(self) -> str:
+        return self.boot
 
     def random(self) -> float:
         return self._random.random()

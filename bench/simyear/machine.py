@@ -133,9 +133,9 @@ class Machine:
             return  # there is a lock against a second one
         log.info("process.started")
         mount = self._mount = _Mount(self.disk, self._random, self.saved)
-        store = StateStore(mount, salt=lambda: "salt")
-        clock = self.schedule.steady = SteadyClock.over(self.clock)
-        await store.load(clock.now())
+        clock = self.schedule.steady = SteadyClock(self.clock)
+        store = StateStore(mount, clock, salt=lambda: "salt")
+        await store.load()
         sign_in = SignIn(
             HomeySettings(NAME, ENDPOINTS, CLOUDID, None, LIFE),
             self,
@@ -145,7 +145,6 @@ class Machine:
             digest=_digest,
             register_secret=lambda _secret: None,
             emit=log_event,
-            wall=self.clock.now,
         )
         sink = LogicVariableSink(self.cloud, name="accesstoken", variable_id=None, create=True)
         settings = RefreshSettings(
@@ -248,7 +247,7 @@ class Machine:
         """Return the token that a reader of the socket would get at this instant."""
         if self.keeper is None or self.supervisor is None:
             return None
-        token, now = self.keeper.view.token, self.supervisor.now()
+        token, now = self.supervisor.view(NAME).token, self.supervisor.now()
         return token.value.reveal() if token is not None and token.valid(now) else None
 
 

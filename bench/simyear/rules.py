@@ -234,16 +234,24 @@ MUTATIONS = (
     ),
     # --- time ---
     Mutation(
-        "a set clock does not move what was measured with it",
-        "if token is not None and (self.minted_here or by < timedelta(0)):",
-        "if token is None and self.minted_here:",
+        "a clock that is set moves the time that tokens are measured with",
+        "return self._start + timedelta(seconds=self._clock.elapsed() - self._since)",
+        "return self._clock.now()",
         "withheld",
     ),
     Mutation(
-        "nobody looks whether the clock was set",
-        "return now - self._set_by(now, elapsed)",
-        "return now",
-        "withheld",
+        "nobody notices that the clock was set",
+        "        self.offset += set_by\n",
+        "",
+        "nobody is told when the held token ends",
+        days=120,
+    ),
+    Mutation(
+        "a restart forgets what the clock was set by",
+        "        by = self._distance(document.clock)\n",
+        "        by = timedelta(0)\n",
+        "past its expiry",
+        days=365,
     ),
     Mutation(
         "the Date header is not looked at",

@@ -69,7 +69,7 @@ def session(
 @contextmanager
 def logging_session(config: Config, on_response: OnResponse = ignore_response) -> Iterator[Session]:
     """Start logging as the configuration says; write the last lines at the end."""
-    clock, redactor = SystemClock(), Redactor()
+    clock, redactor = SystemClock(os.environ.get("HOMEY_TOKEND_BOOT_ID", "")), Redactor()
     runtime = Runtime(
         clock, environ=os.environ, register_secret=redactor.add, on_response=on_response
     )

@@ -59,7 +59,7 @@ class OnlineCheck:
         if lock is not None:
             await run_in_thread(lock.acquire)
         try:
-            await self.components.store.load(self.now())
+            await self.components.store.load()
             return max(
                 [await self._check(homey) for homey in self.components.config.homeys.values()]
             )

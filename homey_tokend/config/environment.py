@@ -49,7 +49,7 @@ KNOWN = (
 )
 
 #: Not for the configuration: where it is, and what ``homey-tokend exec`` gives its child.
-_OTHERS = frozenset({"HOMEY_TOKEND_CONFIG", "HOMEY_TOKEN", "HOMEY_URL"})
+_OTHERS = frozenset({"HOMEY_TOKEND_BOOT_ID", "HOMEY_TOKEND_CONFIG", "HOMEY_TOKEN", "HOMEY_URL"})
 #: How alike is misspelt? Foreign programs have HOMEY_ variables of their own.
 _NEAR = 0.8
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from homey_tokend.core.errors import IllegalEvent
 from homey_tokend.core.failure import Trouble
+from homey_tokend.core.timeline import shift
 
 #: When is a rejected sign-in tried again by itself? Then daily (docs/architecture.md, lock-out).
 RETRY_LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
@@ -55,13 +56,9 @@ class Rejection:
         """When the next automatic try is due."""
         return self.trouble.at + RETRY_LADDER[min(self.trouble.count, len(RETRY_LADDER)) - 1]
 
-    def moved(self, by: timedelta) -> "Rejection":
-        """The same with a clock that was set by ``by``."""
-        return replace(self, trouble=replace(self.trouble, at=self.trouble.at + by))
-
     def not_after(self, now: datetime) -> "Rejection":
         """One from a clock that was ahead counts as one of ``now``."""
-        return self.moved(min(timedelta(0), now - self.trouble.at))
+        return shift(self, min(timedelta(0), now - self.trouble.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +156,6 @@ class AccountState:
     def was_forced(self, at: datetime) -> "AccountState":
         """A person forced a try while the account was rejected."""
         return replace(self, forced=(*self.forced, at)[-FORCED_A_DAY:])
-
-    def shifted(self, by: timedelta) -> "AccountState":
-        """The wall clock was set by ``by``: every instant moves with it."""
-        return AccountState(
-            rejections={key: one.moved(by) for key, one in self.rejections.items()},
-            rejected_at=tuple(at + by for at in self.rejected_at),
-            sign_ins=tuple(at + by for at in self.sign_ins),
-            one_time_steps=self.one_time_steps,
-            forced=tuple(at + by for at in self.forced),
-        )
 
     def not_after(self, now: datetime) -> "AccountState":
         """Instants from a clock that was ahead, moved back until none is: no wait grows by them.

@@ -54,7 +54,7 @@ def next_attempt(
             at = min(activity.blocked.at, state.attempted_at + BLOCKED_MOST)
             constraints.append(replace(activity.blocked, at=at))
     if password_needed:
-        constraints += _passwords(state, account, now, settings)
+        constraints += _passwords(state, account, activity, now, settings)
         constraints += [] if forced else _budget_spacing(state, account, now, settings)
     return max(constraints, key=lambda one: one.at)
 
@@ -67,7 +67,7 @@ def sign_in_constraint(
     settings: RefreshSettings,
 ) -> Constraint | None:
     """Return what keeps a password from being sent now, asked again with the values just read."""
-    constraints = [*_passwords(state, account, now, settings)]
+    constraints = [*_passwords(state, account, activity, now, settings)]
     if not activity.forced:
         constraints += _rejections(state, account, activity, now)
         constraints += _budget_spacing(state, account, now, settings)
@@ -129,17 +129,21 @@ def _rejections(
 
 
 def _passwords(
-    state: HomeyState, account: AccountState, now: datetime, settings: RefreshSettings
+    state: HomeyState,
+    account: AccountState,
+    activity: Activity,
+    now: datetime,
+    settings: RefreshSettings,
 ) -> Iterator[Constraint]:
     """What nobody passes: a spent budget, and a one-time step that was used already."""
     span, allowed = _budget(state, settings)
     spent = account.sign_ins_since(now - span)
     if len(spent) >= allowed:
         yield Constraint(spent[-allowed] + span, "the budget of sign-ins is spent", blocking=True)
-    if settings.one_time and time_step(now) in account.one_time_steps:
-        next_step = (time_step(now) + 1) * STEP_S
-        wait = timedelta(seconds=next_step - now.timestamp())
-        yield Constraint(now + wait, "waiting for a new one-time code")
+    wall = now + activity.offset
+    if settings.one_time and time_step(wall) in account.one_time_steps:
+        wait = (time_step(wall) + 1) * STEP_S - wall.timestamp()
+        yield Constraint(now + timedelta(seconds=wait), "waiting for a new one-time code")
 
 
 def _budget_spacing(

@@ -15,7 +15,8 @@ BUDGET_SPAN_LEAST = timedelta(hours=1)
 class RefreshSettings:
     """What the configuration says to policy.
 
-    ``checked`` names the sinks that can be checked. ``homeys`` counts the Homeys of
+    ``checked`` names the sinks that can be checked, ``reporting`` those that tell when the
+    token ends. ``homeys`` counts the Homeys of
     the same account; ``one_time``: a one-time code is sent with the password;
     ``budget_span_least`` is the least span of the sign-in budget.
     """
@@ -28,6 +29,7 @@ class RefreshSettings:
     retry_most: timedelta = timedelta(minutes=5)
     sinks: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
+    reporting: tuple[str, ...] = ()
     homeys: int = 1
     one_time: bool = False
     budget_span_least: timedelta = BUDGET_SPAN_LEAST
@@ -65,8 +67,8 @@ class Activity:
     ``forced``: a person asked for the attempt under way. ``blocked`` is what kept the
     last attempt from sending a password, if anything did. ``outdated`` names the sinks
     to which an end of the token is under way that has changed since. ``refreshes`` and
-    ``verifications`` count those that have ended, successful or not. ``clock_sets``: by how
-    much the clock was set since the attempt under way ``started`` (``Clock.elapsed``).
+    ``verifications`` count those that have ended, successful or not. ``offset`` is what the
+    wall clock is ahead of the timeline: one-time codes go by it.
     """
 
     refreshing: bool = False
@@ -79,9 +81,7 @@ class Activity:
     sign_in: SignInProgress = field(default_factory=SignInProgress)
     refreshes: int = 0
     verifications: int = 0
-    clock_sets: tuple[timedelta, ...] = ()
-    started: float = 0.0
-    clock_set_while_verifying: bool = False
+    offset: timedelta = timedelta(0)
 
     @property
     def busy(self) -> bool:

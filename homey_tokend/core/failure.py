@@ -34,11 +34,6 @@ class Failure:
     random: float
     not_before: datetime | None = None
 
-    def moved(self, by: timedelta) -> "Failure":
-        """Return the same with a clock that was set by ``by``."""
-        trouble = replace(self.trouble, at=self.trouble.at + by)
-        return Failure(trouble, self.random, moved(self.not_before, by))
-
     def not_after(self, now: datetime) -> "Failure":
         """Return one from a clock that was ahead as one of ``now``."""
         if self.trouble.at <= now:
@@ -73,8 +68,3 @@ def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
     if wanted is None:
         return None
     return at + max(timedelta(0), min(wanted, _YEAR))
-
-
-def moved(at: datetime | None, by: timedelta) -> datetime | None:
-    """Return an instant, where there is one, by a clock that was set by ``by``."""
-    return None if at is None else at + by

@@ -17,8 +17,9 @@ from homey_tokend.core.errors import (
     SignInExpired,
     TokendError,
 )
-from homey_tokend.core.failure import Failure, Trouble, failure_of, moved, trouble_of
+from homey_tokend.core.failure import Failure, Trouble, failure_of, trouble_of
 from homey_tokend.core.sink import SinkState
+from homey_tokend.core.timeline import shift
 from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
 
 #: How far may an issue lie ahead of our clock before the token is "from the future"?
@@ -43,18 +44,18 @@ class HomeyState:
     """One Homey.
 
     ``generation`` is the highest ever given; ``fraction`` the part of the token's
-    life after which it is renewed, random for each token. ``minted_here``: the
-    token's instants were measured with the clock as it runs now, so they move
-    when it is set. ``revoked``: the Homey rejected the held token. ``cloudid`` names the
-    Homey that all this is known of; empty: as it was before that was written down.
-    ``refreshes`` counts successes since the state began.
+    life after which it is renewed, random for each token. ``loaded_offset`` is what the
+    wall clock was ahead when the token was laid on the timeline (see ``loaded``); None
+    for a token that this process got. ``revoked``: the Homey rejected the held token.
+    ``cloudid`` names the Homey that all this is known of; empty: as it was before that was
+    written down. ``refreshes`` counts successes since the state began.
     """
 
     name: str
     generation: int = 0
     token: Token | None = None
     fraction: float = 0.5
-    minted_here: bool = False
+    loaded_offset: timedelta | None = None
     revoked: bool = False
     verified_at: datetime | None = None
     asked_at: datetime | None = None
@@ -140,7 +141,7 @@ class HomeyState:
             generation=token.generation,
             token=token,
             fraction=fraction,
-            minted_here=True,
+            loaded_offset=None,
             revoked=False,
             verified_at=at if bearer.verified else None,
             asked_at=at,
@@ -267,37 +268,31 @@ class HomeyState:
         """A keeper begins with this: its sinks are to be checked."""
         return replace(self, sinks={key: one.put_in_place() for key, one in self.sinks.items()})
 
-    def shifted(self, by: timedelta) -> "HomeyState":
-        """The wall clock was set by ``by``, by our count of seconds that no setting moves.
+    def laid_out(self, offset: timedelta) -> "HomeyState":
+        """The wall clock was set, and is ``offset`` ahead of the timeline now.
 
-        A token measured with this very clock moves exactly. One from before the
-        start was measured with a clock that nobody vouches for: it moves only
-        to an earlier end.
+        What this process measured stays where it is. A token that was loaded has a wall
+        clock's instants, and nobody knows what that clock was worth: its end may come
+        nearer by the setting, and never moves away.
         """
-        token = self.token
-        if token is not None and (self.minted_here or by < timedelta(0)):
-            token = replace(token, issued_at=token.issued_at + by, expires_at=token.expires_at + by)
-        return replace(
-            self,
-            token=token,
-            verified_at=moved(self.verified_at, by),
-            asked_at=moved(self.asked_at, by),
-            attempted_at=moved(self.attempted_at, by),
-            failure=self.failure.moved(by) if self.failure else None,
-            rejection=self.rejection.moved(by) if self.rejection else None,
-            request=replace(self.request, until=self.request.until + by) if self.request else None,
-            sinks={target: sink.shifted(by) for target, sink in self.sinks.items()},
-        )
+        if self.token is None or self.loaded_offset is None or offset <= self.loaded_offset:
+            return self
+        token = shift(self.token, self.loaded_offset - offset)
+        return replace(self, token=token, loaded_offset=offset)
 
-    def loaded(self, now: datetime) -> "HomeyState":
+    def loaded(self, now: datetime, offset: timedelta | None = timedelta(0)) -> "HomeyState":
         """The state as it came from the disk: nothing under way, no wait from a clock ahead.
 
-        The token counts as unverified: whether and how long it is good is asked again,
-        since nobody knows what the clock was worth when it was written down.
+        The token counts as unverified: whether and how long it is good is asked again.
+
+        Args:
+            now: The time.
+            offset: What the wall clock is ahead of the timeline; None where it is known how
+                the instants lie on it, since they are of the same boot.
         """
         return replace(
             self,
-            minted_here=False,
+            loaded_offset=offset,
             request=None,
             verified_at=None,
             asked_at=None,

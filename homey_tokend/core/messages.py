@@ -29,9 +29,9 @@ class VerificationRequested:
 
 @dataclass(frozen=True, slots=True)
 class ClockChanged:
-    """The wall clock was set by ``by``."""
+    """The wall clock was set, and is ``offset`` ahead of the timeline now."""
 
-    by: timedelta
+    offset: timedelta
 
 
 @dataclass(frozen=True, slots=True)

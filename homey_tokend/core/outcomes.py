@@ -44,9 +44,6 @@ from homey_tokend.core.messages import (
 )
 from homey_tokend.core.tokens import Bearer, DeliveryResult
 
-#: How far may two readings of the clock lie apart where nobody has set it?
-_SLACK = timedelta(seconds=2)
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -66,7 +63,6 @@ class Context:
     settings: RefreshSettings
     now: datetime
     random: float
-    elapsed: float = 0.0
 
 
 def apply(state: HomeyState, activity: Activity, message: Message, context: Context) -> Change:
@@ -130,16 +126,28 @@ def _noted(
             return Change(state, activity)
         case VerificationRequested(generation):
             return Change(state.doubted(generation), activity)
-        case ClockChanged(by):
-            activity = replace(
-                activity,
-                clock_sets=(*activity.clock_sets, by),
-                clock_set_while_verifying=activity.verifying,
-            )
-            return Change(state.shifted(by), activity, save=True)
+        case ClockChanged(offset):
+            return _clock_changed(state, activity, offset, context)
         case CredentialsRead(changed):
             events = (_log(state, context, Level.INFO, "credentials.changed"),) if changed else ()
             return Change(state, activity, events)
+
+
+def _clock_changed(
+    state: HomeyState, activity: Activity, offset: timedelta, context: Context
+) -> Change:
+    """Save, since a wall clock's instants are on disk; tell the sinks; verify.
+
+    A machine image that was restored looks the same, and its token may be long gone.
+    """
+    state, generation = state.laid_out(offset), state.generation
+    if state.holds(generation):
+        state = state.doubted(generation)
+    for target in context.settings.reporting:
+        state = state.outdated(target, generation)
+    outdated = activity.outdated | activity.delivering.intersection(context.settings.reporting)
+    activity = replace(activity, offset=offset, outdated=outdated)
+    return Change(state, activity, save=True)
 
 
 def _refreshed(
@@ -150,26 +158,8 @@ def _refreshed(
         return Change(state, activity)
     state = state.of_account(activity.account_of(state))
     if isinstance(result, Bearer):
-        bearer = _in_our_time(result, activity, context)
-        return _renewed(state, activity, message.since, bearer, context)
+        return _renewed(state, activity, message.since, result, context)
     return _refresh_failed(state, activity, result, context)
-
-
-def _in_our_time(bearer: Bearer, activity: Activity, context: Context) -> Bearer:
-    """Correct instants that may be from before the clock was set: never too late an end.
-
-    The bearer was issued since the attempt began, which tells before which of the settings.
-    """
-    if not activity.clock_sets:
-        return bearer
-    now, span = context.now, timedelta(seconds=context.elapsed - activity.started)
-    sets = activity.clock_sets
-    ways = [sum(sets[n:], timedelta(0)) for n in range(len(sets) + 1)]
-    likely = [by for by in ways if now - span - _SLACK <= bearer.issued_at + by <= now + _SLACK]
-    by = min(timedelta(0), *(likely or ways))
-    issued_at = min(bearer.issued_at + by, now)
-    end = min(bearer.expires_at + by, issued_at + context.settings.lifetime)
-    return replace(bearer, issued_at=issued_at, expires_at=end)
 
 
 def _renewed(
@@ -233,9 +223,7 @@ def _verified(
     if not accepted:
         revoked = state.was_revoked(generation, now)
         return Change(revoked, activity, (TokenRevoked(state.name, now, generation),), save=True)
-    # An end that may be told in the time of before a setting is left: the known one was moved.
-    until = None if activity.clock_set_while_verifying else expires_at
-    before, state = state.held(generation), state.verified(generation, now, until)
+    before, state = state.held(generation), state.verified(generation, now, expires_at)
     token = state.held(generation)
     if token.expires_at != before.expires_at:
         activity = replace(activity, outdated=activity.delivering)

@@ -25,12 +25,14 @@ class Clock(Protocol):
 
     ``now`` is aware UTC. ``monotonic`` and ``elapsed`` count seconds and are never
     set; ``elapsed`` alone goes on during suspend. ``random`` is in [0, 1).
+    ``boot_id`` names the boot that ``elapsed`` counts from; empty where it is unknown.
     """
 
     def now(self) -> datetime: ...
     def monotonic(self) -> float: ...
     def elapsed(self) -> float: ...
     def random(self) -> float: ...
+    def boot_id(self) -> str: ...
     async def sleep(self, seconds: float) -> None: ...
 
 
@@ -65,12 +67,15 @@ class CredentialSource(Protocol):
 class Sink(Protocol):
     """A place where each fresh token is written.
 
-    ``target`` names it, is unique within a Homey and safe to log. Raises
+    ``target`` names it, is unique within a Homey and safe to log. ``reports_end``: it
+    tells when the token ends, by the wall clock. Raises
     Transient, SinkFailed (tried again) or Rejected (a person is needed).
     """
 
     @property
     def target(self) -> str: ...
+    @property
+    def reports_end(self) -> bool: ...
     async def write(self, delivery: Delivery) -> DeliveryResult: ...
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from homey_tokend.core.errors import IllegalEvent, TokendError
-from homey_tokend.core.failure import Failure, failure_of, moved
+from homey_tokend.core.failure import Failure, failure_of
 from homey_tokend.core.tokens import DeliveryResult
 
 
@@ -88,15 +88,6 @@ class SinkState:
     def _has(self, generation: int) -> None:
         if self.generation != generation:
             raise IllegalEvent("this says something of a token that the sink has no more")
-
-    def shifted(self, by: timedelta) -> "SinkState":
-        """The wall clock was set by ``by``."""
-        return replace(
-            self,
-            delivered_at=moved(self.delivered_at, by),
-            checked_at=moved(self.checked_at, by),
-            failure=self.failure.moved(by) if self.failure else None,
-        )
 
     def loaded(self, now: datetime) -> "SinkState":
         """As it came from the disk: no wait from a clock ahead."""

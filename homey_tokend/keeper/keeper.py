@@ -7,9 +7,8 @@ delays anything else.
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from homey_tokend.athom.urls import fallback_url
@@ -31,7 +30,6 @@ from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.messages import ClockChanged, Message, RefreshRequested
 from homey_tokend.core.ports import (
     CheckableSink,
-    Clock,
     Notifier,
     ProbedSink,
     Scheduler,
@@ -39,10 +37,12 @@ from homey_tokend.core.ports import (
     Transport,
 )
 from homey_tokend.core.status import View, view_of
+from homey_tokend.core.timeline import shift
 from homey_tokend.core.tokens import Delivery
 from homey_tokend.keeper import jobs
 from homey_tokend.keeper.notifications import Notifications
 from homey_tokend.keeper.sign_in import SignIn
+from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.storage.store import StateStore
 
 
@@ -67,7 +67,7 @@ class Keeper:
         *,
         settings: RefreshSettings,
         sign_in: SignIn,
-        clock: Clock,
+        clock: SteadyClock,
         scheduler: Scheduler,
         transport: Transport,
         store: StateStore,
@@ -102,9 +102,10 @@ class Keeper:
         self._published = asyncio.Event()
         self._blocked_reason = ""
         state = store.homey(homey.name).of_homey(homey.cloudid).put_in_place()
+        state = state.laid_out(clock.offset)
         # A changed address is called at once: the old one may be the reason for the change.
         self.state: HomeyState = state.reached_at(homey.url or state.url or self._url)
-        self.activity = Activity(sign_in=sign_in.progress)
+        self.activity = Activity(sign_in=sign_in.progress, offset=clock.offset)
         self.view = self._new_view()
 
     # --- what others may ask ---
@@ -136,32 +137,14 @@ class Keeper:
         """Make the keeper decide again."""
         self._wake.set()
 
-    def clock_was_set(self, by: timedelta) -> None:
-        """Move what readers get at once, and what is kept in its turn: the clock was set."""
-        # Before what waits already: that is taken, and stamped, with the clock as it is now.
-        waiting = [
-            replace(one, until=one.until + by) if isinstance(one, RefreshRequested) else one
-            for one in self._messages
-        ]
-        first = sum(isinstance(one, ClockChanged) for one in waiting)
-        self._messages = deque([*waiting[:first], ClockChanged(by), *waiting[first:]])
-        self._wake.set()
+    def clock_changed(self) -> None:
+        """Note that the wall clock was set: readers at once, what is kept in its turn."""
+        offset = self._clock.offset
+        self.post(ClockChanged(offset))
         if self.view.token is not None:
-            shown = replace(self.state, token=self.view.token).shifted(by).token
-            self.view = replace(self.view, token=shown)
-
-    @property
-    def clock_sets(self) -> Sequence[timedelta]:
-        """By how much the clock was set, each time that was not applied yet."""
-        return [one.by for one in self._messages if isinstance(one, ClockChanged)]
-
-    def inherit(self, clock_sets: Sequence[timedelta]) -> None:
-        """Take over the clock changes that the previous keeper has not applied."""
-        for by in clock_sets:
-            self.clock_was_set(by)
-        # By the new time, what is not moved yet may have seemed to be from the future.
-        moved = self.state.shifted(sum(clock_sets, timedelta(0)))
-        self.view = replace(self.view, token=moved.usable(self._clock.now()))
+            # The state may wait for the disk, and a token that was loaded may end earlier now.
+            shown = replace(self.state, token=self.view.token).laid_out(offset)
+            self.view = replace(self.view, token=shown.usable(self._clock.now()))
 
     def read_credentials(self, *, commands: bool = False) -> None:
         """Read the credentials again: after a rejection, new ones are tried at once.
@@ -209,7 +192,6 @@ class Keeper:
             self.settings,
             self._clock.now(),
             self._clock.random(),
-            self._clock.elapsed(),
         )
         change = outcomes.apply(self.state, self.activity, message, context)
         # Disk before socket: nobody sees what may be lost.
@@ -241,7 +223,8 @@ class Keeper:
         now = self._clock.now()
         if self.state.usable(now) is not None and self.state.failure is None:
             # Whoever is notified may still show the failure of an earlier run.
-            self._notifications.post(RefreshRecovered(self.name, now, 0), self.view.token)
+            recovered = RefreshRecovered(self.name, now, 0)
+            self._notifications.post(*shift((recovered, self.view.token), self._clock.offset))
         unsure = self.state.rejection is not None or self._account.rejections
         unknown = not self.activity.sign_in.digests.account
         if unsure and unknown and not isinstance(self._decide(), Renew):
@@ -277,14 +260,12 @@ class Keeper:
             refreshing=True,
             forced=forced,
             blocked=None,
-            clock_sets=(),
-            started=self._clock.elapsed(),
         )
         self._start(jobs.refresh(self._sign_in, self.state, self.activity, self.settings))
 
     def _verify(self) -> None:
         token = self.state.held(self.state.generation)
-        self.activity = replace(self.activity, verifying=True, clock_set_while_verifying=False)
+        self.activity = replace(self.activity, verifying=True)
         self._start(jobs.verify(self.name, self._transport, token))
 
     def _delivery(self, target: str) -> Delivery:
@@ -293,9 +274,8 @@ class Keeper:
             delivering=self.activity.delivering | {target},
             outdated=self.activity.outdated - {target},
         )
-        return Delivery(
-            self.name, self.state.held(self.state.generation), self.state.sink(target).memory
-        )
+        token = shift(self.state.held(self.state.generation), self._clock.offset)
+        return Delivery(self.name, token, self.state.sink(target).memory)
 
     def _start(self, job: Coroutine[Any, Any, Message]) -> None:
         async def post() -> None:
@@ -332,5 +312,6 @@ class Keeper:
         self._emit(LogEntry(self.name, self._clock.now(), level, name, fields))
 
     def _emit(self, event: Event | LogEntry) -> None:
+        event, token = shift((event, self.view.token), self._clock.offset)
         self._emit_to_all(event)
-        self._notifications.post(event, self.view.token)
+        self._notifications.post(event, token)

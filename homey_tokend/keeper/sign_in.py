@@ -33,9 +33,10 @@ from homey_tokend.core.events import Emit, SignInStarted, ignore_event
 from homey_tokend.core.failure import trouble_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Endpoints, Flow, Request, Response
-from homey_tokend.core.ports import Clock, CredentialSource, Transport
+from homey_tokend.core.ports import CredentialSource, Transport
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Bearer, Grant, UserToken
+from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
@@ -84,7 +85,6 @@ class SignIn:
             a log line.
         on_response: Called with each answer.
         emit: Called with each sign-in that starts.
-        wall: The wall clock, for one-time codes; ``clock`` may not have followed it yet.
     """
 
     def __init__(  # noqa: PLR0913  its dependencies, each by its name
@@ -92,14 +92,13 @@ class SignIn:
         homey: HomeySettings,
         source: CredentialSource,
         *,
-        clock: Clock,
+        clock: SteadyClock,
         transport: Transport,
         store: StateStore,
         digest: Callable[[Credentials, str, str], Awaitable[Digests]],
         register_secret: Callable[[Secret], None],
         on_response: Callable[[str, Request, Response], None] = ignore_response,
         emit: Emit = ignore_event,
-        wall: Callable[[], datetime],
     ) -> None:
         self.homey = homey
         self._source = source
@@ -110,7 +109,6 @@ class SignIn:
         self._register_secret = register_secret
         self._on_response = on_response
         self._emit = emit
-        self._wall = wall
         self._credentials: Credentials | None = None
         self._digests = Digests()
         self._user: UserToken | None = None
@@ -234,17 +232,18 @@ class SignIn:
         key, credentials = self._digests.account, self._values()
         async with self._store.account_lock(key):
             now = self._clock.now()
-            activity = replace(activity, sign_in=self.progress)
+            wall = self._clock.wall()
+            activity = replace(activity, sign_in=self.progress, offset=wall - now)
             account = self._store.account(key)
             constraint = attempts.sign_in_constraint(state, account, activity, now, settings)
             if constraint is not None:
                 return constraint
             secret = credentials.totp_secret
-            step = totp.time_step(self._wall()) if secret else None
+            step = totp.time_step(wall) if secret else None
             code = self._one_time_code(secret, step)
             # On disk before it is sent: a crash must not forget it.
             await self._store.keep_account(key, account.signing_in(now, step))
-            self._emit(SignInStarted(self.homey.name, now))
+            self._emit(SignInStarted(self.homey.name, wall))
             return await self._send_password(key, code)
 
     async def _send_password(self, key: str, code: str) -> UserToken:

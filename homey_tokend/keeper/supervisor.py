@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 
 from homey_tokend.core.status import RefreshResult, View
+from homey_tokend.core.timeline import shift
 from homey_tokend.keeper.keeper import Keeper
 from homey_tokend.keeper.requests import RefreshRequests
 from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 class Supervisor:
@@ -41,6 +44,8 @@ class Supervisor:
         self._store = store
         self._clock = clock
         self._alive = alive
+        #: Views as last shown by a wall clock that was set: what was shifted, by how much.
+        self._shown: dict[str, tuple[View, timedelta, View]] = {}
 
     async def run(self) -> None:
         """Run all keepers until cancelled; a bug in one ends all, for systemd to restart."""
@@ -73,8 +78,6 @@ class Supervisor:
         """
         await self._end(name)
         keeper = await make()
-        if name in self.keepers:
-            keeper.inherit(self.keepers[name].clock_sets)
         self.keepers[name] = keeper
         self._requests[name] = RefreshRequests(keeper, self._store, self._clock)
         self._begin(name)
@@ -83,6 +86,7 @@ class Supervisor:
         """Remove a Homey."""
         await self._end(name)
         del self.keepers[name], self._requests[name]
+        self._shown.pop(name, None)
 
     def reorder(self, names: Sequence[str]) -> None:
         """Set the order of the Homeys."""
@@ -107,13 +111,11 @@ class Supervisor:
 
     async def beat(self) -> None:
         """Handle a heartbeat: a set clock, changed credentials, a disk that works again."""
-        set_by = self._clock.adopt()
+        set_by = self._clock.update()
         if set_by:
             log.warning("clock.set", by_s=round(set_by.total_seconds()))
-            # Before anything is awaited: nobody compares the new time with instants of the old.
             for keeper in self.keepers.values():
-                keeper.clock_was_set(set_by)
-            await self._store.shift_accounts(set_by)
+                keeper.clock_changed()
         for keeper in self.keepers.values():
             if keeper.view.sign_in_blocked_until is not None:
                 keeper.read_credentials()
@@ -140,12 +142,18 @@ class Supervisor:
         return tuple(self.keepers)
 
     def view(self, name: str) -> View:
-        """Return the newest snapshot of a Homey; KeyError for an unknown one."""
-        return self.keepers[name].view
+        """Return the newest snapshot of a Homey, by the wall clock; KeyError for an unknown one."""
+        view, offset = self.keepers[name].view, self._clock.offset
+        if not offset:
+            return view
+        known = self._shown.get(name)
+        if known is None or known[0] is not view or known[1] != offset:
+            known = self._shown[name] = view, offset, shift(view, offset)
+        return known[2]
 
     def now(self) -> datetime:
-        """Return the time that validity is judged by."""
-        return self._clock.now()
+        """Return the time that validity is judged by: the wall clock as of the last heartbeat."""
+        return self._clock.now() + self._clock.offset
 
     def alive(self) -> bool:
         """Return whether event loop and scheduler run."""
@@ -153,12 +161,15 @@ class Supervisor:
 
     async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View:
         """See ``RefreshRequests.token_for``; KeyError for an unknown Homey."""
-        return await self._requests[name].token_for(min_ttl, wait)
+        return self._by_wall(await self._requests[name].token_for(min_ttl, wait))
 
     async def refresh(self, name: str, wait: timedelta) -> RefreshResult:
         """See ``RefreshRequests.refresh``; KeyError for an unknown Homey."""
-        return await self._requests[name].refresh(wait)
+        return self._by_wall(await self._requests[name].refresh(wait))
 
     async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
         """See ``RefreshRequests.refuted``; KeyError for an unknown Homey."""
-        return await self._requests[name].refuted(generation, wait)
+        return self._by_wall(await self._requests[name].refuted(generation, wait))
+
+    def _by_wall(self, value: T) -> T:
+        return shift(value, self._clock.offset)

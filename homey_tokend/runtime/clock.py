@@ -1,26 +1,34 @@
 """Time and chance: the only file of the daemon that reads, awaits or draws them."""
 
 import asyncio
+import contextlib
 import random
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from pathlib import Path
 
 from homey_tokend.core.ports import Clock
 
 #: From what on is the wall clock "set"? A second or two, as NTP steps it, is left to the
 #: token's own margins, until it adds up to this.
 JUMP = timedelta(seconds=5)
-_JUMP_S = JUMP.total_seconds()
 #: How far may two readings of one moment lie apart? More: the machine slept between them.
 _SAME_MOMENT_S = 0.5
 
 #: The operating system's chance: two daemons started by one image must not draw alike.
 _CHANCE = random.SystemRandom()
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SystemClock:
-    """The machine's own clocks and chance (``ports.Clock``)."""
+    """The machine's own clocks and chance (``ports.Clock``).
+
+    Args:
+        boot_id: Names this boot, where the kernel's own name for it cannot be read.
+    """
+
+    def __init__(self, boot_id: str = "") -> None:
+        self._boot_id = boot_id
 
     def now(self) -> datetime:
         """The wall clock, as an aware instant in UTC."""
@@ -40,6 +48,13 @@ class SystemClock:
         """
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
+    def boot_id(self) -> str:
+        """Return the name of this boot of the machine (random(4)); empty where it is unknown."""
+        if not self._boot_id:
+            with contextlib.suppress(OSError, ValueError):
+                self._boot_id = _BOOT_ID.read_text(encoding="ascii").strip().replace("-", "")
+        return self._boot_id
+
     def random(self) -> float:
         """A number from [0, 1)."""
         return _CHANCE.random()
@@ -50,46 +65,40 @@ class SystemClock:
 
 
 class SteadyClock:
-    """``ports.Clock`` that goes on when the wall clock is set, until that is adopted.
+    """The timeline of this process (``ports.Clock``), over a clock that may be set.
 
-    Instants that are kept were measured with the wall clock as it was. Whoever
-    compared them with the new time before they are moved along would take a good
-    token for a dead one, or a dead one for good.
+    ``now`` is the wall clock at the start plus the seconds since, suspend included. No
+    setting moves it, so nothing that is kept need ever be moved. ``offset`` is what the
+    wall clock is ahead of it; ``core.timeline`` adds it where an instant leaves.
 
     Args:
-        clock: The clock that may be set.
+        clock: The machine's clocks.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._since = self._read()
-
-    @classmethod
-    def over(cls, clock: Clock) -> Self:
-        """A steady clock over another one; itself if it is one."""
-        return clock if isinstance(clock, cls) else cls(clock)
+        self._start, self._since = self._read()
+        self.offset = timedelta(0)
 
     def now(self) -> datetime:
-        """The wall clock, without what it was set by since the last ``adopt``."""
-        now, elapsed = self._read()
-        wall, since = self._since
-        # In floats first: each read of the token comes this way, and hardly any clock is set.
-        if -_JUMP_S < (now - wall).total_seconds() - (elapsed - since) < _JUMP_S:
-            return now
-        return now - self._set_by(now, elapsed)
+        """Return the steady time, aware UTC."""
+        return self._start + timedelta(seconds=self._clock.elapsed() - self._since)
 
-    def adopt(self) -> timedelta:
-        """From now on ``now`` is the wall clock again.
+    def wall(self) -> datetime:
+        """Return the wall clock as it is at this moment."""
+        return self._clock.now()
+
+    def update(self) -> timedelta:
+        """Compare with the wall clock; what it was set by is in ``offset`` from now on.
 
         Returns:
-            By how much it was set: all instants that are kept must be moved by
-            this before anybody else runs. Zero for less than ``JUMP``.
+            By how much it was set since the last time; zero for less than ``JUMP``.
         """
-        now, elapsed = self._read()
-        set_by = self._set_by(now, elapsed)
+        wall, elapsed = self._read()
+        set_by = wall - self._start - timedelta(seconds=elapsed - self._since) - self.offset
         if abs(set_by) < JUMP:
             return timedelta(0)
-        self._since = now, elapsed
+        self.offset += set_by
         return set_by
 
     def monotonic(self) -> float:
@@ -100,6 +109,10 @@ class SteadyClock:
         """As the clock below."""
         return self._clock.elapsed()
 
+    def boot_id(self) -> str:
+        """As the clock below."""
+        return self._clock.boot_id()
+
     def random(self) -> float:
         """As the clock below."""
         return self._clock.random()
@@ -107,11 +120,6 @@ class SteadyClock:
     async def sleep(self, seconds: float) -> None:
         """As the clock below."""
         await self._clock.sleep(seconds)
-
-    def _set_by(self, now: datetime, elapsed: float) -> timedelta:
-        """What the wall clock gained on the seconds that passed: not suspend, but a setting."""
-        wall, since = self._since
-        return (now - wall) - timedelta(seconds=elapsed - since)
 
     def _read(self) -> tuple[datetime, float]:
         """Both clocks at one moment."""

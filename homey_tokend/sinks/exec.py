@@ -111,6 +111,8 @@ class Command:
 class ExecSink(Command):
     """Run a command with the token as JSON on its standard input."""
 
+    reports_end = True
+
     async def probe(self) -> None:
         """Check that the system would run it.
 

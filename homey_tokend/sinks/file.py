@@ -67,6 +67,7 @@ class FileSink:
         patience: timedelta = _PATIENCE,
         at: Callable[[str], None] = no_hook,
     ) -> None:
+        self.reports_end = format != "raw"
         self._path = path
         self._mode = mode
         self._format = format

@@ -26,6 +26,7 @@ from homey_tokend.storage.scalars import (
     mapping,
     maybe,
     number,
+    seconds,
     secret,
     sequence,
     share,
@@ -36,17 +37,28 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class ClockReading:
+    """The clocks at one moment: ``elapsed`` counts the seconds of this boot."""
+
+    boot_id: str
+    wall: datetime
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
 class StateDocument:
     """The stored state, by Homey's name and by account key.
 
     ``salt`` (hex) goes into the digests of account keys and sign-in values.
-    ``refresh_tokens`` is filled only with ``refresh.method: refresh_token``.
+    ``refresh_tokens`` is filled only with ``refresh.method: refresh_token``. ``clock``
+    is what the clocks were when it was stored.
     """
 
     salt: str
     homeys: Mapping[str, HomeyState] = field(default_factory=dict)
     accounts: Mapping[str, AccountState] = field(default_factory=dict)
     refresh_tokens: Mapping[str, Secret] = field(default_factory=dict)
+    clock: ClockReading | None = None
 
 
 def with_homey(document: StateDocument, state: HomeyState) -> StateDocument:
@@ -76,6 +88,7 @@ def to_json(document: StateDocument) -> bytes:
     stored = {
         "version": VERSION,
         "salt": document.salt,
+        "clock": _clock_json(document.clock) if document.clock else None,
         "homeys": {name: _homey_json(state) for name, state in document.homeys.items()},
         "accounts": {key: _account_json(state) for key, state in document.accounts.items()},
         "refresh_tokens": {name: one.reveal() for name, one in document.refresh_tokens.items()},
@@ -85,6 +98,10 @@ def to_json(document: StateDocument) -> bytes:
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else rfc3339(at, "auto")
+
+
+def _clock_json(clock: ClockReading) -> Json:
+    return {"boot_id": clock.boot_id, "wall": _instant(clock.wall), "elapsed": clock.elapsed}
 
 
 def _homey_json(state: HomeyState) -> Json:
@@ -180,6 +197,7 @@ def from_json(blob: bytes) -> StateDocument:
             raise _damaged(f"has version {version!r:.20}, not {VERSION}")
         return StateDocument(
             salt=text(document["salt"]),
+            clock=maybe(_read_clock, document.get("clock")),
             homeys={
                 text(name): _read_homey(name, state)
                 for name, state in mapping(document["homeys"]).items()
@@ -198,6 +216,11 @@ def from_json(blob: bytes) -> StateDocument:
 
 def _damaged(what: str) -> StateUnusable:
     return StateUnusable(f"the state file {what}", remedy="It is set aside; a new one is begun.")
+
+
+def _read_clock(value: Any) -> ClockReading:
+    found = mapping(value)
+    return ClockReading(text(found["boot_id"]), instant(found["wall"]), seconds(found["elapsed"]))
 
 
 def _read_homey(name: str, value: Any) -> HomeyState:

@@ -68,6 +68,13 @@ def share(value: Any) -> float:
     return float(value)
 
 
+def seconds(value: Any) -> float:
+    """A number of seconds from 0, within a thousand years."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 3.2e10:
+        raise TypeError
+    return float(value)
+
+
 def instant(value: Any) -> datetime:
     """Return an instant with a zone, within bounds."""
     at = datetime.fromisoformat(text(value))

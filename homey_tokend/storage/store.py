@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -17,8 +17,10 @@ from homey_tokend.core.errors import StateUnusable
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.ports import BlobStore
 from homey_tokend.core.secret import Secret
+from homey_tokend.core.timeline import shift
+from homey_tokend.runtime.clock import JUMP, SteadyClock
 from homey_tokend.storage import document as documents
-from homey_tokend.storage.document import StateDocument
+from homey_tokend.storage.document import ClockReading, StateDocument
 
 log = structlog.get_logger()
 WRITE_DEADLINE_S = 5.0
@@ -29,6 +31,7 @@ class StateStore:
 
     Args:
         blobs: Where it is kept.
+        clock: Time.
         salt: Makes the salt of a new document.
         register_secret: Called with each secret that is read.
         write_deadline_s: How long one write may take before the daemon goes on without it.
@@ -37,12 +40,14 @@ class StateStore:
     def __init__(
         self,
         blobs: BlobStore,
+        clock: SteadyClock,
         *,
         salt: Callable[[], str],
         register_secret: Callable[[Secret], None] = lambda _secret: None,
         write_deadline_s: float = WRITE_DEADLINE_S,
     ) -> None:
         self._blobs = blobs
+        self._clock = clock
         self._salt = salt
         self._register_secret = register_secret
         self._write_deadline_s = write_deadline_s
@@ -50,7 +55,7 @@ class StateStore:
         self._writable = True
         self.document = StateDocument(salt="")
 
-    async def load(self, now: datetime) -> None:
+    async def load(self) -> None:
         """Read the document; an unusable one is set aside and a new one started."""
         try:
             blob = await self._blobs.load()
@@ -58,16 +63,30 @@ class StateStore:
         except StateUnusable as error:
             await self._set_aside(error)
             document = self._new()
+        by = self._distance(document.clock)
+        document = shift(document, by or timedelta(0))
+        now, offset = self._clock.now(), self._clock.offset if by is None else None
         self.document = replace(
             document,
-            homeys={name: state.loaded(now) for name, state in document.homeys.items()},
-            accounts={key: state.not_after(now) for key, state in document.accounts.items()},
+            homeys={name: one.loaded(now, offset) for name, one in document.homeys.items()},
+            accounts={key: one.not_after(now) for key, one in document.accounts.items()},
         )
         for state in document.homeys.values():
             if state.token:
                 self._register_secret(state.token.value)
         for token in document.refresh_tokens.values():
             self._register_secret(token)
+
+    def _distance(self, stored: ClockReading | None) -> timedelta | None:
+        """How far the stored instants lie from the timeline; None where nobody knows.
+
+        Within one boot the seconds since it began tell, whatever the wall clock was set to.
+        """
+        elapsed, boot_id = self._clock.elapsed(), self._clock.boot_id()
+        if stored is None or not boot_id or stored.boot_id != boot_id or stored.elapsed > elapsed:
+            return None
+        by = self._clock.now() - timedelta(seconds=elapsed - stored.elapsed) - stored.wall
+        return by if abs(by) >= JUMP else timedelta(0)
 
     def _new(self) -> StateDocument:
         return StateDocument(salt=self._salt())
@@ -124,22 +143,22 @@ class StateStore:
         self.document = documents.without_homey(self.document, name)
         await self._write()
 
-    async def shift_accounts(self, by: timedelta) -> None:
-        """Move all instants of the accounts: the wall clock was set by ``by``."""
-        if self.accounts:
-            shifted = {key: one.shifted(by) for key, one in self.accounts.items()}
-            self.document = documents.with_accounts(self.document, shifted)
-            await self._write()
-
     async def retry_write(self) -> None:
         """Write again if the last write failed, without waiting for the next event."""
         if not self._writable:
             await self._write()
 
+    def _by_wall(self) -> StateDocument:
+        """The document as it is stored: by the wall clock, which other processes know."""
+        clock = self._clock
+        wall = clock.now() + clock.offset
+        reading = ClockReading(clock.boot_id(), wall, clock.elapsed())
+        return replace(shift(self.document, clock.offset), clock=reading)
+
     async def _write(self) -> None:
         try:
             async with asyncio.timeout(self._write_deadline_s):
-                await self._blobs.save(documents.to_json(self.document))
+                await self._blobs.save(documents.to_json(self._by_wall()))
         except (StateUnusable, TimeoutError) as error:
             if self._writable:
                 reason = error.message if isinstance(error, StateUnusable) else "the disk hangs"

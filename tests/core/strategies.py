@@ -214,6 +214,7 @@ class _Story:
     now: datetime = NOON
     state: HomeyState = field(default_factory=lambda: HomeyState("home"))
     account: AccountState = field(default_factory=AccountState)
+    offset: timedelta = timedelta(0)
 
     def gets_a_token(self) -> None:
         bearer = Bearer(
@@ -300,16 +301,17 @@ class _Story:
         self.state = self.state.drifted(target, self.state.generation)
 
     def starts_anew(self) -> None:
-        self.state = self.state.loaded(self.now)
+        offset = self.draw(st.none() | st.just(self.offset))
+        self.state = self.state.loaded(self.now, offset)
         self.account = self.account.not_after(self.now)
 
     def clock_is_set(self) -> None:
-        by = self.draw(st.timedeltas(timedelta(days=-3000), timedelta(days=3000)))
-        self.now += by
-        self.state, self.account = self.state.shifted(by), self.account.shifted(by)
+        self.offset = self.draw(st.timedeltas(timedelta(days=-3000), timedelta(days=3000)))
+        self.state = self.state.laid_out(self.offset)
 
-    def clock_is_set_unnoticed(self) -> None:
+    def starts_by_another_clock(self) -> None:
         self.now += self.draw(st.timedeltas(timedelta(days=-3000), timedelta(days=3000)))
+        self.starts_anew()
 
 
 _STEADY = (
@@ -333,7 +335,7 @@ _STEADY = (
     _Story.sink_has_drifted,
     _Story.starts_anew,
 )
-_CLOCKS = (_Story.clock_is_set, _Story.clock_is_set_unnoticed)
+_CLOCKS = (_Story.clock_is_set, _Story.starts_by_another_clock)
 
 
 @st.composite

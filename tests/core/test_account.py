@@ -9,6 +9,7 @@ import pytest
 from homey_tokend.core.account import AccountState, Rejection
 from homey_tokend.core.errors import IllegalEvent
 from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.timeline import shift
 from tests.core.samples import (
     DAY,
     HOUR,
@@ -66,10 +67,6 @@ def test_a_password_that_goes_out_is_counted_with_its_one_time_step() -> None:
 
 def test_a_password_that_was_not_judged_does_not_count() -> None:
     assert signed_in(NOON) == signed_in(NOON, LATER).not_judged()
-
-
-def test_a_refund_finds_its_sign_in_when_the_clock_was_set_meanwhile() -> None:
-    assert signed_in(NOON - DAY) == signed_in(NOON, LATER).shifted(-DAY).not_judged()
 
 
 def test_the_sign_ins_since_an_instant_are_told_oldest_first() -> None:
@@ -180,13 +177,6 @@ def test_a_person_may_force_a_try(forced: list[timedelta], free_in: timedelta) -
 KNOWN = rejected_account(state=NOBODY.signing_in(NOON, 7)).was_forced(NOON)
 
 
-def test_when_the_clock_is_set_every_instant_moves_with_it() -> None:
-    expected = rejected_account(at=LATER, state=NOBODY.signing_in(LATER, 7)).was_forced(LATER)
-
-    assert expected == KNOWN.shifted(HOUR)
-    assert KNOWN == KNOWN.shifted(HOUR).shifted(-HOUR)
-
-
 @pytest.mark.parametrize(
     "behind",
     [
@@ -195,4 +185,4 @@ def test_when_the_clock_is_set_every_instant_moves_with_it() -> None:
     ],
 )
 def test_no_wait_grows_by_a_clock_ahead(behind: timedelta) -> None:
-    assert KNOWN == KNOWN.shifted(behind).not_after(NOON)
+    assert KNOWN == shift(KNOWN, behind).not_after(NOON)

@@ -30,9 +30,6 @@ PROVING = replace(IDLE, verifying=True)
         pytest.param(
             WRITTEN.checked("variable", 1, NOON + HOUR), DUE + HOUR, id="then from the last look on"
         ),
-        pytest.param(
-            WRITTEN.shifted(HOUR), DUE + HOUR, id="by a clock that was set as by any other"
-        ),
     ],
 )
 def test_a_sink_is_looked_at(state: HomeyState, due: datetime) -> None:

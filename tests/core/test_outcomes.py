@@ -21,6 +21,7 @@ from homey_tokend.core.events import (
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.messages import (
     CheckFinished,
+    ClockChanged,
     CredentialsRead,
     DeliveryFinished,
     Message,
@@ -284,3 +285,37 @@ def test_a_check_that_failed_says_nothing_of_the_sink_but_a_401_of_the_token() -
     assert ["sink.check_failed"] == names(failed)
     assert failed.state.verified_at is not None
     assert rejected.state.verified_at is None
+
+
+# --- a clock that is set ---
+
+
+def test_a_clock_that_was_set_is_saved_and_the_token_verified() -> None:
+    change = applied(HELD, ClockChanged(-HOUR))
+
+    assert change.save
+    assert HELD.token == change.state.token
+    assert change.state.verified_at is None
+    assert -HOUR == change.activity.offset
+
+
+def test_a_loaded_token_ends_earlier_by_a_clock_set_forward() -> None:
+    change = applied(HELD.loaded(NOON), ClockChanged(HOUR))
+
+    assert NOON + DAY - HOUR == change.state.held(1).expires_at
+
+
+def test_sinks_that_report_an_end_get_it_again() -> None:
+    state = DELIVERED.delivered("raw", 1, DeliveryResult(), NOON)
+    settings = RefreshSettings(reporting=("file", "exec"))
+
+    change = apply(state, BUSY, ClockChanged(HOUR), Context({}, settings, LATER, 0.5))
+
+    assert (None, 1) == (change.state.sink("file").generation, change.state.sink("raw").generation)
+    assert frozenset({"file"}) == change.activity.outdated
+
+
+def test_without_a_token_a_clock_that_was_set_is_noted() -> None:
+    change = applied(HomeyState("home"), ClockChanged(HOUR))
+
+    assert (HomeyState("home"), HOUR) == (change.state, change.activity.offset)

@@ -140,7 +140,7 @@ def test_while_a_refresh_is_held_back_the_held_token_still_wakes() -> None:
     [
         pytest.param(SPENT, RefreshSettings(), NOON + 12 * HOUR, id="twelve for one Homey"),
         pytest.param(
-            signed_in(NOON - HOUR, state=SPENT).shifted(timedelta(0)),
+            signed_in(NOON - HOUR, state=SPENT),
             RefreshSettings(),
             NOON + 12 * HOUR,
             id="the twelfth newest counts, in whatever order they were written down",

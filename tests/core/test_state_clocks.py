@@ -12,6 +12,7 @@ from homey_tokend.core.errors import ServerError, SinkFailed, SinkRejected
 from homey_tokend.core.failure import Failure
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.sink import SinkState
+from homey_tokend.core.timeline import shift
 from homey_tokend.core.tokens import DeliveryResult
 from tests.core.samples import (
     DAY,
@@ -150,56 +151,36 @@ def test_each_sink_stands_for_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "by", "moves"),
+    ("state", "by", "moved"),
     [
-        pytest.param(HELD, HOUR, True, id="measured by this clock: moves forwards"),
-        pytest.param(HELD, -HOUR, True, id="measured by this clock: moves backwards"),
-        pytest.param(HELD.loaded(NOON), HOUR, False, id="from the disk: gets no later end"),
-        pytest.param(HELD.loaded(NOON), -HOUR, True, id="from the disk: gets an earlier end"),
+        pytest.param(HELD, HOUR, timedelta(0), id="of this process: stays, forwards"),
+        pytest.param(HELD, -HOUR, timedelta(0), id="of this process: stays, backwards"),
+        pytest.param(HELD.loaded(NOON), HOUR, -HOUR, id="from the disk: gets an earlier end"),
+        pytest.param(HELD.loaded(NOON), -HOUR, timedelta(0), id="from the disk: no later end"),
+        pytest.param(HELD.loaded(NOON, None), HOUR, timedelta(0), id="of this boot: stays"),
+        pytest.param(HomeyState("home"), HOUR, timedelta(0), id="that is not there"),
     ],
 )
-def test_when_the_clock_is_set_a_token(state: HomeyState, by: timedelta, moves: bool) -> None:
-    token, moved = state.token, state.shifted(by).token
+def test_when_the_clock_is_set_a_token(state: HomeyState, by: timedelta, moved: timedelta) -> None:
+    laid_out = state.laid_out(by)
 
-    assert token is not None
-    assert moved is not None
-    assert (token.expires_at + by if moves else token.expires_at) == moved.expires_at
-    assert token.life == moved.life
-
-
-def test_when_the_clock_is_set_every_wait_moves_with_it() -> None:
-    state = (
-        failing(HELD, ServerError("wait", step="login", retry_after=MINUTE))
-        .asked(LATER, forced=True, at=NOON)
-        .undelivered("file", 1, FULL, at=NOON, random=0.5)
+    assert shift(state.token, moved) == laid_out.token
+    assert replace(state, token=None) == replace(
+        laid_out, token=None, loaded_offset=state.loaded_offset
     )
-    refused = state.rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5).attempted(NOON)
-
-    for before in (state, refused):
-        moved = before.shifted(HOUR)
-        assert decided(before).__class__ is decided(moved, LATER).__class__
-        assert moved.shifted(-HOUR) == before
-    assert NOON + HOUR + MINUTE == getattr(state.shifted(HOUR).failure, "not_before", None)
-
-
-def test_a_homey_of_which_nothing_is_known_has_nothing_to_move() -> None:
-    assert HomeyState("home") == HomeyState("home").shifted(HOUR)
 
 
 @settings(max_examples=50)
-@given(stored_homeys("home"), jumps, jumps, st.booleans())
-def test_a_clock_set_twice_is_a_clock_set_once(
-    state: HomeyState, first: timedelta, second: timedelta, minted_here: bool
+@given(stored_homeys("home"), st.lists(jumps, min_size=1, max_size=4))
+def test_however_often_the_clock_is_set_the_furthest_setting_counts(
+    state: HomeyState, offsets: list[timedelta]
 ) -> None:
-    state = replace(state, minted_here=minted_here)
-    both = state.shifted(first).shifted(second)
-    at_once = state.shifted(first + second)
+    state = state.loaded(NOON)
+    moved = state
+    for offset in offsets:
+        moved = moved.laid_out(offset)
 
-    if minted_here or max(first, second) < timedelta(0):
-        assert at_once == both
-    elif state.token is not None and both.token is not None and at_once.token is not None:
-        assert both.token.expires_at <= state.token.expires_at
-        assert both.token.expires_at <= at_once.token.expires_at
+    assert shift(state.token, -max(timedelta(0), *offsets)) == moved.token
 
 
 # --- restarts ----------------------------------------------------------------------
@@ -208,7 +189,9 @@ def test_a_clock_set_twice_is_a_clock_set_once(
 def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
     state = HELD.not_answered(1, LATER).asked(LATER, forced=True, at=NOON)
 
-    assert replace(HELD, minted_here=False, asked_at=None, verified_at=None) == state.loaded(LATER)
+    assert replace(
+        HELD, loaded_offset=timedelta(0), asked_at=None, verified_at=None
+    ) == state.loaded(LATER)
 
 
 def test_failures_of_the_past_count_on_after_a_restart() -> None:

@@ -130,7 +130,6 @@ def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
         generation=2,
         token=token,
         fraction=0.4,
-        minted_here=True,
         verified_at=LATER,
         asked_at=LATER,
         refreshes=2,

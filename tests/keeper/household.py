@@ -161,6 +161,7 @@ class Household:
     async def begin(self, document: Json | None = None) -> None:
         """Start keeping; come back at once."""
         self.components = self.furnish(document)
+        self.scheduler.clock = self.components.clock
         self.built()
         self.supervisor = await self.components.supervisor(self.scheduler, lambda: True)
         self.run = asyncio.create_task(self.supervisor.run())
@@ -199,12 +200,13 @@ class Household:
 
     async def wait(self, span: timedelta) -> None:
         """Let time pass, keeping every appointment in it."""
-        end = self.clock.now() + span
+        steady = self.components.clock
+        end = steady.now() + span
         while (at := self.scheduler.next()) is not None and at <= end:
-            self.skip(at - self.clock.now())
+            self.skip(at - steady.now())
             self.scheduler.ring_due()
             await self.quiet()
-        self.skip(end - self.clock.now())
+        self.skip(end - steady.now())
         await self.quiet()
 
     async def until_renewal(self, name: str = "home") -> None:

@@ -265,7 +265,7 @@ async def test_who_ask_together_use_up_one_forced_try(household: Household, busy
     await household.start()
     await household.wait(2 * MINUTE)
     if busy:
-        household.keepers["home"].clock_was_set(timedelta(0))
+        household.keepers["home"].clock_changed()
     asked = [asyncio.create_task(household.supervisor.refresh("home", SOON)) for _ in range(2)]
     await settle(1)
     asked.append(asyncio.create_task(household.supervisor.refresh("home", SOON)))

@@ -4,10 +4,12 @@ The simulator's clock is right throughout; only the daemon's is set.
 """
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from homey_tokend.core.timefmt import rfc3339
 from tests.keeper.conftest import Begin
 from tests.keeper.household import DAY, HOUR, MINUTE, TOTP_SECRET, Household
 from tests.support.clock import NOON, settle
@@ -69,20 +71,72 @@ async def test_a_set_clock_does_not_prolong_a_token_in_an_outage(
     assert held == [True, True, True, False, False]
 
 
-async def test_a_clock_set_back_after_a_restart_prolongs_nothing(household: Household) -> None:
+async def test_a_clock_set_back_after_a_reboot_prolongs_nothing(household: Household) -> None:
     """A loaded token was measured by a clock that nobody vouches for: its end only comes nearer."""
     await household.start()
+    household.clock.boot = "another"
     await household.restart()
     household.clock.set_wall(-2 * HOUR)
     await household.beat()
     assert household.token().left(household.now) == DAY
 
+    household.clock.boot = "a third"
     await household.restart()
     household.clock.set_wall(2 * HOUR)
     await household.beat()
 
     assert household.token().left(household.now) == 22 * HOUR
     assert household.sign_ins() == 1
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+@pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR, 400 * DAY, -400 * DAY])
+async def test_a_restart_within_one_boot_knows_what_the_clock_was_set_by(
+    household: Household, by: timedelta, noticed: bool
+) -> None:
+    """Set, and restarted before or after a heartbeat: the token truly lives as long as before."""
+    await household.start()
+    household.skip(HOUR)
+    household.clock.set_wall(by)
+    if noticed:
+        await household.beat()
+    await household.restart()
+
+    assert household.token().left(household.now) == 23 * HOUR
+    assert household.sign_ins() == 1
+
+
+async def test_a_clock_that_was_set_is_told_to_the_sinks_and_the_token_verified(
+    household: Household,
+) -> None:
+    """The end in a file is by the wall clock; a restored image of the machine looks the same."""
+    path = household.folder / "token.json"
+    raw = household.folder / "token"
+    await household.start(
+        household.document(
+            {"type": "file", "path": str(path), "format": "json"},
+            {"type": "file", "path": str(raw)},
+        )
+    )
+    household.steps()
+    written = raw.stat().st_mtime_ns
+    household.clock.set_wall(2 * HOUR)
+    await household.beat()
+
+    assert json.loads(path.read_text())["expires_at"] == rfc3339(NOON + 26 * HOUR)
+    assert household.steps() == ["session"]
+    assert written == raw.stat().st_mtime_ns
+
+
+async def test_a_clock_that_was_set_is_on_the_disk_before_a_power_cut(household: Household) -> None:
+    """Booted in 1970, set right, power cut: the next boot knows when the token ends."""
+    household.clock.set_wall(EPOCH - NOON)
+    await household.start()
+    household.clock.set_wall(NOON - EPOCH)
+    await household.beat()
+    stored = json.loads(household.state.read_text())["homeys"]["home"]["token"]
+
+    assert DAY - SECOND <= datetime.fromisoformat(stored["expires_at"]) - household.now <= DAY
 
 
 async def test_nine_hours_of_suspend_are_noticed_at_the_next_heartbeat(
@@ -132,6 +186,7 @@ async def test_a_restart_in_1970_serves_no_token_from_the_future(household: Hous
     """The kept token was issued fifty years ahead: not served, renewed; then all is well again."""
     await household.start()
     await household.stop()
+    household.clock.boot = "another"
     household.clock.set_wall(EPOCH - NOON)
     household.simulator.add_fault(step="login", kind="status", status=503)
     await household.start()
@@ -153,6 +208,7 @@ async def test_days_of_sign_ins_do_not_spend_the_budget_of_a_boot_in_1970(
     assert household.sign_ins() > 12
     await household.stop()
     household.skip(2 * DAY)
+    household.clock.boot = "another"
     away = EPOCH - household.now
     household.clock.set_wall(away)
     await household.start()
@@ -284,12 +340,12 @@ async def test_what_waits_while_the_clock_is_set_is_of_the_new_time(
     await asyncio.gather(*beats)
     await household.quiet()
     asked.cancel()
-    state = keeper.state
+    trouble, request = household.view().trouble, keeper.state.request
 
-    assert state.failure is not None
-    assert state.failure.trouble.at == household.now
-    assert state.request is not None
-    assert state.request.until == household.now + HOUR
+    assert trouble is not None
+    assert trouble.at == household.now
+    assert request is not None
+    assert request.until == household.components.clock.now() + HOUR
 
 
 async def test_a_one_time_code_goes_by_the_wall_clock(begin: Begin) -> None:

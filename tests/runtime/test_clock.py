@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from homey_tokend.core.ports import Clock
-from homey_tokend.runtime.clock import SystemClock
+from homey_tokend.runtime.clock import SteadyClock, SystemClock
 from tests.support.clock import NOON, FakeClock, settle
 
 
@@ -57,6 +57,29 @@ def test_draw_is_within_the_unit_interval_and_varies() -> None:
 
     assert all(0 <= number < 1 for number in drawn)
     assert len(drawn) > 100
+
+
+def test_the_boot_has_one_name() -> None:
+    """It is the kernel's, as systemd writes it, unless another is given."""
+    assert SystemClock().boot_id() == SystemClock().boot_id()
+    assert "-" not in SystemClock().boot_id()
+    assert SystemClock("given").boot_id() == "given"
+
+
+def test_the_steady_clock_goes_on_when_the_wall_clock_is_set() -> None:
+    """What it is set by is in the offset after the next comparison; seconds are left alone."""
+    clock = FakeClock()
+    steady = SteadyClock(clock)
+    clock.set_wall(timedelta(hours=2))
+    clock.suspend(timedelta(hours=1))
+
+    assert NOON + timedelta(hours=1) == steady.now()
+    assert (timedelta(hours=2), timedelta(0)) == (steady.update(), steady.update())
+    clock.set_wall(timedelta(seconds=3))
+    assert timedelta(0) == steady.update()
+    clock.set_wall(timedelta(seconds=3))
+    assert timedelta(seconds=6) == steady.update()
+    assert steady.now() + steady.offset == clock.now() == steady.wall()
 
 
 async def test_sleep_waits_about_as_long_as_asked() -> None:

@@ -11,6 +11,7 @@ from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import DeliveryResult
 from homey_tokend.storage.document import (
+    ClockReading,
     StateDocument,
     from_json,
     to_json,
@@ -42,7 +43,11 @@ STATE = (
 ACCOUNT = rejected_account(state=signed_in(NOON)).signing_in(NOON, 7).was_forced(NOON)
 #: Every kind of thing that is stored, at least once.
 BOOK = StateDocument(
-    "5a17", {"home": STATE.loaded(NOON)}, {"key": ACCOUNT}, {"home": Secret("refresh")}
+    "5a17",
+    {"home": STATE.loaded(NOON, None)},
+    {"key": ACCOUNT},
+    {"home": Secret("refresh")},
+    ClockReading("boot 1", NOON, 1000.25),
 )
 
 TROUBLE = {"at", "kind", "step", "message", "remedy", "status", "count"}
@@ -50,7 +55,8 @@ FAILURE = {"trouble", "random", "not_before"} | {f"trouble.{name}" for name in T
 REFUSAL = {"digest", "trouble"} | {f"trouble.{name}" for name in TROUBLE}
 #: What is written to the disk, by its place: adding to it is a decision.
 STORED = {
-    "": {"version", "salt", "homeys", "accounts", "refresh_tokens"},
+    "": {"version", "salt", "clock", "homeys", "accounts", "refresh_tokens"},
+    "clock": {"boot_id", "wall", "elapsed"},
     "homeys": {
         "generation",
         "token",
@@ -81,7 +87,7 @@ STORED = {
     "accounts.rejections": REFUSAL,
 }
 #: What of a Homey lives in memory only.
-IN_MEMORY = {"name", "minted_here", "verified_at", "asked_at", "unanswered", "request"}
+IN_MEMORY = {"name", "loaded_offset", "verified_at", "asked_at", "unanswered", "request"}
 
 
 def names(value: dict[str, Any]) -> set[str]:
@@ -98,7 +104,7 @@ def test_a_book_comes_back_as_it_was_stored(book: StateDocument) -> None:
 def test_what_lives_in_memory_only_is_not_stored() -> None:
     busy = STATE.asked(NOON + MINUTE, forced=True, at=NOON).not_answered(1, NOON)
 
-    assert replace(BOOK, homeys={"home": STATE.loaded(NOON)}) == from_json(
+    assert replace(BOOK, homeys={"home": STATE.loaded(NOON, None)}) == from_json(
         to_json(with_homey(BOOK, busy))
     )
 
@@ -110,6 +116,7 @@ def test_exactly_these_fields_are_stored() -> None:
 
     assert STORED == {
         "": names(document),
+        "clock": names(document["clock"]),
         "homeys": names(homey),
         "homeys.token": names(homey["token"]),
         "homeys.failure": names(homey["failure"]),
@@ -137,6 +144,6 @@ def test_one_state_is_replaced_and_the_others_stay() -> None:
     other = HomeyState("other")
     book = with_accounts(with_homey(BOOK, other), {"another key": AccountState()})
 
-    assert {"home": STATE.loaded(NOON), "other": other} == book.homeys
+    assert {"home": STATE.loaded(NOON, None), "other": other} == book.homeys
     assert {"key": ACCOUNT, "another key": AccountState()} == book.accounts
     assert BOOK == with_accounts(with_homey(BOOK, BOOK.homeys["home"]), {"key": ACCOUNT})

@@ -1,6 +1,8 @@
 """The store: the one Book, kept whatever the disk does."""
 
 import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -8,10 +10,12 @@ from structlog.testing import capture_logs
 from homey_tokend.core.account import AccountState
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.secret import Secret
-from homey_tokend.storage.document import StateDocument, to_json
-from tests.core.samples import DAY, HOUR, NOBODY, failing, holding, rejected_account
+from homey_tokend.runtime.clock import SteadyClock
+from homey_tokend.storage.document import ClockReading, StateDocument, to_json
+from homey_tokend.storage.store import StateStore
+from tests.core.samples import DAY, HOUR, NOBODY, SECOND, failing, holding, rejected_account
 from tests.storage.stores import loaded, store_over
-from tests.support.clock import NOON
+from tests.support.clock import NOON, FakeClock
 from tests.support.store import FakeStore
 
 HELD = holding()
@@ -23,7 +27,7 @@ HELD = holding()
 async def test_without_a_file_a_new_book_with_a_salt_is_begun() -> None:
     store = store_over(FakeStore())
 
-    await store.load(NOON)
+    await store.load()
 
     assert StateDocument(salt="5a17") == store.document
     assert HomeyState("home") == store.homey("home")
@@ -53,13 +57,65 @@ async def test_what_a_clock_ahead_wrote_down_is_cut_to_now() -> None:
     assert rejected_account() == store.account("key")
 
 
+def stored_at(boot_id: str, elapsed: float, *, wall: datetime = NOON) -> StateDocument:
+    """A document with a token of that moment."""
+    state = holding(at=wall)
+    return StateDocument("5a17", {"home": state}, clock=ClockReading(boot_id, wall, elapsed))
+
+
+@pytest.mark.parametrize(
+    ("document", "issued_at", "offset"),
+    [
+        pytest.param(
+            stored_at("boot 1", 400.0, wall=NOON + 7 * HOUR),
+            NOON - 600 * SECOND,
+            None,
+            id="of this boot: the seconds since tell, whatever the wall clock was",
+        ),
+        pytest.param(
+            stored_at("boot 1", 997.0), NOON, None, id="of this boot: seconds of drift are left"
+        ),
+        pytest.param(
+            stored_at("boot 0", 400.0), NOON, timedelta(0), id="of another boot: as it was written"
+        ),
+        pytest.param(
+            stored_at("boot 1", 4000.0), NOON, timedelta(0), id="of a boot that counted further"
+        ),
+        pytest.param(stored_at("", 400.0), NOON, timedelta(0), id="of an unknown boot"),
+    ],
+)
+async def test_a_loaded_token_lies_on_the_timeline(
+    document: StateDocument, issued_at: datetime, offset: timedelta | None
+) -> None:
+    store, _ = await loaded(document)
+
+    state = store.homey("home")
+    assert issued_at == state.held(1).issued_at
+    assert offset == state.loaded_offset
+
+
+async def test_what_is_written_is_by_the_wall_clock() -> None:
+    clock, disk = FakeClock(), FakeStore()
+    steady = SteadyClock(clock)
+    store = StateStore(disk, steady, salt=lambda: "5a17")
+    await store.load()
+    clock.set_wall(HOUR)
+    steady.update()
+
+    await store.keep_homey(HELD)
+
+    assert NOON + HOUR == disk.document.homeys["home"].held(1).issued_at
+    assert ClockReading("boot 1", NOON + HOUR, 1000.0) == disk.document.clock
+    assert HELD == store.homey("home")
+
+
 async def test_every_secret_in_the_file_is_hidden_before_it_can_be_logged() -> None:
     hidden: list[Secret] = []
     book = StateDocument(
         "5a17", {"home": HELD, "other": HomeyState("other")}, {}, {"away": Secret("refresh")}
     )
 
-    await store_over(FakeStore(to_json(book)), hidden).load(NOON)
+    await store_over(FakeStore(to_json(book)), hidden).load()
 
     assert [Secret("bearer"), Secret("refresh")] == hidden
 
@@ -69,7 +125,7 @@ async def test_a_damaged_file_is_set_aside_and_a_new_book_begun() -> None:
     store = store_over(disk)
 
     with capture_logs() as logs:
-        await store.load(NOON)
+        await store.load()
 
     assert StateDocument(salt="5a17") == store.document
     assert [b'{"version": 1, "salt": "bearer"'] == disk.aside
@@ -89,7 +145,7 @@ async def test_a_file_that_can_neither_be_read_nor_set_aside_does_not_stop_the_d
     store = store_over(disk)
 
     with capture_logs() as logs:
-        await store.load(NOON)
+        await store.load()
 
     assert StateDocument(salt="5a17") == store.document
     assert ["not kept: permission denied"] == [line["kept_as"] for line in logs]
@@ -107,11 +163,11 @@ async def test_what_is_kept_is_on_the_disk_when_the_call_returns() -> None:
 
     expected = StateDocument(
         "5a17",
-        {"home": HELD.loaded(NOON)},
+        {"home": HELD.loaded(NOON, None)},
         {"key": NOBODY.signing_in(NOON, 7)},
         {"home": Secret("refresh")},
     )
-    assert expected == disk.document
+    assert expected == replace(disk.document, clock=None)
 
 
 async def test_a_refresh_token_is_struck_out_of_the_file() -> None:
@@ -132,10 +188,9 @@ async def test_of_a_homey_that_is_configured_no_more_nothing_is_kept() -> None:
 
     await store.forget("home")
 
-    assert (
-        StateDocument("5a17", {"other": other}, {"key": NOBODY}, {"other": Secret("two")})
-        == disk.document
-    )
+    assert StateDocument(
+        "5a17", {"other": other}, {"key": NOBODY}, {"other": Secret("two")}
+    ) == replace(disk.document, clock=None)
 
 
 async def test_what_is_only_noted_goes_out_with_the_next_write() -> None:

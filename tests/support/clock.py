@@ -34,6 +34,8 @@ class FakeClock:
         self.at = now
         self.seconds = 1000.0
         self.suspended = 0.0
+        #: Which boot of the machine this is.
+        self.boot = "boot 1"
         self.instant = instant
         self.draws = list(draws)
         #: Every sleep asked for, in seconds and order.
@@ -48,6 +50,9 @@ class FakeClock:
 
     def elapsed(self) -> float:
         return self.seconds + self.suspended
+
+    def boot_id(self) -> str:
+        return self.boot
 
     def random(self) -> float:
         return self.draws.pop(0) if self.draws else 0.5

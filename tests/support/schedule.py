@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from tests.support.clock import FakeClock
+from homey_tokend.core.ports import Clock
 
 
 class FakeSchedule:
     """``ports.Scheduler``: run jobs when the test says so, at the requested instants."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.appointments: dict[str, tuple[datetime, Callable[[], None]]] = {}
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
@@ -25,7 +25,7 @@ class FakeSchedule:
 
     def ring_due(self) -> int:
         """Run all jobs that are due, and return how many they were."""
-        now = self._clock.now()
+        now = self.clock.now()
         due = [(name, wake) for name, (at, wake) in self.appointments.items() if at <= now]
         for name, wake in due:
             del self.appointments[name]
