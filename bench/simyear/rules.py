@@ -104,8 +104,8 @@ MUTATIONS = (
     # --- when a refresh is due ---
     Mutation(
         "a token is renewed when it must be only",
-        "return min(token.issued_at + token.life * state.fraction, must_renew_at(token))",
-        "return must_renew_at(token)",
+        "return min(token.issued_at + token.life * self.fraction, token.must_renew_at)",
+        "return token.must_renew_at",
         "not renewed although it is due",
     ),
     Mutation(

@@ -13,9 +13,9 @@ import structlog
 from homey_tokend import exit_codes
 from homey_tokend.build import Components
 from homey_tokend.cli import bootstrap
-from homey_tokend.core.attempts import REJECTIONS
 from homey_tokend.core.errors import AlreadyRunning
 from homey_tokend.core.failure import Trouble
+from homey_tokend.core.policy import REJECTIONS
 from homey_tokend.core.status import View
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.keeper.supervisor import Supervisor

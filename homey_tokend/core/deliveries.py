@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from homey_tokend.core.attempts import RETRY_AFTER_MOST, backoff
 from homey_tokend.core.decision import Activity, RefreshSettings
+from homey_tokend.core.failure import RETRY_AFTER_MOST, backoff
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.tokens import Token
 

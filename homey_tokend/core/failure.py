@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from homey_tokend.core.errors import TokendError, Transient, needs_action
 
 _YEAR = timedelta(days=366)
+#: How long do we wait at most because a server asks us to? With time left, and without.
+RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +70,9 @@ def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
     if wanted is None:
         return None
     return at + max(timedelta(0), min(wanted, _YEAR))
+
+
+def backoff(failure: Failure, first: timedelta, most: timedelta) -> timedelta:
+    """Return an exponential wait with full jitter: the failure's random share of it."""
+    doublings = min(failure.trouble.count - 1, 32)
+    return min(most, first * (1 << doublings)) * failure.random

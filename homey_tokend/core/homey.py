@@ -79,6 +79,15 @@ class HomeyState:
             return None
         return token
 
+    def should_renew_at(self, token: Token) -> datetime:
+        """Return when the random share of the token's lifetime has passed."""
+        return min(token.issued_at + token.life * self.fraction, token.must_renew_at)
+
+    def must_renew(self, now: datetime) -> bool:
+        """Return whether there is no usable token, or one that expires soon."""
+        token = self.usable(now)
+        return token is None or now >= token.must_renew_at
+
     def from_the_future(self, now: datetime) -> bool:
         """Return whether the held token was issued after ``now``: one of the two clocks lied."""
         return self.token is not None and self.token.issued_at > now + FUTURE_TOLERANCE

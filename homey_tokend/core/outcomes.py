@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.attempts import next_attempt
 from homey_tokend.core.decision import Activity, Constraint, RefreshSettings
 from homey_tokend.core.errors import (
     AccountRejected,
@@ -30,7 +29,6 @@ from homey_tokend.core.events import (
     TokenRevoked,
 )
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.lifetime import in_must_window
 from homey_tokend.core.messages import (
     CheckFinished,
     ClockChanged,
@@ -42,6 +40,7 @@ from homey_tokend.core.messages import (
     VerificationFinished,
     VerificationRequested,
 )
+from homey_tokend.core.policy import next_attempt
 from homey_tokend.core.tokens import Bearer, DeliveryResult
 
 
@@ -173,7 +172,7 @@ def _renewed(
             state.name,
             context.now,
             generation=token.generation,
-            fingerprint=token.fingerprint(),
+            fingerprint=token.value.fingerprint(),
             issued_at=token.issued_at,
             expires_at=token.expires_at,
             verified=bearer.verified,
@@ -207,7 +206,7 @@ def _refresh_failed(
         failures=state.failure.trouble.count if state.failure else 1,
         next_try=next_attempt(state, account, activity, at, context.settings).at,
         outage_at=token.expires_at if token else None,
-        urgent=in_must_window(state, at),
+        urgent=state.must_renew(at),
     )
     return Change(state, activity, (failed,), save=True)
 

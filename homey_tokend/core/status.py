@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.attempts import next_attempt
 from homey_tokend.core.decision import Activity, RefreshSettings
 from homey_tokend.core.deliveries import sink_due_at
 from homey_tokend.core.failure import Trouble
 from homey_tokend.core.homey import HomeyState
-from homey_tokend.core.lifetime import in_must_window, should_renew_at
+from homey_tokend.core.policy import next_attempt
 from homey_tokend.core.tokens import Token
 
 
@@ -102,7 +101,7 @@ def view_of(
         token=token,
         verified_at=state.verified_at,
         refreshing=activity.refreshing,
-        renew_at=should_renew_at(state, token) if token else None,
+        renew_at=state.should_renew_at(token) if token else None,
         next_at=None if activity.refreshing else attempt.at,
         next_reason="a refresh is under way" if activity.refreshing else attempt.why,
         trouble=trouble,
@@ -119,7 +118,7 @@ def _health(
     if token is None:
         first = state.failure is None and state.token is None
         return Health.STARTING if first else Health.DOWN
-    if state.failure is not None and in_must_window(state, now):
+    if state.failure is not None and state.must_renew(now):
         return Health.DEGRADED
     wrong = state.failure or any(_sink_trouble(state, target) for target in settings.sinks)
     return Health.TROUBLED if wrong else Health.OK

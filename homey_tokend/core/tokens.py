@@ -6,6 +6,11 @@ from datetime import datetime, timedelta
 
 from homey_tokend.core.secret import Secret
 
+#: The last part of a lifetime is "must renew": a tenth of it, one hour at most.
+MUST_SHARE, MUST_MOST = 0.1, timedelta(hours=1)
+#: A token is not replaced on request in this first part of its lifetime, a minute at most.
+YOUNG_SHARE, YOUNG_MOST = 0.1, timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class UserToken:
@@ -47,6 +52,11 @@ class Bearer:
     note: str = ""
 
 
+def young_span(life: timedelta) -> timedelta:
+    """Return how long after a refresh no other is started on request."""
+    return min(life * YOUNG_SHARE, YOUNG_MOST)
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A bearer that the state has numbered: what is stored, served and delivered.
@@ -75,9 +85,15 @@ class Token:
         """Return whether it may still be served at ``now``."""
         return now < self.expires_at
 
-    def fingerprint(self) -> str:
-        """Return eight hex digits that tell it from others, safe to log."""
-        return self.value.fingerprint()
+    @property
+    def must_renew_at(self) -> datetime:
+        """When "should renew" becomes "must renew"."""
+        return self.expires_at - min(self.life * MUST_SHARE, MUST_MOST)
+
+    @property
+    def young_until(self) -> datetime:
+        """Until when it is too young to be replaced on request."""
+        return self.issued_at + young_span(self.life)
 
 
 @dataclass(frozen=True, slots=True)

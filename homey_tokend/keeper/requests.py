@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from homey_tokend.core import attempts
+from homey_tokend.core import policy
 from homey_tokend.core.errors import SecretUnavailable
 from homey_tokend.core.homey import HomeyState, RefreshRequest
-from homey_tokend.core.lifetime import young_span, young_until
 from homey_tokend.core.messages import RefreshRequested, VerificationRequested
 from homey_tokend.core.ports import Clock
 from homey_tokend.core.status import RefreshResult, View
+from homey_tokend.core.tokens import young_span
 from homey_tokend.keeper.keeper import Keeper
 from homey_tokend.storage.store import StateStore
 
@@ -47,7 +47,7 @@ class RefreshRequests:
         if self._enough(min_ttl, now):
             return keeper.view
         token = keeper.state.usable(now)
-        if token is not None and (min_ttl > token.life or now < young_until(token)):
+        if token is not None and (min_ttl > token.life or now < token.young_until):
             return keeper.view
         until = now + max(wait, _REQUEST_LEAST)
         keeper.post(RefreshRequested(until, forced=False, than=keeper.state.generation))
@@ -117,14 +117,14 @@ class RefreshRequests:
     def _rejected(self, now: datetime) -> bool:
         keeper = self._keeper
         account = self._store.account(keeper.account_key)
-        return attempts.is_rejected(keeper.state, account, keeper.activity, now)
+        return policy.is_rejected(keeper.state, account, keeper.activity, now)
 
     def _free_at(self, now: datetime) -> datetime:
         """Return when a requested refresh may start: not right after another, twice a day if rejected."""
         keeper = self._keeper
         state, account = keeper.state, self._store.account(keeper.account_key)
         token = state.usable(now)
-        free = young_until(token) if token else now
+        free = token.young_until if token else now
         # An attempt that was blocked, or lacked a value to sign in with, sent no password: it is
         # none to wait after.
         tried = keeper.activity.blocked is None and not _lacked_a_value(state)
@@ -136,7 +136,7 @@ class RefreshRequests:
         forced = replace(
             state, request=RefreshRequest(datetime.max.replace(tzinfo=UTC), forced=True)
         )
-        attempt = attempts.next_attempt(forced, account, keeper.activity, now, keeper.settings)
+        attempt = policy.next_attempt(forced, account, keeper.activity, now, keeper.settings)
         return max(free, attempt.at)
 
     async def _wait(

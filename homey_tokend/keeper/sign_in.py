@@ -16,7 +16,7 @@ import structlog
 from homey_tokend import athom
 from homey_tokend.athom.flow import run_flow
 from homey_tokend.athom.urls import HomeyTarget
-from homey_tokend.core import attempts, totp
+from homey_tokend.core import policy, totp
 from homey_tokend.core.account import AccountState, Digests
 from homey_tokend.core.decision import Activity, Constraint, RefreshSettings, SignInProgress
 from homey_tokend.core.errors import (
@@ -235,7 +235,7 @@ class SignIn:
             wall = self._clock.wall()
             activity = replace(activity, sign_in=self.progress, offset=wall - now)
             account = self._store.account(key)
-            constraint = attempts.sign_in_constraint(state, account, activity, now, settings)
+            constraint = policy.sign_in_constraint(state, account, activity, now, settings)
             if constraint is not None:
                 return constraint
             secret = credentials.totp_secret

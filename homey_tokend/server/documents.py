@@ -51,7 +51,7 @@ def homey_document(view: View, now: datetime) -> dict[str, object]:
 
 def _held_token(view: View, token: Token, now: datetime) -> dict[str, object]:
     return {
-        "fingerprint": token.fingerprint(),
+        "fingerprint": token.value.fingerprint(),
         "generation": token.generation,
         "valid": token.valid(now),
         "expires_in": seconds_left(token, now),

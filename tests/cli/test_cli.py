@@ -179,7 +179,7 @@ def test_status(provider: FakeProvider, run: Run, monkeypatch: pytest.MonkeyPatc
     assert (
         out
         == f"""home: ok  https://abc.connect.athom.com
-  token    {held.fingerprint()} (generation 7), valid until 2026-03-01 23:32:05 (in 11 h 32 min)
+  token    {held.value.fingerprint()} (generation 7), valid until 2026-03-01 23:32:05 (in 11 h 32 min)
   refresh  2026-03-01 13:00:00 (in 1 h); next step 2026-03-01 12:15:00 (in 15 min): the proof
   error    account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account rejects the password
            Correct it.
@@ -232,7 +232,7 @@ def test_refresh(provider: FakeProvider, run: Run) -> None:
 
     assert status == exit_codes.OK
     assert [name for name, _, _ in provider.asked] == ["home", "hut"]
-    assert out.count(f"{token().fingerprint()}, valid until 2026-03-02T12:00:00Z\n") == 2
+    assert out.count(f"{token().value.fingerprint()}, valid until 2026-03-02T12:00:00Z\n") == 2
     assert CANARY not in out
 
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.attempts import sign_in_constraint
 from homey_tokend.core.decision import (
     Activity,
     Blocked,
@@ -30,7 +29,7 @@ from homey_tokend.core.errors import (
 from homey_tokend.core.failure import trouble_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
-from homey_tokend.core.policy import decide
+from homey_tokend.core.policy import decide, sign_in_constraint
 from homey_tokend.core.tokens import DeliveryResult
 from homey_tokend.core.totp import time_step
 from tests.core.samples import IDLE, bearer

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from homey_tokend.core.account import Digests
-from homey_tokend.core.attempts import next_attempt
 from homey_tokend.core.decision import Activity, Constraint, RefreshSettings, SignInProgress
 from homey_tokend.core.errors import BearerRejected, SinkFailed, SinkRejected, TokendError
 from homey_tokend.core.events import (
@@ -31,6 +30,7 @@ from homey_tokend.core.messages import (
     VerificationRequested,
 )
 from homey_tokend.core.outcomes import Change, Context, apply
+from homey_tokend.core.policy import next_attempt
 from homey_tokend.core.tokens import DeliveryResult
 from tests.core.samples import (
     DAY,

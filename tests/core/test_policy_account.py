@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from homey_tokend.core.account import AccountState, Digests
-from homey_tokend.core.attempts import is_rejected, sign_in_constraint
 from homey_tokend.core.decision import (
     Activity,
     Blocked,
@@ -17,6 +16,7 @@ from homey_tokend.core.decision import (
     Wait,
 )
 from homey_tokend.core.homey import HomeyState
+from homey_tokend.core.policy import is_rejected, sign_in_constraint
 from homey_tokend.core.totp import time_step
 from tests.core.samples import (
     DAY,

@@ -7,7 +7,6 @@ import pytest
 
 from homey_tokend.core.decision import Activity, RefreshSettings, Renew, Verify, Wait
 from homey_tokend.core.homey import HomeyState, RefreshRequest
-from homey_tokend.core.lifetime import should_renew_at, young_until
 from tests.core.samples import (
     DAY,
     DOWN,
@@ -157,7 +156,7 @@ def test_a_token_is_renewed_after(life: timedelta, fraction: float, after: timed
     state = holding(life=life, fraction=fraction)
 
     assert state.token is not None
-    assert NOON + after == should_renew_at(state, state.token)
+    assert NOON + after == state.should_renew_at(state.token)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_a_token_is_too_young_to_be_replaced_on_request(life: timedelta, young: 
     state = holding(life=life)
 
     assert state.token is not None
-    assert NOON + young == young_until(state.token)
+    assert NOON + young == state.token.young_until
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homey_tokend.core.attempts import backoff
 from homey_tokend.core.decision import RefreshSettings, Wait
 from homey_tokend.core.errors import ServerError, TokendError
-from homey_tokend.core.failure import Failure
+from homey_tokend.core.failure import Failure, backoff
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
 from tests.core.samples import DAY, HOUR, MINUTE, SECOND, UNKNOWN_LOGIN, decided, failing, holding

@@ -109,7 +109,7 @@ def test_a_fingerprint_tells_tokens_apart() -> None:
     """A fingerprint is eight hex digits of SHA-256, of any text."""
     assert "ba7816bf" == Secret("abc").fingerprint()
     assert 8 == len(Secret("\udcff").fingerprint())
-    assert HIDDEN.fingerprint() == TOKEN.fingerprint()
+    assert HIDDEN.fingerprint() == TOKEN.value.fingerprint()
 
 
 def test_values_are_frozen() -> None:

@@ -56,7 +56,7 @@ async def test_a_homey_that_is_well(http: ClientSession, provider: FakeProvider)
         "health": "ok",
         "url": "https://abc.connect.athom.com",
         "token": {
-            "fingerprint": held.fingerprint(),
+            "fingerprint": held.value.fingerprint(),
             "generation": 7,
             "valid": True,
             "expires_in": 86400,
