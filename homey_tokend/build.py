@@ -66,7 +66,7 @@ class Runtime:
     ``register_secret`` is called with each secret that becomes known, ``on_response`` with
     each answer of Athom's hosts, ``subscribers`` with each event. The others replace
     what the configuration names: HTTP, its TLS, the state file, the reader of
-    sign-in values, sinks by their target, the costly digest of sign-in values, and
+    credentials, sinks by their target, the costly digest of credentials, and
     how long a delivery and a write of the state may take.
     """
 
@@ -102,7 +102,7 @@ class Components:
         # What takes long and writes no state: with many Homeys their digests, some 150 ms each,
         # would stand before it, and a disk that is well would be taken for one that hangs.
         self._other_threads = WorkerPool(2)
-        # Each file that a sink writes has one thread: a folder that hangs holds up nothing else,
+        # Each file that a sink writes has one thread: a directory that hangs delays nothing else,
         # and after a reload the new sink's write waits for one of the old that still hangs.
         self._file_threads: dict[Path, WorkerPool] = {}
         self._readers: dict[str, SecretReader] = {}

@@ -57,7 +57,7 @@ class Daemon:
     Args:
         config: The configuration.
         runtime: What is outside.
-        load: Reads the configuration anew, for ``reload``.
+        load: Reads the configuration again, for ``reload``.
         set_log: Sets the log up as a new configuration wants it.
         prepared: Listening sockets that systemd holds; none: the daemon makes its own.
     """
@@ -115,7 +115,7 @@ class Daemon:
         log.info("daemon.stopped")
 
     async def _begin(self, stack: AsyncExitStack) -> _Begun:
-        """Start everything up to the open listeners; the clean-up goes on the stack."""
+        """Start everything up to the open listeners; the clean-up continues the stack."""
         config = self.config
         lock = self._components.lock()
         if lock is not None:

@@ -41,8 +41,8 @@ class Reloader:
         """Reload once.
 
         Returns:
-            The configuration that is in force now; None where the new one has
-            faults: it is told, and changes nothing.
+            The configuration that is in force now; None if the new one has
+            faults: it is reported, and changes nothing.
         """
         try:
             new = await self._components.run_blocking(self._load)

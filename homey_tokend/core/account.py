@@ -1,4 +1,4 @@
-"""What is known of one account: rejections, sign-ins spent, one-time steps used. Pure.
+"""The state of one account: rejections, counted sign-ins, used one-time steps.
 
 An account is an accounts endpoint and an e-mail address; several Homeys may
 share it. A rejection belongs to the *values* that were rejected (a digest of e-mail,
@@ -30,7 +30,7 @@ _SIGN_INS = 200
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """Three names of sign-in values, each of more values than the one before; empty: unknown.
+    """Three digests of the credentials, each of more values than the one before; empty: unknown.
 
     ``account``: endpoint and e-mail. ``password``: all values of the login.
     ``site``: all values of the whole sign-in.
@@ -43,7 +43,7 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A person is needed: what was rejected, how often, when last.
+    """A person is needed: what was rejected, how often, and when last.
 
     ``digest`` names the values that were rejected, without telling them.
     """
@@ -53,17 +53,17 @@ class Rejection:
 
     @property
     def until(self) -> datetime:
-        """When the next automatic try is due."""
+        """Return when the next automatic attempt is due."""
         return self.trouble.at + RETRY_LADDER[min(self.trouble.count, len(RETRY_LADDER)) - 1]
 
     def not_after(self, now: datetime) -> "Rejection":
-        """One from a clock that was ahead counts as one of ``now``."""
+        """Return one from a clock that was ahead as one of ``now``."""
         return shift(self, min(timedelta(0), now - self.trouble.at))
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """One account; ``sign_ins`` are the instants at which a password went out.
+    """One account; ``sign_ins`` are the times at which a password was sent.
 
     ``rejected_at`` are the newest rejections since the account last took anything,
     of whatever values.
@@ -78,11 +78,11 @@ class AccountState:
     # --- questions ---
 
     def rejection(self, digest: str) -> Rejection | None:
-        """The rejection of these values, if they were rejected."""
+        """Return the rejection of these credentials, if they were rejected."""
         return self.rejections.get(digest)
 
     def rejected_until(self, digest: str) -> datetime | None:
-        """Until when rejected values are not tried again by themselves; None for other values.
+        """Return until when rejected credentials are not tried again; None for other ones.
 
         The ladder is theirs, the most of a day is the account's: neither two wrong
         passwords nor one that is corrected wrongly cost more than one does.
@@ -95,18 +95,18 @@ class AccountState:
         return max(rejection.until, self.rejected_at[-REJECTED_A_DAY] + _DAY)
 
     def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
-        """The counted sign-ins after an instant, oldest first."""
+        """Return the counted sign-ins after an instant, oldest first."""
         return tuple(sorted(at for at in self.sign_ins if at > since))
 
     def may_force_at(self, now: datetime) -> datetime:
-        """When a person may force the next try: ``now``, or when the oldest is a day old."""
+        """Return when a person may force the next attempt: ``now``, or when the oldest is a day old."""
         recent = [at for at in self.forced if at > now - _DAY]
         return now if len(recent) < FORCED_A_DAY else recent[-FORCED_A_DAY] + _DAY
 
     # --- events ---
 
     def signing_in(self, at: datetime, one_time_step: int | None) -> "AccountState":
-        """A password is about to go out; kept before it does.
+        """Count a password that is about to be sent; stored before it is.
 
         Raises:
             IllegalEvent: this one-time step was used already.
@@ -123,7 +123,7 @@ class AccountState:
         )
 
     def not_judged(self) -> "AccountState":
-        """The newest sign-in got no judgement (no answer, 5xx): it does not count.
+        """Do not count the latest sign-in, which was not judged (no response, 5xx).
 
         An account has one under way at a time, so it needs no name; its instant
         may have been moved since it began.
@@ -133,7 +133,7 @@ class AccountState:
         return replace(self, sign_ins=self.sign_ins[:-1])
 
     def rejected(self, digest: str, trouble: Trouble) -> "AccountState":
-        """The login rejected these values; the count goes on where they were rejected before."""
+        """Record that the login rejected these credentials, again or for the first time."""
         before = self.rejections.get(digest)
         count = before.trouble.count + 1 if before else 1
         others = [one for key, one in self.rejections.items() if key != digest]
@@ -146,7 +146,7 @@ class AccountState:
         )
 
     def accepted(self, digest: str) -> "AccountState":
-        """The login took these values."""
+        """Record that the login accepted these credentials."""
         return replace(
             self,
             rejections={key: one for key, one in self.rejections.items() if key != digest},
@@ -154,11 +154,11 @@ class AccountState:
         )
 
     def was_forced(self, at: datetime) -> "AccountState":
-        """A person forced a try while the account was rejected."""
+        """Record that a person forced an attempt while the account was rejected."""
         return replace(self, forced=(*self.forced, at)[-FORCED_A_DAY:])
 
     def not_after(self, now: datetime) -> "AccountState":
-        """Instants from a clock that was ahead, moved back until none is: no wait grows by them.
+        """Move instants of a clock that was ahead back until none is, so that no wait grows.
 
         They keep their distances, so that days of sign-ins do not become sign-ins of now
         where it is our clock that is behind (a boot without a clock that runs on).

@@ -1,4 +1,4 @@
-"""What policy is given beside the state, and what it answers."""
+"""The input of policy besides the state, and its decisions."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ BUDGET_SPAN_LEAST = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class RefreshSettings:
-    """What the configuration says to policy.
+    """The settings of policy.
 
     ``checked`` names the sinks that can be checked, ``reporting`` those that tell when the
     token ends. ``homeys`` counts the Homeys of
@@ -35,7 +35,7 @@ class RefreshSettings:
     budget_span_least: timedelta = BUDGET_SPAN_LEAST
 
     def fraction(self, random: float) -> float:
-        """Return the part of a token's life after which it is renewed, for one random number."""
+        """Return the share of a token's lifetime after which it is renewed, for a random number."""
         return self.at - self.jitter * random
 
 
@@ -52,7 +52,7 @@ class Constraint:
 class SignInProgress:
     """What an attempt can start from.
 
-    ``digests`` name the sign-in values as last read; ``resume_until`` tells until when an
+    ``digests`` name the credentials as last read; ``resume_until`` tells until when an
     attempt needs no password, since an earlier one left a grant or a user token.
     """
 
@@ -62,7 +62,7 @@ class SignInProgress:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What lives in memory only: what is under way, and what the next attempt starts from.
+    """What is in memory only: what is running, and what the next attempt starts from.
 
     ``forced``: a person asked for the attempt under way. ``blocked`` is what kept the
     last attempt from sending a password, if anything did. ``outdated`` names the sinks
@@ -85,7 +85,7 @@ class Activity:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is under way."""
+        """Return whether anything is running."""
         return self.refreshing or self.reading or self.verifying or bool(self.delivering)
 
     def password_needed(self, now: datetime) -> bool:
@@ -94,7 +94,7 @@ class Activity:
         return until is None or now >= until
 
     def account_of(self, state: HomeyState) -> str:
-        """Return the key of the account that is signed in to; empty while it is unknown."""
+        """Return the key of the account; empty while it is unknown."""
         return self.sign_in.digests.account or state.account
 
 
@@ -107,19 +107,19 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Write the held token to these sinks now."""
+    """Deliver the current token to these sinks now."""
 
     targets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Ask the Homey now whether it accepts the held token."""
+    """Ask the Homey now whether it accepts the current token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Check now whether these sinks still hold what was written to them."""
+    """Check now whether these sinks still have what was written to them."""
 
     targets: tuple[str, ...]
 

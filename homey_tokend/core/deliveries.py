@@ -57,7 +57,7 @@ def check_at(state: HomeyState, target: str, settings: RefreshSettings) -> datet
     """Return when a sink that has the token is checked (again), as often as the token is verified.
 
     Whatever that is, once it is seen soon after its keeper began: a reboot may have emptied
-    its folder, and the configuration may want another form now.
+    its directory, and the configuration may want another form now.
     """
     sink = state.sink(target)
     if sink.unsure:

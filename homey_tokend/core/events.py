@@ -33,7 +33,7 @@ class RefreshFailed:
     """A refresh failed, for the ``failures``-th time.
 
     ``urgent``: no valid token is held, or one that ends soon. ``next_try`` and
-    ``outage_at`` are None where there is none.
+    ``outage_at`` are None if there is none.
     """
 
     homey: str

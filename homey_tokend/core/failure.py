@@ -1,4 +1,4 @@
-"""Failures as they are kept and shown."""
+"""Failures as they are stored and shown."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,13 +24,13 @@ class Trouble:
 
     @property
     def action_needed(self) -> bool:
-        """Whether it needs a person."""
+        """Return whether it needs a person."""
         return needs_action(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The failures in a row, and what policy needs to space the next attempt."""
+    """Consecutive failures, and what policy needs for the wait until the next attempt."""
 
     trouble: Trouble
     random: float
@@ -52,7 +52,7 @@ def failure_of(error: TokendError, *, at: datetime, count: int, random: float) -
 
 
 def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
-    """Return an error as it is kept and shown."""
+    """Return an error as it is stored and shown."""
     return Trouble(
         at=at,
         kind=error.kind,
@@ -65,7 +65,7 @@ def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
 
 
 def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
-    """Return the instant that a Retry-After names, within a year; policy has caps of its own."""
+    """Return the instant that a Retry-After asks for, within a year; policy has its own limits."""
     wanted = error.retry_after if isinstance(error, Transient) else None
     if wanted is None:
         return None

@@ -1,4 +1,4 @@
-"""What is known of one Homey. Pure: one method per event, each returns a new state.
+"""The state of one Homey: one method per event, each returns a new state.
 
 Whatever changes it is in this file, and for its sinks in ``sink``. An illegal event
 raises ``IllegalEvent`` and changes nothing. Chance comes in as a number, so that a
@@ -30,7 +30,7 @@ SAME_END = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequest:
-    """Somebody asked for a newer token; void after ``until``.
+    """A request for a newer token; void after ``until``.
 
     ``forced``: a person did, and the next attempt does not wait for spacing.
     """
@@ -46,7 +46,7 @@ class HomeyState:
     ``generation`` is the highest ever given; ``fraction`` the part of the token's
     life after which it is renewed, random for each token. ``loaded_offset`` is what the
     wall clock was ahead when the token was laid on the timeline (see ``loaded``); None
-    for a token that this process got. ``revoked``: the Homey rejected the held token.
+    for a token that this process got. ``revoked``: the Homey rejected the current token.
     ``cloudid`` names the Homey that all this is known of; empty: as it was before that was
     written down. ``refreshes`` counts successes since the state began.
     """
@@ -73,7 +73,7 @@ class HomeyState:
     # --- questions ---
 
     def usable(self, now: datetime) -> Token | None:
-        """Return the held token if it may be served: not expired, revoked or from the future."""
+        """Return the current token if it may be served: not expired, revoked or from the future."""
         token = self.token
         if token is None or self.revoked or not token.valid(now) or self.from_the_future(now):
             return None
@@ -89,15 +89,15 @@ class HomeyState:
         return token is None or now >= token.must_renew_at
 
     def from_the_future(self, now: datetime) -> bool:
-        """Return whether the held token was issued after ``now``: one of the two clocks lied."""
+        """Return whether the current token was issued after ``now``: one of the two clocks was wrong."""
         return self.token is not None and self.token.issued_at > now + FUTURE_TOLERANCE
 
     def holds(self, generation: int) -> bool:
-        """Return whether the token of this generation is held."""
+        """Return whether the current token has this generation."""
         return self.token is not None and self.token.generation == generation
 
     def held(self, generation: int) -> Token:
-        """Return the held token.
+        """Return the current token.
 
         Raises:
             IllegalEvent: another one is held, or none.
@@ -107,24 +107,24 @@ class HomeyState:
         return self.token
 
     def sink(self, target: str) -> SinkState:
-        """Return what is known of a sink; nothing yet for a new one."""
+        """Return the state of a sink, initial for a new one."""
         return self.sinks.get(target, SinkState())
 
     # --- a refresh ---
 
     def asked(self, until: datetime, *, forced: bool, at: datetime) -> "HomeyState":
-        """Somebody wants a newer token; of two requests the longer and stronger one stands."""
+        """Record a request for a newer token; of two requests the longer and stronger one stays."""
         if self.request is not None and at < self.request.until:
             until, forced = max(until, self.request.until), forced or self.request.forced
         return replace(self, request=RefreshRequest(until, forced))
 
     def attempted(self, at: datetime) -> "HomeyState":
-        """An attempt begins; a forced request is spent by it."""
+        """Record that an attempt starts, which uses up a forced request."""
         request = replace(self.request, forced=False) if self.request else None
         return replace(self, attempted_at=at, request=request)
 
     def renewed(self, bearer: Bearer, *, since: int, at: datetime, fraction: float) -> "HomeyState":
-        """A new bearer: it gets the next generation.
+        """Store a new bearer with the next generation.
 
         Args:
             bearer: What the flow returned.
@@ -163,7 +163,7 @@ class HomeyState:
         )
 
     def failed(self, error: TokendError, *, at: datetime, random: float) -> "HomeyState":
-        """An attempt failed; the held token, if any, stays.
+        """Record a failed attempt; the current token, if any, stays.
 
         A sign-in that is not accepted twice in a row at the same step is no
         accident (``docs/wire.md``, classification of responses: consent 403).
@@ -180,18 +180,18 @@ class HomeyState:
     def rejected(
         self, error: Rejected, *, digest: str, at: datetime, random: float
     ) -> "HomeyState":
-        """This Homey's client, consent or login is rejected: a person is needed."""
+        """Record that this Homey's client, consent or login is rejected: a person is needed."""
         before = self.rejection if self.rejection and self.rejection.digest == digest else None
         count = before.trouble.count + 1 if before else 1
         rejection = Rejection(digest, trouble_of(error, at, count))
         return replace(self.failed(error, at=at, random=random), rejection=rejection)
 
     def of_account(self, key: str) -> "HomeyState":
-        """The sign-in values name this account."""
+        """Record the account of the credentials."""
         return replace(self, account=key)
 
     def of_homey(self, cloudid: str) -> "HomeyState":
-        """The configuration names this Homey: of another one only the generation is kept.
+        """Record the configured Homey: of another one only the generation is kept.
 
         Its token, and the address it was reached at, must not pass for this one's.
         """
@@ -206,13 +206,13 @@ class HomeyState:
         )
 
     def reached_at(self, url: str) -> "HomeyState":
-        """The Homey is called at this address from now on; its sessions know no address."""
+        """Record the address of the Homey; its sessions do not depend on it."""
         return replace(self, token=replace(self.token, url=url)) if self.token else self
 
     # --- the verification ---
 
     def verified(self, generation: int, at: datetime, expires_at: datetime | None) -> "HomeyState":
-        """The Homey accepts the held token (until ``expires_at``, where it tells).
+        """Record that the Homey accepts the token (until ``expires_at``, if it reports that).
 
         An end that is really another one goes to the sinks, too; within ``SAME_END`` the
         known one stays, so that it does not drift with each verification.
@@ -226,17 +226,17 @@ class HomeyState:
         return replace(self, token=token, verified_at=at, asked_at=at, unanswered=0, sinks=sinks)
 
     def not_answered(self, generation: int, at: datetime) -> "HomeyState":
-        """The Homey could not be asked: that says nothing of the token."""
+        """Record that the Homey could not be asked, which says nothing about the token."""
         self.held(generation)
         return replace(self, asked_at=at, unanswered=self.unanswered + 1)
 
     def was_revoked(self, generation: int, at: datetime) -> "HomeyState":
-        """The Homey rejects the held token: it is no longer served."""
+        """Record that the Homey rejects the token, which is no longer served."""
         self.held(generation)
         return replace(self, revoked=True, asked_at=at)
 
     def doubted(self, generation: int) -> "HomeyState":
-        """Somebody got 401 for the token: the Homey is asked at once."""
+        """Record a 401 for the token: it is verified at once."""
         self.held(generation)
         return replace(self, verified_at=None, asked_at=None, unanswered=0)
 
@@ -245,40 +245,40 @@ class HomeyState:
     def delivered(
         self, target: str, generation: int, delivered: DeliveryResult, at: datetime
     ) -> "HomeyState":
-        """A sink has this generation now; never an older one than it had."""
+        """Record a delivery to a sink; a newer generation is never replaced."""
         return self._with_sink(target, self.sink(target).delivered(generation, delivered, at))
 
     def undelivered(
         self, target: str, generation: int, error: TokendError, *, at: datetime, random: float
     ) -> "HomeyState":
-        """A sink did not take this generation."""
+        """Record that a delivery failed."""
         sink = self.sink(target).undelivered(generation, error, at=at, random=random)
         return self._with_sink(target, sink)
 
     def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
-        """A sink was checked, and holds this generation."""
+        """Record that a sink was checked, and has this generation."""
         return self._with_sink(target, self.sink(target).checked(generation, at))
 
     def not_seen(self, target: str, generation: int, at: datetime) -> "HomeyState":
-        """A sink could not be checked: that says nothing of what it holds."""
+        """Record that a sink could not be checked, which says nothing about its content."""
         return self._with_sink(target, self.sink(target).not_seen(generation, at))
 
     def drifted(self, target: str, generation: int) -> "HomeyState":
-        """A sink that had this generation holds something else: it lacks the token again."""
+        """Record that a sink's content differs: the token is delivered again."""
         return self._with_sink(target, self.sink(target).drifted(generation))
 
     def outdated(self, target: str, generation: int) -> "HomeyState":
-        """A sink has an end of this generation that has changed: it lacks the token again."""
+        """Record that a sink has an outdated expiry: the token is delivered again."""
         return self._with_sink(target, self.sink(target).outdated(generation))
 
     # --- clocks and restarts ---
 
     def put_in_place(self) -> "HomeyState":
-        """A keeper begins with this: its sinks are to be checked."""
+        """Record the start of a keeper: its sinks are to be checked."""
         return replace(self, sinks={key: one.put_in_place() for key, one in self.sinks.items()})
 
     def laid_out(self, offset: timedelta) -> "HomeyState":
-        """The wall clock was set, and is ``offset`` ahead of the timeline now.
+        """Record that the wall clock was set, and is ``offset`` ahead of the timeline now.
 
         What this process measured stays where it is. A token that was loaded has a wall
         clock's instants, and nobody knows what that clock was worth: its end may come
@@ -290,13 +290,13 @@ class HomeyState:
         return replace(self, token=token, loaded_offset=offset)
 
     def loaded(self, now: datetime, offset: timedelta | None = timedelta(0)) -> "HomeyState":
-        """The state as it came from the disk: nothing under way, no wait from a clock ahead.
+        """Return the state as loaded: nothing running, no wait from a clock that was ahead.
 
         The token counts as unverified: whether and how long it is good is asked again.
 
         Args:
             now: The time.
-            offset: What the wall clock is ahead of the timeline; None where it is known how
+            offset: How far the wall clock is ahead of the timeline; None where it is known how
                 the instants lie on it, since they are of the same boot.
         """
         return replace(
@@ -316,6 +316,6 @@ class HomeyState:
 
 
 def _same(before: Trouble, error: SignInExpired) -> bool:
-    """Whether the failure before was of this kind and step, or has become a change of it."""
+    """Return whether the previous failure was of this kind and step."""
     kinds = {SignInExpired.kind, ProtocolChanged.kind}
     return before.kind in kinds and before.step == error.step

@@ -1,4 +1,4 @@
-"""What a keeper reacts to: requests, the heartbeat, and the results of its own jobs."""
+"""The messages to a keeper: requests, the heartbeat, and the results of its own jobs."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from homey_tokend.core.tokens import Bearer, DeliveryResult
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequested:
-    """Somebody wants a token newer than generation ``than`` before ``until``.
+    """A request for a token newer than generation ``than`` before ``until``.
 
     ``forced``: a person asked.
     """
@@ -36,7 +36,7 @@ class ClockChanged:
 
 @dataclass(frozen=True, slots=True)
 class CredentialsRead:
-    """The sign-in values were read outside of an attempt."""
+    """The credentials were read outside an attempt."""
 
     changed: bool
     sign_in: SignInProgress
@@ -44,7 +44,7 @@ class CredentialsRead:
 
 @dataclass(frozen=True, slots=True)
 class RefreshFinished:
-    """An attempt to renew ended; it began when ``since`` was the newest generation."""
+    """An attempt to renew ended; it started when ``since`` was the latest generation."""
 
     since: int
     result: Bearer | Constraint | TokendError
@@ -61,7 +61,7 @@ class VerificationFinished:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFinished:
-    """This generation was written to a sink, or could not be."""
+    """This generation was delivered to a sink, or could not be."""
 
     target: str
     generation: int
@@ -70,7 +70,7 @@ class DeliveryFinished:
 
 @dataclass(frozen=True, slots=True)
 class CheckFinished:
-    """A sink was checked: whether it still holds this generation."""
+    """A sink was checked: whether it still has this generation."""
 
     target: str
     generation: int

@@ -1,4 +1,4 @@
-"""What a message changes: the new state and activity, the events, and whether it is saved.
+"""The outcome of a message: the new state and activity, the events, and whether it is saved.
 
 Pure, so that each outcome can be tested as a value. A message about an older token
 changes nothing but what is under way.
@@ -46,7 +46,7 @@ from homey_tokend.core.tokens import Bearer, DeliveryResult
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a message leads to. ``save``: the state is on disk before anybody sees it."""
+    """The outcome of a message. ``save``: the state is on the disk before it is visible."""
 
     state: HomeyState
     activity: Activity
@@ -56,7 +56,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What else decides about an outcome: the accounts by key, the settings, time and chance."""
+    """The other inputs of an outcome: the accounts by key, the settings, time and randomness."""
 
     accounts: Mapping[str, AccountState]
     settings: RefreshSettings
@@ -76,7 +76,7 @@ def apply(state: HomeyState, activity: Activity, message: Message, context: Cont
 
 
 def _ended(activity: Activity, message: Message) -> Activity:
-    """What is still under way after the message."""
+    """Return what is still running after the message."""
     match message:
         case RefreshFinished(result=result, sign_in=sign_in):
             return replace(
@@ -135,7 +135,7 @@ def _noted(
 def _clock_changed(
     state: HomeyState, activity: Activity, offset: timedelta, context: Context
 ) -> Change:
-    """Save, since a wall clock's instants are on disk; tell the sinks; verify.
+    """Save, since instants on the disk are by the wall clock; tell the sinks; verify.
 
     A machine image that was restored looks the same, and its token may be long gone.
     """

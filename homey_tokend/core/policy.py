@@ -1,4 +1,4 @@
-"""What to do next with one Homey: a pure function of what is known and the time.
+"""What to do next with one Homey: a pure function of state and time.
 
 It alone spaces attempts: ``next_attempt`` is the latest of all constraints on the next
 refresh; ``deliveries`` has those on verification and sinks. It never reads a clock, draws
@@ -52,13 +52,13 @@ def decide(
     now: datetime,
     settings: RefreshSettings,
 ) -> Decision:
-    """What to do next.
+    """Return what to do next.
 
     1. A refresh is due, none is under way, and nothing holds it back: Renew.
        It is due when no usable token is held, when somebody asked for a newer
        one, or when the random part of its life is used.
-    2. A sink lacks the held token and its own spacing is over: Deliver.
-    3. The held token is to be verified (again): Verify.
+    2. A sink lacks the current token and its own spacing is over: Deliver.
+    3. The current token is to be verified (again): Verify.
     4. A sink is to be looked at, whether it still holds the token: Check.
     5. A rejection or the sign-in budget blocks the next refresh: Blocked.
     6. Otherwise Wait until the first of all these, or the token's end.
@@ -141,7 +141,7 @@ def _instants(
     now: datetime,
     settings: RefreshSettings,
 ) -> Iterator[datetime]:
-    """Everything that may change the decision by the passing of time alone."""
+    """Yield all times at which the decision may change without an event."""
     if not activity.refreshing:
         yield attempt.at
     if state.request:

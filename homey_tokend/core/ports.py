@@ -1,4 +1,4 @@
-"""The seams, on one page: what the core asks of the world around it."""
+"""The interfaces that the core requires of its surroundings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from homey_tokend.core.tokens import Delivery, DeliveryResult, Token
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """How refreshing goes, and the token that is held and valid, if there is one."""
+    """The state of refreshing, and the current valid token, if there is one."""
 
     event: TokenRenewed | RefreshFailed | RefreshRecovered
     token: Token | None
 
 
 class Clock(Protocol):
-    """Time and chance.
+    """Time and randomness.
 
     ``now`` is aware UTC. ``monotonic`` and ``elapsed`` count seconds and are never
-    set; ``elapsed`` alone goes on during suspend. ``random`` is in [0, 1).
+    set; ``elapsed`` alone continues during suspend. ``random`` is in [0, 1).
     ``boot_id`` names the boot that ``elapsed`` counts from; empty where it is unknown.
     """
 
@@ -37,14 +37,14 @@ class Clock(Protocol):
 
 
 class Scheduler(Protocol):
-    """Wakes a keeper at an instant: one a name, the newest counts."""
+    """Wake a keeper at an instant: one per name, the latest counts."""
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None: ...
     def forget(self, name: str) -> None: ...
 
 
 class Transport(Protocol):
-    """Sends one request and returns its answer, whatever the status.
+    """Send one request and return its response, whatever the status.
 
     Raises:
         Unreachable: no answer came within the tries and the time allowed.
@@ -55,7 +55,7 @@ class Transport(Protocol):
 
 
 class CredentialSource(Protocol):
-    """Reads the sign-in values of one Homey.
+    """Read the credentials of one Homey.
 
     Raises:
         SecretUnavailable: one of them cannot be had.
@@ -65,7 +65,7 @@ class CredentialSource(Protocol):
 
 
 class Sink(Protocol):
-    """A place where each fresh token is written.
+    """A place where each new token is written.
 
     ``target`` names it, is unique within a Homey and safe to log. ``reports_end``: it
     tells when the token ends, by the wall clock. Raises
@@ -92,15 +92,15 @@ class CheckableSink(Sink, Protocol):
 
 @runtime_checkable
 class ProbedSink(Sink, Protocol):
-    """A sink that can tell at the start whether it could be written. Raises like ``write``."""
+    """A sink that can check at the start whether it could be written. Raises like ``write``."""
 
     async def probe(self) -> None: ...
 
 
 class Notifier(Protocol):
-    """Somebody outside who is told how refreshing goes, apart from getting the token.
+    """Somebody outside who is notified about refreshing, besides getting the token.
 
-    ``news`` is what it would tell, for comparing: the same twice in a row is told
+    ``news`` is what it would tell, for comparing: the same twice in a row is sent
     once, "" is nothing. ``notify`` tells it. Raises like a sink's ``write``.
     """
 
@@ -111,7 +111,7 @@ class Notifier(Protocol):
 
 
 class BlobStore(Protocol):
-    """Keeps one blob across restarts, whole or not at all.
+    """Keep one blob across restarts, completely or not at all.
 
     Raises:
         StateUnusable: it cannot be read or written.

@@ -1,4 +1,4 @@
-"""What is known of one sink. Pure: one method per event, each returns a new state."""
+"""The state of one sink: one method per event, each returns a new state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from homey_tokend.core.tokens import DeliveryResult
 
 @dataclass(frozen=True, slots=True)
 class SinkState:
-    """One sink: the newest generation it has, its failures since, what it remembers.
+    """One sink: the newest generation it has, its failures since, and its memory.
 
     ``checked_at``: when it was last looked at. ``unsure``: whether it was not seen
     yet by the keeper that runs now. ``drifts`` counts how often it held something else
@@ -29,11 +29,11 @@ class SinkState:
 
     @property
     def rejected(self) -> bool:
-        """Whether a person is needed before it takes a token."""
+        """Return whether a person is needed before a delivery can succeed."""
         return self.failure is not None and self.failure.trouble.action_needed
 
     def delivered(self, generation: int, delivered: DeliveryResult, at: datetime) -> "SinkState":
-        """It has this generation now; never an older one than it had."""
+        """Record that it has this generation; a newer one is never replaced."""
         if self.generation is not None and generation < self.generation:
             raise IllegalEvent("a sink never goes back to an older token")
         return SinkState(
@@ -46,7 +46,7 @@ class SinkState:
     def undelivered(
         self, generation: int, error: TokendError, *, at: datetime, random: float
     ) -> "SinkState":
-        """It did not take this generation."""
+        """Record that a delivery of this generation failed."""
         again = self.failure is not None and self.failed_generation == generation
         count = self.failure.trouble.count + 1 if again and self.failure else 1
         return replace(
@@ -56,31 +56,31 @@ class SinkState:
         )
 
     def put_in_place(self) -> "SinkState":
-        """A keeper begins with it, after a restart or with another configuration.
+        """Record the start of a keeper, after a restart or with another configuration.
 
         Nobody knows whether it still holds what was written, in the form that is wanted
-        now; and a person may have mended what was refused: then it is tried at once.
+        now; and a person may have fixed what was rejected: then it is tried at once.
         """
         failed = None if self.rejected else self.failed_generation
         return replace(self, unsure=True, checked_at=None, failed_generation=failed)
 
     def checked(self, generation: int, at: datetime) -> "SinkState":
-        """It was looked at, and holds this generation."""
+        """Record that it was checked, and has this generation."""
         self._has(generation)
         return replace(self, checked_at=at, unsure=False)
 
     def not_seen(self, generation: int, at: datetime) -> "SinkState":
-        """It could not be looked at: that says nothing of what it holds."""
+        """Record that it could not be checked, which says nothing about its content."""
         self._has(generation)
         return replace(self, checked_at=at)
 
     def drifted(self, generation: int) -> "SinkState":
-        """It had this generation and holds something else: it lacks the token again."""
+        """Record that its content differs: the token is delivered again."""
         self._has(generation)
         return replace(self, generation=None, checked_at=None, unsure=False, drifts=self.drifts + 1)
 
     def outdated(self, generation: int) -> "SinkState":
-        """What it was told of this generation is right no more: it lacks the token again."""
+        """Record that its expiry is outdated: the token is delivered again."""
         if self.generation != generation:
             return self
         return replace(self, generation=None, checked_at=None, unsure=False)
@@ -90,7 +90,7 @@ class SinkState:
             raise IllegalEvent("this says something of a token that the sink has no more")
 
     def loaded(self, now: datetime) -> "SinkState":
-        """As it came from the disk: no wait from a clock ahead."""
+        """Return the state as loaded: no wait from a clock that was ahead."""
         return replace(
             self,
             delivered_at=min(self.delivered_at, now) if self.delivered_at else None,

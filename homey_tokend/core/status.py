@@ -45,7 +45,7 @@ class View:
     """The status of one Homey: an immutable snapshot.
 
     ``next_at`` and ``next_reason`` are when the next attempt is, and what it waits for.
-    ``outage_at`` is the outage forecast: when the held token ends if nothing gets better.
+    ``outage_at`` is the outage forecast: when the current token ends if nothing gets better.
     ``sign_in_blocked_until`` is set while a rejection or the budget blocks sign-ins.
     """
 

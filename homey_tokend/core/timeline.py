@@ -1,4 +1,4 @@
-"""Moves whole values from the steady timeline to the wall clock's, and back.
+"""Move values between the steady timeline and that of the wall clock.
 
 All instants made by this process lie on one timeline: the wall clock at the start plus
 the seconds since (``Clock.now``). A wall clock that is set moves none of them; what it

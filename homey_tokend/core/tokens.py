@@ -1,4 +1,4 @@
-"""What each step of the sign-in gives, and the token on its way to a sink."""
+"""The result of each step of the sign-in, and the token on its way to a sink."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ YOUNG_SHARE, YOUNG_MOST = 0.1, timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class UserToken:
-    """What the login gives: good for the consent pages only. Never stored."""
+    """The result of the login, valid for the consent pages only. Never stored."""
 
     value: Secret
     issued_at: datetime
@@ -22,7 +22,7 @@ class UserToken:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the code is exchanged for: the cloud's access token. Never stored.
+    """The result of the code exchange: the cloud's access token. Never stored.
 
     ``skew`` is the server's clock minus ours, as far as a trusted answer shows it.
     """
@@ -35,7 +35,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """What the Homey login gives, before the state has numbered it.
+    """The result of the Homey login, before the state has numbered it.
 
     ``expiry_reported``: Homey named the expiry, else it was assumed.
     ``verified``: the Homey accepted it at ``sessions/session/me``.
@@ -74,7 +74,7 @@ class Token:
 
     @property
     def life(self) -> timedelta:
-        """The time from issue to expiry."""
+        """Return the time from issue to expiry."""
         return self.expires_at - self.issued_at
 
     def left(self, now: datetime) -> timedelta:
@@ -87,12 +87,12 @@ class Token:
 
     @property
     def must_renew_at(self) -> datetime:
-        """When "should renew" becomes "must renew"."""
+        """Return when "should renew" becomes "must renew"."""
         return self.expires_at - min(self.life * MUST_SHARE, MUST_MOST)
 
     @property
     def young_until(self) -> datetime:
-        """Until when it is too young to be replaced on request."""
+        """Return until when it is too young to be replaced on request."""
         return self.issued_at + young_span(self.life)
 
 

@@ -1,6 +1,6 @@
 """Check text that a person or a tool has written for accidents of editors, shells and web pages.
 
-Every value that is sent is checked here, wherever it comes from, before the first request.
+Every value that is sent is checked here, whatever its source, before the first request.
 What can only be an accident is dropped (``trim``) or an error (``defect``); what may be meant
 is a warning (``doubt``). No message repeats the text.
 """

@@ -57,7 +57,7 @@ class Keeper:
         transport: Sends the requests that verify a token.
         store: Keeps the state across restarts.
         sinks: Where the token is written, by target.
-        notifiers: Who is told how refreshing goes, by target.
+        notifiers: Notifiers about refreshing, by target.
         emit: Receives what happens.
         deadline_s: How long one delivery or notification may take.
     """
@@ -138,7 +138,7 @@ class Keeper:
         self._wake.set()
 
     def clock_changed(self) -> None:
-        """Note that the wall clock was set: readers at once, what is kept in its turn."""
+        """Record that the wall clock was set: for readers at once, for stored instants in turn."""
         offset = self._clock.offset
         self.post(ClockChanged(offset))
         if self.view.token is not None:
@@ -197,7 +197,7 @@ class Keeper:
         # Disk before socket: nobody sees what may be lost.
         await self._store.keep_homey(change.state, write=change.save)
         self.state, self.activity = change.state, change.activity
-        # Socket before sinks: whoever is told of a token must be able to read it.
+        # Socket before sinks: a client that learns of a token must be able to read it.
         self._publish()
         for event in change.events:
             self._emit(event)
@@ -222,7 +222,7 @@ class Keeper:
                 self._run(jobs.probe(self.name, sink))
         now = self._clock.now()
         if self.state.usable(now) is not None and self.state.failure is None:
-            # Whoever is notified may still show the failure of an earlier run.
+            # A notifier may still show the failure of an earlier run.
             recovered = RefreshRecovered(self.name, now, 0)
             self._notifications.post(*shift((recovered, self.view.token), self._clock.offset))
         unsure = self.state.rejection is not None or self._account.rejections
@@ -288,7 +288,7 @@ class Keeper:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # --- what is told ---
+    # --- what is reported ---
 
     @property
     def _account(self) -> AccountState:

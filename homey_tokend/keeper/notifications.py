@@ -33,8 +33,8 @@ class Notifications:
 
     Args:
         homey: Its name.
-        notifiers: Who is told.
-        done: Called each time a notifier was told, or has failed.
+        notifiers: The notifiers.
+        done: Called each time a notification was sent, or has failed.
         deadline_s: How long one of them may take.
     """
 

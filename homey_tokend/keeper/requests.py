@@ -40,7 +40,7 @@ class RefreshRequests:
     async def token_for(self, min_ttl: timedelta, wait: timedelta) -> View:
         """Return a token with ``min_ttl`` left if one is available within ``wait``, else the current one.
 
-        A ``min_ttl`` beyond a fresh token's life and a token that is still young
+        A ``min_ttl`` beyond a new token's life and a token that is still young
         start nothing. Nothing here bypasses policy's spacing.
         """
         keeper, now = self._keeper, self._clock.now()
@@ -63,7 +63,7 @@ class RefreshRequests:
             if free_at > now:
                 return RefreshResult(keeper.view, done=False, too_soon=free_at)
             if self._rejected(now):
-                self._forcing = True  # whoever asks while that is written joins
+                self._forcing = True  # requests while that is written join it
                 try:
                     key = keeper.account_key
                     account = self._store.account(key).was_forced(now)

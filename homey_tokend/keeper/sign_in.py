@@ -55,7 +55,7 @@ def ignore_response(_homey: str, _request: Request, _response: Response) -> None
 class HomeySettings:
     """The configuration of one Homey for its sign-in.
 
-    ``watched``: its sign-in values may be read again and again (no command runs for them).
+    ``watched``: its credentials may be read again and again (no command runs for them).
     """
 
     name: str
@@ -76,11 +76,11 @@ class SignIn:
 
     Args:
         homey: What the configuration says of it.
-        source: Reads its sign-in values.
+        source: Reads its credentials.
         clock: Time.
         transport: Sends the requests.
         store: Keeps accounts and refresh tokens across restarts.
-        digest: Names the sign-in values for an accounts endpoint and a salt; runs on a thread.
+        digest: Names the credentials for an accounts endpoint and a salt; runs on a thread.
         register_secret: Called with each secret as soon as it is known, before it can reach
             a log line.
         on_response: Called with each answer.

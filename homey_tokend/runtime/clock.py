@@ -1,4 +1,4 @@
-"""Time and chance: the only file of the daemon that reads, awaits or draws them."""
+"""Time and randomness: the only file of the daemon that reads, awaits or generates them."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SystemClock:
-    """The machine's own clocks and chance (``ports.Clock``).
+    """The machine's own clocks and randomness (``ports.Clock``).
 
     Args:
         boot_id: Names this boot, where the kernel's own name for it cannot be read.
@@ -31,36 +31,36 @@ class SystemClock:
         self._boot_id = boot_id
 
     def now(self) -> datetime:
-        """The wall clock, as an aware instant in UTC."""
+        """Return the wall clock, as an aware instant in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds of a clock that is never set; it stands still during suspend.
+        """Return the seconds of a clock that is never set; it stands still during suspend.
 
         The event loop's timers go by the same clock.
         """
         return time.monotonic()
 
     def elapsed(self) -> float:
-        """Seconds of a clock that is never set and goes on during suspend (clock_gettime(2)).
+        """Return the seconds of a clock that is never set and continues during suspend (clock_gettime(2)).
 
         What the wall clock gains on it, somebody has set.
         """
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def boot_id(self) -> str:
-        """Return the name of this boot of the machine (random(4)); empty where it is unknown."""
+        """Return the id of this boot of the machine (random(4)); empty if it is unknown."""
         if not self._boot_id:
             with contextlib.suppress(OSError, ValueError):
                 self._boot_id = _BOOT_ID.read_text(encoding="ascii").strip().replace("-", "")
         return self._boot_id
 
     def random(self) -> float:
-        """A number from [0, 1)."""
+        """Return a random number from [0, 1)."""
         return _CHANCE.random()
 
     async def sleep(self, seconds: float) -> None:
-        """Waits by the monotonic clock; a negative or zero wait gives up one loop turn."""
+        """Wait by the monotonic clock; a negative or zero wait yields one turn of the event loop."""
         await asyncio.sleep(max(0.0, seconds))
 
 
@@ -89,7 +89,7 @@ class SteadyClock:
         return self._clock.now()
 
     def update(self) -> timedelta:
-        """Compare with the wall clock; what it was set by is in ``offset`` from now on.
+        """Compare with the wall clock; ``offset`` then includes by how much it was set.
 
         Returns:
             By how much it was set since the last time; zero for less than ``JUMP``.
@@ -102,7 +102,7 @@ class SteadyClock:
         return set_by
 
     def monotonic(self) -> float:
-        """As the clock below."""
+        """See the clock below."""
         return self._clock.monotonic()
 
     def elapsed(self) -> float:
@@ -122,7 +122,7 @@ class SteadyClock:
         await self._clock.sleep(seconds)
 
     def _read(self) -> tuple[datetime, float]:
-        """Both clocks at one moment."""
+        """Return both clocks at one moment."""
         while True:
             before, now, after = self._clock.elapsed(), self._clock.now(), self._clock.elapsed()
             if after - before < _SAME_MOMENT_S:

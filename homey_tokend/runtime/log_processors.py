@@ -56,7 +56,7 @@ class Redaction:
 
 
 def _plain(value: object) -> Any:
-    """A value that JSON knows, or its text."""
+    """Return a value that JSON knows, or its text."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, timedelta):

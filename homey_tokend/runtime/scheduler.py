@@ -145,6 +145,6 @@ class JobScheduler:
         self._scheduler.resume()
 
     def _wall_offset(self) -> timedelta:
-        """What the wall clock is ahead; read last, so that a job is rather late than early."""
+        """Return how far the wall clock is ahead; read last, so that a job is late rather than early."""
         steady = self._steady.now()
         return self._clock.now() - steady

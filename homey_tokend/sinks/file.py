@@ -46,10 +46,10 @@ _SPECIAL = re.compile(r'(["\\$`])')
 
 
 class FileSink:
-    """Replace a file by one with the fresh token.
+    """Replace a file by one with the new token.
 
     Args:
-        path: The file; its folder must exist. A symbolic link is replaced.
+        path: The file; its directory must exist. A symbolic link is replaced.
         mode: The permissions of the file.
         format: "raw" (token and newline), "env" or "json".
         worker: One thread, where the blocking work runs. A write that hangs keeps it.
@@ -84,7 +84,7 @@ class FileSink:
         """Write the token.
 
         Raises:
-            SinkRejected: The folder is missing, not writable or read-only, or the path is
+            SinkRejected: The directory is missing, not writable or read-only, or the path is
                 not that of a plain file.
             SinkFailed: The disk is full or fails, or the write hangs.
         """
@@ -96,7 +96,7 @@ class FileSink:
     async def check(self, delivery: Delivery) -> bool:
         """Return whether the file has the delivery's content and the mode.
 
-        It may be gone with its folder (``/run`` after a reboot), or have the format of an
+        It may be gone with its directory (``/run`` after a reboot), or have the format of an
         earlier configuration. A file that we may not read counts as right.
 
         Raises:
@@ -156,7 +156,7 @@ class FileSink:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except PermissionError:
-            # The folder may be closed to us, or the mode to its owner: a write will show.
+            # The directory may be closed to us, or the mode to its owner: a write will show.
             return True
 
     def _try_out(self) -> None:

@@ -1,4 +1,4 @@
-"""Who is told how refreshing goes: a text variable of the Homey, or a command."""
+"""Notifiers about refreshing: a text variable of the Homey, or a command."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -36,7 +36,7 @@ class ExecNotifier:
         self.target = self._command.target
 
     def news(self, notification: Notification) -> str:
-        """The first failure of a row, and each of another kind; the recovery after it."""
+        """Return a text for the first failure, each of another kind, and the recovery; else ""."""
         match notification.event:
             case RefreshFailed(kind=kind, step=step, message=message) if "error" in self._on:
                 return f"error {kind} {step} {message}"
@@ -59,14 +59,14 @@ class ExecNotifier:
 
 
 class StateVariableNotifier:
-    """Set a text variable to "ok", or to the plain words of the trouble.
+    """Set a text variable to "ok", or to the error message.
 
-    It is written with the held token: once that has ended there is nothing to write with.
+    It is written with the current token: once that has ended there is nothing to write with.
 
     Args:
         transport: Sends the requests.
         name: The variable's name, matched exactly.
-        create: Whether it is made where there is none.
+        create: Whether it is made if there is none.
     """
 
     def __init__(self, transport: Transport, *, name: str, create: bool) -> None:
@@ -75,7 +75,7 @@ class StateVariableNotifier:
         self.target = self._variable.target
 
     def news(self, notification: Notification) -> str:
-        """The text to write; nothing where no token is held to write it with."""
+        """Return the text to write, or "" if there is no token to write it with."""
         return _text(notification) if notification.token else ""
 
     async def notify(self, notification: Notification) -> None:

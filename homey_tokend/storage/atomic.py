@@ -60,7 +60,7 @@ def sync_folder(fd: int) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        # Some network file systems cannot sync a folder; the rename is valid all the same.
+        # Some network file systems cannot sync a directory; the rename is valid all the same.
         if error.errno != errno.EINVAL:
             raise
 
@@ -79,7 +79,7 @@ def write_atomic(
     whatever ``mode`` says.
 
     Args:
-        path: The file; its folder must exist. A symbolic link is replaced.
+        path: The file; its directory must exist. A symbolic link is replaced.
         data: The whole content.
         mode: The permissions, whatever the umask is.
         group: The group's id, or None to leave it.
@@ -88,7 +88,7 @@ def write_atomic(
 
     Raises:
         OSError: Before the rename: the old file is unchanged, and no temporary file
-            remains. At the fsync of the folder: the new file is in place.
+            remains. At the fsync of the directory: the new file is in place.
     """
     with open_folder(path) as folder:
         name = f".{path.name}.{secrets.token_hex(8)}.tmp"

@@ -49,7 +49,7 @@ class ClockReading:
 class StateDocument:
     """The stored state, by Homey's name and by account key.
 
-    ``salt`` (hex) goes into the digests of account keys and sign-in values.
+    ``salt`` (hex) goes into the digests of account keys and credentials.
     ``refresh_tokens`` is filled only with ``refresh.method: refresh_token``. ``clock``
     is what the clocks were when it was stored.
     """

@@ -69,7 +69,7 @@ def share(value: Any) -> float:
 
 
 def seconds(value: Any) -> float:
-    """A number of seconds from 0, within a thousand years."""
+    """Return a number of seconds from 0, within a thousand years."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 3.2e10:
         raise TypeError
     return float(value)

@@ -34,7 +34,7 @@ class StateFile:
     what was asked for last, and those behind it find their work done.
 
     Args:
-        path: The state file. A missing folder is created, for the daemon's user alone.
+        path: The state file. A missing directory is created, for the daemon's user alone.
             A symbolic link is followed when the file is read, and replaced when it is
             written.
         worker: One thread, where the blocking work runs.
@@ -81,7 +81,7 @@ class StateFile:
     def _load(self) -> bytes | None:
         remove_leftovers(self._path)
         try:
-            # A FIFO in the place must not hold up the start.
+            # A FIFO in the place must not delay the start.
             blob, mode = read_bounded(self._path, STATE_LIMIT, plain_only=True)
         except FileNotFoundError:
             return None

@@ -34,7 +34,7 @@ class StateStore:
         clock: Time.
         salt: Makes the salt of a new document.
         register_secret: Called with each secret that is read.
-        write_deadline_s: How long one write may take before the daemon goes on without it.
+        write_deadline_s: How long one write may take before the daemon continues without it.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class StateStore:
             self._register_secret(token)
 
     def _distance(self, stored: ClockReading | None) -> timedelta | None:
-        """How far the stored instants lie from the timeline; None where nobody knows.
+        """Return how far the stored instants are from the timeline; None if unknown.
 
         Within one boot the seconds since it began tell, whatever the wall clock was set to.
         """
@@ -149,7 +149,7 @@ class StateStore:
             await self._write()
 
     def _by_wall(self) -> StateDocument:
-        """The document as it is stored: by the wall clock, which other processes know."""
+        """Return the document for the disk: by the wall clock, which other processes know."""
         clock = self._clock
         wall = clock.now() + clock.offset
         reading = ClockReading(clock.boot_id(), wall, clock.elapsed())
