@@ -217,7 +217,7 @@ def _passwords(
     now: datetime,
     settings: RefreshSettings,
 ) -> Iterator[Constraint]:
-    """What nobody passes: a spent budget, and a one-time step that was used already."""
+    """Return the constraints for everybody: a spent budget, and a used one-time step."""
     span, allowed = _budget(state, settings)
     spent = account.sign_ins_since(now - span)
     if len(spent) >= allowed:
@@ -231,7 +231,7 @@ def _passwords(
 def _budget_spacing(
     state: HomeyState, account: AccountState, now: datetime, settings: RefreshSettings
 ) -> Iterator[Constraint]:
-    """The less of the budget is left, the longer the gap: doubling, up to the whole span.
+    """Return the gap by the budget: the less is left, the longer, up to the whole span.
 
     So it is never spent at once: better a password now and then than none for half a day.
     What the Homeys need where all is well is not spaced: they sign in one after the other.
@@ -244,7 +244,7 @@ def _budget_spacing(
 
 
 def _budget(state: HomeyState, settings: RefreshSettings) -> tuple[timedelta, int]:
-    """The span, half a token's life within bounds, and how many sign-ins may fall within it."""
+    """Return the span, half a token's lifetime within bounds, and how many sign-ins it may have."""
     life = state.token.life if state.token else settings.lifetime
     span = min(max(life / 2, settings.budget_span_least), BUDGET_SPAN_MOST)
     return span, BUDGET + BUDGET_EACH * settings.homeys
