@@ -15,7 +15,7 @@ from homey_tokend.cli.once import run_once
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
 from homey_tokend.simulator import Switches
 from homey_tokend.storage.state_file import InstanceLock
-from tests.keeper.household import HOUR, MINUTE, Household, Json, inhabited
+from tests.keeper.harness import HOUR, MINUTE, Harness, Json, inhabited
 from tests.support.sink import FakeSink
 from tests.support.store import FakeStore
 
@@ -23,138 +23,138 @@ BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 
 
 @pytest.fixture
-async def household(tmp_path: Path) -> AsyncIterator[Household]:
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
     """One Homey, and no daemon."""
     async with inhabited(tmp_path) as made:
         yield made
 
 
 async def round_of(
-    household: Household, document: Json | None = None, *, force: bool = False, **limits: timedelta
+    harness: Harness, document: Json | None = None, *, force: bool = False, **limits: timedelta
 ) -> int:
     """Do one round as the command does, and return its exit status."""
-    return await run_once(household.furnish(document), force=force, **limits)
+    return await run_once(harness.build(document), force=force, **limits)
 
 
-def variable_requests(household: Household) -> list[str]:
+def variable_requests(harness: Harness) -> list[str]:
     """Return the methods of the requests for variables."""
-    return [one.method for one in household.simulator.seen("variable")]
+    return [one.method for one in harness.simulator.seen("variable")]
 
 
-async def test_the_first_round_gets_a_token_and_writes_the_sinks(household: Household) -> None:
+async def test_the_first_round_gets_a_token_and_writes_the_sinks(harness: Harness) -> None:
     """Without a state: one sign-in, the variable written, status 0."""
-    status = await round_of(household, household.document(BY_NAME))
+    status = await round_of(harness, harness.document(BY_NAME))
 
     assert exit_codes.OK == status
-    assert household.sign_ins() == 1
-    assert household.simulator.accepts(household.simulator.get_variable("accesstoken"))
+    assert harness.sign_ins() == 1
+    assert harness.simulator.accepts(harness.simulator.get_variable("accesstoken"))
 
 
-async def test_what_is_not_due_is_left_alone(household: Household) -> None:
+async def test_what_is_not_due_is_left_alone(harness: Harness) -> None:
     """An hourly round signs in every twelve hours, because the state file holds the token."""
     for _ in range(24):
-        assert exit_codes.OK == await round_of(household, household.document(BY_NAME))
-        household.skip(HOUR)
+        assert exit_codes.OK == await round_of(harness, harness.document(BY_NAME))
+        harness.skip(HOUR)
 
-    assert household.sign_ins() == 2
-    assert [method for method in variable_requests(household) if method != "GET"] == [
+    assert harness.sign_ins() == 2
+    assert [method for method in variable_requests(harness) if method != "GET"] == [
         "PUT",
         "PUT",
     ]
 
 
-async def test_a_file_that_is_gone_is_written_again(household: Household) -> None:
+async def test_a_file_that_is_gone_is_written_again(harness: Harness) -> None:
     """/run is empty after a reboot: the next round writes the current token there."""
-    path = household.folder / "home.token"
-    document = household.document({"type": "file", "path": str(path)})
-    assert exit_codes.OK == await round_of(household, document)
+    path = harness.folder / "home.token"
+    document = harness.document({"type": "file", "path": str(path)})
+    assert exit_codes.OK == await round_of(harness, document)
     path.unlink()
 
-    assert exit_codes.OK == await round_of(household, document)
-    assert household.simulator.accepts(path.read_text().strip())
-    assert household.sign_ins() == 1
+    assert exit_codes.OK == await round_of(harness, document)
+    assert harness.simulator.accepts(path.read_text().strip())
+    assert harness.sign_ins() == 1
 
 
 async def test_a_sink_that_lacks_the_token_is_written_in_the_next_round(
-    household: Household,
+    harness: Harness,
 ) -> None:
     """A failed write is repeated without a sign-in."""
-    household.simulator.add_fault(step="variable", kind="status", status=503)
-    assert exit_codes.TRY_LATER == await round_of(household, household.document(BY_NAME))
+    harness.simulator.add_fault(step="variable", kind="status", status=503)
+    assert exit_codes.TRY_LATER == await round_of(harness, harness.document(BY_NAME))
 
-    household.simulator.clear_faults()
-    household.skip(HOUR)
+    harness.simulator.clear_faults()
+    harness.skip(HOUR)
 
-    assert exit_codes.OK == await round_of(household, household.document(BY_NAME))
-    assert household.sign_ins() == 1
-    assert household.simulator.get_variable("accesstoken")
+    assert exit_codes.OK == await round_of(harness, harness.document(BY_NAME))
+    assert harness.sign_ins() == 1
+    assert harness.simulator.get_variable("accesstoken")
 
 
-async def test_force_refreshes_what_is_not_due(household: Household) -> None:
+async def test_force_refreshes_what_is_not_due(harness: Harness) -> None:
     """--force gets a new token, although the old one is valid for long."""
-    await round_of(household)
-    household.skip(HOUR)
-    status = await round_of(household, force=True)
+    await round_of(harness)
+    harness.skip(HOUR)
+    status = await round_of(harness, force=True)
 
     assert exit_codes.OK == status
-    assert household.sign_ins() == 2
+    assert harness.sign_ins() == 2
 
 
-async def test_force_does_not_refresh_twice(household: Household) -> None:
+async def test_force_does_not_refresh_twice(harness: Harness) -> None:
     """What was due and is refreshed in this round is not forced again."""
     with capture_logs() as logs:
-        status = await round_of(household, force=True)
+        status = await round_of(harness, force=True)
 
     assert exit_codes.OK == status
-    assert household.sign_ins() == 1
+    assert harness.sign_ins() == 1
     assert "once.too_soon" not in [entry["event"] for entry in logs]
 
 
-async def test_force_obeys_the_spacing(household: Household) -> None:
+async def test_force_obeys_the_spacing(harness: Harness) -> None:
     """Within a minute of the last refresh the log says when, and nothing is sent."""
-    await round_of(household)
-    household.skip(timedelta(seconds=30))
+    await round_of(harness)
+    harness.skip(timedelta(seconds=30))
     with capture_logs() as logs:
-        status = await round_of(household, force=True)
+        status = await round_of(harness, force=True)
 
     assert exit_codes.OK == status
-    assert household.sign_ins() == 1
+    assert harness.sign_ins() == 1
     assert "once.too_soon" in [entry["event"] for entry in logs]
 
 
-async def test_force_after_a_refusal_is_allowed_twice_a_day(household: Household) -> None:
+async def test_force_after_a_refusal_is_allowed_twice_a_day(harness: Harness) -> None:
     """As for a manual refresh: two forced tries, then the ladder."""
-    household.set_password("not the password")
-    statuses = [await round_of(household)]
+    harness.set_password("not the password")
+    statuses = [await round_of(harness)]
     for _ in range(3):
-        household.skip(2 * MINUTE)
-        statuses.append(await round_of(household, force=True))
+        harness.skip(2 * MINUTE)
+        statuses.append(await round_of(harness, force=True))
 
     assert statuses == [exit_codes.ACTION_NEEDED] * 4
-    assert household.sign_ins() == 3
+    assert harness.sign_ins() == 3
 
 
-async def test_a_rejection_outlasts_a_later_failure(household: Household) -> None:
+async def test_a_rejection_outlasts_a_later_failure(harness: Harness) -> None:
     """After a rejection, a later failure of the cloud does not hide that a person is needed."""
-    document = household.document(retry={"first": "1h", "max": "1h"})
-    household.set_password("not the password")
-    await round_of(household, document)
-    household.skip(2 * MINUTE)
-    household.simulator.add_fault(step="login", kind="status", status=503, times=1)
-    forced = await round_of(household, document, force=True)
+    document = harness.document(retry={"first": "1h", "max": "1h"})
+    harness.set_password("not the password")
+    await round_of(harness, document)
+    harness.skip(2 * MINUTE)
+    harness.simulator.add_fault(step="login", kind="status", status=503, times=1)
+    forced = await round_of(harness, document, force=True)
 
-    assert [exit_codes.ACTION_NEEDED] * 2 == [forced, await round_of(household, document)]
-    assert household.sign_ins() == 2
+    assert [exit_codes.ACTION_NEEDED] * 2 == [forced, await round_of(harness, document)]
+    assert harness.sign_ins() == 2
 
 
-async def test_rounds_obey_the_ladder_of_a_refusal(household: Household) -> None:
+async def test_rounds_obey_the_ladder_of_a_refusal(harness: Harness) -> None:
     """In hourly rounds a wrong password is sent four times a day."""
-    household.set_password("not the password")
+    harness.set_password("not the password")
     for _ in range(24):
-        assert exit_codes.ACTION_NEEDED == await round_of(household)
-        household.skip(HOUR)
+        assert exit_codes.ACTION_NEEDED == await round_of(harness)
+        harness.skip(HOUR)
 
-    assert household.sign_ins() == 4
+    assert harness.sign_ins() == 4
 
 
 FAILURES: dict[str, tuple[int, dict[str, Any]]] = {
@@ -169,106 +169,106 @@ FAILURES: dict[str, tuple[int, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-async def test_each_failure_has_its_exit_status(household: Household, name: str) -> None:
+async def test_each_failure_has_its_exit_status(harness: Harness, name: str) -> None:
     """The status says whether to wait or to call a person."""
     status, fault = FAILURES[name]
-    household.simulator.add_fault(**fault)
+    harness.simulator.add_fault(**fault)
 
-    assert status == await round_of(household, household.document(BY_NAME))
+    assert status == await round_of(harness, harness.document(BY_NAME))
 
 
 async def test_values_that_cannot_be_read_are_a_fault_of_the_configuration(
-    household: Household,
+    harness: Harness,
 ) -> None:
     """With a missing password file the status is 78, and nothing is sent."""
-    document = household.document()
-    document["homeys"]["home"]["password"] = {"file": str(household.folder / "absent")}
+    document = harness.document()
+    document["homeys"]["home"]["password"] = {"file": str(harness.folder / "absent")}
 
-    assert exit_codes.CONFIGURATION == await round_of(household, document)
-    assert household.simulator.steps() == []
+    assert exit_codes.CONFIGURATION == await round_of(harness, document)
+    assert harness.simulator.steps() == []
 
 
-async def test_a_spent_budget_is_for_later(household: Household) -> None:
+async def test_a_spent_budget_is_for_later(harness: Harness) -> None:
     """While the login is throttled, fewer and fewer passwords are sent; the status is 75."""
-    household.simulator.add_fault(step="login", kind="too_many_requests")
+    harness.simulator.add_fault(step="login", kind="too_many_requests")
     for _ in range(14):
-        assert exit_codes.TRY_LATER == await round_of(household)
-        household.skip(10 * MINUTE)
+        assert exit_codes.TRY_LATER == await round_of(harness)
+        harness.skip(10 * MINUTE)
 
-    assert household.sign_ins() <= 8
+    assert harness.sign_ins() <= 8
 
 
 async def test_of_several_homeys_the_worst_counts(tmp_path: Path) -> None:
     """If the consent does not cover one Homey, the status is 77, and the other gets its token."""
-    async with inhabited(tmp_path, Switches(covers="chosen"), homeys=2) as household:
-        household.simulator.add_fault(step="homey_login", kind="json", status=403, body={}, homey=2)
-        status = await round_of(household, household.document(BY_NAME))
+    async with inhabited(tmp_path, Switches(covers="chosen"), homeys=2) as harness:
+        harness.simulator.add_fault(step="homey_login", kind="json", status=403, body={}, homey=2)
+        status = await round_of(harness, harness.document(BY_NAME))
 
         assert exit_codes.ACTION_NEEDED == status
-        assert household.simulator.accepts(household.simulator.get_variable("accesstoken"))
+        assert harness.simulator.accepts(harness.simulator.get_variable("accesstoken"))
 
 
-async def test_a_daemon_that_runs_is_left_alone(household: Household) -> None:
+async def test_a_daemon_that_runs_is_left_alone(harness: Harness) -> None:
     """While a daemon holds the lock, the hint is to use it, and nothing is sent."""
-    lock = InstanceLock(household.folder / "state.json.lock")
+    lock = InstanceLock(harness.folder / "state.json.lock")
     await asyncio.to_thread(lock.acquire)
     with pytest.raises(AlreadyRunning) as raised:
-        await round_of(household)
+        await round_of(harness)
     lock.release()
 
     assert raised.value.remedy == "Use it instead: homey-tokend refresh"
-    assert household.simulator.steps() == []
-    assert exit_codes.OK == await round_of(household)
+    assert harness.simulator.steps() == []
+    assert exit_codes.OK == await round_of(harness)
 
 
-async def test_a_daemon_without_a_state_is_known_by_its_socket(household: Household) -> None:
+async def test_a_daemon_without_a_state_is_known_by_its_socket(harness: Harness) -> None:
     """With state.path null there is no lock, and the socket shows the daemon."""
-    document = household.document()
+    document = harness.document()
     document["state"]["path"] = None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
-        listening.bind(str(household.folder / "s.sock"))
+        listening.bind(str(harness.folder / "s.sock"))
         listening.listen()
         with pytest.raises(AlreadyRunning):
-            await round_of(household, document)
+            await round_of(harness, document)
     # The file is still there, and nobody behind it.
-    assert exit_codes.OK == await round_of(household, document)
+    assert exit_codes.OK == await round_of(harness, document)
 
 
-async def test_a_lock_that_cannot_be_created(household: Household) -> None:
+async def test_a_lock_that_cannot_be_created(harness: Harness) -> None:
     """A folder in place of the lock raises StateUnusable, hence status 73."""
-    (household.folder / "state.json.lock").mkdir()
+    (harness.folder / "state.json.lock").mkdir()
 
     with pytest.raises(StateUnusable):
-        await round_of(household)
+        await round_of(harness)
 
 
-async def test_a_round_has_an_end(household: Household) -> None:
+async def test_a_round_has_an_end(harness: Harness) -> None:
     """If a sink hangs, the round ends with 75 at its limit, and the token is kept."""
-    assert exit_codes.OK == await round_of(household)
-    household.sinks["stuck"] = stuck = FakeSink("stuck")
+    assert exit_codes.OK == await round_of(harness)
+    harness.sinks["stuck"] = stuck = FakeSink("stuck")
     stuck.free.clear()
-    sink = {"type": "file", "path": str(household.folder / "stuck")}
+    sink = {"type": "file", "path": str(harness.folder / "stuck")}
     with capture_logs() as logs:
-        status = await round_of(household, household.document(sink), limit=timedelta(seconds=0.3))
+        status = await round_of(harness, harness.document(sink), limit=timedelta(seconds=0.3))
 
     assert exit_codes.TRY_LATER == status
     assert "once.timed_out" in [entry["event"] for entry in logs]
-    assert b'"generation": 1' in household.state.read_bytes()
+    assert b'"generation": 1' in harness.state.read_bytes()
 
 
-async def test_a_bug_ends_the_round_at_once(household: Household) -> None:
+async def test_a_bug_ends_the_round_at_once(harness: Harness) -> None:
     """A bug in a keeper is raised at once."""
-    household.store = store = FakeStore()
+    harness.store = store = FakeStore()
     store.bug = RuntimeError("a bug")
 
     with capture_logs(), pytest.raises(RuntimeError, match="a bug"):
-        await asyncio.wait_for(round_of(household), 40)
+        await asyncio.wait_for(round_of(harness), 40)
 
 
-async def test_a_round_leaves_no_task_behind(household: Household) -> None:
+async def test_a_round_leaves_no_task_behind(harness: Harness) -> None:
     """Nothing runs after the round."""
     before = len(asyncio.all_tasks())
-    await round_of(household, household.document(BY_NAME), force=True)
-    await household.until(lambda: len(asyncio.all_tasks()) <= before)
+    await round_of(harness, harness.document(BY_NAME), force=True)
+    await harness.until(lambda: len(asyncio.all_tasks()) <= before)
 
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("home")]

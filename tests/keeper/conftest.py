@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 
 from homey_tokend.simulator import Switches
-from tests.keeper.household import Household, inhabited
+from tests.keeper.harness import Harness, inhabited
 
-Begin = Callable[..., Awaitable[Household]]
+Begin = Callable[..., Awaitable[Harness]]
 
 
 @pytest.fixture
 async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
-    """A function that makes a household: settings and switches of the simulator as keywords."""
+    """Return a function that creates a harness: settings and switches of the simulator as keywords."""
     async with AsyncExitStack() as stack:
 
-        async def make(switches: Switches | None = None, **settings: Any) -> Household:
+        async def make(switches: Switches | None = None, **settings: Any) -> Harness:
             return await stack.enter_async_context(inhabited(tmp_path, switches, **settings))
 
         yield make
 
 
 @pytest.fixture
-async def household(begin: Begin) -> Household:
-    """One Homey, nothing started yet."""
+async def harness(begin: Begin) -> Harness:
+    """A harness with one Homey, not started yet."""
     return await begin()

@@ -10,173 +10,173 @@ from homey_tokend.core.account import Digests
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.status import Health
 from tests.keeper.conftest import Begin
-from tests.keeper.household import HOUR, MINUTE, Household
+from tests.keeper.harness import HOUR, MINUTE, Harness
 from tests.support.store import FakeStore
 
 
-async def test_a_restart_needs_no_sign_in(household: Household) -> None:
+async def test_a_restart_needs_no_sign_in(harness: Harness) -> None:
     """After a restart the same token is served at once, with its generation."""
-    await household.start()
-    await household.wait(HOUR)
-    token, renew_at = household.token(), household.view().renew_at
-    household.steps()
-    await household.stop()
-    await household.begin()
+    await harness.start()
+    await harness.wait(HOUR)
+    token, renew_at = harness.token(), harness.view().renew_at
+    harness.steps()
+    await harness.stop()
+    await harness.begin()
 
-    assert token == household.token()
-    assert renew_at == household.view().renew_at
+    assert token == harness.token()
+    assert renew_at == harness.view().renew_at
 
-    await household.quiet()
+    await harness.quiet()
 
-    assert household.steps() in ([], ["session"])
+    assert harness.steps() in ([], ["session"])
 
 
-async def test_a_restart_after_the_end_signs_in(household: Household) -> None:
+async def test_a_restart_after_the_end_signs_in(harness: Harness) -> None:
     """A token that expired meanwhile is not served; generations continue."""
-    await household.start()
-    await household.stop()
-    household.skip(25 * HOUR)
-    await household.begin()
-    assert household.view().token is None
+    await harness.start()
+    await harness.stop()
+    harness.skip(25 * HOUR)
+    await harness.begin()
+    assert harness.view().token is None
 
-    await household.quiet()
+    await harness.quiet()
 
-    assert household.token().generation == 2
+    assert harness.token().generation == 2
 
 
-async def test_no_state_is_kept_where_none_is_wanted(household: Household) -> None:
+async def test_no_state_is_kept_where_none_is_wanted(harness: Harness) -> None:
     """state.path null: nothing is written, and a restart signs in again."""
-    document = household.document()
+    document = harness.document()
     document["state"]["path"] = None
-    await household.start(document)
-    await household.restart(document)
+    await harness.start(document)
+    await harness.restart(document)
 
-    assert household.token().generation == 1
-    assert household.sign_ins() == 2
-    assert not household.state.exists()
+    assert harness.token().generation == 1
+    assert harness.sign_ins() == 2
+    assert not harness.state.exists()
 
 
-async def test_a_disk_that_is_full_is_told_once(household: Household) -> None:
+async def test_a_disk_that_is_full_is_told_once(harness: Harness) -> None:
     """The token is served and renewed from memory; the log says it once, and when it is over."""
-    household.store = store = FakeStore()
+    harness.store = store = FakeStore()
     store.full = "no space left on device"
     with capture_logs() as logs:
-        await household.start()
-        await household.until_renewal()
-        assert household.token().generation == 2
+        await harness.start()
+        await harness.until_renewal()
+        assert harness.token().generation == 2
         store.full = ""
-        await household.until_renewal()
+        await harness.until_renewal()
 
     events = [entry["event"] for entry in logs if entry["event"].startswith("state.")]
     assert events == ["state.write_failed", "state.write_recovered"]
     assert store.saves > 4
     assert store.blob is not None
-    assert household.token().generation == 3
+    assert harness.token().generation == 3
 
 
-async def test_room_on_the_disk_is_noticed_by_the_heartbeat(household: Household) -> None:
+async def test_room_on_the_disk_is_noticed_by_the_heartbeat(harness: Harness) -> None:
     """The state is written without waiting for the next renewal: a power cut then loses no token."""
-    household.store = store = FakeStore()
-    await household.start()
+    harness.store = store = FakeStore()
+    await harness.start()
     store.full = "no space left on device"
-    await household.until_renewal()
-    served = household.token()
-    await household.beat()
+    await harness.until_renewal()
+    served = harness.token()
+    await harness.beat()
     store.full = ""
-    await household.beat()
+    await harness.beat()
     blob = store.blob
-    await household.stop()
-    household.store = FakeStore(blob)
-    household.simulator.add_fault(step="login", kind="status", status=503)
-    await household.start()
+    await harness.stop()
+    harness.store = FakeStore(blob)
+    harness.simulator.add_fault(step="login", kind="status", status=503)
+    await harness.start()
 
     assert served.generation == 2
-    assert served == household.token()
+    assert served == harness.token()
 
 
-async def test_a_disk_that_hangs_holds_up_no_token(household: Household) -> None:
+async def test_a_disk_that_hangs_holds_up_no_token(harness: Harness) -> None:
     """Each write is given up after its deadline, and the token is published without it."""
-    household.write_deadline_s = 0.02
-    household.store = store = FakeStore()
+    harness.write_deadline_s = 0.02
+    harness.store = store = FakeStore()
     store.hangs = True
     with capture_logs() as logs:
-        await household.start()
+        await harness.start()
 
-    assert household.token().generation == 1
+    assert harness.token().generation == 1
     reasons = [entry["reason"] for entry in logs if entry["event"] == "state.write_failed"]
     assert reasons == ["the disk hangs"]
 
 
-async def test_disk_before_socket(household: Household) -> None:
+async def test_disk_before_socket(harness: Harness) -> None:
     """A token is on the disk before it is visible."""
-    household.store = store = FakeStore()
+    harness.store = store = FakeStore()
     seen = []
     save = store.save
 
     async def watched(blob: bytes) -> None:
         held = json.loads(blob)["homeys"].get("home", {}).get("token")
         if held is not None:
-            state = household.keepers["home"].state
-            seen.append((held["generation"], household.view().token, state.token))
+            state = harness.keepers["home"].state
+            seen.append((held["generation"], harness.view().token, state.token))
         await save(blob)
 
     store.save = watched  # type: ignore[method-assign]  # a store that looks around
-    await household.start()
+    await harness.start()
 
     assert seen[0] == (1, None, None)
-    assert household.token().generation == 1
+    assert harness.token().generation == 1
 
 
 @pytest.mark.parametrize("blob", [b"", b"{", b"[]", b'{"version": 99}', b"\xff" * 100])
-async def test_a_damaged_state_is_set_aside(household: Household, blob: bytes) -> None:
+async def test_a_damaged_state_is_set_aside(harness: Harness, blob: bytes) -> None:
     """An unusable state is kept for a person to look at, and the daemon continues."""
-    household.state.write_bytes(blob)
+    harness.state.write_bytes(blob)
     with capture_logs() as logs:
-        await household.start()
+        await harness.start()
 
-    assert household.token().generation == 1
+    assert harness.token().generation == 1
     (told,) = [entry for entry in logs if entry["event"] == "state.set_aside"]
-    assert blob == (household.folder / "state.json.damaged-1").read_bytes()
+    assert blob == (harness.folder / "state.json.damaged-1").read_bytes()
     assert told["kept_as"].endswith("state.json.damaged-1")
 
 
-async def test_a_state_that_cannot_even_be_moved(household: Household) -> None:
+async def test_a_state_that_cannot_even_be_moved(harness: Harness) -> None:
     """If it can be neither read nor moved, that is reported, and there is a token all the same."""
-    household.store = store = FakeStore(b"{}")
+    harness.store = store = FakeStore(b"{}")
     store.unreadable, store.unmovable = "permission denied", "read-only file system"
     with capture_logs() as logs:
-        await household.start()
+        await harness.start()
 
     (told,) = [entry for entry in logs if entry["event"] == "state.set_aside"]
     assert told["kept_as"] == "not kept: read-only file system"
-    assert household.token().generation == 1
-    assert household.view().health is Health.OK
+    assert harness.token().generation == 1
+    assert harness.view().health is Health.OK
 
 
-async def test_proofs_cost_no_write(household: Household) -> None:
+async def test_proofs_cost_no_write(harness: Harness) -> None:
     """A verification every quarter of an hour is stored with the next relevant write."""
-    household.store = store = FakeStore()
-    await household.start(household.document(verify_every="15m"))
+    harness.store = store = FakeStore()
+    await harness.start(harness.document(verify_every="15m"))
     before = store.saves
-    await household.wait(HOUR + MINUTE)
+    await harness.wait(HOUR + MINUTE)
 
     assert store.saves == before
 
 
-async def test_homeys_that_are_configured_no_more_are_left_alone(household: Household) -> None:
+async def test_homeys_that_are_configured_no_more_are_left_alone(harness: Harness) -> None:
     """The state of a removed Homey stays in the file: it may come back."""
-    await household.start()
-    document = household.document()
+    await harness.start()
+    document = harness.document()
     document["homeys"]["cottage"] = document["homeys"].pop("home")
-    await household.restart(document)
+    await harness.restart(document)
 
-    assert set(json.loads(household.state.read_text())["homeys"]) == {"home", "cottage"}
-    assert household.token("cottage").generation == 1
+    assert set(json.loads(harness.state.read_text())["homeys"]) == {"home", "cottage"}
+    assert harness.token("cottage").generation == 1
 
 
 async def test_a_state_is_written_while_many_digests_are_made(begin: Begin) -> None:
     """With many Homeys the digests of their credentials take long: the disk does not hang."""
-    household = await begin(homeys=8)
+    harness = await begin(homeys=8)
     begun, made = threading.Event(), threading.Event()
 
     def slow(_who: Credentials, _accounts: str, _salt: str) -> Digests:
@@ -184,12 +184,12 @@ async def test_a_state_is_written_while_many_digests_are_made(begin: Begin) -> N
         made.wait()
         return Digests("account", "password", "site")
 
-    household.digest = slow
-    await household.begin()
-    await household.until(begun.is_set)
+    harness.digest = slow
+    await harness.begin()
+    await harness.until(begun.is_set)
     try:
-        await household.components.store.keep_refresh_token("home", Secret("kept"))
-        kept = household.state.read_text(encoding="utf-8")
+        await harness.components.store.keep_refresh_token("home", Secret("kept"))
+        kept = harness.state.read_text(encoding="utf-8")
     finally:
         made.set()
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from homey_tokend.core.errors import BearerRejected, SinkFailed
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery
-from tests.keeper.household import HOUR, MINUTE, Household, Json
+from tests.keeper.harness import HOUR, MINUTE, Harness, Json
 from tests.keeper.test_reload import reloaded
 from tests.support.sink import FakeSink
 
@@ -37,182 +37,182 @@ class CheckableFake(FakeSink):
         return answer
 
 
-def with_a_file(household: Household, **refresh: object) -> tuple[Json, Path]:
+def with_a_file(harness: Harness, **refresh: object) -> tuple[Json, Path]:
     """Return the configuration of a file sink, and where the file is."""
-    path = household.folder / "home.token"
-    return household.document({"type": "file", "path": str(path)}, **refresh), path
+    path = harness.folder / "home.token"
+    return harness.document({"type": "file", "path": str(path)}, **refresh), path
 
 
-async def looked_at(household: Household) -> tuple[CheckableFake, dict[str, Any]]:
+async def looked_at(harness: Harness) -> tuple[CheckableFake, dict[str, Any]]:
     """Start with one such sink; return its configuration as well."""
-    household.sinks["fake"] = fake = CheckableFake("fake")
-    sink = {"type": "file", "path": str(household.folder / "fake")}
-    document = household.document(sink, **LOOKING)
-    await household.start(document)
+    harness.sinks["fake"] = fake = CheckableFake("fake")
+    sink = {"type": "file", "path": str(harness.folder / "fake")}
+    document = harness.document(sink, **LOOKING)
+    await harness.start(document)
     return fake, document
 
 
-async def test_a_variable_that_a_person_changed_is_written_again(household: Household) -> None:
+async def test_a_variable_that_a_person_changed_is_written_again(harness: Harness) -> None:
     """It has the token again after the next verification, and the log reports it."""
-    await household.start(household.document(BY_NAME, **LOOKING))
-    household.simulator.set_variable("accesstoken", "scribbled")
+    await harness.start(harness.document(BY_NAME, **LOOKING))
+    harness.simulator.set_variable("accesstoken", "scribbled")
     with capture_logs() as logs:
-        await household.wait(HOUR)
+        await harness.wait(HOUR)
 
-    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
+    assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
     assert "sink.drifted" in [entry["event"] for entry in logs]
-    assert household.token().generation == 1
+    assert harness.token().generation == 1
 
 
-async def test_a_sink_that_holds_the_token_is_left_alone(household: Household) -> None:
+async def test_a_sink_that_holds_the_token_is_left_alone(harness: Harness) -> None:
     """An unchanged one is checked, and not written."""
-    fake, _ = await looked_at(household)
-    await household.wait(HOUR)
+    fake, _ = await looked_at(harness)
+    await harness.wait(HOUR)
 
     assert fake.looks >= 1
     assert fake.taken == [1]
 
 
-async def test_a_sink_that_drifted_gets_the_token_again(household: Household) -> None:
+async def test_a_sink_that_drifted_gets_the_token_again(harness: Harness) -> None:
     """A changed one is written at once, with the same generation."""
-    fake, _ = await looked_at(household)
+    fake, _ = await looked_at(harness)
     fake.answers = [False]
-    await household.wait(HOUR)
+    await harness.wait(HOUR)
 
     assert fake.taken == [1, 1]
-    assert household.keepers["home"].state.sink("fake").drifts == 1
-    assert [sink.drifts for sink in household.view().sinks] == [1]
+    assert harness.keepers["home"].state.sink("fake").drifts == 1
+    assert [sink.drifts for sink in harness.view().sinks] == [1]
 
 
 @pytest.mark.parametrize("failure", [SinkFailed("gone"), RuntimeError("a bug")])
-async def test_a_look_that_fails_says_nothing(household: Household, failure: Exception) -> None:
+async def test_a_look_that_fails_says_nothing(harness: Harness, failure: Exception) -> None:
     """After a failure or a bug of the check the sink is left alone, and checked again later."""
-    fake, _ = await looked_at(household)
+    fake, _ = await looked_at(harness)
     fake.answers = [failure]
     with capture_logs() as logs:
-        await household.wait(HOUR)
+        await harness.wait(HOUR)
 
     assert fake.taken == [1]
     assert fake.looks >= 2
     assert "sink.check_failed" in [entry["event"] for entry in logs]
-    assert household.view().sinks[0].trouble is None
+    assert harness.view().sinks[0].trouble is None
 
 
-async def test_a_401_at_a_look_leads_to_a_proof(household: Household) -> None:
+async def test_a_401_at_a_look_leads_to_a_proof(harness: Harness) -> None:
     """A revoked session is detected by the check, and a new token follows."""
-    fake, _ = await looked_at(household)
+    fake, _ = await looked_at(harness)
     fake.answers = [BearerRejected("401", status=401)]
-    household.simulator.revoke_sessions()
-    await household.wait(HOUR)
+    harness.simulator.revoke_sessions()
+    await harness.wait(HOUR)
 
-    assert household.token().generation == 2
+    assert harness.token().generation == 2
     assert fake.taken == [1, 2]
 
 
-async def test_a_file_is_there_again_after_a_reboot(household: Household) -> None:
+async def test_a_file_is_there_again_after_a_reboot(harness: Harness) -> None:
     """/run is empty and the state is not: written at once, even without later checks."""
-    document, path = with_a_file(household)
-    await household.start(document)
-    await household.stop()
+    document, path = with_a_file(harness)
+    await harness.start(document)
+    await harness.stop()
     path.unlink()
-    await household.start(document)
+    await harness.start(document)
 
-    assert household.token().value.reveal() + "\n" == path.read_text()
-    assert household.token().generation == 1
+    assert harness.token().value.reveal() + "\n" == path.read_text()
+    assert harness.token().generation == 1
 
 
-async def test_a_file_that_somebody_removed_is_written_again(household: Household) -> None:
+async def test_a_file_that_somebody_removed_is_written_again(harness: Harness) -> None:
     """A file is checked while the daemon runs, as often as a variable."""
-    document, path = with_a_file(household, **LOOKING)
-    await household.start(document)
+    document, path = with_a_file(harness, **LOOKING)
+    await harness.start(document)
     path.unlink()
-    await household.wait(HOUR)
+    await harness.wait(HOUR)
 
-    assert household.token().value.reveal() + "\n" == path.read_text()
+    assert harness.token().value.reveal() + "\n" == path.read_text()
 
 
-async def test_a_file_gets_the_form_that_a_reload_wants(household: Household) -> None:
+async def test_a_file_gets_the_form_that_a_reload_wants(harness: Harness) -> None:
     """Another format and mode apply at once, not only with the next token."""
-    document, path = with_a_file(household)
-    await household.start(document)
+    document, path = with_a_file(harness)
+    await harness.start(document)
     document["homeys"]["home"]["sinks"][0].update(format="json", mode="0644")
-    await reloaded(household, document)
+    await reloaded(harness, document)
 
     assert json.loads(path.read_text())["generation"] == 1
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 async def test_a_variable_that_was_changed_meanwhile_is_found_at_the_start(
-    household: Household,
+    harness: Harness,
 ) -> None:
     """A change while the daemon was stopped is detected once, even with verify_every 0."""
-    document = household.document(BY_NAME)
-    await household.start(document)
-    await household.stop()
-    household.simulator.set_variable("accesstoken", "scribbled")
-    await household.start(document)
+    document = harness.document(BY_NAME)
+    await harness.start(document)
+    await harness.stop()
+    harness.simulator.set_variable("accesstoken", "scribbled")
+    await harness.start(document)
 
-    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
+    assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
 
 
-async def test_an_end_is_written_as_soon_as_it_is_wanted(household: Household) -> None:
+async def test_an_end_is_written_as_soon_as_it_is_wanted(harness: Harness) -> None:
     """An expires_variable added with a reload is written at once, not only with the next token."""
     sink = {**BY_NAME, "create": True}
-    await household.start(household.document(sink))
-    await reloaded(household, household.document({**sink, "expires_variable": "ends"}))
+    await harness.start(harness.document(sink))
+    await reloaded(harness, harness.document({**sink, "expires_variable": "ends"}))
 
-    assert rfc3339(household.token().expires_at) == household.simulator.get_variable("ends")
-    assert household.token().generation == 1
+    assert rfc3339(harness.token().expires_at) == harness.simulator.get_variable("ends")
+    assert harness.token().generation == 1
 
 
 async def test_an_end_that_was_changed_meanwhile_is_found_at_the_start(
-    household: Household,
+    harness: Harness,
 ) -> None:
     """One changed while the daemon was stopped is corrected, and no second variable is created."""
-    document = household.document({**BY_NAME, "create": True, "expires_variable": "ends"})
-    await household.start(document)
-    await household.stop()
-    household.simulator.set_variable("ends", "tomorrow")
-    await household.start(document)
+    document = harness.document({**BY_NAME, "create": True, "expires_variable": "ends"})
+    await harness.start(document)
+    await harness.stop()
+    harness.simulator.set_variable("ends", "tomorrow")
+    await harness.start(document)
 
-    assert rfc3339(household.token().expires_at) == household.simulator.get_variable("ends")
+    assert rfc3339(harness.token().expires_at) == harness.simulator.get_variable("ends")
 
 
 async def test_a_sink_that_cannot_be_seen_at_the_start_is_looked_at_later(
-    household: Household,
+    harness: Harness,
 ) -> None:
     """If the Homey is offline at the start, the check follows when it is back, even with verify_every 0."""
-    household.sinks["fake"] = fake = CheckableFake("fake")
-    sink = {"type": "file", "path": str(household.folder / "fake")}
-    await household.start(household.document(sink))
-    await household.stop()
+    harness.sinks["fake"] = fake = CheckableFake("fake")
+    sink = {"type": "file", "path": str(harness.folder / "fake")}
+    await harness.start(harness.document(sink))
+    await harness.stop()
     fake.answers = [SinkFailed("offline"), False]
-    await household.start(household.document(sink))
+    await harness.start(harness.document(sink))
     assert fake.taken == [1]
-    await household.wait(HOUR)
+    await harness.wait(HOUR)
 
     assert fake.taken == [1, 1]
     assert fake.looks == 2
 
 
-async def test_a_sink_that_a_person_has_mended_is_tried_at_once(household: Household) -> None:
+async def test_a_sink_that_a_person_has_mended_is_tried_at_once(harness: Harness) -> None:
     """Rejected for hours, then create: true and SIGHUP: the sink is tried at once."""
     sink = {"type": "logic_variable", "name": "absent"}
-    await household.start(household.document(sink))
-    await household.wait(3 * HOUR)
-    await reloaded(household, household.document({**sink, "create": True}))
+    await harness.start(harness.document(sink))
+    await harness.wait(3 * HOUR)
+    await reloaded(harness, harness.document({**sink, "create": True}))
 
-    assert household.view().sinks[0].generation == 1
+    assert harness.view().sinks[0].generation == 1
 
 
-async def test_a_look_has_a_deadline(household: Household) -> None:
+async def test_a_look_has_a_deadline(harness: Harness) -> None:
     """A hanging check delays nothing."""
-    household.deadline_s = 0.05
-    fake, _ = await looked_at(household)
+    harness.deadline_s = 0.05
+    fake, _ = await looked_at(harness)
     fake.free.clear()
     with capture_logs() as logs:
-        await household.wait(16 * MINUTE)
+        await harness.wait(16 * MINUTE)
     fake.free.set()
 
     assert "sink.check_failed" in [entry["event"] for entry in logs]
-    assert household.token().generation == 1
+    assert harness.token().generation == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from homey_tokend.core.status import Health
-from tests.keeper.household import HOUR, MINUTE, Household
+from tests.keeper.harness import HOUR, MINUTE, Harness
 
 VARIABLE = {
     "type": "logic_variable",
@@ -35,85 +35,85 @@ def on(command: Path, *occasions: str) -> dict[str, object]:
     return {"type": "exec", "command": [str(command)], "on": list(occasions)}
 
 
-async def fail(household: Household, status: int = 503) -> None:
+async def fail(harness: Harness, status: int = 503) -> None:
     """Let the next refresh, and later ones, fail."""
-    household.simulator.add_fault(step="login", kind="status", status=status)
-    await household.until_renewal()
+    harness.simulator.add_fault(step="login", kind="status", status=status)
+    await harness.until_renewal()
 
 
-async def mend(household: Household) -> None:
+async def mend(harness: Harness) -> None:
     """Let refreshing succeed again."""
-    household.simulator.clear_faults()
-    await household.wait(10 * MINUTE)
+    harness.simulator.clear_faults()
+    await harness.wait(10 * MINUTE)
 
 
-async def test_the_variables_beside_the_token(household: Household) -> None:
+async def test_the_variables_beside_the_token(harness: Harness) -> None:
     """The expiry of each token is written with it, and the state besides."""
-    await household.start(household.document(VARIABLE))
+    await harness.start(harness.document(VARIABLE))
     for _ in range(2):
-        token = household.token()
+        token = harness.token()
 
-        assert token.value.reveal() == household.simulator.get_variable("accesstoken")
-        assert f"{token.expires_at:%Y-%m-%dT%H:%M:%SZ}" == household.simulator.get_variable("ends")
-        assert "ok" == household.simulator.get_variable("is")
-        await household.until_renewal()
+        assert token.value.reveal() == harness.simulator.get_variable("accesstoken")
+        assert f"{token.expires_at:%Y-%m-%dT%H:%M:%SZ}" == harness.simulator.get_variable("ends")
+        assert "ok" == harness.simulator.get_variable("is")
+        await harness.until_renewal()
 
 
-async def test_the_state_while_refreshing_fails(household: Household) -> None:
+async def test_the_state_while_refreshing_fails(harness: Harness) -> None:
     """While there is a valid token the variable has the error message, then ok again."""
-    await household.start(household.document(VARIABLE))
-    await fail(household)
-    during = household.simulator.get_variable("is")
-    trouble = household.view().trouble
-    await mend(household)
+    await harness.start(harness.document(VARIABLE))
+    await fail(harness)
+    during = harness.simulator.get_variable("is")
+    trouble = harness.view().trouble
+    await mend(harness)
 
     assert trouble is not None
     assert isinstance(during, str)
     assert during.startswith(trouble.message.removesuffix("."))
-    assert "ok" == household.simulator.get_variable("is")
-    assert household.view().health is Health.OK
+    assert "ok" == harness.simulator.get_variable("is")
+    assert harness.view().health is Health.OK
 
 
-async def test_one_request_as_long_as_nothing_changes(household: Household) -> None:
+async def test_one_request_as_long_as_nothing_changes(harness: Harness) -> None:
     """An unchanged state is not written again, however often refreshing fails."""
-    await household.start(household.document(VARIABLE))
-    await fail(household)
-    household.steps()
-    await household.wait(HOUR)
+    await harness.start(harness.document(VARIABLE))
+    await fail(harness)
+    harness.steps()
+    await harness.wait(HOUR)
 
-    assert household.simulator.steps().count("login") > 2
-    assert household.simulator.steps().count("variable") <= 4 * 2  # the looks at what was written
+    assert harness.simulator.steps().count("login") > 2
+    assert harness.simulator.steps().count("variable") <= 4 * 2  # the looks at what was written
 
 
-async def test_a_restart_tells_the_state_anew(household: Household) -> None:
+async def test_a_restart_tells_the_state_anew(harness: Harness) -> None:
     """A restart corrects a changed variable, without any failure."""
-    await household.start(household.document(VARIABLE))
-    household.simulator.set_variable("is", "?")
-    await household.restart(household.document(VARIABLE))
+    await harness.start(harness.document(VARIABLE))
+    harness.simulator.set_variable("is", "?")
+    await harness.restart(harness.document(VARIABLE))
 
-    assert "ok" == household.simulator.get_variable("is")
+    assert "ok" == harness.simulator.get_variable("is")
 
 
-async def test_a_state_variable_that_cannot_be_had(household: Household) -> None:
+async def test_a_state_variable_that_cannot_be_had(harness: Harness) -> None:
     """If it cannot be written the token is delivered all the same, and the next change is tried."""
-    household.simulator.add_variable("is", "number", 0)
-    await household.start(household.document(VARIABLE))
-    sink = household.view().sinks[0]
+    harness.simulator.add_variable("is", "number", 0)
+    await harness.start(harness.document(VARIABLE))
+    sink = harness.view().sinks[0]
 
-    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
+    assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
     assert sink.trouble is None
-    assert 0 == household.simulator.get_variable("is")
+    assert 0 == harness.simulator.get_variable("is")
 
 
-async def test_a_command_on_everything(household: Household) -> None:
+async def test_a_command_on_everything(harness: Harness) -> None:
     """Token, error and recovery are sent in order, each once."""
-    command = script(household.folder)
-    await household.start(household.document(on(command, "token", "error", "recovered")))
-    await fail(household)
-    await household.wait(10 * MINUTE)
-    await mend(household)
-    await household.until_renewal()
-    lines = told(household.folder)
+    command = script(harness.folder)
+    await harness.start(harness.document(on(command, "token", "error", "recovered")))
+    await fail(harness)
+    await harness.wait(10 * MINUTE)
+    await mend(harness)
+    await harness.until_renewal()
+    lines = told(harness.folder)
     error, recovered = lines[1], next(line for line in lines if line["event"] == "recovered")
     kinds = [line["event"] for line in lines]
 
@@ -126,42 +126,42 @@ async def test_a_command_on_everything(household: Household) -> None:
     assert not any("access_token" in line for line in lines if line["event"] != "token")
 
 
-async def test_a_command_on_trouble_only(household: Household) -> None:
+async def test_a_command_on_trouble_only(harness: Harness) -> None:
     """Without token in its list it gets none and is not shown; a second outage is sent, too."""
-    command = script(household.folder)
-    await household.start(household.document(on(command, "error")))
+    command = script(harness.folder)
+    await harness.start(harness.document(on(command, "error")))
     for _ in range(2):
-        await fail(household)
-        await mend(household)
+        await fail(harness)
+        await mend(harness)
 
-    assert ["error", "error"] == [line["event"] for line in told(household.folder)]
-    assert () == household.view().sinks
+    assert ["error", "error"] == [line["event"] for line in told(harness.folder)]
+    assert () == harness.view().sinks
 
 
-async def test_a_command_that_fails_is_repeated(household: Household) -> None:
+async def test_a_command_that_fails_is_repeated(harness: Harness) -> None:
     """A failed notification is repeated with the next failure."""
-    command = script(household.folder, f"[ -e {household.folder}/open ] || exit 3")
-    await household.start(household.document(on(command, "error")))
-    await fail(household)
-    shut = told(household.folder)
-    (household.folder / "open").touch()
-    await household.wait(10 * MINUTE)
+    command = script(harness.folder, f"[ -e {harness.folder}/open ] || exit 3")
+    await harness.start(harness.document(on(command, "error")))
+    await fail(harness)
+    shut = told(harness.folder)
+    (harness.folder / "open").touch()
+    await harness.wait(10 * MINUTE)
 
     assert [] == shut
-    assert 1 == len(told(household.folder))
+    assert 1 == len(told(harness.folder))
 
 
-async def test_a_command_that_hangs(household: Household) -> None:
+async def test_a_command_that_hangs(harness: Harness) -> None:
     """A hanging one is given up at the deadline; meanwhile the token is renewed and delivered."""
-    household.deadline_s = 0.2
-    command = script(household.folder, "sleep 30")
-    document = household.document(VARIABLE, on(command, "error", "recovered"))
-    await household.begin(document)
-    await household.quiet()
-    await fail(household)
-    household.simulator.clear_faults()
-    await household.wait(timedelta(hours=1))
+    harness.deadline_s = 0.2
+    command = script(harness.folder, "sleep 30")
+    document = harness.document(VARIABLE, on(command, "error", "recovered"))
+    await harness.begin(document)
+    await harness.quiet()
+    await fail(harness)
+    harness.simulator.clear_faults()
+    await harness.wait(timedelta(hours=1))
 
-    assert 2 == household.token().generation
-    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
-    assert [] == told(household.folder)
+    assert 2 == harness.token().generation
+    assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
+    assert [] == told(harness.folder)

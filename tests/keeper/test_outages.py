@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from homey_tokend.core.status import Health
-from tests.keeper.household import MINUTE, Household
+from tests.keeper.harness import MINUTE, Harness
 
 #: What hosts and networks do, as keys of a simulator's fault.
 TROUBLES: dict[str, dict[str, Any]] = {
@@ -30,38 +30,36 @@ FLOW = ["login", "authorise", "authorise", "consent", "token", "user"]
 FLOW += ["delegation", "homey_login", "session"]
 
 
-def codes_of(household: Household) -> list[str]:
+def codes_of(harness: Harness) -> list[str]:
     """Return the authorization codes that were sent."""
-    forms = [entry.form for entry in household.simulator.seen("token")]
+    forms = [entry.form for entry in harness.simulator.seen("token")]
     return [form["code"] for form in forms if "code" in form]
 
 
 @pytest.mark.parametrize("step", RESUMED)
-async def test_trouble_at_a_step_costs_only_what_comes_after(
-    household: Household, step: str
-) -> None:
+async def test_trouble_at_a_step_costs_only_what_comes_after(harness: Harness, step: str) -> None:
     """Whatever the failure: the old token is served, then the sign-in continues from there."""
-    await household.start()
+    await harness.start()
     for name, trouble in TROUBLES.items():
-        household.steps()
-        before = household.token()
-        household.simulator.add_fault(step=step, **trouble)
-        await household.until_renewal()
+        harness.steps()
+        before = harness.token()
+        harness.simulator.add_fault(step=step, **trouble)
+        await harness.until_renewal()
 
-        assert before == household.token(), name
-        assert household.trouble().endswith(f" {step}"), name
-        assert household.view().health is Health.TROUBLED, name
-        assert household.view().outage_at == before.expires_at, name
-        assert household.sign_ins() == 1, name
+        assert before == harness.token(), name
+        assert harness.trouble().endswith(f" {step}"), name
+        assert harness.view().health is Health.TROUBLED, name
+        assert harness.view().outage_at == before.expires_at, name
+        assert harness.sign_ins() == 1, name
 
-        codes = codes_of(household)
-        household.simulator.clear_faults()
-        household.steps()
-        await household.wait(6 * MINUTE)
-        codes += codes_of(household)
+        codes = codes_of(harness)
+        harness.simulator.clear_faults()
+        harness.steps()
+        await harness.wait(6 * MINUTE)
+        codes += codes_of(harness)
 
-        assert household.token().generation == before.generation + 1, name
-        assert household.simulator.accepts(household.token().value.reveal()), name
-        assert household.steps() == FLOW[FLOW.index(RESUMED[step]) :], name
-        assert household.trouble() == "", name
+        assert harness.token().generation == before.generation + 1, name
+        assert harness.simulator.accepts(harness.token().value.reveal()), name
+        assert harness.steps() == FLOW[FLOW.index(RESUMED[step]) :], name
+        assert harness.trouble() == "", name
         assert len(codes) == len(set(codes)), name

@@ -11,7 +11,7 @@ from homey_tokend.core.secret import Secret
 from homey_tokend.simulator import Simulator
 from homey_tokend.simulator.totp import code_at
 from tests.keeper.conftest import Begin
-from tests.keeper.household import DAY, TOTP_SECRET, Household
+from tests.keeper.harness import DAY, TOTP_SECRET, Harness
 
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 PASSWORD = "k3ep-th1s-to-y0urself"
@@ -70,10 +70,10 @@ def logs() -> LogCapture:
     return capture
 
 
-def written(household: Household) -> str:
+def written(harness: Harness) -> str:
     """Return all that clients and people can see of a Homey, except the token itself."""
-    view = household.view()
-    return f"{view!r} {view} {household.keepers['home'].state!r} {household.components.config!r}"
+    view = harness.view()
+    return f"{view!r} {view} {harness.keepers['home'].state!r} {harness.components.config!r}"
 
 
 @pytest.mark.parametrize(
@@ -84,24 +84,22 @@ async def test_whatever_a_step_answers_no_secret_is_told(
     begin: Begin, logs: LogCapture, step: str
 ) -> None:
     """A host repeats every secret in its responses; none gets any further."""
-    household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=5)
-    document = household.document(BY_NAME, method="refresh_token")
+    harness = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=5)
+    document = harness.document(BY_NAME, method="refresh_token")
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
-    await household.start(document)
-    seen = [written(household)]
+    await harness.start(document)
+    seen = [written(harness)]
     for kind in range(KINDS):
-        household.skip(DAY)
-        fault = tuple(nasty(household.simulator, step))[kind]
-        household.simulator.add_fault(step=step, **fault)
-        household.simulator.revoke_access()
-        await household.beat()
-        seen.append(written(household))
-        household.simulator.clear_faults()
+        harness.skip(DAY)
+        fault = tuple(nasty(harness.simulator, step))[kind]
+        harness.simulator.add_fault(step=step, **fault)
+        harness.simulator.revoke_access()
+        await harness.beat()
+        seen.append(written(harness))
+        harness.simulator.clear_faults()
     texts = [str(entry) for entry in logs.entries] + seen
     told = {
-        secret
-        for secret in secrets_of(household.simulator)
-        if any(secret in text for text in texts)
+        secret for secret in secrets_of(harness.simulator) if any(secret in text for text in texts)
     }
 
     assert set() == told
@@ -110,20 +108,20 @@ async def test_whatever_a_step_answers_no_secret_is_told(
 
 async def test_sinks_tell_no_secret(begin: Begin, logs: LogCapture) -> None:
     """A Homey repeats the token in its responses about variables: it is in no event."""
-    household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=6)
-    document = household.document(BY_NAME)
+    harness = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=6)
+    document = harness.document(BY_NAME)
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
-    await household.start(document)
+    await harness.start(document)
     seen = []
     for kind in range(KINDS):
-        household.skip(DAY)
-        fault = tuple(nasty(household.simulator, "variable"))[kind]
-        household.simulator.add_fault(step="variable", **fault)
-        await household.beat()
-        seen.append(written(household))
-        household.simulator.clear_faults()
+        harness.skip(DAY)
+        fault = tuple(nasty(harness.simulator, "variable"))[kind]
+        harness.simulator.add_fault(step="variable", **fault)
+        await harness.beat()
+        seen.append(written(harness))
+        harness.simulator.clear_faults()
     texts = [str(entry) for entry in logs.entries] + seen
-    told = {s for s in secrets_of(household.simulator) if any(s in text for text in texts)}
+    told = {s for s in secrets_of(harness.simulator) if any(s in text for text in texts)}
 
     assert set() == told
     assert "sink.failed" in [entry["event"] for entry in logs.entries]
@@ -131,36 +129,36 @@ async def test_sinks_tell_no_secret(begin: Begin, logs: LogCapture) -> None:
 
 async def test_secrets_are_hidden_before_they_can_be_logged(begin: Begin) -> None:
     """The redaction knows each secret that stays in memory."""
-    household = await begin(password=PASSWORD, totp_secret=TOTP_SECRET)
-    document = household.document(method="refresh_token")
+    harness = await begin(password=PASSWORD, totp_secret=TOTP_SECRET)
+    document = harness.document(method="refresh_token")
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
-    await household.start(document)
-    state = household.simulator.state
-    kept = [PASSWORD, TOTP_SECRET, household.simulator.settings.client_secret]
-    kept += [household.simulator.seen("login")[0].form["otptoken"]]
+    await harness.start(document)
+    state = harness.simulator.state
+    kept = [PASSWORD, TOTP_SECRET, harness.simulator.settings.client_secret]
+    kept += [harness.simulator.seen("login")[0].form["otptoken"]]
     for store in (state.user_tokens, state.access_tokens, state.refresh_tokens):
         kept += list(store)
-    kept.append(household.token().value.reveal())
+    kept.append(harness.token().value.reveal())
 
-    assert {Secret(secret) for secret in kept} <= set(household.hidden)
+    assert {Secret(secret) for secret in kept} <= set(harness.hidden)
 
-    household.hidden.clear()
-    await household.restart(document)
+    harness.hidden.clear()
+    await harness.restart(document)
 
-    assert {household.token().value} <= set(household.hidden)
+    assert {harness.token().value} <= set(harness.hidden)
 
-    await household.until_renewal()
-    household.hidden.clear()
-    await household.until_renewal()
+    await harness.until_renewal()
+    harness.hidden.clear()
+    await harness.until_renewal()
 
     # The sign-in values anew with each attempt: of many secrets the log knows the youngest.
-    assert {Secret(PASSWORD), Secret(TOTP_SECRET)} <= set(household.hidden)
+    assert {Secret(PASSWORD), Secret(TOTP_SECRET)} <= set(harness.hidden)
 
 
-async def test_the_log_of_a_day_is_short(household: Household, logs: LogCapture) -> None:
+async def test_the_log_of_a_day_is_short(harness: Harness, logs: LogCapture) -> None:
     """At info and above only what happened is logged: two renewals, two deliveries."""
-    await household.start(household.document(BY_NAME, verify_every="6h"))
-    await household.wait(DAY)
+    await harness.start(harness.document(BY_NAME, verify_every="6h"))
+    await harness.wait(DAY)
     told = [entry["event"] for entry in logs.entries if entry["log_level"] != "debug"]
 
     assert ["token.renewed", "sink.delivered"] * 3 == told

@@ -10,58 +10,58 @@ from homey_tokend.core.errors import BearerRejected, SinkFailed, SinkRejected
 from homey_tokend.core.status import Health, SinkView
 from homey_tokend.simulator import Switches
 from tests.keeper.conftest import Begin
-from tests.keeper.household import HOUR, MINUTE, Household
+from tests.keeper.harness import HOUR, MINUTE, Harness
 from tests.support.sink import FakeSink
 
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 
 
-def put(household: Household, *names: str) -> tuple[list[dict[str, Any]], list[FakeSink]]:
+def put(harness: Harness, *names: str) -> tuple[list[dict[str, Any]], list[FakeSink]]:
     """Return fake sinks of these names: their configuration, and themselves."""
     fakes = [FakeSink(name) for name in names]
-    household.sinks |= {fake.target: fake for fake in fakes}
-    return [{"type": "file", "path": str(household.folder / name)} for name in names], fakes
+    harness.sinks |= {fake.target: fake for fake in fakes}
+    return [{"type": "file", "path": str(harness.folder / name)} for name in names], fakes
 
 
-def sink(household: Household, at: int = 0) -> SinkView:
+def sink(harness: Harness, at: int = 0) -> SinkView:
     """Return the status of a sink."""
-    return household.view().sinks[at]
+    return harness.view().sinks[at]
 
 
-async def test_a_variable_is_written_at_each_renewal(household: Household) -> None:
+async def test_a_variable_is_written_at_each_renewal(harness: Harness) -> None:
     """By name: the variable has the served token, also after the next renewal."""
-    await household.start(household.document(BY_NAME))
+    await harness.start(harness.document(BY_NAME))
     for generation in (1, 2):
-        variable = household.simulator.get_variable("accesstoken")
-        assert household.token().value.reveal() == variable
-        assert household.token().generation == generation
-        assert sink(household).generation == generation
-        assert sink(household).trouble is None
-        await household.until_renewal()
+        variable = harness.simulator.get_variable("accesstoken")
+        assert harness.token().value.reveal() == variable
+        assert harness.token().generation == generation
+        assert sink(harness).generation == generation
+        assert sink(harness).trouble is None
+        await harness.until_renewal()
 
 
-async def test_a_variable_is_found_by_id_and_created_by_name(household: Household) -> None:
+async def test_a_variable_is_found_by_id_and_created_by_name(harness: Harness) -> None:
     """By id: the variable is found; a missing name is created if create says so."""
-    told = household.simulator.description()["homeys"][0]["variables"]
+    told = harness.simulator.description()["homeys"][0]["variables"]
     sinks = (
         {"type": "logic_variable", "id": told[0]["id"]},
         {"type": "logic_variable", "name": "fresh", "create": True},
     )
-    await household.start(household.document(*sinks))
+    await harness.start(harness.document(*sinks))
 
-    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
-    assert household.token().value.reveal() == household.simulator.get_variable("fresh")
+    assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
+    assert harness.token().value.reveal() == harness.simulator.get_variable("fresh")
 
 
-async def test_what_a_sink_remembers_outlives_a_restart(household: Household) -> None:
+async def test_what_a_sink_remembers_outlives_a_restart(harness: Harness) -> None:
     """The id is remembered: the next token is one PUT, without reading the list."""
-    document = household.document(BY_NAME)
-    await household.start(document)
-    await household.restart(document)
-    household.steps()
-    await household.until_renewal()
+    document = harness.document(BY_NAME)
+    await harness.start(document)
+    await harness.restart(document)
+    harness.steps()
+    await harness.until_renewal()
 
-    assert household.simulator.steps().count("variable") == 1
+    assert harness.simulator.steps().count("variable") == 1
 
 
 @pytest.mark.parametrize(
@@ -72,202 +72,200 @@ async def test_what_a_sink_remembers_outlives_a_restart(household: Household) ->
         ("twin", "2 logic"),
     ],
 )
-async def test_a_variable_that_will_not_do_is_told(
-    household: Household, name: str, words: str
-) -> None:
+async def test_a_variable_that_will_not_do_is_told(harness: Harness, name: str, words: str) -> None:
     """Wrong type, none, two of the name: the token is served, and the status says what to fix."""
     for _ in range(2):
-        household.simulator.add_variable("twin", "string", "")
-    await household.start(household.document({"type": "logic_variable", "name": name}))
-    trouble = sink(household).trouble
+        harness.simulator.add_variable("twin", "string", "")
+    await harness.start(harness.document({"type": "logic_variable", "name": name}))
+    trouble = sink(harness).trouble
 
-    assert household.token().generation == 1
-    assert household.view().health is Health.TROUBLED
+    assert harness.token().generation == 1
+    assert harness.view().health is Health.TROUBLED
     assert trouble is not None
     assert trouble.kind == "sink_rejected"
     assert words in trouble.message
     assert trouble.remedy
-    assert sink(household).retry_at == household.now + MINUTE
+    assert sink(harness).retry_at == harness.now + MINUTE
 
 
 async def test_a_missing_scope_is_told(begin: Begin) -> None:
     """A client without homey.logic: the token is served, and the remedy names the scope."""
-    household = await begin(Switches(scopes=("homey.device",)))
-    await household.start(household.document(BY_NAME))
-    trouble = sink(household).trouble
+    harness = await begin(Switches(scopes=("homey.device",)))
+    await harness.start(harness.document(BY_NAME))
+    trouble = sink(harness).trouble
 
-    assert household.token().generation == 1
+    assert harness.token().generation == 1
     assert trouble is not None
     assert "homey.logic" in trouble.remedy
 
 
-async def test_a_mended_variable_gets_the_token_by_itself(household: Household) -> None:
+async def test_a_mended_variable_gets_the_token_by_itself(harness: Harness) -> None:
     """A person creates the variable: within the hour it has the token, without a restart."""
-    await household.start(household.document({"type": "logic_variable", "name": "later"}))
-    household.simulator.add_variable("later", "string", "")
-    await household.wait(HOUR)
+    await harness.start(harness.document({"type": "logic_variable", "name": "later"}))
+    harness.simulator.add_variable("later", "string", "")
+    await harness.wait(HOUR)
 
-    assert household.token().value.reveal() == household.simulator.get_variable("later")
-    assert household.view().health is Health.OK
+    assert harness.token().value.reveal() == harness.simulator.get_variable("later")
+    assert harness.view().health is Health.OK
 
 
-async def test_a_hanging_sink_holds_up_nothing(household: Household) -> None:
+async def test_a_hanging_sink_holds_up_nothing(harness: Harness) -> None:
     """One sink hangs: the other has the token, requests are answered, and the renewal comes."""
-    documents, (stuck, brisk) = put(household, "stuck", "brisk")
+    documents, (stuck, brisk) = put(harness, "stuck", "brisk")
     stuck.free.clear()
-    await household.begin(household.document(*documents))
-    await household.until(lambda: brisk.taken == [1] and stuck.begun)
-    view = await household.supervisor.token_for("home", MINUTE, MINUTE)
+    await harness.begin(harness.document(*documents))
+    await harness.until(lambda: brisk.taken == [1] and stuck.begun)
+    view = await harness.supervisor.token_for("home", MINUTE, MINUTE)
     assert view.token is not None
 
-    household.skip(12 * HOUR)
-    await household.supervisor.beat()
-    await household.until(lambda: brisk.taken == [1, 2])
+    harness.skip(12 * HOUR)
+    await harness.supervisor.beat()
+    await harness.until(lambda: brisk.taken == [1, 2])
 
-    assert household.token().generation == 2
+    assert harness.token().generation == 2
     assert len(stuck.begun) == 1
 
     stuck.free.set()
-    await household.quiet()
+    await harness.quiet()
 
     assert stuck.taken == [1, 2]
 
 
-async def test_a_homey_that_hangs_at_its_variables_holds_up_nothing(household: Household) -> None:
+async def test_a_homey_that_hangs_at_its_variables_holds_up_nothing(harness: Harness) -> None:
     """The same over the wire: the PUT hangs, token and renewal do not."""
-    documents, (brisk,) = put(household, "brisk")
-    household.simulator.add_fault(step="variable", kind="hang")
-    await household.begin(household.document(BY_NAME, *documents))
-    await household.until(lambda: brisk.taken == [1])
-    household.skip(12 * HOUR)
-    await household.supervisor.beat()
-    await household.until(lambda: brisk.taken == [1, 2])
+    documents, (brisk,) = put(harness, "brisk")
+    harness.simulator.add_fault(step="variable", kind="hang")
+    await harness.begin(harness.document(BY_NAME, *documents))
+    await harness.until(lambda: brisk.taken == [1])
+    harness.skip(12 * HOUR)
+    await harness.supervisor.beat()
+    await harness.until(lambda: brisk.taken == [1, 2])
 
-    assert household.token().generation == 2
-    assert sink(household).generation is None
+    assert harness.token().generation == 2
+    assert sink(harness).generation is None
 
 
-async def test_a_delivery_has_a_deadline(household: Household) -> None:
+async def test_a_delivery_has_a_deadline(harness: Harness) -> None:
     """A sink without a deadline is cancelled, reported, and retried."""
-    household.deadline_s = 0.05
-    documents, (stuck,) = put(household, "stuck")
+    harness.deadline_s = 0.05
+    documents, (stuck,) = put(harness, "stuck")
     stuck.free.clear()
-    await household.start(household.document(*documents))
-    trouble = sink(household).trouble
+    await harness.start(harness.document(*documents))
+    trouble = sink(harness).trouble
     assert trouble is not None
     assert trouble.kind == "transient"
 
     stuck.free.set()
-    await household.wait(MINUTE)
+    await harness.wait(MINUTE)
 
     assert stuck.taken == [1]
-    assert sink(household).trouble is None
+    assert sink(harness).trouble is None
 
 
-async def test_a_failing_sink_is_tried_again(household: Household) -> None:
+async def test_a_failing_sink_is_tried_again(harness: Harness) -> None:
     """A full disk passes: the waits are those of retry, and the count is reported."""
-    documents, (fake,) = put(household, "fake")
+    documents, (fake,) = put(harness, "fake")
     fake.failures = [SinkFailed("the disk is full") for _ in range(3)]
-    await household.start(household.document(*documents))
-    await household.wait(timedelta(seconds=2))
-    trouble = sink(household).trouble
+    await harness.start(harness.document(*documents))
+    await harness.wait(timedelta(seconds=2))
+    trouble = sink(harness).trouble
     assert trouble is not None
     assert trouble.count == 2
 
-    await household.wait(MINUTE)
+    await harness.wait(MINUTE)
 
     assert fake.taken == [1]
-    assert household.sign_ins() == 1
+    assert harness.sign_ins() == 1
 
 
-async def test_a_failing_sink_gets_the_token_that_is_newest_then(household: Household) -> None:
+async def test_a_failing_sink_gets_the_token_that_is_newest_then(harness: Harness) -> None:
     """If the token is renewed while it fails, it gets the new one, at once, and never the old."""
-    documents, (fake,) = put(household, "fake")
+    documents, (fake,) = put(harness, "fake")
     fake.failures = [SinkRejected("no", remedy="Mend it.") for _ in range(16)]
-    await household.start(household.document(*documents))
-    await household.wait(11 * HOUR)
+    await harness.start(harness.document(*documents))
+    await harness.wait(11 * HOUR)
     assert {1} == {delivery.token.generation for delivery in fake.begun}
 
     fake.failures.clear()
     fake.begun.clear()
-    await household.supervisor.refresh("home", MINUTE)
-    await household.quiet()
+    await harness.supervisor.refresh("home", MINUTE)
+    await harness.quiet()
 
     assert fake.taken == [2]
     assert [2] == [delivery.token.generation for delivery in fake.begun]
 
 
-async def test_a_sink_never_goes_back(household: Household) -> None:
+async def test_a_sink_never_goes_back(harness: Harness) -> None:
     """A slow write of an old token ends after the new one is there: the new one is written last."""
-    documents, (slow,) = put(household, "slow")
+    documents, (slow,) = put(harness, "slow")
     slow.free.clear()
-    await household.begin(household.document(*documents))
-    await household.until(lambda: slow.begun)
-    household.skip(HOUR)
-    await household.supervisor.refresh("home", MINUTE)
+    await harness.begin(harness.document(*documents))
+    await harness.until(lambda: slow.begun)
+    harness.skip(HOUR)
+    await harness.supervisor.refresh("home", MINUTE)
     slow.free.set()
-    await household.quiet()
+    await harness.quiet()
 
     assert slow.taken == [1, 2]
-    assert sink(household).generation == 2
+    assert sink(harness).generation == 2
 
-    await household.restart(household.document(*documents))
+    await harness.restart(harness.document(*documents))
 
     assert slow.taken == [1, 2]
 
 
-async def test_a_401_at_a_sink_leads_to_a_proof(household: Household) -> None:
+async def test_a_401_at_a_sink_leads_to_a_proof(harness: Harness) -> None:
     """The session was ended: the sink is the first to notice, and a new token follows soon."""
-    document = household.document(BY_NAME)
-    household.simulator.add_fault(step="variable", kind="revoke", times=1)
-    await household.start(document)
-    assert household.view().token is None
+    document = harness.document(BY_NAME)
+    harness.simulator.add_fault(step="variable", kind="revoke", times=1)
+    await harness.start(document)
+    assert harness.view().token is None
 
-    await household.wait(MINUTE)
+    await harness.wait(MINUTE)
 
-    assert household.steps().count("session") == 1 + 3 + 1
-    assert household.token().generation == 2
-    assert household.token().value.reveal() == household.simulator.get_variable("accesstoken")
+    assert harness.steps().count("session") == 1 + 3 + 1
+    assert harness.token().generation == 2
+    assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
 
 
-async def test_a_401_at_a_sink_alone_does_not_end_the_token(household: Household) -> None:
+async def test_a_401_at_a_sink_alone_does_not_end_the_token(harness: Harness) -> None:
     """The Homey accepts the token, a sink does not: the token stays, the sink is retried."""
-    documents, (fake,) = put(household, "fake")
+    documents, (fake,) = put(harness, "fake")
     fake.failures = [BearerRejected("401", status=401) for _ in range(100)]
-    await household.start(household.document(*documents))
-    await household.wait(6 * HOUR)
+    await harness.start(harness.document(*documents))
+    await harness.wait(6 * HOUR)
 
-    assert household.token().generation == 1
-    assert household.sign_ins() == 1
+    assert harness.token().generation == 1
+    assert harness.sign_ins() == 1
     assert len(fake.begun) <= 15
 
 
-async def test_a_sink_that_refuses_an_older_token_is_no_news(household: Household) -> None:
+async def test_a_sink_that_refuses_an_older_token_is_no_news(harness: Harness) -> None:
     """A late 401 after the renewal concerns the old token: the new one is not affected."""
-    documents, (slow,) = put(household, "slow")
+    documents, (slow,) = put(harness, "slow")
     slow.free.clear()
     slow.failures = [BearerRejected("401", status=401)]
-    await household.begin(household.document(*documents))
-    await household.until(lambda: slow.begun)
-    household.skip(HOUR)
-    await household.supervisor.refresh("home", MINUTE)
-    household.steps()
+    await harness.begin(harness.document(*documents))
+    await harness.until(lambda: slow.begun)
+    harness.skip(HOUR)
+    await harness.supervisor.refresh("home", MINUTE)
+    harness.steps()
     slow.free.set()
-    await household.quiet()
+    await harness.quiet()
 
     assert slow.taken == [2]
-    assert household.steps() == []
+    assert harness.steps() == []
 
 
-async def test_sinks_are_not_written_without_need(household: Household) -> None:
+async def test_sinks_are_not_written_without_need(harness: Harness) -> None:
     """A restart with the same token writes no sink again; two sinks are written in parallel."""
-    documents, fakes = put(household, "one", "two")
+    documents, fakes = put(harness, "one", "two")
     fakes[0].free.clear()
-    begun = asyncio.create_task(household.start(household.document(*documents)))
-    await household.until(lambda: fakes[1].taken and fakes[0].begun)
+    begun = asyncio.create_task(harness.start(harness.document(*documents)))
+    await harness.until(lambda: fakes[1].taken and fakes[0].begun)
     fakes[0].free.set()
     await begun
-    await household.restart(household.document(*documents))
+    await harness.restart(harness.document(*documents))
 
     assert [[1], [1]] == [fake.taken for fake in fakes]
-    assert {"writes": "1"} == household.keepers["home"].state.sink("one").memory
+    assert {"writes": "1"} == harness.keepers["home"].state.sink("one").memory

@@ -1,4 +1,4 @@
-"""A simulator, and real keepers over it; a test moves the clock and keeps the appointments."""
+"""A simulator and real keepers; a test moves the clock and runs the jobs."""
 
 import asyncio
 import ssl
@@ -37,7 +37,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Json = dict[str, Any]
 
 
-class Household:
+class Harness:
     """A simulator and a supervisor that keeps its tokens."""
 
     def __init__(self, folder: Path, simulator: Simulator, clock: FakeClock) -> None:
@@ -74,7 +74,7 @@ class Household:
     # --- the configuration ---
 
     def document(self, *sinks: Json, **refresh: object) -> Json:
-        """The configuration as a test may change it before ``start``.
+        """Return the configuration, which a test may change before ``start``.
 
         Args:
             sinks: Of the first Homey.
@@ -107,8 +107,8 @@ class Household:
         document["homeys"]["home"]["sinks"] = list(sinks)
         return document
 
-    def furnish(self, document: Json | None = None) -> Components:
-        """The components, as the daemon builds them."""
+    def build(self, document: Json | None = None) -> Components:
+        """Build the components as the daemon does."""
         if not self.password.exists():
             self.set_password(self.simulator.description()["password"])
         config = self.config(document)
@@ -147,7 +147,7 @@ class Household:
         return self.wrap_source(reader)
 
     def config(self, document: Json | None = None) -> Config:
-        """The configuration that a document makes."""
+        """Parse the configuration of a document."""
         text = yaml.safe_dump(document or self.document())
         return parse(text.encode(), "config.yaml", defaults=DefaultPaths(), environ=self.environ)
 
@@ -159,8 +159,8 @@ class Household:
     # --- its life ---
 
     async def begin(self, document: Json | None = None) -> None:
-        """Start keeping; come back at once."""
-        self.components = self.furnish(document)
+        """Start keeping; return at once."""
+        self.components = self.build(document)
         self.scheduler.clock = self.components.clock
         self.built()
         self.supervisor = await self.components.supervisor(self.scheduler, lambda: True)
@@ -181,25 +181,25 @@ class Household:
             self.run = None
 
     async def restart(self, document: Json | None = None) -> None:
-        """Stop, and start anew over what was kept."""
+        """Stop, and start again with the stored state."""
         await self.stop()
         await self.start(document)
 
     # --- time ---
 
     async def until(self, true: Callable[[], object]) -> None:
-        """Let real requests travel until something has come true."""
+        """Let real requests run until the condition holds."""
         async with asyncio.timeout(40):
             while not true():  # noqa: ASYNC110  what is waited for travels over sockets
                 await asyncio.sleep(0.002)
 
     async def quiet(self) -> None:
-        """Until nothing is under way and every keeper waits for the schedule."""
+        """Wait until nothing is running and every keeper waits for the scheduler."""
         await asyncio.sleep(0)
         await self.until(lambda: all(keeper.idle for keeper in self.keepers.values()))
 
     async def wait(self, span: timedelta) -> None:
-        """Let time pass, keeping every appointment in it."""
+        """Let time pass, and run every job in it."""
         steady = self.components.clock
         end = steady.now() + span
         while (at := self.scheduler.next()) is not None and at <= end:
@@ -210,17 +210,17 @@ class Household:
         await self.quiet()
 
     async def until_renewal(self, name: str = "home") -> None:
-        """Let time pass until the held token should be renewed, and that was tried."""
+        """Let time pass until the current token should be renewed, and that was tried."""
         renew_at = self.view(name).renew_at
         assert renew_at is not None
         await self.wait(renew_at - self.now)
 
     def skip(self, span: timedelta) -> None:
-        """Let time pass and keep no appointment."""
+        """Let time pass without running jobs."""
         self.clock.move(max(0.0, span.total_seconds()))
 
     async def beat(self) -> None:
-        """A heartbeat, as the daemon has it: who is late by the wall clock is woken first."""
+        """Send a heartbeat, as the daemon does: overdue jobs run first."""
         self.scheduler.ring_due()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -231,45 +231,45 @@ class Household:
 
     @property
     def keepers(self) -> dict[str, Keeper]:
-        """The keepers by name."""
+        """Return the keepers by name."""
         return self.supervisor.keepers
 
     def view(self, name: str = "home") -> View:
-        """The newest snapshot of a Homey."""
+        """Return the latest snapshot of a Homey."""
         return self.supervisor.view(name)
 
     def token(self, name: str = "home") -> Token:
-        """The token that is served; there must be one."""
+        """Return the served token; there must be one."""
         token = self.view(name).token
         assert token is not None
         return token
 
     def trouble(self, name: str = "home") -> str:
-        """Kind and step of the last failure, "" where there is none."""
+        """Return kind and step of the last failure, "" without one."""
         trouble = self.view(name).trouble
         return f"{trouble.kind} {trouble.step}".strip() if trouble else ""
 
     def steps(self) -> list[str]:
-        """What was asked since the last look."""
+        """Return the requests since the last call."""
         steps = self.simulator.steps()
         self.simulator.requests.clear()
         return steps
 
     def sign_ins(self) -> int:
-        """How many passwords the cloud has seen since the last look at ``steps``."""
+        """Return how many passwords the cloud received since the last call of ``steps``."""
         return self.simulator.steps().count("login")
 
     @property
     def now(self) -> datetime:
-        """The daemon's wall clock."""
+        """Return the daemon's wall clock."""
         return self.clock.now()
 
 
 @asynccontextmanager
 async def inhabited(
     folder: Path, switches: Switches | None = None, **settings: Any
-) -> AsyncIterator[Household]:
-    """A household over a new simulator, whose clock is right whatever the daemon's is set to."""
+) -> AsyncIterator[Harness]:
+    """Run a harness with a new simulator, whose clock is right whatever the daemon's says."""
     # Its debug mode writes a traceback down with every callback: half of the time these tests take.
     asyncio.get_running_loop().set_debug(False)
     clock = FakeClock(instant=True)
@@ -280,8 +280,8 @@ async def inhabited(
 
     simulator = Simulator(Settings(switches=switches or Switches(), **settings), now=true_time)
     async with simulator:
-        household = Household(folder, simulator, clock)
+        harness = Harness(folder, simulator, clock)
         try:
-            yield household
+            yield harness
         finally:
-            await household.stop()
+            await harness.stop()
