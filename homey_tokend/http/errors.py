@@ -67,7 +67,7 @@ def host_and_port(url: str | URL) -> str:
 def describe_error(error: BaseException, address: str) -> str:
     """Return what happened, in plain words; the most specific known class decides."""
     for ancestor in type(error).__mro__:
-        if words := _WORDS.get(ancestor.__name__):
+        if words := WORDS.get(ancestor.__name__):
             if callable(words):
                 return words(error, address)
             return words.format(address=address, cause=_cause(error))
@@ -140,7 +140,8 @@ _BAD_URL = "the URL of the request cannot be used ({address})"
 _NOT_HTTP = "{address} answered with something that is not HTTP, or beyond its bounds"
 _BROKEN = "the connection to {address} failed: {cause}"
 
-_WORDS: dict[str, str | Callable[[BaseException, str], str]] = {
+#: By the name of the class, which an older aiohttp need not have: what is said, with {address}, {cause}.
+WORDS: dict[str, str | Callable[[BaseException, str], str]] = {
     # No connection could be made.
     "gaierror": _no_connection,
     "ClientConnectorError": _no_connection,

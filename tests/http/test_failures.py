@@ -82,7 +82,7 @@ def test_no_words_are_left_over() -> None:
     """Each entry of the table is an existing class."""
     known = {ancestor.__name__ for kind in FOREIGN for ancestor in kind.__mro__}
 
-    assert set(errors._WORDS) <= known
+    assert set(errors.WORDS) <= known
 
 
 KEY = ConnectionKey("accounts.example.com", 443, True, True, None, None, None)

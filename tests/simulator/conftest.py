@@ -167,7 +167,7 @@ async def start_client(clock: Clock) -> AsyncIterator[StartClient]:
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             )
             # aiohttp repeats GET by itself when a connection breaks.
-            session._retry_connection = False
+            session._retry_connection = False  # noqa: SLF001  it has no other switch
             return Client(session, simulator)
 
         yield met
