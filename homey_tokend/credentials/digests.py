@@ -1,4 +1,4 @@
-"""Names for sign-in values that tell them apart and give none of them away.
+"""Digests of credentials, which distinguish them without revealing them.
 
 scrypt (RFC 7914), since a password could be guessed from a fast digest in a
 stolen state file. It takes some 50 ms: call it on a thread.

@@ -52,7 +52,7 @@ class Keeper:
     Args:
         settings: What the configuration says to policy.
         sign_in: Gets a new bearer.
-        clock: Time and chance.
+        clock: Time and randomness.
         scheduler: Wakes the keeper when something is due.
         transport: Sends the requests that verify a token.
         store: Keeps the state across restarts.

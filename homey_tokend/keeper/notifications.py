@@ -1,6 +1,6 @@
 """Send notifications about refreshing: one at a time per notifier, the latest only.
 
-A notifier that fails or hangs is logged and told again with the next change. It
+A notifier that fails or hangs is logged and notified again with the next change. It
 delays neither another one nor the delivery of a token.
 """
 

@@ -15,7 +15,7 @@ JUMP = timedelta(seconds=5)
 #: How far may two readings of one moment lie apart? More: the machine slept between them.
 _SAME_MOMENT_S = 0.5
 
-#: The operating system's chance: two daemons started by one image must not draw alike.
+#: The operating system's randomness: two daemons started by one image must not draw alike.
 _CHANCE = random.SystemRandom()
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
