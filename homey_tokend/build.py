@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from homey_tokend import __version__
+from homey_tokend.athom.flow import OnResponse
 from homey_tokend.athom.urls import is_simulated
 from homey_tokend.config import (
     Config,
@@ -24,8 +25,7 @@ from homey_tokend.config import (
 from homey_tokend.config.diff import Differences
 from homey_tokend.core.account import Digests
 from homey_tokend.core.decision import BUDGET_SPAN_LEAST, RefreshSettings
-from homey_tokend.core.events import Event, LogEntry, Subscriber
-from homey_tokend.core.http_types import Request, Response
+from homey_tokend.core.events import Subscriber
 from homey_tokend.core.ports import (
     BlobStore,
     CheckableSink,
@@ -42,8 +42,8 @@ from homey_tokend.credentials.reader import SecretReader
 from homey_tokend.http.transport import HttpTransport
 from homey_tokend.keeper.jobs import DEADLINE_S
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.report import log_event
-from homey_tokend.keeper.sign_in import HomeySettings, SignIn, ignore_response
+from homey_tokend.keeper.report import Reporter
+from homey_tokend.keeper.sign_in import HomeySettings, SignIn
 from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.runtime.workers import WorkerPool
@@ -73,7 +73,7 @@ class Runtime:
     clock: Clock
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     register_secret: Callable[[Secret], None] = lambda _secret: None
-    on_response: Callable[[str, Request, Response], None] = ignore_response
+    on_response: tuple[OnResponse, ...] = ()
     subscribers: tuple[Subscriber, ...] = ()
     transport: Transport | None = None
     ssl_context: SSLContext | None = None
@@ -96,6 +96,7 @@ class Components:
         #: What everything kept is measured with.
         self.clock = SteadyClock(runtime.clock)
         self._runtime = runtime
+        self._reporter = Reporter(runtime.subscribers)
         #: What a reload has replaced: closed once no keeper uses it any more.
         self._replaced = AsyncExitStack()
         self._state_threads = WorkerPool()
@@ -156,7 +157,7 @@ class Components:
             store=self.store,
             sinks=by_target,
             notifiers={one.target: one for one in notifiers},
-            emit=self.emit,
+            emit=self._reporter.emit,
             deadline_s=self._runtime.deadline_s,
         )
 
@@ -167,14 +168,6 @@ class Components:
         return replace(
             self.settings[name], sinks=tuple(sinks), checked=checked, reporting=reporting
         )
-
-    def emit(self, event: Event | LogEntry) -> None:
-        """Log an event and pass it to all subscribers."""
-        log_event(event)
-        if isinstance(event, LogEntry):
-            return
-        for subscriber in self._runtime.subscribers:
-            subscriber(event)
 
     async def run_blocking(self, act: Callable[[], T]) -> T:
         """Run blocking work on a thread that no state write waits for."""
@@ -280,7 +273,7 @@ class Components:
             digest=self._digest,
             register_secret=runtime.register_secret,
             on_response=runtime.on_response,
-            emit=self.emit,
+            emit=self._reporter.emit,
         )
 
     async def _digest(self, credentials: Credentials, accounts: str, salt: str) -> Digests:

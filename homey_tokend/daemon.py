@@ -15,7 +15,6 @@ import structlog
 from homey_tokend import __version__
 from homey_tokend.build import Components, Runtime
 from homey_tokend.config import Config, LogConfig
-from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.status import Health
 from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.proxy.forwarder import Forwarder
@@ -74,7 +73,12 @@ class Daemon:
         self.config = config
         self._access = AccessControl()
         self._monitoring = Monitoring(EventBuffer(secrets.token_hex(4)), access=self._access)
-        self._runtime = observed(runtime, self._monitoring)
+        events, metrics = self._monitoring.events, self._monitoring.metrics
+        self._runtime = replace(
+            runtime,
+            subscribers=(*runtime.subscribers, events.publish, metrics.on_event),
+            on_response=(*runtime.on_response, metrics.on_response),
+        )
         self._load = load or (lambda: config)
         self._set_log = set_log
         self._prepared = prepared
@@ -217,17 +221,6 @@ class Daemon:
             log.warning("socket.overridden", key=key, in_force=in_force)
         held = [str(sock.getsockname()) for sock in self._prepared]
         return ", ".join(held) or str(self.config.socket.path)
-
-
-def observed(runtime: Runtime, monitoring: Monitoring) -> Runtime:
-    """Return the runtime with its events and responses counted and published, too."""
-
-    def on_response(name: str, request: Request, response: Response) -> None:
-        monitoring.metrics.on_response(request, response)
-        runtime.on_response(name, request, response)
-
-    subscribers = (*runtime.subscribers, monitoring.on_event)
-    return replace(runtime, subscribers=subscribers, on_response=on_response)
 
 
 def status_line(supervisor: Supervisor) -> str:

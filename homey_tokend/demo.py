@@ -57,7 +57,7 @@ class EventPrinter:
         """Print one line."""
         self._print(f"{self._seconds():6.1f} s  {name:<10} {text}")
 
-    def on_response(self, _homey: str, request: Request, response: Response) -> None:
+    def on_response(self, request: Request, response: Response) -> None:
         """Print one step of the sign-in, with its duration."""
         took = (response.received_at - response.sent_at).total_seconds() * 1000
         self.line("step", f"{request.step:<12} {response.status}  {took:4.0f} ms")
@@ -107,7 +107,7 @@ async def run_demo(
             runtime = Runtime(
                 clock,
                 environ={},
-                on_response=printer.on_response,
+                on_response=(printer.on_response,),
                 subscribers=(printer.on_event,),
             )
             daemon = await run_in_thread(Daemon, config, runtime)

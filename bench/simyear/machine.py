@@ -16,7 +16,7 @@ from homey_tokend.core.errors import StateUnusable
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.keeper.keeper import Keeper
-from homey_tokend.keeper.report import log_event
+from homey_tokend.keeper.report import Reporter
 from homey_tokend.keeper.sign_in import HomeySettings, SignIn
 from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.clock import SteadyClock
@@ -144,7 +144,7 @@ class Machine:
             store=store,
             digest=_digest,
             register_secret=lambda _secret: None,
-            emit=log_event,
+            emit=Reporter().emit,
         )
         sink = LogicVariableSink(self.cloud, name="accesstoken", variable_id=None, create=True)
         settings = RefreshSettings(
@@ -162,7 +162,7 @@ class Machine:
             transport=self.cloud,
             store=store,
             sinks={sink.target: sink},
-            emit=log_event,
+            emit=Reporter().emit,
         )
         self.supervisor = Supervisor({NAME: self.keeper}, store, clock, lambda: True)
         self.since = self.started = self.clock.truth()

@@ -13,13 +13,12 @@ from typing import Any
 import structlog
 
 from homey_tokend import exit_codes
+from homey_tokend.athom.flow import OnResponse
 from homey_tokend.build import Runtime
 from homey_tokend.config import Config, LogConfig
 from homey_tokend.config import load as load_config
-from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.redact import Redactor
 from homey_tokend.http.proxy_env import ProxySettings
-from homey_tokend.keeper.sign_in import ignore_response
 from homey_tokend.runtime import log as logs
 from homey_tokend.runtime.clock import SystemClock
 from homey_tokend.runtime.log_writer import LogWriter
@@ -27,8 +26,6 @@ from homey_tokend.runtime.log_writer import LogWriter
 log = structlog.get_logger()
 #: How long does the end of the process wait for the last log lines to be written?
 _FLUSH_TIMEOUT_S = 1.0
-
-OnResponse = Callable[[str, Request, Response], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +48,21 @@ def add_config_option(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def session(
-    args: argparse.Namespace, on_response: OnResponse = ignore_response
-) -> Iterator[Session]:
+def session(args: argparse.Namespace, *on_response: OnResponse) -> Iterator[Session]:
     """Load the configuration and start logging; write the last lines at the end.
 
     Raises:
         ConfigurationInvalid: The configuration is missing or invalid.
     """
     config = load_config(args.config, os.environ)
-    with logging_session(config, on_response) as started:
+    with logging_session(config, *on_response) as started:
         for warning in (*config.warnings, *ProxySettings(os.environ).warnings()):
             log.warning("configuration.warning", fault=str(warning))
         yield started
 
 
 @contextmanager
-def logging_session(config: Config, on_response: OnResponse = ignore_response) -> Iterator[Session]:
+def logging_session(config: Config, *on_response: OnResponse) -> Iterator[Session]:
     """Start logging as the configuration says; write the last lines at the end."""
     clock, redactor = SystemClock(os.environ.get("HOMEY_TOKEND_BOOT_ID", "")), Redactor()
     runtime = Runtime(

@@ -28,7 +28,7 @@ class StepPrinter:
 
     print_line: Callable[[str], None]
 
-    def on_response(self, _homey: str, request: Request, response: Response) -> None:
+    def on_response(self, request: Request, response: Response) -> None:
         """Print a step when its answer arrives."""
         took = (response.received_at - response.sent_at).total_seconds() * 1000
         self.line(request.step, f"{response.status}, {took:.0f} ms")

@@ -19,6 +19,11 @@ class UserToken:
     value: Secret
     issued_at: datetime
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        return (self.value,)
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -31,6 +36,12 @@ class Grant:
     expires_at: datetime
     refresh_token: Secret | None = None
     skew: timedelta | None = None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        both = self.access_token, self.refresh_token
+        return tuple(one for one in both if one is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,11 @@ class Bearer:
     verified: bool
     discovered_url: str | None = None
     note: str = ""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        return (self.value,)
 
 
 def young_span(life: timedelta) -> timedelta:

@@ -1,5 +1,6 @@
-"""Write events to the log, for people who look for a cause."""
+"""Write events to the log, for people who look for a cause, and pass them on."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import structlog
@@ -12,6 +13,7 @@ from homey_tokend.core.events import (
     RefreshFailed,
     RefreshRecovered,
     SignInStarted,
+    Subscriber,
     TokenDelivered,
     TokenRenewed,
     TokenRevoked,
@@ -21,8 +23,23 @@ from homey_tokend.core.timefmt import rfc3339
 log = structlog.get_logger()
 
 
-def log_event(event: Event | LogEntry) -> None:
-    """Log an event: as an error if a person is needed or the token is about to expire."""
+class Reporter:
+    """Log each event, and call all subscribers with it."""
+
+    def __init__(self, subscribers: Iterable[Subscriber] = ()) -> None:
+        self._subscribers = tuple(subscribers)
+
+    def emit(self, event: Event | LogEntry) -> None:
+        """Report an event."""
+        _log_event(event)
+        if isinstance(event, LogEntry):
+            return
+        for subscriber in self._subscribers:
+            subscriber(event)
+
+
+def _log_event(event: Event | LogEntry) -> None:
+    # As an error if a person is needed or the token is about to expire.
     entry = _entry(event)
     if entry is not None:
         level, name, fields = entry

@@ -6,7 +6,7 @@ password is sent only when nothing else is left, is recorded on disk first, and
 never while a rejection, the budget or a used one-time step stands against it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from homey_tokend import athom
-from homey_tokend.athom.flow import run_flow
+from homey_tokend.athom.flow import OnResponse, run_flow
 from homey_tokend.athom.urls import HomeyTarget
 from homey_tokend.core import policy, totp
 from homey_tokend.core.account import AccountState, Digests
@@ -40,15 +40,11 @@ from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
-T = TypeVar("T")
+T = TypeVar("T", UserToken, Grant, Bearer)
 #: How long is a user token tried again? Its life is unknown (docs/wire.md, Open); it is only
 #: ever a shortcut: the first answer against it drops it.
 USER_TOKEN_KEPT = timedelta(hours=1)
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
-
-
-def ignore_response(_homey: str, _request: Request, _response: Response) -> None:
-    """Do nothing: the default of ``on_response``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ class SignIn:
         digest: Names the credentials for an accounts endpoint and a salt; runs on a thread.
         register_secret: Called with each secret as soon as it is known, before it can reach
             a log line.
-        on_response: Called with each answer.
+        on_response: Each is called with each response.
         emit: Called with each sign-in that starts.
     """
 
@@ -97,7 +93,7 @@ class SignIn:
         store: StateStore,
         digest: Callable[[Credentials, str, str], Awaitable[Digests]],
         register_secret: Callable[[Secret], None],
-        on_response: Callable[[str, Request, Response], None] = ignore_response,
+        on_response: Iterable[OnResponse] = (),
         emit: Emit = ignore_event,
     ) -> None:
         self.homey = homey
@@ -107,7 +103,7 @@ class SignIn:
         self._store = store
         self._digest = digest
         self._register_secret = register_secret
-        self._on_response = on_response
+        self._on_response = tuple(on_response)
         self._emit = emit
         self._credentials: Credentials | None = None
         self._digests = Digests()
@@ -185,7 +181,6 @@ class SignIn:
             # A new consent may cover the Homey: the next try begins at the login.
             self._grant = None
             raise
-        self._register_secret(bearer.value)
         self._user = self._grant = None
         return bearer
 
@@ -262,7 +257,6 @@ class SignIn:
         except Transient:
             await self._store.keep_account(key, self._account(key).not_judged())
             raise
-        self._register_secret(user.value)
         account = self._account(key)
         if account.accepted(digest) != account:
             await self._store.keep_account(key, account.accepted(digest))
@@ -278,12 +272,9 @@ class SignIn:
     # --- what is kept ---
 
     async def _keep(self, grant: Grant) -> None:
-        self._register_secret(grant.access_token)
-        if grant.refresh_token is not None:
-            self._register_secret(grant.refresh_token)
-            if self.homey.use_refresh_token:
-                # It may have been rotated: on the disk before anything else is tried.
-                await self._store.keep_refresh_token(self.homey.name, grant.refresh_token)
+        if grant.refresh_token is not None and self.homey.use_refresh_token:
+            # It may have been rotated: on the disk before anything else is tried.
+            await self._store.keep_refresh_token(self.homey.name, grant.refresh_token)
         self._grant = grant
 
     async def _drop_refresh_token(self) -> None:
@@ -309,10 +300,14 @@ class SignIn:
         return self._credentials
 
     async def _run(self, flow: Flow[T]) -> T:
-        return await run_flow(flow, self._transport, self._heard)
+        result = await run_flow(flow, self._transport, self._heard)
+        for secret in result.secrets:
+            self._register_secret(secret)
+        return result
 
     def _heard(self, request: Request, response: Response) -> None:
-        self._on_response(self.homey.name, request, response)
+        for listen in self._on_response:
+            listen(request, response)
         took = response.received_at - response.sent_at
         log.debug(
             "step.answered",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from homey_tokend.core.events import Event
 from homey_tokend.core.ports import Clock, TokenProvider
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.access import AccessControl
@@ -61,11 +60,6 @@ class Monitoring:
             connections=self.connections,
         )
         return scrape.render(accept)
-
-    def on_event(self, event: Event) -> None:
-        """Publish and count an event."""
-        self.events.publish(event)
-        self.metrics.on_event(event)
 
     def count_calls(self, handler: _Handler, clock: Clock) -> _Handler:
         """Return the handler of the API proxy with each call to a known Homey counted.

@@ -39,7 +39,7 @@ async def checked(harness: Harness, document: Json | None = None) -> tuple[int, 
     """Check as the command does; return the exit status and the printed lines."""
     lines: list[str] = []
     printer = StepPrinter(lines.append)
-    harness.heard = printer.on_response
+    harness.heard = (printer.on_response,)
     parts = harness.build(document)
     status = await OnlineCheck(parts, harness.clock.now, printer).run()
     return status, lines

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
+from homey_tokend.athom.flow import OnResponse
 from homey_tokend.build import Components, Runtime
 from homey_tokend.config import Config, DefaultPaths, HomeyConfig, parse
 from homey_tokend.core.account import Digests
-from homey_tokend.core.http_types import Request, Response
 from homey_tokend.core.ports import BlobStore, CredentialSource, Sink, Transport
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.status import View
@@ -68,7 +68,7 @@ class Harness:
         self.environ: dict[str, str] = {}
         #: Every secret that became known.
         self.hidden: list[Secret] = []
-        self.heard: Callable[[str, Request, Response], None] = lambda *_: None
+        self.heard: tuple[OnResponse, ...] = ()
         self._opened = AsyncExitStack()
 
     # --- the configuration ---

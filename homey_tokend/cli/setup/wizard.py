@@ -94,7 +94,7 @@ class _Wizard:
         )
         draft = self._ask_account()
         config = self._parse(draft)
-        with bootstrap.logging_session(config, StepPrinter(say).on_response) as started:
+        with bootstrap.logging_session(config) as started:
             runtime = started.runtime
             transport = HttpTransport(
                 runtime.clock,
@@ -109,7 +109,7 @@ class _Wizard:
                 lifetime=config.refresh.lifetime,
                 clock=runtime.clock,
                 register_secret=runtime.register_secret,
-                on_response=lambda request, response: runtime.on_response("", request, response),
+                on_response=StepPrinter(say).on_response,
             )
             with asyncio.Runner() as self._runner:
                 try:
