@@ -3,7 +3,7 @@
 import codecs
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from homey_tokend.config.environment import from_environment, ignored_variables
 from homey_tokend.config.files import read_bounded, reason_of
 from homey_tokend.config.locate import SYSTEM, SystemPaths, candidates, default_paths, find
 from homey_tokend.config.model import Config, DefaultPaths
+from homey_tokend.config.nesting import nest
+from homey_tokend.config.pasted import repair
 from homey_tokend.config.tree import Mark, invalid
 from homey_tokend.config.validate import validate
 from homey_tokend.config.yaml_tree import read_yaml
-from homey_tokend.core.errors import ConfigFault
+from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.secret import GUARDED_KEYS, SecretSource
 
 #: How large may a configuration be? A hundred Homeys fit into a twentieth of it.
@@ -85,12 +87,43 @@ def parse(
     Raises:
         ConfigurationInvalid: It has faults; all that can be found at once are in it.
     """
-    return validate(
-        read_yaml(_decode(data, source), source),
-        defaults=defaults,
-        path=path,
-        warn=lambda document: ignored_variables(document, environ, source),
-    )
+
+    def check(text: str) -> Config:
+        tree = read_yaml(text, source)
+        nest(tree)
+        return validate(
+            tree,
+            defaults=defaults,
+            path=path,
+            warn=lambda document: ignored_variables(document, environ, source),
+        )
+
+    text = _decode(data, source)
+    try:
+        return check(text)
+    except ConfigurationInvalid as error:
+        raise _with_cause(error, text, source, check) from None
+
+
+def _with_cause(
+    error: ConfigurationInvalid, text: str, source: str, check: Callable[[str], Config]
+) -> ConfigurationInvalid:
+    """Return the cause of the faults and what remains without it, where there is one."""
+    repaired, causes = repair(text, source, quotes=not any(fault.key for fault in error.faults))
+    if not causes:
+        return error
+    remaining: Sequence[ConfigFault] = ()
+    try:
+        check(repaired)
+    except ConfigurationInvalid as other:
+        remaining = other.faults
+    if _places(error.faults) <= _places(remaining):
+        return error
+    return ConfigurationInvalid([*causes, *remaining])
+
+
+def _places(faults: Iterable[ConfigFault]) -> set[tuple[int, int, str]]:
+    return {(fault.line, fault.column, fault.key) for fault in faults}
 
 
 def _decode(data: bytes, source: str) -> str:

@@ -11,7 +11,7 @@ from homey_tokend.core.secret import SECRET_KEYS
 KeyPath = tuple[str | int, ...]
 
 #: What may stand below a secret's key; anything else there is most likely the secret itself.
-_SOURCES = frozenset({"file", "env", "credential", "command"})
+SOURCES = frozenset({"file", "env", "credential", "command"})
 #: A key that may be shown; a slip such as ``{password:hunter2}`` makes a secret part of a key.
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}|<<")
 
@@ -34,7 +34,7 @@ class Tree:
     """Lists, dicts and the scalars as they are written, with the place of each.
 
     ``marks`` has the place of each value and of its key, ``names`` what a value is called
-    where that is not its path; ``faults`` is what is wrong already.
+    where that is not its path; ``faults`` is what is wrong already, ``warnings`` what is doubtful.
     """
 
     source: str
@@ -42,6 +42,7 @@ class Tree:
     marks: dict[KeyPath, tuple[Mark, Mark]] = field(default_factory=dict)
     names: dict[KeyPath, str] = field(default_factory=dict)
     faults: list[ConfigFault] = field(default_factory=list)
+    warnings: list[ConfigFault] = field(default_factory=list)
 
     def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
         """Return the place of a value or of its key, or else of what it stands in."""
@@ -94,7 +95,7 @@ def dotted(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
             continue
-        text += f".{part}" if showable(part) and (not hidden or part in _SOURCES) else ".…"
+        text += f".{part}" if showable(part) and (not hidden or part in SOURCES) else ".…"
         hidden = hidden or part in SECRET_KEYS
     return text.removeprefix(".")
 

@@ -69,7 +69,7 @@ def validate(
         state=_with_path(document.state, defaults.state),
         log=document.log,
         endpoints=Endpoints(**dict(document.endpoints)),
-        warnings=(*warnings(document, tree), *warn(document)),
+        warnings=(*tree.warnings, *warnings(document, tree), *warn(document)),
         source=tree.source,
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from homey_tokend.config.pasted import CUT, as_meant, cut_by_comment
 from homey_tokend.config.tree import KeyPath, Mark, Null, Tree, dotted, invalid
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
@@ -289,18 +290,25 @@ class _Reader:
                     found.setdefault(name, entry)
         return found
 
-    def _scalar(self, node: yaml.Node, path: KeyPath) -> str:
+    def _scalar(self, node: Any, path: KeyPath) -> str:
         text: str = node.value
         # JSON writes one character as two halves.
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         no_text = "\0" in text or (whole != text and "\ufffd" in whole)
-        if self._is_new(node, path):
+        if new := self._is_new(node, path):
             if self._at_nothing(node) == "&":
                 self._fault(node, path, *_NO_VALUE)
             if no_text:
                 self._fault(node, path, *_NO_TEXT)
         if no_text:
             whole = whole.replace("\0", "").replace("\ufffd", "")
+        if not node.style:
+            whole, words = as_meant(whole)
+            if words and new:
+                self._fault(node, path, *words)
+            key = str(path[-1]) if path else ""
+            if new and cut_by_comment(self._text, node.end_mark.index, key):
+                self._fault(node, path, *CUT, into=self.tree.warnings)
         return (Null if node.tag == _NULL else str)(whole)
 
     def _is_new(self, node: yaml.Node, path: KeyPath) -> bool:
@@ -327,6 +335,13 @@ class _Reader:
         index = node.start_mark.index
         return self._text[index : index + 1]
 
-    def _fault(self, node: yaml.Node, path: KeyPath, message: str, remedy: str) -> None:
+    def _fault(
+        self,
+        node: yaml.Node,
+        path: KeyPath,
+        message: str,
+        remedy: str,
+        into: list[ConfigFault] | None = None,
+    ) -> None:
         fault = ConfigFault(self.tree.source, *_mark(node), dotted(path), message, remedy)
-        self.tree.faults.append(fault)
+        (self.tree.faults if into is None else into).append(fault)

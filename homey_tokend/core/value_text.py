@@ -73,9 +73,12 @@ def _first_odd(text: str) -> int | None:
     return None
 
 
-def _has(text: str, index: int) -> str:
-    char = text[index]
+def describe(char: str) -> str:
+    """Return what a character is called, which may be one that cannot be seen."""
     name = unicodedata.name(char, "").lower()
-    called = _NAMES.get(char) or f"U+{ord(char):04X}" + (f" ({name})" if name else "")
+    return _NAMES.get(char) or f"U+{ord(char):04X}" + (f" ({name})" if name else "")
+
+
+def _has(text: str, index: int) -> str:
     where = "last character" if 0 < index == len(text) - 1 else f"character number {index + 1}"
-    return f"has {called} as its {where}"
+    return f"has {describe(text[index])} as its {where}"
