@@ -187,6 +187,7 @@ class Daemon:
             group.create_task(supervisor.run(), name="supervisor")
             group.create_task(self._heartbeats(supervisor, begun.scheduler), name="heartbeats")
             group.create_task(self._first_status(supervisor), name="first status")
+            group.create_task(self._monitoring.load(), name="metrics")
 
     async def _reloads(self, reload: Reloader, listeners: Listeners) -> None:
         while True:

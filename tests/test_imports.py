@@ -88,7 +88,7 @@ def test_help_imports_no_command() -> None:
 
 @pytest.mark.slow
 def test_the_daemon_loads_no_metrics_library() -> None:
-    """The metrics library is loaded at the first scrape: who does not scrape does not pay."""
+    """The metrics library is loaded once the socket answers: it delays no first answer."""
     new = loaded("import homey_tokend.cli.run")
 
     assert "homey_tokend.server.monitoring" in new

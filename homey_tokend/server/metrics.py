@@ -1,4 +1,4 @@
-"""What is counted, as plain numbers: prometheus-client is loaded at the first scrape.
+"""What is counted, as plain numbers: prometheus-client is loaded once the daemon has started.
 
 Names follow the practice of Prometheus (https://prometheus.io/docs/practices/naming/). Labels
 are names of the configuration and of this program only: they are few, and no secret.
@@ -22,7 +22,7 @@ from homey_tokend.core.events import (
 from homey_tokend.core.http_types import Request, Response
 
 if TYPE_CHECKING:
-    from homey_tokend.server.prometheus import Durations
+    from homey_tokend.server.histograms import Durations
 
 #: The counters: description and labels.
 COUNTERS = {
@@ -44,7 +44,7 @@ class Metrics:
     """Everything that is counted in this run of the daemon.
 
     ``counts`` has the counters by name and labels, ``last_success`` the instant of each Homey's
-    last successful refresh. ``durations`` are measured from the first scrape on.
+    last successful refresh. ``durations`` are measured as soon as the library is loaded.
     """
 
     def __init__(self) -> None:

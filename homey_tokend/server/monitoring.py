@@ -16,7 +16,7 @@ from homey_tokend.server.metrics import Metrics
 from homey_tokend.server.problems import Problem
 
 if TYPE_CHECKING:
-    from homey_tokend.server.prometheus import Durations
+    from homey_tokend.server.histograms import Durations
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -41,13 +41,18 @@ class Monitoring:
         self.keepalive = keepalive
         self.metrics = Metrics()
 
-    async def scrape(self, provider: TokenProvider, version: str, accept: str) -> tuple[bytes, str]:
-        """Return the text of ``/metrics`` and its Content-Type.
+    async def load(self) -> None:
+        """Load prometheus-client in a thread: at the start it would delay the first answer.
 
-        The library is loaded at the first scrape, in a thread: it takes 15 ms and a megabyte.
+        It must not wait for the first scrape: a package that is upgraded under a running daemon
+        may have another version of it by then.
         """
         if self.metrics.durations is None:
             self.metrics.durations = await run_in_thread(_load_durations)
+
+    async def scrape(self, provider: TokenProvider, version: str, accept: str) -> tuple[bytes, str]:
+        """Return the text of ``/metrics`` and its Content-Type."""
+        await self.load()
         from homey_tokend.server import prometheus  # noqa: PLC0415  loaded by now
 
         scrape = prometheus.Scrape(
@@ -89,6 +94,6 @@ class Monitoring:
 
 
 def _load_durations() -> "Durations":
-    from homey_tokend.server import prometheus  # noqa: PLC0415  who does not scrape does not pay
+    from homey_tokend.server import histograms, prometheus  # noqa: F401, PLC0415  see load()
 
-    return prometheus.Durations()
+    return histograms.Durations()

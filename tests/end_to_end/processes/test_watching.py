@@ -73,7 +73,6 @@ def test_what_is_shown_holds_no_secret(clouds: Clouds, daemons: Daemons) -> None
     until(lambda: daemon.status()["sinks"][0]["delivered_at"], "the sink has the token")
     opened = next(line for line in daemon.events() if line["event"] == "http.opened")
     tcp = f"127.0.0.1:{opened['port']}"
-    ask(tcp, "/metrics")  # durations are measured from the first scrape on
     cloud.add_fault(step="token", kind="status", status=503, times=3)
     with listening(daemon.socket) as ear:
         told = heard(ear, b"event: recovered", b'"delivered": true').decode()
