@@ -45,7 +45,8 @@ def socket_candidates(named: str | None = None) -> list[str]:
     Args:
         named: The path of ``--socket``, or None.
     """
-    explicit = named or os.environ.get("HOMEY_TOKEND_SOCKET")
+    # A variable of an env-file with CRLF ends in a carriage return.
+    explicit = named or os.environ.get("HOMEY_TOKEND_SOCKET", "").rstrip("\r\n")
     if explicit:
         return [explicit]
     folders = [*os.environ.get("RUNTIME_DIRECTORY", "").split(":"), "/run/homey-tokend"]

@@ -368,7 +368,7 @@ def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/a:/run/b")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
     usual = transport.socket_candidates()
-    monkeypatch.setenv("HOMEY_TOKEND_SOCKET", "/x.sock")
+    monkeypatch.setenv("HOMEY_TOKEND_SOCKET", "/x.sock\r")
 
     assert bare == ["/run/homey-tokend/homey-tokend.sock"]
     assert usual == [
