@@ -99,6 +99,8 @@ def repair(text: str, source: str, *, quotes: bool) -> tuple[str, list[ConfigFau
 
 def as_meant(text: str) -> tuple[str, Words | None]:
     """Return a value without quotes of YAML as it is meant, and what is wrong with it."""
+    if text.isascii():
+        return text, None
     bare = text.strip(_UNSEEN)
     if bare != text:
         return bare, _UNSEEN_END

@@ -248,6 +248,7 @@ class _Reader:
     def __init__(self, text: str, tree: Tree) -> None:
         self.tree = tree
         self._text = text
+        self._commented = " #" in text
         self._met: set[yaml.Node] = set()
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
@@ -306,10 +307,15 @@ class _Reader:
             whole, words = as_meant(whole)
             if words and new:
                 self._fault(node, path, *words)
-            key = str(path[-1]) if path else ""
-            if new and cut_by_comment(self._text, node.end_mark.index, key):
-                self._fault(node, path, *CUT, into=self.tree.warnings)
+            if new and self._commented:
+                self._warn_of_comment(node, path)
         return (Null if node.tag == _NULL else str)(whole)
+
+    def _warn_of_comment(self, node: Any, path: KeyPath) -> None:
+        key = str(path[-1]) if path else ""
+        if cut_by_comment(self._text, node.end_mark.index, key):
+            fault = ConfigFault(self.tree.source, *_mark(node), dotted(path), *CUT)
+            self.tree.warnings.append(fault)
 
     def _is_new(self, node: yaml.Node, path: KeyPath) -> bool:
         """Return whether a node is met for the first time, not by an alias; then check its tag."""
@@ -335,13 +341,6 @@ class _Reader:
         index = node.start_mark.index
         return self._text[index : index + 1]
 
-    def _fault(
-        self,
-        node: yaml.Node,
-        path: KeyPath,
-        message: str,
-        remedy: str,
-        into: list[ConfigFault] | None = None,
-    ) -> None:
+    def _fault(self, node: yaml.Node, path: KeyPath, message: str, remedy: str) -> None:
         fault = ConfigFault(self.tree.source, *_mark(node), dotted(path), message, remedy)
-        (self.tree.faults if into is None else into).append(fault)
+        self.tree.faults.append(fault)
