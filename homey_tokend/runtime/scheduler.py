@@ -75,9 +75,11 @@ class JobScheduler:
         self._jobs.clear()
         if self._beating is None:
             return
+        self._scheduler.pause()
         self._beating.cancel()
         await asyncio.gather(self._beating, return_exceptions=True)
         self._beating = None
+        await self._clock.sleep(0)  # what has just been started ends: cancelled, it is an error
         self._scheduler.shutdown(wait=False)
         await self._clock.sleep(0)  # it takes effect one turn of the loop later
 
