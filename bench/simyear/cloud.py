@@ -135,10 +135,13 @@ class Cloud:
     before: Callable[[], None] = lambda: None
     #: Whether a process has ended, or a clock was set, since: it need not know what was before.
     excused: Callable[[datetime], bool] = lambda _since: False
+    #: Whether the clock was set since.
+    clock_set_since: Callable[[datetime], bool] = lambda _since: False
     #: Whether the variable may go back: what a full disk never got, a killed process cannot know.
     forgiven: Callable[[str], bool] = lambda _what: False
     _given: dict[str, datetime] = field(default_factory=dict)
-    _steps: set[int] = field(default_factory=set)
+    #: When the code of each time step was last used.
+    _steps: dict[int, datetime] = field(default_factory=dict)
     _count: int = 0
 
     # --- ports.Transport ---
@@ -244,10 +247,12 @@ class Cloud:
         code = dict(request.form or ())["otptoken"]
         newest = totp.time_step(self.clock.now())
         step = next((one for one in (newest, newest - 1) if totp.code(ONE_TIME, one) == code), None)
-        if step in self._steps and not self.forgiven("code"):
+        used_at = None if step is None else self._steps.get(step)
+        # A clock that is set back brings old time steps again, more than anybody remembers.
+        if used_at is not None and not self.clock_set_since(used_at) and not self.forgiven("code"):
             self.report(f"{self.clock.truth():%m-%d %H:%M:%S} a one-time code used twice")
         if step is not None:
-            self._steps.add(step)
+            self._steps[step] = self.clock.truth()
 
     def on_authorise(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if not self._good(dict(request.query)["user_token"]):

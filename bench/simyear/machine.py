@@ -105,6 +105,7 @@ class Machine:
         #: Called with what is about to be on the disk.
         self.saved: Callable[[bytes], None] = lambda _blob: None
         cloud.forgiven, cloud.excused = self.forgiven, self.excused
+        cloud.clock_set_since = lambda since: self.set_at >= since
         cloud.stamp = self.now
         self.loop = loop
         self.supervisor: Supervisor | None = None

@@ -127,7 +127,7 @@ def _noted(
             return Change(state.doubted(generation), activity)
         case ClockChanged(offset):
             return _clock_changed(state, activity, offset, context)
-        case CredentialsRead(changed):
+        case CredentialsRead(changed):  # pragma: no branch  -- mypy holds the match complete
             events = (_log(state, context, Level.INFO, "credentials.changed"),) if changed else ()
             return Change(state, activity, events)
 
