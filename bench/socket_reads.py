@@ -53,7 +53,7 @@ class Provider:
             renew_at=now,
             next_at=now,
             next_reason="",
-            trouble=None,
+            last_error=None,
             outage_at=None,
             sign_in_blocked_until=None,
             refreshes=1,

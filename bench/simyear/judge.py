@@ -178,7 +178,7 @@ class Judge:
         """Check that a keeper which fails to renew its token says when it ends."""
         supervisor = self.machine.supervisor
         view = supervisor.view(NAME) if supervisor else None
-        if view is not None and view.trouble and view.token:
+        if view is not None and view.last_error and view.token:
             session = self.cloud.sessions[view.token.value.reveal()]
             outage_at = (view.outage_at or now + LIFE * 9) - self.cloud.clock.error
             wrong = outage_at > session.expires_at + WITHHELD

@@ -257,8 +257,8 @@ MUTATIONS = (
     # --- the variable ---
     Mutation(
         "a sink that failed is given up",
-        "    at = failure.trouble.at\n    if sink.rejected:",
-        "    at = failure.trouble.at + timedelta(days=9)\n    if sink.rejected:",
+        "    at = failure.last_error.at\n    if sink.rejected:",
+        "    at = failure.last_error.at + timedelta(days=9)\n    if sink.rejected:",
         "the variable lags behind",
         seed=2,
     ),
@@ -271,7 +271,7 @@ MUTATIONS = (
     # --- what is told ---
     Mutation(
         "nobody is told when the held token ends",
-        "outage_at=token.expires_at if token and trouble else None,",
+        "outage_at=token.expires_at if token and last_error else None,",
         "outage_at=None,",
         "nobody is told when the held token ends",
     ),

@@ -14,7 +14,7 @@ from homey_tokend import exit_codes
 from homey_tokend.build import Components
 from homey_tokend.cli import bootstrap
 from homey_tokend.core.errors import AlreadyRunning
-from homey_tokend.core.failure import Trouble
+from homey_tokend.core.failure import LastError
 from homey_tokend.core.policy import REJECTIONS
 from homey_tokend.core.status import View
 from homey_tokend.core.timefmt import rfc3339
@@ -138,14 +138,14 @@ async def _work(supervisor: Supervisor, *, force: bool, limit: timedelta) -> Non
     await supervisor.settled()
 
 
-def _attempt(view: View) -> tuple[int, Trouble | None]:
+def _attempt(view: View) -> tuple[int, LastError | None]:
     """Return what changes when a refresh was tried, with or without success."""
-    return view.refreshes, view.trouble
+    return view.refreshes, view.last_error
 
 
 def exit_status_of(view: View) -> int:
     """Return the exit status for one Homey: the worst of its refresh and its sinks."""
-    troubles = [view.trouble, *(sink.trouble for sink in view.sinks)]
+    troubles = [view.last_error, *(sink.last_error for sink in view.sinks)]
     worst = max((exit_codes.for_kind(each.kind) for each in troubles if each), default=0)
     # The rejection that blocks the next sign-in can be older than the trouble, or another Homey's.
     if view.sign_in_blocked_until is not None and view.next_reason in REJECTIONS:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from homey_tokend.core.errors import IllegalEvent
-from homey_tokend.core.failure import Trouble
+from homey_tokend.core.failure import LastError
 from homey_tokend.core.timeline import shift
 
 #: When is a rejected sign-in tried again by itself? Then daily (docs/architecture.md, lock-out).
@@ -49,16 +49,16 @@ class Rejection:
     """
 
     digest: str
-    trouble: Trouble
+    last_error: LastError
 
     @property
     def until(self) -> datetime:
         """Return when the next automatic attempt is due."""
-        return self.trouble.at + RETRY_LADDER[min(self.trouble.count, len(RETRY_LADDER)) - 1]
+        return self.last_error.at + RETRY_LADDER[min(self.last_error.count, len(RETRY_LADDER)) - 1]
 
     def not_after(self, now: datetime) -> "Rejection":
         """Return one from a clock that was ahead as one of ``now``."""
-        return shift(self, min(timedelta(0), now - self.trouble.at))
+        return shift(self, min(timedelta(0), now - self.last_error.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +132,17 @@ class AccountState:
             raise IllegalEvent("no sign-in was begun")
         return replace(self, sign_ins=self.sign_ins[:-1])
 
-    def rejected(self, digest: str, trouble: Trouble) -> "AccountState":
+    def rejected(self, digest: str, last_error: LastError) -> "AccountState":
         """Record that the login rejected these credentials, again or for the first time."""
         before = self.rejections.get(digest)
-        count = before.trouble.count + 1 if before else 1
+        count = before.last_error.count + 1 if before else 1
         others = [one for key, one in self.rejections.items() if key != digest]
-        others.sort(key=lambda one: one.trouble.at)
-        kept = [*others[-(_DIGESTS - 1) :], Rejection(digest, replace(trouble, count=count))]
+        others.sort(key=lambda one: one.last_error.at)
+        kept = [*others[-(_DIGESTS - 1) :], Rejection(digest, replace(last_error, count=count))]
         return replace(
             self,
             rejections={one.digest: one for one in kept},
-            rejected_at=(*self.rejected_at, trouble.at)[-REJECTED_A_DAY:],
+            rejected_at=(*self.rejected_at, last_error.at)[-REJECTED_A_DAY:],
         )
 
     def accepted(self, digest: str) -> "AccountState":
@@ -164,7 +164,7 @@ class AccountState:
         where it is our clock that is behind (a boot without a clock that runs on).
         """
         known = [*self.sign_ins, *self.forced, *self.rejected_at]
-        known += [one.trouble.at for one in self.rejections.values()]
+        known += [one.last_error.at for one in self.rejections.values()]
         ahead = max(known, default=now) - now
 
         def back(at: datetime) -> datetime:
@@ -172,7 +172,7 @@ class AccountState:
 
         return AccountState(
             rejections={
-                key: Rejection(key, replace(one.trouble, at=back(one.trouble.at)))
+                key: Rejection(key, replace(one.last_error, at=back(one.last_error.at)))
                 for key, one in self.rejections.items()
             },
             rejected_at=tuple(sorted(map(back, self.rejected_at))),

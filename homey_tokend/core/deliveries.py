@@ -77,8 +77,10 @@ def sink_due_at(
     failure = sink.failure
     if failure is None or sink.failed_generation != token.generation:
         return now
-    at = failure.trouble.at
+    at = failure.last_error.at
     if sink.rejected:
-        return at + min(REJECTED_FIRST * (1 << min(failure.trouble.count - 1, 16)), REJECTED_MOST)
+        return at + min(
+            REJECTED_FIRST * (1 << min(failure.last_error.count - 1, 16)), REJECTED_MOST
+        )
     asked = min(failure.not_before or at, at + RETRY_AFTER_MOST)
     return max(at + backoff(failure, settings.retry_first, settings.retry_most), asked)

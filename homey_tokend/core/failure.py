@@ -11,7 +11,7 @@ RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class LastError:
     """A failure as it is shown: our own words, nothing secret; the ``count``-th in a row."""
 
     at: datetime
@@ -32,28 +32,28 @@ class Trouble:
 class Failure:
     """Consecutive failures, and what policy needs for the wait until the next attempt."""
 
-    trouble: Trouble
+    last_error: LastError
     random: float
     not_before: datetime | None = None
 
     def not_after(self, now: datetime) -> "Failure":
         """Return one from a clock that was ahead as one of ``now``."""
-        if self.trouble.at <= now:
+        if self.last_error.at <= now:
             return self
-        trouble, until = replace(self.trouble, at=now), self.not_before
+        last_error, until = replace(self.last_error, at=now), self.not_before
         if until is not None:
-            until = now + max(timedelta(0), min(until - self.trouble.at, _YEAR))
-        return Failure(trouble, self.random, until)
+            until = now + max(timedelta(0), min(until - self.last_error.at, _YEAR))
+        return Failure(last_error, self.random, until)
 
 
 def failure_of(error: TokendError, *, at: datetime, count: int, random: float) -> Failure:
     """Return the ``count``-th failure in a row."""
-    return Failure(trouble_of(error, at, count), random, retry_after_until(error, at))
+    return Failure(last_error_of(error, at, count), random, retry_after_until(error, at))
 
 
-def trouble_of(error: TokendError, at: datetime, count: int = 1) -> Trouble:
+def last_error_of(error: TokendError, at: datetime, count: int = 1) -> LastError:
     """Return an error as it is stored and shown."""
-    return Trouble(
+    return LastError(
         at=at,
         kind=error.kind,
         step=str(error.step),
@@ -74,5 +74,5 @@ def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
 
 def backoff(failure: Failure, first: timedelta, most: timedelta) -> timedelta:
     """Return an exponential wait with full jitter: the failure's random share of it."""
-    doublings = min(failure.trouble.count - 1, 32)
+    doublings = min(failure.last_error.count - 1, 32)
     return min(most, first * (1 << doublings)) * failure.random

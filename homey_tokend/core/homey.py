@@ -17,7 +17,7 @@ from homey_tokend.core.errors import (
     SignInExpired,
     TokendError,
 )
-from homey_tokend.core.failure import Failure, Trouble, failure_of, trouble_of
+from homey_tokend.core.failure import Failure, LastError, failure_of, last_error_of
 from homey_tokend.core.sink import SinkState
 from homey_tokend.core.timeline import shift
 from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
@@ -168,7 +168,7 @@ class HomeyState:
         A sign-in that is not accepted twice in a row at the same step is no
         accident (``docs/wire.md``, classification of responses: consent 403).
         """
-        before = self.failure.trouble if self.failure else None
+        before = self.failure.last_error if self.failure else None
         count = before.count + 1 if before else 1
         if isinstance(error, SignInExpired) and before and _same(before, error):
             error = ProtocolChanged(
@@ -182,8 +182,8 @@ class HomeyState:
     ) -> "HomeyState":
         """Record that this Homey's client, consent or login is rejected: a person is needed."""
         before = self.rejection if self.rejection and self.rejection.digest == digest else None
-        count = before.trouble.count + 1 if before else 1
-        rejection = Rejection(digest, trouble_of(error, at, count))
+        count = before.last_error.count + 1 if before else 1
+        rejection = Rejection(digest, last_error_of(error, at, count))
         return replace(self.failed(error, at=at, random=random), rejection=rejection)
 
     def of_account(self, key: str) -> "HomeyState":
@@ -315,7 +315,7 @@ class HomeyState:
         return replace(self, sinks={**self.sinks, target: sink})
 
 
-def _same(before: Trouble, error: SignInExpired) -> bool:
+def _same(before: LastError, error: SignInExpired) -> bool:
     """Return whether the previous failure was of this kind and step."""
     kinds = {SignInExpired.kind, ProtocolChanged.kind}
     return before.kind in kinds and before.step == error.step

@@ -180,7 +180,7 @@ def _renewed(
         )
     ]
     if before.failure is not None:
-        events.append(RefreshRecovered(state.name, context.now, before.failure.trouble.count))
+        events.append(RefreshRecovered(state.name, context.now, before.failure.last_error.count))
     return Change(state, activity, tuple(events), save=True)
 
 
@@ -203,7 +203,7 @@ def _refresh_failed(
         message=error.message,
         remedy=error.remedy,
         action_needed=isinstance(error, Rejected),
-        failures=state.failure.trouble.count if state.failure else 1,
+        failures=state.failure.last_error.count if state.failure else 1,
         next_try=next_attempt(state, account, activity, at, context.settings).at,
         outage_at=token.expires_at if token else None,
         urgent=state.must_renew(at),

@@ -187,11 +187,11 @@ def _after_failure(
     failure = state.failure
     if failure is None:
         return
-    at, kind = failure.trouble.at, failure.trouble.kind
+    at, kind = failure.last_error.at, failure.last_error.kind
     must = state.must_renew(now)
-    if kind == ProtocolChanged.kind and failure.trouble.step == Step.LOGIN:
+    if kind == ProtocolChanged.kind and failure.last_error.step == Step.LOGIN:
         yield Constraint(at + UNKNOWN_LOGIN_GAP, "an unknown answer to the password")
-    elif not failure.trouble.action_needed:
+    elif not failure.last_error.action_needed:
         gap = backoff(failure, settings.retry_first, settings.retry_most)
         yield Constraint(at + (min(gap, MUST_GAP) if must else gap), "spacing after a failure")
     if failure.not_before is not None:

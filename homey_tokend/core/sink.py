@@ -30,7 +30,7 @@ class SinkState:
     @property
     def rejected(self) -> bool:
         """Return whether a person is needed before a delivery can succeed."""
-        return self.failure is not None and self.failure.trouble.action_needed
+        return self.failure is not None and self.failure.last_error.action_needed
 
     def delivered(self, generation: int, delivered: DeliveryResult, at: datetime) -> "SinkState":
         """Record that it has this generation; a newer one is never replaced."""
@@ -48,7 +48,7 @@ class SinkState:
     ) -> "SinkState":
         """Record that a delivery of this generation failed."""
         again = self.failure is not None and self.failed_generation == generation
-        count = self.failure.trouble.count + 1 if again and self.failure else 1
+        count = self.failure.last_error.count + 1 if again and self.failure else 1
         return replace(
             self,
             failure=failure_of(error, at=at, count=count, random=random),

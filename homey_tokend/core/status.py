@@ -7,7 +7,7 @@ from datetime import datetime
 from homey_tokend.core.account import AccountState
 from homey_tokend.core.decision import Activity, RefreshSettings
 from homey_tokend.core.deliveries import sink_due_at
-from homey_tokend.core.failure import Trouble
+from homey_tokend.core.failure import LastError
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.policy import next_attempt
 from homey_tokend.core.tokens import Token
@@ -21,7 +21,7 @@ class Health(enum.StrEnum):
     #: No token yet, the first attempt is under way.
     STARTING = "starting"
     #: A valid token is held, and something failed: a refresh, the verification or a sink.
-    TROUBLED = "troubled"
+    FAILING = "failing"
     #: A valid token is held that ends soon (the must-renew window), and refreshing fails.
     DEGRADED = "degraded"
     #: No valid token is held.
@@ -35,7 +35,7 @@ class SinkView:
     target: str
     generation: int | None
     delivered_at: datetime | None
-    trouble: Trouble | None
+    last_error: LastError | None
     retry_at: datetime | None
     drifts: int = 0
 
@@ -58,7 +58,7 @@ class View:
     renew_at: datetime | None
     next_at: datetime | None
     next_reason: str
-    trouble: Trouble | None
+    last_error: LastError | None
     outage_at: datetime | None
     sign_in_blocked_until: datetime | None
     refreshes: int
@@ -71,7 +71,7 @@ class RefreshResult:
 
     ``done``: a newer token than at the time of asking is held. ``too_soon``: nothing was
     started; ask again at this instant. Neither: it is still under way or has failed
-    (``view.trouble`` tells).
+    (``view.last_error`` tells).
     """
 
     view: View
@@ -93,7 +93,7 @@ def view_of(
     """
     token = state.usable(now)
     attempt = next_attempt(state, account, activity, now, settings)
-    trouble = state.failure.trouble if state.failure else None
+    last_error = state.failure.last_error if state.failure else None
     return View(
         name=state.name,
         health=_health(state, token, now, settings),
@@ -104,8 +104,8 @@ def view_of(
         renew_at=state.should_renew_at(token) if token else None,
         next_at=None if activity.refreshing else attempt.at,
         next_reason="a refresh is under way" if activity.refreshing else attempt.why,
-        trouble=trouble,
-        outage_at=token.expires_at if token and trouble else None,
+        last_error=last_error,
+        outage_at=token.expires_at if token and last_error else None,
         sign_in_blocked_until=attempt.at if attempt.blocking else None,
         refreshes=state.refreshes,
         sinks=tuple(_sink(state, target, token, now, settings) for target in settings.sinks),
@@ -120,13 +120,13 @@ def _health(
         return Health.STARTING if first else Health.DOWN
     if state.failure is not None and state.must_renew(now):
         return Health.DEGRADED
-    wrong = state.failure or any(_sink_trouble(state, target) for target in settings.sinks)
-    return Health.TROUBLED if wrong else Health.OK
+    wrong = state.failure or any(_sink_last_error(state, target) for target in settings.sinks)
+    return Health.FAILING if wrong else Health.OK
 
 
-def _sink_trouble(state: HomeyState, target: str) -> Trouble | None:
+def _sink_last_error(state: HomeyState, target: str) -> LastError | None:
     failure = state.sink(target).failure
-    return failure.trouble if failure else None
+    return failure.last_error if failure else None
 
 
 def _sink(
@@ -138,7 +138,7 @@ def _sink(
         target=target,
         generation=sink.generation,
         delivered_at=sink.delivered_at,
-        trouble=_sink_trouble(state, target),
+        last_error=_sink_last_error(state, target),
         retry_at=sink_due_at(state, target, token, now, settings) if waiting and token else None,
         drifts=sink.drifts,
     )

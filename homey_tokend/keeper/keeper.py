@@ -106,7 +106,7 @@ class Keeper:
         # A changed address is called at once: the old one may be the reason for the change.
         self.state: HomeyState = state.reached_at(homey.url or state.url or self._url)
         self.activity = Activity(sign_in=sign_in.progress, offset=clock.offset)
-        self.view = self._new_view()
+        self.view = self._view_of(self.state)
 
     # --- what others may ask ---
 
@@ -141,10 +141,8 @@ class Keeper:
         """Record that the wall clock was set: for readers at once, for stored instants in turn."""
         offset = self._clock.offset
         self.post(ClockChanged(offset))
-        if self.view.token is not None:
-            # The state may wait for the disk, and a token that was loaded may end earlier now.
-            shown = replace(self.state, token=self.view.token).laid_out(offset)
-            self.view = replace(self.view, token=shown.usable(self._clock.now()))
+        # The state may wait for the disk, and a token that was loaded may end earlier now.
+        self.view = self._view_of(self.state.laid_out(offset))
 
     def read_credentials(self, *, commands: bool = False) -> None:
         """Read the credentials again: after a rejection, new ones are tried at once.
@@ -298,13 +296,13 @@ class Keeper:
         now = self._clock.now()
         return policy.decide(self.state, self._account, self.activity, now, self.settings)
 
-    def _new_view(self) -> View:
-        url = self._sign_in.homey.url or self.state.url or self._url
+    def _view_of(self, state: HomeyState) -> View:
+        url = self._sign_in.homey.url or state.url or self._url
         now = self._clock.now()
-        return view_of(self.state, self._account, self.activity, now, self.settings, url)
+        return view_of(state, self._account, self.activity, now, self.settings, url)
 
     def _publish(self) -> None:
-        self.view = self._new_view()
+        self.view = self._view_of(self.state)
         self._published.set()
         self._published = asyncio.Event()
 

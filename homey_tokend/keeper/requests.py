@@ -162,7 +162,7 @@ class RefreshRequests:
 
 
 def _lacked_a_value(state: HomeyState) -> bool:
-    return state.failure is not None and state.failure.trouble.kind == SecretUnavailable.kind
+    return state.failure is not None and state.failure.last_error.kind == SecretUnavailable.kind
 
 
 def _hopeless(view: View, deadline: datetime) -> bool:

@@ -30,7 +30,7 @@ from homey_tokend.core.errors import (
     Transient,
 )
 from homey_tokend.core.events import Emit, SignInStarted, ignore_event
-from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.failure import last_error_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Endpoints, Flow, Request, Response
 from homey_tokend.core.ports import CredentialSource, Transport
@@ -249,8 +249,8 @@ class SignIn:
                 athom.log_in(self._values(), self.homey.endpoints, one_time_code=code)
             )
         except AccountRejected as error:
-            trouble = trouble_of(error, self._clock.now())
-            await self._store.keep_account(key, self._account(key).rejected(digest, trouble))
+            last_error = last_error_of(error, self._clock.now())
+            await self._store.keep_account(key, self._account(key).rejected(digest, last_error))
             raise
         except Throttled:
             raise

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from homey_tokend.core.failure import Trouble
+from homey_tokend.core.failure import LastError
 from homey_tokend.core.status import Health, SinkView, View
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Token
 
 #: From best to worst: the whole is as healthy as the worst of its parts.
-_ORDER = (Health.OK, Health.STARTING, Health.TROUBLED, Health.DEGRADED, Health.DOWN)
+_ORDER = (Health.OK, Health.STARTING, Health.FAILING, Health.DEGRADED, Health.DOWN)
 
 
 def instant(at: datetime | None) -> str | None:
@@ -44,7 +44,7 @@ def homey_document(view: View, now: datetime) -> dict[str, object]:
         "next_reason": view.next_reason,
         "outage_at": instant(view.outage_at),
         "sign_in_blocked_until": instant(view.sign_in_blocked_until),
-        "last_error": _failure(view.trouble),
+        "last_error": _failure(view.last_error),
         "sinks": [_sink(sink) for sink in view.sinks],
     }
 
@@ -62,7 +62,7 @@ def _held_token(view: View, token: Token, now: datetime) -> dict[str, object]:
     }
 
 
-def _failure(failure: Trouble | None) -> dict[str, object] | None:
+def _failure(failure: LastError | None) -> dict[str, object] | None:
     if failure is None:
         return None
     return {
@@ -82,7 +82,7 @@ def _sink(sink: SinkView) -> dict[str, object]:
         "target": sink.target,
         "generation": sink.generation,
         "delivered_at": instant(sink.delivered_at),
-        "last_error": _failure(sink.trouble),
+        "last_error": _failure(sink.last_error),
         "retry_at": instant(sink.retry_at),
         "drifts": sink.drifts,
     }

@@ -120,7 +120,7 @@ def seconds_to_next_try(view: View, now: datetime) -> int:
 
 
 def _unavailable(view: View, now: datetime, name: str, what: str) -> Problem:
-    error = view.trouble
+    error = view.last_error
     more: dict[str, object] = {"homey": view.name, "health": str(view.health)}
     if error is None:
         why, kind = _pending(view, now), "no_token"

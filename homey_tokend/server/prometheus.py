@@ -107,7 +107,7 @@ def _refreshes(
             success.add_metric((view.name,), last.timestamp())
         if view.renew_at is not None:
             due.add_metric((view.name,), view.renew_at.timestamp())
-        error = view.trouble
+        error = view.last_error
         failures.add_metric((view.name,), error.count if error else 0)
         action.add_metric((view.name,), float(error is not None and error.action_needed))
     yield from (health, success, due, failures, action)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from homey_tokend.core.failure import Trouble
+from homey_tokend.core.failure import LastError
 from homey_tokend.core.status import SinkView, View
 from homey_tokend.core.timefmt import relative
 
@@ -61,8 +61,8 @@ def _rows(view: View, now: datetime) -> Iterator[tuple[str, str]]:
     held = token is not None and token.valid(now)
     yield "token", f"good until {_when(token.expires_at, now)}" if held and token else "none held"
     yield "next refresh", _next(view, now)
-    if view.trouble is not None:
-        yield from _failure("last error", view.trouble, now)
+    if view.last_error is not None:
+        yield from _failure("last error", view.last_error, now)
     for sink in view.sinks:
         yield from _sink(sink, now)
 
@@ -70,18 +70,18 @@ def _rows(view: View, now: datetime) -> Iterator[tuple[str, str]]:
 def _next(view: View, now: datetime) -> str:
     if view.refreshing:
         return "under way"
-    at = view.renew_at if view.trouble is None else view.next_at
+    at = view.renew_at if view.last_error is None else view.next_at
     return "not known" if at is None else _when(at, now)
 
 
 def _sink(sink: SinkView, now: datetime) -> Iterator[tuple[str, str]]:
     at = sink.delivered_at
     yield f"sink {sink.target}", "not written yet" if at is None else f"written {_when(at, now)}"
-    if sink.trouble is not None:
-        yield from _failure("its last error", sink.trouble, now)
+    if sink.last_error is not None:
+        yield from _failure("its last error", sink.last_error, now)
 
 
-def _failure(name: str, failure: Trouble, now: datetime) -> Iterator[tuple[str, str]]:
+def _failure(name: str, failure: LastError, now: datetime) -> Iterator[tuple[str, str]]:
     """Yield kind and step alone: the message may name hosts and files."""
     kind = failure.kind.replace("_", " ")
     step = f" at {failure.step}" if failure.step else ""

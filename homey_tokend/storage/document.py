@@ -13,7 +13,7 @@ from typing import Any
 
 from homey_tokend.core.account import AccountState, Rejection
 from homey_tokend.core.errors import StateUnusable
-from homey_tokend.core.failure import Failure, Trouble
+from homey_tokend.core.failure import Failure, LastError
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.sink import SinkState
@@ -132,15 +132,15 @@ def _token_json(token: Token) -> Json:
     }
 
 
-def _trouble_json(trouble: Trouble) -> Json:
+def _last_error_json(last_error: LastError) -> Json:
     return {
-        "at": _instant(trouble.at),
-        "kind": trouble.kind,
-        "step": trouble.step,
-        "message": trouble.message,
-        "remedy": trouble.remedy,
-        "status": trouble.status,
-        "count": trouble.count,
+        "at": _instant(last_error.at),
+        "kind": last_error.kind,
+        "step": last_error.step,
+        "message": last_error.message,
+        "remedy": last_error.remedy,
+        "status": last_error.status,
+        "count": last_error.count,
     }
 
 
@@ -148,14 +148,14 @@ def _failure_json(failure: Failure | None) -> Json | None:
     if failure is None:
         return None
     return {
-        "trouble": _trouble_json(failure.trouble),
+        "last_error": _last_error_json(failure.last_error),
         "random": failure.random,
         "not_before": _instant(failure.not_before),
     }
 
 
 def _rejection_json(rejection: Rejection) -> Json:
-    return {"digest": rejection.digest, "trouble": _trouble_json(rejection.trouble)}
+    return {"digest": rejection.digest, "last_error": _last_error_json(rejection.last_error)}
 
 
 def _sink_json(sink: SinkState) -> Json:
@@ -264,9 +264,9 @@ def _read_token(value: Any) -> Token:
     return token
 
 
-def _read_trouble(value: Any) -> Trouble:
+def _read_last_error(value: Any) -> LastError:
     found = mapping(value)
-    return Trouble(
+    return LastError(
         at=instant(found["at"]),
         kind=text(found["kind"]),
         step=text(found["step"]),
@@ -280,13 +280,15 @@ def _read_trouble(value: Any) -> Trouble:
 def _read_failure(value: Any) -> Failure:
     found = mapping(value)
     return Failure(
-        _read_trouble(found["trouble"]), share(found["random"]), maybe(instant, found["not_before"])
+        _read_last_error(found["last_error"]),
+        share(found["random"]),
+        maybe(instant, found["not_before"]),
     )
 
 
 def _read_rejection(value: Any) -> Rejection:
     found = mapping(value)
-    return Rejection(text(found["digest"]), _read_trouble(found["trouble"]))
+    return Rejection(text(found["digest"]), _read_last_error(found["last_error"]))
 
 
 def _read_sink(value: Any) -> SinkState:

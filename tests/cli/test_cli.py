@@ -145,7 +145,7 @@ def test_no_token(provider: FakeProvider, run: Run) -> None:
     """Without a token the status is 75 or 77, with the reason and nothing on stdout."""
     provider.views["home"] = view()
     later = run("token")
-    provider.views["home"] = view(trouble=rejected())
+    provider.views["home"] = view(last_error=rejected())
     denied = run("token")
 
     assert (later[0], denied[0]) == (exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED)
@@ -168,7 +168,7 @@ def test_status(provider: FakeProvider, run: Run, monkeypatch: pytest.MonkeyPatc
         renew_at=NOW + timedelta(hours=1),
         next_at=NOW + timedelta(minutes=15),
         next_reason="the proof",
-        trouble=rejected(),
+        last_error=rejected(),
         outage_at=held.expires_at,
         sinks=sinks,
     )
@@ -198,7 +198,7 @@ def test_status_of_several(provider: FakeProvider, run: Run) -> None:
     well = run("status")[0]
     provider.views["hut"] = view("hut", refreshing=True)
     later = run("status")
-    provider.views["attic"] = view("attic", token(timedelta(0)), trouble=rejected())
+    provider.views["attic"] = view("attic", token(timedelta(0)), last_error=rejected())
     worst = run("status")
     one = run("status", "home")
 
@@ -240,7 +240,7 @@ def test_a_refresh_without_a_new_token(provider: FakeProvider, run: Run) -> None
     """A refresh in progress or too soon exits with 75, a rejected one with 77."""
     provider.views["home"] = view("home", token(), refreshing=True)
     in_progress = run("refresh", "home", "--wait", "0")
-    provider.views["home"] = view("home", token(), trouble=rejected())
+    provider.views["home"] = view("home", token(), last_error=rejected())
     denied = run("refresh", "home")
     provider.refreshed = RefreshResult(
         provider.views["home"], done=False, too_soon=NOW + timedelta(0, 30)

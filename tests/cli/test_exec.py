@@ -177,7 +177,7 @@ def test_without_a_token(provider: FakeProvider, socket: Path) -> None:
     unknown = done(socket, "--homey", "nope", "--", "echo", "ran")
     provider.views["home"] = view()
     later = done(socket, "--", "echo", "ran")
-    provider.views["home"] = view(trouble=rejected())
+    provider.views["home"] = view(last_error=rejected())
     never = done(socket, "--", "echo", "ran")
 
     assert [exit_codes.USAGE, exit_codes.TRY_LATER, exit_codes.ACTION_NEEDED] == [

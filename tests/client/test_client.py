@@ -106,7 +106,7 @@ def test_no_token(provider: FakeProvider, path: Path) -> None:
     """Without a token trying later can help; a rejection needs a person, and has the remedy."""
     provider.views["home"] = view(next_at=NOW + timedelta(seconds=42))
     later = error_of(path)
-    provider.views["home"] = view(trouble=rejected())
+    provider.views["home"] = view(last_error=rejected())
     never = error_of(path)
 
     assert (later.exit_status, later.hint) == (exit_codes.TRY_LATER, "The next attempt is in 42 s.")

@@ -12,7 +12,7 @@ from homey_tokend.core.errors import (
     ServerError,
     TokendError,
 )
-from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.failure import last_error_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.policy import decide
 from homey_tokend.core.secret import Secret
@@ -92,7 +92,7 @@ def rejected_account(
 ) -> AccountState:
     """Return an account whose credentials were rejected ``times`` times, the last at ``at``."""
     for _ in range(times):
-        state = state.rejected(digest, trouble_of(WRONG_PASSWORD, at))
+        state = state.rejected(digest, last_error_of(WRONG_PASSWORD, at))
     return state
 
 

@@ -26,7 +26,7 @@ from homey_tokend.core.errors import (
     TokendError,
     Transient,
 )
-from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.failure import last_error_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
 from homey_tokend.core.policy import decide, sign_in_constraint
@@ -127,7 +127,7 @@ class Simulation:
             self.account = self.account.not_judged()
         if isinstance(error, AccountRejected):
             self.account = self.account.rejected(
-                activity.sign_in.digests.password, trouble_of(error, at)
+                activity.sign_in.digests.password, last_error_of(error, at)
             )
         elif not isinstance(error, ProtocolChanged):
             self.account = self.account.accepted(activity.sign_in.digests.password)

@@ -28,7 +28,7 @@ from homey_tokend.core.errors import (
     Transient,
     Unreachable,
 )
-from homey_tokend.core.failure import Failure, Trouble, trouble_of
+from homey_tokend.core.failure import Failure, LastError, last_error_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.http_types import Step
 from homey_tokend.core.secret import Secret
@@ -57,7 +57,7 @@ spans = st.timedeltas(timedelta(microseconds=1), timedelta(days=3660))
 jumps = st.timedeltas(timedelta(days=-20000), timedelta(days=20000))
 
 troubles = st.builds(
-    Trouble,
+    LastError,
     at=instants,
     kind=words,
     step=words,
@@ -248,7 +248,7 @@ class _Story:
         self.account = self.account.not_judged()
 
     def account_is_refused(self) -> None:
-        trouble = trouble_of(AccountRejected("no", step="login"), self.now)
+        trouble = last_error_of(AccountRejected("no", step="login"), self.now)
         self.account = self.account.rejected(self.draw(st.sampled_from(DIGESTS)), trouble)
 
     def account_is_accepted(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from homey_tokend.core.account import AccountState, Rejection
 from homey_tokend.core.errors import IllegalEvent
-from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.failure import last_error_of
 from homey_tokend.core.timeline import shift
 from tests.core.samples import (
     DAY,
@@ -89,9 +89,9 @@ def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
 
 
 def test_refusals_of_the_same_values_are_counted() -> None:
-    state = rejected_account(times=2).rejected(LOGIN, trouble_of(WRONG_PASSWORD, LATER))
+    state = rejected_account(times=2).rejected(LOGIN, last_error_of(WRONG_PASSWORD, LATER))
 
-    expected = Rejection(LOGIN, trouble_of(WRONG_PASSWORD, LATER, 3))
+    expected = Rejection(LOGIN, last_error_of(WRONG_PASSWORD, LATER, 3))
     assert expected == state.rejection(LOGIN)
 
 
@@ -99,7 +99,7 @@ def test_refusals_of_other_values_are_another_count() -> None:
     state = rejected_account(times=2, state=rejected_account(digest=OTHER))
 
     first, second = state.rejection(LOGIN), state.rejection(OTHER)
-    assert (2, 1) == (first and first.trouble.count, second and second.trouble.count)
+    assert (2, 1) == (first and first.last_error.count, second and second.last_error.count)
 
 
 def test_values_that_were_never_refused_are_free() -> None:
@@ -146,7 +146,7 @@ def test_the_values_refused_last_are_remembered_eight_at_most() -> None:
     state = rejected_account(digest="values 5", at=NOON + DAY, state=state)
 
     assert {f"values {n}" for n in range(5, 12)} | {"values 4"} == set(state.rejections)
-    assert 2 == state.rejections["values 5"].trouble.count
+    assert 2 == state.rejections["values 5"].last_error.count
 
 
 # --- force ---------------------------------------------------------------------------

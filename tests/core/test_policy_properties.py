@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from homey_tokend.core.decision import Blocked, Check, Decision, Deliver, Renew, Verify, Wait
-from homey_tokend.core.failure import trouble_of
+from homey_tokend.core.failure import last_error_of
 from homey_tokend.core.policy import decide
 from homey_tokend.core.status import view_of
 from tests.core.samples import WRONG_CLIENT, WRONG_PASSWORD
@@ -53,7 +53,7 @@ def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
             )
         else:
             account = account.rejected(
-                activity.sign_in.digests.password, trouble_of(WRONG_PASSWORD, at)
+                activity.sign_in.digests.password, last_error_of(WRONG_PASSWORD, at)
             )
     refusal = state.rejection if whole else account.rejection(activity.sign_in.digests.password)
     assert refusal is not None

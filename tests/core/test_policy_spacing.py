@@ -146,5 +146,5 @@ def test_no_count_of_failures_is_too_large_for_the_spacing() -> None:
     failure = failing(EMPTY).failure
 
     assert failure is not None
-    many = Failure(replace(failure.trouble, count=10**15), 1.0)
+    many = Failure(replace(failure.last_error, count=10**15), 1.0)
     assert 5 * MINUTE == backoff(many, SECOND, 5 * MINUTE)

@@ -136,8 +136,8 @@ def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
     )
     newer = holding(state=twice).undelivered("file", 2, FULL, at=NOON, random=0.5)
 
-    assert (2, True) == (sink_failure(twice).trouble.count, twice.sink("file").rejected)
-    assert (1, False) == (sink_failure(newer).trouble.count, newer.sink("file").rejected)
+    assert (2, True) == (sink_failure(twice).last_error.count, twice.sink("file").rejected)
+    assert (1, False) == (sink_failure(newer).last_error.count, newer.sink("file").rejected)
 
 
 def test_each_sink_stands_for_itself() -> None:
@@ -219,9 +219,9 @@ def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
 
     assert again.failure is not None
     assert again.rejection is not None
-    assert (NOON, NOON + MINUTE) == (again.failure.trouble.at, again.failure.not_before)
+    assert (NOON, NOON + MINUTE) == (again.failure.last_error.at, again.failure.not_before)
     assert NOON + 15 * MINUTE == again.rejection.until
-    assert NOON == sink_failure(again).trouble.at
+    assert NOON == sink_failure(again).last_error.at
     assert NOON + MINUTE == sink_failure(again).not_before
 
 
@@ -253,4 +253,4 @@ def test_any_stored_state_is_loaded_by_any_clock(state: HomeyState, now: datetim
     loaded = state.loaded(here)
 
     known = [loaded.failure, loaded.rejection, *(one.failure for one in loaded.sinks.values())]
-    assert all(one.trouble.at <= here for one in known if one)
+    assert all(one.last_error.at <= here for one in known if one)

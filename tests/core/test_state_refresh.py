@@ -16,7 +16,7 @@ from homey_tokend.core.errors import (
     TokendError,
     Unreachable,
 )
-from homey_tokend.core.failure import Trouble, retry_after_until
+from homey_tokend.core.failure import LastError, retry_after_until
 from homey_tokend.core.homey import HomeyState, RefreshRequest
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.sink import SinkState
@@ -181,7 +181,7 @@ def test_a_failure_keeps_the_token_and_is_counted_with_those_before_it() -> None
     assert HELD.token == state.token
     assert state.failure is not None
     assert 0.25 == state.failure.random
-    assert state.failure.trouble == Trouble(
+    assert state.failure.last_error == LastError(
         LATER, "unreachable", "token", "no answer", "Check the network.", None, 3
     )
 
@@ -218,18 +218,18 @@ def test_a_sign_in_that_is_not_taken(errors: list[TokendError], kind: str) -> No
         state = state.failed(error, at=NOON, random=0.5)
 
     assert state.failure is not None
-    assert (kind, len(errors)) == (state.failure.trouble.kind, state.failure.trouble.count)
-    assert 403 == state.failure.trouble.status
+    assert (kind, len(errors)) == (state.failure.last_error.kind, state.failure.last_error.count)
+    assert 403 == state.failure.last_error.status
 
 
 def test_refusals_of_the_same_values_are_counted_whatever_came_between() -> None:
     once = EMPTY.rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5)
     state = failing(once, DOWN).rejected(WRONG_CLIENT, digest=SITE, at=LATER, random=0.5)
 
-    trouble = Trouble(LATER, "client_rejected", "token", WRONG_CLIENT.message, "", 400, 2)
+    trouble = LastError(LATER, "client_rejected", "token", WRONG_CLIENT.message, "", 400, 2)
     assert Rejection(SITE, trouble) == state.rejection
     assert state.failure is not None
-    assert 3 == state.failure.trouble.count
+    assert 3 == state.failure.last_error.count
 
 
 def test_refusals_of_other_values_begin_anew() -> None:
@@ -237,7 +237,7 @@ def test_refusals_of_other_values_begin_anew() -> None:
     state = once.rejected(WRONG_CLIENT, digest=OTHER, at=LATER, random=0.5)
 
     assert state.rejection is not None
-    assert (OTHER, 1) == (state.rejection.digest, state.rejection.trouble.count)
+    assert (OTHER, 1) == (state.rejection.digest, state.rejection.last_error.count)
 
 
 def test_the_account_of_the_sign_in_values_is_remembered() -> None:

@@ -51,8 +51,8 @@ def seen(
         pytest.param(failing(EMPTY), NOON, Health.DOWN, id="no token, and it fails: down"),
         pytest.param(HELD, NOON, Health.OK, id="a token and no trouble: ok"),
         pytest.param(HELD, LATE, Health.OK, id="a token that ends soon and no trouble: ok"),
-        pytest.param(failing(HELD), NOON, Health.TROUBLED, id="a refresh failed: troubled"),
-        pytest.param(UNWRITTEN, NOON, Health.TROUBLED, id="a sink failed: troubled"),
+        pytest.param(failing(HELD), NOON, Health.FAILING, id="a refresh failed: failing"),
+        pytest.param(UNWRITTEN, NOON, Health.FAILING, id="a sink failed: failing"),
         pytest.param(
             UNWRITTEN.delivered("file", 1, DeliveryResult(), NOON),
             NOON,
@@ -83,7 +83,7 @@ def test_a_good_token_is_shown_with_the_address_it_is_good_for() -> None:
     assert (HELD.token, "https://hub.example") == (view.token, view.url)
     assert (NOON + MINUTE, NOON + 12 * HOUR, 1) == (view.verified_at, view.renew_at, view.refreshes)
     assert (NOON + 12 * HOUR, "the token is good until then") == (view.next_at, view.next_reason)
-    assert (None, None, None) == (view.trouble, view.outage_at, view.sign_in_blocked_until)
+    assert (None, None, None) == (view.last_error, view.outage_at, view.sign_in_blocked_until)
     assert not view.refreshing
 
 
@@ -116,8 +116,8 @@ def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
     assert HELD.token is not None
     assert HELD.token.expires_at == view.outage_at
     assert (LATE + 4 * SECOND, "spacing after a failure") == (view.next_at, view.next_reason)
-    assert view.trouble is not None
-    assert ("server_error", 3) == (view.trouble.kind, view.trouble.count)
+    assert view.last_error is not None
+    assert ("server_error", 3) == (view.last_error.kind, view.last_error.count)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_failed_sink_is_tried_again(
     (sink,) = seen(state, now).sinks
 
     assert retry_at == sink.retry_at
-    assert sink.trouble is not None
+    assert sink.last_error is not None
 
 
 def test_a_sink_shows_what_it_has() -> None:

@@ -244,10 +244,10 @@ class Harness:
         assert token is not None
         return token
 
-    def trouble(self, name: str = "home") -> str:
+    def last_error(self, name: str = "home") -> str:
         """Return kind and step of the last failure, "" without one."""
-        trouble = self.view(name).trouble
-        return f"{trouble.kind} {trouble.step}".strip() if trouble else ""
+        last_error = self.view(name).last_error
+        return f"{last_error.kind} {last_error.step}".strip() if last_error else ""
 
     def steps(self) -> list[str]:
         """Return the requests since the last call."""

@@ -135,7 +135,7 @@ async def test_a_hopeless_wait_ends_early(harness: Harness) -> None:
         view = await harness.supervisor.token_for("home", MINUTE, timedelta(seconds=300))
 
     assert view.token is None
-    assert view.trouble is not None
+    assert view.last_error is not None
     assert harness.sign_ins() == 1
 
 
@@ -220,7 +220,7 @@ async def test_a_person_passes_the_spacing_of_an_outage(harness: Harness) -> Non
     answer = await harness.supervisor.refresh("home", SOON)
 
     assert answer.done
-    assert harness.trouble() == ""
+    assert harness.last_error() == ""
 
 
 async def test_a_persons_refresh_that_fails_says_so(harness: Harness) -> None:
@@ -232,7 +232,7 @@ async def test_a_persons_refresh_that_fails_says_so(harness: Harness) -> None:
 
     assert not answer.done
     assert answer.too_soon is None
-    assert answer.view.trouble is not None
+    assert answer.view.last_error is not None
     assert answer.view.token is not None
 
 

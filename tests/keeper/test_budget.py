@@ -192,7 +192,7 @@ async def test_a_code_that_is_asked_for_and_not_configured(begin: Begin) -> None
     """Two-factor authentication without totp_secret is reported in plain words."""
     harness = await begin(totp_secret=TOTP_SECRET)
     await harness.start()
-    trouble = harness.view().trouble
+    trouble = harness.view().last_error
 
     assert trouble is not None
     assert trouble.kind == "account_rejected"

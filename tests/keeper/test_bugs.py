@@ -64,8 +64,8 @@ async def test_a_bug_in_a_sink_is_a_failure_of_that_sink(harness: Harness) -> No
 
     assert "internal.error" in events(logs)
     assert variable.generation == 1
-    assert broken.trouble is not None
-    assert "internal error" in broken.trouble.message
+    assert broken.last_error is not None
+    assert "internal error" in broken.last_error.message
     assert harness.token().generation == 1
 
     await harness.wait(MINUTE)
@@ -87,14 +87,14 @@ async def test_a_bug_in_the_sign_in_is_a_failed_attempt(harness: Harness) -> Non
         await harness.start()
 
     assert "internal.error" in events(logs)
-    assert harness.trouble() == "failed"
+    assert harness.last_error() == "failed"
     assert harness.view().next_at is not None
 
     sources[0].failure = None
     await harness.wait(MINUTE)
 
     assert harness.token().generation == 1
-    assert harness.trouble() == ""
+    assert harness.last_error() == ""
 
 
 async def test_a_bug_while_values_are_read_anew(harness: Harness) -> None:

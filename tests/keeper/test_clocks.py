@@ -340,7 +340,7 @@ async def test_what_waits_while_the_clock_is_set_is_of_the_new_time(
     await asyncio.gather(*beats)
     await harness.quiet()
     asked.cancel()
-    trouble, request = harness.view().trouble, keeper.state.request
+    trouble, request = harness.view().last_error, keeper.state.request
 
     assert trouble is not None
     assert trouble.at == harness.now

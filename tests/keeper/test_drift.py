@@ -95,7 +95,7 @@ async def test_a_look_that_fails_says_nothing(harness: Harness, failure: Excepti
     assert fake.taken == [1]
     assert fake.looks >= 2
     assert "sink.check_failed" in [entry["event"] for entry in logs]
-    assert harness.view().sinks[0].trouble is None
+    assert harness.view().sinks[0].last_error is None
 
 
 async def test_a_401_at_a_look_leads_to_a_proof(harness: Harness) -> None:

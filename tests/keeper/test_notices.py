@@ -64,7 +64,7 @@ async def test_the_state_while_refreshing_fails(harness: Harness) -> None:
     await harness.start(harness.document(VARIABLE))
     await fail(harness)
     during = harness.simulator.get_variable("is")
-    trouble = harness.view().trouble
+    trouble = harness.view().last_error
     await mend(harness)
 
     assert trouble is not None
@@ -101,7 +101,7 @@ async def test_a_state_variable_that_cannot_be_had(harness: Harness) -> None:
     sink = harness.view().sinks[0]
 
     assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
-    assert sink.trouble is None
+    assert sink.last_error is None
     assert 0 == harness.simulator.get_variable("is")
 
 

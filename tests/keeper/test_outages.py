@@ -47,8 +47,8 @@ async def test_trouble_at_a_step_costs_only_what_comes_after(harness: Harness, s
         await harness.until_renewal()
 
         assert before == harness.token(), name
-        assert harness.trouble().endswith(f" {step}"), name
-        assert harness.view().health is Health.TROUBLED, name
+        assert harness.last_error().endswith(f" {step}"), name
+        assert harness.view().health is Health.FAILING, name
         assert harness.view().outage_at == before.expires_at, name
         assert harness.sign_ins() == 1, name
 
@@ -61,5 +61,5 @@ async def test_trouble_at_a_step_costs_only_what_comes_after(harness: Harness, s
         assert harness.token().generation == before.generation + 1, name
         assert harness.simulator.accepts(harness.token().value.reveal()), name
         assert harness.steps() == FLOW[FLOW.index(RESUMED[step]) :], name
-        assert harness.trouble() == "", name
+        assert harness.last_error() == "", name
         assert len(codes) == len(set(codes)), name

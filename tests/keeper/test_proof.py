@@ -211,7 +211,7 @@ async def test_a_bearer_that_its_own_homey_refuses_is_not_published(harness: Har
     harness.simulator.add_fault(step="session", kind="status", status=401, times=3)
     await harness.start()
     assert harness.view().token is None
-    assert harness.trouble() == "bearer_discarded session"
+    assert harness.last_error() == "bearer_discarded session"
 
     await harness.wait(timedelta(seconds=2))
 

@@ -182,7 +182,7 @@ async def test_another_account_does_not_inherit_the_refresh_token(harness: Harne
     await harness.start(document)
 
     assert sent(harness) == []
-    assert harness.trouble() == "account_rejected login"
+    assert harness.last_error() == "account_rejected login"
 
 
 async def test_a_changed_password_alone_keeps_the_refresh_token(harness: Harness) -> None:
@@ -215,4 +215,4 @@ async def test_a_grant_that_is_not_given_falls_back_to_the_password(
 
     assert harness.token().generation == 2
     assert harness.sign_ins() == 1
-    assert harness.trouble() == ""
+    assert harness.last_error() == ""

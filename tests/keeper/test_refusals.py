@@ -39,9 +39,9 @@ async def test_a_refusal_is_told_with_its_remedy_and_its_end(harness: Harness) -
     view = harness.view()
 
     assert view.health is Health.DOWN
-    assert view.trouble is not None
-    assert exit_codes.ACTION_NEEDED == exit_codes.for_kind(view.trouble.kind)
-    assert view.trouble.remedy == "Correct the password."
+    assert view.last_error is not None
+    assert exit_codes.ACTION_NEEDED == exit_codes.for_kind(view.last_error.kind)
+    assert view.last_error.remedy == "Correct the password."
     assert harness.now + 15 * MINUTE == view.sign_in_blocked_until == view.next_at
 
 
@@ -75,7 +75,7 @@ async def test_a_file_that_vanished_changes_nothing(harness: Harness) -> None:
     await harness.start()
     harness.password.unlink()
     await harness.beat()
-    assert harness.trouble() == "account_rejected login"
+    assert harness.last_error() == "account_rejected login"
 
     harness.set_password(harness.simulator.description()["password"])
     await harness.beat()
@@ -93,7 +93,7 @@ async def test_the_refusal_outlives_restarts(harness: Harness) -> None:
 
     assert harness.sign_ins() == 1
     assert harness.view().sign_in_blocked_until is not None
-    assert harness.trouble() == "account_rejected login"
+    assert harness.last_error() == "account_rejected login"
 
     await harness.wait(10 * MINUTE)
 
@@ -131,7 +131,7 @@ async def test_a_refusal_is_told_at_once_after_a_restart(harness: Harness, watch
     await harness.beat()
 
     assert told is not None
-    assert harness.trouble() == "server_error login"
+    assert harness.last_error() == "server_error login"
     assert told == harness.view().sign_in_blocked_until == harness.view().next_at
     assert watched or runs.read_text() == "\n"
 
@@ -173,7 +173,7 @@ async def test_a_password_that_turns_wrong_leaves_the_token_alone(harness: Harne
     await harness.wait(23 * HOUR)
 
     assert harness.token().generation == 1
-    assert harness.trouble() == "account_rejected login"
+    assert harness.last_error() == "account_rejected login"
     assert harness.sign_ins() == 4
 
     harness.set_password("another")
@@ -189,7 +189,7 @@ async def test_a_refused_client_stops_only_its_homey(begin: Begin) -> None:
     document["homeys"]["home"]["client_secret"] = "0" * 40
     await harness.start(document)
 
-    assert harness.trouble() == "client_rejected token"
+    assert harness.last_error() == "client_rejected token"
     assert harness.token("home1").generation == 1
 
     await harness.wait(DAY)
@@ -222,7 +222,7 @@ async def test_a_denied_consent_needs_a_person(harness: Harness) -> None:
     await harness.start()
     await harness.wait(DAY)
 
-    assert harness.trouble() == "consent_rejected consent"
+    assert harness.last_error() == "consent_rejected consent"
     assert harness.simulator.steps().count("consent") == 4
 
     harness.simulator.clear_faults()
@@ -241,9 +241,9 @@ async def test_a_homey_that_is_not_covered_names_the_others(begin: Begin) -> Non
     view = harness.view("home1")
 
     assert harness.token("home").generation == 1
-    assert view.trouble is not None
-    assert view.trouble.kind == "homey_rejected"
-    assert all(cloudid in view.trouble.remedy for cloudid in harness.simulator.cloudids)
+    assert view.last_error is not None
+    assert view.last_error.kind == "homey_rejected"
+    assert all(cloudid in view.last_error.remedy for cloudid in harness.simulator.cloudids)
 
 
 @pytest.mark.parametrize("key", ["email", "client_secret"])
@@ -254,9 +254,9 @@ async def test_an_unknown_value_is_refused_and_named(harness: Harness, key: str)
     await harness.start(document)
     view = harness.view()
 
-    assert view.trouble is not None
-    assert view.trouble.kind.endswith("_rejected")
-    assert view.trouble.remedy
+    assert view.last_error is not None
+    assert view.last_error.kind.endswith("_rejected")
+    assert view.last_error.remedy
     assert view.sign_in_blocked_until is not None
 
 
@@ -264,7 +264,7 @@ async def test_a_blip_is_not_taken_for_a_wrong_password(harness: Harness) -> Non
     """A proxy's HTML with status 401 does not reject the account, and is not retried at once."""
     harness.simulator.add_fault(step="login", kind="html", status=401, times=1)
     await harness.start()
-    assert harness.trouble() == "protocol_changed login"
+    assert harness.last_error() == "protocol_changed login"
     assert harness.view().sign_in_blocked_until is None
 
     await harness.wait(14 * MINUTE)
@@ -284,9 +284,9 @@ async def test_nothing_goes_out_without_values(harness: Harness) -> None:
     view = harness.view()
 
     assert harness.steps() == []
-    assert view.trouble is not None
-    assert view.trouble.kind == "secret_unavailable"
-    assert "absent" in view.trouble.message
+    assert view.last_error is not None
+    assert view.last_error.kind == "secret_unavailable"
+    assert "absent" in view.last_error.message
 
     absent = harness.folder / "absent"
     absent.write_text(harness.simulator.description()["password"])

@@ -21,7 +21,7 @@ async def test_an_outage_of_a_night_passes_unnoticed(harness: Harness) -> None:
     await harness.wait(20 * MINUTE)
 
     assert harness.token().generation == 2
-    assert harness.trouble() == ""
+    assert harness.last_error() == ""
 
 
 async def test_a_token_is_not_served_past_its_end(harness: Harness) -> None:
@@ -53,7 +53,7 @@ async def test_the_last_hour_is_grave(harness: Harness) -> None:
     harness.simulator.add_fault(step="login", kind="status", status=503)
     harness.skip(23 * HOUR - MINUTE)
     await harness.beat()
-    assert harness.view().health is Health.TROUBLED
+    assert harness.view().health is Health.FAILING
     harness.steps()
 
     await harness.wait(11 * MINUTE)
@@ -71,7 +71,7 @@ async def test_a_homey_unplugged_for_an_hour_costs_no_password(harness: Harness)
     await harness.wait(HOUR)
 
     assert harness.sign_ins() == 1
-    assert harness.trouble() == "homey_offline homey_login"
+    assert harness.last_error() == "homey_offline homey_login"
     assert harness.simulator.steps().count("homey_login") >= 3
 
     harness.simulator.plug()
@@ -153,8 +153,8 @@ async def test_a_consent_form_that_is_stale_twice_is_named_as_a_change(
     """csurf's 403 is ignored once; the second time in a row it is a changed protocol."""
     harness.simulator.add_fault(step="consent", kind="csrf_mismatch")
     await harness.start()
-    assert harness.trouble() == "sign_in_expired consent"
+    assert harness.last_error() == "sign_in_expired consent"
 
     await harness.wait(timedelta(seconds=10))
 
-    assert harness.trouble() == "protocol_changed consent"
+    assert harness.last_error() == "protocol_changed consent"

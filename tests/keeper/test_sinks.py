@@ -36,7 +36,7 @@ async def test_a_variable_is_written_at_each_renewal(harness: Harness) -> None:
         assert harness.token().value.reveal() == variable
         assert harness.token().generation == generation
         assert sink(harness).generation == generation
-        assert sink(harness).trouble is None
+        assert sink(harness).last_error is None
         await harness.until_renewal()
 
 
@@ -77,10 +77,10 @@ async def test_a_variable_that_will_not_do_is_told(harness: Harness, name: str, 
     for _ in range(2):
         harness.simulator.add_variable("twin", "string", "")
     await harness.start(harness.document({"type": "logic_variable", "name": name}))
-    trouble = sink(harness).trouble
+    trouble = sink(harness).last_error
 
     assert harness.token().generation == 1
-    assert harness.view().health is Health.TROUBLED
+    assert harness.view().health is Health.FAILING
     assert trouble is not None
     assert trouble.kind == "sink_rejected"
     assert words in trouble.message
@@ -92,7 +92,7 @@ async def test_a_missing_scope_is_told(begin: Begin) -> None:
     """A client without homey.logic: the token is served, and the remedy names the scope."""
     harness = await begin(Switches(scopes=("homey.device",)))
     await harness.start(harness.document(BY_NAME))
-    trouble = sink(harness).trouble
+    trouble = sink(harness).last_error
 
     assert harness.token().generation == 1
     assert trouble is not None
@@ -151,7 +151,7 @@ async def test_a_delivery_has_a_deadline(harness: Harness) -> None:
     documents, (stuck,) = put(harness, "stuck")
     stuck.free.clear()
     await harness.start(harness.document(*documents))
-    trouble = sink(harness).trouble
+    trouble = sink(harness).last_error
     assert trouble is not None
     assert trouble.kind == "transient"
 
@@ -159,7 +159,7 @@ async def test_a_delivery_has_a_deadline(harness: Harness) -> None:
     await harness.wait(MINUTE)
 
     assert stuck.taken == [1]
-    assert sink(harness).trouble is None
+    assert sink(harness).last_error is None
 
 
 async def test_a_failing_sink_is_tried_again(harness: Harness) -> None:
@@ -168,7 +168,7 @@ async def test_a_failing_sink_is_tried_again(harness: Harness) -> None:
     fake.failures = [SinkFailed("the disk is full") for _ in range(3)]
     await harness.start(harness.document(*documents))
     await harness.wait(timedelta(seconds=2))
-    trouble = sink(harness).trouble
+    trouble = sink(harness).last_error
     assert trouble is not None
     assert trouble.count == 2
 

@@ -58,7 +58,7 @@ def provider() -> FakeProvider:
         SinkView("exec:new", None, None, None, None),
     )
     well = view("home", token(), sinks=sinks, renew_at=NOW + HOUR)
-    return FakeProvider(well, view("cabin", trouble=rejected()))
+    return FakeProvider(well, view("cabin", last_error=rejected()))
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ async def test_sinks_that_lack_the_token(session: ClientSession, provider: FakeP
 async def test_a_person(session: ClientSession, provider: FakeProvider) -> None:
     """A rejection needs a person; a transient failure and a healthy Homey do not."""
     trouble = replace(rejected(), kind="unreachable")
-    provider.views["hut"] = view("hut", trouble=trouble)
+    provider.views["hut"] = view("hut", last_error=trouble)
     samples = await scraped(session)
 
     assert [0, 1, 0] == [samples["action_needed", name] for name in ("home", "cabin", "hut")]

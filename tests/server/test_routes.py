@@ -28,7 +28,7 @@ async def get(http: ClientSession, path: str) -> dict[str, object]:
 
 async def test_status(http: ClientSession, provider: FakeProvider) -> None:
     """The status has every Homey and the worst health of them."""
-    provider.views["hut"] = view("hut", trouble=rejected())
+    provider.views["hut"] = view("hut", last_error=rejected())
     document = await get(http, "/status")
     homeys = document["homeys"]
 
@@ -88,7 +88,7 @@ async def test_a_homey_that_is_well(http: ClientSession, provider: FakeProvider)
 
 async def test_a_homey_in_trouble(http: ClientSession, provider: FakeProvider) -> None:
     """The last failure has step, remedy, status and count."""
-    provider.views["home"] = view("home", token(timedelta(hours=-1)), trouble=rejected())
+    provider.views["home"] = view("home", token(timedelta(hours=-1)), last_error=rejected())
     document = await get(http, "/homeys/home")
 
     assert document["last_error"] == {
@@ -143,7 +143,7 @@ async def test_refresh_too_soon(http: ClientSession, provider: FakeProvider) -> 
 
 async def test_refresh_failed(http: ClientSession, provider: FakeProvider) -> None:
     """A failed refresh is 503 with the failure, even if the old token is still valid."""
-    provider.views["home"] = view("home", token(), trouble=rejected())
+    provider.views["home"] = view("home", token(), last_error=rejected())
     async with http.post("/homeys/home/refresh") as answer:
         document = await problem(answer, 503)
 

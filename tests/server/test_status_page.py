@@ -64,9 +64,11 @@ async def test_what_a_person_sees(tcp: ClientSession, provider: FakeProvider) ->
         SinkView("exec:y", None, None, rejected(), None),
     )
     provider.views["home"] = view("home", token(), renew_at=NOW + timedelta(hours=12), sinks=sinks)
-    lost = view("cabin", trouble=rejected(), next_at=NOW + timedelta(minutes=15))
+    lost = view("cabin", last_error=rejected(), next_at=NOW + timedelta(minutes=15))
     provider.views["cabin"] = lost
-    provider.views["barn"] = replace(lost, name="barn", trouble=None, next_at=None, refreshing=True)
+    provider.views["barn"] = replace(
+        lost, name="barn", last_error=None, next_at=None, refreshing=True
+    )
     seen = Text(await page(tcp)).seen
 
     for words in (
@@ -89,7 +91,7 @@ async def test_no_address_of_a_homey(tcp: ClientSession, provider: FakeProvider)
         rejected(), kind="unreachable", message=f"{address}: no answer", remedy=f"Ask {address}."
     )
     sinks = (SinkView("exec:y", None, None, replace(trouble, kind="sink_failed"), None),)
-    provider.views["home"] = view("home", token(), trouble=trouble, sinks=sinks)
+    provider.views["home"] = view("home", token(), last_error=trouble, sinks=sinks)
     shown = await page(tcp)
 
     assert address not in shown
@@ -102,7 +104,7 @@ async def test_everything_is_escaped(tcp: ClientSession, provider: FakeProvider)
     trouble = replace(rejected(), message=EVIL, remedy=EVIL, step=EVIL)
     sinks = (SinkView(EVIL, None, None, trouble, None),)
     provider.views["home"] = view(
-        EVIL, token(), trouble=trouble, sinks=sinks, health=Health.TROUBLED
+        EVIL, token(), last_error=trouble, sinks=sinks, health=Health.FAILING
     )
     shown = Text(await page(tcp))
 

@@ -178,7 +178,7 @@ async def test_before_any_trouble(
 
 async def test_no_token_tells_why_and_when(http: ClientSession, provider: FakeProvider) -> None:
     """503 has kind, step and remedy of the failure, and whole seconds until the next attempt."""
-    provider.views["home"] = view(trouble=rejected(), next_at=NOW + timedelta(seconds=899.2))
+    provider.views["home"] = view(last_error=rejected(), next_at=NOW + timedelta(seconds=899.2))
     async with http.get("/token") as answer:
         document = await problem(answer, 503)
 

@@ -51,8 +51,8 @@ BOOK = StateDocument(
 )
 
 TROUBLE = {"at", "kind", "step", "message", "remedy", "status", "count"}
-FAILURE = {"trouble", "random", "not_before"} | {f"trouble.{name}" for name in TROUBLE}
-REFUSAL = {"digest", "trouble"} | {f"trouble.{name}" for name in TROUBLE}
+FAILURE = {"last_error", "random", "not_before"} | {f"last_error.{name}" for name in TROUBLE}
+REFUSAL = {"digest", "last_error"} | {f"last_error.{name}" for name in TROUBLE}
 #: What is written to the disk, by its place: adding to it is a decision.
 STORED = {
     "": {"version", "salt", "clock", "homeys", "accounts", "refresh_tokens"},
@@ -92,7 +92,7 @@ IN_MEMORY = {"name", "loaded_offset", "verified_at", "asked_at", "unanswered", "
 
 def names(value: dict[str, Any]) -> set[str]:
     """The keys of an object, those of its trouble too."""
-    return set(value) | {f"trouble.{name}" for name in value.get("trouble", ())}
+    return set(value) | {f"last_error.{name}" for name in value.get("last_error", ())}
 
 
 @settings(max_examples=50)

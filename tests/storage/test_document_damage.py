@@ -218,12 +218,12 @@ def test_a_file_with_any_value_anywhere_is_damage_or_a_document(path: Path, valu
 
 
 def test_half_a_character_in_a_message_is_shown_as_a_question_mark() -> None:
-    place = ("homeys", "home", "failure", "trouble", "message")
+    place = ("homeys", "home", "failure", "last_error", "message")
 
     failure = from_json(with_value(place, "a\ud800b")).homeys["home"].failure
 
     assert failure is not None
-    assert "a?b" == failure.trouble.message
+    assert "a?b" == failure.last_error.message
 
 
 def test_the_sample_has_every_kind_of_value() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from homey_tokend.core.failure import Trouble
+from homey_tokend.core.failure import LastError
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.status import Health, RefreshResult, View
 from homey_tokend.core.tokens import Token
@@ -40,7 +40,7 @@ def view(name: str = "home", held: Token | None = None, **more: object) -> View:
         renew_at=None,
         next_at=None,
         next_reason="",
-        trouble=None,
+        last_error=None,
         outage_at=None,
         sign_in_blocked_until=None,
         refreshes=1,
@@ -48,9 +48,9 @@ def view(name: str = "home", held: Token | None = None, **more: object) -> View:
     return replace(plain, **more)  # type: ignore[arg-type]  # any field of the view
 
 
-def rejected() -> Trouble:
+def rejected() -> LastError:
     """Return the failure after a wrong password."""
-    return Trouble(
+    return LastError(
         NOW, "account_rejected", "login", "the account rejects the password", "Correct it.", 401, 3
     )
 
