@@ -11,7 +11,7 @@ from homey_tokend.core.tokens import Token
 VERIFY_FIRST, VERIFY_MOST = timedelta(seconds=5), timedelta(minutes=15)
 #: How soon is a sink tried again that a person must fix? Doubling up to an hour.
 REJECTED_FIRST, REJECTED_MOST = timedelta(minutes=1), timedelta(hours=1)
-#: How soon is a sink looked at again that could not be seen since its keeper began?
+#: How soon is a sink checked again that could not be checked?
 CHECK_AGAIN = timedelta(minutes=15)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)

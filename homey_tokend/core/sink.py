@@ -72,7 +72,7 @@ class SinkState:
     def not_seen(self, generation: int, at: datetime) -> "SinkState":
         """Record that it could not be checked, which says nothing about its content."""
         self._has(generation)
-        return replace(self, checked_at=at)
+        return replace(self, checked_at=at, unsure=True)
 
     def drifted(self, generation: int) -> "SinkState":
         """Record that its content differs: the token is delivered again."""

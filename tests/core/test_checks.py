@@ -103,6 +103,16 @@ def test_a_sink_that_could_not_be_seen_yet_is_looked_at_again(
     assert Check(("variable",)) == decided(state, NOON + again, activity=PROVING, plan=plan)
 
 
+def test_a_check_that_failed_is_repeated_sooner_than_the_next_one() -> None:
+    """What has changed meanwhile is not missed for an hour because one request was lost."""
+    hourly = replace(PLAN, verify_every=HOUR)
+    lost = WRITTEN.checked("variable", 1, NOON).not_seen("variable", 1, NOON + HOUR)
+    seen = lost.checked("variable", 1, DUE + HOUR)
+
+    assert Check(("variable",)) == decided(lost, DUE + HOUR, activity=PROVING, plan=hourly)
+    assert isinstance(decided(seen, DUE + HOUR + 59 * MINUTE, activity=PROVING, plan=hourly), Wait)
+
+
 def test_a_sink_that_was_refused_is_tried_at_once_when_its_keeper_begins() -> None:
     refused = holding().undelivered("file", 1, SinkRejected("closed"), at=NOON, random=1.0)
     failed = holding().undelivered("file", 1, SinkFailed("full"), at=NOON, random=1.0)
