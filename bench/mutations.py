@@ -26,7 +26,7 @@ from bench.simyear.rules import MUTATIONS, Mutation
 ROOT = Path(__file__).parents[1]
 PARTS = ("homey_tokend", "bench")
 #: A year is over after a tenth of this.
-PATIENCE_S = 90
+PATIENCE_S = 400
 #: Tried where the known seed finds nothing, the cheapest first.
 ELSEWHERE = [(seed, days) for days in (60, 120, 365) for seed in range(1, 5)]
 

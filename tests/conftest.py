@@ -43,7 +43,7 @@ def _is_no_stopwatch(record: logging.LogRecord) -> bool:
 # take of the machine. What blocks the loop is found by blockbuster instead.
 logging.getLogger("asyncio").addFilter(_is_no_stopwatch)
 
-settings.register_profile("dev", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 

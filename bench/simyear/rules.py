@@ -240,14 +240,6 @@ MUTATIONS = (
         "withheld",
     ),
     Mutation(
-        "nobody notices that the clock was set",
-        "        self.offset += set_by\n",
-        "",
-        "nobody is told when the held token ends",
-        seed=2,
-        days=120,
-    ),
-    Mutation(
         "the Date header is not looked at",
         "    date = response.date()\n",
         "    date = None\n",
