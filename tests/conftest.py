@@ -49,8 +49,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return one more than the cores for ``-n auto``: some of the suite's time is waiting."""
-    return 1 + (os.cpu_count() or 1)
+    """Return two more than the cores for ``-n auto``: some of the suite's time is waiting."""
+    return 2 + (os.cpu_count() or 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -182,6 +182,8 @@ def test_life() -> None:
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
+            # At most twenty steps: to shorten them took minutes, and the time of the test.
+            phases=set(Phase) - {Phase.shrink},
         ),
     )
 

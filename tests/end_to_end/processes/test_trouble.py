@@ -7,7 +7,7 @@ import pytest
 
 from homey_tokend.simulator import Simulator
 from tests.end_to_end.processes.cloud import Clouds, met, until
-from tests.end_to_end.processes.daemons import Daemon, Daemons
+from tests.end_to_end.processes.daemons import PROGRAM, Daemon, Daemons, configuration, write
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -56,7 +56,10 @@ def test_at_each_step(clouds: Clouds, daemons: Daemons, name: str) -> None:
     cloud = clouds.start(homeys=len(STEPS), session_lifetime=3600)
     for step in STEPS:
         cloud.add_fault(step=step, times=1, **BAD[name])
-    daemon = daemons.start(cloud, homey=VARIABLE).up()
+    folder = daemons.folder()
+    words = ("--config", str(write(folder, configuration(cloud, folder, homey=VARIABLE))))
+    # Not forked: its memory is that of its own imports.
+    daemon = daemons.run(folder, *words, program=PROGRAM).up()
     until(lambda: all(met(cloud, step, BAD[name]["kind"]) for step in STEPS), "each step met it")
     until(lambda: daemon.get("/status").json["health"] != "starting", "all have begun")
     status = daemon.get("/status").text
