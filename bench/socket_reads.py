@@ -80,7 +80,7 @@ class Provider:
         await asyncio.sleep(wait.total_seconds())
         return RefreshResult(self.view(name), done=False)
 
-    async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
+    async def token_rejected(self, name: str, generation: int, wait: timedelta) -> View:
         del generation, wait
         return self.view(name)
 

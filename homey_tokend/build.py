@@ -189,7 +189,7 @@ class Components:
                 threads = self._file_threads.setdefault(sink.path, WorkerPool())
                 made = FileSink(sink.path, sink.mode, sink.format, threads)
             case ExecSinkConfig():
-                made = ExecSink(sink.command, sink.timeout, self._harmless_environ)
+                made = ExecSink(sink.command, sink.timeout, self._environ_without_secrets)
         return self._runtime.sinks.get(made.target, made)
 
     # --- a reload ---
@@ -292,10 +292,10 @@ class Components:
             case LogicVariableConfig(state_variable=str(name)):
                 yield StateVariableNotifier(self.transport, name=name, create=sink.create)
             case ExecSinkConfig(on=on) if set(on) - {"token"}:
-                environ, events = self._harmless_environ, frozenset(on)
+                environ, events = self._environ_without_secrets, frozenset(on)
                 yield ExecNotifier(sink.command, sink.timeout, environ, events)
 
-    def _harmless_environ(self) -> dict[str, str]:
+    def _environ_without_secrets(self) -> dict[str, str]:
         """Return the environment without the variables of configured secrets."""
         secret = {
             ref.argument

@@ -39,7 +39,7 @@ OVERDUE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class _Started:
     """A daemon whose listeners are open."""
 
     supervisor: Supervisor
@@ -108,17 +108,17 @@ class Daemon:
         """
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._components.close)
-            begun = await self._unless_told(self._begin(stack))
-            if begun is not None:
+            running = await self._until_stopped(self._begin(stack))
+            if running is not None:
                 log.info("daemon.started", version=__version__, socket=self._where())
                 self._notifier.ready()
-                started(begun.supervisor)
-                await self._serve(begun)
+                started(running.supervisor)
+                await self._serve(running)
             self._notifier.stopping()
             log.info("daemon.stopping")
         log.info("daemon.stopped")
 
-    async def _begin(self, stack: AsyncExitStack) -> _Begun:
+    async def _begin(self, stack: AsyncExitStack) -> _Started:
         """Start everything up to the open listeners; the clean-up continues the stack."""
         config = self.config
         lock = self._components.lock()
@@ -139,24 +139,24 @@ class Daemon:
         listeners = await self._listeners(supervisor)
         stack.push_async_callback(listeners.close)
         await listeners.open(config.socket, config.http, self._prepared)
-        return _Begun(
+        return _Started(
             supervisor,
             scheduler,
             Reloader(self._components, supervisor, scheduler, self._load),
             listeners,
         )
 
-    async def _unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
+    async def _until_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Return the result of the work, or None as soon as a stop is requested."""
         task = asyncio.create_task(work, name="work")
-        told = asyncio.create_task(self._stop.wait(), name="stop")
+        stop = asyncio.create_task(self._stop.wait(), name="stop")
         try:
-            await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
             return task.result() if task.done() else None
         finally:
-            for each in (task, told):
+            for each in (task, stop):
                 each.cancel()
-            await asyncio.gather(task, told, return_exceptions=True)
+            await asyncio.gather(task, stop, return_exceptions=True)
 
     async def _listeners(self, supervisor: Supervisor) -> Listeners:
         """Return the listeners, with the API behind them."""
@@ -176,16 +176,16 @@ class Daemon:
         """Resolve the users and groups of the configuration again."""
         self._access.rules = await run_in_thread(resolve_rules, config.socket)
 
-    async def _serve(self, begun: _Begun) -> None:
+    async def _serve(self, running: _Started) -> None:
         """Run keepers and heartbeat until stopped; a bug in them ends the daemon."""
-        await self._unless_told(self._work(begun))
+        await self._until_stopped(self._work(running))
 
-    async def _work(self, begun: _Begun) -> None:
-        supervisor = begun.supervisor
+    async def _work(self, running: _Started) -> None:
+        supervisor = running.supervisor
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._reloads(begun.reload, begun.listeners), name="reloads")
+            group.create_task(self._reloads(running.reload, running.listeners), name="reloads")
             group.create_task(supervisor.run(), name="supervisor")
-            group.create_task(self._heartbeats(supervisor, begun.scheduler), name="heartbeats")
+            group.create_task(self._heartbeats(supervisor, running.scheduler), name="heartbeats")
             group.create_task(self._first_status(supervisor), name="first status")
             group.create_task(self._monitoring.load(), name="metrics")
 
@@ -207,7 +207,7 @@ class Daemon:
     async def _heartbeats(self, supervisor: Supervisor, scheduler: JobScheduler) -> None:
         while True:
             await scheduler.heartbeat()
-            await supervisor.beat()
+            await supervisor.on_heartbeat()
             if supervisor.alive():
                 self._notifier.alive()
             self._notifier.status(status_line(supervisor))
@@ -240,11 +240,11 @@ def install_signal_handlers(daemon: Daemon) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
 
-    def told(number: signal.Signals) -> None:
+    def stop(number: signal.Signals) -> None:
         log.info("signal.received", signal=number.name)
         daemon.stop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
 
     for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, told, each)
+        loop.add_signal_handler(each, stop, each)

@@ -191,13 +191,13 @@ class Incidents:
             await self._random.choice([self.kill, self.force, self.mistyped])()
         self._machine.correct_password()
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
-        await self._machine.beat()
+        await self._machine.heartbeat()
 
     async def mistyped(self) -> None:
         """Write down another password that is wrong, too."""
         self._machine.correct_password(f"wrong-{self._random.random()}")
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
-        await self._machine.beat()
+        await self._machine.heartbeat()
 
     async def variable_changed(self) -> None:
         log.info("variable.changed")
@@ -237,21 +237,21 @@ class Incidents:
         await asyncio.sleep(self._random.uniform(0, HOUR))
         self._machine.set_clock(error)
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
-        await self._machine.beat()
+        await self._machine.heartbeat()
         await asyncio.sleep(self._random.uniform(60, HOUR))
         self._machine.set_clock(timedelta(0))
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
-        await self._machine.beat()
+        await self._machine.heartbeat()
 
     async def clock_wrong_for_days(self) -> None:
         """Leave the clock wrong for days, over several refreshes."""
         self._machine.set_clock(timedelta(hours=self._random.uniform(-72, 72)))
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
-        await self._machine.beat()
+        await self._machine.heartbeat()
         await asyncio.sleep(self._random.uniform(0.2, 3) * DAY_S)
         self._machine.set_clock(timedelta(0))
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
-        await self._machine.beat()
+        await self._machine.heartbeat()
 
     async def boot_without_a_clock(self) -> None:
         """Boot without a hardware clock: it is 1970 until the time is set."""
@@ -265,12 +265,12 @@ class Incidents:
         await asyncio.sleep(self._random.uniform(1, 600))
         self._machine.set_clock(timedelta(0))
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
-        await self._machine.beat()
+        await self._machine.heartbeat()
 
     async def suspend(self) -> None:
         self._machine.suspend(timedelta(hours=self._random.uniform(1, 12)))
         await asyncio.sleep(self._random.uniform(0, BEAT_S))
-        await self._machine.beat()
+        await self._machine.heartbeat()
 
     async def kill(self) -> None:
         await self._machine.kill()

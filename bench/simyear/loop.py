@@ -128,7 +128,7 @@ class YearSchedule:
         if timer is not None:
             timer.cancel()
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Reschedule all jobs, as the real scheduler does on each heartbeat."""
         for name, (at, wake) in tuple(self.appointments.items()):
             self.wake_at(name, at, wake)

@@ -193,11 +193,11 @@ class Machine:
         await asyncio.gather(run, return_exceptions=True)
         self._dying = False
 
-    async def beat(self) -> None:
+    async def heartbeat(self) -> None:
         """Send a heartbeat; those that would change nothing are left out."""
         if self.supervisor is not None:
-            self.schedule.beat()
-            await self.supervisor.beat()
+            self.schedule.heartbeat()
+            await self.supervisor.on_heartbeat()
             self.before()
 
     @property

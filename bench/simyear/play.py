@@ -78,7 +78,7 @@ class Year:
                 acts.add(asyncio.create_task(_act(plan.pop(0)[1])))
             self.judge.look()
             if self.refusing():
-                await self.machine.beat()
+                await self.machine.heartbeat()
         self.judge.end()
         for act in acts:
             act.cancel()

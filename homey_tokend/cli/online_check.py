@@ -90,7 +90,7 @@ class OnlineCheck:
         components, now = self.components, self.now()
         store, sign_in = components.store, components.sign_ins[homey.name]
         await sign_in.read_values()
-        state = store.homey(homey.name).of_homey(homey.cloudid)
+        state = store.homey(homey.name).with_cloudid(homey.cloudid)
         digests = sign_in.progress.digests
         account = store.account(digests.account)
         if account.rejection(digests.password) is not None:
@@ -107,7 +107,7 @@ class OnlineCheck:
     async def _check_sink(self, sink: LogicVariableSink, bearer: Bearer) -> int:
         token = Token(bearer.value, 0, bearer.url, bearer.issued_at, bearer.expires_at)
         try:
-            self.printer.line("sink", f"{sink.target}: {await sink.look(token)}")
+            self.printer.line("sink", f"{sink.target}: {await sink.describe(token)}")
         except TokendError as error:
             return self._failed(error, sink.target)
         return exit_codes.OK

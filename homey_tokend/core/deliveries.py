@@ -19,12 +19,12 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 def verify_at(state: HomeyState, token: Token, settings: RefreshSettings) -> datetime:
     """Return when the token is verified (again)."""
-    last = max(state.asked_at or token.issued_at, state.verified_at or token.issued_at)
+    last = max(state.last_verification_at or token.issued_at, state.verified_at or token.issued_at)
     if state.verified_at is not None:
         return last + settings.verify_every if settings.verify_every else _NEVER
-    if state.asked_at is None:
+    if state.last_verification_at is None:
         return last
-    return last + min(VERIFY_FIRST * (1 << min(state.unanswered, 16)), VERIFY_MOST)
+    return last + min(VERIFY_FIRST * (1 << min(state.failed_verifications, 16)), VERIFY_MOST)
 
 
 def due_sinks(
@@ -60,7 +60,7 @@ def check_at(state: HomeyState, target: str, settings: RefreshSettings) -> datet
     its directory, and the configuration may want another form now.
     """
     sink = state.sink(target)
-    if sink.unsure:
+    if sink.unchecked:
         pause = min(CHECK_AGAIN, settings.verify_every or CHECK_AGAIN)
         return sink.checked_at + pause if sink.checked_at else _LONG_AGO
     last = max((at for at in (sink.checked_at, sink.delivered_at) if at), default=None)

@@ -58,8 +58,8 @@ class HomeyState:
     loaded_offset: timedelta | None = None
     revoked: bool = False
     verified_at: datetime | None = None
-    asked_at: datetime | None = None
-    unanswered: int = 0
+    last_verification_at: datetime | None = None
+    failed_verifications: int = 0
     url: str | None = None
     account: str = ""
     cloudid: str = ""
@@ -112,7 +112,7 @@ class HomeyState:
 
     # --- a refresh ---
 
-    def asked(self, until: datetime, *, forced: bool, at: datetime) -> "HomeyState":
+    def requested(self, until: datetime, *, forced: bool, at: datetime) -> "HomeyState":
         """Record a request for a newer token; of two requests the longer and stronger one stays."""
         if self.request is not None and at < self.request.until:
             until, forced = max(until, self.request.until), forced or self.request.forced
@@ -153,8 +153,8 @@ class HomeyState:
             loaded_offset=None,
             revoked=False,
             verified_at=at if bearer.verified else None,
-            asked_at=at,
-            unanswered=0,
+            last_verification_at=at,
+            failed_verifications=0,
             url=bearer.discovered_url or self.url,
             failure=None,
             rejection=None,
@@ -186,11 +186,11 @@ class HomeyState:
         rejection = Rejection(digest, last_error_of(error, at, count))
         return replace(self.failed(error, at=at, random=random), rejection=rejection)
 
-    def of_account(self, key: str) -> "HomeyState":
+    def with_account(self, key: str) -> "HomeyState":
         """Record the account of the credentials."""
         return replace(self, account=key)
 
-    def of_homey(self, cloudid: str) -> "HomeyState":
+    def with_cloudid(self, cloudid: str) -> "HomeyState":
         """Record the configured Homey: of another one only the generation is kept.
 
         Its token, and the address it was reached at, must not pass for this one's.
@@ -205,7 +205,7 @@ class HomeyState:
             refreshes=self.refreshes,
         )
 
-    def reached_at(self, url: str) -> "HomeyState":
+    def with_url(self, url: str) -> "HomeyState":
         """Record the address of the Homey; its sessions do not depend on it."""
         return replace(self, token=replace(self.token, url=url)) if self.token else self
 
@@ -223,22 +223,31 @@ class HomeyState:
                 token = replace(token, expires_at=expires_at)
                 sinks = {key: one.outdated(generation) for key, one in sinks.items()}
             token = replace(token, expiry_reported=True)
-        return replace(self, token=token, verified_at=at, asked_at=at, unanswered=0, sinks=sinks)
+        return replace(
+            self,
+            token=token,
+            verified_at=at,
+            last_verification_at=at,
+            failed_verifications=0,
+            sinks=sinks,
+        )
 
-    def not_answered(self, generation: int, at: datetime) -> "HomeyState":
+    def verification_failed(self, generation: int, at: datetime) -> "HomeyState":
         """Record that the Homey could not be asked, which says nothing about the token."""
         self.held(generation)
-        return replace(self, asked_at=at, unanswered=self.unanswered + 1)
+        return replace(
+            self, last_verification_at=at, failed_verifications=self.failed_verifications + 1
+        )
 
     def was_revoked(self, generation: int, at: datetime) -> "HomeyState":
         """Record that the Homey rejects the token, which is no longer served."""
         self.held(generation)
-        return replace(self, revoked=True, asked_at=at)
+        return replace(self, revoked=True, last_verification_at=at)
 
-    def doubted(self, generation: int) -> "HomeyState":
+    def unverified(self, generation: int) -> "HomeyState":
         """Record a 401 for the token: it is verified at once."""
         self.held(generation)
-        return replace(self, verified_at=None, asked_at=None, unanswered=0)
+        return replace(self, verified_at=None, last_verification_at=None, failed_verifications=0)
 
     # --- sinks ---
 
@@ -248,20 +257,20 @@ class HomeyState:
         """Record a delivery to a sink; a newer generation is never replaced."""
         return self._with_sink(target, self.sink(target).delivered(generation, delivered, at))
 
-    def undelivered(
+    def delivery_failed(
         self, target: str, generation: int, error: TokendError, *, at: datetime, random: float
     ) -> "HomeyState":
         """Record that a delivery failed."""
-        sink = self.sink(target).undelivered(generation, error, at=at, random=random)
+        sink = self.sink(target).delivery_failed(generation, error, at=at, random=random)
         return self._with_sink(target, sink)
 
     def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
         """Record that a sink was checked, and has this generation."""
         return self._with_sink(target, self.sink(target).checked(generation, at))
 
-    def not_seen(self, target: str, generation: int, at: datetime) -> "HomeyState":
+    def check_failed(self, target: str, generation: int, at: datetime) -> "HomeyState":
         """Record that a sink could not be checked, which says nothing about its content."""
-        return self._with_sink(target, self.sink(target).not_seen(generation, at))
+        return self._with_sink(target, self.sink(target).check_failed(generation, at))
 
     def drifted(self, target: str, generation: int) -> "HomeyState":
         """Record that a sink's content differs: the token is delivered again."""
@@ -273,11 +282,11 @@ class HomeyState:
 
     # --- clocks and restarts ---
 
-    def put_in_place(self) -> "HomeyState":
+    def keeper_started(self) -> "HomeyState":
         """Record the start of a keeper: its sinks are to be checked."""
-        return replace(self, sinks={key: one.put_in_place() for key, one in self.sinks.items()})
+        return replace(self, sinks={key: one.keeper_started() for key, one in self.sinks.items()})
 
-    def laid_out(self, offset: timedelta) -> "HomeyState":
+    def clock_set(self, offset: timedelta) -> "HomeyState":
         """Record that the wall clock was set, and is ``offset`` ahead of the timeline now.
 
         What this process measured stays where it is. A token that was loaded has a wall
@@ -304,8 +313,8 @@ class HomeyState:
             loaded_offset=offset,
             request=None,
             verified_at=None,
-            asked_at=None,
-            unanswered=0,
+            last_verification_at=None,
+            failed_verifications=0,
             failure=self.failure.not_after(now) if self.failure else None,
             rejection=self.rejection.not_after(now) if self.rejection else None,
             sinks={target: sink.loaded(now) for target, sink in self.sinks.items()},

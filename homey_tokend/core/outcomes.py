@@ -121,10 +121,10 @@ def _noted(
     match message:
         case RefreshRequested(until, forced, than):
             if state.generation <= than:  # else a newer one came meanwhile
-                state = state.asked(until, forced=forced, at=context.now)
+                state = state.requested(until, forced=forced, at=context.now)
             return Change(state, activity)
         case VerificationRequested(generation):
-            return Change(state.doubted(generation), activity)
+            return Change(state.unverified(generation), activity)
         case ClockChanged(offset):
             return _clock_changed(state, activity, offset, context)
         case CredentialsRead(changed):  # pragma: no branch  -- mypy holds the match complete
@@ -139,9 +139,9 @@ def _clock_changed(
 
     A machine image that was restored looks the same, and its token may be long gone.
     """
-    state, generation = state.laid_out(offset), state.generation
+    state, generation = state.clock_set(offset), state.generation
     if state.holds(generation):
-        state = state.doubted(generation)
+        state = state.unverified(generation)
     for target in context.settings.reporting:
         state = state.outdated(target, generation)
     outdated = activity.outdated | activity.delivering.intersection(context.settings.reporting)
@@ -155,7 +155,7 @@ def _refreshed(
     result = message.result
     if isinstance(result, Constraint):
         return Change(state, activity)
-    state = state.of_account(activity.account_of(state))
+    state = state.with_account(activity.account_of(state))
     if isinstance(result, Bearer):
         return _renewed(state, activity, message.since, result, context)
     return _refresh_failed(state, activity, result, context)
@@ -217,7 +217,7 @@ def _verified(
     generation, result, now = message.generation, message.result, context.now
     if isinstance(result, TokendError):
         event = _log(state, context, Level.INFO, "token.not_verified", result)
-        return Change(state.not_answered(generation, now), activity, (event,))
+        return Change(state.verification_failed(generation, now), activity, (event,))
     accepted, expires_at = result
     if not accepted:
         revoked = state.was_revoked(generation, now)
@@ -246,9 +246,9 @@ def _delivered(
             state = state.outdated(target, generation)
         delivered = TokenDelivered(state.name, now, target, generation, result.detail)
         return Change(state, activity, (delivered,), save=True)
-    state = state.undelivered(target, generation, result, at=now, random=context.random)
+    state = state.delivery_failed(target, generation, result, at=now, random=context.random)
     if isinstance(result, BearerRejected) and state.holds(generation):
-        state = state.doubted(generation)
+        state = state.unverified(generation)
     failed = DeliveryFailed(
         state.name,
         now,
@@ -278,9 +278,9 @@ def _checked(
             generation=generation,
         )
         return Change(state.drifted(target, generation), activity, (event,), save=True)
-    state = state.not_seen(target, generation, context.now)
+    state = state.check_failed(target, generation, context.now)
     if isinstance(in_place, BearerRejected):
-        state = state.doubted(generation)
+        state = state.unverified(generation)
     event = _log(state, context, Level.INFO, "sink.check_failed", in_place, sink=target)
     return Change(state, activity, (event,))
 

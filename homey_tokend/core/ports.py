@@ -100,13 +100,13 @@ class ProbedSink(Sink, Protocol):
 class Notifier(Protocol):
     """Somebody outside who is notified about refreshing, besides getting the token.
 
-    ``news`` is what it would tell, for comparing: the same twice in a row is sent
+    ``summary`` is what it would tell, for comparing: the same twice in a row is sent
     once, "" is nothing. ``notify`` tells it. Raises like a sink's ``write``.
     """
 
     @property
     def target(self) -> str: ...
-    def news(self, notification: Notification) -> str: ...
+    def summary(self, notification: Notification) -> str: ...
     async def notify(self, notification: Notification) -> None: ...
 
 
@@ -128,7 +128,7 @@ class TokenProvider(Protocol):
     ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with
     ``min_ttl`` left, starting or joining one refresh, and returns the newest
     view either way. ``refresh`` joins the refresh under way or starts one.
-    ``refuted`` is for a generation that a Homey rejected: it is verified at once,
+    ``token_rejected`` is for a generation that a Homey rejected: it is verified at once,
     and refreshed if it is dead; returns the newest view within ``wait``.
     ``alive`` tells whether event loop and scheduler run.
     """
@@ -139,4 +139,4 @@ class TokenProvider(Protocol):
     def alive(self) -> bool: ...
     async def token_for(self, name: str, min_ttl: timedelta, wait: timedelta) -> View: ...
     async def refresh(self, name: str, wait: timedelta) -> RefreshResult: ...
-    async def refuted(self, name: str, generation: int, wait: timedelta) -> View: ...
+    async def token_rejected(self, name: str, generation: int, wait: timedelta) -> View: ...

@@ -13,7 +13,7 @@ from homey_tokend.core.tokens import DeliveryResult
 class SinkState:
     """One sink: the newest generation it has, its failures since, and its memory.
 
-    ``checked_at``: when it was last looked at. ``unsure``: whether it was not seen
+    ``checked_at``: when it was last looked at. ``unchecked``: whether it was not seen
     yet by the keeper that runs now. ``drifts`` counts how often it held something else
     than was written.
     """
@@ -24,7 +24,7 @@ class SinkState:
     failed_generation: int | None = None
     memory: Mapping[str, str] = field(default_factory=dict)
     checked_at: datetime | None = None
-    unsure: bool = False
+    unchecked: bool = False
     drifts: int = 0
 
     @property
@@ -43,7 +43,7 @@ class SinkState:
             drifts=self.drifts,
         )
 
-    def undelivered(
+    def delivery_failed(
         self, generation: int, error: TokendError, *, at: datetime, random: float
     ) -> "SinkState":
         """Record that a delivery of this generation failed."""
@@ -55,35 +55,37 @@ class SinkState:
             failed_generation=generation,
         )
 
-    def put_in_place(self) -> "SinkState":
+    def keeper_started(self) -> "SinkState":
         """Record the start of a keeper, after a restart or with another configuration.
 
         Nobody knows whether it still holds what was written, in the form that is wanted
         now; and a person may have fixed what was rejected: then it is tried at once.
         """
         failed = None if self.rejected else self.failed_generation
-        return replace(self, unsure=True, checked_at=None, failed_generation=failed)
+        return replace(self, unchecked=True, checked_at=None, failed_generation=failed)
 
     def checked(self, generation: int, at: datetime) -> "SinkState":
         """Record that it was checked, and has this generation."""
         self._has(generation)
-        return replace(self, checked_at=at, unsure=False)
+        return replace(self, checked_at=at, unchecked=False)
 
-    def not_seen(self, generation: int, at: datetime) -> "SinkState":
+    def check_failed(self, generation: int, at: datetime) -> "SinkState":
         """Record that it could not be checked, which says nothing about its content."""
         self._has(generation)
-        return replace(self, checked_at=at, unsure=True)
+        return replace(self, checked_at=at, unchecked=True)
 
     def drifted(self, generation: int) -> "SinkState":
         """Record that its content differs: the token is delivered again."""
         self._has(generation)
-        return replace(self, generation=None, checked_at=None, unsure=False, drifts=self.drifts + 1)
+        return replace(
+            self, generation=None, checked_at=None, unchecked=False, drifts=self.drifts + 1
+        )
 
     def outdated(self, generation: int) -> "SinkState":
         """Record that its expiry is outdated: the token is delivered again."""
         if self.generation != generation:
             return self
-        return replace(self, generation=None, checked_at=None, unsure=False)
+        return replace(self, generation=None, checked_at=None, unchecked=False)
 
     def _has(self, generation: int) -> None:
         if self.generation != generation:

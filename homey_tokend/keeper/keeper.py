@@ -101,10 +101,10 @@ class Keeper:
         self._wake = asyncio.Event()
         self._published = asyncio.Event()
         self._blocked_reason = ""
-        state = store.homey(homey.name).of_homey(homey.cloudid).put_in_place()
-        state = state.laid_out(clock.offset)
+        state = store.homey(homey.name).with_cloudid(homey.cloudid).keeper_started()
+        state = state.clock_set(clock.offset)
         # A changed address is called at once: the old one may be the reason for the change.
-        self.state: HomeyState = state.reached_at(homey.url or state.url or self._url)
+        self.state: HomeyState = state.with_url(homey.url or state.url or self._url)
         self.activity = Activity(sign_in=sign_in.progress, offset=clock.offset)
         self.view = self._view_of(self.state)
 
@@ -142,7 +142,7 @@ class Keeper:
         offset = self._clock.offset
         self.post(ClockChanged(offset))
         # The state may wait for the disk, and a token that was loaded may end earlier now.
-        self.view = self._view_of(self.state.laid_out(offset))
+        self.view = self._view_of(self.state.clock_set(offset))
 
     def read_credentials(self, *, commands: bool = False) -> None:
         """Read the credentials again: after a rejection, new ones are tried at once.

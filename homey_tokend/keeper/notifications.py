@@ -78,22 +78,24 @@ class Notifications:
         if recipient.task is not None or recipient.waiting is None:
             return
         notification, recipient.waiting = recipient.waiting, None
-        news = recipient.notifier.news(notification)
-        if news and news != recipient.reported:
+        summary = recipient.notifier.summary(notification)
+        if summary and summary != recipient.reported:
             name = f"{self._homey}:{recipient.notifier.target}"
             recipient.task = asyncio.create_task(
-                self._notify(recipient, notification, news), name=name
+                self._notify(recipient, notification, summary), name=name
             )
-        elif not news:
+        elif not summary:
             recipient.reported = ""
 
-    async def _notify(self, recipient: _Recipient, notification: Notification, news: str) -> None:
+    async def _notify(
+        self, recipient: _Recipient, notification: Notification, summary: str
+    ) -> None:
         recipient.reported = ""
         target = recipient.notifier.target
         try:
             async with asyncio.timeout(self._deadline_s):
                 await recipient.notifier.notify(notification)
-            recipient.reported = news
+            recipient.reported = summary
             log.info("notification.delivered", homey=self._homey, sink=target)
         except TimeoutError:
             self._failed(target, Transient(f"it took longer than {self._deadline_s:.0f} s"))

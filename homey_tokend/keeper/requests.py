@@ -21,7 +21,7 @@ _PERSON_LEAST = timedelta(minutes=1)
 #: How long does a verification answer those who say that the token is rejected? Some paths of a
 #: Homey may answer 401 to a good token, and a script that asks one in a loop must not have it
 #: verified each time.
-_CLEARED_S = 30.0
+_CONFIRMED_S = 30.0
 
 
 class RefreshRequests:
@@ -35,7 +35,7 @@ class RefreshRequests:
         self._forcing = False
         #: The generation that was verified on request, and until when that is believed, by the
         #: clock that nobody sets.
-        self._cleared = 0, 0.0
+        self._confirmed = 0, 0.0
 
     async def token_for(self, min_ttl: timedelta, wait: timedelta) -> View:
         """Return a token with ``min_ttl`` left if one is available within ``wait``, else the current one.
@@ -75,7 +75,7 @@ class RefreshRequests:
         await self._wait(wait, lambda: keeper.activity.refreshes > finished, None)
         return RefreshResult(keeper.view, done=keeper.state.generation > before)
 
-    async def refuted(self, generation: int, wait: timedelta) -> View:
+    async def token_rejected(self, generation: int, wait: timedelta) -> View:
         """Handle a Homey's rejection of this generation.
 
         1. A newer one is held: it is the answer.
@@ -84,7 +84,7 @@ class RefreshRequests:
         4. A dead one is replaced as policy allows; that is waited for.
         """
         keeper, now = self._keeper, self._clock.now()
-        if keeper.state.generation > generation or self._is_cleared(generation):
+        if keeper.state.generation > generation or self._is_confirmed(generation):
             return keeper.view
         before, verifying = keeper.activity.verifications, keeper.state.usable(now) is not None
         if verifying:
@@ -101,12 +101,12 @@ class RefreshRequests:
 
         await self._wait(wait, done, now + wait, patient=lambda: not verified())
         if good() and keeper.state.generation == generation and keeper.state.verified_at:
-            self._cleared = generation, self._clock.elapsed() + _CLEARED_S
+            self._confirmed = generation, self._clock.elapsed() + _CONFIRMED_S
         return keeper.view
 
-    def _is_cleared(self, generation: int) -> bool:
-        cleared, until = self._cleared
-        return cleared == generation and self._clock.elapsed() < until
+    def _is_confirmed(self, generation: int) -> bool:
+        confirmed, until = self._confirmed
+        return confirmed == generation and self._clock.elapsed() < until
 
     # --- questions ---
 
@@ -155,7 +155,7 @@ class RefreshRequests:
             async with asyncio.timeout(max(wait.total_seconds(), 0)):
                 while not done() and not self._keeper.ended:
                     view = await self._keeper.next_view()
-                    if deadline is not None and not patient() and _hopeless(view, deadline):
+                    if deadline is not None and not patient() and _too_late(view, deadline):
                         return
         except TimeoutError:
             return
@@ -165,5 +165,5 @@ def _lacked_a_value(state: HomeyState) -> bool:
     return state.failure is not None and state.failure.last_error.kind == SecretUnavailable.kind
 
 
-def _hopeless(view: View, deadline: datetime) -> bool:
+def _too_late(view: View, deadline: datetime) -> bool:
     return not view.refreshing and view.next_at is not None and view.next_at > deadline

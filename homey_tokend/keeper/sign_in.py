@@ -300,12 +300,12 @@ class SignIn:
         return self._credentials
 
     async def _run(self, flow: Flow[T]) -> T:
-        result = await run_flow(flow, self._transport, self._heard)
+        result = await run_flow(flow, self._transport, self._handle_response)
         for secret in result.secrets:
             self._register_secret(secret)
         return result
 
-    def _heard(self, request: Request, response: Response) -> None:
+    def _handle_response(self, request: Request, response: Response) -> None:
         for listen in self._on_response:
             listen(request, response)
         took = response.received_at - response.sent_at

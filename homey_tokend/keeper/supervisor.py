@@ -109,7 +109,7 @@ class Supervisor:
                 quiet.cancel()
                 changed.cancel()
 
-    async def beat(self) -> None:
+    async def on_heartbeat(self) -> None:
         """Handle a heartbeat: a set clock, changed credentials, a disk that works again."""
         set_by = self._clock.update()
         if set_by:
@@ -167,9 +167,9 @@ class Supervisor:
         """See ``RefreshRequests.refresh``; KeyError for an unknown Homey."""
         return self._by_wall(await self._requests[name].refresh(wait))
 
-    async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
-        """See ``RefreshRequests.refuted``; KeyError for an unknown Homey."""
-        return self._by_wall(await self._requests[name].refuted(generation, wait))
+    async def token_rejected(self, name: str, generation: int, wait: timedelta) -> View:
+        """See ``RefreshRequests.token_rejected``; KeyError for an unknown Homey."""
+        return self._by_wall(await self._requests[name].token_rejected(generation, wait))
 
     def _by_wall(self, value: T) -> T:
         return shift(value, self._clock.offset)

@@ -103,7 +103,7 @@ class RetryingSender:
         view = self.view(name)
         if view.token is None or view.token.generation <= rejected.generation:
             wait = self._limits.refresh if may_repeat else timedelta(0)
-            view = await self._provider.refuted(name, rejected.generation, wait)
+            view = await self._provider.token_rejected(name, rejected.generation, wait)
         if not may_repeat:
             return None
         newer = self._valid_token(view)

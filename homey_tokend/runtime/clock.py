@@ -16,7 +16,7 @@ JUMP = timedelta(seconds=5)
 _SAME_MOMENT_S = 0.5
 
 #: The operating system's randomness: two daemons started by one image must not draw alike.
-_CHANCE = random.SystemRandom()
+_RANDOM = random.SystemRandom()
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -57,7 +57,7 @@ class SystemClock:
 
     def random(self) -> float:
         """Return a random number from [0, 1)."""
-        return _CHANCE.random()
+        return _RANDOM.random()
 
     async def sleep(self, seconds: float) -> None:
         """Wait by the monotonic clock; a negative or zero wait yields one turn of the event loop."""

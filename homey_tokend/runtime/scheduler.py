@@ -53,9 +53,9 @@ class JobScheduler:
         self._period = heartbeat.total_seconds()
         self._jobs: dict[str, _Job] = {}
         self._offset = timedelta(0)
-        self._last_beat = clock.monotonic()
-        self._beaten = asyncio.Event()
-        self._beating: asyncio.Task[None] | None = None
+        self._last_heartbeat = clock.monotonic()
+        self._heartbeat_event = asyncio.Event()
+        self._heartbeat_task: asyncio.Task[None] | None = None
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             # Named here, so that nothing is imported on the loop.
@@ -66,19 +66,19 @@ class JobScheduler:
     def start(self) -> None:
         """Begin; the event loop must be running."""
         self._offset = self._wall_offset()
-        self._last_beat = self._clock.monotonic()
+        self._last_heartbeat = self._clock.monotonic()
         self._scheduler.start()
-        self._beating = asyncio.create_task(self._beat(), name="heartbeat")
+        self._heartbeat_task = asyncio.create_task(self._run_heartbeats(), name="heartbeat")
 
     async def stop(self) -> None:
         """Wake nobody any more."""
         self._jobs.clear()
-        if self._beating is None:
+        if self._heartbeat_task is None:
             return
         self._scheduler.pause()
-        self._beating.cancel()
-        await asyncio.gather(self._beating, return_exceptions=True)
-        self._beating = None
+        self._heartbeat_task.cancel()
+        await asyncio.gather(self._heartbeat_task, return_exceptions=True)
+        self._heartbeat_task = None
         await self._clock.sleep(0)  # what has just been started ends: cancelled, it is an error
         self._scheduler.shutdown(wait=False)
         await self._clock.sleep(0)  # it takes effect one turn of the loop later
@@ -103,8 +103,8 @@ class JobScheduler:
 
     async def heartbeat(self) -> None:
         """Wait for the next heartbeat; one that was missed counts."""
-        await self._beaten.wait()
-        self._beaten.clear()
+        await self._heartbeat_event.wait()
+        self._heartbeat_event.clear()
 
     def overdue(self) -> timedelta:
         """Return how late the heartbeat or the latest wake-up is; never negative.
@@ -116,7 +116,7 @@ class JobScheduler:
         late = [
             now - job.overdue_since for job in self._jobs.values() if job.overdue_since is not None
         ]
-        return timedelta(seconds=max(0.0, now - self._last_beat - self._period, *late))
+        return timedelta(seconds=max(0.0, now - self._last_heartbeat - self._period, *late))
 
     async def _run(self, name: str, job: _Job) -> None:
         # It may have been replaced or forgotten since APScheduler started it.
@@ -124,17 +124,17 @@ class JobScheduler:
             del self._jobs[name]
             job.wake()
 
-    async def _beat(self) -> None:
+    async def _run_heartbeats(self) -> None:
         while True:
             await self._clock.sleep(self._period)
-            self._last_beat = self._clock.monotonic()
+            self._last_heartbeat = self._clock.monotonic()
             self._follow_wall_clock()
             self._scheduler.wakeup()
             now = self._steady.now()
             for job in self._jobs.values():
                 if job.at <= now and job.overdue_since is None:
-                    job.overdue_since = self._last_beat
-            self._beaten.set()
+                    job.overdue_since = self._last_heartbeat
+            self._heartbeat_event.set()
 
     def _follow_wall_clock(self) -> None:
         offset = self._wall_offset()

@@ -25,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 #: The longest a write may take: a local disk needs milliseconds, a network file system hangs.
-_PATIENCE = timedelta(seconds=30)
+_DEADLINE = timedelta(seconds=30)
 #: Errors that a person must fix. All others (a full disk, say) may pass by themselves.
 _ACTION_NEEDED = frozenset(
     {
@@ -53,7 +53,7 @@ class FileSink:
         mode: The permissions of the file.
         format: "raw" (token and newline), "env" or "json".
         worker: One thread, where the blocking work runs. A write that hangs keeps it.
-        patience: How long a write may take.
+        deadline: How long a write may take.
         at: The hook of ``write_atomic``.
     """
 
@@ -64,7 +64,7 @@ class FileSink:
         format: Format,  # noqa: A002  the name of the key in the configuration
         worker: WorkerPool,
         *,
-        patience: timedelta = _PATIENCE,
+        deadline: timedelta = _DEADLINE,
         at: Callable[[str], None] = no_hook,
     ) -> None:
         self.reports_end = format != "raw"
@@ -72,7 +72,7 @@ class FileSink:
         self._mode = mode
         self._format = format
         self._worker = worker
-        self._patience = patience
+        self._deadline = deadline
         self._at = at
 
     @property
@@ -127,11 +127,11 @@ class FileSink:
 
     async def _run(self, act: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            async with asyncio.timeout(self._patience.total_seconds()):
+            async with asyncio.timeout(self._deadline.total_seconds()):
                 return await self._worker.run(fn, *args, **kwargs)
         except TimeoutError:
             raise SinkFailed(
-                f"to {act} {self._path} takes over {self._patience.total_seconds():g} s",
+                f"to {act} {self._path} takes over {self._deadline.total_seconds():g} s",
                 remedy="Is it on a network file system that does not answer?",
             ) from None
         except OSError as error:

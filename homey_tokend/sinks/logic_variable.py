@@ -102,7 +102,7 @@ class TextVariable:
         variable = await api.get(known.id, slash=known.slash)
         return variable is not None and variable.value == value and _named(variable, known.name)
 
-    async def look(self, bearer: Token) -> str:
+    async def describe(self, bearer: Token) -> str:
         """Return in words where it would be set, without writing."""
         found = await self._find(VariablesApi(self._transport, bearer))
         if found is None:
@@ -245,12 +245,12 @@ class LogicVariableSink:
         memory = _expires_memory(delivery.memory)
         return await self._expires.holds(rfc3339(token.expires_at), token, memory)
 
-    async def look(self, token: Token) -> str:
+    async def describe(self, token: Token) -> str:
         """Return in words where it would be written, without writing."""
-        words = await self._token.look(token)
+        words = await self._token.describe(token)
         if not self._expires:
             return words
-        return f"{words}; {self._expires.target} {await self._expires.look(token)}"
+        return f"{words}; {self._expires.target} {await self._expires.describe(token)}"
 
 
 def _expires_memory(memory: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ class ExecNotifier:
         self._on = on
         self.target = self._command.target
 
-    def news(self, notification: Notification) -> str:
+    def summary(self, notification: Notification) -> str:
         """Return a text for the first failure, each of another kind, and the recovery; else ""."""
         match notification.event:
             case RefreshFailed(kind=kind, step=step, message=message) if "error" in self._on:
@@ -74,7 +74,7 @@ class StateVariableNotifier:
         self._memory: Mapping[str, str] = {}
         self.target = self._variable.target
 
-    def news(self, notification: Notification) -> str:
+    def summary(self, notification: Notification) -> str:
         """Return the text to write, or "" if there is no token to write it with."""
         return _text(notification) if notification.token else ""
 

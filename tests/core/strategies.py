@@ -256,20 +256,20 @@ class _Story:
 
     def is_asked_for_a_token(self) -> None:
         until = self.now + self.draw(waits)
-        self.state = self.state.asked(until, forced=self.draw(st.booleans()), at=self.now)
+        self.state = self.state.requested(until, forced=self.draw(st.booleans()), at=self.now)
 
     def is_proved(self) -> None:
         expires_at = self.now + self.draw(lives) if self.draw(st.booleans()) else None
         self.state = self.state.verified(self.state.generation, self.now, expires_at)
 
     def does_not_answer(self) -> None:
-        self.state = self.state.not_answered(self.state.generation, self.now)
+        self.state = self.state.verification_failed(self.state.generation, self.now)
 
     def is_revoked(self) -> None:
         self.state = self.state.was_revoked(self.state.generation, self.now)
 
     def is_doubted(self) -> None:
-        self.state = self.state.doubted(self.state.generation)
+        self.state = self.state.unverified(self.state.generation)
 
     def sink_takes_it(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
@@ -281,7 +281,7 @@ class _Story:
             self.draw(errors()),
             self.draw(draws),
         )
-        self.state = self.state.undelivered(
+        self.state = self.state.delivery_failed(
             target, self.state.generation, error, at=self.now, random=drawn
         )
 
@@ -291,10 +291,10 @@ class _Story:
 
     def sink_is_not_seen(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
-        self.state = self.state.not_seen(target, self.state.generation, self.now)
+        self.state = self.state.check_failed(target, self.state.generation, self.now)
 
     def keeper_begins(self) -> None:
-        self.state = self.state.put_in_place()
+        self.state = self.state.keeper_started()
 
     def sink_has_drifted(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
@@ -307,7 +307,7 @@ class _Story:
 
     def clock_is_set(self) -> None:
         self.offset = self.draw(st.timedeltas(timedelta(days=-3000), timedelta(days=3000)))
-        self.state = self.state.laid_out(self.offset)
+        self.state = self.state.clock_set(self.offset)
 
     def starts_by_another_clock(self) -> None:
         self.now += self.draw(st.timedeltas(timedelta(days=-3000), timedelta(days=3000)))

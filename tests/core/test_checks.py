@@ -59,9 +59,9 @@ def test_the_next_look_wakes() -> None:
             id="for a dead token",
         ),
         pytest.param(
-            WRITTEN.undelivered("file", 1, SinkFailed("full"), at=DUE, random=1.0)
+            WRITTEN.delivery_failed("file", 1, SinkFailed("full"), at=DUE, random=1.0)
             .drifted("variable", 1)
-            .undelivered("variable", 1, SinkFailed("full"), at=DUE, random=1.0),
+            .delivery_failed("variable", 1, SinkFailed("full"), at=DUE, random=1.0),
             PROVING,
             PLAN,
             id="that lacks the token and waits to be written",
@@ -75,7 +75,7 @@ def test_no_sink_is_looked_at(state: HomeyState, activity: Activity, plan: Refre
 @pytest.mark.parametrize("plan", [PLAN, replace(PLAN, verify_every=None)])
 def test_a_sink_is_looked_at_as_soon_as_its_keeper_begins(plan: RefreshSettings) -> None:
     """However often otherwise; then in the usual rhythm, if there is one."""
-    state = WRITTEN.checked("variable", 1, NOON).put_in_place()
+    state = WRITTEN.checked("variable", 1, NOON).keeper_started()
     seen = state.checked("variable", 1, NOON)
 
     assert Check(("variable",)) == decided(state, activity=PROVING, plan=plan)
@@ -97,7 +97,7 @@ def test_a_sink_that_could_not_be_seen_yet_is_looked_at_again(
     rhythm: timedelta | None, again: timedelta
 ) -> None:
     plan = replace(PLAN, verify_every=rhythm)
-    state = WRITTEN.put_in_place().not_seen("variable", 1, NOON)
+    state = WRITTEN.keeper_started().check_failed("variable", 1, NOON)
 
     assert isinstance(decided(state, NOON + again - SECOND, activity=PROVING, plan=plan), Wait)
     assert Check(("variable",)) == decided(state, NOON + again, activity=PROVING, plan=plan)
@@ -106,7 +106,7 @@ def test_a_sink_that_could_not_be_seen_yet_is_looked_at_again(
 def test_a_check_that_failed_is_repeated_sooner_than_the_next_one() -> None:
     """What has changed meanwhile is not missed for an hour because one request was lost."""
     hourly = replace(PLAN, verify_every=HOUR)
-    lost = WRITTEN.checked("variable", 1, NOON).not_seen("variable", 1, NOON + HOUR)
+    lost = WRITTEN.checked("variable", 1, NOON).check_failed("variable", 1, NOON + HOUR)
     seen = lost.checked("variable", 1, DUE + HOUR)
 
     assert Check(("variable",)) == decided(lost, DUE + HOUR, activity=PROVING, plan=hourly)
@@ -114,13 +114,13 @@ def test_a_check_that_failed_is_repeated_sooner_than_the_next_one() -> None:
 
 
 def test_a_sink_that_was_refused_is_tried_at_once_when_its_keeper_begins() -> None:
-    refused = holding().undelivered("file", 1, SinkRejected("closed"), at=NOON, random=1.0)
-    failed = holding().undelivered("file", 1, SinkFailed("full"), at=NOON, random=1.0)
+    refused = holding().delivery_failed("file", 1, SinkRejected("closed"), at=NOON, random=1.0)
+    failed = holding().delivery_failed("file", 1, SinkFailed("full"), at=NOON, random=1.0)
     plan = replace(PLAN, sinks=("file",))
 
     assert isinstance(decided(refused, plan=plan), Wait)
-    assert Deliver(("file",)) == decided(refused.put_in_place(), plan=plan)
-    assert isinstance(decided(failed.put_in_place(), plan=plan), Wait)
+    assert Deliver(("file",)) == decided(refused.keeper_started(), plan=plan)
+    assert isinstance(decided(failed.keeper_started(), plan=plan), Wait)
 
 
 def test_a_due_proof_comes_before_a_due_look() -> None:
@@ -145,7 +145,7 @@ def test_how_often_a_sink_held_something_else_is_counted_on() -> None:
     "event",
     [
         pytest.param(lambda state: state.checked("variable", 1, NOON), id="looked at"),
-        pytest.param(lambda state: state.not_seen("variable", 1, NOON), id="not seen"),
+        pytest.param(lambda state: state.check_failed("variable", 1, NOON), id="not seen"),
         pytest.param(lambda state: state.drifted("variable", 1), id="found changed"),
     ],
 )

@@ -245,20 +245,20 @@ def test_a_delivery_of_an_end_that_has_changed_is_repeated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "action_needed", "doubted"),
+    ("error", "action_needed", "unverified"),
     [
         pytest.param(SinkFailed("full"), False, False, id="by a full disk"),
         pytest.param(SinkRejected("403"), True, False, id="for want of a right"),
-        pytest.param(BearerRejected("401"), True, True, id="with 401: the token is doubted"),
+        pytest.param(BearerRejected("401"), True, True, id="with 401: the token is unverified"),
     ],
 )
-def test_a_delivery_that_failed(error: TokendError, action_needed: bool, doubted: bool) -> None:
+def test_a_delivery_that_failed(error: TokendError, action_needed: bool, unverified: bool) -> None:
     change = applied(HELD, DeliveryFinished("file", 1, error))
 
     (event,) = change.events
     assert isinstance(event, DeliveryFailed)
     assert action_needed == event.action_needed
-    assert doubted == (change.state.verified_at is None)
+    assert unverified == (change.state.verified_at is None)
     assert change.save
 
 

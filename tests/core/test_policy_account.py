@@ -41,7 +41,7 @@ from tests.support.clock import NOON
 
 EMPTY = HomeyState("home")
 REFUSED = failing(EMPTY, WRONG_PASSWORD)
-FORCED = REFUSED.asked(NOON + DAY, forced=True, at=NOON)
+FORCED = REFUSED.requested(NOON + DAY, forced=True, at=NOON)
 LADDER = [
     pytest.param(1, 15 * MINUTE, id="one refusal, a quarter of an hour"),
     pytest.param(2, HOUR, id="two refusals, an hour"),
@@ -96,7 +96,7 @@ def test_a_refused_sign_in_is_tried_again_after(times: int, wait: timedelta) -> 
         ),
         pytest.param(FORCED, rejected_account(times=9), IDLE, NOON, id="at once if a person asks"),
         pytest.param(
-            refused_site(9).asked(NOON + DAY, forced=True, at=NOON),
+            refused_site(9).requested(NOON + DAY, forced=True, at=NOON),
             NOBODY,
             IDLE,
             NOON,
@@ -216,7 +216,7 @@ def test_the_less_of_the_budget_is_left_the_longer_the_gap(spent: int, gap: time
 
 def test_a_person_does_not_wait_for_the_gap() -> None:
     account = AccountState(sign_ins=(NOON,) * 11)
-    state = EMPTY.asked(NOON + HOUR, forced=True, at=NOON)
+    state = EMPTY.requested(NOON + HOUR, forced=True, at=NOON)
 
     assert isinstance(decided(state, NOON, account=account), Renew)
 
@@ -288,7 +288,7 @@ def test_whether_a_password_may_go_out(
 )
 def test_a_gate_just_met(activity: Activity, forced: bool, until: datetime | None) -> None:
     state = EMPTY.attempted(NOON)
-    state = state.asked(NOON + DAY, forced=True, at=NOON) if forced else state
+    state = state.requested(NOON + DAY, forced=True, at=NOON) if forced else state
     met = replace(activity, blocked=Constraint(NOON + 30 * SECOND, "met", blocking=True))
 
     decision = decided(state, NOON, activity=met)

@@ -19,10 +19,12 @@ FORBIDDEN = SinkRejected("403", remedy="Give the client the scope.")
 HELD = holding()
 
 
-def undelivered(error: TokendError = FULL, *, times: int = 1, random: float = 1.0) -> HomeyState:
+def delivery_failed(
+    error: TokendError = FULL, *, times: int = 1, random: float = 1.0
+) -> HomeyState:
     state = HELD.delivered("exec", 1, DeliveryResult(), NOON)
     for _ in range(times):
-        state = state.undelivered("file", 1, error, at=NOON, random=random)
+        state = state.delivery_failed("file", 1, error, at=NOON, random=random)
     return state
 
 
@@ -45,7 +47,7 @@ def test_a_sink_under_way_is_not_begun_again() -> None:
 
 
 def test_nothing_is_written_twice() -> None:
-    state = undelivered().delivered("file", 1, DeliveryResult(), NOON)
+    state = delivery_failed().delivered("file", 1, DeliveryResult(), NOON)
 
     assert isinstance(decided(state, plan=SINKS), Wait)
 
@@ -74,20 +76,20 @@ def test_is_never_written_to_a_sink(state: HomeyState, now: datetime) -> None:
 @pytest.mark.parametrize(
     ("state", "wait"),
     [
-        pytest.param(undelivered(), SECOND, id="a second after the first failure"),
-        pytest.param(undelivered(times=4), 8 * SECOND, id="doubling"),
-        pytest.param(undelivered(times=4, random=0.5), 4 * SECOND, id="by its own stored draw"),
-        pytest.param(undelivered(times=40), 5 * MINUTE, id="at most the configured maximum"),
-        pytest.param(undelivered(FORBIDDEN), MINUTE, id="a minute after the first refusal"),
-        pytest.param(undelivered(FORBIDDEN, times=4), 8 * MINUTE, id="doubling from there"),
-        pytest.param(undelivered(FORBIDDEN, times=99), HOUR, id="at most an hour, if rejected"),
+        pytest.param(delivery_failed(), SECOND, id="a second after the first failure"),
+        pytest.param(delivery_failed(times=4), 8 * SECOND, id="doubling"),
+        pytest.param(delivery_failed(times=4, random=0.5), 4 * SECOND, id="by its own stored draw"),
+        pytest.param(delivery_failed(times=40), 5 * MINUTE, id="at most the configured maximum"),
+        pytest.param(delivery_failed(FORBIDDEN), MINUTE, id="a minute after the first refusal"),
+        pytest.param(delivery_failed(FORBIDDEN, times=4), 8 * MINUTE, id="doubling from there"),
+        pytest.param(delivery_failed(FORBIDDEN, times=99), HOUR, id="at most an hour, if rejected"),
         pytest.param(
-            undelivered(ServerError("wait", retry_after=20 * MINUTE)),
+            delivery_failed(ServerError("wait", retry_after=20 * MINUTE)),
             20 * MINUTE,
             id="not before the Homey asked for",
         ),
         pytest.param(
-            undelivered(ServerError("wait", retry_after=20 * HOUR)),
+            delivery_failed(ServerError("wait", retry_after=20 * HOUR)),
             HOUR,
             id="which holds an hour",
         ),
@@ -103,13 +105,13 @@ def test_a_failed_sink_is_tried_again(state: HomeyState, wait: timedelta) -> Non
 
 
 def test_a_newer_token_goes_to_a_failed_sink_at_once() -> None:
-    newer = holding(state=undelivered(FORBIDDEN, times=9))
+    newer = holding(state=delivery_failed(FORBIDDEN, times=9))
 
     assert Deliver(("file", "exec")) == decided(newer, plan=SINKS)
 
 
 def test_a_failing_sink_holds_up_no_other() -> None:
-    state = HELD.undelivered("file", 1, FULL, at=NOON, random=1.0)
+    state = HELD.delivery_failed("file", 1, FULL, at=NOON, random=1.0)
 
     assert Deliver(("exec",)) == decided(state, plan=SINKS)
 
@@ -118,7 +120,7 @@ def test_a_sink_under_way_does_not_wake() -> None:
     activity = replace(IDLE, delivering=frozenset({"file"}))
 
     assert NOON + 12 * HOUR == getattr(
-        decided(undelivered(), activity=activity, plan=SINKS), "wake", None
+        decided(delivery_failed(), activity=activity, plan=SINKS), "wake", None
     )
 
 
@@ -127,10 +129,10 @@ def test_a_sink_under_way_does_not_wake() -> None:
 UNPROVED = holding(verified=False)
 
 
-def unanswered(times: int) -> HomeyState:
+def failed_verifications(times: int) -> HomeyState:
     state = UNPROVED
     for _ in range(times):
-        state = state.not_answered(1, NOON)
+        state = state.verification_failed(1, NOON)
     return state
 
 
@@ -138,15 +140,17 @@ def unanswered(times: int) -> HomeyState:
     ("state", "wait"),
     [
         pytest.param(UNPROVED, 5 * SECOND, id="an unproved token after five seconds"),
-        pytest.param(unanswered(1), 10 * SECOND, id="then after ten"),
-        pytest.param(unanswered(3), 40 * SECOND, id="doubling"),
-        pytest.param(unanswered(50), 15 * MINUTE, id="up to a quarter of an hour"),
+        pytest.param(failed_verifications(1), 10 * SECOND, id="then after ten"),
+        pytest.param(failed_verifications(3), 40 * SECOND, id="doubling"),
+        pytest.param(failed_verifications(50), 15 * MINUTE, id="up to a quarter of an hour"),
         pytest.param(HELD, 15 * MINUTE, id="a proved one in the usual rhythm"),
-        pytest.param(HELD.not_answered(1, NOON + HOUR), 75 * MINUTE, id="which no silence changes"),
+        pytest.param(
+            HELD.verification_failed(1, NOON + HOUR), 75 * MINUTE, id="which no silence changes"
+        ),
         pytest.param(
             UNPROVED.verified(1, NOON + HOUR, None), 75 * MINUTE, id="from the last proof"
         ),
-        pytest.param(HELD.doubted(1), timedelta(0), id="a doubted one at once"),
+        pytest.param(HELD.unverified(1), timedelta(0), id="a unverified one at once"),
         pytest.param(HELD.loaded(NOON + HOUR), timedelta(0), id="a stored one at once"),
         pytest.param(
             UNPROVED.loaded(NOON + HOUR), timedelta(0), id="a stored unproved one at once"

@@ -29,7 +29,7 @@ PROVED = RefreshSettings(verify_every=None)
 
 
 def wished(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -> HomeyState:
-    return state.asked(at + MINUTE, forced=forced, at=at)
+    return state.requested(at + MINUTE, forced=forced, at=at)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_the_end_of_a_wish_wakes() -> None:
 
 
 def test_a_due_refresh_comes_before_a_due_proof() -> None:
-    unproved = holding(verified=False).asked(NOON + DAY, forced=False, at=NOON)
+    unproved = holding(verified=False).requested(NOON + DAY, forced=False, at=NOON)
 
     assert Renew("a newer token was asked for") == decided(unproved, NOON + HOUR)
     assert Verify() == decided(unproved, NOON + HOUR, activity=RENEWING)

@@ -76,14 +76,14 @@ def throttled(after: timedelta) -> TokendError:
             id="an unknown answer to a password: a quarter of an hour, even without a token",
         ),
         pytest.param(
-            failing(EMPTY.asked(NOON, forced=True, at=NOON - MINUTE), times=3),
+            failing(EMPTY.requested(NOON, forced=True, at=NOON - MINUTE), times=3),
             NOON,
             NOON + timedelta(seconds=4),
             "spacing after a failure",
             id="a person's wish passes nothing from its end on",
         ),
         pytest.param(
-            failing(HELD.asked(NOON + MINUTE, forced=True, at=NOON).attempted(NOON), times=3),
+            failing(HELD.requested(NOON + MINUTE, forced=True, at=NOON).attempted(NOON), times=3),
             NOON,
             NOON + timedelta(seconds=4),
             "spacing after a failure",

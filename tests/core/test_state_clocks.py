@@ -55,11 +55,15 @@ def sink_failure(state: HomeyState) -> Failure:
     ],
 )
 def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: datetime) -> None:
-    state = HELD.not_answered(1, NOON).verified(1, LATER, told)
+    state = HELD.verification_failed(1, NOON).verified(1, LATER, told)
 
     assert state.token is not None
     assert expires_at == state.token.expires_at
-    assert (LATER, LATER, 0) == (state.verified_at, state.asked_at, state.unanswered)
+    assert (LATER, LATER, 0) == (
+        state.verified_at,
+        state.last_verification_at,
+        state.failed_verifications,
+    )
 
 
 def test_another_end_of_the_token_goes_to_the_sinks_that_have_it() -> None:
@@ -90,26 +94,26 @@ def test_a_told_end_is_marked_as_told() -> None:
 
 
 def test_a_homey_that_does_not_answer_says_nothing_of_the_token() -> None:
-    state = HELD.not_answered(1, LATER).not_answered(1, LATER)
+    state = HELD.verification_failed(1, LATER).verification_failed(1, LATER)
 
-    assert replace(HELD, asked_at=LATER, unanswered=2) == state
+    assert replace(HELD, last_verification_at=LATER, failed_verifications=2) == state
 
 
 def test_a_revoked_token_is_remembered_as_such() -> None:
-    assert replace(HELD, revoked=True, asked_at=LATER) == HELD.was_revoked(1, LATER)
+    assert replace(HELD, revoked=True, last_verification_at=LATER) == HELD.was_revoked(1, LATER)
 
 
 def test_a_doubted_token_counts_as_never_proved() -> None:
-    state = HELD.not_answered(1, LATER).doubted(1)
+    state = HELD.verification_failed(1, LATER).unverified(1)
 
-    assert replace(HELD, verified_at=None, asked_at=None) == state
+    assert replace(HELD, verified_at=None, last_verification_at=None) == state
 
 
 # --- sinks -----------------------------------------------------------------------
 
 
 def test_a_delivery_ends_a_sinks_trouble_and_keeps_what_it_remembers() -> None:
-    failed = HELD.undelivered("file", 1, FULL, at=NOON, random=0.5)
+    failed = HELD.delivery_failed("file", 1, FULL, at=NOON, random=0.5)
     state = failed.delivered("file", 1, DeliveryResult(memory={"id": "7"}), LATER)
 
     assert SinkState(generation=1, delivered_at=LATER, memory={"id": "7"}) == state.sink("file")
@@ -117,7 +121,7 @@ def test_a_delivery_ends_a_sinks_trouble_and_keeps_what_it_remembers() -> None:
 
 def test_a_failed_sink_keeps_what_it_has() -> None:
     before = HELD.delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
-    state = holding(state=before).undelivered("file", 2, FULL, at=LATER, random=0.5)
+    state = holding(state=before).delivery_failed("file", 2, FULL, at=LATER, random=0.5)
 
     sink = state.sink("file")
     assert (1, 2, {"id": "7"}) == (sink.generation, sink.failed_generation, sink.memory)
@@ -131,17 +135,17 @@ def test_a_sink_may_get_the_same_token_again() -> None:
 
 
 def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
-    twice = HELD.undelivered("file", 1, FULL, at=NOON, random=0.5).undelivered(
+    twice = HELD.delivery_failed("file", 1, FULL, at=NOON, random=0.5).delivery_failed(
         "file", 1, SinkRejected("403"), at=NOON, random=0.5
     )
-    newer = holding(state=twice).undelivered("file", 2, FULL, at=NOON, random=0.5)
+    newer = holding(state=twice).delivery_failed("file", 2, FULL, at=NOON, random=0.5)
 
     assert (2, True) == (sink_failure(twice).last_error.count, twice.sink("file").rejected)
     assert (1, False) == (sink_failure(newer).last_error.count, newer.sink("file").rejected)
 
 
 def test_each_sink_stands_for_itself() -> None:
-    state = HELD.undelivered("file", 1, FULL, at=NOON, random=0.5)
+    state = HELD.delivery_failed("file", 1, FULL, at=NOON, random=0.5)
 
     assert SinkState() == state.delivered("exec", 1, DeliveryResult(), NOON).sink("other")
     assert state.sink("file") == state.delivered("exec", 1, DeliveryResult(), NOON).sink("file")
@@ -162,11 +166,11 @@ def test_each_sink_stands_for_itself() -> None:
     ],
 )
 def test_when_the_clock_is_set_a_token(state: HomeyState, by: timedelta, moved: timedelta) -> None:
-    laid_out = state.laid_out(by)
+    clock_set = state.clock_set(by)
 
-    assert shift(state.token, moved) == laid_out.token
+    assert shift(state.token, moved) == clock_set.token
     assert replace(state, token=None) == replace(
-        laid_out, token=None, loaded_offset=state.loaded_offset
+        clock_set, token=None, loaded_offset=state.loaded_offset
     )
 
 
@@ -178,7 +182,7 @@ def test_however_often_the_clock_is_set_the_furthest_setting_counts(
     state = state.loaded(NOON)
     moved = state
     for offset in offsets:
-        moved = moved.laid_out(offset)
+        moved = moved.clock_set(offset)
 
     assert shift(state.token, -max(timedelta(0), *offsets)) == moved.token
 
@@ -187,16 +191,16 @@ def test_however_often_the_clock_is_set_the_furthest_setting_counts(
 
 
 def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
-    state = HELD.not_answered(1, LATER).asked(LATER, forced=True, at=NOON)
+    state = HELD.verification_failed(1, LATER).requested(LATER, forced=True, at=NOON)
 
     assert replace(
-        HELD, loaded_offset=timedelta(0), asked_at=None, verified_at=None
+        HELD, loaded_offset=timedelta(0), last_verification_at=None, verified_at=None
     ) == state.loaded(LATER)
 
 
 def test_failures_of_the_past_count_on_after_a_restart() -> None:
     state = failing(HELD).rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5)
-    state = state.undelivered("file", 1, FULL, at=NOON, random=0.5)
+    state = state.delivery_failed("file", 1, FULL, at=NOON, random=0.5)
 
     loaded = state.loaded(NOON)
 
@@ -212,7 +216,7 @@ def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
     error = ServerError("wait", step="login", retry_after=MINUTE)
     state = (
         HELD.rejected(WRONG_CLIENT, digest=SITE, at=ahead, random=0.5)
-        .undelivered("file", 1, error, at=ahead, random=0.5)
+        .delivery_failed("file", 1, error, at=ahead, random=0.5)
         .verified(1, ahead, None)
     )
     again = failing(state, error, at=ahead).loaded(NOON)

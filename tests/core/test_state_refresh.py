@@ -55,9 +55,11 @@ def stale(step: str = "consent") -> SignInExpired:
             id="a bearer of an attempt that began before the held token",
         ),
         pytest.param(lambda state: state.verified(0, LATER, None), id="a proof of an older token"),
-        pytest.param(lambda state: state.not_answered(2, LATER), id="silence about another token"),
+        pytest.param(
+            lambda state: state.verification_failed(2, LATER), id="silence about another token"
+        ),
         pytest.param(lambda state: state.was_revoked(0, LATER), id="a refusal of an older token"),
-        pytest.param(lambda state: state.doubted(0), id="a doubt of an older token"),
+        pytest.param(lambda state: state.unverified(0), id="a doubt of an older token"),
         pytest.param(
             lambda state: state.delivered("file", 0, DeliveryResult(), LATER),
             id="an older token in a sink than the one it has",
@@ -78,9 +80,9 @@ def test_is_illegal_and_changes_nothing(event: Callable[[HomeyState], HomeyState
     "event",
     [
         pytest.param(lambda state: state.verified(0, NOON, None), id="proved"),
-        pytest.param(lambda state: state.not_answered(0, NOON), id="not answered for"),
+        pytest.param(lambda state: state.verification_failed(0, NOON), id="not answered for"),
         pytest.param(lambda state: state.was_revoked(0, NOON), id="revoked"),
-        pytest.param(lambda state: state.doubted(0), id="doubted"),
+        pytest.param(lambda state: state.unverified(0), id="unverified"),
     ],
 )
 def test_without_a_token_none_can_be(event: Callable[[HomeyState], HomeyState]) -> None:
@@ -92,24 +94,24 @@ def test_without_a_token_none_can_be(event: Callable[[HomeyState], HomeyState]) 
 
 
 def test_of_two_wishes_that_stand_the_longer_and_stronger_counts() -> None:
-    once = EMPTY.asked(LATER, forced=True, at=NOON)
-    twice = once.asked(NOON + MINUTE, forced=False, at=NOON)
+    once = EMPTY.requested(LATER, forced=True, at=NOON)
+    twice = once.requested(NOON + MINUTE, forced=False, at=NOON)
 
     assert RefreshRequest(LATER, forced=True) == twice.request
     assert (
         RefreshRequest(NOON + DAY, forced=True)
-        == once.asked(NOON + DAY, forced=False, at=NOON).request
+        == once.requested(NOON + DAY, forced=False, at=NOON).request
     )
 
 
 def test_a_wish_that_has_lapsed_lends_nothing_to_the_next() -> None:
-    lapsed = EMPTY.asked(NOON, forced=True, at=NOON - MINUTE)
+    lapsed = EMPTY.requested(NOON, forced=True, at=NOON - MINUTE)
 
-    assert RefreshRequest(LATER) == lapsed.asked(LATER, forced=False, at=NOON).request
+    assert RefreshRequest(LATER) == lapsed.requested(LATER, forced=False, at=NOON).request
 
 
 def test_an_attempt_spends_the_force_of_a_wish_and_not_the_wish() -> None:
-    asked = EMPTY.asked(LATER, forced=True, at=NOON)
+    asked = EMPTY.requested(LATER, forced=True, at=NOON)
 
     assert replace(EMPTY, attempted_at=NOON) == EMPTY.attempted(NOON)
     assert replace(EMPTY, attempted_at=NOON, request=RefreshRequest(LATER)) == asked.attempted(NOON)
@@ -120,7 +122,7 @@ def test_an_attempt_spends_the_force_of_a_wish_and_not_the_wish() -> None:
 
 def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
     troubled = HELD.rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5).was_revoked(1, NOON)
-    wanted = troubled.asked(NOON + DAY, forced=True, at=NOON).not_answered(1, NOON)
+    wanted = troubled.requested(NOON + DAY, forced=True, at=NOON).verification_failed(1, NOON)
 
     state = wanted.renewed(bearer(text="new", at=NOON), since=1, at=LATER, fraction=0.4)
 
@@ -131,7 +133,7 @@ def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
         token=token,
         fraction=0.4,
         verified_at=LATER,
-        asked_at=LATER,
+        last_verification_at=LATER,
         refreshes=2,
     )
 
@@ -139,7 +141,7 @@ def test_a_new_bearer_gets_the_next_generation_and_ends_all_trouble() -> None:
 def test_an_unproved_bearer_is_held_unproved() -> None:
     state = EMPTY.renewed(bearer(verified=False), since=0, at=LATER, fraction=0.5)
 
-    assert (None, LATER) == (state.verified_at, state.asked_at)
+    assert (None, LATER) == (state.verified_at, state.last_verification_at)
 
 
 def test_a_discovered_address_is_kept_until_another_is_discovered() -> None:
@@ -241,7 +243,7 @@ def test_refusals_of_other_values_begin_anew() -> None:
 
 
 def test_the_account_of_the_sign_in_values_is_remembered() -> None:
-    assert "key" == EMPTY.of_account("key").account
+    assert "key" == EMPTY.with_account("key").account
 
 
 @pytest.mark.parametrize(
@@ -268,16 +270,16 @@ def test_a_sink_that_is_new_knows_nothing() -> None:
 
 
 def test_of_another_homey_only_the_generation_is_kept() -> None:
-    state = HELD.of_homey("this")
+    state = HELD.with_cloudid("this")
 
-    assert replace(HELD, cloudid="this") == state == state.of_homey("this")
-    other = state.of_homey("other")
+    assert replace(HELD, cloudid="this") == state == state.with_cloudid("this")
+    other = state.with_cloudid("other")
     assert ("other", HELD.generation, None) == (other.cloudid, other.generation, other.token)
 
 
 def test_another_address_of_the_same_homey_leaves_its_token() -> None:
-    state = HELD.reached_at("https://hub.local")
+    state = HELD.with_url("https://hub.local")
 
     assert HELD.token is not None
     assert replace(HELD.token, url="https://hub.local") == state.token
-    assert EMPTY == EMPTY.reached_at("https://hub.local")
+    assert EMPTY == EMPTY.with_url("https://hub.local")

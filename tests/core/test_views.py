@@ -30,7 +30,7 @@ EMPTY = HomeyState("home")
 HELD = holding()
 SINKS = RefreshSettings(sinks=("file",))
 FULL = SinkFailed("the disk is full")
-UNWRITTEN = HELD.undelivered("file", 1, FULL, at=NOON, random=1.0)
+UNWRITTEN = HELD.delivery_failed("file", 1, FULL, at=NOON, random=1.0)
 LATE = NOON + 23 * HOUR
 
 
@@ -60,7 +60,7 @@ def seen(
             id="it works: ok",
         ),
         pytest.param(
-            HELD.undelivered("gone", 1, FULL, at=NOON, random=0.5),
+            HELD.delivery_failed("gone", 1, FULL, at=NOON, random=0.5),
             NOON,
             Health.OK,
             id="a sink that is configured no more failed once: ok",
@@ -139,7 +139,7 @@ def test_it_is_told_until_when_sign_ins_are_held_back(
     [
         pytest.param(UNWRITTEN, NOON, NOON + SECOND, id="by its own spacing"),
         pytest.param(
-            HELD.undelivered("file", 1, SinkRejected("403"), at=NOON, random=0.5),
+            HELD.delivery_failed("file", 1, SinkRejected("403"), at=NOON, random=0.5),
             NOON,
             NOON + MINUTE,
             id="slowly, if a person is needed",

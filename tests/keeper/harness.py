@@ -219,12 +219,12 @@ class Harness:
         """Let time pass without running jobs."""
         self.clock.move(max(0.0, span.total_seconds()))
 
-    async def beat(self) -> None:
+    async def heartbeat(self) -> None:
         """Send a heartbeat, as the daemon does: overdue jobs run first."""
         self.scheduler.ring_due()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        await self.supervisor.beat()
+        await self.supervisor.on_heartbeat()
         await self.quiet()
 
     # --- what is to be seen ---

@@ -182,7 +182,7 @@ async def test_a_clock_set_back_sends_no_code_again(begin: Begin) -> None:
     await harness.start(with_codes(harness))
     await harness.wait(2 * MINUTE)
     harness.clock.set_wall(-2 * MINUTE)
-    await harness.beat()
+    await harness.heartbeat()
     await harness.wait(2 * MINUTE)
 
     assert len(codes_of(harness)) == len(set(codes_of(harness))) > 2

@@ -111,12 +111,12 @@ async def test_a_bug_while_values_are_read_anew(harness: Harness) -> None:
     for failure in (RuntimeError("a bug"), SecretUnavailable("the disk is away")):
         sources[0].failure = failure
         with capture_logs() as logs:
-            await harness.beat()
+            await harness.heartbeat()
         assert ("internal.error" in events(logs)) is isinstance(failure, RuntimeError)
 
     sources[0].failure = None
     harness.set_password(harness.simulator.description()["password"])
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().generation == 1
 

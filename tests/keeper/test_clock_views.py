@@ -13,7 +13,7 @@ async def test_what_is_shown_moves_at_once(harness: Harness, by: timedelta) -> N
     """A keeper that waits for the disk, or for its turn, withholds and prolongs nothing."""
     await harness.start()
     harness.clock.set_wall(by)
-    beat = asyncio.create_task(harness.supervisor.beat())
+    beat = asyncio.create_task(harness.supervisor.on_heartbeat())
     await asyncio.sleep(0)
     token, now = harness.token(), harness.supervisor.now()
     await beat

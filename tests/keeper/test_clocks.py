@@ -31,7 +31,7 @@ async def hours(harness: Harness, count: int) -> list[bool]:
     for _ in range(count):
         await harness.wait(HOUR - MINUTE)
         harness.skip(MINUTE)
-        await harness.beat()
+        await harness.heartbeat()
         assert truly_good(harness)
         found.append(harness.view().token is not None)
     return found
@@ -45,7 +45,7 @@ async def test_a_set_clock_neither_kills_nor_prolongs_the_token(
     await harness.start()
     await hours(harness, 1)
     harness.clock.set_wall(by)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().generation == 1
     assert harness.token().left(harness.now) == 23 * HOUR
@@ -63,9 +63,9 @@ async def test_a_set_clock_does_not_prolong_a_token_in_an_outage(
     harness.skip(20 * HOUR)
     harness.simulator.unplug()
     harness.simulator.add_fault(step="login", kind="too_many_requests", retry_after=36000)
-    await harness.beat()
+    await harness.heartbeat()
     harness.clock.set_wall(by)
-    await harness.beat()
+    await harness.heartbeat()
     held = await hours(harness, 5)
 
     assert held == [True, True, True, False, False]
@@ -77,13 +77,13 @@ async def test_a_clock_set_back_after_a_reboot_prolongs_nothing(harness: Harness
     harness.clock.boot = "another"
     await harness.restart()
     harness.clock.set_wall(-2 * HOUR)
-    await harness.beat()
+    await harness.heartbeat()
     assert harness.token().left(harness.now) == DAY
 
     harness.clock.boot = "a third"
     await harness.restart()
     harness.clock.set_wall(2 * HOUR)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().left(harness.now) == 22 * HOUR
     assert harness.sign_ins() == 1
@@ -99,7 +99,7 @@ async def test_a_restart_within_one_boot_knows_what_the_clock_was_set_by(
     harness.skip(HOUR)
     harness.clock.set_wall(by)
     if noticed:
-        await harness.beat()
+        await harness.heartbeat()
     await harness.restart()
 
     assert harness.token().left(harness.now) == 23 * HOUR
@@ -121,7 +121,7 @@ async def test_a_clock_that_was_set_is_told_to_the_sinks_and_the_token_verified(
     harness.steps()
     written = raw.stat().st_mtime_ns
     harness.clock.set_wall(2 * HOUR)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert json.loads(path.read_text())["expires_at"] == rfc3339(NOON + 26 * HOUR)
     assert harness.steps() == ["session"]
@@ -133,7 +133,7 @@ async def test_a_clock_that_was_set_is_on_the_disk_before_a_power_cut(harness: H
     harness.clock.set_wall(EPOCH - NOON)
     await harness.start()
     harness.clock.set_wall(NOON - EPOCH)
-    await harness.beat()
+    await harness.heartbeat()
     stored = json.loads(harness.state.read_text())["homeys"]["home"]["token"]
 
     assert DAY - SECOND <= datetime.fromisoformat(stored["expires_at"]) - harness.now <= DAY
@@ -146,7 +146,7 @@ async def test_nine_hours_of_suspend_are_noticed_at_the_next_heartbeat(
     await harness.start()
     await harness.wait(5 * HOUR)
     harness.clock.suspend(9 * HOUR)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().generation == 2
     assert truly_good(harness)
@@ -157,7 +157,7 @@ async def test_after_two_days_of_suspend_no_dead_token_is_served(harness: Harnes
     await harness.start()
     harness.simulator.add_fault(step="login", kind="status", status=503)
     harness.clock.suspend(2 * DAY)
-    await harness.beat()
+    await harness.heartbeat()
     assert harness.view().token is None
 
     harness.simulator.clear_faults()
@@ -173,7 +173,7 @@ async def test_a_boot_in_1970_is_survived(harness: Harness) -> None:
     assert harness.token().generation == 1
 
     harness.clock.set_wall(NOON - EPOCH)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().generation == 1
     # A Date header has whole seconds: the end may be told a second early.
@@ -193,7 +193,7 @@ async def test_a_restart_in_1970_serves_no_token_from_the_future(harness: Harnes
     assert harness.view().token is None
 
     harness.clock.set_wall(NOON - EPOCH)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().generation == 1
     assert truly_good(harness)
@@ -217,7 +217,7 @@ async def test_days_of_sign_ins_do_not_spend_the_budget_of_a_boot_in_1970(
     assert truly_good(harness)
 
     harness.clock.set_wall(-away)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.view().token is not None
     assert all(await hours(harness, 14))
@@ -229,11 +229,11 @@ async def test_a_refusal_moves_with_the_clock(harness: Harness) -> None:
     await harness.start()
     await harness.wait(5 * MINUTE)
     harness.clock.set_wall(-400 * DAY)
-    await harness.beat()
+    await harness.heartbeat()
     assert harness.view().sign_in_blocked_until == harness.now + 10 * MINUTE
 
     harness.clock.set_wall(800 * DAY)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.view().sign_in_blocked_until == harness.now + 10 * MINUTE
     assert harness.sign_ins() == 1
@@ -244,7 +244,7 @@ async def test_a_small_setting_is_left_alone(harness: Harness) -> None:
     await harness.start()
     token = harness.token()
     harness.clock.set_wall(timedelta(seconds=3))
-    await harness.beat()
+    await harness.heartbeat()
 
     assert token == harness.token()
 
@@ -254,7 +254,7 @@ async def test_many_small_settings_are_noticed_together(harness: Harness) -> Non
     await harness.start()
     for _ in range(20):
         harness.clock.set_wall(timedelta(seconds=-4))
-        await harness.beat()
+        await harness.heartbeat()
 
     real_end = NOON + DAY - timedelta(seconds=80)
     assert abs(harness.token().expires_at - real_end) <= timedelta(seconds=5)
@@ -268,7 +268,7 @@ async def test_a_clock_set_during_a_sign_in(harness: Harness, step: str, by: tim
     await harness.begin()
     await harness.until(lambda: step in harness.simulator.steps())
     harness.clock.set_wall(by)
-    await harness.beat()
+    await harness.heartbeat()
     await harness.wait(MINUTE)
 
     assert truly_good(harness)
@@ -294,7 +294,7 @@ async def test_a_clock_set_during_a_proof_moves_the_end_with_it(
     await harness.until(lambda: harness.keepers["home"].activity.verifying)
     await harness.until(lambda: len(harness.simulator.seen("session")) == 2)
     harness.clock.set_wall(by)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().expires_at == end + by
 
@@ -328,13 +328,13 @@ async def test_what_waits_while_the_clock_is_set_is_of_the_new_time(
     await harness.until(harness.simulator.steps)
     store.free.clear()
     harness.clock.set_wall(HOUR)
-    beats = [asyncio.create_task(harness.supervisor.beat())]
+    beats = [asyncio.create_task(harness.supervisor.on_heartbeat())]
     await harness.until(lambda: "homey_login" in harness.simulator.steps())
     await asyncio.sleep(0.05)
     asked = asyncio.create_task(harness.supervisor.token_for("home", MINUTE, HOUR))
     await settle()
     harness.clock.set_wall(by)
-    beats.append(asyncio.create_task(harness.supervisor.beat()))
+    beats.append(asyncio.create_task(harness.supervisor.on_heartbeat()))
     await settle()
     store.free.set()
     await asyncio.gather(*beats)

@@ -81,9 +81,9 @@ async def test_room_on_the_disk_is_noticed_by_the_heartbeat(harness: Harness) ->
     store.full = "no space left on device"
     await harness.until_renewal()
     served = harness.token()
-    await harness.beat()
+    await harness.heartbeat()
     store.full = ""
-    await harness.beat()
+    await harness.heartbeat()
     blob = store.blob
     await harness.stop()
     harness.store = FakeStore(blob)

@@ -56,7 +56,7 @@ class Life(RuleBasedStateMachine):
             await asyncio.sleep(min(left, self.year.until_next_look()))
             self.judge.look()
             if self.year.refusing():
-                await self.machine.beat()
+                await self.machine.heartbeat()
 
     # --- what may happen ---
 
@@ -86,17 +86,17 @@ class Life(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([-20, -5, 5, 20]))
     def clock_is_set(self, hours: int) -> None:
         self.machine.set_clock(timedelta(hours=hours))
-        self.run(self.machine.beat())
+        self.run(self.machine.heartbeat())
 
     @rule()
     def clock_is_right_again(self) -> None:
         self.machine.set_clock(timedelta(0))
-        self.run(self.machine.beat())
+        self.run(self.machine.heartbeat())
 
     @rule(hours=st.integers(1, 30))
     def machine_sleeps(self, hours: int) -> None:
         self.machine.suspend(timedelta(hours=hours))
-        self.run(self.machine.beat())
+        self.run(self.machine.heartbeat())
 
     @precondition(lambda self: self.cloud.clock.error == timedelta(0))
     @rule(seconds=SHORT)
@@ -113,7 +113,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def password_is_corrected(self) -> None:
         self.machine.correct_password()
-        self.run(self.machine.beat())
+        self.run(self.machine.heartbeat())
 
     @rule(full=st.booleans())
     def disk_is_full(self, full: bool) -> None:

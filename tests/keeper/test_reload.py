@@ -194,7 +194,7 @@ async def test_a_clock_that_is_set_during_a_reload(harness: Harness, by: timedel
 
     async def make() -> Keeper:
         harness.clock.set_wall(by)
-        await harness.supervisor.beat()
+        await harness.supervisor.on_heartbeat()
         return await parts.keeper("home", schedule)
 
     await harness.supervisor.put("home", make)

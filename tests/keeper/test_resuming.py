@@ -29,7 +29,7 @@ async def test_a_token_is_not_served_past_its_end(harness: Harness) -> None:
     await harness.start(harness.document(**SLOW))
     harness.simulator.add_fault(step="any", kind="status", status=503)
     harness.skip(DAY - timedelta(seconds=1))
-    await harness.beat()
+    await harness.heartbeat()
     assert harness.token().generation == 1
 
     await harness.wait(timedelta(seconds=1))
@@ -52,7 +52,7 @@ async def test_the_last_hour_is_grave(harness: Harness) -> None:
     await harness.start(harness.document(**SLOW))
     harness.simulator.add_fault(step="login", kind="status", status=503)
     harness.skip(23 * HOUR - MINUTE)
-    await harness.beat()
+    await harness.heartbeat()
     assert harness.view().health is Health.FAILING
     harness.steps()
 

@@ -94,7 +94,7 @@ async def test_whatever_a_step_answers_no_secret_is_told(
         fault = tuple(nasty(harness.simulator, step))[kind]
         harness.simulator.add_fault(step=step, **fault)
         harness.simulator.revoke_access()
-        await harness.beat()
+        await harness.heartbeat()
         seen.append(written(harness))
         harness.simulator.clear_faults()
     texts = [str(entry) for entry in logs.entries] + seen
@@ -117,7 +117,7 @@ async def test_sinks_tell_no_secret(begin: Begin, logs: LogCapture) -> None:
         harness.skip(DAY)
         fault = tuple(nasty(harness.simulator, "variable"))[kind]
         harness.simulator.add_fault(step="variable", **fault)
-        await harness.beat()
+        await harness.heartbeat()
         seen.append(written(harness))
         harness.simulator.clear_faults()
     texts = [str(entry) for entry in logs.entries] + seen

@@ -119,7 +119,7 @@ async def test_a_hanging_sink_holds_up_nothing(harness: Harness) -> None:
     assert view.token is not None
 
     harness.skip(12 * HOUR)
-    await harness.supervisor.beat()
+    await harness.supervisor.on_heartbeat()
     await harness.until(lambda: brisk.taken == [1, 2])
 
     assert harness.token().generation == 2
@@ -138,7 +138,7 @@ async def test_a_homey_that_hangs_at_its_variables_holds_up_nothing(harness: Har
     await harness.begin(harness.document(BY_NAME, *documents))
     await harness.until(lambda: brisk.taken == [1])
     harness.skip(12 * HOUR)
-    await harness.supervisor.beat()
+    await harness.supervisor.on_heartbeat()
     await harness.until(lambda: brisk.taken == [1, 2])
 
     assert harness.token().generation == 2

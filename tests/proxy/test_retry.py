@@ -48,7 +48,7 @@ async def test_a_dead_token(proxy: ProxySetup, method: str, body: bytes) -> None
     assert (200, b"ok") == (got.status, got.body)
     assert [[f"Bearer {CANARY}"], [f"Bearer {NEWER}"]] == bearers
     assert [body, body] == [one.body for one in proxy.hub.heard]
-    assert [("home", 7, PATIENT.refresh)] == proxy.provider.refuted_with
+    assert [("home", 7, PATIENT.refresh)] == proxy.provider.token_rejections
 
 
 async def test_refused_again(proxy: ProxySetup) -> None:
@@ -58,7 +58,7 @@ async def test_refused_again(proxy: ProxySetup) -> None:
     got = await proxy.ask()
 
     assert (401, b"refused") == (got.status, got.body)
-    assert (2, 1) == (len(proxy.hub.heard), len(proxy.provider.refuted_with))
+    assert (2, 1) == (len(proxy.hub.heard), len(proxy.provider.token_rejections))
 
 
 async def test_a_good_token(proxy: ProxySetup) -> None:
@@ -86,7 +86,7 @@ async def test_a_newer_token_is_held_already(proxy: ProxySetup) -> None:
     proxy.hold(token(generation=9, value=NEWER))
     got = await asked
 
-    assert (200, []) == (got.status, proxy.provider.refuted_with)
+    assert (200, []) == (got.status, proxy.provider.token_rejections)
 
 
 async def test_a_body_that_is_gone(proxy: ProxySetup) -> None:
@@ -96,7 +96,7 @@ async def test_a_body_that_is_gone(proxy: ProxySetup) -> None:
     got = await proxy.ask(method="PUT", body=b"a" * (MAX_BUFFERED + 1))
 
     assert (401, 1) == (got.status, len(proxy.hub.heard))
-    assert [("home", 7, timedelta(0))] == proxy.provider.refuted_with
+    assert [("home", 7, timedelta(0))] == proxy.provider.token_rejections
 
 
 @pytest.mark.parametrize(("after", "slept"), [("", 1.0), ("7", 7.0), ("0", 0.0)])

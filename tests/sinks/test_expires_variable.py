@@ -79,9 +79,9 @@ async def test_an_end_that_nobody_remembers_is_looked_up(ends: list[str], in_pla
 async def test_looked_for_without_writing() -> None:
     """Each variable is reported by name, whether it exists or will be created."""
     hub, sink = a_hub()
-    there = await sink.look(delivery().token)
+    there = await sink.describe(delivery().token)
     bare, other = a_hub(made=False)
-    missing = await other.look(delivery().token)
+    missing = await other.describe(delivery().token)
 
     assert (
         "is there, a text variable with the id t; "

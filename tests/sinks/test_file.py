@@ -235,7 +235,7 @@ async def test_a_write_that_hangs_fails_in_time(tmp_path: Path, worker: WorkerPo
             hang(gate)
 
     path = tmp_path / "token"
-    sink = FileSink(path, 0o600, "raw", worker, patience=timedelta(milliseconds=100), at=at)
+    sink = FileSink(path, 0o600, "raw", worker, deadline=timedelta(milliseconds=100), at=at)
 
     for generation in (1, 2, 3):
         with pytest.raises(SinkFailed, match=r"takes over 0.1 s"):
@@ -392,7 +392,7 @@ async def test_a_look_that_hangs_fails_in_time(tmp_path: Path, worker: WorkerPoo
     """A dead mount: the look is given up, and says so."""
     gate = threading.Event()
     hanging = worker.submit(gate.wait, 40)
-    sink = FileSink(tmp_path / "token", 0o600, "raw", worker, patience=timedelta(milliseconds=50))
+    sink = FileSink(tmp_path / "token", 0o600, "raw", worker, deadline=timedelta(milliseconds=50))
     try:
         with pytest.raises(SinkFailed, match=r"to read .* takes over"):
             await sink.check(delivery())

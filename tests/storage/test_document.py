@@ -36,9 +36,9 @@ STATE = (
         holding().rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.25),
         DOWN,
     )
-    .undelivered("exec", 1, DOWN, at=NOON, random=0.5)
+    .delivery_failed("exec", 1, DOWN, at=NOON, random=0.5)
     .delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
-    .of_account("key")
+    .with_account("key")
 )
 ACCOUNT = rejected_account(state=signed_in(NOON)).signing_in(NOON, 7).was_forced(NOON)
 #: Every kind of thing that is stored, at least once.
@@ -87,7 +87,14 @@ STORED = {
     "accounts.rejections": REFUSAL,
 }
 #: What of a Homey lives in memory only.
-IN_MEMORY = {"name", "loaded_offset", "verified_at", "asked_at", "unanswered", "request"}
+IN_MEMORY = {
+    "name",
+    "loaded_offset",
+    "verified_at",
+    "last_verification_at",
+    "failed_verifications",
+    "request",
+}
 
 
 def names(value: dict[str, Any]) -> set[str]:
@@ -102,7 +109,7 @@ def test_a_book_comes_back_as_it_was_stored(book: StateDocument) -> None:
 
 
 def test_what_lives_in_memory_only_is_not_stored() -> None:
-    busy = STATE.asked(NOON + MINUTE, forced=True, at=NOON).not_answered(1, NOON)
+    busy = STATE.requested(NOON + MINUTE, forced=True, at=NOON).verification_failed(1, NOON)
 
     assert replace(BOOK, homeys={"home": STATE.loaded(NOON, None)}) == from_json(
         to_json(with_homey(BOOK, busy))

@@ -65,7 +65,7 @@ class FakeProvider:
         self.renewed: dict[str, View] = {}
         self.refreshed: RefreshResult | None = None
         self.asked: list[tuple[str, timedelta, timedelta]] = []
-        self.refuted_with: list[tuple[str, int, timedelta]] = []
+        self.token_rejections: list[tuple[str, int, timedelta]] = []
         self.called = asyncio.Event()
         self.hang: asyncio.Event | None = None
         self.fault: Exception | None = None
@@ -99,8 +99,8 @@ class FakeProvider:
         self.views.update(self.renewed)
         return RefreshResult(self.views[name], done=name in self.renewed)
 
-    async def refuted(self, name: str, generation: int, wait: timedelta) -> View:
-        self.refuted_with.append((name, generation, wait))
+    async def token_rejected(self, name: str, generation: int, wait: timedelta) -> View:
+        self.token_rejections.append((name, generation, wait))
         self.called.set()
         if self.hang is not None:
             await self.hang.wait()
@@ -109,6 +109,6 @@ class FakeProvider:
 
     async def asked_for(self, count: int) -> None:
         """Wait until so many have requested a token, or reported that theirs is rejected."""
-        while len(self.asked) + len(self.refuted_with) < count:
+        while len(self.asked) + len(self.token_rejections) < count:
             self.called.clear()
             await self.called.wait()

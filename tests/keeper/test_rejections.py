@@ -52,7 +52,7 @@ async def test_a_corrected_password_is_free_at_the_next_heartbeat(harness: Harne
     await harness.wait(2 * HOUR)
     harness.set_password(harness.simulator.description()["password"])
     harness.steps()
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.sign_ins() == 1
     assert harness.token().generation == 1
@@ -64,7 +64,7 @@ async def test_heartbeats_send_no_password_that_was_refused(harness: Harness) ->
     harness.set_password(WRONG)
     await harness.start()
     for _ in range(20):
-        await harness.beat()
+        await harness.heartbeat()
 
     assert harness.sign_ins() == 1
 
@@ -74,11 +74,11 @@ async def test_a_file_that_vanished_changes_nothing(harness: Harness) -> None:
     harness.set_password(WRONG)
     await harness.start()
     harness.password.unlink()
-    await harness.beat()
+    await harness.heartbeat()
     assert harness.last_error() == "account_rejected login"
 
     harness.set_password(harness.simulator.description()["password"])
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().generation == 1
 
@@ -128,7 +128,7 @@ async def test_a_refusal_is_told_at_once_after_a_restart(harness: Harness, watch
         script = f"echo >> {runs}; cat {harness.password}"
         document["homeys"]["home"]["password"] = {"command": ["/bin/sh", "-c", script]}
     await harness.restart(document)
-    await harness.beat()
+    await harness.heartbeat()
 
     assert told is not None
     assert harness.last_error() == "server_error login"
@@ -160,7 +160,7 @@ async def test_several_homeys_share_the_refusal(begin: Begin) -> None:
     assert all(harness.view(name).token is None for name in harness.keepers)
 
     harness.set_password(harness.simulator.description()["password"])
-    await harness.beat()
+    await harness.heartbeat()
 
     assert all(harness.view(name).token is not None for name in harness.keepers)
 
@@ -177,7 +177,7 @@ async def test_a_password_that_turns_wrong_leaves_the_token_alone(harness: Harne
     assert harness.sign_ins() == 4
 
     harness.set_password("another")
-    await harness.beat()
+    await harness.heartbeat()
 
     assert harness.token().generation == 2
 

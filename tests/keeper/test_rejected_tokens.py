@@ -12,9 +12,9 @@ from tests.support.clock import settle
 WAIT = timedelta(seconds=30)
 
 
-async def refuted(harness: Harness, generation: int = 1) -> View:
+async def token_rejected(harness: Harness, generation: int = 1) -> View:
     """Report it, and let the time pass that a verification and a sign-in take."""
-    told = asyncio.create_task(harness.supervisor.refuted("home", generation, WAIT))
+    told = asyncio.create_task(harness.supervisor.token_rejected("home", generation, WAIT))
     await settle()
     for _ in range(5):
         await harness.wait(timedelta(seconds=2))
@@ -35,7 +35,7 @@ async def started(harness: Harness) -> Harness:
 async def test_a_dead_token_is_replaced(started: Harness) -> None:
     """The session was ended: one verification, one sign-in, and a newer token."""
     started.simulator.revoke_sessions()
-    view = await refuted(started)
+    view = await token_rejected(started)
 
     assert view.token is not None
     assert 2 == view.token.generation
@@ -45,7 +45,7 @@ async def test_a_dead_token_is_replaced(started: Harness) -> None:
 
 async def test_a_good_token_stays(started: Harness) -> None:
     """A 401 for another reason costs one request and no password."""
-    view = await refuted(started)
+    view = await token_rejected(started)
 
     assert view.token is not None
     assert (1, ["session"]) == (view.token.generation, started.steps())
@@ -54,22 +54,22 @@ async def test_a_good_token_stays(started: Harness) -> None:
 async def test_a_proof_is_believed_for_a_while(started: Harness) -> None:
     """A caller that gets 401 in a loop does not cause a verification each time; later one again."""
     for _ in range(5):
-        await refuted(started)
+        await token_rejected(started)
     soon = started.steps()
     await started.wait(MINUTE)
-    await refuted(started)
+    await token_rejected(started)
 
     assert (["session"], ["session"]) == (soon, started.steps())
 
 
 async def test_a_proof_is_not_believed_for_longer_by_a_clock_set_back(started: Harness) -> None:
     """The half minute is measured with the clock that is never set."""
-    await refuted(started)
+    await token_rejected(started)
     started.clock.set_wall(-10 * HOUR)
-    await started.beat()
+    await started.heartbeat()
     started.simulator.revoke_sessions()
     await started.wait(MINUTE)
-    view = await refuted(started)
+    view = await token_rejected(started)
 
     assert view.token is not None
     assert view.token.generation == 2
@@ -78,7 +78,7 @@ async def test_a_proof_is_not_believed_for_longer_by_a_clock_set_back(started: H
 async def test_many_at_once(started: Harness) -> None:
     """Any number of callers share one verification and one sign-in."""
     started.simulator.revoke_sessions()
-    views = await asyncio.gather(*(refuted(started) for _ in range(5)))
+    views = await asyncio.gather(*(token_rejected(started) for _ in range(5)))
 
     assert [2] * 5 == [view.token.generation for view in views if view.token]
     assert 1 == started.steps().count("login")
@@ -87,9 +87,9 @@ async def test_many_at_once(started: Harness) -> None:
 async def test_an_old_token(started: Harness) -> None:
     """A caller with a token that was replaced meanwhile gets the newer one, without a verification."""
     started.simulator.revoke_sessions()
-    await refuted(started)
+    await token_rejected(started)
     started.steps()
-    view = await refuted(started, generation=1)
+    view = await token_rejected(started, generation=1)
 
     assert view.token is not None
     assert (2, []) == (view.token.generation, started.steps())
@@ -98,13 +98,13 @@ async def test_an_old_token(started: Harness) -> None:
 async def test_a_homey_that_does_not_answer(started: Harness) -> None:
     """A verification without a response says nothing about the token: it stays, and nobody waits."""
     started.simulator.add_fault(step="session", kind="status", status=503)
-    view = await refuted(started)
+    view = await token_rejected(started)
 
     assert view.token is not None
     assert 1 == view.token.generation
     assert "login" not in started.steps()
 
     started.simulator.clear_faults()
-    await refuted(started)
+    await token_rejected(started)
 
     assert ["session"] == started.steps()
