@@ -44,9 +44,9 @@ class HomeyAuth(AuthBase):
 
     def _repeat(self, response: requests.Response, **kwargs: Any) -> requests.Response:
         request = response.request
-        refused = request.headers.get("Authorization", "")
+        rejected = request.headers.get("Authorization", "")
         again = response.status_code == 401 and isinstance(request.body, str | bytes | None)
-        newer = self._headers.newer(str(request.url), refused) if again and refused else None
+        newer = self._headers.newer(str(request.url), rejected) if again and rejected else None
         if newer is None:
             return response
         _ = response.content  # read to its end, so that the connection can be used again

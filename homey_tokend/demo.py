@@ -27,9 +27,9 @@ from homey_tokend.daemon import Daemon, install_signal_handlers
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.simulator import Settings, Simulator
 
-#: How long does a token of the simulated Homey live?
+#: How long a token of the simulated Homey lives.
 TOKEN_LIFETIME_S = 20.0
-#: When does the scripted outage begin, and how long is it? In the second half of a token's life.
+#: Start and length of the scripted outage, in the second half of a token's life.
 OUTAGE_AT_S, OUTAGE_S = 16.0, 9.0
 _HOMEY, _VARIABLE = "home", "accesstoken"
 
@@ -79,9 +79,9 @@ class EventPrinter:
                     text += f"; the old token is served until {event.outage_at:%H:%M:%S} UTC"
                 if event.next_try is not None:
                     text += f"; next try {event.next_try:%H:%M:%S} UTC"
-                self.line("trouble", text)
+                self.line("error", text)
             case DeliveryFailed():
-                self.line("trouble", f"{event.sink}: {event.message}")
+                self.line("error", f"{event.sink}: {event.message}")
             case _:
                 pass
 

@@ -45,16 +45,16 @@ FAILED = RefreshFailed(
             TokenDelivered("home", NOW, "logic_variable:x", 2),
             f"variable   logic_variable:x written; read back: {Secret('held').fingerprint()}",
         ),
-        (FAILED, "trouble    503"),
+        (FAILED, "error      503"),
         (
             replace(FAILED, next_try=SOON, outage_at=SOON),
-            "trouble    503; the old token is served until 12:00:20 UTC; next try 12:00:20 UTC",
+            "error      503; the old token is served until 12:00:20 UTC; next try 12:00:20 UTC",
         ),
         (
             DeliveryFailed(
                 "home", NOW, "file:/x", 2, "sink_failed", "full", "", action_needed=False
             ),
-            "trouble    file:/x: full",
+            "error      file:/x: full",
         ),
     ],
     ids=["renewed", "delivered", "failed", "outage", "undelivered"],

@@ -24,7 +24,7 @@ from homey_tokend.runtime.clock import SystemClock
 from homey_tokend.runtime.log_writer import LogWriter
 
 log = structlog.get_logger()
-#: How long does the end of the process wait for the last log lines to be written?
+#: Seconds that the end of the process waits for the last log lines to be written.
 _FLUSH_TIMEOUT_S = 1.0
 
 
@@ -82,7 +82,7 @@ def logging_session(config: Config, *on_response: OnResponse) -> Iterator[Sessio
     try:
         yield Session(config, runtime, set_log)
     finally:
-        # One deadline for all: a reload leaves a writer behind, and each can be stuck.
+        # One deadline for all: each reload leaves a writer behind, and any can be stuck.
         until = clock.monotonic() + _FLUSH_TIMEOUT_S
         for writer in writers:
             writer.close(max(0.0, until - clock.monotonic()))

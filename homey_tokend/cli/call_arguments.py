@@ -9,7 +9,7 @@ from typing import NoReturn
 from homey_tokend.client import quote
 from homey_tokend.hub.endpoint import Endpoint
 
-#: How many characters of a number does a message repeat?
+#: Characters of a number that a message repeats.
 _MAX_SHOWN = 40
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\??\}")
 

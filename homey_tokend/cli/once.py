@@ -22,7 +22,7 @@ from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.workers import run_in_thread
 
 log = structlog.get_logger()
-#: How long can a round take, even if something hangs?
+#: How long a round can take, even if something hangs.
 ROUND_TIMEOUT = timedelta(minutes=10)
 
 
@@ -145,9 +145,9 @@ def _attempt(view: View) -> tuple[int, LastError | None]:
 
 def exit_status_of(view: View) -> int:
     """Return the exit status for one Homey: the worst of its refresh and its sinks."""
-    troubles = [view.last_error, *(sink.last_error for sink in view.sinks)]
-    worst = max((exit_codes.for_kind(each.kind) for each in troubles if each), default=0)
-    # The rejection that blocks the next sign-in can be older than the trouble, or another Homey's.
+    errors = [view.last_error, *(sink.last_error for sink in view.sinks)]
+    worst = max((exit_codes.for_kind(each.kind) for each in errors if each), default=0)
+    # The rejection that blocks the next sign-in can be older than the error, or another Homey's.
     if view.sign_in_blocked_until is not None and view.next_reason in REJECTIONS:
         worst = max(worst, exit_codes.ACTION_NEEDED)
     # The reason for a missing token says more than that it is missing.

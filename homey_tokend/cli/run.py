@@ -13,7 +13,7 @@ from homey_tokend.config import load as load_config
 from homey_tokend.daemon import Daemon, install_signal_handlers
 from homey_tokend.runtime import hardening, systemd_sockets
 
-#: How long does the end wait for threads, such as a write that is still in progress?
+#: Seconds that the end waits for threads, such as a write that is still in progress.
 JOIN_TIMEOUT_S = 2.0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-#: The most telling members come first; others follow while there is room.
+#: The most useful members come first; others follow while there is room.
 _FIRST = ("id", "name", "type", "class", "value")
 _MAX_COLUMNS = 6
 _MAX_WIDTH = 40

@@ -37,12 +37,12 @@ __all__ = [
     "token",
 ]
 
-#: How many seconds does the daemon wait for a refresh by default, and at most?
+#: Seconds that the daemon waits for a refresh, by default and at most.
 _DEFAULT_WAIT_S, _LONGEST_WAIT_S = 30.0, 300.0
-#: How many seconds may a call to a Homey take? The daemon allows 15 minutes for a body; what takes
-#: this long most often has no end.
+#: Seconds that a call to a Homey may take. The daemon allows 15 minutes for a body, but a response
+#: that takes this long usually never ends.
 _CALL_TIMEOUT_S = 150.0
-#: How many bytes may a Homey's answer have? All of its devices are some megabytes.
+#: The most bytes of a Homey's response; all of its devices are some megabytes.
 _MAX_CALL_BYTES = 64 * 1024 * 1024
 
 
@@ -56,7 +56,7 @@ def token(
 
     Args:
         homey: The Homey's name; None if only one is configured.
-        min_ttl: How much life it shall have left: seconds, or text such as ``10m``.
+        min_ttl: The least remaining lifetime: seconds, or text such as ``10m``.
         wait: How long to wait for a refresh: as ``min_ttl``, at most 300 s.
         socket: The daemon's socket; None searches the usual places.
 
@@ -241,23 +241,23 @@ def events(
     socket: str | None = None,
     patience: float = 60.0,
 ) -> "Iterator[Event]":
-    """Return an iterator without end over what happens at the daemon.
+    """Return an endless iterator over the events of the daemon.
 
-    A connection that breaks is opened again after the last event. An event of the type ``reset``
-    says that events were missed: ask ``status`` then.
+    After a lost connection it reconnects and continues after the last event. An event of the type
+    ``reset`` means that events were missed: call ``status`` then.
 
     Args:
         last_id: Start after this event; None starts with the next one.
         homey: Only events of this Homey; None for all.
         socket: The daemon's socket; None searches the usual places.
-        patience: How many seconds the daemon may be away, for a restart for example.
+        patience: How many seconds the daemon may be unreachable, for example during a restart.
 
     Returns:
         Events with ``id``, ``type`` and ``data``; they never contain a token.
 
     Raises:
-        ClientError: From the iterator: the daemon is not reachable, was away too long, or
-            sent what is no event.
+        ClientError: From the iterator: the daemon is not reachable, was unreachable for too
+            long, or sent something that is not an event.
     """
     from homey_tokend.client import event_stream  # noqa: PLC0415  a token does not need it
 
@@ -269,7 +269,7 @@ def json_object(answer: Response) -> dict[str, object]:
     """Return the JSON object of an answer's body.
 
     Raises:
-        ClientError: The body is none.
+        ClientError: The body is not a JSON object.
     """
     import json  # noqa: PLC0415  a token does not need it
 
@@ -307,7 +307,7 @@ def _only_homey(socket: str | None) -> str:
         raise ClientError(
             f"several Homeys are configured, name one: {', '.join(names)}",
             exit_codes.USAGE,
-            "With --homey NAME.",
+            "Pass --homey NAME.",
         )
     return names[0]
 

@@ -1,7 +1,7 @@
 """The ``Authorization`` header of requests to a Homey, for HTTP libraries.
 
-A token is only sent to its own Homey: not to any other host, and if the Homey's address is
-https, not to the same host without TLS.
+A token is only sent to its own Homey: to no other host, and if the Homey's address is https, not
+without TLS.
 """
 
 from urllib.parse import urlsplit
@@ -57,7 +57,7 @@ class AuthHeaders:
             )
         return f"Bearer {token.get('access_token')}"
 
-    def newer(self, url: str, refused: str) -> str | None:
+    def newer(self, url: str, rejected: str) -> str | None:
         """Return another value of ``Authorization`` after a 401.
 
         Returns:
@@ -65,12 +65,12 @@ class AuthHeaders:
         """
         try:
             found = self.header(url)
-            if found == refused:
+            if found == rejected:
                 client.refresh(str(self._token().get("homey")), socket=self._socket)
                 found = self.header(url)
         except ClientError:
             return None
-        return None if found == refused else found
+        return None if found == rejected else found
 
     def _token(self) -> dict[str, object]:
         answer = client.ask_token(self._homey, self._min_ttl, None, self._socket, as_json=True)

@@ -22,7 +22,7 @@ class DeadlineSocket(sockets.socket):
     deadline: float | None = None
 
     def recv_into(self, *args: Any) -> int:
-        """Read; each read may take what is left of the time."""
+        """Read within what is left of the time."""
         if self.deadline is not None:
             self.settimeout(seconds_left(self.deadline))
         return super().recv_into(*args)
@@ -100,9 +100,9 @@ def header_fields(response: http.client.HTTPResponse) -> dict[str, str]:
 
 
 def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    if response.length is None and not response.chunked:  # the daemon always tells where it ends
+    if response.length is None and not response.chunked:  # the daemon always marks the end
         raise http.client.IncompleteRead(b"")
-    # Of a chunk with a negative size read() would take everything that comes, read1() does not.
+    # For a chunk with a negative size read() would read without a limit; read1() does not.
     read = response.read1 if response.chunked else response.read
     data = bytearray()
     while part := read(65536):

@@ -1,4 +1,4 @@
-"""The error of the client, and the two that need no answer of the daemon.
+"""The error of the client, and the two cases without a usable response of the daemon.
 
 ``token`` imports this module at its start, so it imports nothing that costs time.
 """
@@ -40,10 +40,10 @@ def unusable_response(message: str) -> ClientError:
 
 
 def unreachable_error(tried: list[tuple[str, Exception]]) -> ClientError:
-    """Return the error for a daemon that no socket leads to.
+    """Return the error for a daemon that answers on no socket.
 
     Args:
-        tried: Each path with the error met there.
+        tried: Each path that was tried, with its error.
     """
     lines = "".join(f"\n  {path}: {_reason(error)}" for path, error in tried)
     denied = [path for path, error in tried if isinstance(error, PermissionError)]

@@ -1,7 +1,7 @@
 """The daemon's Server-Sent Events as an iterator (WHATWG HTML standard, 9.2.6).
 
-A connection that breaks is opened again after the last event, so that a restart of the daemon
-goes unnoticed.
+After a lost connection it reconnects and continues after the last event, so that a restart of the
+daemon goes unnoticed.
 """
 
 import http.client
@@ -16,7 +16,7 @@ from homey_tokend.client.errors import ClientError, unusable_response
 from homey_tokend.client.responses import daemon_error
 from homey_tokend.client.transport import TIMEOUT_S, Response
 
-#: How many bytes may a line and an event have? The daemon's have some hundred.
+#: The most bytes of a line and of an event; the daemon's have some hundred.
 _MAX_BYTES = 256 * 1024
 
 
@@ -57,12 +57,13 @@ def events(
         path: Path and query of the stream, encoded.
         last_id: Start after this event; None starts with the next one.
         socket: The daemon's socket; None searches the usual places.
-        patience: How many seconds the daemon may be away once it was reached.
+        patience: How many seconds the daemon may be unreachable after it was reached.
         pauses: Seconds before connecting again, at first and at most.
         silence: How many seconds the daemon may send nothing; it sends a comment every 15.
 
     Raises:
-        ClientError: The daemon was not reached, was away too long, or sent what is no event.
+        ClientError: The daemon was not reached, was unreachable for too long, or sent something
+            that is not an event.
     """
     if last_id is not None and not (last_id.isascii() and last_id.isprintable()):
         raise ClientError("last_id is not an event's id", exit_codes.USAGE)
@@ -99,7 +100,8 @@ class _Stream:
 
         Raises:
             _Disconnected: It ended, or could not be opened again.
-            ClientError: It could not be opened at first, or what came is no event.
+            ClientError: The first connection failed, or something was received that is not an
+                event.
         """
         with closing(DaemonConnection(self._socket, TIMEOUT_S)) as connection:
             try:
@@ -131,11 +133,11 @@ class _Stream:
         return sock
 
     def _check(self, response: http.client.HTTPResponse) -> None:
-        """Check the head of the answer.
+        """Check the head of the response.
 
         Raises:
-            _Disconnected: The daemon is about to stop or to start.
-            ClientError: It rejects the request, or something else answers.
+            _Disconnected: The daemon is stopping or starting.
+            ClientError: It rejects the request, or another program answers.
         """
         if response.status != 200:
             if response.status >= 500 and self._ever_reached:
@@ -167,7 +169,7 @@ class _Stream:
 
 
 def _lines(response: http.client.HTTPResponse) -> Iterator[str]:
-    """Yield the lines of the body; ``readline()`` would have no bound for a negative chunk size."""
+    """Yield the lines of the body; ``readline()`` has no limit for a negative chunk size."""
     text = b""
     while part := response.read1(65536):
         *lines, text = (text + part).split(b"\n")

@@ -8,16 +8,16 @@ from homey_tokend import exit_codes
 from homey_tokend.client.errors import ClientError
 from homey_tokend.client.transport import Response
 
-#: How many characters of the daemon's or the Homey's text are repeated?
+#: Characters of the daemon's or the Homey's text that are repeated.
 _MAX_TEXT = 1000
 #: The prefix of the daemon's own problem types.
 _PROBLEM_TYPES = "urn:homey-tokend:problem:"
 #: A refresh came too soon after the last one: the daemon's own next attempt may come earlier.
 _TOO_SOON = "too_soon"
-#: What a Homey says, with status 500, to a path that it does not know (docs/wire.md C).
+#: In a Homey's response, with status 500, to a path that it does not know (docs/wire.md C).
 _NO_METHOD = "missing_api_method"
-#: What is long and has no blank or slash may be the bearer, repeated by the Homey: a bearer has
-#: 114 of these characters (docs/wire.md C), an id has 36.
+#: A long text without blanks or slashes may be the bearer, repeated by the Homey: a bearer has 114
+#: of these characters (docs/wire.md C), an id has 36.
 _OPAQUE = re.compile(r"[A-Za-z0-9_.:+=~-]{60,}")
 
 
@@ -25,7 +25,7 @@ def daemon_error(response: Response) -> ClientError:
     """Return the error for a response of the daemon that is not 2xx.
 
     Args:
-        response: Its body is a problem document, unless something else answered.
+        response: Its body is a problem document, unless another program answered.
     """
     problem = _document(response)
     detail = _printable(problem.get("detail")) or _phrase(response.status)
@@ -70,7 +70,7 @@ def homey_error(response: Response) -> ClientError:
 
 
 def _flat(value: object) -> str:
-    """Return text, also where a Homey sends an object instead (docs/wire.md A1)."""
+    """Return text, even if a Homey sends an object instead (docs/wire.md A1)."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -17,11 +17,11 @@ from homey_tokend.client.errors import ClientError, unreachable_error, unusable_
 
 #: The file name of the socket in its directory.
 SOCKET_NAME = "homey-tokend.sock"
-#: How many seconds may an answer take beyond the wait that was asked for?
+#: Seconds that an answer may take beyond the requested wait.
 TIMEOUT_S = 10.0
-#: How many bytes may an answer have? The status of dozens of Homeys has far fewer.
+#: The most bytes of an answer; the status of dozens of Homeys has far fewer.
 MAX_BYTES = 4 * 1024 * 1024
-#: How long to wait before connecting again while the daemon's queue is full?
+#: Seconds before connecting again while the daemon's queue is full.
 _FULL_QUEUE_PAUSE_S = 0.01
 
 
@@ -138,7 +138,7 @@ def _connect_when_queue_has_room(connection: _socket.socket, path: str, deadline
 
 
 def _read_to_end(connection: _socket.socket, deadline: float, max_bytes: int) -> bytes:
-    """Read until the daemon closes, which ``Connection: close`` asks for."""
+    """Read until the daemon closes, as ``Connection: close`` requests."""
     data = bytearray()
     while True:
         connection.settimeout(seconds_left(deadline))

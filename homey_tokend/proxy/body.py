@@ -9,8 +9,8 @@ from aiohttp import web
 
 from homey_tokend.server.problems import Problem
 
-#: How many bytes may a body have that is kept? What people send to a Homey is shorter; pictures
-#: are longer.
+#: The most bytes of a body that is kept: what people send to a Homey is shorter, pictures are
+#: longer.
 MAX_BUFFERED = 64 * 1024
 
 
@@ -72,7 +72,7 @@ class RequestBody:
                 return await self._content.readany()
         except TimeoutError:
             problem = stalled_body(self._silence_s)
-        except Exception:  # noqa: BLE001  whatever aiohttp makes of broken framing: it is the client's
+        except Exception:  # noqa: BLE001  aiohttp has several for broken framing, the client's fault
             problem = bad_body()
         raise problem
 

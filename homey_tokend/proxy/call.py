@@ -26,7 +26,7 @@ class ProxyLimits:
         silence: Without a byte from the Homey, or of the request's body.
         total: All of one call once it is under way; before that, a short body.
         refresh: A refresh, where the Homey rejects the token or none is held.
-        retry_after: The longest wait that is kept where the Homey asks for one with 429.
+        retry_after: The longest wait before a retry that the Homey requests with 429.
         queue: How many at once.
     """
 

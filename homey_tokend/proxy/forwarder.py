@@ -46,11 +46,11 @@ class Forwarder:
         1. What may not be passed on is rejected: path, method, upgrade, headers.
         2. The body is read, as far as it is kept.
         3. The call waits in the queue of its Homey.
-        4. 401: the token is verified, refreshed if it is dead, and the call repeated once;
-           503 where it is dead and no other comes in time.
-           429: a short wait that the Homey asks for is kept, and the call repeated once.
-           Both only where the body was kept.
-        5. The response streams; where it breaks off, so does ours.
+        4. 401: the token is verified, refreshed if it is invalid, and the call repeated once;
+           503 if it is invalid and no other comes in time.
+           429: after a short wait that the Homey requests, the call is repeated once.
+           Both only if the body was kept.
+        5. The response streams; if it breaks off, so does ours.
 
         Raises:
             Problem: Nothing was passed on, or no response came.
@@ -118,7 +118,7 @@ class Forwarder:
 
 
 def _abort(call: ProxyCall, reason: str) -> None:
-    """Break our response off where the Homey's broke off: it must not pass for complete."""
+    """Break our response off where the Homey's broke off: it must not look complete."""
     transport = call.request.transport
     if transport is None or transport.is_closing():
         return  # the client left

@@ -1,4 +1,4 @@
-"""The header fields of a call in both directions (RFC 9110, 7.6): what is passed on, and what not."""
+"""The header fields of a call in both directions (RFC 9110, 7.6): which are forwarded."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _NOT_RETURNED = _HOP_BY_HOP | {"set-cookie", "set-cookie2"}
 
 #: How the daemon names itself to the Homey (RFC 9110, 7.6.3).
 _VIA = "1.1 homey-tokend"
-#: A value without control characters, and without bytes that are no text.
+#: A value without control characters and without bytes that are not text.
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -69,7 +69,7 @@ def response_headers(fields: Mapping[str, str], bearer: str) -> tuple[CIMultiDic
 
     Args:
         fields: What the Homey sent.
-        bearer: The token, which no client gets to see.
+        bearer: The token, which no client may see.
     """
     dropped = _NOT_RETURNED | _named_by_connection(fields)
     if "Transfer-Encoding" in fields:
@@ -84,7 +84,7 @@ def response_headers(fields: Mapping[str, str], bearer: str) -> tuple[CIMultiDic
 
 
 def _named_by_connection(fields: Mapping[str, str]) -> frozenset[str]:
-    """Return what ``Connection`` names, which is for one connection, too (RFC 9110, 7.6.1)."""
+    """Return the fields that ``Connection`` names: they are hop-by-hop, too (RFC 9110, 7.6.1)."""
     if "Connection" not in fields:
         return frozenset()
     named = ",".join(value for name, value in fields.items() if name.lower() == "connection")

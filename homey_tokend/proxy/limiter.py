@@ -13,7 +13,7 @@ from datetime import timedelta
 from homey_tokend.core.ports import Clock
 from homey_tokend.server.problems import Problem
 
-#: When to ask again where the queue is full, in seconds: it moves about this fast.
+#: Seconds after which to ask again if the queue is full: it moves about this fast.
 _RETRY_S = 5
 
 

@@ -1,4 +1,4 @@
-"""Send a call to the Homey: with the current token, and once more where that may help."""
+"""Send a call to the Homey with the current token, and once more if that may help."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -20,9 +20,9 @@ from homey_tokend.proxy.limiter import CallLimiter
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.server import problems
 
-#: How long to wait where a Homey answers 429 without a Retry-After?
+#: The delay after a 429 without a Retry-After.
 DEFAULT_DELAY = timedelta(seconds=1)
-#: The delay of a header that is not understood: long enough to be left to the client.
+#: The delay for an invalid Retry-After: too long to wait here, so the client gets the 429.
 _FAR = timedelta(days=1)
 
 _log = structlog.get_logger()
@@ -94,10 +94,10 @@ class RetryingSender:
     async def _newer_token(self, call: ProxyCall, rejected: Token) -> Token | None:
         """Return a token newer than the one the Homey rejected.
 
-        Where the call cannot be repeated, the token is verified all the same, without waiting.
+        If the call cannot be repeated, the token is verified all the same, without waiting.
 
         Raises:
-            Problem: 503, the token is dead and no other came in time.
+            Problem: 503, the token is invalid and no other came in time.
         """
         name, may_repeat = call.homey, call.body.buffered is not None
         view = self.view(name)
@@ -169,7 +169,7 @@ class RetryingSender:
             problem = bad_gateway(call.homey, "it switches to another protocol")
         finally:
             done = True
-        # Raised out here, so that no foreign exception, URL and all, stays as its context.
+        # Raised out here, so that no foreign exception with its URL stays as the context.
         raise problem
 
 

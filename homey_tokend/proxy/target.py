@@ -1,7 +1,7 @@
-"""Which requests are passed on: their method, and a path that stays under ``/api/``.
+"""Which requests are forwarded: their method, and a path that stays under ``/api/``.
 
-What is checked is the request target as it came: routers and URL classes fold
-``%2e%2e`` away, and the Homey, or what stands before it, may fold once more.
+The raw request target is checked: routers and URL classes remove ``%2e%2e``, and the Homey, or a
+proxy in front of it, may decode it once more.
 """
 
 import re
@@ -15,14 +15,14 @@ from homey_tokend.server.problems import Problem, method_not_allowed
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 #: Offers that a client can do without: HTTP/2, as curl --http2 makes it.
 _IGNORED_UPGRADES = frozenset({"", "h2c"})
-#: How many characters may the target have? aiohttp's server reads lines of 8190 bytes; Homeys do
-#: not accept more.
+#: The most characters of a target: aiohttp's server reads lines of 8190 bytes, and Homeys accept
+#: no more.
 MAX_LENGTH = 8000
-#: How many times may a path be percent-encoded? More than twice is never meant.
+#: How many times a path may be percent-encoded; more than twice is never intended.
 _MAX_LAYERS = 4
 
 _TARGET = re.compile(r"[!-~]+")
-#: A path that cannot be decoded or folded into anything else, as most paths are.
+#: A path that decoding and normalising leave unchanged, as most paths are.
 _PLAIN = re.compile(r"(?:/[\w:~-]+)+/?", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -49,8 +49,8 @@ def check_request(request: web.Request) -> None:
 def request_target(raw_path: str, homey: str) -> str:
     """Return the path and query to ask the Homey for, exactly as they came.
 
-    Refused are, in this order: another form than ``/homeys/NAME/api/…`` (an absolute URL for
-    example), characters that belong encoded, a fragment, a broken escape, an empty segment
+    Rejected are, in this order: another form than ``/homeys/NAME/api/…`` (an absolute URL for
+    example), characters that must be encoded, a fragment, a broken escape, an empty segment
     (``//``), and whatever is ``.``, ``..``, a slash, a backslash or a control character when it
     is decoded, however often.
 
@@ -94,7 +94,7 @@ def _check_path(path: str) -> None:
 
 
 def _check_layer(layer: bytes, slashes: int) -> None:
-    """Check one stage of decoding: no slash more than before, and no segment that climbs."""
+    """Check one stage of decoding: no additional slash, and no ``.`` or ``..`` as a segment."""
     if layer.count(b"/") != slashes or b"\\" in layer:
         raise _bad_path("encoded slashes and backslashes are not passed on")
     if any(byte < 0x20 or byte == 0x7F for byte in layer):
@@ -103,7 +103,7 @@ def _check_layer(layer: bytes, slashes: int) -> None:
     if first or b"" in segments[:-1]:
         raise _bad_path("empty segments (//) are not passed on")
     if any(segment.partition(b";")[0].strip() in {b".", b".."} for segment in segments):
-        raise _bad_path("a path may not climb (. and ..)")
+        raise _bad_path("a path must not contain . or .. as a segment")
 
 
 def _bad_path(detail: str) -> Problem:

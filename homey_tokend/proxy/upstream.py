@@ -1,4 +1,4 @@
-"""The HTTP session to the Homeys, with connections that are kept for the next call.
+"""The HTTP session to the Homeys, whose connections are reused.
 
 The rules are those of ``http/transport.py``, except that bodies stream and bytes pass unchanged.
 """
@@ -14,15 +14,15 @@ from yarl import URL
 from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.http.session import TlsContext, open_session
 
-#: How many seconds is an idle connection kept? A Homey closes it after 5 s, and a call that is
-#: sent just then finds it closed.
+#: Seconds that an idle connection is kept: a Homey closes it after 5 s, and a call that is sent
+#: just then would find it closed.
 _KEEPALIVE_S = 4.0
 #: What aiohttp would add where the client sent none.
 _NOT_ADDED = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
 class Upstream:
-    """Sends calls to Homeys.
+    """Send calls to Homeys.
 
     Args:
         environ: Where proxies are looked up.
@@ -48,10 +48,10 @@ class Upstream:
     ) -> aiohttp.ClientResponse:
         """Send one request and return once the head of the response is there.
 
-        aiohttp repeats an idempotent one whose body can be sent again where a kept connection
+        aiohttp repeats an idempotent request whose body can be sent again if a kept connection
         turns out to be closed; nothing else is repeated here.
 
-        ``connect`` bounds connecting (TCP, TLS), ``silence`` the time in which nothing arrives.
+        ``connect`` limits connecting (TCP, TLS), ``silence`` the time without a byte received.
 
         Raises:
             FOREIGN: No response (``http.session``).

@@ -18,10 +18,10 @@ from homey_tokend.config import AllowConfig, SocketConfig
 from homey_tokend.server.connections import Peer
 from homey_tokend.server.problems import Problem
 
-#: How many users are counted one by one? All others are counted together, as "other".
+#: Users that are counted one by one; all others are counted together, as "other".
 COUNTED = 64
 OTHERS = "other"
-#: How many seconds between two log lines about one denied user?
+#: Seconds between two log lines about one denied user.
 _LOG_INTERVAL_S = 60.0
 _ROOT = 0
 _READERS_KEY = "socket.allow"
@@ -98,7 +98,7 @@ class AccessControl:
 
     Args:
         rules: Who may do what.
-        always: Users who may do everything, by number; None: root and the daemon's own.
+        always: Numbers of the users who may do everything; None: root and the daemon's own.
         now: Seconds of a monotonic clock; None: the event loop's.
     """
 
@@ -112,7 +112,7 @@ class AccessControl:
         self.rules = rules or AccessRules()
         self._always = {_ROOT, os.geteuid()} if always is None else always
         self._now = now or (lambda: asyncio.get_running_loop().time())
-        #: Requests by user number; of more than 64 users the rest as "other".
+        #: Requests by user number; beyond ``COUNTED`` users the others together.
         self.requests_by_user: defaultdict[str, int] = defaultdict(int)
         #: Denied requests, likewise.
         self.denials_by_user: defaultdict[str, int] = defaultdict(int)
@@ -141,12 +141,12 @@ class AccessControl:
         """Count a request, and return the problem if it is denied.
 
         Args:
-            peer: Who asks; None if the kernel does not say.
-            may: Whether it may.
+            peer: The client; None if the kernel does not report it.
+            may: Returns whether it is allowed.
             key: The configuration key that would admit it, for the remedy.
         """
         if peer is None:
-            return Problem(403, "user-not-allowed", "the user of this connection is not known")
+            return Problem(403, "user-not-allowed", "the user of this connection is unknown")
         label = self._labels.get(peer.uid) or self._label(peer.uid)
         self.requests_by_user[label] += 1
         return None if may(peer) else self._denied(peer, label, key)
@@ -168,6 +168,6 @@ class AccessControl:
         return Problem(
             403,
             "user-not-allowed",
-            f"the user {peer.uid} may not ask for this",
+            f"user {peer.uid} is not allowed to request this",
             more={"remedy": f"Add the user or one of its groups to {key}, and reload."},
         )

@@ -24,7 +24,7 @@ from homey_tokend.server.problems import Problem
 from homey_tokend.server.query import PLAIN, TokenQuery, token_query, wait_query
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: Looks at who asks before a request is served: None admits it, a Problem is its answer.
+#: Checks the peer of a request before it is served: None admits it, a Problem is the response.
 PeerCheck = Callable[[Peer | None], Problem | None]
 
 _log = structlog.get_logger()
@@ -38,7 +38,7 @@ class Api:
         provider: Where tokens and views come from.
         version: The program's version, for ``/status``.
         proxy: The handler of the API proxy; None leaves its route out.
-        monitoring: Events and metrics, and who may ask on the socket.
+        monitoring: Events, metrics and access control.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Api:
         """Return the application for the unix socket: every route."""
         app, access = web.Application(), self._monitoring.access
         if self._proxy is not None:
-            # First, since aiohttp tries all below /homeys in turn, and these requests are the many.
+            # First: aiohttp tries the routes below /homeys in turn, and most requests are for this.
             resource = app.router.add_resource("/homeys/{name}/api/{rest:.*}")
             resource.add_route("*", _checked(self._proxy, access.check_caller))
         for method, path, handler in (
@@ -96,7 +96,7 @@ class Api:
         if name is None:
             name = self._only_homey()
         if query is PLAIN and (token := self._view(name).token) is not None:
-            # What is asked by far the most often: the current token as text.
+            # By far the most frequent request: the current token as text.
             left = (token.expires_at - self._provider.now()).total_seconds()
             if left > 0:
                 return self._text_response(name, token, int(left))
@@ -140,7 +140,7 @@ class Api:
         name = request.match_info["name"]
         wait = wait_query(request)
         self._view(name)
-        # Shielded: the client may leave, and what is saved meanwhile is saved completely.
+        # Shielded: if the client disconnects, a save in progress still completes.
         result = await asyncio.shield(self._provider.refresh(name, wait))
         view, now = result.view, self._provider.now()
         if result.too_soon is not None:
@@ -172,7 +172,7 @@ class Api:
         return web.Response(text="ready\n", headers=_NO_STORE)
 
     def _events(self, app: web.Application) -> Handler:
-        """Return the handler of ``/events``; the end of the application ends its streams."""
+        """Return the handler of ``/events``; its streams end when the application shuts down."""
         stream = EventStream(self._monitoring.events, self._monitoring.keepalive)
 
         async def close(_app: web.Application) -> None:
@@ -218,7 +218,7 @@ def _checked(handler: Handler, check: PeerCheck | None) -> Handler:
 
     Args:
         handler: The handler.
-        check: Checks who asks on the socket; None on the TCP port, which everybody may read.
+        check: Checks the peer on the socket; None on the TCP port, which everybody may read.
     """
 
     async def checked(request: web.Request) -> web.StreamResponse:
@@ -233,9 +233,9 @@ def _checked(handler: Handler, check: PeerCheck | None) -> Handler:
             return await handler(request)
         except Problem as problem:
             return problem.response()
-        except Exception as error:  # noqa: BLE001  a bug is answered and logged, not sent out
+        except Exception as error:  # noqa: BLE001  a bug is logged; its text stays in the log
             _log.error("request.failed", error=type(error).__name__, exc_info=error)
-            return Problem(500, "internal-error", "a fault of the daemon").response()
+            return Problem(500, "internal-error", "internal error; see the daemon's log").response()
         finally:
             connections.mark_idle(connection)
 
@@ -243,9 +243,9 @@ def _checked(handler: Handler, check: PeerCheck | None) -> Handler:
 
 
 def _browser_problem(request: web.Request) -> Problem | None:
-    # No web page may drive the daemon, through whatever proxy.
+    # No web page may use the daemon, whatever proxy is between them.
     if "Origin" in request.headers or "Referer" in request.headers:
-        return Problem(403, "web-page", "requests of web pages are rejected (Origin, Referer)")
+        return Problem(403, "web-page", "requests from web pages are rejected (Origin, Referer)")
     return None
 
 

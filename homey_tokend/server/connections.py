@@ -19,18 +19,18 @@ from typing import Any, NamedTuple, cast
 import structlog
 from aiohttp import web
 
-#: How many connections at most, however many files may be open? One costs some 10 KB.
+#: The most connections, however many files may be open; one costs some 10 KB.
 MAX_CONNECTIONS = 4096
-#: How many open files are reserved for state, sinks, hosts and name resolution; at most half of
-#: a low limit.
+#: Open files that are reserved for state, sinks, hosts and name resolution; at most half of a
+#: low limit.
 RESERVE = 256
-#: How many seconds between two log lines that say that there is no room?
+#: Seconds between two log lines about a full server.
 _LOG_INTERVAL_S = 60.0
-#: How many new clients are accepted in one turn of the loop? Nobody is served meanwhile.
+#: New clients that are accepted in one turn of the loop; nobody is served meanwhile.
 _ACCEPTED_AT_ONCE = 32
-#: How many seconds to wait before the next accept if no file is left?
+#: Seconds before the next accept if no file is left.
 _PAUSE_S = 0.1
-#: How many connections are closed then: for the client, and some for the daemon itself.
+#: Connections that are closed then: one for the client, the others for the daemon itself.
 _CLOSED_AT_ONCE = 8
 #: accept(2): no file, buffer or memory is left; each may pass.
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -93,7 +93,7 @@ class Connections:
         self._busy.pop(connection, None)
 
     def mark_busy(self, connection: "Connection") -> None:
-        """Note that a request of it is being served."""
+        """Note that one of its requests is being served."""
         if connection in self._idle:
             del self._idle[connection]
             self._busy[connection] = None
@@ -132,9 +132,9 @@ class Connection(web.RequestHandler):
         self.connections = connections
         #: The process at the other end; None on TCP.
         self.peer: Peer | None = None
-        #: How often the client read what had held up further writing.
+        #: How often the client has read most of a full write buffer.
         self.drained = 0
-        #: Called each time it did.
+        #: Called each time that happens.
         self.on_drained: Callable[[], None] = _ignore
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -149,7 +149,7 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def resume_writing(self) -> None:
-        """Note that the client read most of what waited for it."""
+        """Note that the client has read most of the write buffer."""
         self.drained += 1
         self.on_drained()
         super().resume_writing()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from homey_tokend.core.documents import event_document
 from homey_tokend.core.events import Event
 
-#: How many events can be resumed?
+#: Events that are kept for clients that resume.
 CAPACITY = 256
 
 
@@ -56,7 +56,7 @@ class EventBuffer:
             callback()
 
     def since(self, sequence: int) -> list[BufferedEvent] | None:
-        """Return the events after this one, oldest first; None if some of them are gone."""
+        """Return the events after this number, oldest first; None if some of them are gone."""
         if sequence < self.newest - len(self._ring):
             return None
         count = self.newest - sequence

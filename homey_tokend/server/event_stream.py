@@ -1,9 +1,9 @@
-"""``GET /events``: the subscribers, each as slow as it likes without delaying another.
+"""``GET /events``: the subscribers; a slow one delays no other.
 
-A subscriber has no queue, only the number of the event it was sent last. It is sent more when
-its connection has taken everything before; one that takes nothing falls out of the buffer, or
-is found by the server's sweep, and is disconnected. After an event a few subscribers are woken
-in each turn of the loop, so that a thousand of them do not delay a reader of the token.
+A subscriber has no queue, only the number of the last event that it was sent. More is sent once
+its client has read everything before; one that reads nothing falls behind the buffer, or is found
+by the server's sweep, and is disconnected. After an event a few subscribers are woken in each turn
+of the loop, so that a thousand of them do not delay a reader of the token.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from aiohttp import web
 from homey_tokend.server.connections import connection_of
 from homey_tokend.server.event_buffer import BufferedEvent, EventBuffer
 
-#: How often is a comment sent on a silent connection?
+#: The interval of comments on a silent connection.
 KEEPALIVE = timedelta(seconds=15)
 #: The comment, which no client dispatches.
 _COMMENT = b": still here\n\n"
-#: How many bytes does the kernel keep for a subscriber that does not read?
+#: Bytes that the kernel keeps for a subscriber that does not read.
 _KERNEL_BUFFER = 16 * 1024
-#: How many events go out in one write?
+#: Events in one write.
 _EVENTS_AT_ONCE = 32
-#: How many subscribers are woken in one turn of the loop? Each takes some 30 µs.
+#: Subscribers that are woken in one turn of the loop; each takes some 30 µs.
 _WOKEN_AT_ONCE = 8
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -39,7 +39,7 @@ _log = structlog.get_logger()
 
 @dataclass(eq=False, slots=True)
 class _Subscriber:
-    """One connection, and how far it has come."""
+    """One connection, and the number of the last event that it was sent."""
 
     request: web.Request
     response: web.StreamResponse
@@ -49,7 +49,7 @@ class _Subscriber:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def is_drained(self) -> bool:
-        """Return whether everything that was sent has been taken."""
+        """Return whether the client has read everything that was sent."""
         transport = self.request.transport
         return transport is not None and transport.get_write_buffer_size() == 0
 
@@ -104,7 +104,7 @@ class EventStream:
             subscriber.wake.set()
 
     def _start(self, request: web.Request) -> tuple[int, bytes]:
-        """Return the event after which a subscriber begins, and what it is sent first."""
+        """Return the number after which a subscriber begins, and what it is sent first."""
         buffer = self._buffer
         last = request.headers.get("Last-Event-ID", "")
         if not last:
@@ -115,7 +115,7 @@ class EventStream:
         return sequence, b": resumed\nretry: 2000\n\n"
 
     async def _catch_up(self, subscriber: _Subscriber) -> bool:
-        """Send what is new, or a comment; return False where the subscriber is lost."""
+        """Send what is new, or a comment; return False if the subscriber is lost."""
         while subscriber.is_drained():
             events = self._buffer.since(subscriber.sequence)
             if events is None:
@@ -184,7 +184,7 @@ class Waker:
         self._scheduled = False
 
     def wake(self, events: Iterable[asyncio.Event]) -> None:
-        """Set all of these, in place of those that are still to be set."""
+        """Set all of these, instead of those that are still to be set."""
         self._left = list(events)
         self._left.reverse()
         if not self._scheduled:
@@ -202,7 +202,7 @@ class Waker:
 def _limit_kernel_buffer(request: web.Request) -> None:
     """Let the kernel keep little of what a subscriber does not read: there may be thousands.
 
-    The rest waits in the transport, which reports when all of it was taken.
+    The rest waits in the transport, which reports when all of it has been read.
     """
     transport = request.transport
     if transport is None:

@@ -33,7 +33,7 @@ COUNTERS = {
     "recoveries": ("Refreshes that ended an outage.", ("homey",)),
     "revocations": ("Tokens that the Homey rejected before their end.", ("homey",)),
     "sign_ins": ("Passwords that were sent.", ("homey",)),
-    "rejections": ("Refreshes that need a person.", ("homey", "kind")),
+    "rejections": ("Refreshes that were rejected: a person is needed.", ("homey", "kind")),
     "sink_deliveries": ("Tokens written to sinks, by outcome.", ("homey", "sink", "outcome")),
     "step_responses": ("Responses in the sign-in, by class of status.", ("step", "code")),
     "calls": ("Calls through the API proxy, by outcome.", ("homey", "outcome")),

@@ -69,9 +69,9 @@ class Monitoring:
     def count_calls(self, handler: _Handler, clock: Clock) -> _Handler:
         """Return the handler of the API proxy with each call to a known Homey counted.
 
-        The outcome is the class of the Homey's status (``2xx``), the name of our problem where
-        the Homey's answer was not passed on, or ``aborted`` where the answer broke off or the
-        client left before its end.
+        The outcome is the class of the Homey's status (``2xx``), the name of our problem if there
+        was no response to pass on, or ``aborted`` if the response broke off or the client
+        disconnected before its end.
         """
 
         async def counted(request: web.Request) -> web.StreamResponse:

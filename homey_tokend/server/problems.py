@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): what the daemon answers if it cannot do what was asked."""
+"""Problem documents (RFC 9457): the error responses of the daemon."""
 
 import json
 import math
@@ -9,9 +9,9 @@ from aiohttp import web
 
 from homey_tokend.core.status import View
 
-#: When to ask again where the next attempt is not known: soon, but not in a busy loop.
+#: When to ask again if the next attempt is not known: soon, but not in a busy loop.
 _RETRY_UNKNOWN_S = 10
-#: How many characters of a name that a client sent are repeated to it?
+#: Characters of a name that are repeated to the client that sent it.
 _MAX_NAME = 64
 
 
@@ -22,8 +22,8 @@ class Problem(Exception):
         status: The HTTP status.
         name: The last part of the problem's ``type``, which never changes its meaning.
         detail: What is wrong with this request.
-        kind: A stable name of the reason, for failures that of ``core.errors``; None derives it
-            from the name.
+        kind: A stable name of the reason, for a failure its kind in ``core.errors``; None derives
+            it from the name.
         retry_after: Whole seconds until asking again can help, or None.
         more: Further members of the document.
     """
@@ -95,7 +95,7 @@ def no_token(view: View, now: datetime) -> Problem:
 
 
 def not_refreshed(view: View, now: datetime) -> Problem:
-    """Return 503: the refresh that was asked for failed."""
+    """Return 503: the requested refresh failed."""
     return _unavailable(view, now, "not-refreshed", f"the token of {view.name} was not refreshed")
 
 

@@ -44,7 +44,7 @@ class Scrape(Collector):
             encode, content_type = choose_encoder(accept)
             content_type.encode("ascii")  # the version asked for is in it
             return encode(registry), content_type
-        except (TypeError, ValueError):  # a version that is none: the library takes it as it is
+        except (TypeError, ValueError):  # an invalid version, which the library does not check
             encode, content_type = choose_encoder("")
             return encode(registry), content_type
 
@@ -97,7 +97,7 @@ def _refreshes(
     success = _gauge("last_success_timestamp_seconds", "When the last refresh succeeded.")
     due = _gauge("next_refresh_timestamp_seconds", "When the current token will be refreshed.")
     failures = _gauge("consecutive_failures", "Refreshes that failed since the last success.")
-    action = _gauge("action_needed", "Whether the last refresh failed so that a person is needed.")
+    action = _gauge("action_needed", "Whether the last refresh failed and a person is needed.")
     for view in views:
         for state in Health:
             health.add_metric((view.name, str(state)), float(view.health is state))
@@ -116,10 +116,12 @@ def _refreshes(
 def _sinks(views: Sequence[View], now: datetime) -> Iterator[Metric]:
     lag = _gauge(
         "sink_lag_seconds",
-        "From a token's issue to its delivery, or to now while it lacks.",
+        "From a token's issue to its delivery, or to now while it is missing.",
         "sink",
     )
-    success = _gauge("sink_last_success_timestamp_seconds", "When a sink last took one.", "sink")
+    success = _gauge(
+        "sink_last_success_timestamp_seconds", "When a token was last written.", "sink"
+    )
     behind = _gauge("sink_behind", "Whether a sink does not have the current token.", "sink")
     for view in views:
         for sink in view.sinks:

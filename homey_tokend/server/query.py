@@ -9,9 +9,9 @@ from aiohttp import web
 from homey_tokend.core.timefmt import parse_seconds
 from homey_tokend.server.problems import Problem
 
-#: How long does a request wait for a refresh by default?
+#: How long a request waits for a refresh by default.
 DEFAULT_WAIT = timedelta(seconds=30)
-#: The longest wait. A longer one is cut, not refused: the answer is the same, only sooner.
+#: The longest wait. A longer one is shortened, not rejected: the answer is the same, only sooner.
 LONGEST_WAIT = timedelta(seconds=300)
 
 
@@ -21,9 +21,9 @@ class TokenQuery:
 
     Args:
         homey: The name in ``?homey=``, or None.
-        min_ttl: How much life the token shall have left.
+        min_ttl: The least remaining lifetime of the token.
         wait: How long to wait for a refresh; None if the query has neither ``min_ttl`` nor
-            ``wait``: then what is held is answered at once.
+            ``wait``: then the response does not wait.
         as_json: Whether the JSON document is wanted, not the bare text.
     """
 
@@ -41,7 +41,7 @@ def token_query(request: web.Request) -> TokenQuery:
     """Read a request for a token.
 
     Raises:
-        Problem: 400, a value is no duration or no known format.
+        Problem: 400, a value is not a duration, or not a known format.
     """
     accept = request.headers.get("Accept", "*/*")
     if not request.rel_url.raw_query_string and accept == "*/*":
@@ -59,7 +59,7 @@ def wait_query(request: web.Request) -> timedelta:
     """Return how long a request wants to wait: ``?wait=``, at most 300 s.
 
     Raises:
-        Problem: 400, the value is no duration.
+        Problem: 400, the value is not a duration.
     """
     return min(_duration(request.query, "wait", DEFAULT_WAIT), LONGEST_WAIT)
 

@@ -17,12 +17,12 @@ from homey_tokend.server.app import Api
 from homey_tokend.server.connections import Acceptor, Connection, Connections
 from homey_tokend.server.unix_socket import BACKLOG, SocketOptions, UnixSocket
 
-#: After how long is a connection closed that is idle, or stuck within a request or response?
+#: How long a connection may be idle, or stuck within a request or response, before it is closed.
 IDLE = timedelta(seconds=30)
-#: How long may a request under way continue at the end?
+#: How long a request in progress may continue at the end.
 GRACE = timedelta(seconds=1)
-#: How many seconds are clients still heard at the end that were accepted a moment ago and have
-#: sent nothing yet? Of a socket that systemd holds, the next daemon accepts all others.
+#: Seconds at the end in which clients that were just accepted can still send a request. If systemd
+#: holds the socket, the next daemon accepts all later ones.
 _ACCEPTED_GRACE_S = 0.05
 
 _log = structlog.get_logger()
@@ -33,8 +33,8 @@ class Server:
 
     Args:
         api: What is served.
-        idle: After how long a connection is closed that is idle or stuck.
-        grace: How long a request under way may continue at the end.
+        idle: How long a connection may be idle or stuck before it is closed.
+        grace: How long a request in progress may continue at the end.
         connections: All connections of the daemon; None: those of this server alone.
     """
 
@@ -111,7 +111,7 @@ class Server:
             _log.warning("socket.restored", path=str(options.path), mode=f"{options.mode:04o}")
 
     async def stop(self) -> None:
-        """Accept no more clients, give requests under way their grace, close all."""
+        """Accept no more clients, let requests in progress end within the grace, close all."""
         if self._sweep is not None:
             self._sweep.cancel()
         unix, self._unix = self._unix, None
@@ -156,7 +156,7 @@ class Server:
         """Serve an application on listening sockets."""
         runner = web.AppRunner(
             app,
-            handler_cancellation=True,  # for a client that left nothing waits, and no Homey works
+            handler_cancellation=True,  # nothing waits, and no Homey works, for a client that left
             shutdown_timeout=self._grace_s / 2,  # aiohttp waits for it twice
         )
         self._runners.append(runner)
@@ -184,14 +184,13 @@ class Server:
     def _close_stuck(self) -> None:
         """Close each connection that has read no byte of its answer since the last sweep.
 
-        aiohttp's own time-out closes one that sends nothing; one that reads nothing it would
-        keep for ever.
+        aiohttp's own time-out closes one that sends nothing, but not one that reads nothing.
         """
         unread: dict[Connection, tuple[int, int]] = {}
         for connection in self._open_connections():
             transport = connection.transport
             size = 0 if transport is None else transport.get_write_buffer_size()
-            # A buffer that is filled again as soon as it was read has the same size each time.
+            # A buffer that is refilled as soon as it is read has the same size each time.
             state = size, connection.drained
             if transport is not None and size and self._unread.get(connection) == state:
                 _log.info("client.disconnected", unread=size)

@@ -1,7 +1,7 @@
-"""The status page of ``http.listen``: plain HTML that only shows.
+"""The status page of ``http.listen``: plain, read-only HTML.
 
-No script, no form, no address of a Homey, no token. Its style is allowed by hash; the browser is
-told to load nothing else (W3C Content Security Policy Level 3).
+No script, no form, no address of a Homey, no token. Its style is allowed by hash; the browser may
+load nothing else (W3C Content Security Policy Level 3).
 """
 
 import base64
@@ -31,7 +31,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-#: How often does an open page reload itself, in seconds?
+#: Seconds after which an open page reloads itself.
 _RELOAD_S = 30
 
 
@@ -59,7 +59,7 @@ def _homey(view: View, now: datetime) -> str:
 def _rows(view: View, now: datetime) -> Iterator[tuple[str, str]]:
     token = view.token
     held = token is not None and token.valid(now)
-    yield "token", f"good until {_when(token.expires_at, now)}" if held and token else "none held"
+    yield "token", f"valid until {_when(token.expires_at, now)}" if held and token else "none"
     yield "next refresh", _next(view, now)
     if view.last_error is not None:
         yield from _failure("last error", view.last_error, now)
@@ -69,9 +69,9 @@ def _rows(view: View, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _next(view: View, now: datetime) -> str:
     if view.refreshing:
-        return "under way"
+        return "in progress"
     at = view.renew_at if view.last_error is None else view.next_at
-    return "not known" if at is None else _when(at, now)
+    return "unknown" if at is None else _when(at, now)
 
 
 def _sink(sink: SinkView, now: datetime) -> Iterator[tuple[str, str]]:

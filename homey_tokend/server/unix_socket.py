@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 from homey_tokend.core.errors import AlreadyRunning, CannotServe
 
-#: How many bytes may a socket's path have? ``sun_path`` has 108, the last of them zero (unix(7)).
+#: The most bytes of a socket's path: ``sun_path`` has 108, the last of them zero (unix(7)).
 MAX_PATH = 107
-#: How many clients may queue while the loop is busy? The kernel cuts it to net.core.somaxconn.
+#: Clients that may queue while the loop is busy; the kernel limits it to net.core.somaxconn.
 BACKLOG = 1024
-#: The largest number of a group: chown(2) takes the one above, -1, for "leave it as it is".
+#: The largest group number: chown(2) takes the next one, -1, for "leave it as it is".
 _MAX_GID = 2**32 - 2
 
 
@@ -97,7 +97,7 @@ class UnixSocket:
         _make_folder(self._path.parent)
         held = os.fstat(self._lock)
         if _inode(_lock_path(self._path)) != (held.st_dev, held.st_ino):
-            lock = _take_lock(self._path)  # its file is gone, too: ours would stop nobody
+            lock = _take_lock(self._path)  # its file is gone too, so ours would exclude nobody
             os.close(self._lock)
             self._lock = lock
         _check_occupant(self._path)

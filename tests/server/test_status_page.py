@@ -73,13 +73,13 @@ async def test_what_a_person_sees(tcp: ClientSession, provider: FakeProvider) ->
 
     for words in (
         "home: ok",
-        "good until 2026-03-02 12:00:00 UTC (in 1 d)",
+        "valid until 2026-03-02 12:00:00 UTC (in 1 d)",
         "next refresh 2026-03-02 00:00:00 UTC (in 12 h)",
         "sink file:/run/x written 2026-03-01 11:55:00 UTC (5 min ago)",
         "sink exec:y not written yet its last error account rejected at login",
-        "cabin: down token none held next refresh 2026-03-01 12:15:00 UTC (in 15 min)",
+        "cabin: down token none next refresh 2026-03-01 12:15:00 UTC (in 15 min)",
         "(2026-03-01 12:00:00 UTC (now), 3 times) what to do see: homey-tokend status",
-        "barn: down token none held next refresh under way",
+        "barn: down token none next refresh in progress",
     ):
         assert words in seen
 

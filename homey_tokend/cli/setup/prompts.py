@@ -7,7 +7,7 @@ from typing import TextIO
 from homey_tokend import exit_codes
 from homey_tokend.client.errors import ClientError
 
-#: How long can a line be? Everything that a person types is far shorter.
+#: The longest line in characters; everything that a person types is far shorter.
 _MAX_LINE = 64 * 1024
 #: Return what is wrong with an answer, as a sentence; "" if nothing is.
 Validator = Callable[[str], str]

@@ -134,7 +134,7 @@ class _Wizard:
     def _ask_account(self) -> Draft:
         ask, secret = self._prompts.ask, self._prompts.secret
         email = ask("E-mail address of the Athom account", validate=self._valid("email"))
-        self._secrets["password"] = secret("Password", _sound("password"))
+        self._secrets["password"] = secret("Password", _valid_secret("password"))
         if words := doubt(self._secrets["password"]):
             self._prompts.say(f"Note: the password {words[0]}. {words[1]}")
         one_time = secret(
@@ -147,7 +147,7 @@ class _Wizard:
             required=False,
         )
         client_id = ask("Client ID", validate=self._valid("client_id"))
-        self._secrets["client_secret"] = secret("Client secret", _sound("client_secret"))
+        self._secrets["client_secret"] = secret("Client secret", _valid_secret("client_secret"))
         if one_time:
             self._secrets["totp_secret"] = one_time
         redirect_url = ask(
@@ -162,7 +162,7 @@ class _Wizard:
         )
 
     def _valid(self, field: str) -> Validator:
-        """Check an answer as this field of the configuration."""
+        """Return a check of an answer as this field of the configuration."""
 
         def validate(answer: str) -> str:
             values: dict[str, Any] = {field: answer}
@@ -266,8 +266,8 @@ class _Wizard:
         return replace(config, log=config.log.model_copy(update={"level": "warning"}))
 
 
-def _sound(key: str) -> Validator:
-    """Check a secret for what can only be an accident."""
+def _valid_secret(key: str) -> Validator:
+    """Return a check of a secret for what can only be an accident."""
 
     def validate(answer: str) -> str:
         words = defect(answer, key)

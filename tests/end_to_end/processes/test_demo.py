@@ -41,7 +41,7 @@ def test_whole(tmp_path: Path) -> None:
     assert [str(number) for number in range(1, len(tokens) + 1)] == [no for no, _ in tokens]
     assert [mark for _, mark in tokens] == read_back
     assert "token" in words[:outage]
-    assert "trouble" in words[outage:over]
+    assert "error" in words[outage:over]
     assert "the old token is served until" in text
     assert "token" in words[over:]
     assert "variable" in words[over:]
