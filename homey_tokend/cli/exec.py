@@ -31,8 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_token_options(parser)
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        "The command replaces this program: it gets the signals, and its exit status is the\n"
-        "status. Its environment has HOMEY_TOKEN, HOMEY_URL (the address of the Homey) and\n"
+        "The command replaces this program: it gets the signals, and its exit status\n"
+        "is returned. Its environment has HOMEY_TOKEN, HOMEY_URL (the address of the Homey) and\n"
         "HOMEY_TOKEN_EXPIRES_AT (RFC 3339, UTC). The token there is not renewed: a program that\n"
         "outlives it asks the socket. Without a token the command does not run.\n\n"
         "Exit status: 127 if the command does not exist, 126 if it cannot be executed.\n\n"

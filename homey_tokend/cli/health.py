@@ -10,8 +10,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        "Exit status: 0 if the daemon answers and every Homey has a valid token, else another;\n"
-        "for health checks of containers and for monitoring.\n\n"
+        "Exit status: 0 if the daemon answers and every Homey has a valid token, else another\n"
+        "status. For health checks of containers and for monitoring.\n\n"
         "example:\n  homey-tokend health && echo healthy\n"
     )
 

@@ -14,8 +14,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the daemon's JSON document")
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        "Exit status: 0 if every Homey shown has a valid token, 77 if one needs action by a\n"
-        "person, else 75.\n\n"
+        "Exit status: 0 if every Homey shown has a valid token, 77 if one without a\n"
+        "token needs a person, else 75.\n\n"
         "examples:\n"
         "  homey-tokend status\n"
         "  homey-tokend status home --json | jq .token.expires_at\n"

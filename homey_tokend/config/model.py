@@ -30,7 +30,7 @@ from homey_tokend.core.http_types import Endpoints
 
 
 class HomeyDocument(Section):
-    """The six values of the guide, the address of the Homey, and the sinks of its token."""
+    """One Homey: its account and API client, its address, and the sinks of its token."""
 
     email: SecretField = Field(
         description="The account's e-mail address.", examples=["you@example.com"]
@@ -71,13 +71,13 @@ class HomeyDocument(Section):
     )
     url: UrlOrAuto = Field(
         default=None,
-        description="auto: what the account names. Else the Homey's base URL, a local one say.",
+        description="auto: the address according to the account. Else the Homey's base URL, such as the local one.",
         examples=["auto", "https://192-0-2-7.homey.homeylocal.com"],
         json_schema_extra={"default": "auto"},
     )
     sinks: Annotated[tuple[SinkConfig, ...], LIST] = Field(
         default=(),
-        description="Where each fresh token is written.",
+        description="Where each new token is written.",
         examples=[[{"type": "logic_variable", "name": "accesstoken", "create": True}]],
     )
 
@@ -119,7 +119,7 @@ class ConfigDocument(Section):
     )
     http: Annotated[HttpConfig, SECTION] = Field(
         default=HttpConfig(),
-        description="The optional TCP port. Never a token.",
+        description="The optional TCP port. It never serves a token.",
         examples=[{"listen": "127.0.0.1:9464"}],
     )
     state: StateConfig = Field(

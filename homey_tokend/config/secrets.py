@@ -68,7 +68,7 @@ class CommandSource(_Source):
         "gives no list of a program and its arguments",
         "Write {command: [PROGRAM, ARGUMENT…]}, the program by its absolute path or bare name.",
     )
-    command: Argv = Field(description="A command whose output it is, run at each sign-in.")
+    command: Argv = Field(description="A command that prints it, run at each sign-in.")
 
 
 _SOURCES: dict[str, type[_Source]] = {

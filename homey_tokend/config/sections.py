@@ -42,7 +42,7 @@ class RetryConfig(Section):
     )
     max: Annotated[timedelta, Field(ge=_LEAST_WAIT, le=timedelta(hours=24)), DURATION] = Field(
         default=timedelta(minutes=5),
-        description="What the waits grow to. 10ms to 24h, not below first.",
+        description="The longest wait. 10ms to 24h, not below first.",
         examples=["5m"],
         validate_default=True,
     )
@@ -64,12 +64,12 @@ class RefreshConfig(Section):
 
     at: Annotated[float, Field(gt=0, le=_LATEST), NUMBER] = Field(
         default=0.5,
-        description="Refresh when this share of the token's life is used. Above 0, at most 0.95.",
+        description="Refresh when this share of the token's lifetime has passed. Above 0, at most 0.95.",
         examples=[0.5],
     )
     jitter: Annotated[float, Field(ge=0, le=_LATEST), NUMBER] = Field(
         default=0.05,
-        description="The moment is drawn once per token from [at - jitter, at]. Below at.",
+        description="The time is chosen at random once per token from [at - jitter, at]. Below at.",
         examples=[0.05],
         validate_default=True,
     )
@@ -80,7 +80,7 @@ class RefreshConfig(Section):
     )
     verify_every: DurationOrOff = Field(
         default=timedelta(minutes=15),
-        description="How often Homey is asked whether the token is still good. 1s to 365d; 0: never.",
+        description="How often the token is verified with the Homey. 1s to 365d; 0: never.",
         examples=["15m", 0],
     )
     retry: Annotated[RetryConfig, SECTION] = Field(
@@ -112,7 +112,7 @@ class RefreshConfig(Section):
 
 
 class AllowConfig(Section):
-    """Who may connect, beyond root and the daemon's own user; empty: all whom the mode lets in."""
+    """Who may connect, besides root and the daemon's user. Empty: the file mode alone decides."""
 
     users: Annotated[tuple[Account, ...], LIST] = Field(
         default=(), description="Users, by name or number.", examples=[["grafana", "1000"]]
@@ -141,22 +141,22 @@ class SocketConfig(Section):
     )
     allow: Annotated[AllowConfig, SECTION] = Field(
         default=AllowConfig(),
-        description="Who may connect. Empty: all whom the file mode lets in.",
+        description="Who may connect. Empty: the file mode alone decides.",
         examples=[{"users": ["grafana"]}],
     )
     allow_api: Annotated[AllowConfig | None, NULLABLE] = Field(
         default=None,
-        description="Who may use the API proxy. Default: as allow; may be wider.",
+        description="Who may use the API proxy. Default: as allow; it may be wider.",
         examples=[{"groups": ["smart-home"]}],
     )
 
 
 class HttpConfig(Section):
-    """The optional TCP port: health, metrics and a status page. Never a token."""
+    """The optional TCP port with health, metrics and a status page. It never serves a token."""
 
     listen: Annotated[Listen | None, NULLABLE] = Field(
         default=None,
-        description="host:port; port 0 takes a free one; null: no TCP at all.",
+        description="Address and port; port 0 takes a free one; null: no TCP port.",
         examples=["127.0.0.1:9464"],
     )
 
@@ -173,10 +173,10 @@ class StateConfig(Section):
 
 
 class LogConfig(Section):
-    """What is logged. No secret at any level."""
+    """What is logged. No level shows a secret."""
 
     level: Literal["info", "debug", "warning", "error"] = Field(
-        default="info", description="The least level that is logged.", examples=["info"]
+        default="info", description="The lowest level that is logged.", examples=["info"]
     )
     format: Literal["auto", "console", "json", "journal"] = Field(
         default="auto",
@@ -195,7 +195,7 @@ class EndpointsDocument(Section):
     )
     api: Url = Field(
         default="https://api.athom.com",
-        description="Where OAuth and the account are.",
+        description="The address of OAuth and of the account.",
         examples=["https://api.athom.com"],
     )
     homey: CloudidUrl = Field(

@@ -59,7 +59,7 @@ class LogicVariableConfig(Section):
     )
     id: Annotated[_Uuid | None, NULLABLE] = Field(
         default=None,
-        description="The variable's id, a UUID; it survives a renaming.",
+        description="The variable's id, a UUID, which renaming does not change.",
         examples=["0b2e6f3c-9d3f-4c5b-8a55-0f6f2f1d7c11"],
         validate_default=True,
     )
@@ -153,7 +153,7 @@ class FileSinkConfig(Section):
 
 def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(value)) < len(value):
-        raise invalid_value("names an occasion twice", "Write each once.")
+        raise invalid_value("names an event twice", "Write each once.")
     return value
 
 
@@ -164,7 +164,7 @@ class ExecSinkConfig(Section):
 
     type: Literal["exec"] = Field(default="exec", description="The kind of sink.")
     command: Argv = Field(
-        description="The program and its arguments. Never the token.",
+        description="The program and its arguments; the token is never among them.",
         examples=[["/opt/bin/on-token"]],
     )
     timeout: Timeout = Field(
@@ -178,7 +178,7 @@ class ExecSinkConfig(Section):
         AfterValidator(_each_once),
     ] = Field(
         default=("token",),
-        description="What it is run on: a fresh token, a refresh that fails, and its recovery.",
+        description="The events it is run for: a new token, a refresh that fails, and the recovery.",
         examples=[["token", "error", "recovered"]],
     )
 

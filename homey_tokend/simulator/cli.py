@@ -128,7 +128,7 @@ def _add_identities(made: argparse.ArgumentParser) -> None:
 
 
 def _add_lifetimes(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("life spans in seconds")
+    group = made.add_argument_group("lifetimes in seconds")
     for name in ("session", "access", "refresh", "code", "user_token", "delegation"):
         field = f"{name}_lifetime"
         default = getattr(Settings(), field)
@@ -137,7 +137,7 @@ def _add_lifetimes(made: argparse.ArgumentParser) -> None:
 
 
 def _add_switches(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("variations of the wire")
+    group = made.add_argument_group("variations of the protocol")
     for name, values, text in (
         ("csrf_field", CsrfField, "how the consent page writes its hidden field"),
         (
@@ -147,7 +147,7 @@ def _add_switches(made: argparse.ArgumentParser) -> None:
         ),
         ("covers", Covers, "chosen: a consent opens the chosen Homey only"),
         ("rotation", Rotation, "what a refresh does to the old refresh token; none: returns none"),
-        ("slash", Slash, "refused: a variable's path ends without one"),
+        ("slash", Slash, "refused: the path of a variable with a slash at its end is 404"),
     ):
         default = getattr(Switches(), name)
         group.add_argument(_flag(name), choices=get_args(values), default=default, help=text)
@@ -160,15 +160,15 @@ def _add_switches(made: argparse.ArgumentParser) -> None:
         "--clock-skew", type=float, default=0.0, metavar="S", help="added to the Date header"
     )
     for name, text in (
-        ("extra_cookies", "a load balancer's around the one that counts"),
-        ("expires_in_text", 'as "3660", not as a number'),
-        ("password_grant", "the client may use it"),
+        ("extra_cookies", "also send a load balancer's cookies"),
+        ("expires_in_text", 'expires_in is "3660", not a number'),
+        ("password_grant", "the client may use the password grant"),
     ):
         group.add_argument(_flag(name), action="store_true", help=text)
     for name, text in (
-        ("expires_at", "session/me without its end"),
+        ("expires_at", "session/me has no expiresAt"),
         ("code_once", "a code may be used again within its lifetime"),
-        ("remote_url", "the account without its Homeys' addresses"),
+        ("remote_url", "the account lists its Homeys without an address"),
     ):
         group.add_argument(_flag(f"no_{name}"), dest=name, action="store_false", help=text)
 

@@ -27,6 +27,8 @@ TAIL = f"""\
 | {exit_codes.TRY_LATER} | no valid token now, try again later |
 | {exit_codes.ACTION_NEEDED} | credentials or consent rejected, or access denied: a person is needed |
 | {exit_codes.CONFIGURATION} | invalid configuration |
+| {exit_codes.CANNOT_EXECUTE} | `exec`: the command cannot be executed |
+| {exit_codes.COMMAND_NOT_FOUND} | `exec`: the command does not exist |
 | {exit_codes.INTERRUPTED} | ended by Ctrl-C |
 | {exit_codes.BROKEN_PIPE} | the reader of the output closed it |
 | {exit_codes.TERMINATED} | `once` or `check` ended by SIGTERM; the daemon ends with 0 |

@@ -1,6 +1,6 @@
 """Write docs/man/ from the output of --help and from the configuration's models.
 
-``python -m tests.support.man_pages``; a test holds the pages.
+``python -m tests.support.man_pages``; a test compares them.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from tests.support.cli_page import TAIL
 
 FOLDER = Path(__file__).parents[2] / "docs" / "man"
 
-#: Secrets have one schema; these places to read from are said once.
+#: Secrets have one schema; these sources are described once.
 _SOURCES = ("FileSource", "EnvSource", "CredentialSource", "CommandSource")
 
 _FILES = {
     "/etc/homey-tokend/config.yaml": "The configuration: homey-tokend.yaml(5).",
-    "/etc/homey-tokend/credentials/": "The systemd service's secrets, one a file.",
+    "/etc/homey-tokend/credentials/": "The secrets of the systemd service, one in each file.",
     "/run/homey-tokend/homey-tokend.sock": "The socket.",
-    "/var/lib/homey-tokend/state.json": "The held token, and what is known of failures.",
+    "/var/lib/homey-tokend/state.json": "The current token, and the history of failures.",
 }
 
 
@@ -46,9 +46,9 @@ def command_page() -> str:
         "COMMAND [OPTION ...]",
         ".SH DESCRIPTION",
         _plain(
-            "Signs in to an Athom account before the bearer token of the day ends, proves the new "
-            "token against the Homey, and hands it out on a unix socket, in a Homey logic "
-            "variable, in files and to commands. How it is configured: homey-tokend.yaml(5)."
+            "Signs in to an Athom account before the current bearer token expires, verifies the "
+            "new one with the Homey, and provides it on a unix socket, in a Homey logic variable, "
+            "in files and to commands. homey-tokend.yaml(5) describes the configuration."
         ),
         ".SH COMMANDS",
     ]
@@ -76,7 +76,7 @@ def configuration_page() -> str:
             "$CONFIGURATION_DIRECTORY/config.yaml, /etc/homey-tokend/config.yaml and "
             "~/.config/homey-tokend/config.yaml; without any, the environment. "
             "A duration is a number of seconds, or has a unit: ms, s, m, h, d. "
-            "homey-tokend check tells all that is wrong with it."
+            "homey-tokend check reports all of its errors."
         ),
         ".SH SECRETS",
         _plain(f"{', '.join(SECRET_KEYS)} are a text, or one of these:"),
@@ -87,14 +87,20 @@ def configuration_page() -> str:
     for path, model in SECTIONS.items():
         shape = made if not path else made["$defs"][model.__name__]
         lines += _section(path, shape, made["$defs"])
-    lines += [".SH ENVIRONMENT", _plain("Without a file. Those of the Homey also as NAME_FILE.")]
+    lines += [
+        ".SH ENVIRONMENT",
+        _plain(
+            "Used without a configuration file. A variable of the Homey with _FILE added to its "
+            "name is the path of a file with the value."
+        ),
+    ]
     for name, place in (*HOMEY_VARIABLES.items(), *DAEMON_VARIABLES.items()):
         lines += [".TP", f".B {_plain(name)}", _plain(".".join(place))]
     return _ended([*lines, ".SH SEE ALSO", ".BR homey-tokend (1)"])
 
 
 def _title(name: str, section: int) -> list[str]:
-    head = '.\\" Written by python -m tests.support.man_pages; a test holds it.'
+    head = '.\\" Written by python -m tests.support.man_pages; a test compares them.'
     return [head, f'.TH {name} {section} "" "homey-tokend" "Homey bearer tokens"']
 
 
@@ -146,10 +152,11 @@ def _section(
 
 
 def _said(value: Mapping[str, Any], *, required: bool) -> Iterator[str]:
-    yield str(value.get("description", ""))
+    described = str(value.get("description", ""))
+    yield described
     if required:
-        yield "Must be there."
-    elif "default" in value and value["default"] not in ({}, []):
+        yield "Required."
+    elif value.get("default", {}) not in ({}, []) and "Default:" not in described:
         default = value["default"]
         yield f"Default: {default if isinstance(default, str) else json.dumps(default)}."
     if value.get("enum"):
