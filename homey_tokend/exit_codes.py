@@ -32,6 +32,7 @@ _BY_KIND = {
     "cannot_serve": CANNOT_CREATE,
     "state_unusable": CANNOT_CREATE,
     "unreachable": UNREACHABLE,
+    "unreadable_response": UNREACHABLE,
     "homey_offline": UNREACHABLE,
     "rejected": ACTION_NEEDED,
     "account_rejected": ACTION_NEEDED,

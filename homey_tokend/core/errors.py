@@ -8,6 +8,7 @@
     │   ├── ServerError        408, 425, 5xx: the host answered, and is in trouble
     │   ├── Throttled          429
     │   ├── InvalidResponse    2xx without the JSON that belongs there (captive portal, cut body)
+    │   ├── UnreadableResponse no HTTP, or beyond the bounds of what is read
     │   ├── HomeyOffline       the cloud cannot reach the Homey
     │   ├── SignInExpired      what an earlier step gave is no longer accepted: sign in again
     │   └── BearerDiscarded    a new bearer that its own Homey does not accept
@@ -103,6 +104,13 @@ class Throttled(Transient, kind="throttled"):
 
 class InvalidResponse(Transient, kind="invalid_response"):
     """A 2xx with HTML or truncated JSON, as from a captive portal."""
+
+
+class UnreadableResponse(Transient, kind="unreadable_response"):
+    """An answer that is not HTTP, or a 2xx beyond the bounds of what is read.
+
+    The host may have acted upon the request: after a password the next try waits.
+    """
 
 
 class HomeyOffline(Transient, kind="homey_offline"):

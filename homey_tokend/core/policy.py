@@ -23,7 +23,7 @@ from homey_tokend.core.decision import (
     Verify,
     Wait,
 )
-from homey_tokend.core.errors import ProtocolChanged
+from homey_tokend.core.errors import ProtocolChanged, UnreadableResponse
 from homey_tokend.core.failure import RETRY_AFTER_MOST, RETRY_AFTER_MUST, backoff
 from homey_tokend.core.homey import FUTURE_TOLERANCE, HomeyState
 from homey_tokend.core.http_types import Step
@@ -39,6 +39,7 @@ REJECTIONS = ("the account was rejected", "the sign-in was rejected")
 MUST_GAP = timedelta(seconds=60)
 #: After an unknown answer to a password: it was sent, so no quick second try.
 UNKNOWN_LOGIN_GAP = timedelta(minutes=15)
+_UNKNOWN_ANSWERS = frozenset({ProtocolChanged.kind, UnreadableResponse.kind})
 #: How many passwords may be sent within half a token's life?
 BUDGET, BUDGET_EACH = 10, 2
 #: And within what at most? A token that lives for years must not count passwords for years.
@@ -189,7 +190,7 @@ def _after_failure(
         return
     at, kind = failure.last_error.at, failure.last_error.kind
     must = state.must_renew(now)
-    if kind == ProtocolChanged.kind and failure.last_error.step == Step.LOGIN:
+    if kind in _UNKNOWN_ANSWERS and failure.last_error.step == Step.LOGIN:
         yield Constraint(at + UNKNOWN_LOGIN_GAP, "an unknown answer to the password")
     elif not failure.last_error.action_needed:
         gap = backoff(failure, settings.retry_first, settings.retry_most)

@@ -4,7 +4,7 @@ import zlib
 
 import aiohttp
 
-from homey_tokend.core.errors import InvalidResponse
+from homey_tokend.core.errors import UnreadableResponse
 
 #: How large may an answer be? The consent page is some tens of kilobytes, a Homey with
 #: thousands of variables some hundreds; a captive portal or a bomb is cut off here.
@@ -22,7 +22,7 @@ async def read_body(response: aiohttp.ClientResponse, address: str, *, step: str
     it means.
 
     Raises:
-        InvalidResponse: a 2xx that is too large, or in a coding that was not asked for.
+        UnreadableResponse: a 2xx that is too large, or in a coding that was not asked for.
     """
     raw, whole = await _read(response.content)
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -35,10 +35,10 @@ async def read_body(response: aiohttp.ClientResponse, address: str, *, step: str
     if 200 <= response.status < 300:
         if body is None:
             text = f"the answer of {address} cannot be decoded"
-            raise InvalidResponse(text, step=step, status=response.status)
+            raise UnreadableResponse(text, step=step, status=response.status)
         if not whole:
             text = f"the answer of {address} is larger than {MAX_BODY_BYTES} bytes"
-            raise InvalidResponse(text, step=step, status=response.status)
+            raise UnreadableResponse(text, step=step, status=response.status)
     return body or b""
 
 

@@ -19,13 +19,15 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from yarl import URL
 
-from homey_tokend.core.errors import ProtocolChanged
+from homey_tokend.core.errors import ProtocolChanged, UnreadableResponse
 from homey_tokend.core.http_types import Repeat, Request, Response, cookie_header
 from homey_tokend.core.ports import Clock
+from homey_tokend.core.secret import Secret
 from homey_tokend.http.body import read_body
 from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port, is_unknown_authority
 from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.http.session import FOREIGN, TlsContext, open_session
+from homey_tokend.http.unreadable import describe_unreadable, is_unreadable
 
 #: How often, and within which time, is a request sent that found no answer? A hiccup of the
 #: network is over within seconds; whatever lasts longer is spaced by policy.
@@ -111,7 +113,7 @@ class HttpTransport:
 
         Raises:
             NoAnswer: no answer came (an ``errors.Unreachable``).
-            InvalidResponse: a 2xx beyond the bounds of ``http.body``.
+            UnreadableResponse: no HTTP, or beyond the bounds of what is read.
             ProtocolChanged: more than three redirects.
         """
         if request.after:
@@ -155,8 +157,16 @@ class HttpTransport:
         except FOREIGN as foreign:
             error = foreign
         # Raised out here, so that no foreign exception, URL and all, hangs on as its context.
+        address = host_and_port(request.url)
+        if attempt.sent and is_unreadable(error):
+            sent = (Secret(value) for _, value in request.form or ())
+            raise UnreadableResponse(
+                describe_unreadable(error, address, sent),
+                step=request.step,
+                remedy="Look for a proxy or firewall between; Athom itself answers in HTTP.",
+            )
         raise NoAnswer(
-            describe_error(error, host_and_port(request.url)),
+            describe_error(error, address),
             cause=type(error).__name__,
             step=request.step,
             remedy=self._tls.remedy if is_unknown_authority(error) else "",

@@ -28,6 +28,7 @@ from homey_tokend.core.errors import (
     SignInExpired,
     Throttled,
     Transient,
+    UnreadableResponse,
 )
 from homey_tokend.core.events import Emit, SignInStarted, ignore_event
 from homey_tokend.core.failure import last_error_of
@@ -252,8 +253,8 @@ class SignIn:
             last_error = last_error_of(error, self._clock.now())
             await self._store.keep_account(key, self._account(key).rejected(digest, last_error))
             raise
-        except Throttled:
-            raise
+        except (Throttled, UnreadableResponse):
+            raise  # it may have been judged
         except Transient:
             await self._store.keep_account(key, self._account(key).not_judged())
             raise

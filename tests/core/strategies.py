@@ -27,6 +27,7 @@ from homey_tokend.core.errors import (
     TokendError,
     Transient,
     Unreachable,
+    UnreadableResponse,
 )
 from homey_tokend.core.failure import Failure, LastError, last_error_of
 from homey_tokend.core.homey import HomeyState
@@ -165,7 +166,13 @@ waits = st.timedeltas(timedelta(0), timedelta(hours=30)) | st.timedeltas(
 )
 retry_afters = st.none() | st.timedeltas(timedelta(0), timedelta(days=10000))
 steps = st.sampled_from(["", *(str(step) for step in Step)])
-_PATIENT: tuple[type[Transient], ...] = (ServerError, Throttled, InvalidResponse, HomeyOffline)
+_PATIENT: tuple[type[Transient], ...] = (
+    ServerError,
+    Throttled,
+    InvalidResponse,
+    UnreadableResponse,
+    HomeyOffline,
+)
 _PLAIN: tuple[type[TokendError], ...] = (
     SignInExpired,
     BearerDiscarded,

@@ -24,6 +24,7 @@ KINDS = {
     "ConfigurationInvalid": "configuration_invalid",
     "ConsentRejected": "consent_rejected",
     "InvalidResponse": "invalid_response",
+    "UnreadableResponse": "unreadable_response",
     "HomeyOffline": "homey_offline",
     "HomeyRejected": "homey_rejected",
     "IllegalEvent": "illegal_event",

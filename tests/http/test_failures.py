@@ -219,7 +219,6 @@ async def test_nobody_listens(transport: HttpTransport) -> None:
         (Does.RESET, "reset"),
         (Does.CLOSE, "closed the connection without an answer"),
         (answer(200, b"{}").replace(b": 2", b": 9"), "cut off"),
-        (b"\x16\x03\x01\x02\x00 not HTTP", "not HTTP"),
     ],
 )
 async def test_broken_answers_may_have_been_acted_upon(
