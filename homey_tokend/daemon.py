@@ -26,7 +26,7 @@ from homey_tokend.runtime.systemd_sockets import overridden_keys
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.access import AccessControl, resolve_rules
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import connection_limit
+from homey_tokend.server.connections import Peer, connection_limit
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.listeners import Listeners
 from homey_tokend.server.monitoring import Monitoring
@@ -163,7 +163,7 @@ class Daemon:
         await self._admit(self.config)
         monitoring, clock = self._monitoring, self._runtime.clock
         monitoring.connections.limit = connection_limit(raise_file_limit())
-        forwarder = Forwarder(supervisor, self._upstream, clock)
+        forwarder = Forwarder(supervisor, self._upstream, clock, may_see_token=self._may_see_token)
         api = Api(
             supervisor,
             version=__version__,
@@ -171,6 +171,12 @@ class Daemon:
             monitoring=monitoring,
         )
         return Listeners(api, monitoring.connections)
+
+    def _may_see_token(self, peer: Peer | None, homey: str) -> bool:
+        """Return whether a caller may see the token that a variable of a Homey may hold."""
+        # The components know a new sink before it is written, self.config only afterwards.
+        may_read = peer is not None and self._access.may_read(peer)
+        return may_read or not self._components.config.has_token_in_variable(homey)
 
     async def _admit(self, config: Config) -> None:
         """Resolve the users and groups of the configuration again."""

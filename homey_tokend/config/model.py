@@ -181,3 +181,17 @@ class Config:
     endpoints: Endpoints
     warnings: tuple[ConfigFault, ...] = ()
     source: str = ""
+
+    def has_token_in_variable(self, name: str) -> bool:
+        """Return whether a sink writes a token to a logic variable of the Homey of this name.
+
+        Several entries may be one Homey, by its cloudid. Of one that a reload is about to remove
+        it is not known any more, and so assumed.
+        """
+        homey = self.homeys.get(name)
+        return homey is None or any(
+            isinstance(sink, LogicVariableConfig)
+            for other in self.homeys.values()
+            if other.cloudid.lower() == homey.cloudid.lower()
+            for sink in other.sinks
+        )

@@ -146,7 +146,8 @@ class SocketConfig(Section):
     )
     allow_api: Annotated[AllowConfig | None, NULLABLE] = Field(
         default=None,
-        description="Who may use the API proxy. Default: as allow; it may be wider.",
+        description="Who may use the API proxy. Default: as allow; it may be wider. Users who are "
+        "only here may not make calls that could show the token of a logic_variable sink.",
         examples=[{"groups": ["smart-home"]}],
     )
 

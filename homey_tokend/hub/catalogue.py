@@ -59,13 +59,15 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
         _get("flowfolders", "flow/flowfolder", "all folders of flows", _FLOWS),
     ),
     "Flow tokens": (
-        _get("flowtokens", "flowtoken/flowtoken", "all tags of flows", _FLOWS),
+        _get("flowtokens", "flowtoken/flowtoken", "all tags of flows", _FLOWS,
+             shows_variables=True),
     ),
     "Images": (
         _get("images", "images/image", "all images, such as of cameras", "homey.device"),
     ),
     "Insights": (
-        _get("insights", "insights/log", "all logs", "homey.insights.readonly"),
+        _get("insights", "insights/log", "all logs", "homey.insights.readonly",
+             shows_variables=True),
     ),
     "Language and unit settings": (
         _get("language", "i18n/option/language", "the language", _SYSTEM,
@@ -85,12 +87,12 @@ GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
     ),
     "Logic": (
         _get("variables", "logic/variable", "all variables", "homey.logic.readonly",
-             guide="/api/logic/variable/",
+             shows_variables=True, guide="/api/logic/variable/",
              note="The guide omits `manager` here, but has it for setting a variable."),
         _get("variable", "logic/variable/{id}", "one variable", "homey.logic.readonly",
-             guide="/api/logic/variable/<VARIABLE_ID>/"),
+             shows_variables=True, guide="/api/logic/variable/<VARIABLE_ID>/"),
         _put("set-variable", "logic/variable/{id}", "sets a variable", "homey.logic",
-             body={"value": "{value}"},
+             body={"value": "{value}"}, shows_variables=True,
              note="A value of another type than the variable's is rejected."),
     ),
     "Mobile": (
@@ -166,6 +168,17 @@ _BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 def find(name: str) -> Endpoint | None:
     """Return the endpoint of a name, or None."""
     return _BY_NAME.get(name)
+
+
+def match(method: str, path: str) -> Endpoint | None:
+    """Return the endpoint that a request asks for, or None; HEAD is GET without a body.
+
+    Args:
+        method: The method.
+        path: The path from ``/api/`` on, without the query.
+    """
+    method = "GET" if method == "HEAD" else method
+    return next((one for one in ENDPOINTS if one.matches(method, path)), None)
 
 
 def nearest(name: str) -> str | None:

@@ -30,6 +30,7 @@ class Endpoint:
         body: Its JSON body; ``{word}`` in a text is replaced by an argument, ``{word?}`` by
             an optional one.
         dangerous: It needs confirmation.
+        shows_variables: The answer can contain the values of logic variables.
         homeys: The models that have it; none: it is in no specification.
         guide: The path in the well-known list of endpoints, if it differs by more than a
             slash at the end.
@@ -43,6 +44,7 @@ class Endpoint:
     method: str
     body: Mapping[str, object] = field(default_factory=dict)
     dangerous: bool = False
+    shows_variables: bool = False
     homeys: tuple[str, ...] = ALL
     guide: str = ""
     note: str = ""
@@ -68,6 +70,18 @@ class Endpoint:
     def arguments(self) -> tuple[str, ...]:
         """The names of its arguments, in order; those with a ``?`` are optional."""
         return tuple(_ARGUMENT.findall(self.path)) + tuple(_arguments(self.body))
+
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether it is what a request asks for; a slash at the end makes no difference."""
+        route, segments = self.path.rstrip("/").split("/"), path.rstrip("/").split("/")
+        return (
+            method == self.method
+            and len(route) == len(segments)
+            and all(
+                one == segment or (one.startswith("{") and segment)
+                for one, segment in zip(route, segments, strict=True)
+            )
+        )
 
     @property
     def usage(self) -> str:

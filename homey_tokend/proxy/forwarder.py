@@ -5,6 +5,7 @@ and removed, ``limiter.py`` how many calls are under way, ``retry.py`` when a ca
 """
 
 import asyncio
+from collections.abc import Callable
 
 import aiohttp
 import structlog
@@ -21,12 +22,25 @@ from homey_tokend.proxy.limiter import CallLimiter
 from homey_tokend.proxy.retry import RetryingSender
 from homey_tokend.proxy.target import check_request, request_target
 from homey_tokend.proxy.upstream import Upstream
+from homey_tokend.proxy.variables import check_shows_no_variable
+from homey_tokend.server.connections import Peer, connection_of
+
+#: Whether a caller may see the token of a Homey, by its name, in what the Homey answers.
+MaySeeToken = Callable[[Peer | None, str], bool]
 
 _log = structlog.get_logger()
 
 
 class Forwarder:
-    """The handler of the API proxy."""
+    """The handler of the API proxy.
+
+    Args:
+        provider: Where the tokens come from.
+        upstream: The HTTP session.
+        clock: Measures pauses and durations.
+        limits: How long a call may take.
+        may_see_token: Whether every call of a caller is passed on.
+    """
 
     def __init__(
         self,
@@ -34,10 +48,13 @@ class Forwarder:
         upstream: Upstream,
         clock: Clock,
         limits: ProxyLimits | None = None,
+        *,
+        may_see_token: MaySeeToken = lambda _peer, _homey: True,
     ) -> None:
         self._limits = limits or ProxyLimits()
         self._sender = RetryingSender(provider, upstream, self._limits)
         self._clock = clock
+        self._may_see_token = may_see_token
         self._limiters: dict[str, CallLimiter] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -46,11 +63,13 @@ class Forwarder:
         1. What may not be passed on is rejected: path, method, upgrade, headers.
         2. The body is read, as far as it is kept.
         3. The call waits in the queue of its Homey.
-        4. 401: the token is verified, refreshed if it is invalid, and the call repeated once;
+        4. A call that could show the token to a caller who may not read it is rejected: here,
+           since a reload may have added a sink meanwhile.
+        5. 401: the token is verified, refreshed if it is invalid, and the call repeated once;
            503 if it is invalid and no other comes in time.
            429: after a short wait that the Homey requests, the call is repeated once.
            Both only if the body was kept.
-        5. The response streams; if it breaks off, so does ours.
+        6. The response streams; if it breaks off, so does ours.
 
         Raises:
             Problem: Nothing was passed on, or no response came.
@@ -65,6 +84,8 @@ class Forwarder:
         if limiter is None:
             limiter = self._limiters[name] = CallLimiter(self._limits.queue, self._clock)
         async with limiter.slot(name):
+            if not self._may_see_token(connection_of(request).peer, name):
+                check_shows_no_variable(request.method, target, name)
             return await self._within_total(call, limiter)
 
     async def _within_total(self, call: ProxyCall, limiter: CallLimiter) -> web.StreamResponse:

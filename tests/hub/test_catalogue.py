@@ -49,3 +49,37 @@ def test_dangerous_endpoints() -> None:
     assert [one.dangerous for one in ENDPOINTS] == [
         is_dangerous(one.method, one.path) for one in ENDPOINTS
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/api/manager/devices/device", "devices"),
+        ("HEAD", "/api/manager/devices/device/", "devices"),
+        ("GET", "/api/manager/devices/device/5f", "device"),
+        ("GET", "/api/manager/devices/device/5f/capability/dim", "capability"),
+        ("PUT", "/api/manager/devices/device/5f/capability/onoff", "set-capability"),
+        ("GET", "/api/manager/system", "system"),
+        ("POST", "/api/manager/devices/device", None),
+        ("GET", "/api/manager/Devices/device", None),
+        ("GET", "/api/manager/devices/device/5f/x", None),
+        ("GET", "/api/manager", None),
+    ],
+)
+def test_requests(method: str, path: str, name: str | None) -> None:
+    """A request is found by method and path, exactly; a slash at the end makes no difference."""
+    found = catalogue.match(method, path)
+
+    assert name == (found.name if found else None)
+
+
+def test_what_shows_variables() -> None:
+    """The groups that the documentation and the problem name are those that can show a variable."""
+    marked = {
+        group
+        for group, ones in catalogue.GROUPS.items()
+        if any(one.shows_variables for one in ones)
+    }
+
+    assert {"Flow tokens", "Insights", "Logic"} == marked
+    assert all(one.shows_variables for group in marked for one in catalogue.GROUPS[group])

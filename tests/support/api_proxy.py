@@ -11,7 +11,7 @@ from pathlib import Path
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
 from homey_tokend.proxy.call import ProxyLimits
-from homey_tokend.proxy.forwarder import Forwarder
+from homey_tokend.proxy.forwarder import Forwarder, MaySeeToken
 from homey_tokend.proxy.limiter import LimiterSettings
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.server.app import Api
@@ -208,7 +208,11 @@ def with_length(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
 
 
 @asynccontextmanager
-async def opened(path: Path, limits: ProxyLimits = PATIENT) -> AsyncIterator[ProxySetup]:
+async def opened(
+    path: Path,
+    limits: ProxyLimits = PATIENT,
+    may_see_token: MaySeeToken = lambda _peer, _homey: True,
+) -> AsyncIterator[ProxySetup]:
     """Run an API proxy with a Homey behind it."""
     hub, clock = Hub(), FakeClock()
     server = await asyncio.start_server(hub.take, "127.0.0.1", 0)
@@ -216,7 +220,7 @@ async def opened(path: Path, limits: ProxyLimits = PATIENT) -> AsyncIterator[Pro
     proxy = ProxySetup(path, FakeProvider(), hub, clock)
     proxy.hold()
     upstream = Upstream({}, ssl_context=TLS)
-    forward = Forwarder(proxy.provider, upstream, clock, limits)
+    forward = Forwarder(proxy.provider, upstream, clock, limits, may_see_token=may_see_token)
     handler = proxy.monitoring.count_calls(forward.handle, clock)
     api = Server(Api(proxy.provider, version="1", proxy=handler))
     await api.start(SocketOptions(path))

@@ -28,6 +28,8 @@ A Homey rejects a value of the wrong type, and `call` prints its message.
 - **scope**: what the session must have; a parent covers its children (`homey.device` includes `homey.device.readonly`).
 - **Homeys**: which models have it: Homey Pro *2016 to 2019*, Homey Pro of *2023 and later*, the Homey in the *cloud* (Bridge).
 
+Users who are in `socket.allow_api` and may not read the token can make only these calls, without those of *Flow tokens*, *Insights* and *Logic*, where a sink writes the token to a logic variable ([configuration.md](configuration.md#allow_api)).
+
 The list of the well-known guide is covered completely.
 Where the guide has a path that does not answer, this is noted: the path here is the right one.
 A slash at the end makes no difference.
