@@ -6,17 +6,18 @@ belongs to another daemon, and any other file is left alone. Every call here may
 moment: call it in a thread.
 """
 
-import errno
-import fcntl
 import grp
+import hashlib
 import os
 import resource
 import socket
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from homey_tokend.core.errors import AlreadyRunning, CannotServe
+from homey_tokend.core.errors import CannotServe
+from homey_tokend.server.socket_folder import Inode, SocketFolder, lock_name, path_of
 
 #: The most bytes of a socket's path: ``sun_path`` has 108, the last of them zero (unix(7)).
 MAX_PATH = 107
@@ -38,13 +39,14 @@ class SocketOptions(NamedTuple):
 
 
 class UnixSocket:
-    """A listening socket that owns its file and the lock beside it."""
+    """A listening socket that owns its file, the directory of it and the lock beside it."""
 
-    def __init__(self, options: SocketOptions, sock: socket.socket, lock: int) -> None:
-        self.sock = sock
+    def __init__(self, options: SocketOptions, folder: SocketFolder, lock: int) -> None:
         self._path = options.path
+        self._folder = folder
         self._lock = lock
-        self._inode = _inode(options.path)
+        self._inode: Inode | None
+        self.sock, self._inode = _put_in_place(folder, options)
 
     @classmethod
     def open(cls, options: SocketOptions) -> "UnixSocket":
@@ -55,14 +57,15 @@ class UnixSocket:
             CannotServe: The socket cannot be made; the remedy says what to do.
         """
         _check_path(options.path)
-        _make_folder(options.path.parent)
-        lock = _take_lock(options.path)
-        try:
-            _check_occupant(options.path)
-            return cls(options, _put_in_place(options), lock)
-        except BaseException:
-            os.close(lock)
-            raise
+        with ExitStack() as undo:
+            folder = SocketFolder(options.path.parent)
+            undo.callback(folder.close)
+            lock = folder.take_lock(options.path.name)
+            undo.callback(os.close, lock)
+            folder.check_occupant(options.path.name)
+            made = cls(options, folder, lock)
+            undo.pop_all()
+        return made
 
     def change_rights(self, options: SocketOptions) -> None:
         """Give the socket's file another mode and group, in force for the next client.
@@ -71,7 +74,7 @@ class UnixSocket:
             CannotServe: The group is unknown, or the rights may not be changed.
         """
         try:
-            _set_rights(self._path, options)
+            _set_rights(self._folder, self._path.name, options)
         except OSError as error:
             raise CannotServe(
                 f"the rights of {self._path} cannot be changed: {error.strerror}",
@@ -92,23 +95,30 @@ class UnixSocket:
             AlreadyRunning: Another daemon has taken the path meanwhile.
             CannotServe: The socket cannot be made.
         """
-        if self._inode is None or _inode(self._path) == self._inode:
+        if self._inode is None:
             return None
-        _make_folder(self._path.parent)
-        held = os.fstat(self._lock)
-        if _inode(_lock_path(self._path)) != (held.st_dev, held.st_ino):
-            lock = _take_lock(self._path)  # its file is gone too, so ours would exclude nobody
-            os.close(self._lock)
-            self._lock = lock
-        _check_occupant(self._path)
-        self.sock = _put_in_place(options)
-        self._inode = _inode(self._path)
+        name = self._path.name
+        with ExitStack() as undo:
+            folder = SocketFolder(self._path.parent)
+            undo.callback(folder.close)
+            if folder.inode(name) == self._inode:
+                return None
+            held = os.fstat(self._lock)
+            if folder.inode(lock_name(name)) != (held.st_dev, held.st_ino):
+                lock = folder.take_lock(name)  # its file is gone too, so ours would exclude nobody
+                os.close(self._lock)
+                self._lock = lock
+            folder.check_occupant(name)
+            self.sock, self._inode = _put_in_place(folder, options)
+            undo.pop_all()
+        self._folder.close()
+        self._folder = folder
         return self.sock
 
     def withdraw(self) -> None:
         """Remove the socket's file, if it is still ours: no new client finds it."""
-        if self._inode is not None and _inode(self._path) == self._inode:
-            self._path.unlink(missing_ok=True)
+        if self._inode is not None and self._folder.inode(self._path.name) == self._inode:
+            self._folder.remove(self._path.name)
         self._inode = None
 
     def close(self) -> None:
@@ -118,6 +128,7 @@ class UnixSocket:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+        self._folder.close()
 
 
 def raise_file_limit() -> int:
@@ -146,88 +157,25 @@ def _check_path(path: Path) -> None:
         raise CannotServe("socket.path names no file", remedy="Set socket.path to a file's path.")
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o755)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise CannotServe(
-            f"the directory of the socket {folder} is missing and cannot be created: {error.strerror}",
-            remedy=f"Make it (install -d -m 0755 -o USER {folder}), or set socket.path.",
-        ) from error
-    folder.chmod(0o755)  # whatever the umask was
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_name(path.name + ".lock")
-
-
-def _take_lock(path: Path) -> int:
-    name = _lock_path(path)
-    try:
-        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise CannotServe(
-            f"the lock {name} cannot be created: {error.strerror}",
-            remedy="Let the daemon's user write in this directory, or set socket.path.",
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise _already_running(path) from error
-    return lock
-
-
-def _already_running(path: Path) -> AlreadyRunning:
-    return AlreadyRunning(
-        f"another daemon is running on {path}",
-        remedy="Stop it first, or give this one another socket.path.",
-    )
-
-
-def _check_occupant(path: Path) -> None:
-    """Reject a live socket and any other file; a dead socket may be replaced."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise CannotServe(
-            f"{path} exists and is not a socket; it is left alone",
-            remedy="Move it away, or set socket.path.",
-        )
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # the kernel answers at once
-        result = probe.connect_ex(str(path))
-    if result in {0, errno.EAGAIN}:  # EAGAIN: alive, with a full queue
-        raise _already_running(path)
-    if result not in {errno.ECONNREFUSED, errno.ENOENT}:
-        raise CannotServe(
-            f"{path} is a socket of another program: {os.strerror(result)}",
-            remedy="Move it away, or set socket.path.",
-        )
-
-
-def _put_in_place(options: SocketOptions) -> socket.socket:
-    # As long as the name itself, so that it fits wherever the path fits. One left by a crash is
-    # found again, and the lock says that no other daemon uses it.
+def _put_in_place(folder: SocketFolder, options: SocketOptions) -> tuple[socket.socket, Inode]:
+    # Short, since its path in /proc must fit. One left by a crash is found again, and the lock
+    # says that no other daemon uses it.
     name = options.path.name
-    first = "." if name[0] != "." and len(name) > 1 else "_" if name[0] != "_" else "-"
-    temporary = options.path.with_name(first + name[1:])
+    temporary = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.sock"
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _check_occupant(temporary)
-        temporary.unlink(missing_ok=True)
-        sock.bind(str(temporary))
+        folder.check_occupant(temporary)
+        folder.remove(temporary)
+        sock.bind(str(folder.entry(temporary)))
         try:
-            _set_rights(temporary, options)
+            inode = _set_rights(folder, temporary, options)
             sock.listen(BACKLOG)
-            temporary.rename(options.path)
+            folder.rename(temporary, name)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            folder.remove(temporary)
             raise
+        if folder.inode(name) != inode:
+            raise _replaced(options.path)  # noqa: TRY301  the socket is closed below
     except OSError as error:
         sock.close()
         raise CannotServe(
@@ -237,21 +185,41 @@ def _put_in_place(options: SocketOptions) -> socket.socket:
     except BaseException:
         sock.close()
         raise
-    return sock
+    return sock, inode
 
 
-def _set_rights(path: Path, options: SocketOptions) -> None:
-    if options.group is not None:
-        try:
-            os.chown(path, -1, _group_id(options.group))
-        except PermissionError as error:
-            raise CannotServe(
-                f"the daemon may not give its socket to the group {options.group}",
-                remedy=f"Add the daemon's user to that group (usermod -aG {options.group} USER). The "
-                "sandbox of the systemd unit forbids it all the same: there, set SocketGroup= of "
-                "homey-tokend.socket.",
-            ) from error
-    path.chmod(options.mode)
+def _set_rights(folder: SocketFolder, name: str, options: SocketOptions) -> Inode:
+    """Set group and mode of a socket's file, and return which one it is.
+
+    Another file in its place is left alone, and so is a second name of a socket elsewhere.
+    """
+    with folder.opened(name) as opened:
+        found = os.fstat(opened)
+        if not stat.S_ISSOCK(found.st_mode) or found.st_nlink > 1:
+            raise _replaced(options.path)
+        if options.group is not None:
+            _set_group(path_of(opened), options.group)
+        path_of(opened).chmod(options.mode)
+    return found.st_dev, found.st_ino
+
+
+def _set_group(path: Path, group: str) -> None:
+    try:
+        os.chown(path, -1, _group_id(group))
+    except PermissionError as error:
+        raise CannotServe(
+            f"the daemon may not give its socket to the group {group}",
+            remedy=f"Add the daemon's user to that group (usermod -aG {group} USER). The "
+            "sandbox of the systemd unit forbids it all the same: there, set SocketGroup= of "
+            "homey-tokend.socket.",
+        ) from error
+
+
+def _replaced(path: Path) -> CannotServe:
+    return CannotServe(
+        f"somebody else has replaced the file of the socket {path}",
+        remedy=f"Let nobody but the daemon's user write in {path.parent}, or set socket.path.",
+    )
 
 
 def _group_id(group: str) -> int:
@@ -269,11 +237,3 @@ def _group_id(group: str) -> int:
             f"socket.group: there is no group {group!r}",
             remedy=f"Make it (groupadd --system {group}), or name another.",
         ) from error
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -18,7 +18,13 @@ from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.core.tokens import Delivery, DeliveryResult
 from homey_tokend.runtime.workers import WorkerPool
-from homey_tokend.storage.atomic import no_hook, remedy_of, remove_leftovers, write_atomic
+from homey_tokend.storage.atomic import (
+    no_hook,
+    open_folder,
+    remedy_of,
+    remove_leftovers,
+    write_atomic,
+)
 
 Format = Literal["raw", "env", "json"]
 P = ParamSpec("P")
@@ -162,9 +168,12 @@ class FileSink:
     def _try_out(self) -> None:
         self._require_plain_file()
         remove_leftovers(self._path)
-        trial = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}.tmp")
-        os.close(os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        trial.unlink(missing_ok=True)
+        trial = f".{self._path.name}.{secrets.token_hex(8)}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open_folder(self._path) as folder:
+            os.close(os.open(trial, flags, 0o600, dir_fd=folder))
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(trial, dir_fd=folder)
 
     def _require_plain_file(self) -> None:
         # A rename would replace a device: as root, /dev/stdout for the whole machine.

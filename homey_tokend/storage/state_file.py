@@ -1,6 +1,7 @@
 """The state file, and the lock against a second daemon."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -175,6 +176,7 @@ class InstanceLock:
         except OSError as error:
             raise self._unusable(error) from error
         try:
+            _require_own_file(fd)
             _lock_and_sign(fd)
         except BlockingIOError:
             holder = _holder(fd)
@@ -197,6 +199,13 @@ class InstanceLock:
     def _unusable(self, error: OSError) -> StateUnusable:
         remedy = f"{remedy_of(error)} The key is state.path."
         return StateUnusable(f"cannot lock {self._path}: {reason_of(error)}", remedy=remedy.strip())
+
+
+def _require_own_file(fd: int) -> None:
+    """Reject a pipe, and a second name of a file elsewhere: its content would be lost."""
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def _lock_and_sign(fd: int) -> None:

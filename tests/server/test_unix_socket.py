@@ -65,13 +65,15 @@ def test_mode_and_group_come_first(
 ) -> None:
     """When the file gets its name it has its mode and listens already."""
     seen = []
-    rename = Path.rename
+    rename = os.rename
 
-    def recording(self: Path, target: Path) -> Path:
-        seen.append((stat.S_IMODE(self.stat().st_mode), connects(self), target.exists()))
-        return rename(self, target)
+    def recording(old: str, new: str, **folders: int) -> None:
+        bound = socket_path.with_name(old)
+        mode = stat.S_IMODE(bound.stat().st_mode)
+        seen.append((mode, connects(bound), socket_path.with_name(new).exists()))
+        rename(old, new, **folders)
 
-    monkeypatch.setattr(Path, "rename", recording)
+    monkeypatch.setattr(os, "rename", recording)
     opened.append(UnixSocket.open(SocketOptions(socket_path, 0o640)))
 
     assert seen == [(0o640, True, False)]
@@ -122,10 +124,27 @@ def test_group_not_permitted(socket_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert names(socket_path.parent) == ["d.sock.lock"]
 
 
+def temporary_name(opened: list[UnixSocket], path: Path) -> Path:
+    """Return where a socket is bound before it gets its name."""
+    found = []
+    rename = os.rename
+
+    def recording(old: str, new: str, **folders: int) -> None:
+        found.append(path.with_name(old))
+        rename(old, new, **folders)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "rename", recording)
+        opened.append(UnixSocket.open(SocketOptions(path)))
+    opened.pop().close()
+    return found[0]
+
+
 def test_a_dead_socket_is_replaced(opened: list[UnixSocket], socket_path: Path) -> None:
     """Files of a killed daemon, final or temporary, are no obstacle."""
+    left = temporary_name(opened, socket_path)
     dead_socket(socket_path)
-    dead_socket(socket_path.with_name("..sock"))
+    dead_socket(left)
     opened.append(UnixSocket.open(SocketOptions(socket_path)))
 
     assert connects(socket_path)
@@ -230,13 +249,14 @@ def test_short_names(opened: list[UnixSocket], folder: Path, name: str) -> None:
     assert sorted([name, f"{name}.lock"]) == names(folder)
 
 
-def test_a_file_aside_is_not_removed(folder: Path) -> None:
-    """A file with the temporary name is no obstacle."""
-    (folder / ".ock").write_text("precious")
+def test_a_file_aside_is_not_removed(opened: list[UnixSocket], socket_path: Path) -> None:
+    """A file that happens to have the temporary name is left alone."""
+    aside = temporary_name(opened, socket_path)
+    aside.write_text("precious")
     with pytest.raises(CannotServe, match="is not a socket"):
-        UnixSocket.open(SocketOptions(folder / "sock"))
+        UnixSocket.open(SocketOptions(socket_path))
 
-    assert (folder / ".ock").read_text() == "precious"
+    assert aside.read_text() == "precious"
 
 
 def test_a_socket_of_another_kind(socket_path: Path) -> None:
@@ -270,17 +290,24 @@ def test_the_folder_is_made(opened: list[UnixSocket], folder: Path) -> None:
 
 def test_the_folder_cannot_be_made(folder: Path) -> None:
     """A directory whose parent is missing too is reported, with what to do."""
-    with pytest.raises(CannotServe, match="is missing and cannot be created") as caught:
+    with pytest.raises(CannotServe, match="cannot be created or opened") as caught:
         UnixSocket.open(SocketOptions(folder / "a" / "b" / "d.sock"))
 
     assert "install -d" in caught.value.remedy
 
 
 def test_the_folder_is_a_file(folder: Path) -> None:
-    """A lock that cannot be created is reported, with what to do."""
+    """It is reported, and not taken for a directory that is missing."""
     (folder / "a").touch()
-    with pytest.raises(CannotServe, match=r"the lock .* cannot be created"):
+    with pytest.raises(CannotServe, match="cannot be created or opened: Not a directory"):
         UnixSocket.open(SocketOptions(folder / "a" / "d.sock"))
+
+
+def test_a_lock_that_cannot_be_made(socket_path: Path) -> None:
+    """A lock that cannot be created is reported, with what to do."""
+    socket_path.with_name("d.sock.lock").mkdir()
+    with pytest.raises(CannotServe, match=r"the lock .* cannot be created"):
+        UnixSocket.open(SocketOptions(socket_path))
 
 
 def test_the_longest_path(opened: list[UnixSocket], folder: Path) -> None:
@@ -303,10 +330,10 @@ def test_no_path_for_a_file(path: Path) -> None:
 def test_a_rename_that_fails(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure at the last step leaves nothing behind, and is explained."""
 
-    def full(*_: object) -> None:
+    def full(*_: object, **_folders: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "rename", full)
+    monkeypatch.setattr(os, "rename", full)
     with pytest.raises(CannotServe, match="No space left"):
         UnixSocket.open(SocketOptions(socket_path))
 

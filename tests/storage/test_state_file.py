@@ -313,3 +313,14 @@ def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     for name in ("folder", "link", "pipe"):
         with pytest.raises(StateUnusable, match="cannot lock"):
             InstanceLock(tmp_path / name).acquire()
+
+
+def test_a_lock_that_is_a_second_name_of_a_file_changes_nothing(tmp_path: Path) -> None:
+    """Somebody else may put it in the place of the lock, which gets our process id."""
+    (tmp_path / "file").write_bytes(b"precious")
+    (tmp_path / "lock").hardlink_to(tmp_path / "file")
+
+    with pytest.raises(StateUnusable, match="cannot lock"):
+        InstanceLock(tmp_path / "lock").acquire()
+
+    assert (tmp_path / "file").read_bytes() == b"precious"
