@@ -164,7 +164,7 @@ class Components:
     def refresh_settings(self, name: str, sinks: Mapping[str, Sink]) -> RefreshSettings:
         """Return the settings of one Homey with these sinks, for policy."""
         checked = tuple(key for key, sink in sinks.items() if isinstance(sink, CheckableSink))
-        reporting = tuple(key for key, sink in sinks.items() if sink.reports_end)
+        reporting = tuple(key for key, sink in sinks.items() if sink.reports_expiry)
         return replace(
             self.settings[name], sinks=tuple(sinks), checked=checked, reporting=reporting
         )

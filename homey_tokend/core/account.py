@@ -1,9 +1,9 @@
 """The state of one account: rejections, counted sign-ins, used one-time steps.
 
-An account is an accounts endpoint and an e-mail address; several Homeys may
-share it. A rejection belongs to the *values* that were rejected (a digest of e-mail,
-password and one-time secret): with other values the next try is free at once.
-One method per event; an illegal event raises and changes nothing.
+An account is an accounts endpoint and an e-mail address; several Homeys may share it. A
+rejection belongs to the credentials that were rejected (a digest of e-mail, password and
+one-time secret): other credentials can be tried at once. There is one method for each event;
+it returns a new state, and an illegal event raises and changes nothing.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,16 @@ from homey_tokend.core.errors import IllegalEvent
 from homey_tokend.core.failure import LastError
 from homey_tokend.core.timeline import shift
 
-#: When is a rejected sign-in tried again by itself? Then daily (docs/architecture.md, lock-out).
+#: The waits between automatic attempts after a rejection; the last one repeats
+#: (docs/architecture.md, "To whom a rejection belongs").
 RETRY_LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
-#: How many sign-ins may be rejected within a day before the account is left alone for the rest
-#: of it, whatever values were sent? As many as the ladder spends on one set of values.
+#: The rejections within a day after which no sign-in is sent for the rest of it, whatever the
+#: credentials: as many as the retry ladder allows for one set of credentials.
 REJECTED_A_DAY = 4
-#: How many tries may a person force within a day while the account is rejected?
+#: The attempts that a person can force within a day while the account is rejected.
 FORCED_A_DAY = 2
 _DAY = timedelta(days=1)
-#: How many one-time steps are remembered? Eight minutes of them: a clock set back is covered.
+#: The number of one-time steps to remember: eight minutes, in case the clock is set back.
 _STEPS = 16
 _DIGESTS = 8
 _SIGN_INS = 200
@@ -32,8 +33,8 @@ _SIGN_INS = 200
 class Digests:
     """Three digests of the credentials, each of more values than the one before; empty: unknown.
 
-    ``account``: endpoint and e-mail. ``password``: all values of the login.
-    ``site``: all values of the whole sign-in.
+    ``account``: endpoint and e-mail. ``password``: all that the login sends. ``site``: all that
+    the whole sign-in sends.
     """
 
     account: str = ""
@@ -43,9 +44,9 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A person is needed: what was rejected, how often, and when last.
+    """Rejected credentials, with the latest error and how often it occurred.
 
-    ``digest`` names the values that were rejected, without telling them.
+    ``digest`` identifies the credentials without revealing them.
     """
 
     digest: str
@@ -57,16 +58,17 @@ class Rejection:
         return self.last_error.at + RETRY_LADDER[min(self.last_error.count, len(RETRY_LADDER)) - 1]
 
     def not_after(self, now: datetime) -> "Rejection":
-        """Return one from a clock that was ahead as one of ``now``."""
+        """Move a rejection from the future, measured with a wrong clock, to ``now``."""
         return shift(self, min(timedelta(0), now - self.last_error.at))
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """One account; ``sign_ins`` are the times at which a password was sent.
+    """The state of one account.
 
-    ``rejected_at`` are the newest rejections since the account last took anything,
-    of whatever values.
+    ``rejections`` are by the digest of the credentials. ``rejected_at`` has the latest
+    rejections of any credentials since a login was last accepted, ``sign_ins`` the times at
+    which a password was sent, ``forced`` the attempts that a person forced.
     """
 
     rejections: Mapping[str, Rejection] = field(default_factory=dict)
@@ -75,17 +77,17 @@ class AccountState:
     one_time_steps: tuple[int, ...] = ()
     forced: tuple[datetime, ...] = ()
 
-    # --- questions ---
+    # --- queries ---
 
     def rejection(self, digest: str) -> Rejection | None:
-        """Return the rejection of these credentials, if they were rejected."""
+        """Return the rejection of these credentials, or None."""
         return self.rejections.get(digest)
 
     def rejected_until(self, digest: str) -> datetime | None:
-        """Return until when rejected credentials are not tried again; None for other ones.
+        """Return when rejected credentials can be tried again; None if they were not rejected.
 
-        The ladder is theirs, the most of a day is the account's: neither two wrong
-        passwords nor one that is corrected wrongly cost more than one does.
+        The retry ladder belongs to the credentials, the daily limit to the account: two wrong
+        passwords, or one that is corrected wrongly, cost no more sign-ins than one does.
         """
         rejection = self.rejection(digest)
         if rejection is None:
@@ -95,24 +97,24 @@ class AccountState:
         return max(rejection.until, self.rejected_at[-REJECTED_A_DAY] + _DAY)
 
     def sign_ins_since(self, since: datetime) -> tuple[datetime, ...]:
-        """Return the counted sign-ins after an instant, oldest first."""
+        """Return the sign-ins after an instant, oldest first."""
         return tuple(sorted(at for at in self.sign_ins if at > since))
 
     def may_force_at(self, now: datetime) -> datetime:
-        """Return when a person may force the next attempt: ``now``, or when the oldest is a day old."""
+        """Return when a person can force the next attempt: ``now``, or once the oldest is a day old."""
         recent = [at for at in self.forced if at > now - _DAY]
         return now if len(recent) < FORCED_A_DAY else recent[-FORCED_A_DAY] + _DAY
 
     # --- events ---
 
     def signing_in(self, at: datetime, one_time_step: int | None) -> "AccountState":
-        """Count a password that is about to be sent; stored before it is.
+        """Record that a password is about to be sent; the caller stores this before sending it.
 
         Raises:
-            IllegalEvent: this one-time step was used already.
+            IllegalEvent: The one-time step was already used.
         """
         if one_time_step is not None and one_time_step in self.one_time_steps:
-            raise IllegalEvent("a one-time step is never used twice")
+            raise IllegalEvent("the one-time step was already used")
         steps = (
             self.one_time_steps if one_time_step is None else (*self.one_time_steps, one_time_step)
         )
@@ -123,17 +125,20 @@ class AccountState:
         )
 
     def not_judged(self) -> "AccountState":
-        """Do not count the latest sign-in, which was not judged (no response, 5xx).
+        """Remove the latest sign-in: the host did not judge the password (no response, 5xx).
 
-        An account has one under way at a time, so it needs no name; its instant
-        may have been moved since it began.
+        An account has at most one sign-in in progress, so the latest is the one. Its instant
+        cannot identify it, because a corrected clock may have moved it.
+
+        Raises:
+            IllegalEvent: There is no sign-in.
         """
         if not self.sign_ins:
-            raise IllegalEvent("no sign-in was begun")
+            raise IllegalEvent("no sign-in was started")
         return replace(self, sign_ins=self.sign_ins[:-1])
 
     def rejected(self, digest: str, last_error: LastError) -> "AccountState":
-        """Record that the login rejected these credentials, again or for the first time."""
+        """Record that the login rejected these credentials."""
         before = self.rejections.get(digest)
         count = before.last_error.count + 1 if before else 1
         others = [one for key, one in self.rejections.items() if key != digest]
@@ -158,10 +163,10 @@ class AccountState:
         return replace(self, forced=(*self.forced, at)[-FORCED_A_DAY:])
 
     def not_after(self, now: datetime) -> "AccountState":
-        """Move instants of a clock that was ahead back until none is, so that no wait grows.
+        """Move future instants, measured with a wrong clock, back so that the latest is ``now``.
 
-        They keep their distances, so that days of sign-ins do not become sign-ins of now
-        where it is our clock that is behind (a boot without a clock that runs on).
+        No wait grows by that. All move by the same amount: if our own clock is behind (a boot
+        without a battery-backed clock), the sign-ins of several days must not all become recent.
         """
         known = [*self.sign_ins, *self.forced, *self.rejected_at]
         known += [one.last_error.at for one in self.rejections.values()]

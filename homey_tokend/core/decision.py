@@ -1,4 +1,4 @@
-"""The input of policy besides the state, and its decisions."""
+"""What policy decides from, besides the state, and its decisions."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -6,19 +6,18 @@ from datetime import datetime, timedelta
 from homey_tokend.core.account import Digests
 from homey_tokend.core.homey import HomeyState
 
-#: How long at least is the span of the sign-in budget? A Homey whose clock is wrong may report
-#: tokens that live for seconds: each would cost a password.
+#: The minimum span of the sign-in budget: a Homey whose clock is wrong may report tokens that
+#: live for seconds, and each would cost a password.
 BUDGET_SPAN_LEAST = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshSettings:
-    """The settings of policy.
+    """The settings of policy for one Homey.
 
-    ``checked`` names the sinks that can be checked, ``reporting`` those that tell when the
-    token ends. ``homeys`` counts the Homeys of
-    the same account; ``one_time``: a one-time code is sent with the password;
-    ``budget_span_least`` is the least span of the sign-in budget.
+    ``checked`` names the sinks that can be checked, ``reporting`` those that write the token's
+    expiry. ``homeys`` is the number of Homeys with the same account. ``one_time``: a one-time
+    code is sent with the password.
     """
 
     at: float = 0.5
@@ -41,7 +40,7 @@ class RefreshSettings:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """The earliest instant of the next attempt. ``blocking``: a rejection or the budget."""
+    """The earliest instant of the next attempt. ``blocking``: because of a rejection or the budget."""
 
     at: datetime
     why: str
@@ -52,8 +51,8 @@ class Constraint:
 class SignInProgress:
     """What an attempt can start from.
 
-    ``digests`` name the credentials as last read; ``resume_until`` tells until when an
-    attempt needs no password, since an earlier one left a grant or a user token.
+    ``digests`` identify the credentials as last read. Until ``resume_until`` an attempt needs
+    no password, because an earlier one left a grant or a user token.
     """
 
     digests: Digests = field(default_factory=Digests)
@@ -64,11 +63,11 @@ class SignInProgress:
 class Activity:
     """What is in memory only: what is running, and what the next attempt starts from.
 
-    ``forced``: a person asked for the attempt under way. ``blocked`` is what kept the
-    last attempt from sending a password, if anything did. ``outdated`` names the sinks
-    to which an end of the token is under way that has changed since. ``refreshes`` and
-    ``verifications`` count those that have ended, successful or not. ``offset`` is what the
-    wall clock is ahead of the timeline: one-time codes go by it.
+    ``forced``: a person requested the running attempt. ``blocked`` is what kept the last
+    attempt from sending a password, if anything did. ``outdated`` names the sinks to which an
+    expiry is being written that has changed since. ``refreshes`` and ``verifications`` count
+    those that have finished, successfully or not. ``offset`` is how far the wall clock is ahead
+    of the timeline; one-time codes depend on it.
     """
 
     refreshing: bool = False
@@ -89,7 +88,7 @@ class Activity:
         return self.refreshing or self.reading or self.verifying or bool(self.delivering)
 
     def password_needed(self, now: datetime) -> bool:
-        """Return whether an attempt at ``now`` would have to send a password."""
+        """Return whether an attempt at ``now`` has to send a password."""
         until = self.sign_in.resume_until
         return until is None or now >= until
 
@@ -126,7 +125,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do before ``wake``. The next attempt to renew is at ``until``."""
+    """Wait until ``wake``; None: until an event. The next attempt to renew is at ``until``."""
 
     until: datetime | None
     why: str
@@ -135,7 +134,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A rejection or the budget blocks the next renewal until then; look again at ``wake``."""
+    """Wait until ``wake``; a rejection or the budget blocks the next attempt until ``until``."""
 
     until: datetime
     why: str

@@ -7,18 +7,18 @@ from homey_tokend.core.failure import RETRY_AFTER_MOST, backoff
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.tokens import Token
 
-#: How soon is an unverified token asked about again? Doubling up to the usual rhythm.
+#: The waits between verifications that fail: doubled each time, up to the second value.
 VERIFY_FIRST, VERIFY_MOST = timedelta(seconds=5), timedelta(minutes=15)
-#: How soon is a sink tried again that a person must fix? Doubling up to an hour.
+#: The waits between deliveries to a sink that needs a person: doubled each time, up to an hour.
 REJECTED_FIRST, REJECTED_MOST = timedelta(minutes=1), timedelta(hours=1)
-#: How soon is a sink checked again that could not be checked?
+#: The longest wait until a failed check of a sink is repeated.
 CHECK_AGAIN = timedelta(minutes=15)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def verify_at(state: HomeyState, token: Token, settings: RefreshSettings) -> datetime:
-    """Return when the token is verified (again)."""
+    """Return when the token is to be verified next."""
     last = max(state.last_verification_at or token.issued_at, state.verified_at or token.issued_at)
     if state.verified_at is not None:
         return last + settings.verify_every if settings.verify_every else _NEVER
@@ -54,10 +54,10 @@ def due_checks(
 
 
 def check_at(state: HomeyState, target: str, settings: RefreshSettings) -> datetime:
-    """Return when a sink that has the token is checked (again), as often as the token is verified.
+    """Return when a sink that has the token is to be checked next.
 
-    Whatever that is, once it is seen soon after its keeper began: a reboot may have emptied
-    its directory, and the configuration may want another form now.
+    It is checked as often as the token is verified, and always once after the keeper started:
+    a reboot may have emptied its directory, or the configuration may require another format.
     """
     sink = state.sink(target)
     if sink.unchecked:
@@ -72,7 +72,7 @@ def check_at(state: HomeyState, target: str, settings: RefreshSettings) -> datet
 def sink_due_at(
     state: HomeyState, target: str, token: Token, now: datetime, settings: RefreshSettings
 ) -> datetime:
-    """Return when delivery to a sink may be tried: at once, or after its own wait."""
+    """Return when a delivery to a sink can be tried: ``now``, or after the wait for its failures."""
     sink = state.sink(target)
     failure = sink.failure
     if failure is None or sink.failed_generation != token.generation:

@@ -1,4 +1,4 @@
-"""The token and the events as JSON: on the socket, in files and for commands alike."""
+"""The token and the events as JSON: the same on the socket, in files and for commands."""
 
 import json
 from datetime import datetime
@@ -18,9 +18,9 @@ from homey_tokend.core.tokens import Token
 
 
 def token_document(homey: str, token: Token) -> dict[str, object]:
-    """Return the token with all that is known of it, in OAuth's terms (RFC 6749, 5.1).
+    """Return the token with its metadata, in the terms of OAuth 2.0 (RFC 6749, 5.1).
 
-    Without ``expires_in``, which would be wrong a second later.
+    There is no ``expires_in``, because it would be wrong a second later.
     """
     return {
         "access_token": token.value.reveal(),
@@ -34,7 +34,7 @@ def token_document(homey: str, token: Token) -> dict[str, object]:
 
 
 def event_document(event: Event) -> tuple[str, dict[str, object]] | None:
-    """Return the name and the members of an event; None for one that is only counted."""
+    """Return the name and the members of an event; None for an event that only metrics count."""
     content = _content(event)
     if content is None:
         return None

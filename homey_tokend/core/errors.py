@@ -3,34 +3,33 @@
 ::
 
     TokendError
-    ├── Transient              tried again by itself, spaced by policy
-    │   ├── Unreachable        no answer: network, DNS, TLS, time-out, proxy
-    │   ├── ServerError        408, 425, 5xx: the host answered, and is in trouble
+    ├── Transient              retried automatically, when policy allows it
+    │   ├── Unreachable        no response: network, DNS, TLS, time-out, proxy
+    │   ├── ServerError        408, 425, 5xx
     │   ├── Throttled          429
-    │   ├── InvalidResponse    2xx without the JSON that belongs there (captive portal, cut body)
-    │   ├── UnreadableResponse no HTTP, or beyond the bounds of what is read
+    │   ├── InvalidResponse    2xx without the expected JSON (captive portal, truncated body)
+    │   ├── UnreadableResponse not HTTP, or a response that is too large
     │   ├── HomeyOffline       the cloud cannot reach the Homey
-    │   ├── SignInExpired      what an earlier step gave is no longer accepted: sign in again
-    │   └── BearerDiscarded    a new bearer that its own Homey does not accept
+    │   ├── SignInExpired      the result of an earlier step is no longer accepted: sign in again
+    │   └── BearerDiscarded    the Homey does not accept the new bearer that it issued
     ├── Rejected               a person is needed
     │   ├── AccountRejected    e-mail, password or one-time code
-    │   ├── ClientRejected     client id, client secret or redirect URL
+    │   ├── ClientRejected     client ID, client secret or redirect URL
     │   ├── ConsentRejected    the consent was denied
-    │   ├── HomeyRejected      this consent does not cover the Homey
-    │   ├── BearerRejected     the Homey does not accept the bearer (any more)
-    │   └── SinkRejected       one place that the token is written to does not accept it
-    ├── ProtocolChanged        an answer that no known server gives
-    ├── SecretUnavailable      a secret's file, variable or command gives nothing
+    │   ├── HomeyRejected      the consent does not cover the Homey
+    │   ├── BearerRejected     the Homey does not accept the bearer
+    │   └── SinkRejected       a sink does not accept the token
+    ├── ProtocolChanged        a response that no known server sends
+    ├── SecretUnavailable      the file, variable or command of a secret cannot be read
     ├── SinkFailed             a sink failed in a way that may pass
-    ├── StateUnusable          the state file is damaged, foreign or cannot be written
+    ├── StateUnusable          the state file is damaged, of another version, or cannot be written
     ├── AlreadyRunning         another daemon holds the lock or the socket
-    ├── CannotServe            the socket cannot be made
-    ├── ConfigurationInvalid   the configuration has faults
-    └── IllegalEvent           an event that cannot have happened in this state (a bug)
+    ├── CannotServe            the socket cannot be created
+    ├── ConfigurationInvalid   the configuration has errors
+    └── IllegalEvent           an event that is impossible in this state (stale, or a bug)
 
-The classes follow the classification of responses of ``docs/wire.md``; ``athom`` is the
-only place that picks one of them for an HTTP answer. Messages hold no secret:
-they are made of our own words, a status and a bounded, printable excerpt.
+The classes follow the classification of responses in ``docs/wire.md``. Messages contain no
+secret: they consist of our own words, a status and a bounded, printable excerpt.
 """
 
 from collections.abc import Sequence
@@ -39,20 +38,20 @@ from datetime import timedelta
 
 
 class TokendError(Exception):
-    """The root of every failure that this program expects.
+    """The base class of all failures that this program expects.
 
     Args:
-        message: What happened, in plain words.
+        message: What happened, without a full stop.
         step: The step of the sign-in (``core.http_types.Step``), or "".
         remedy: What a person can do about it, or "".
-        status: The HTTP status of the answer, or None.
+        status: The HTTP status of the response, or None.
     """
 
     #: A stable name of the failure for logs, status and metrics.
     kind = "failed"
 
     def __init_subclass__(cls, kind: str = "") -> None:
-        # Without one, a subclass is a variant of its parent and called like it.
+        # A subclass without a kind of its own is a variant of its parent.
         if kind:
             cls.kind = kind
 
@@ -67,7 +66,7 @@ class TokendError(Exception):
 
 
 class Transient(TokendError, kind="transient"):
-    """Trying again later can help. ``retry_after``: how long the server asked us to wait."""
+    """A retry can help. ``retry_after``: how long the server asked us to wait."""
 
     def __init__(
         self,
@@ -85,8 +84,8 @@ class Transient(TokendError, kind="transient"):
 class Unreachable(Transient, kind="unreachable"):
     """There was no response.
 
-    ``sent``: whether the request may have reached the server: a request
-    that spends something (a password, a code) is repeated only when it did not.
+    ``sent``: whether the request may have reached the server; if so, a request that uses up
+    something (a password, a code) is not repeated.
     """
 
     def __init__(self, message: str, *, step: str = "", remedy: str = "", sent: bool) -> None:
@@ -103,18 +102,18 @@ class Throttled(Transient, kind="throttled"):
 
 
 class InvalidResponse(Transient, kind="invalid_response"):
-    """A 2xx with HTML or truncated JSON, as from a captive portal."""
+    """A 2xx response with HTML or truncated JSON, such as from a captive portal."""
 
 
 class UnreadableResponse(Transient, kind="unreadable_response"):
-    """An answer that is not HTTP, or a 2xx beyond the bounds of what is read.
+    """A response that is not HTTP, or a 2xx response that is too large or cannot be decoded.
 
-    The host may have acted upon the request: after a password the next try waits.
+    The host may have handled the request, so the next password waits.
     """
 
 
 class HomeyOffline(Transient, kind="homey_offline"):
-    """The cloud says that it cannot reach the Homey (``mesh_node_offline``)."""
+    """The cloud reports that it cannot reach the Homey (``mesh_node_offline``)."""
 
 
 class SignInExpired(Transient, kind="sign_in_expired"):
@@ -122,11 +121,11 @@ class SignInExpired(Transient, kind="sign_in_expired"):
 
 
 class BearerDiscarded(Transient, kind="bearer_discarded"):
-    """The Homey does not accept the bearer that it has just given."""
+    """The Homey does not accept the bearer that it has just issued."""
 
 
 class Rejected(TokendError, kind="rejected"):
-    """Trying again with the same values will not help: a person is needed."""
+    """A retry with the same values does not help: a person has to act."""
 
 
 class AccountRejected(Rejected, kind="account_rejected"):
@@ -134,7 +133,7 @@ class AccountRejected(Rejected, kind="account_rejected"):
 
 
 class ClientRejected(Rejected, kind="client_rejected"):
-    """Client id, client secret or redirect URL are rejected."""
+    """The client ID, client secret or redirect URL is rejected."""
 
 
 class ConsentRejected(Rejected, kind="consent_rejected"):
@@ -146,7 +145,7 @@ class HomeyRejected(Rejected, kind="homey_rejected"):
 
 
 class BearerRejected(Rejected, kind="bearer_rejected"):
-    """The Homey answers 401 to the bearer: the session is gone."""
+    """The Homey answers 401 to the bearer: the session has ended."""
 
 
 class SinkRejected(Rejected, kind="sink_rejected"):
@@ -154,7 +153,7 @@ class SinkRejected(Rejected, kind="sink_rejected"):
 
 
 def needs_action(kind: str) -> bool:
-    """Return whether failures of this kind need a person: ``Rejected`` and its subclasses."""
+    """Return whether a person has to act on failures of this kind: ``Rejected`` and its subclasses."""
     return kind == Rejected.kind or any(kind == each.kind for each in Rejected.__subclasses__())
 
 
@@ -179,7 +178,7 @@ class AlreadyRunning(TokendError, kind="already_running"):
 
 
 class CannotServe(TokendError, kind="cannot_serve"):
-    """The socket or a directory of it cannot be made."""
+    """The socket or its directory cannot be created."""
 
 
 class IllegalEvent(TokendError, kind="illegal_event"):
@@ -190,7 +189,7 @@ class IllegalEvent(TokendError, kind="illegal_event"):
 class ConfigFault:
     """One error in the configuration.
 
-    ``line`` and ``column`` count from 1; 0 where the fault has no place in a file.
+    ``line`` and ``column`` count from 1; 0 if the error has no position in a file.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Events of a Homey's token, for subscribers; none contains a token."""
+"""The events of a Homey, for subscribers and the log; none contains a token."""
 
 import enum
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ class SignInStarted:
 
 @dataclass(frozen=True, slots=True)
 class TokenRenewed:
-    """There is a new token; ``verified``: the Homey accepted it."""
+    """A Homey has a new token. ``verified``: the Homey accepted it."""
 
     homey: str
     at: datetime
@@ -30,10 +30,10 @@ class TokenRenewed:
 
 @dataclass(frozen=True, slots=True)
 class RefreshFailed:
-    """A refresh failed, for the ``failures``-th time.
+    """A refresh failed, for the ``failures``-th time in a row.
 
-    ``urgent``: no valid token is held, or one that ends soon. ``next_try`` and
-    ``outage_at`` are None if there is none.
+    ``outage_at`` is the expiry of the current token, ``next_try`` the next attempt.
+    ``urgent``: there is no valid token, or it expires soon.
     """
 
     homey: str
@@ -60,7 +60,7 @@ class RefreshRecovered:
 
 @dataclass(frozen=True, slots=True)
 class TokenRevoked:
-    """The Homey no longer accepts the current token: it was discarded."""
+    """The Homey no longer accepts the current token, which was discarded."""
 
     homey: str
     at: datetime

@@ -1,4 +1,4 @@
-"""Failures as they are stored and shown."""
+"""Failures, as they are stored and reported."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from homey_tokend.core.errors import TokendError, Transient, needs_action
 
 _YEAR = timedelta(days=366)
-#: How long do we wait at most because a server asks us to? With time left, and without.
+#: The longest waits that a server's Retry-After causes: in general, and if the token must be
+#: renewed.
 RETRY_AFTER_MOST, RETRY_AFTER_MUST = timedelta(hours=1), timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """A failure as it is shown: our own words, nothing secret; the ``count``-th in a row."""
+    """An error as it is reported, without secrets. ``count``: how often in a row."""
 
     at: datetime
     kind: str
@@ -24,7 +25,7 @@ class LastError:
 
     @property
     def action_needed(self) -> bool:
-        """Return whether it needs a person."""
+        """Return whether a person has to act."""
         return needs_action(self.kind)
 
 
@@ -37,7 +38,7 @@ class Failure:
     not_before: datetime | None = None
 
     def not_after(self, now: datetime) -> "Failure":
-        """Return one from a clock that was ahead as one of ``now``."""
+        """Move a failure from the future, measured with a wrong clock, to ``now``."""
         if self.last_error.at <= now:
             return self
         last_error, until = replace(self.last_error, at=now), self.not_before
@@ -52,7 +53,7 @@ def failure_of(error: TokendError, *, at: datetime, count: int, random: float) -
 
 
 def last_error_of(error: TokendError, at: datetime, count: int = 1) -> LastError:
-    """Return an error as it is stored and shown."""
+    """Return an error as it is stored and reported."""
     return LastError(
         at=at,
         kind=error.kind,
@@ -65,7 +66,7 @@ def last_error_of(error: TokendError, at: datetime, count: int = 1) -> LastError
 
 
 def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
-    """Return the instant that a Retry-After asks for, within a year; policy has its own limits."""
+    """Return the instant that a Retry-After asks for, at most a year away; policy limits it further."""
     wanted = error.retry_after if isinstance(error, Transient) else None
     if wanted is None:
         return None
@@ -73,6 +74,6 @@ def retry_after_until(error: TokendError, at: datetime) -> datetime | None:
 
 
 def backoff(failure: Failure, first: timedelta, most: timedelta) -> timedelta:
-    """Return an exponential wait with full jitter: the failure's random share of it."""
+    """Return an exponential wait with full jitter: ``failure.random`` is the share that applies."""
     doublings = min(failure.last_error.count - 1, 32)
     return min(most, first * (1 << doublings)) * failure.random

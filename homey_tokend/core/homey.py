@@ -1,8 +1,8 @@
-"""The state of one Homey: one method per event, each returns a new state.
+"""The state of one Homey: one method for each event, which returns a new state.
 
-Whatever changes it is in this file, and for its sinks in ``sink``. An illegal event
-raises ``IllegalEvent`` and changes nothing. Chance comes in as a number, so that a
-decision on a state can be repeated.
+All changes of the state are in this file, those of its sinks in ``sink``. An illegal event
+raises ``IllegalEvent`` and changes nothing. Randomness comes in as a number, so that a
+result can be reproduced.
 """
 
 from collections.abc import Mapping
@@ -22,17 +22,17 @@ from homey_tokend.core.sink import SinkState
 from homey_tokend.core.timeline import shift
 from homey_tokend.core.tokens import Bearer, DeliveryResult, Token
 
-#: How far may an issue lie ahead of our clock before the token is "from the future"?
+#: A token that was issued further ahead of our clock counts as "from the future".
 FUTURE_TOLERANCE = timedelta(minutes=5)
-#: How far may two ends lie apart and be the same? Date headers have whole seconds.
-SAME_END = timedelta(seconds=2)
+#: Expiries that differ by no more count as the same: Date headers have whole seconds.
+SAME_EXPIRY = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequest:
     """A request for a newer token; void after ``until``.
 
-    ``forced``: a person did, and the next attempt does not wait for spacing.
+    ``forced``: a person requests it, and the next attempt is not delayed by earlier failures.
     """
 
     until: datetime
@@ -41,14 +41,16 @@ class RefreshRequest:
 
 @dataclass(frozen=True, slots=True)
 class HomeyState:
-    """One Homey.
+    """The state of one Homey.
 
-    ``generation`` is the highest ever given; ``fraction`` the part of the token's
-    life after which it is renewed, random for each token. ``loaded_offset`` is what the
-    wall clock was ahead when the token was laid on the timeline (see ``loaded``); None
-    for a token that this process got. ``revoked``: the Homey rejected the current token.
-    ``cloudid`` names the Homey that all this is known of; empty: as it was before that was
-    written down. ``refreshes`` counts successes since the state began.
+    ``generation`` is the highest so far. ``fraction`` is the share of the token's lifetime
+    after which it is renewed, random for each token. ``loaded_offset`` is how far the wall
+    clock was ahead of the timeline when the token was placed on it (see ``loaded``); None for a
+    token that this process got. ``revoked``: the Homey rejected the current token.
+    ``last_verification_at`` includes verifications that failed; ``failed_verifications`` counts
+    those since the last success. ``cloudid`` identifies the Homey that this state is about;
+    empty in the state of an early version. ``refreshes`` counts successes since the state file
+    was created.
     """
 
     name: str
@@ -70,17 +72,17 @@ class HomeyState:
     refreshes: int = 0
     sinks: Mapping[str, SinkState] = field(default_factory=dict)
 
-    # --- questions ---
+    # --- queries ---
 
     def usable(self, now: datetime) -> Token | None:
-        """Return the current token if it may be served: not expired, revoked or from the future."""
+        """Return the current token unless it has expired, was revoked or is from the future."""
         token = self.token
         if token is None or self.revoked or not token.valid(now) or self.from_the_future(now):
             return None
         return token
 
     def should_renew_at(self, token: Token) -> datetime:
-        """Return when the random share of the token's lifetime has passed."""
+        """Return when ``fraction`` of the token's lifetime has passed."""
         return min(token.issued_at + token.life * self.fraction, token.must_renew_at)
 
     def must_renew(self, now: datetime) -> bool:
@@ -89,7 +91,7 @@ class HomeyState:
         return token is None or now >= token.must_renew_at
 
     def from_the_future(self, now: datetime) -> bool:
-        """Return whether the current token was issued after ``now``: one of the two clocks was wrong."""
+        """Return whether the current token was issued after ``now``: a clock is or was wrong."""
         return self.token is not None and self.token.issued_at > now + FUTURE_TOLERANCE
 
     def holds(self, generation: int) -> bool:
@@ -97,13 +99,13 @@ class HomeyState:
         return self.token is not None and self.token.generation == generation
 
     def held(self, generation: int) -> Token:
-        """Return the current token.
+        """Return the current token, which must have this generation.
 
         Raises:
-            IllegalEvent: another one is held, or none.
+            IllegalEvent: There is no token, or one of another generation.
         """
         if self.token is None or self.token.generation != generation:
-            raise IllegalEvent("this says something of a token that is not held")
+            raise IllegalEvent("the result is about a token that is no longer current")
         return self.token
 
     def sink(self, target: str) -> SinkState:
@@ -113,13 +115,13 @@ class HomeyState:
     # --- a refresh ---
 
     def requested(self, until: datetime, *, forced: bool, at: datetime) -> "HomeyState":
-        """Record a request for a newer token; of two requests the longer and stronger one stays."""
+        """Record a request for a newer token, combined with one that is still open."""
         if self.request is not None and at < self.request.until:
             until, forced = max(until, self.request.until), forced or self.request.forced
         return replace(self, request=RefreshRequest(until, forced))
 
     def attempted(self, at: datetime) -> "HomeyState":
-        """Record that an attempt starts, which uses up a forced request."""
+        """Record that an attempt starts; it uses up a forced request."""
         request = replace(self.request, forced=False) if self.request else None
         return replace(self, attempted_at=at, request=request)
 
@@ -127,16 +129,16 @@ class HomeyState:
         """Store a new bearer with the next generation.
 
         Args:
-            bearer: What the flow returned.
-            since: The generation that was held when the attempt began.
-            at: Now.
-            fraction: The part of its life after which it is renewed.
+            bearer: The new bearer.
+            since: The latest generation when the attempt started.
+            at: The current time.
+            fraction: The share of its lifetime after which it is renewed.
 
         Raises:
-            IllegalEvent: a newer generation came meanwhile: the result is stale.
+            IllegalEvent: There is a newer generation by now, so the result is stale.
         """
         if since != self.generation:
-            raise IllegalEvent("a newer generation is held: this result is stale")
+            raise IllegalEvent("the result is stale: there is a newer generation")
         token = Token(
             value=bearer.value,
             generation=self.generation + 1,
@@ -165,14 +167,14 @@ class HomeyState:
     def failed(self, error: TokendError, *, at: datetime, random: float) -> "HomeyState":
         """Record a failed attempt; the current token, if any, stays.
 
-        A sign-in that is not accepted twice in a row at the same step is no
-        accident (``docs/wire.md``, classification of responses: consent 403).
+        A sign-in that expires twice in a row at the same step is not accidental
+        (``docs/wire.md``, classification of responses: consent 403).
         """
         before = self.failure.last_error if self.failure else None
         count = before.count + 1 if before else 1
         if isinstance(error, SignInExpired) and before and _same(before, error):
             error = ProtocolChanged(
-                f"{error.message}, again and again", step=error.step, status=error.status
+                f"{error.message}, repeatedly", step=error.step, status=error.status
             )
         failure = failure_of(error, at=at, count=count, random=random)
         return replace(self, failure=failure)
@@ -180,20 +182,20 @@ class HomeyState:
     def rejected(
         self, error: Rejected, *, digest: str, at: datetime, random: float
     ) -> "HomeyState":
-        """Record that this Homey's client, consent or login is rejected: a person is needed."""
+        """Record that this Homey's client, consent or login was rejected: a person has to act."""
         before = self.rejection if self.rejection and self.rejection.digest == digest else None
         count = before.last_error.count + 1 if before else 1
         rejection = Rejection(digest, last_error_of(error, at, count))
         return replace(self.failed(error, at=at, random=random), rejection=rejection)
 
     def with_account(self, key: str) -> "HomeyState":
-        """Record the account of the credentials."""
+        """Set the key of the account that the credentials belong to."""
         return replace(self, account=key)
 
     def with_cloudid(self, cloudid: str) -> "HomeyState":
-        """Record the configured Homey: of another one only the generation is kept.
+        """Set the configured Homey; if it is another one, keep only what counts across Homeys.
 
-        Its token, and the address it was reached at, must not pass for this one's.
+        The token and the address of the previous Homey must not be used for this one.
         """
         if self.cloudid in {"", cloudid}:
             return replace(self, cloudid=cloudid)
@@ -206,20 +208,23 @@ class HomeyState:
         )
 
     def with_url(self, url: str) -> "HomeyState":
-        """Record the address of the Homey; its sessions do not depend on it."""
+        """Set the token's address; the Homey's sessions do not depend on it."""
         return replace(self, token=replace(self.token, url=url)) if self.token else self
 
     # --- the verification ---
 
     def verified(self, generation: int, at: datetime, expires_at: datetime | None) -> "HomeyState":
-        """Record that the Homey accepts the token (until ``expires_at``, if it reports that).
+        """Record that the Homey accepts the token, until ``expires_at`` if it reports an expiry.
 
-        An end that is really another one goes to the sinks, too; within ``SAME_END`` the
-        known one stays, so that it does not drift with each verification.
+        A different expiry is delivered to the sinks, too. Within ``SAME_EXPIRY`` the known one
+        stays, so that it does not drift with each verification.
+
+        Raises:
+            IllegalEvent: The generation is not the current one.
         """
         token, sinks = self.held(generation), self.sinks
         if expires_at is not None and expires_at > token.issued_at:
-            if abs(expires_at - token.expires_at) > SAME_END:
+            if abs(expires_at - token.expires_at) > SAME_EXPIRY:
                 token = replace(token, expires_at=expires_at)
                 sinks = {key: one.outdated(generation) for key, one in sinks.items()}
             token = replace(token, expiry_reported=True)
@@ -233,19 +238,19 @@ class HomeyState:
         )
 
     def verification_failed(self, generation: int, at: datetime) -> "HomeyState":
-        """Record that the Homey could not be asked, which says nothing about the token."""
+        """Record that the token could not be verified, which says nothing about its validity."""
         self.held(generation)
         return replace(
             self, last_verification_at=at, failed_verifications=self.failed_verifications + 1
         )
 
     def was_revoked(self, generation: int, at: datetime) -> "HomeyState":
-        """Record that the Homey rejects the token, which is no longer served."""
+        """Record that the Homey rejects the token; it is no longer served."""
         self.held(generation)
         return replace(self, revoked=True, last_verification_at=at)
 
     def unverified(self, generation: int) -> "HomeyState":
-        """Record a 401 for the token: it is verified at once."""
+        """Mark the token as not verified, so that it is verified at once."""
         self.held(generation)
         return replace(self, verified_at=None, last_verification_at=None, failed_verifications=0)
 
@@ -254,7 +259,7 @@ class HomeyState:
     def delivered(
         self, target: str, generation: int, delivered: DeliveryResult, at: datetime
     ) -> "HomeyState":
-        """Record a delivery to a sink; a newer generation is never replaced."""
+        """Record that a sink has this generation; raise IllegalEvent if it has a newer one."""
         return self._with_sink(target, self.sink(target).delivered(generation, delivered, at))
 
     def delivery_failed(
@@ -265,7 +270,7 @@ class HomeyState:
         return self._with_sink(target, sink)
 
     def checked(self, target: str, generation: int, at: datetime) -> "HomeyState":
-        """Record that a sink was checked, and has this generation."""
+        """Record that a sink was checked and has this generation."""
         return self._with_sink(target, self.sink(target).checked(generation, at))
 
     def check_failed(self, target: str, generation: int, at: datetime) -> "HomeyState":
@@ -283,15 +288,15 @@ class HomeyState:
     # --- clocks and restarts ---
 
     def keeper_started(self) -> "HomeyState":
-        """Record the start of a keeper: its sinks are to be checked."""
+        """Record the start of a keeper: its sinks must be checked."""
         return replace(self, sinks={key: one.keeper_started() for key, one in self.sinks.items()})
 
     def clock_set(self, offset: timedelta) -> "HomeyState":
-        """Record that the wall clock was set, and is ``offset`` ahead of the timeline now.
+        """Record that the wall clock was set, and is now ``offset`` ahead of the timeline.
 
-        What this process measured stays where it is. A token that was loaded has a wall
-        clock's instants, and nobody knows what that clock was worth: its end may come
-        nearer by the setting, and never moves away.
+        Instants that this process measured do not change. The instants of a loaded token were
+        measured with a wall clock that may have been wrong, so its expiry can become earlier,
+        but never later.
         """
         if self.token is None or self.loaded_offset is None or offset <= self.loaded_offset:
             return self
@@ -299,14 +304,14 @@ class HomeyState:
         return replace(self, token=token, loaded_offset=offset)
 
     def loaded(self, now: datetime, offset: timedelta | None = timedelta(0)) -> "HomeyState":
-        """Return the state as loaded: nothing running, no wait from a clock that was ahead.
+        """Return the state after loading: nothing running, and no wait measured with a wrong clock.
 
-        The token counts as unverified: whether and how long it is good is asked again.
+        The token counts as unverified, so that the Homey is asked for its validity and expiry.
 
         Args:
-            now: The time.
-            offset: How far the wall clock is ahead of the timeline; None where it is known how
-                the instants lie on it, since they are of the same boot.
+            now: The current time.
+            offset: How far the wall clock is ahead of the timeline; None if the position of the
+                instants on it is known, because they are from the same boot.
         """
         return replace(
             self,
@@ -325,6 +330,6 @@ class HomeyState:
 
 
 def _same(before: LastError, error: SignInExpired) -> bool:
-    """Return whether the previous failure was of this kind and step."""
+    """Return whether the previous failure was of the same kind and step."""
     kinds = {SignInExpired.kind, ProtocolChanged.kind}
     return before.kind in kinds and before.step == error.step

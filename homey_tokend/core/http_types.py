@@ -1,4 +1,4 @@
-"""HTTP requests and responses as values, and the meaning of their headers."""
+"""HTTP requests and responses as values, and the parsing of their headers."""
 
 import enum
 import json
@@ -14,7 +14,7 @@ from typing import TypeVar
 from homey_tokend.core.secret import Secret
 
 T = TypeVar("T")
-#: ``Response.json`` of a body that is no JSON.
+#: The result of ``Response.json`` for a body that is not JSON.
 NO_JSON = object()
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _MAX_COOKIES = 20
@@ -23,7 +23,7 @@ _COOKIE_VALUE = re.compile(r"[!-~]{0,4096}")
 
 
 class Step(enum.StrEnum):
-    """The steps of the sign-in, with the same names in logs, metrics, status and faults."""
+    """The steps of the sign-in, by the names that logs, metrics and status use."""
 
     LOGIN = "login"
     AUTHORISE = "authorise"
@@ -38,7 +38,7 @@ class Step(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The three hosts. ``homey`` may contain ``{cloudid}``; no URL ends with a slash."""
+    """The base URLs, without a trailing slash. ``homey`` may contain ``{cloudid}``."""
 
     accounts: str = "https://accounts.athom.com"
     api: str = "https://api.athom.com"
@@ -46,11 +46,11 @@ class Endpoints:
 
 
 class Repeat(enum.Enum):
-    """Return whether the transport may send a request again by itself."""
+    """When the transport may send a request again by itself."""
 
-    #: Sending it twice does no harm: repeated after any transport failure.
+    #: After any transport failure: sending it twice does no harm.
     SAFE = "safe"
-    #: It spends something (a password, a code): repeated only if it never left.
+    #: Only if it was not sent: it uses up something (a password, a code).
     UNSENT = "unsent"
 
 
@@ -58,11 +58,10 @@ class Repeat(enum.Enum):
 class Request:
     """One HTTP request.
 
-    ``query`` values, ``form`` and ``json`` go in raw; the transport encodes them.
-    At most one of ``form`` and ``json`` is set. ``bearer`` becomes the
-    Authorization header. ``after`` is waited before sending. ``follow`` lets the
-    transport follow up to three redirects of the same origin. The URL, which may
-    carry a user token, is never part of a message.
+    ``query`` values, ``form`` and ``json`` are not encoded; the transport does that. At most
+    one of ``form`` and ``json`` is set. ``bearer`` becomes the Authorization header. ``after``
+    is the wait before sending. ``follow`` lets the transport follow up to three redirects of
+    the same origin. The URL may contain a user token, so it is never part of a message.
     """
 
     step: Step
@@ -80,10 +79,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response, read completely within bounds, with the times of our clock.
+    """One HTTP response with a bounded body; the times are by our clock.
 
-    ``headers`` keeps order and repetition; names are in lower case. ``trusted``
-    says that it came over verified TLS, so that its Date header may be believed.
+    ``headers`` keeps order and repetitions; names are in lower case. ``trusted``: it came over
+    verified TLS, so its Date header can be trusted.
     """
 
     status: int
@@ -102,23 +101,23 @@ class Response:
         return tuple(value for key, value in self.headers if key == name)
 
     def date(self) -> datetime | None:
-        """Return the instant of the Date header."""
+        """Return the instant of the Date header, or None."""
         return parse_http_date(self.header("date"))
 
     def retry_after(self) -> timedelta | None:
-        """Return the wait that the server asks for."""
+        """Return the wait that the Retry-After header asks for, or None."""
         return parse_retry_after(self.header("retry-after"), self.header("date"), self.received_at)
 
     def json(self) -> object:
-        """Return the JSON of the body, whatever its content type says; else ``NO_JSON``."""
+        """Return the JSON of the body, whatever its content type; ``NO_JSON`` if it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             return NO_JSON
 
 
-#: A flow yields Requests, is sent Responses and returns a value; failures of the transport are
-#: thrown into it.
+#: A generator that yields requests, is sent responses and returns a value. Failures of the
+#: transport are thrown into it.
 Flow = Generator[Request, Response, T]
 
 
@@ -138,12 +137,12 @@ def parse_retry_after(
 
     Args:
         value: The header: seconds or an HTTP date.
-        date: The Date header of the same answer: a date is counted from it, so that neither
-            our clock nor the server's needs to be right.
-        received_at: What a date is counted from if there is no Date header.
+        date: The Date header of the same response; an HTTP date is compared with it, so that
+            neither our clock nor the server's has to be right.
+        received_at: The instant to compare an HTTP date with if there is no Date header.
 
     Returns:
-        The wait, never negative; None if the header is absent or garbage.
+        The wait, never negative; None if the header is missing or malformed.
     """
     text = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
@@ -157,12 +156,12 @@ def parse_retry_after(
 def cookie_header(set_cookies: Iterable[str], earlier: str = "") -> str:
     """Return the Cookie header for these Set-Cookie headers (RFC 6265, 5.4).
 
-    Attributes are dropped: cookies are sent only to the host that set them, and once.
-    Broken ones are passed over; of one name the last counts.
+    Attributes are ignored: cookies go only to the host that set them, within one flow.
+    Malformed cookies are skipped; the last one of a name counts.
 
     Args:
         set_cookies: The Set-Cookie headers, in order.
-        earlier: A Cookie header that they are added to.
+        earlier: The Cookie header that they are added to.
     """
     pairs = [header.partition(";")[0] for header in islice(set_cookies, _MAX_COOKIES)]
     jar: dict[str, str] = {}

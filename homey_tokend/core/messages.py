@@ -10,9 +10,9 @@ from homey_tokend.core.tokens import Bearer, DeliveryResult
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequested:
-    """A request for a token newer than generation ``than`` before ``until``.
+    """Somebody requests a token newer than generation ``than``; void after ``until``.
 
-    ``forced``: a person asked.
+    ``forced``: a person requests it, and the attempt is not delayed by earlier failures.
     """
 
     until: datetime
@@ -22,14 +22,14 @@ class RefreshRequested:
 
 @dataclass(frozen=True, slots=True)
 class VerificationRequested:
-    """A Homey rejected this generation in a call of the API proxy."""
+    """The Homey rejected this generation in a call through the API proxy."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClockChanged:
-    """The wall clock was set, and is ``offset`` ahead of the timeline now."""
+    """The wall clock was set, and is now ``offset`` ahead of the timeline."""
 
     offset: timedelta
 
@@ -44,7 +44,7 @@ class CredentialsRead:
 
 @dataclass(frozen=True, slots=True)
 class RefreshFinished:
-    """An attempt to renew ended; it started when ``since`` was the latest generation."""
+    """An attempt to renew has finished; ``since`` was the latest generation when it started."""
 
     since: int
     result: Bearer | Constraint | TokendError
@@ -53,7 +53,7 @@ class RefreshFinished:
 
 @dataclass(frozen=True, slots=True)
 class VerificationFinished:
-    """The Homey was asked whether it accepts this generation, and until when."""
+    """A verification has finished; ``result``: whether the Homey accepts the token, and until when."""
 
     generation: int
     result: tuple[bool, datetime | None] | TokendError
@@ -70,7 +70,7 @@ class DeliveryFinished:
 
 @dataclass(frozen=True, slots=True)
 class CheckFinished:
-    """A sink was checked: whether it still has this generation."""
+    """A check of a sink has finished; ``in_place``: whether the sink still has this generation."""
 
     target: str
     generation: int

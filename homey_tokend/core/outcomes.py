@@ -1,7 +1,7 @@
-"""The outcome of a message: the new state and activity, the events, and whether it is saved.
+"""The outcome of a message: new state and activity, events, and whether the state is saved.
 
-Pure, so that each outcome can be tested as a value. A message about an older token
-changes nothing but what is under way.
+Pure, so that each outcome can be tested as a value. A message about an older token changes only
+the activity.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ from homey_tokend.core.tokens import Bearer, DeliveryResult
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The outcome of a message. ``save``: the state is on the disk before it is visible."""
+    """The outcome of a message. ``save``: the state must be on the disk before others see it."""
 
     state: HomeyState
     activity: Activity
@@ -56,7 +56,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The other inputs of an outcome: the accounts by key, the settings, time and randomness."""
+    """The other inputs of an outcome: accounts by key, settings, time and a random number."""
 
     accounts: Mapping[str, AccountState]
     settings: RefreshSettings
@@ -65,7 +65,7 @@ class Context:
 
 
 def apply(state: HomeyState, activity: Activity, message: Message, context: Context) -> Change:
-    """Apply a message."""
+    """Apply a message; an illegal event is logged as ``outcome.dropped``."""
     activity = _ended(activity, message)
     try:
         return _outcome(state, activity, message, context)
@@ -76,7 +76,7 @@ def apply(state: HomeyState, activity: Activity, message: Message, context: Cont
 
 
 def _ended(activity: Activity, message: Message) -> Activity:
-    """Return what is still running after the message."""
+    """Return the activity without the job that has finished with this message."""
     match message:
         case RefreshFinished(result=result, sign_in=sign_in):
             return replace(
@@ -120,7 +120,7 @@ def _noted(
 ) -> Change:
     match message:
         case RefreshRequested(until, forced, than):
-            if state.generation <= than:  # else a newer one came meanwhile
+            if state.generation <= than:  # otherwise the request is already fulfilled
                 state = state.requested(until, forced=forced, at=context.now)
             return Change(state, activity)
         case VerificationRequested(generation):
@@ -135,9 +135,10 @@ def _noted(
 def _clock_changed(
     state: HomeyState, activity: Activity, offset: timedelta, context: Context
 ) -> Change:
-    """Save, since instants on the disk are by the wall clock; tell the sinks; verify.
+    """Save the state, deliver to the sinks that write an expiry, and verify the token.
 
-    A machine image that was restored looks the same, and its token may be long gone.
+    The disk and the sinks have instants by the wall clock. A restored machine image looks the
+    same, and its token may have been replaced long ago.
     """
     state, generation = state.clock_set(offset), state.generation
     if state.holds(generation):
@@ -227,7 +228,7 @@ def _verified(
     if token.expires_at != before.expires_at:
         activity = replace(activity, outdated=activity.delivering)
     event = _log(state, context, Level.DEBUG, "token.verified", generation=generation)
-    # Another end is worth a write: after a power cut nobody may be able to ask for it again.
+    # A new expiry is worth a write: after a power cut the Homey may be unreachable.
     return Change(state, activity, (event,), save=token != before)
 
 

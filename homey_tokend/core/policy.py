@@ -1,8 +1,8 @@
-"""What to do next with one Homey: a pure function of state and time.
+"""Decide what to do next with one Homey: pure functions of state and time.
 
-It alone spaces attempts: ``next_attempt`` is the latest of all constraints on the next
-refresh; ``deliveries`` has those on verification and sinks. It never reads a clock, draws
-chance, logs or does I/O; its answer can be repeated.
+Only this module and ``deliveries`` decide how long to wait. ``next_attempt`` is the latest of
+all constraints on the next refresh; ``deliveries`` has the times of verifications and sinks.
+They read no clock, draw no random number, log nothing and do no I/O.
 """
 
 from collections.abc import Iterator
@@ -30,19 +30,21 @@ from homey_tokend.core.http_types import Step
 from homey_tokend.core.tokens import Token
 from homey_tokend.core.totp import STEP_S, time_step
 
-#: How long does the constraint that stopped an attempt hold at most? It keeps a decision that did
-#: not foresee it from running into it again at once; its cause may be over at any time.
+#: The longest time that what blocked an attempt delays the next one. The delay keeps the same
+#: attempt from being repeated at once, but the cause may end at any time.
 BLOCKED_MOST = timedelta(seconds=60)
-#: What a rejection is called where it blocks an attempt.
+#: The reasons that are given for a wait because of a rejection.
 REJECTIONS = ("the account was rejected", "the sign-in was rejected")
-#: How far apart may attempts be when a token must be renewed?
+#: The longest time between attempts once a token must be renewed.
 MUST_GAP = timedelta(seconds=60)
-#: After an unknown answer to a password: it was sent, so no quick second try.
+#: The wait after an unknown response to a password, which was sent after all.
 UNKNOWN_LOGIN_GAP = timedelta(minutes=15)
+#: The kinds of failure at the login after which it is unknown whether the host judged the password.
 _UNKNOWN_ANSWERS = frozenset({ProtocolChanged.kind, UnreadableResponse.kind})
-#: How many passwords may be sent within half a token's life?
+#: The sign-ins that an account may have within half a token's lifetime: in all, and for each
+#: Homey in addition.
 BUDGET, BUDGET_EACH = 10, 2
-#: And within what at most? A token that lives for years must not count passwords for years.
+#: The maximum span of the budget, for tokens that live longer than two days.
 BUDGET_SPAN_MOST = timedelta(days=1)
 
 
@@ -55,14 +57,13 @@ def decide(
 ) -> Decision:
     """Return what to do next.
 
-    1. A refresh is due, none is under way, and nothing holds it back: Renew.
-       It is due when no usable token is held, when somebody asked for a newer
-       one, or when the random part of its life is used.
-    2. A sink lacks the current token and its own spacing is over: Deliver.
-    3. The current token is to be verified (again): Verify.
-    4. A sink is to be looked at, whether it still holds the token: Check.
-    5. A rejection or the sign-in budget blocks the next refresh: Blocked.
-    6. Otherwise Wait until the first of all these, or the token's end.
+    1. Renew: a refresh is due, none is running, and nothing delays it. It is due if there is
+       no usable token, if a newer one was requested, or from ``refresh.at`` on.
+    2. Deliver: a sink does not have the current token, and its wait is over.
+    3. Verify: a verification of the current token is due.
+    4. Check: a check whether a sink still has the token is due.
+    5. Blocked: a rejection or the sign-in budget blocks the next refresh.
+    6. Wait: otherwise, until the first of these can change, or the token expires.
     """
     attempt = next_attempt(state, account, activity, now, settings)
     if not activity.refreshing and attempt.at <= now:
@@ -90,12 +91,12 @@ def next_attempt(
     now: datetime,
     settings: RefreshSettings,
 ) -> Constraint:
-    """Return when the next attempt to renew may begin, and what it waits for.
+    """Return when the next attempt to renew may start, and what it waits for.
 
-    The latest of: when it is due; the spacing after failures; the server's
-    Retry-After; the rejection of these values; the budget of sign-ins; a fresh
-    one-time step; what blocked the last attempt. A person's forced request passes
-    all of them but the budget and the one-time step.
+    This is the latest of: when a refresh is due; the backoff after failures; the server's
+    Retry-After; a rejection of these credentials; the sign-in budget; an unused one-time step;
+    what blocked the last attempt. A forced request waits only for the budget and the one-time
+    step.
     """
     constraints = [_due(state, now)]
     forced = state.request is not None and state.request.forced and now < state.request.until
@@ -119,7 +120,7 @@ def sign_in_constraint(
     now: datetime,
     settings: RefreshSettings,
 ) -> Constraint | None:
-    """Return what keeps a password from being sent now, asked again with the values just read."""
+    """Return what keeps a password from being sent now, given the credentials just read."""
     constraints = [*_passwords(state, account, activity, now, settings)]
     if not activity.forced:
         constraints += _rejections(state, account, activity, now)
@@ -130,7 +131,7 @@ def sign_in_constraint(
 def is_rejected(
     state: HomeyState, account: AccountState, activity: Activity, now: datetime
 ) -> bool:
-    """Return whether a rejection blocks the next attempt: then a person's tries are counted."""
+    """Return whether a rejection blocks the next attempt; forced attempts are counted then."""
     return any(one.at > now for one in _rejections(state, account, activity, now))
 
 
@@ -173,13 +174,13 @@ def _sink_instants(
 def _due(state: HomeyState, now: datetime) -> Constraint:
     token = state.usable(now)
     if state.token is not None and state.revoked and not state.from_the_future(now):
-        # A Homey that rejects each token right after giving it must not cost a password each.
-        return Constraint(state.token.young_until, "the Homey rejects the held token")
+        # A Homey that rejects each token just after issuing it must not cost a password each time.
+        return Constraint(state.token.young_until, "the Homey rejects the current token")
     if token is None:
         return Constraint(now, "no valid token")
     if state.request is not None and now < state.request.until:
-        return Constraint(now, "a newer token was asked for")
-    return Constraint(state.should_renew_at(token), "the token is good until then")
+        return Constraint(now, "a newer token was requested")
+    return Constraint(state.should_renew_at(token), "the token is valid until then")
 
 
 def _after_failure(
@@ -191,10 +192,10 @@ def _after_failure(
     at, kind = failure.last_error.at, failure.last_error.kind
     must = state.must_renew(now)
     if kind in _UNKNOWN_ANSWERS and failure.last_error.step == Step.LOGIN:
-        yield Constraint(at + UNKNOWN_LOGIN_GAP, "an unknown answer to the password")
+        yield Constraint(at + UNKNOWN_LOGIN_GAP, "the response to the password was unknown")
     elif not failure.last_error.action_needed:
         gap = backoff(failure, settings.retry_first, settings.retry_most)
-        yield Constraint(at + (min(gap, MUST_GAP) if must else gap), "spacing after a failure")
+        yield Constraint(at + (min(gap, MUST_GAP) if must else gap), "waiting after a failure")
     if failure.not_before is not None:
         most = RETRY_AFTER_MUST if must else RETRY_AFTER_MOST
         yield Constraint(min(failure.not_before, at + most), "the server asked to wait")
@@ -218,11 +219,11 @@ def _passwords(
     now: datetime,
     settings: RefreshSettings,
 ) -> Iterator[Constraint]:
-    """Return the constraints for everybody: a spent budget, and a used one-time step."""
+    """Yield the constraints that also apply to forced requests: the budget, the one-time step."""
     span, allowed = _budget(state, settings)
     spent = account.sign_ins_since(now - span)
     if len(spent) >= allowed:
-        yield Constraint(spent[-allowed] + span, "the budget of sign-ins is spent", blocking=True)
+        yield Constraint(spent[-allowed] + span, "the sign-in budget is used up", blocking=True)
     wall = now + activity.offset
     if settings.one_time and time_step(wall) in account.one_time_steps:
         wait = (time_step(wall) + 1) * STEP_S - wall.timestamp()
@@ -232,20 +233,20 @@ def _passwords(
 def _budget_spacing(
     state: HomeyState, account: AccountState, now: datetime, settings: RefreshSettings
 ) -> Iterator[Constraint]:
-    """Return the gap by the budget: the less is left, the longer, up to the whole span.
+    """Yield the gap between sign-ins: the less of the budget is left, the longer, up to the span.
 
-    So it is never spent at once: better a password now and then than none for half a day.
-    What the Homeys need where all is well is not spaced: they sign in one after the other.
+    The budget is not used up at once: one password now and then is better than none for half a
+    day. The sign-ins that the Homeys need in normal operation have no gap.
     """
     span, allowed = _budget(state, settings)
     spent = account.sign_ins_since(now - span)
     if BUDGET_EACH * settings.homeys <= len(spent) < allowed:
         gap = span / (1 << min(allowed - len(spent), 64))
-        yield Constraint(spent[-1] + gap, "the budget of sign-ins is used sparingly", blocking=True)
+        yield Constraint(spent[-1] + gap, "the sign-in budget is almost used up", blocking=True)
 
 
 def _budget(state: HomeyState, settings: RefreshSettings) -> tuple[timedelta, int]:
-    """Return the span, half a token's lifetime within bounds, and how many sign-ins it may have."""
+    """Return the span (half a token's lifetime, within bounds) and the sign-ins allowed in it."""
     life = state.token.life if state.token else settings.lifetime
     span = min(max(life / 2, settings.budget_span_least), BUDGET_SPAN_MOST)
     return span, BUDGET + BUDGET_EACH * settings.homeys

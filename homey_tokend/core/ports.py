@@ -1,4 +1,4 @@
-"""The interfaces that the core requires of its surroundings."""
+"""The interfaces of everything outside the core that the keepers use."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from homey_tokend.core.tokens import Delivery, DeliveryResult, Token
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """The state of refreshing, and the current valid token, if there is one."""
+    """An event about refreshing, and the current token if it is valid."""
 
     event: TokenRenewed | RefreshFailed | RefreshRecovered
     token: Token | None
@@ -23,9 +23,9 @@ class Notification:
 class Clock(Protocol):
     """Time and randomness.
 
-    ``now`` is aware UTC. ``monotonic`` and ``elapsed`` count seconds and are never
-    set; ``elapsed`` alone continues during suspend. ``random`` is in [0, 1).
-    ``boot_id`` names the boot that ``elapsed`` counts from; empty where it is unknown.
+    ``now`` is aware, in UTC. ``monotonic`` and ``elapsed`` are seconds by clocks that nobody
+    sets; ``elapsed`` includes the time of a suspend. ``random`` is in [0, 1). ``boot_id``
+    identifies the boot that ``elapsed`` counts from; empty if it is unknown.
     """
 
     def now(self) -> datetime: ...
@@ -37,18 +37,19 @@ class Clock(Protocol):
 
 
 class Scheduler(Protocol):
-    """Wake a keeper at an instant: one per name, the latest counts."""
+    """Call ``wake`` at an instant; a later call of ``wake_at`` with the same name replaces it."""
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None: ...
     def forget(self, name: str) -> None: ...
 
 
 class Transport(Protocol):
-    """Send one request and return its response, whatever the status.
+    """Send one request and return its response, whatever its status.
 
     Raises:
-        Unreachable: no answer came within the tries and the time allowed.
-        ProtocolChanged: an answer beyond every bound (too large, a redirect elsewhere).
+        Unreachable: No response came within the allowed tries and time.
+        UnreadableResponse: It is not HTTP, too large or cannot be decoded.
+        ProtocolChanged: There are too many redirects.
     """
 
     async def send(self, request: Request) -> Response: ...
@@ -58,7 +59,7 @@ class CredentialSource(Protocol):
     """Read the credentials of one Homey.
 
     Raises:
-        SecretUnavailable: one of them cannot be had.
+        SecretUnavailable: One of them cannot be read.
     """
 
     async def read(self) -> Credentials: ...
@@ -67,15 +68,15 @@ class CredentialSource(Protocol):
 class Sink(Protocol):
     """A place where each new token is written.
 
-    ``target`` names it, is unique within a Homey and safe to log. ``reports_end``: it
-    tells when the token ends, by the wall clock. Raises
-    Transient, SinkFailed (tried again) or Rejected (a person is needed).
+    ``target`` identifies it: unique within a Homey, and safe to log. ``reports_expiry``: the
+    token's expiry is written, too, by the wall clock. ``write`` raises Transient or SinkFailed
+    (it is repeated) or Rejected (a person has to act).
     """
 
     @property
     def target(self) -> str: ...
     @property
-    def reports_end(self) -> bool: ...
+    def reports_expiry(self) -> bool: ...
     async def write(self, delivery: Delivery) -> DeliveryResult: ...
 
 
@@ -83,8 +84,8 @@ class Sink(Protocol):
 class CheckableSink(Sink, Protocol):
     """A sink that can be checked without writing.
 
-    ``check`` tells whether it still holds the delivery's token; what cannot be
-    seen counts as yes. Raises like ``write``.
+    ``check`` returns whether it still has the delivery's token; if that is not visible, True.
+    It raises the same errors as ``write``.
     """
 
     async def check(self, delivery: Delivery) -> bool: ...
@@ -92,16 +93,16 @@ class CheckableSink(Sink, Protocol):
 
 @runtime_checkable
 class ProbedSink(Sink, Protocol):
-    """A sink that can check at the start whether it could be written. Raises like ``write``."""
+    """A sink that can check at the start whether it is writable; errors as of ``write``."""
 
     async def probe(self) -> None: ...
 
 
 class Notifier(Protocol):
-    """Somebody outside who is notified about refreshing, besides getting the token.
+    """A command or variable that is notified about failed refreshes and recoveries.
 
-    ``summary`` is what it would tell, for comparing: the same twice in a row is sent
-    once, "" is nothing. ``notify`` tells it. Raises like a sink's ``write``.
+    A notification is not sent if its ``summary`` is empty or that of the one before. ``notify``
+    raises the same errors as a sink's ``write``.
     """
 
     @property
@@ -111,10 +112,12 @@ class Notifier(Protocol):
 
 
 class BlobStore(Protocol):
-    """Keep one blob across restarts, completely or not at all.
+    """Keep one blob across restarts; it is replaced as a whole.
+
+    ``set_aside`` keeps an unusable blob under another name, which it returns.
 
     Raises:
-        StateUnusable: it cannot be read or written.
+        StateUnusable: It cannot be read, written or renamed.
     """
 
     async def load(self) -> bytes | None: ...
@@ -123,14 +126,13 @@ class BlobStore(Protocol):
 
 
 class TokenProvider(Protocol):
-    """What the listeners may ask of the keepers. An unknown name is a KeyError.
+    """What the server uses of the keepers. All raise KeyError for an unknown name.
 
-    ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with
-    ``min_ttl`` left, starting or joining one refresh, and returns the newest
-    view either way. ``refresh`` joins the refresh under way or starts one.
-    ``token_rejected`` is for a generation that a Homey rejected: it is verified at once,
-    and refreshed if it is dead; returns the newest view within ``wait``.
-    ``alive`` tells whether event loop and scheduler run.
+    ``view`` never waits. ``token_for`` waits at most ``wait`` for a token with ``min_ttl``
+    left, starts or joins a refresh for it, and returns the latest view in any case. ``refresh``
+    starts or joins a refresh that a person requests. ``token_rejected`` is called if a Homey
+    rejects a generation: the token is verified at once, and replaced if it is invalid; it
+    returns the latest view within ``wait``. ``alive``: whether event loop and scheduler run.
     """
 
     def names(self) -> Sequence[str]: ...

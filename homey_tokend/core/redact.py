@@ -1,8 +1,8 @@
-"""Take secrets out of text: log lines, answers of hosts, the output of commands.
+"""Remove secrets from text: log lines, responses of hosts, the output of commands.
 
-Secrets are a type that does not print itself (``core.secret.Secret``); this is the last
-line of defence against foreign text that holds one all the same. Secrets are known by
-value, in every usual spelling, and by the shapes and names they have (``docs/wire.md``).
+``core.secret.Secret`` does not print itself; this is the last line of defence against text from
+elsewhere that contains a secret. Secrets are recognised by value, in all usual encodings, and by
+their form or the name before them (``docs/wire.md``).
 """
 
 import html
@@ -16,16 +16,16 @@ from homey_tokend.core.secret import Secret
 
 MASK = "<secret>"
 
-#: Live secrets known at once: a Homey has about ten, and a new token a day.
+#: The most secrets to remember: a Homey has about ten, and a new token every day.
 _MOST_SECRETS = 512
-#: A shorter secret may be part of any word: it is taken out only where it stands alone, and
-#: below ``_SHORTEST`` not at all (masking every "ab" tells that the password is "ab").
+#: A shorter secret may be part of any word: it is masked only as a whole word, and not at all
+#: below ``_SHORTEST`` (masking every "ab" would reveal that the password is "ab").
 _LONG = 8
 _SHORTEST = 3
-#: So many characters of a token in a row are a piece of it; fewer are chance.
+#: So many consecutive characters of a token are masked; fewer may be a coincidence.
 _PIECE = 8
-#: How much of an answer is read and how much is shown. Together they stay below 4,300, so
-#: that no character reference has too many digits for int().
+#: How many characters of a response are read, and how many are shown. Together they are below
+#: 4,300, so that no character reference has too many digits for int().
 _READ, _EXCERPT = 4000, 200
 
 _NAMES = (
@@ -34,23 +34,23 @@ _NAMES = (
 )
 _SECRET_NAME = re.compile(rf"{_NAMES}|bearer", re.IGNORECASE)
 _NAME = rf"(?<![a-z0-9_]){_NAMES}"
-#: An opening quote as it stands in text, in JSON, and in JSON within JSON.
+#: An opening quote in text, in JSON, and in JSON within JSON.
 _QUOTE = r"\\*[\"']"
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         # http://user:password@host
         (r"(://)[^/\s@\"']+@", rf"\1{MASK}@"),
-        # Authorization headers; words of prose hold no digit.
+        # Authorization headers; words of prose contain no digit.
         (
             r"\b(bearer|basic)(\s+|%20|\+)(?=[^\s\"'\\,;)]*\d)[^\s\"'\\,;)<]{8,}",
             rf"\1\2{MASK}",
         ),
-        # The Homey's bearer, whole or cut: <uuid>:<uuid>:<40 hex>
+        # The Homey's bearer, complete or truncated: <uuid>:<uuid>:<40 hex>
         (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?::|%3a)[0-9a-f:%-]{8,}", MASK),
         # Codes, access and refresh tokens of the cloud
         (r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", MASK),
-        # JSON web tokens, whole or cut
+        # JSON Web Tokens, complete or truncated
         (r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}", MASK),
         # "name": "value" and name="value", also escaped
         (rf"({_NAME})({_QUOTE}\s*:\s*|=|%3d)({_QUOTE})(?!{MASK}).*?\3", rf"\1\2\3{MASK}\3"),
@@ -58,7 +58,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"({_NAME})(=|%3d)(?!{_QUOTE}|{MASK})[^\s&\"'\\;,)}}<>]+", rf"\1\2{MASK}"),
     )
 )
-#: In a host's answer, anything this long and opaque may be a secret of its own.
+#: In a host's response, anything this long and opaque may be a secret of the host's.
 _OPAQUE = re.compile(r"[A-Za-z0-9_\-.+/=:%]{20,}")
 #: JSON's escapes (RFC 8259, 7).
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|([^u]))")
@@ -66,19 +66,19 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a field of this name holds a secret, whatever its value."""
+    """Return whether a field of this name contains a secret."""
     return _SECRET_NAME.fullmatch(name) is not None
 
 
 def mask_shapes(text: str) -> str:
-    """Replace what looks like a secret by its shape or by the name before it."""
+    """Mask what looks like a secret, by its form or by the name before it."""
     for pattern, replacement in _SHAPES:
         text = pattern.sub(replacement, text)
     return text
 
 
 class Redactor:
-    """The live secrets of the process; beyond ``most`` the oldest are forgotten."""
+    """Mask the known secrets of the process; only the latest ``most`` are remembered."""
 
     def __init__(self, most: int = _MOST_SECRETS) -> None:
         self._most = most
@@ -86,7 +86,7 @@ class Redactor:
         self._short: OrderedDict[str, re.Pattern[str]] = OrderedDict()
 
     def add(self, secret: Secret) -> None:
-        """Add a secret; a known one becomes the youngest."""
+        """Add a secret; a known one counts as the latest again."""
         text = secret.reveal()
         kept: OrderedDict[str, tuple[str, ...]] | OrderedDict[str, re.Pattern[str]]
         if len(text) >= _LONG:
@@ -103,7 +103,7 @@ class Redactor:
             kept.popitem(last=False)
 
     def value(self, text: str) -> str:
-        """Return a field's value or a traceback without secrets, short ones included."""
+        """Return a field's value or a traceback without secrets, including short ones."""
         for alone in tuple(self._short.values()):
             text = alone.sub(MASK, text)
         return self.line(text)
@@ -111,7 +111,7 @@ class Redactor:
     def line(self, text: str) -> str:
         """Return a rendered line without secrets.
 
-        Short ones are left: they may be a word of an event's name.
+        Short ones stay: they may be a word of an event's name.
         """
         for spellings in tuple(self._long.values()):
             for spelling in spellings:
@@ -123,12 +123,12 @@ class Redactor:
 def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
     """Return the start of a host's response: printable, bounded, without secrets.
 
-    Whatever is long and opaque enough to be a secret is left out too. Where a secret shows
-    only once encodings are undone, nothing is left: a host that encodes it can also cut it.
+    Everything that is long and opaque enough to be a secret is left out, too. If a secret only
+    appears once the text is decoded, nothing is shown: a host that encodes it may also cut it.
     """
     known = {printable(secret.reveal()) for secret in secrets} - {""}
     longest_first = sorted(known, key=len, reverse=True)
-    # Read further than shown: a secret cut in half would not be recognised.
+    # Read more than is shown: half of a secret would not be recognised.
     text = printable(text[: _READ + _EXCERPT])
     for secret in longest_first:
         text = text.replace(secret, "…")
@@ -140,11 +140,11 @@ def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
 def last_words(text: str, token: Secret | None, most: int) -> str:
     """Return the end of a command's output on one line, without its token.
 
-    Pieces of the token go too: a command may be killed in the middle of a word.
+    Parts of the token are masked, too: a command may be killed in the middle of a word.
 
     Args:
-        text: What the command wrote.
-        token: The token it was given, if any.
+        text: The output.
+        token: The token that the command got, if any.
         most: The number of characters to keep.
     """
     secret = token.reveal() if token else ""
@@ -170,7 +170,7 @@ def printable(text: str) -> str:
 
 
 def _spellings(text: str) -> tuple[str, ...]:
-    """Return a text in the spellings of URLs, JSON, Python and HTML; the longest first."""
+    """Return a text as encoded in URLs, JSON, Python and HTML; the longest first."""
     once = {
         text,
         quote(text, safe=""),
@@ -182,13 +182,13 @@ def _spellings(text: str) -> tuple[str, ...]:
         html.escape(text),
     }
     lower = {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), each) for each in once}
-    # What was spelled once may be written into a JSON line, and so be escaped again.
+    # An encoded text may be written into a JSON line, and so be escaped again.
     twice = {json.dumps(each)[1:-1] for each in once | lower}
     return tuple(sorted(once | lower | twice, key=len, reverse=True))
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """Yield the text with any two of its encodings decoded, in any order."""
+    """Yield the text with one or two of its encodings decoded, in any order."""
     for once in _undone(text):
         yield printable(once)
         for twice in _undone(once):
@@ -196,7 +196,7 @@ def _decoded(text: str) -> Iterator[str]:
 
 
 def _undone(text: str) -> tuple[str, ...]:
-    """Return it without percent-encoding, form encoding, character references, JSON escapes."""
+    """Return the text without percent-encoding, form encoding, character references, JSON escapes."""
     escapes = _ESCAPE.sub(_unescaped, text)
     return unquote(text), unquote_plus(text), html.unescape(text), escapes
 

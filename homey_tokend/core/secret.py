@@ -1,4 +1,4 @@
-"""Text that does not print itself, its source, and the credentials."""
+"""Text that does not print itself, where it comes from, and the credentials."""
 
 import enum
 import hashlib
@@ -8,18 +8,17 @@ from typing import NoReturn
 
 _MASK = "<secret>"
 
-#: The keys of a Homey whose value is a secret or says where to read one.
+#: The configuration keys of a Homey's credentials.
 SECRET_KEYS = ("email", "password", "client_id", "client_secret", "totp_secret")
-#: Those of them whose value must be private.
+#: Those whose values must be kept private.
 GUARDED_KEYS = ("password", "client_secret", "totp_secret")
 
 
 class Secret:
     """Text that does not print itself.
 
-    ``reveal`` is the only way to the text, so that a search for it finds every
-    place where a secret leaves its wrapper. Comparison takes constant time;
-    pickling and formatting give nothing away.
+    ``reveal`` is the only access to the text, so that a search for it finds each place where a
+    secret is used. Comparison takes constant time; pickling and formatting reveal nothing.
     """
 
     __slots__ = ("_text",)
@@ -28,18 +27,18 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself, to send or store it."""
+        """Return the text, to send or store it."""
         return self._text
 
     def fingerprint(self) -> str:
-        """Return eight hex digits of its SHA-256: safe to log, and different for two tokens.
+        """Return eight hexadecimal digits of its SHA-256, which identify a token in the log.
 
-        Only for machine-made tokens: a person's password could be guessed from it.
+        Only for random tokens: a person's password could be guessed from it.
         """
         return hashlib.sha256(self._bytes()).hexdigest()[:8]
 
     def _bytes(self) -> bytes:
-        # Text out of the environment may hold bytes that are not UTF-8, as lone surrogates.
+        # Text from the environment may contain lone surrogates, for bytes that are not UTF-8.
         return self._text.encode(errors="surrogatepass")
 
     def __bool__(self) -> bool:
@@ -76,11 +75,10 @@ class SecretSource(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """A secret as the configuration names it; ``credentials.reader`` resolves it.
+    """A reference to a secret in the configuration; ``credentials.reader`` resolves it.
 
-    ``plain`` is set for PLAIN; ``argument`` is the path, variable name or
-    credential name; ``argv`` the command. ``place`` ("file:line:column key") is
-    for messages.
+    ``plain`` is set for PLAIN; ``argument`` is the path, the name of the variable or of the
+    credential; ``argv`` the command. ``place`` ("file:line:column key") is for messages.
     """
 
     source: SecretSource
@@ -104,6 +102,6 @@ class Credentials:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The secrets among them."""
+        """Those that no log line may contain."""
         one_time = (self.totp_secret,) if self.totp_secret else ()
         return (self.email, self.password, self.client_secret, *one_time)

@@ -1,4 +1,7 @@
-"""The state of one sink: one method per event, each returns a new state."""
+"""The state of one sink: one method for each event, which returns a new state.
+
+Most raise ``IllegalEvent`` if the sink does not have the generation that the event is about.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,11 +14,11 @@ from homey_tokend.core.tokens import DeliveryResult
 
 @dataclass(frozen=True, slots=True)
 class SinkState:
-    """One sink: the newest generation it has, its failures since, and its memory.
+    """The state of one sink: the generation it has, its failures since, and its memory.
 
-    ``checked_at``: when it was last looked at. ``unchecked``: whether it was not seen
-    yet by the keeper that runs now. ``drifts`` counts how often it held something else
-    than was written.
+    ``checked_at`` includes checks that failed. ``unchecked``: the current keeper has not
+    checked it successfully yet. ``drifts`` counts how often its content differed from what was
+    written.
     """
 
     generation: int | None = None
@@ -29,13 +32,13 @@ class SinkState:
 
     @property
     def rejected(self) -> bool:
-        """Return whether a person is needed before a delivery can succeed."""
+        """Return whether a person has to act before a delivery can succeed."""
         return self.failure is not None and self.failure.last_error.action_needed
 
     def delivered(self, generation: int, delivered: DeliveryResult, at: datetime) -> "SinkState":
-        """Record that it has this generation; a newer one is never replaced."""
+        """Record that it has this generation; raise IllegalEvent if it has a newer one."""
         if self.generation is not None and generation < self.generation:
-            raise IllegalEvent("a sink never goes back to an older token")
+            raise IllegalEvent("the sink has a newer token")
         return SinkState(
             generation=generation,
             delivered_at=at,
@@ -58,14 +61,14 @@ class SinkState:
     def keeper_started(self) -> "SinkState":
         """Record the start of a keeper, after a restart or with another configuration.
 
-        Nobody knows whether it still holds what was written, in the form that is wanted
-        now; and a person may have fixed what was rejected: then it is tried at once.
+        Its content may have been lost, or be in a format that is no longer configured. If a
+        delivery was rejected, a person may have fixed the cause, so it is repeated at once.
         """
         failed = None if self.rejected else self.failed_generation
         return replace(self, unchecked=True, checked_at=None, failed_generation=failed)
 
     def checked(self, generation: int, at: datetime) -> "SinkState":
-        """Record that it was checked, and has this generation."""
+        """Record that it was checked and has this generation."""
         self._has(generation)
         return replace(self, checked_at=at, unchecked=False)
 
@@ -89,10 +92,10 @@ class SinkState:
 
     def _has(self, generation: int) -> None:
         if self.generation != generation:
-            raise IllegalEvent("this says something of a token that the sink has no more")
+            raise IllegalEvent("the result is about a token that the sink no longer has")
 
     def loaded(self, now: datetime) -> "SinkState":
-        """Return the state as loaded: no wait from a clock that was ahead."""
+        """Return the state after loading: no wait measured with a wrong clock."""
         return replace(
             self,
             delivered_at=min(self.delivered_at, now) if self.delivered_at else None,

@@ -14,17 +14,17 @@ from homey_tokend.core.tokens import Token
 
 
 class Health(enum.StrEnum):
-    """The health of a Homey, for status, metrics and people."""
+    """The health of a Homey."""
 
-    #: A valid token is held and nothing is wrong.
+    #: There is a valid token, and nothing fails.
     OK = "ok"
-    #: No token yet, the first attempt is under way.
+    #: There is no token yet; the first attempt is running.
     STARTING = "starting"
-    #: A valid token is held, and something failed: a refresh, the verification or a sink.
+    #: There is a valid token, but a refresh or a delivery has failed.
     FAILING = "failing"
-    #: A valid token is held that ends soon (the must-renew window), and refreshing fails.
+    #: There is a valid token that must be renewed soon, and refreshing fails.
     DEGRADED = "degraded"
-    #: No valid token is held.
+    #: There is no valid token.
     DOWN = "down"
 
 
@@ -44,8 +44,8 @@ class SinkView:
 class View:
     """The status of one Homey: an immutable snapshot.
 
-    ``next_at`` and ``next_reason`` are when the next attempt is, and what it waits for.
-    ``outage_at`` is the outage forecast: when the current token ends if nothing gets better.
+    ``next_at`` is the instant of the next attempt, ``next_reason`` what it waits for.
+    ``outage_at`` is the expiry of the current token while refreshing fails.
     ``sign_in_blocked_until`` is set while a rejection or the budget blocks sign-ins.
     """
 
@@ -69,9 +69,9 @@ class View:
 class RefreshResult:
     """The result of a requested refresh.
 
-    ``done``: a newer token than at the time of asking is held. ``too_soon``: nothing was
-    started; ask again at this instant. Neither: it is still under way or has failed
-    (``view.last_error`` tells).
+    ``done``: there is a newer token than at the time of the request. ``too_soon``: nothing was
+    started; the next request is possible at this instant. Neither: the refresh is still
+    running, or has failed (``view.last_error``).
     """
 
     view: View
@@ -87,9 +87,9 @@ def view_of(
     settings: RefreshSettings,
     url: str,
 ) -> View:
-    """Return the snapshot of a Homey at ``now``, without a token that may not be served.
+    """Return the status of a Homey at ``now``, without a token that must not be served.
 
-    ``url`` is shown while no token tells a better one.
+    ``url`` is the address while there is no token.
     """
     token = state.usable(now)
     attempt = next_attempt(state, account, activity, now, settings)
@@ -103,7 +103,7 @@ def view_of(
         refreshing=activity.refreshing,
         renew_at=state.should_renew_at(token) if token else None,
         next_at=None if activity.refreshing else attempt.at,
-        next_reason="a refresh is under way" if activity.refreshing else attempt.why,
+        next_reason="a refresh is running" if activity.refreshing else attempt.why,
         last_error=last_error,
         outage_at=token.expires_at if token and last_error else None,
         sign_in_blocked_until=attempt.at if attempt.blocking else None,

@@ -1,4 +1,4 @@
-"""The status document of a Homey as text: local times, and their distance from now."""
+"""The status document of a Homey as text, with local and relative times."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,10 +12,10 @@ def format_homey(homey: _Document) -> str:
     """Format the status of one Homey.
 
     Args:
-        homey: The document of ``GET /homeys/NAME``, which holds no token.
+        homey: The document of ``GET /homeys/NAME``, which contains no token.
 
     Returns:
-        Lines, each with a newline.
+        Lines, each ending with a newline.
     """
     now = _instant(homey.get("now"))
     rows = [
@@ -71,7 +71,7 @@ def _sink(sink: _Document, now: datetime | None) -> str:
 
 
 def _when(text: object, now: datetime | None) -> str:
-    """Format an instant in local time, with its distance from now."""
+    """Format an instant in local time and relative to ``now``; "" if it is not an instant."""
     at = _instant(text)
     if at is None:
         return ""

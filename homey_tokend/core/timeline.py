@@ -1,8 +1,8 @@
-"""Move values between the steady timeline and that of the wall clock.
+"""Convert values between the steady timeline and the wall clock.
 
-All instants made by this process lie on one timeline: the wall clock at the start plus
-the seconds since (``Clock.now``). A wall clock that is set moves none of them; what it
-differs by is added here, where an instant leaves the process.
+All instants that this process measures are on one timeline: the wall clock at the start plus
+the seconds since (``runtime.clock.SteadyClock.now``). They do not change when the wall clock is
+set; the difference is added where an instant leaves the process.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UT
 
 
 def shift(value: T, by: timedelta) -> T:
-    """Return the value with every instant in it moved: in dataclasses, tuples and mappings."""
+    """Return the value with all instants moved that it contains in dataclasses, tuples, mappings."""
     moved: T = _shift(value, by) if by else value
     return moved
 

@@ -1,4 +1,4 @@
-"""The result of each step of the sign-in, and the token on its way to a sink."""
+"""The results of the sign-in, and the delivery of a token to a sink."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 
 from homey_tokend.core.secret import Secret
 
-#: The last part of a lifetime is "must renew": a tenth of it, one hour at most.
+#: A token must be renewed in the last part of its lifetime: a tenth of it, at most an hour.
 MUST_SHARE, MUST_MOST = 0.1, timedelta(hours=1)
-#: A token is not replaced on request in this first part of its lifetime, a minute at most.
+#: A token is not replaced on request in the first part of its lifetime: a tenth, at most a minute.
 YOUNG_SHARE, YOUNG_MOST = 0.1, timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class UserToken:
-    """The result of the login, valid for the consent pages only. Never stored."""
+    """The result of the login, valid only for the consent page. Never stored."""
 
     value: Secret
     issued_at: datetime
@@ -27,9 +27,9 @@ class UserToken:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The result of the code exchange: the cloud's access token. Never stored.
+    """An access token of the cloud, with its refresh token; only the latter is ever stored.
 
-    ``skew`` is the server's clock minus ours, as far as a trusted answer shows it.
+    ``skew`` is the server's clock minus ours, if a trusted response shows it.
     """
 
     access_token: Secret
@@ -46,11 +46,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """The result of the Homey login, before the state has numbered it.
+    """The result of the Homey login, before it gets its generation.
 
-    ``expiry_reported``: Homey named the expiry, else it was assumed.
-    ``verified``: the Homey accepted it at ``sessions/session/me``.
-    ``discovered_url``: the address that ``/user/me`` named, where it was asked.
+    ``expiry_reported``: the Homey reported the expiry; otherwise it is assumed. ``verified``:
+    the Homey accepted the bearer at ``sessions/session/me``. ``discovered_url`` is the address
+    from ``/user/me``, if that was requested.
     """
 
     value: Secret
@@ -69,16 +69,15 @@ class Bearer:
 
 
 def young_span(life: timedelta) -> timedelta:
-    """Return how long after a refresh no other is started on request."""
+    """Return how long after a refresh no other one is started on request."""
     return min(life * YOUNG_SHARE, YOUNG_MOST)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer that the state has numbered: what is stored, served and delivered.
+    """A bearer with its generation, as it is stored, served and delivered.
 
-    ``generation`` only ever grows; a token is good for ``url`` (a Homey's base
-    URL without a last slash) until ``expires_at``.
+    It is valid for ``url`` (a Homey's base URL without a trailing slash) until ``expires_at``.
     """
 
     value: Secret
@@ -94,11 +93,11 @@ class Token:
         return self.expires_at - self.issued_at
 
     def left(self, now: datetime) -> timedelta:
-        """Return what remains at ``now``; negative after expiry."""
+        """Return the remaining time at ``now``; negative after expiry."""
         return self.expires_at - now
 
     def valid(self, now: datetime) -> bool:
-        """Return whether it may still be served at ``now``."""
+        """Return whether it has not expired at ``now``."""
         return now < self.expires_at
 
     @property
@@ -108,13 +107,13 @@ class Token:
 
     @property
     def young_until(self) -> datetime:
-        """Return until when it is too young to be replaced on request."""
+        """Return until when it is not replaced on request."""
         return self.issued_at + young_span(self.life)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A token on its way to a sink, with what that sink remembered last time."""
+    """A token for a sink, with the ``memory`` of the last delivery to it."""
 
     homey: str
     token: Token
@@ -123,7 +122,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """A sink's success: a few words for the log, and what to remember."""
+    """The result of a successful delivery: a text for the log, and what to remember."""
 
     detail: str = ""
     memory: Mapping[str, str] = field(default_factory=dict)

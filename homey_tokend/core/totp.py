@@ -1,7 +1,6 @@
-"""One-time codes from a shared secret (RFC 6238 over RFC 4226).
+"""One-time codes from a shared secret (RFC 6238, RFC 4226).
 
-Written here since the usual library rejects secrets under 112 bits, while the
-customary 16 base32 characters are 80.
+Not pyotp: it rejects secrets below 112 bits, and the usual 16 base32 characters are 80 bits.
 """
 
 import base64
@@ -12,29 +11,28 @@ from datetime import datetime
 
 from homey_tokend.core.secret import Secret
 
-#: Seconds that one code is good for (RFC 6238, 5.2).
+#: The seconds for which one code is valid (RFC 6238, 5.2).
 STEP_S = 30
 _DIGITS = 6
-#: Why 80 bits? The 16 characters that most sites hand out are just that; RFC 4226 wishes
-#: for 128, but no shorter one than 80 is in use.
+#: RFC 4226 requires 128 bits, but most sites issue 16 characters, which are 80 bits.
 _LEAST_BYTES = 10
 
 
 def normalize_secret(text: str) -> str | None:
-    """Return the secret in RFC 4648 form: upper case, without blanks and dashes, padded.
+    """Return a secret in the form of RFC 4648: upper case, without blanks and dashes, padded.
 
     Args:
-        text: As copied from the account's set-up page.
+        text: The secret as copied from the account's set-up page.
 
     Returns:
-        None if it is not base32 or holds fewer than 80 bits.
+        The secret, or None if it is not base32 or has fewer than 80 bits.
     """
     padded = _padded(text)
     return padded if len(_key(padded)) >= _LEAST_BYTES else None
 
 
 def time_step(now: datetime) -> int:
-    """Return the number of the 30-second step of ``now`` (aware)."""
+    """Return the number of the 30-second step that contains ``now`` (aware)."""
     return int(now.timestamp()) // STEP_S
 
 
@@ -42,11 +40,11 @@ def code(secret: Secret, step: int) -> str:
     """Return the six digits for a step.
 
     Raises:
-        ValueError: the secret is no base32; the message does not show it.
+        ValueError: The secret is not base32; the message does not contain it.
     """
     key = _key(_padded(secret.reveal()))
     if not key:
-        # Out here: what b32decode raises holds the text it was given.
+        # Raised here and not on b32decode's error, whose traceback contains the text.
         raise ValueError("the one-time secret is not base32")
     digest = hmac.new(key, step.to_bytes(8, "big", signed=True), hashlib.sha1).digest()
     offset = digest[-1] & 0xF

@@ -1,18 +1,18 @@
-"""Check text that a person or a tool has written for accidents of editors, shells and web pages.
+"""Check values for accidents of editors, shells and web pages.
 
-Every value that is sent is checked here, whatever its source, before the first request.
-What can only be an accident is dropped (``trim``) or an error (``defect``); what may be meant
-is a warning (``doubt``). No message repeats the text.
+Each value that is sent is checked here before the first request, whatever its source. What can
+only be an accident is removed (``trim``) or an error (``defect``); what may be intended is a
+warning (``doubt``). No message contains the value.
 """
 
 import unicodedata
 
-#: What is wrong with a text, after its name and without a full stop; and what to do.
+#: What is wrong with a value, to follow its name, without a full stop; and the remedy.
 Words = tuple[str, str]
 
-_QUOTES = frozenset({'""', "''", "``", "“”", "„“", "””", "‘’", "‚‘", "’’", "«»", "»«", "‹›", "›‹"})  # noqa: RUF001  they are meant
+_QUOTES = frozenset({'""', "''", "``", "“”", "„“", "””", "‘’", "‚‘", "’’", "«»", "»«", "‹›", "›‹"})  # noqa: RUF001  intended
 _NAMES = {" ": "a blank", "\t": "a tab", "\n": "a line break", "\r": "a carriage return"}
-#: Apart from control characters: separators of lines, and what marks bytes that were lost.
+#: Besides control characters: line separators, and the marks of undecodable bytes.
 _NEVER = frozenset("\u2028\u2029\ufeff\ufffc\ufffd\ufffe\uffff")
 
 _REMOVE = "Remove it; the value stands alone, on one line."
@@ -20,28 +20,28 @@ _WRITE_BARE = "Remove them: files and docker --env-file keep quotes as part of t
 
 
 def trim(text: str) -> str:
-    """Drop a byte-order mark at the start, and all line ends at the end."""
+    """Remove a byte-order mark at the start and all line ends at the end."""
     return text.removeprefix("\ufeff").rstrip("\r\n")
 
 
 def in_quotes(text: str) -> bool:
-    """Return whether a text is wholly in quotes, straight or typographic."""
+    """Return whether a text is enclosed in quotes, straight or typographic."""
     return len(text) > 1 and text[0] + text[-1] in _QUOTES
 
 
 def defect(text: str, key: str = "") -> Words | None:
-    """Return what must be an accident in a trimmed value, or None.
+    """Return what can only be an accident in a trimmed value, or None.
 
     Args:
         text: The value.
-        key: The key it belongs to: a password may contain much that others may not, and in a
-            ``totp_secret`` white space has no meaning.
+        key: Its key: a password may contain more than other values, and white space in a
+            ``totp_secret`` has no meaning.
     """
     if key == "totp_secret":
         text = "".join("x" if char.isspace() else char for char in text)
     for index, char in enumerate(text):
         category = unicodedata.category(char)
-        if category == "Cs":  # from the environment: bytes that are no text
+        if category == "Cs":  # from the environment: bytes that are not text
             return "is not UTF-8", "Write it as UTF-8."
         if category == "Cc" or char in _NEVER:
             return _has(text, index), _REMOVE
@@ -64,7 +64,7 @@ def doubt(text: str) -> Words | None:
 
 
 def _first_odd(text: str) -> int | None:
-    """Return the index of a blank at either end, or of a character that cannot be seen."""
+    """Return the index of a blank at either end, or of an invisible character."""
     for index, char in enumerate(text):
         at_end = index in {0, len(text) - 1}
         unseen = not char.isprintable() and unicodedata.category(char) != "Cn"  # newer than Python
@@ -74,7 +74,7 @@ def _first_odd(text: str) -> int | None:
 
 
 def describe(char: str) -> str:
-    """Return what a character is called, which may be one that cannot be seen."""
+    """Return the name of a character, which may be invisible."""
     name = unicodedata.name(char, "").lower()
     return _NAMES.get(char) or f"U+{ord(char):04X}" + (f" ({name})" if name else "")
 

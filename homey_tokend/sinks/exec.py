@@ -111,7 +111,7 @@ class Command:
 class ExecSink(Command):
     """Run a command with the token as JSON on its standard input."""
 
-    reports_end = True
+    reports_expiry = True
 
     async def probe(self) -> None:
         """Check that the system would run it.

@@ -73,7 +73,7 @@ class FileSink:
         deadline: timedelta = _DEADLINE,
         at: Callable[[str], None] = no_hook,
     ) -> None:
-        self.reports_end = format != "raw"
+        self.reports_expiry = format != "raw"
         self._path = path
         self._mode = mode
         self._format = format

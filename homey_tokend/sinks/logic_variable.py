@@ -216,7 +216,7 @@ class LogicVariableSink:
             transport, name=expires, variable_id=None, create=create
         )
         self.target = self._token.target
-        self.reports_end = expires is not None
+        self.reports_expiry = expires is not None
 
     async def write(self, delivery: Delivery) -> DeliveryResult:
         """Set the variable to the token; then the other to its expiry.

@@ -210,7 +210,7 @@ async def test_passwords_are_counted_against_the_budget(harness: Harness) -> Non
 
     assert statuses == [exit_codes.OK] * 12 + [exit_codes.TRY_LATER]
     assert harness.sign_ins() == 12
-    assert "the budget of sign-ins is spent" in lines[-1]
+    assert "the sign-in budget is used up" in lines[-1]
 
 
 async def test_a_one_time_code_is_not_sent_twice(tmp_path: Path) -> None:

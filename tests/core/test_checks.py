@@ -154,7 +154,7 @@ def test_a_sink_that_has_a_newer_token_cannot_be(
 ) -> None:
     newer = holding(state=WRITTEN).delivered("variable", 2, MEMORY, NOON)
 
-    with pytest.raises(IllegalEvent, match="no more"):
+    with pytest.raises(IllegalEvent, match="no longer has"):
         event(newer)
 
 

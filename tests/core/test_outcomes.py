@@ -110,7 +110,7 @@ def test_a_result_that_is_overtaken_changes_nothing_but_what_is_under_way() -> N
 
 
 def test_an_attempt_that_was_blocked_keeps_the_reason() -> None:
-    blocked = Constraint(LATER + HOUR, "the budget of sign-ins is spent", blocking=True)
+    blocked = Constraint(LATER + HOUR, "the sign-in budget is used up", blocking=True)
 
     change = applied(HELD, finished(blocked))
 

@@ -172,7 +172,7 @@ def test_the_budget_of_sign_ins_is(
 
     decision = decided(EMPTY, late, account=account, plan=plan)
 
-    assert Blocked(opens, "the budget of sign-ins is spent", opens) == decision
+    assert Blocked(opens, "the sign-in budget is used up", opens) == decision
     assert Renew("no valid token") == decided(EMPTY, opens, account=account, plan=plan)
 
 
@@ -260,7 +260,7 @@ def test_without_a_one_time_secret_no_step_is_waited_for() -> None:
         pytest.param(
             SPENT,
             replace(IDLE, forced=True),
-            "the budget of sign-ins is spent",
+            "the sign-in budget is used up",
             id="budget spent, and forced: not now",
         ),
     ],

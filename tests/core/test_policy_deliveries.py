@@ -177,7 +177,7 @@ def test_no_second_question_is_asked_while_one_is_under_way() -> None:
         pytest.param(UNPROVED, Verify(), id="an unproved token is still proved once"),
         pytest.param(
             HELD,
-            Wait(NOON + 12 * HOUR, "the token is good until then", NOON + 12 * HOUR),
+            Wait(NOON + 12 * HOUR, "the token is valid until then", NOON + 12 * HOUR),
             id="a proved one is not asked about again",
         ),
     ],

@@ -40,7 +40,7 @@ def wished(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -> H
         pytest.param(
             HELD.was_revoked(1, NOON),
             NOON + MINUTE,
-            "the Homey rejects the held token",
+            "the Homey rejects the current token",
             id="the Homey refused the token: at once",
         ),
         pytest.param(
@@ -58,19 +58,19 @@ def wished(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -> H
         pytest.param(
             wished(HELD),
             NOON,
-            "a newer token was asked for",
+            "a newer token was requested",
             id="somebody wants a newer token: at once",
         ),
         pytest.param(
             HELD,
             NOON + 12 * HOUR,
-            "the token is good until then",
+            "the token is valid until then",
             id="the drawn part of its life is used: at once",
         ),
         pytest.param(
             wished(failing(HELD), forced=True),
             NOON,
-            "a newer token was asked for",
+            "a newer token was requested",
             id="a person asks: the spacing after failures is passed",
         ),
         pytest.param(
@@ -89,20 +89,20 @@ def test_a_refresh_is_begun(state: HomeyState, now: datetime, why: str) -> None:
     ("state", "now", "until", "why"),
     [
         pytest.param(
-            HELD, NOON, NOON + 12 * HOUR, "the token is good until then", id="a fresh token: wait"
+            HELD, NOON, NOON + 12 * HOUR, "the token is valid until then", id="a fresh token: wait"
         ),
         pytest.param(
             HELD,
             NOON - timedelta(minutes=5),
             NOON + 12 * HOUR,
-            "the token is good until then",
+            "the token is valid until then",
             id="a token issued five minutes ahead of our clock is still believed",
         ),
         pytest.param(
             wished(HELD),
             NOON + MINUTE,
             NOON + 12 * HOUR,
-            "the token is good until then",
+            "the token is valid until then",
             id="a wish is void at its end",
         ),
     ],
@@ -121,7 +121,7 @@ def test_while_a_refresh_is_under_way_none_is_begun() -> None:
 def test_a_revoked_token_is_neither_proved_nor_waited_for_while_a_refresh_is_under_way() -> None:
     decision = decided(HELD.was_revoked(1, NOON), NOON + HOUR, activity=RENEWING)
 
-    assert Wait(None, "the Homey rejects the held token", None) == decision
+    assert Wait(None, "the Homey rejects the current token", None) == decision
 
 
 def test_a_token_from_the_future_is_looked_at_again_when_it_would_be_believed() -> None:
@@ -196,6 +196,6 @@ def test_the_end_of_a_wish_wakes() -> None:
 def test_a_due_refresh_comes_before_a_due_proof() -> None:
     unproved = holding(verified=False).requested(NOON + DAY, forced=False, at=NOON)
 
-    assert Renew("a newer token was asked for") == decided(unproved, NOON + HOUR)
+    assert Renew("a newer token was requested") == decided(unproved, NOON + HOUR)
     assert Verify() == decided(unproved, NOON + HOUR, activity=RENEWING)
     assert isinstance(decided(unproved, activity=Activity(refreshing=True), plan=PLAN), Wait)

@@ -124,7 +124,7 @@ def test_a_cloud_that_fails_is_tried_within_the_configured_maximum_while_a_token
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(UNKNOWN_LOGIN, id="an unknown answer to the password"),
+        pytest.param(UNKNOWN_LOGIN, id="the response to the password was unknown"),
         pytest.param(Throttled("slow down", step="token", status=429), id="429 after it"),
         pytest.param(SignInExpired("again", step="consent", status=403), id="a stale sign-in"),
         pytest.param(ServerError("unwell", step="user", status=500), id="5xx after it"),

@@ -86,7 +86,7 @@ def test_is_illegal_and_changes_nothing(event: Callable[[HomeyState], HomeyState
     ],
 )
 def test_without_a_token_none_can_be(event: Callable[[HomeyState], HomeyState]) -> None:
-    with pytest.raises(IllegalEvent, match="not held"):
+    with pytest.raises(IllegalEvent, match="no longer current"):
         event(EMPTY)
 
 

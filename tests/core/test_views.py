@@ -82,7 +82,7 @@ def test_a_good_token_is_shown_with_the_address_it_is_good_for() -> None:
 
     assert (HELD.token, "https://hub.example") == (view.token, view.url)
     assert (NOON + MINUTE, NOON + 12 * HOUR, 1) == (view.verified_at, view.renew_at, view.refreshes)
-    assert (NOON + 12 * HOUR, "the token is good until then") == (view.next_at, view.next_reason)
+    assert (NOON + 12 * HOUR, "the token is valid until then") == (view.next_at, view.next_reason)
     assert (None, None, None) == (view.last_error, view.outage_at, view.sign_in_blocked_until)
     assert not view.refreshing
 
@@ -107,7 +107,7 @@ def test_while_a_refresh_is_under_way_none_is_announced() -> None:
     view = seen(HELD, activity=replace(IDLE, refreshing=True))
 
     assert view.refreshing
-    assert (None, "a refresh is under way") == (view.next_at, view.next_reason)
+    assert (None, "a refresh is running") == (view.next_at, view.next_reason)
 
 
 def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
@@ -115,7 +115,7 @@ def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
 
     assert HELD.token is not None
     assert HELD.token.expires_at == view.outage_at
-    assert (LATE + 4 * SECOND, "spacing after a failure") == (view.next_at, view.next_reason)
+    assert (LATE + 4 * SECOND, "waiting after a failure") == (view.next_at, view.next_reason)
     assert view.last_error is not None
     assert ("server_error", 3) == (view.last_error.kind, view.last_error.count)
 

@@ -39,7 +39,7 @@ async def test_a_crash_loop_cannot_hammer_the_account(harness: Harness) -> None:
 
     assert spent == harness.sign_ins()
     assert view.token is None
-    assert view.next_reason == "the budget of sign-ins is used sparingly"
+    assert view.next_reason == "the sign-in budget is almost used up"
     assert view.sign_in_blocked_until is not None
 
 
@@ -109,7 +109,7 @@ async def test_429_at_the_login_counts(harness: Harness) -> None:
     await harness.wait(12 * HOUR - MINUTE)
 
     assert ONE_HOMEY - 1 <= harness.sign_ins() <= ONE_HOMEY
-    assert harness.view().next_reason.startswith("the budget of sign-ins is")
+    assert harness.view().next_reason.startswith("the sign-in budget is")
 
 
 async def test_a_person_cannot_pass_the_budget(harness: Harness) -> None:
@@ -125,7 +125,7 @@ async def test_a_person_cannot_pass_the_budget(harness: Harness) -> None:
     assert ONE_HOMEY == harness.sign_ins()
     assert answer.too_soon is not None
     assert answer.too_soon > harness.now + 10 * HOUR
-    assert harness.view().next_reason == "the budget of sign-ins is spent"
+    assert harness.view().next_reason == "the sign-in budget is used up"
 
 
 def codes_of(harness: Harness) -> list[str]:

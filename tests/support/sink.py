@@ -14,7 +14,7 @@ class FakeSink:
 
     def __init__(self, target: str = "fake") -> None:
         self.target = target
-        self.reports_end = False
+        self.reports_expiry = False
         #: The deliveries that were begun, and the generations that were taken.
         self.begun: list[Delivery] = []
         self.taken: list[int] = []
