@@ -23,6 +23,7 @@ from homey_tokend.reload import Reloader
 from homey_tokend.runtime.scheduler import HEARTBEAT, JobScheduler
 from homey_tokend.runtime.systemd_notify import SystemdNotifier
 from homey_tokend.runtime.systemd_sockets import overridden_keys
+from homey_tokend.runtime.terminal import terminal_is_closed
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.access import AccessControl, resolve_rules
 from homey_tokend.server.app import Api
@@ -242,15 +243,25 @@ def status_line(supervisor: Supervisor) -> str:
 
 
 def install_signal_handlers(daemon: Daemon) -> None:
-    """Handle signals: SIGHUP reloads; SIGTERM and SIGINT stop cleanly, a second one at once."""
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    """Handle signals: SIGTERM and SIGINT stop cleanly, a second one at once; SIGHUP reloads.
 
-    def stop(number: signal.Signals) -> None:
+    SIGHUP of a terminal that was closed stops, too: nobody would see the daemon any more.
+    """
+    loop = asyncio.get_running_loop()
+
+    def told(number: signal.Signals) -> None:
         log.info("signal.received", signal=number.name)
         daemon.stop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
 
+    def hung_up() -> None:
+        if terminal_is_closed():
+            told(signal.SIGHUP)
+        else:
+            daemon.reload()
+
     for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop, each)
+        loop.add_signal_handler(each, told, each)
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked since the start

@@ -36,7 +36,7 @@ def _main(words: list[str]) -> int:
         status = token.run_fast(words[1:])
         if status is not None:
             return status
-    _accept_early_stop(words)
+    _handle_early_signals(words)
     if words[:1] == ["run"]:
         import gc  # noqa: PLC0415  not on the fast path
 
@@ -46,8 +46,8 @@ def _main(words: list[str]) -> int:
     return parser.main(words)
 
 
-def _accept_early_stop(words: list[str]) -> None:
-    """Let a signal end ``run`` during its imports, when nothing has begun yet.
+def _handle_early_signals(words: list[str]) -> None:
+    """Let SIGTERM and SIGINT end ``run`` during its imports, and keep SIGHUP until it can reload.
 
     The first process of a container ignores signals without a handler. For the same reason the
     image blocks SIGTERM until here.
@@ -55,6 +55,7 @@ def _accept_early_stop(words: list[str]) -> None:
     import signal  # noqa: PLC0415  not on the fast path
 
     if words[:1] == ["run"]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: os._exit(exit_codes.OK))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

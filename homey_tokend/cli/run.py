@@ -22,7 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bootstrap.add_config_option(parser)
     parser.epilog = (
         "It keeps running whatever Athom answers. SIGTERM and Ctrl-C stop it, SIGHUP reloads the\n"
-        "configuration.\n\n"
+        "configuration. If its terminal is closed, it stops; with its streams redirected, as by\n"
+        "nohup, it runs on.\n\n"
         "example:\n  homey-tokend run -c /etc/homey-tokend/config.yaml\n"
     )
 
