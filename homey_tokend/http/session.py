@@ -19,6 +19,8 @@ from homey_tokend.http.resolver import DaemonThreadResolver
 
 #: What a request may raise: aiohttp, its parser, the system, and a URL that is none.
 FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+#: Those of them that mean: an answer came, and the parser does not accept it.
+UNREADABLE = (aiohttp.ClientResponseError, HttpProcessingError)
 
 #: The longest header that is read: a Location may carry a user token of some kilobytes.
 _LONGEST_HEADER = 16 * 1024

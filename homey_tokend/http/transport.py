@@ -26,8 +26,8 @@ from homey_tokend.core.secret import Secret
 from homey_tokend.http.body import read_body
 from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port, is_unknown_authority
 from homey_tokend.http.proxy_env import ProxySettings
-from homey_tokend.http.session import FOREIGN, TlsContext, open_session
-from homey_tokend.http.unreadable import describe_unreadable, is_unreadable
+from homey_tokend.http.session import FOREIGN, UNREADABLE, TlsContext, open_session
+from homey_tokend.http.unreadable import describe_unreadable
 
 #: How often, and within which time, is a request sent that found no answer? A hiccup of the
 #: network is over within seconds; whatever lasts longer is spaced by policy.
@@ -158,7 +158,7 @@ class HttpTransport:
             error = foreign
         # Raised out here, so that no foreign exception, URL and all, hangs on as its context.
         address = host_and_port(request.url)
-        if attempt.sent and is_unreadable(error):
+        if attempt.sent and isinstance(error, UNREADABLE):
             sent = (Secret(value) for _, value in request.form or ())
             raise UnreadableResponse(
                 describe_unreadable(error, address, sent),

@@ -7,9 +7,6 @@ matched, and of the answer nothing is shown but the name of a header.
 import re
 from collections.abc import Iterable
 
-import aiohttp
-from aiohttp.http import HttpProcessingError
-
 from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 
@@ -32,11 +29,6 @@ _PARTS = tuple(
 )
 #: The header that is quoted below the first line. Letters only: a piece of a token has digits.
 _HEADER_NAME = re.compile(r"\n\s*b[\"']([A-Za-z]+(?:-[A-Za-z]+)*)(?![A-Za-z0-9-])")
-
-
-def is_unreadable(error: BaseException) -> bool:
-    """Return whether an answer came that the parser does not accept."""
-    return isinstance(error, aiohttp.ClientResponseError | HttpProcessingError)
 
 
 def describe_unreadable(error: BaseException, address: str, secrets: Iterable[Secret]) -> str:
