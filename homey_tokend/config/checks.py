@@ -21,13 +21,12 @@ _ANOTHER = "Choose another path."
 def conflicts(tree: Tree, defaults: DefaultPaths, file: str) -> Iterator[ConfigFault]:
     """Find sinks with the same target, and paths that would overwrite a file of the daemon.
 
-    Works on what is written, not on the validated document, so that other faults do not
-    hide these.
+    The tree is checked, not the validated document, so that other faults do not hide these.
 
     Args:
-        tree: What is written.
-        defaults: Where socket and state are if it does not say.
-        file: The configuration's own file, absolute; empty: none.
+        tree: The configuration as it is written.
+        defaults: The paths of socket and state if it sets none.
+        file: The absolute path of the configuration's own file; empty: none.
     """
     taken = dict(_secret_files(tree))
     if file:
@@ -57,9 +56,9 @@ def conflicts(tree: Tree, defaults: DefaultPaths, file: str) -> Iterator[ConfigF
 
 
 def _targets(sink: SinkConfig, name: str, cloudid: str) -> list[tuple[str, str]]:
-    """Return all that a sink writes to, each with the scope in which it must be unique.
+    """Return everything that a sink writes to, with the scope in which each must be unique.
 
-    A file on the machine; a variable in its Homey, by its id; a command for one entry.
+    A file is unique on the machine, a variable on its Homey, a command for one entry of ``homeys``.
     """
     if isinstance(sink, FileSinkConfig):
         return [("machine", _normalized(sink.path))]
@@ -101,11 +100,11 @@ def _normalized(path: object) -> str:
 
 
 def warnings(document: ConfigDocument, tree: Tree) -> Iterator[ConfigFault]:
-    """Find what is valid but most likely not intended.
+    """Find values that are valid but most likely not intended.
 
     Args:
-        document: The validated file.
-        tree: What is written, for the places.
+        document: The validated configuration.
+        tree: The configuration as it is written, for the places.
     """
     for place, message, remedy in (
         *_doubtful_passwords(document),
@@ -150,7 +149,7 @@ def _open_listeners(document: ConfigDocument) -> Iterator[_Warning]:
         yield (
             ("http", "listen"),
             "is not a loopback address: the network can read status and metrics",
-            "Use 127.0.0.1 unless that is meant.",
+            "Use 127.0.0.1 unless that is intended.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The differences of a new configuration for a running daemon."""
+"""What a new configuration changes for a running daemon."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from homey_tokend.config.model import Config
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Names of Homeys by what a new configuration means for them.
+    """Names of Homeys by what a new configuration changes for them.
 
-    The ``kept`` ones are not disturbed. Those of the ``changed`` ones that are in
-    ``sinks_only`` continue the attempt under way: only their sinks differ.
-    ``needs_restart`` names keys whose change takes effect at the next start.
+    The ``kept`` ones are the same. Of the ``changed`` ones, those in ``sinks_only`` continue a
+    running attempt: only their sinks differ. ``needs_restart`` names keys whose change takes
+    effect at the next start.
     """
 
     added: tuple[str, ...]

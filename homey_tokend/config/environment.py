@@ -48,10 +48,10 @@ KNOWN = (
     *DAEMON_VARIABLES,
 )
 
-#: Not for the configuration: where it is, and what ``homey-tokend exec`` gives its child.
+#: Variables that are not keys: where the configuration is, and those that ``exec`` sets.
 _OTHERS = frozenset({"HOMEY_TOKEND_BOOT_ID", "HOMEY_TOKEND_CONFIG", "HOMEY_TOKEN", "HOMEY_URL"})
-#: How alike is misspelt? Foreign programs have HOMEY_ variables of their own.
-_NEAR = 0.8
+#: The least similarity of a misspelt name (difflib): other programs have HOMEY_ variables, too.
+_SIMILARITY = 0.8
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOT_ABSOLUTE = (
     "is not the absolute path of a file",
@@ -63,18 +63,18 @@ _NULL = re.compile("~|null|Null|NULL")
 def from_environment(
     environ: Mapping[str, str], *, defaults: DefaultPaths, read_text: Callable[[str], str]
 ) -> Config | None:
-    """Make the configuration that the environment alone gives; None where no Homey is set.
+    """Return the configuration that the environment describes; None if it describes no Homey.
 
     An empty variable counts as not set: compose files cannot leave one out.
 
     Args:
         environ: The environment.
-        defaults: The machine's default folders.
+        defaults: The machine's default paths.
         read_text: Reads the file that a ``…_FILE`` variable of a plain value names.
 
     Raises:
-        ConfigurationInvalid: Something is missing, wrong, or there twice; or what
-            ``read_text`` raises, with all other faults.
+        ConfigurationInvalid: A value is missing, invalid or set twice, or ``read_text`` raised
+            it; with all faults.
     """
     if not any(environ.get(name) or environ.get(name + _FILE) for name in HOMEY_VARIABLES):
         return None
@@ -95,7 +95,7 @@ def from_environment(
 def ignored_variables(
     document: ConfigDocument, environ: Mapping[str, str], source: str
 ) -> Iterator[ConfigFault]:
-    """Find the variables that a file makes idle, apart from those that it names itself."""
+    """Find the variables that a file overrides, except those that it refers to."""
     refs = [getattr(homey, key) for homey in document.homeys.values() for key in SECRET_KEYS]
     named = {ref.argument for ref in refs if ref is not None and ref.source is SecretSource.ENV}
     for name in sorted(set(KNOWN) - named):
@@ -113,17 +113,17 @@ def ignored_variables(
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[ConfigFault]:
-    """Find the variables that look like ours and are not: most likely misspelt."""
+    """Find unknown variables that resemble a known one: most likely they are misspelt."""
     for name in sorted(environ):
         if name.startswith("HOMEY_") and name not in _OTHERS and name not in KNOWN:
-            near = difflib.get_close_matches(name[:64], KNOWN, n=1, cutoff=_NEAR)
+            near = difflib.get_close_matches(name[:64], KNOWN, n=1, cutoff=_SIMILARITY)
             if near:
                 remedy = f"Did you mean {near[0]}?"
                 yield ConfigFault(SOURCE, 0, 0, name[:64], "is not a known variable", remedy)
 
 
 class _Reader:
-    """Makes what a file with the same meaning would hold."""
+    """Build the tree of a file with the same meaning."""
 
     def __init__(self, environ: Mapping[str, str], read_text: Callable[[str], str]) -> None:
         self._tree = Tree(SOURCE, {"homeys": {_NAME: {}}})
@@ -167,7 +167,7 @@ class _Reader:
             return Null(text) if _NULL.fullmatch(text) else text
         if _UUID.fullmatch(text):
             return [{"type": "logic_variable", "id": text}]
-        # Why create? Without a file there is no other place to ask for it.
+        # Created if missing, since a variable alone cannot say that it may be.
         return [{"type": "logic_variable", "name": text, "create": "true"}]
 
     def _text(self, name: str, file: str) -> str:

@@ -1,4 +1,4 @@
-"""The errors of pydantic as configuration errors: with the place in the text, in our words."""
+"""Convert pydantic's errors to configuration errors, with a place and a message of our own."""
 
 import difflib
 import re
@@ -16,12 +16,12 @@ from homey_tokend.config.tree import KeyPath, Null, Tree, showable
 from homey_tokend.core.errors import ConfigFault
 from homey_tokend.core.timefmt import format_duration
 
-#: Beyond these many a file is not a configuration file, and no one reads further.
-MOST = 100
+#: The most faults that are reported: a file with more is hardly a configuration file.
+MAX_FAULTS = 100
 
 _SINKS = ("logic_variable", "file", "exec")
 _NAMES = "Write a name below it, such as home, and that Homey's keys below that."
-#: What to do where a mapping or a list belongs, by key.
+#: Remedies for a value that must be a mapping or a list, by key.
 _MAPPINGS = {
     "homeys": _NAMES,
     "state": "Write {path: null} to keep nothing, or leave the section out.",
@@ -49,9 +49,9 @@ class _Error(NamedTuple):
 
 
 def validation_faults(error: ValidationError, tree: Tree) -> list[ConfigFault]:
-    """Return the errors of a failed validation: at most ``MOST`` and one more, without secrets."""
+    """Return the errors of a failed validation without secrets, at most ``MAX_FAULTS`` + 1."""
     details = error.errors(include_url=False, include_input=False)
-    return list(islice(filter(None, (_fault(detail, tree) for detail in details)), MOST + 1))
+    return list(islice(filter(None, (_fault(detail, tree) for detail in details)), MAX_FAULTS + 1))
 
 
 def _fault(detail: ErrorDetails, tree: Tree) -> ConfigFault | None:
@@ -60,7 +60,7 @@ def _fault(detail: ErrorDetails, tree: Tree) -> ConfigFault | None:
     path = _path(loc[:-1] if in_key else loc)
     error = _Error(detail, str(path[-1]) if in_key else tree.value(path))
     if type_ == "too_short" and error.written:
-        return None  # only its items are wrong
+        return None  # its items are invalid, which is reported for each
     words = _WORDS.get(type_, _UNFORESEEN)
     message, remedy = words(error) if callable(words) else _filled(words, error)
     on_key = in_key or type_ in {"extra_forbidden", "missing"}
@@ -160,7 +160,7 @@ _NO_SINK = (
     f"a sink needs a type, one of {', '.join(_SINKS)}",
     "Write type: logic_variable, type: file or type: exec.",
 )
-#: For what pydantic may add some day: its own words must not reach a user.
+#: For types of error that pydantic may add: its own messages must not reach a user.
 _UNFORESEEN = ("is not what belongs here", "Compare it with docs/configuration.md.")
 #: Message and remedy by pydantic's type of error.
 _WORDS: dict[str, _Words | Callable[[_Error], _Words]] = {

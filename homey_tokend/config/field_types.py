@@ -1,8 +1,8 @@
 """The types of the keys: how a scalar is written, and the value it becomes.
 
-Numbers, durations, flags and modes are read by grammars of our own: pydantic's would take
-``1_000``, ``5.0``, ``y`` and ``inf``. All errors have pydantic's types, for which ``faults``
-has the words; a rule between keys raises :func:`invalid_value`.
+Numbers, durations, flags and modes are parsed here: pydantic would accept ``1_000``, ``5.0``,
+``y`` and ``inf``. All errors have pydantic's types, for which ``faults`` has the messages; a rule
+that involves several keys raises :func:`invalid_value`.
 """
 
 import re
@@ -30,18 +30,18 @@ from homey_tokend.core.timefmt import parse_number, parse_seconds
 #: The error type of :func:`invalid_value`.
 FAULT = "fault"
 #: Longer values are not repeated in a message.
-_MOST_SHOWN = 40
+_MAX_SHOWN = 40
 _SHOWABLE = re.compile(r"[\w .,:/+@%=\-]*", re.ASCII)
-#: Paths have at most these bytes (PATH_MAX); unix sockets, NUL included, 108 (``sun_path``).
-_LONGEST_PATH = 4096
-_LONGEST_SOCKET = 107
+#: The most bytes of a path (PATH_MAX) and of a socket's (``sun_path`` has 108, the last one zero).
+_MAX_PATH = 4096
+_MAX_SOCKET_PATH = 107
 
-#: Text in words, by its pattern: what is wrong with a value, and what to do.
+#: By pattern: what describes a text that does not match, and the remedy.
 PATTERNS: dict[str, tuple[Callable[[str], str], str]] = {}
 
 
 def invalid_value(message: str, remedy: str) -> PydanticCustomError:
-    """Return an error in words of our own for a validator to raise.
+    """Return an error with a message of our own, for a validator to raise.
 
     Args:
         message: What is wrong, without a full stop.
@@ -51,16 +51,16 @@ def invalid_value(message: str, remedy: str) -> PydanticCustomError:
 
 
 def quoted(text: str) -> str:
-    """Quote a text that is short and printable; call any other "this value"."""
+    """Return a text in quotes if it is short and printable, else "this value"."""
     if not text:
         return "an empty value"
-    if len(text) <= _MOST_SHOWN and _SHOWABLE.fullmatch(text):
+    if len(text) <= _MAX_SHOWN and _SHOWABLE.fullmatch(text):
         return f'"{text}"'
     return "this value"
 
 
 def kind(value: object) -> str:
-    """Say what a value of the wrong shape is, without saying what is in it."""
+    """Describe a value of the wrong shape without its content."""
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) else "a single value"
@@ -71,7 +71,7 @@ def text(pattern: str, what: str | Callable[[str], str], remedy: str) -> Any:
 
     Args:
         pattern: A regular expression with ``^`` and ``$``.
-        what: What it must be, after "is not", or what is wrong with a value.
+        what: What it must be, after "is not"; or a function that describes an invalid value.
         remedy: What to do.
     """
 
@@ -83,11 +83,11 @@ def text(pattern: str, what: str | Callable[[str], str], remedy: str) -> Any:
 
 
 def scalar(parse: Callable[[str], object], *, written: Any = ...) -> BeforeValidator:
-    """Return a validator that parses the text of a scalar; values made by code pass.
+    """Return a validator that parses the text of a scalar and accepts values made by code.
 
     Args:
-        parse: Makes the value, or raises an error of pydantic.
-        written: The type that it is in the JSON Schema, where that differs.
+        parse: Returns the value, or raises an error of pydantic.
+        written: Its type in the JSON Schema, if that differs.
     """
 
     def read(value: object) -> object:
@@ -103,7 +103,7 @@ NULLABLE = BeforeValidator(lambda value: None if isinstance(value, Null) else va
 
 
 class _NullAs:
-    """Accept null for a section or a list of which all keys or items are commented out."""
+    """Accept null for a section or list whose keys or items are all commented out."""
 
     def __init__(self, make: Callable[[], object]) -> None:
         self._make = make
@@ -182,7 +182,7 @@ Mode = Annotated[
 ]
 
 
-#: A second to a year: beyond it a setting means "never", and is most likely a slip.
+#: A second to a year: a longer duration would mean "never" and is most likely a mistake.
 LONG = Field(ge=timedelta(seconds=1), le=timedelta(days=365))
 Timeout = Annotated[
     timedelta, Field(ge=timedelta(milliseconds=100), le=timedelta(minutes=10)), DURATION
@@ -193,7 +193,7 @@ DurationOrOff = Annotated[
     scalar(_duration_or_off, written=Annotated[timedelta, LONG] | Literal[0]),
 ]
 
-#: Not a folder, and no control characters: a path stands in log lines.
+#: Not a directory, and without control characters, because paths are logged.
 PATH = r"^/(?:[^\x00-\x1f\x7f]*[^/\x00-\x1f\x7f])$"
 _PathText = Annotated[
     str,
@@ -208,8 +208,8 @@ _PathText = Annotated[
 def is_absolute(value: str) -> bool:
     """Return whether a text can be the absolute path of a file."""
     try:
-        return bool(re.fullmatch(PATH, value)) and len(value.encode()) <= _LONGEST_PATH
-    except UnicodeEncodeError:  # what is no UTF-8 in the environment comes as surrogates
+        return bool(re.fullmatch(PATH, value)) and len(value.encode()) <= _MAX_PATH
+    except UnicodeEncodeError:  # surrogates stand for bytes of the environment that are not UTF-8
         return False
 
 
@@ -221,9 +221,9 @@ def _path(value: str) -> Path:
 
 def _socket_path(value: str) -> Path:
     found = _path(value)
-    if len(value.encode()) > _LONGEST_SOCKET:
+    if len(value.encode()) > _MAX_SOCKET_PATH:
         raise invalid_value(
-            f"is longer than the {_LONGEST_SOCKET} bytes that a unix socket's path can have",
+            f"is longer than the {_MAX_SOCKET_PATH} bytes that a unix socket's path can have",
             "Choose a shorter path.",
         )
     return found
@@ -243,7 +243,7 @@ _LISTEN = rf"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):{_PORT}$"
 
 
 def _url_complaint(value: str) -> str:
-    """Say what is wrong with a URL without repeating it: it may hold a password."""
+    """Describe an invalid URL without repeating it, because it may contain a password."""
     if "@" in value.partition("://")[2].partition("/")[0]:
         return "contains a user name or password"
     if "?" in value or "#" in value:

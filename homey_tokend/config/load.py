@@ -19,10 +19,10 @@ from homey_tokend.config.yaml_tree import read_yaml
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 from homey_tokend.core.secret import GUARDED_KEYS, SecretSource
 
-#: How large may a configuration be? A hundred Homeys fit into a twentieth of it.
-MOST_BYTES = 1024 * 1024
-#: How large may the file behind ``HOMEY_CLOUDID_FILE`` and the like be?
-_MOST_VALUE_BYTES = 64 * 1024
+#: The most bytes of a configuration; a hundred Homeys fit into a twentieth of it.
+MAX_BYTES = 1024 * 1024
+#: The most bytes of the file that ``HOMEY_CLOUDID_FILE`` and the like name.
+_MAX_VALUE_BYTES = 64 * 1024
 
 _NOWHERE = Mark(0, 0)
 #: What YAML 1.1 does not allow in a stream (5.1), apart from the byte order mark.
@@ -38,7 +38,7 @@ def load(explicit: str | None, environ: Mapping[str, str], system: SystemPaths =
     """Load the configuration, from a file or from the environment.
 
     Args:
-        explicit: What the command line names, or None.
+        explicit: The path on the command line, or None.
         environ: The environment.
         system: The machine's own paths.
 
@@ -48,7 +48,7 @@ def load(explicit: str | None, environ: Mapping[str, str], system: SystemPaths =
     defaults = default_paths(environ, system)
     found = find(explicit, environ, system)
     if found is not None:
-        text, mode = _read(found, MOST_BYTES)
+        text, mode = _read(found, MAX_BYTES)
         path = str(found.absolute())
         config = parse(text, str(found), defaults=defaults, environ=environ, path=path)
         return _with_mode(config, mode)
@@ -77,15 +77,15 @@ def parse(
     """Check the text of a configuration file, without I/O.
 
     Args:
-        data: The file, whole, or the first ``MOST_BYTES`` + 1 bytes of it.
+        data: The whole file, or its first ``MAX_BYTES`` + 1 bytes.
         source: Its name for messages.
-        defaults: The machine's default directories.
-        environ: The environment; a file wins over ``HOMEY_…`` variables, and the ignored
-            ones are named in ``Config.warnings``.
-        path: Where it lies, absolute: nothing may be written over it. Empty: in no file.
+        defaults: The machine's default paths.
+        environ: The environment; a file takes precedence over ``HOMEY_…`` variables, and
+            ``Config.warnings`` names the ignored ones.
+        path: The absolute path of the file, which no other key may name; empty: no file.
 
     Raises:
-        ConfigurationInvalid: It has faults; all that can be found at once are in it.
+        ConfigurationInvalid: With all faults that can be found at once.
     """
 
     def check(text: str) -> Config:
@@ -108,7 +108,7 @@ def parse(
 def _with_cause(
     error: ConfigurationInvalid, text: str, source: str, check: Callable[[str], Config]
 ) -> ConfigurationInvalid:
-    """Return the cause of the faults and what remains without it, where there is one."""
+    """Return the cause of the faults, if one is found, and the faults that remain without it."""
     repaired, causes = repair(text, source, quotes=not any(fault.key for fault in error.faults))
     if not causes:
         return error
@@ -127,7 +127,7 @@ def _places(faults: Iterable[ConfigFault]) -> set[tuple[int, int, str]]:
 
 
 def _decode(data: bytes, source: str) -> str:
-    if len(data) > MOST_BYTES:
+    if len(data) > MAX_BYTES:
         raise invalid(source, _NOWHERE, "is larger than 1 MiB", _WRONG_FILE)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise invalid(source, _NOWHERE, "is UTF-16", _AS_UTF8)
@@ -152,9 +152,9 @@ def _mark_after(text: str) -> Mark:
     return Mark(len(lines), len(lines[-1]) + 1)
 
 
-def _read(path: Path, most: int) -> tuple[bytes, int]:
+def _read(path: Path, limit: int) -> tuple[bytes, int]:
     try:
-        return read_bounded(path, most)
+        return read_bounded(path, limit)
     except IsADirectoryError:
         raise invalid(str(path), _NOWHERE, "is a folder", "Name the file in it.") from None
     except OSError as exc:
@@ -170,8 +170,8 @@ def _read(path: Path, most: int) -> tuple[bytes, int]:
 
 
 def _read_text(path: str) -> str:
-    data, _ = _read(Path(path), _MOST_VALUE_BYTES)
-    if len(data) > _MOST_VALUE_BYTES:
+    data, _ = _read(Path(path), _MAX_VALUE_BYTES)
+    if len(data) > _MAX_VALUE_BYTES:
         raise invalid(path, _NOWHERE, f"the file {path} is larger than 64 KiB", _WRONG_FILE)
     try:
         return data.decode()

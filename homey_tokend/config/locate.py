@@ -1,9 +1,9 @@
 """Find the configuration file, and the system's directories for socket and state.
 
-Looked for, in this order: what is named explicitly, ``$HOMEY_TOKEND_CONFIG``,
-``config.yaml`` in ``$CONFIGURATION_DIRECTORY``, ``/etc/homey-tokend`` and
-``~/.config/homey-tokend`` (or in ``$XDG_CONFIG_HOME``). A file that is there and cannot
-be read is an error, not skipped: another one in its place would be a surprise.
+The order is: the file on the command line, ``$HOMEY_TOKEND_CONFIG``, ``config.yaml`` in
+``$CONFIGURATION_DIRECTORY``, ``/etc/homey-tokend`` and ``~/.config/homey-tokend`` (or in
+``$XDG_CONFIG_HOME``). A file that exists but cannot be read is an error, not skipped: another one
+in its place would be a surprise.
 """
 
 import os
@@ -35,7 +35,7 @@ def find(
     """Return the configuration file to read, which may be unreadable; None if there is none.
 
     Args:
-        explicit: What the command line names, or None.
+        explicit: The path on the command line, or None.
         environ: The environment.
         system: The machine's own paths.
     """
@@ -44,7 +44,7 @@ def find(
 
 
 def candidates(environ: Mapping[str, str], system: SystemPaths = SYSTEM) -> tuple[Path, ...]:
-    """Return where a file is looked for unless one is named, in this order."""
+    """Return the paths that are searched if no file is named, in this order."""
     given = _systemd(environ, "CONFIGURATION_DIRECTORY")
     own = _xdg(environ, "XDG_CONFIG_HOME", ".config") / _NAME / "config.yaml"
     return (*([given / "config.yaml"] if given else []), system.config, own)
@@ -54,8 +54,8 @@ def default_paths(environ: Mapping[str, str], system: SystemPaths = SYSTEM) -> D
     """Return the paths of socket and state if they are not configured.
 
     Args:
-        environ: The environment; systemd's variables win, then the system's folders where
-            they can be written, then the person's own (XDG base directories).
+        environ: The environment; systemd's variables take precedence, then the system's
+            directories if they are writable, then the user's (XDG base directories).
         system: The machine's own paths.
     """
     runtime = environ.get("XDG_RUNTIME_DIR", "")
@@ -78,20 +78,20 @@ def exists(path: Path) -> bool:
 
 
 def _systemd(environ: Mapping[str, str], name: str) -> Path | None:
-    """Return the first folder of a list with colons (systemd.exec(5))."""
+    """Return the first directory of a colon-separated list (systemd.exec(5))."""
     first = environ.get(name, "").partition(":")[0]
     return Path(first) if first else None
 
 
 def _xdg(environ: Mapping[str, str], name: str, below: str) -> Path:
-    """Return a base directory; a relative one is ignored (XDG Base Directory Specification)."""
+    """Return a base directory, ignoring a relative one (XDG Base Directory Specification)."""
     given, home = environ.get(name, ""), environ.get("HOME", "")
     if given.startswith("/"):
         return Path(given)
     try:
         return (Path(home) if home else Path.home()) / below
     except RuntimeError:
-        # A container's user need not be in the user database: it has no home, then.
+        # A container's user may be missing from the user database, and has no home then.
         return Path("/") / below
 
 

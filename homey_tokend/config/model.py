@@ -1,4 +1,4 @@
-"""The whole configuration: the keys of a file, and what the program works with."""
+"""The whole configuration: the keys of a file, and the ``Config`` that the program uses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class HomeyDocument(Section):
 
 
 class HomeyConfig(HomeyDocument):
-    """One Homey with the name that scripts use. ``url`` None: discovered."""
+    """One Homey with the name that scripts use. If ``url`` is None, it is discovered."""
 
     name: str
 
@@ -137,7 +137,7 @@ class ConfigDocument(Section):
     )
 
 
-#: Which model is where; ``*`` is any name or index, and sinks differ by type.
+#: The models by their place; ``*`` is any name or index, and sinks differ by type.
 SECTIONS: dict[tuple[str, ...], type[Section]] = {
     (): ConfigDocument,
     ("homeys", "*"): HomeyDocument,
@@ -158,7 +158,7 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
 
 @dataclass(frozen=True, slots=True)
 class DefaultPaths:
-    """What depends on the machine: the default paths of socket and state."""
+    """The default paths of socket and state, which depend on the machine."""
 
     socket: Path = Path("/run/homey-tokend/homey-tokend.sock")
     state: Path = Path("/var/lib/homey-tokend/state.json")

@@ -1,4 +1,4 @@
-"""Find keys that stand beside the empty section they belong to: one fault in place of many."""
+"""Find keys beside the empty section that they belong to, and report one fault instead of many."""
 
 from collections.abc import Callable
 from itertools import takewhile
@@ -11,12 +11,12 @@ _Belongs = Callable[[str, Any], bool]
 
 
 def nest(tree: Tree) -> None:
-    """Move such keys below their section, each group with one fault, and keep their places."""
+    """Move such keys below their section with one fault for each group; their places stay."""
     _nest(tree, ())
     _nest(tree, ("homeys",))
     homeys = tree.value(("homeys",))
     if isinstance(homeys, dict) and homeys:
-        # Those of the last Homey can stand at the very left.
+        # The keys of the last Homey can be at the very left.
         last = list(homeys)[-1]
         if isinstance(homeys[last], Null):
             _take(tree, (), "homeys", ("homeys", last), _of_homey)
@@ -32,7 +32,7 @@ def _nest(tree: Tree, path: KeyPath) -> None:
 
 
 def _belongs_to(path: KeyPath, key: str) -> _Belongs:
-    """Return what tells whether a key and its value belong below an empty ``key`` beside them."""
+    """Return a predicate for keys and values that belong below an empty ``key`` beside them."""
     if path == ("homeys",):
         return _of_homey
     if path == () and key == "homeys":
@@ -53,7 +53,7 @@ def _is_homey(name: str, value: Any) -> bool:
 
 
 def _take(tree: Tree, path: KeyPath, after: str, to: KeyPath, belongs: _Belongs) -> None:
-    """Move the keys that follow ``after`` and belong there from the section ``path`` to ``to``."""
+    """Move the keys that follow ``after`` in ``path`` to ``to``, as long as they belong there."""
     section = tree.value(path)
     names = list(section)[list(section).index(after) + 1 :]
     moved = list(takewhile(lambda name: belongs(name, section[name]), names))

@@ -1,4 +1,4 @@
-"""Find what web pages and chats do to YAML: in a value, or as the one cause of many faults."""
+"""Find what copying from web pages and chats does to YAML, which can cause many faults."""
 
 import re
 from collections.abc import Callable
@@ -9,28 +9,28 @@ from homey_tokend.core.value_text import Words, describe, in_quotes
 
 _UNSEEN_END = (
     "starts or ends with a character that cannot be seen, such as a no-break space",
-    "Remove it, or put the text in straight quotes if it is meant.",
+    "Remove it, or put the text in straight quotes if it is intended.",
 )
 _TYPOGRAPHIC = (
     "is in typographic quotes, which YAML takes as part of the text",
-    'Write straight quotes (") instead of them, or around them if they are meant.',
+    'Write straight quotes (") instead of them, or around them if they are intended.',
 )
-#: The words for ``cut_by_comment``.
+#: Message and remedy for ``cut_by_comment``.
 CUT = (
     "ends before the #, which starts a comment after a blank",
     "Put the text in quotes if the # belongs to it, else the comment on a line of its own.",
 )
-#: White space besides blank and tab, and what has no width.
+#: White space other than blank and tab, and characters without a width.
 _UNSEEN = "\u00a0\u1680\u202f\u205f\u3000\u2060" + "".join(map(chr, range(0x2000, 0x2010)))
 #: Keys whose text may contain a blank and a #.
 _FREE_TEXT = frozenset({*SECRET_KEYS, "name", "expires_variable", "state_variable"})
-#: A comment after a plain value; in the group where it does not look like one.
+#: A comment after a plain value; the group matches if it does not look like one.
 _COMMENT = re.compile(r" +#([^\s#])?")
 
 _WIDE, _ZERO = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000", "\u200b-\u200f\u2060"
 _ODD = f"[{_WIDE}{_ZERO}]"
 _FENCE = re.compile(r"^ {0,3}(?:`{3,}|~{3,})[\w -]*\r?$")
-#: In the place of a blank: at the start of a line, after a dash, or after a key's colon.
+#: An odd blank at the start of a line, after a dash, or after a key's colon.
 _BLANKS = re.compile(rf"^([ -]*+(?:[\w\"'-]++: *+)?)({_ODD}[ {_WIDE}{_ZERO}]*)")
 _QUOTES = re.compile("(?<![^ [{,])[“„‟‘‚«»]([^“„‟”‘‚’«»\"']*)[”“’‘»«](?= *(?:[]:,}#\r]|$))")  # noqa: RUF001  meant
 
@@ -60,9 +60,9 @@ _REPAIRS: tuple[_Repair, ...] = (
 
 
 def repair(text: str, source: str, *, quotes: bool) -> tuple[str, list[ConfigFault]]:
-    """Return the text as it was most likely meant, and one fault for each kind of repair.
+    """Return the text as it was most likely intended, and one fault for each kind of repair.
 
-    These are guesses: that a text has other faults without a repair shows that it is right.
+    A repair is a guess; it was right if some faults of the text are gone with it.
 
     Args:
         text: The text of a file that has faults.
@@ -98,7 +98,7 @@ def repair(text: str, source: str, *, quotes: bool) -> tuple[str, list[ConfigFau
 
 
 def as_meant(text: str) -> tuple[str, Words | None]:
-    """Return a value without quotes of YAML as it is meant, and what is wrong with it."""
+    """Return an unquoted value as it is most likely intended, and message and remedy if it differs."""
     if text.isascii():
         return text, None
     bare = text.strip(_UNSEEN)
@@ -108,7 +108,7 @@ def as_meant(text: str) -> tuple[str, Words | None]:
 
 
 def cut_by_comment(text: str, end: int, key: str) -> bool:
-    """Return whether a comment is most likely a part of the value that ends at ``end``."""
+    """Return whether the comment after ``end`` is most likely a part of the value before it."""
     comment = _COMMENT.match(text, end)
     return comment is not None and (
         key == "password" or (key in _FREE_TEXT and comment[1] is not None)

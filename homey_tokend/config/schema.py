@@ -1,10 +1,10 @@
-"""The JSON Schema of the configuration file, for editors; derived from the models of the checks.
+"""The JSON Schema of the configuration file, for editors, derived from the models.
 
-What a schema cannot express, and the checks alone find: duplicate keys; two sinks with one
-target; bounds of a duration or number that is written as text; ``jitter`` against ``at``,
-``retry.first`` against ``retry.max``; lengths in bytes; base32; a secret that is the
-unquoted word null (the schema refuses it, the checks take it as text); an octal mode
-without quotes, of which an editor sees another number.
+Only the checks find what a schema cannot express: duplicate keys; two sinks with one target;
+bounds of a duration or number that is written as text; ``jitter`` against ``at``, ``retry.first``
+against ``retry.max``; lengths in bytes; base32; a secret that is the unquoted word null (the
+schema rejects it, the checks accept it as text); an octal mode without quotes, which an editor
+reads as another number.
 """
 
 import re
@@ -24,7 +24,7 @@ class _AsWritten(GenerateJsonSchema):
     """Describe values as people write them: ``24h``, not ``P1D``; ``0660``, not 432."""
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
-        """Describe text, which an editor's YAML may see as a number or a boolean."""
+        """Describe text, which an editor may read as a number or a boolean."""
         found = super().str_schema(schema)
         pattern = found.get("pattern", "")
         if re.search(pattern, "1") and re.search(pattern, "true"):

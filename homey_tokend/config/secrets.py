@@ -1,7 +1,7 @@
 """A secret in the configuration: plain text, or where to read it. Nothing is opened.
 
-No message of this module repeats what is written there: ``password: {hunter2}`` is a
-mapping to YAML, and its only key is the password.
+No message of this module repeats the value: ``password: {hunter2}`` is a mapping in YAML, and its
+only key is the password.
 """
 
 from typing import Annotated, ClassVar
@@ -20,15 +20,15 @@ _QUOTE = f"Text that starts with a brace or a bracket needs quotes; else write o
 
 
 class _Source(Section):
-    """Where to read a secret; ``refusal`` is the message for an invalid value."""
+    """Where to read a secret; ``fault`` is message and remedy for an invalid value."""
 
-    refusal: ClassVar[tuple[str, str]]
+    fault: ClassVar[tuple[str, str]]
 
 
 class FileSource(_Source):
     """A file."""
 
-    refusal = (
+    fault = (
         "names a file without an absolute path",
         "Write {file: /an/absolute/path}; ~ and variables are not expanded.",
     )
@@ -38,7 +38,7 @@ class FileSource(_Source):
 class EnvSource(_Source):
     """An environment variable."""
 
-    refusal = (
+    fault = (
         "gives no proper name of an environment variable",
         "Write {env: NAME} with the name of an environment variable, not with the secret itself.",
     )
@@ -51,7 +51,7 @@ class EnvSource(_Source):
 class CredentialSource(_Source):
     """A credential of systemd, which takes any plain file name (systemd.exec(5))."""
 
-    refusal = (
+    fault = (
         "gives no proper name of a credential",
         "Write {credential: NAME} with the name of a credential, not with the secret itself.",
     )
@@ -64,7 +64,7 @@ class CredentialSource(_Source):
 class CommandSource(_Source):
     """A command."""
 
-    refusal = (
+    fault = (
         "gives no list of a program and its arguments",
         "Write {command: [PROGRAM, ARGUMENT…]}, the program by its absolute path or bare name.",
     )
@@ -104,7 +104,7 @@ def _source(value: dict[str, object]) -> SecretRef:
     try:
         found = _SOURCES[key].model_validate(value)
     except ValidationError:
-        raise invalid_value(*_SOURCES[key].refusal) from None
+        raise invalid_value(*_SOURCES[key].fault) from None
     if isinstance(found, CommandSource):
         return SecretRef(SecretSource.COMMAND, argv=found.command)
     return SecretRef(SecretSource(key), argument=str(argument))
@@ -122,7 +122,7 @@ def _totp_secret(value: object, info: ValidationInfo) -> SecretRef | None:
     return found
 
 
-#: Of null a schema cannot tell ``password:`` (empty) from ``password: null`` (text): it takes neither.
+#: A schema cannot distinguish ``password:`` (empty) from ``password: null`` (text): it rejects both.
 _Plain = Annotated[
     str,
     WithJsonSchema({"type": ["string", "number", "boolean"], "pattern": r"^(?!\ufeff?[\r\n]*$)"}),

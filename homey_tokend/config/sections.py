@@ -27,20 +27,20 @@ from homey_tokend.config.field_types import (
 )
 from homey_tokend.core.timefmt import format_duration
 
-#: How late may a refresh be planned? The rest must leave room for a second try.
-_LATEST = 0.95
-_LEAST_WAIT = timedelta(milliseconds=10)
+#: The latest share of a lifetime for a refresh; the rest leaves time for a second try.
+_MAX_SHARE = 0.95
+_MIN_WAIT = timedelta(milliseconds=10)
 
 
 class RetryConfig(Section):
     """Spacing of attempts, of a refresh and of each sink: exponential, with full jitter."""
 
-    first: Annotated[timedelta, Field(ge=_LEAST_WAIT, le=timedelta(hours=1)), DURATION] = Field(
+    first: Annotated[timedelta, Field(ge=_MIN_WAIT, le=timedelta(hours=1)), DURATION] = Field(
         default=timedelta(seconds=1),
         description="The longest wait before the second attempt. 10ms to 1h.",
         examples=["1s"],
     )
-    max: Annotated[timedelta, Field(ge=_LEAST_WAIT, le=timedelta(hours=24)), DURATION] = Field(
+    max: Annotated[timedelta, Field(ge=_MIN_WAIT, le=timedelta(hours=24)), DURATION] = Field(
         default=timedelta(minutes=5),
         description="The longest wait. 10ms to 24h, not below first.",
         examples=["5m"],
@@ -62,12 +62,12 @@ class RetryConfig(Section):
 class RefreshConfig(Section):
     """When a token is refreshed, and how."""
 
-    at: Annotated[float, Field(gt=0, le=_LATEST), NUMBER] = Field(
+    at: Annotated[float, Field(gt=0, le=_MAX_SHARE), NUMBER] = Field(
         default=0.5,
         description="Refresh when this share of the token's lifetime has passed. Above 0, at most 0.95.",
         examples=[0.5],
     )
-    jitter: Annotated[float, Field(ge=0, le=_LATEST), NUMBER] = Field(
+    jitter: Annotated[float, Field(ge=0, le=_MAX_SHARE), NUMBER] = Field(
         default=0.05,
         description="The time is chosen at random once per token from [at - jitter, at]. Below at.",
         examples=[0.05],

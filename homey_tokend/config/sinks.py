@@ -23,7 +23,7 @@ from homey_tokend.config.field_types import (
 _Variable = Annotated[
     str,
     text(r"^[^\x00-\x1f\x7f]{1,128}$", "a variable's name", "Write the name that Homey shows."),
-    # One name however it is composed: in conflicts, in targets and on the Homey.
+    # One form of each name, for conflicts, targets and the Homey.
     AfterValidator(lambda name: unicodedata.normalize("NFC", name)),
 ]
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -114,12 +114,12 @@ class LogicVariableConfig(Section):
 
     @property
     def target(self) -> str:
-        """Return which variable it is, safe to log."""
+        """Return the name of the variable, safe to log."""
         return f"logic_variable:{self.name if self.id is None else f'id={self.id}'}"
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Return all that it writes, including the variables besides the token's."""
+        """Return everything that it writes, including the variables besides the token's."""
         beside = (self.expires_variable, self.state_variable)
         return (self.target, *(f"logic_variable:{name}" for name in beside if name is not None))
 
@@ -134,7 +134,7 @@ class FileSinkConfig(Section):
         description="The file's absolute path.", examples=["/run/homey-tokend/home.token"]
     )
     mode: Mode = Field(
-        # Why not group-readable? Who else may read it is for a person to say.
+        # Not readable by the group: a person decides who else may read it.
         default=0o600,
         description="The file's mode, octal.",
         examples=["0640"],
@@ -147,7 +147,7 @@ class FileSinkConfig(Section):
 
     @property
     def target(self) -> str:
-        """Return which file it is, safe to log."""
+        """Return the name of the file, safe to log."""
         return f"file:{self.path}"
 
 
@@ -184,7 +184,7 @@ class ExecSinkConfig(Section):
 
     @property
     def target(self) -> str:
-        """Return which program it is; of its arguments, which may be private, only a digest."""
+        """Return the program; of its arguments, which may be private, only a digest."""
         program, *arguments = self.command
         if not arguments:
             return f"exec:{program}"

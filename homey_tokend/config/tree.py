@@ -1,4 +1,4 @@
-"""What is written in a configuration, each value with its place, and paths of keys."""
+"""A configuration as it is written, with the place of each value, and paths of keys."""
 
 import re
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from homey_tokend.core.secret import SECRET_KEYS
 
 KeyPath = tuple[str | int, ...]
 
-#: What may stand below a secret's key; anything else there is most likely the secret itself.
+#: The keys below a secret; anything else there is most likely the secret itself.
 SOURCES = frozenset({"file", "env", "credential", "command"})
-#: A key that may be shown; a slip such as ``{password:hunter2}`` makes a secret part of a key.
+#: A key that may be shown; with a mistake such as ``{password:hunter2}`` a secret is part of a key.
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}|<<")
 
 
 class Null(str):
-    """An unquoted null as it is written; which keys take it as None is for the models to say."""
+    """An unquoted null as it is written; the models decide which keys accept it as None."""
 
     __slots__ = ()
 
@@ -33,8 +33,8 @@ class Mark(NamedTuple):
 class Tree:
     """Lists, dicts and the scalars as they are written, with the place of each.
 
-    ``marks`` has the place of each value and of its key, ``names`` what a value is called
-    where that is not its path; ``faults`` is what is wrong already, ``warnings`` what is doubtful.
+    ``marks`` has the place of each value and of its key, ``names`` the name of a value if that is
+    not its path; ``faults`` and ``warnings`` were found while it was read.
     """
 
     source: str
@@ -45,7 +45,7 @@ class Tree:
     warnings: list[ConfigFault] = field(default_factory=list)
 
     def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
-        """Return the place of a value or of its key, or else of what it stands in."""
+        """Return the place of a value or of its key, else of the nearest section above."""
         return _nearest(self.marks, path, (Mark(0, 0), Mark(0, 0)))[key]
 
     def place(self, path: KeyPath) -> str:
@@ -55,11 +55,11 @@ class Tree:
         return f"{where} {self.name(path)}"
 
     def name(self, path: KeyPath) -> str:
-        """Return what the value at ``path`` is called in messages."""
+        """Return the name of the value at ``path`` for messages."""
         return _nearest(self.names, path, dotted(path))
 
     def value(self, path: KeyPath) -> Any:
-        """Return what is written at ``path``; None where nothing is."""
+        """Return the value at ``path``, or None."""
         found = self.data
         for part in path:
             try:
@@ -83,12 +83,12 @@ def _nearest(table: Mapping[KeyPath, _T], path: KeyPath, default: _T) -> _T:
 
 
 def invalid(source: str, mark: Mark, message: str, remedy: str) -> ConfigurationInvalid:
-    """Return an error with one fault that hides all others."""
+    """Return an error with this one fault."""
     return ConfigurationInvalid([ConfigFault(source, *mark, "", message, remedy)])
 
 
 def dotted(path: KeyPath) -> str:
-    """Write a path of keys, no secret in it: ``homeys.home.sinks[0].path``."""
+    """Format a path of keys without secrets: ``homeys.home.sinks[0].path``."""
     text = ""
     hidden = False
     for part in path:
@@ -101,5 +101,5 @@ def dotted(path: KeyPath) -> str:
 
 
 def showable(key: str) -> bool:
-    """Return whether a key looks like one."""
+    """Return whether a key looks like one, so that it may be shown."""
     return _KEY.fullmatch(key) is not None

@@ -1,4 +1,4 @@
-"""What is written, with its places, to a checked Config, or every fault of it at once."""
+"""Validate a tree: return a Config, or raise all of its faults at once."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from homey_tokend.config.checks import conflicts, warnings
-from homey_tokend.config.faults import MOST, validation_faults
+from homey_tokend.config.faults import MAX_FAULTS, validation_faults
 from homey_tokend.config.model import (
     Config,
     ConfigDocument,
@@ -31,16 +31,16 @@ def validate(
     path: str = "",
     warn: Callable[[ConfigDocument], Iterable[ConfigFault]],
 ) -> Config:
-    """Make a Config of what is written.
+    """Return the Config of a tree.
 
     Args:
-        tree: What is written, and what was found wrong with it already.
-        defaults: The machine's default folders.
-        path: The file that it was read from, absolute; empty: none.
-        warn: Gives further warnings, once the document is known.
+        tree: The configuration as it is written, with the faults found so far.
+        defaults: The machine's default paths.
+        path: The absolute path of its file; empty: none.
+        warn: Returns further warnings about the valid document.
 
     Raises:
-        ConfigurationInvalid: It has faults; all that can be found at once are in it.
+        ConfigurationInvalid: With all faults that can be found at once.
     """
     if not isinstance(tree.data, dict):
         raise invalid(
@@ -49,7 +49,7 @@ def validate(
             "there is no mapping at the top",
             "Start with the key homeys.",
         )
-    # Keys x-… at the top are free, for anchors.
+    # Keys x-… at the top are ignored: they are for anchors.
     data = {key: value for key, value in tree.data.items() if not key.startswith("x-")}
     faults = [*tree.faults, *conflicts(tree, defaults, path)]
     document = None
@@ -75,10 +75,11 @@ def validate(
 
 
 def _bounded(faults: Sequence[ConfigFault], source: str) -> Sequence[ConfigFault]:
-    if len(faults) <= MOST:
+    if len(faults) <= MAX_FAULTS:
         return faults
-    more = ConfigFault(source, 0, 0, "", f"has more than {MOST} faults", "The first ones follow.")
-    return [more, *sorted(faults)[:MOST]]
+    message = f"has more than {MAX_FAULTS} faults"
+    more = ConfigFault(source, 0, 0, "", message, "The first ones follow.")
+    return [more, *sorted(faults)[:MAX_FAULTS]]
 
 
 _S = TypeVar("_S", SocketConfig, StateConfig)

@@ -1,10 +1,9 @@
-"""YAML text to plain data with the place of each value: the only module with PyYAML.
+"""Read YAML as plain data with the place of each value; no other module uses PyYAML.
 
-Nodes are composed and never constructed: PyYAML's constructor lets the last of duplicate
-keys win and makes 83 of ``0123``. libyaml reads where PyYAML has it; what it refuses is
-read again by the parser in Python, whose problems the words below are chosen by and which
-takes JSON's surrogate pairs. No text of PyYAML reaches a user: it may repeat what stands in
-the file, and that may be a password.
+Nodes are composed and never constructed: PyYAML's constructor takes the last of duplicate keys and
+reads ``0123`` as 83. libyaml is used if PyYAML has it. What it rejects is read again by the parser
+in Python: the messages below are chosen by its errors, and it accepts JSON's surrogate pairs. No
+text of PyYAML reaches a user, because it may repeat a part of the file, such as a password.
 """
 
 import contextlib
@@ -18,14 +17,13 @@ from homey_tokend.config.pasted import CUT, as_meant, cut_by_comment
 from homey_tokend.config.tree import KeyPath, Mark, Null, Tree, dotted, invalid
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
-#: How deep may lists and mappings stand in each other? The deepest real key is at 6.
-MOST_DEPTH = 32
-MOST_ALIASES = 1000
-#: How many nodes may there be, aliases counted as what they stand for? Sixteen lines can
-#: stand for a billion ("billion laughs").
-MOST_NODES = 20_000
+#: The most levels of lists and mappings; the deepest real key is at 6.
+MAX_DEPTH = 32
+MAX_ALIASES = 1000
+#: The most nodes with aliases expanded: sixteen lines can expand to a billion ("billion laughs").
+MAX_NODES = 20_000
 
-#: Tags of our own for what is resolved; a file cannot write them by mistake.
+#: Tags of our own for what is resolved; a file cannot contain them by mistake.
 _NULL, _MERGE = "null", "<<"
 _TAG = "tag:yaml.org,2002:"
 _KNOWN_TAGS = {
@@ -34,7 +32,7 @@ _KNOWN_TAGS = {
     yaml.MappingNode: {_TAG + "map"},
 }  # fmt: skip
 
-#: Not which tag, anchor or alias: an unquoted password may well start with such a mark.
+#: Without the tag, anchor or alias itself: an unquoted password may start with such a mark.
 _WRONG_TAG = (
     "a value starts with !, which names a tag that is not known here",
     "Put it in quotes if it is text; else remove the tag.",
@@ -54,15 +52,15 @@ _NO_KEY = (
 )
 _ALIAS_KEY = ("an alias of a list or mapping is a key", "Write a word.")
 _DEEP = (
-    f"more than {MOST_DEPTH} lists and mappings stand in each other",
+    f"lists and mappings are nested more than {MAX_DEPTH} levels deep",
     "Check brackets and indentation.",
 )
 _LARGE = (
-    f"there are more than {MOST_NODES} values, aliases counted as what they name",
+    f"there are more than {MAX_NODES} values, with aliases expanded",
     "Check that it is the right file, and use fewer aliases.",
 )
 
-#: PyYAML's problems (scanner, parser and composer of 6.0), by how they begin, in our words.
+#: Message and remedy by the start of PyYAML's own (scanner, parser and composer of 6.0).
 _PROBLEMS = (
     (_DEEP[0], *_DEEP),
     (_LARGE[0], *_LARGE),
@@ -83,7 +81,7 @@ _PROBLEMS = (
     ("found unknown escape character", "a backslash is followed by a character without meaning",
      "Use single quotes, in which a backslash is a backslash."),
 )  # fmt: skip
-#: By the character at the place, where that says more than PyYAML does.
+#: Message and remedy by the character at the place, if that says more than PyYAML does.
 _STARTS = {
     "\t": ("there is a tab in place of blanks", "Indent with blanks."),
     "@": ("a value starts with @", "Put it in quotes."),
@@ -96,28 +94,28 @@ _STARTS = {
 
 
 class _Bounds:
-    """Counts what a loader composes: a resolver's methods are called around each node."""
+    """Limit what a loader composes: a resolver's methods are called around each node."""
 
     _nodes = _depth = 0
 
     def descend_resolver(self, *_: object) -> None:
         self._nodes += 1
         self._depth += 1
-        if self._nodes > MOST_NODES:
+        if self._nodes > MAX_NODES:
             self.stop(_LARGE)
-        if self._depth > MOST_DEPTH:
+        if self._depth > MAX_DEPTH:
             self.stop(_DEEP)
 
     def ascend_resolver(self) -> None:
         self._depth -= 1
 
     def stop(self, _: tuple[str, str]) -> None:
-        """Raise an error; the loader in Python, which reads again, gives it a place."""
+        """Raise an error without a place, which the second reading by the Python loader adds."""
         raise yaml.YAMLError
 
 
 class _PythonLoader(_Bounds, yaml.SafeLoader):
-    """PyYAML's own parser; of plain scalars only null and the merge key are not text."""
+    """PyYAML's own parser; all plain scalars but null and the merge key are text."""
 
     def stop(self, words: tuple[str, str]) -> None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # types-PyYAML's gap
@@ -139,7 +137,7 @@ def read_yaml(text: str, source: str) -> Tree:
     """Read the text of a file.
 
     Raises:
-        ConfigurationInvalid: It is no YAML, empty, or beyond a bound.
+        ConfigurationInvalid: It is not YAML, empty, or exceeds a limit.
     """
     root, aliases = _compose(text, source)
     if root is None or root.tag == _NULL:
@@ -152,7 +150,7 @@ def read_yaml(text: str, source: str) -> Tree:
 
 def _compose(text: str, source: str) -> tuple[yaml.Node | None, list[Mark]]:
     """Return the root node, and the places of all aliases in the order of the text."""
-    if "\t" not in text:  # libyaml takes tabs in places where PyYAML does not
+    if "\t" not in text:  # libyaml accepts tabs in places where PyYAML does not
         with contextlib.suppress(yaml.YAMLError):
             return _compose_by(_FastLoader, text)
     try:
@@ -172,7 +170,7 @@ def _compose_by(
         raise yaml.MarkedYAMLError(problem="", problem_mark=loader.get_mark()) from None
     finally:
         loader.dispose()
-    # A node that is composed of an alias has the place of its anchor: events have its own.
+    # The node of an alias has the place of its anchor; its event has its own place.
     events = yaml.parse(text, loader_class) if "*" in text else ()
     return root, [_mark(event) for event in events if isinstance(event, yaml.AliasEvent)]
 
@@ -204,7 +202,7 @@ class _Aliases:
     def __init__(self, source: str, marks: Iterable[Mark]) -> None:
         self._source = source
         self._marks = enumerate(marks, 1)
-        #: The size of each node with all below it; 0 while it is not counted to its end.
+        #: The size of each node with all below it; 0 while it is being counted.
         self._sizes: dict[yaml.Node, int] = {}
         self._size = 0
 
@@ -212,7 +210,7 @@ class _Aliases:
         alias, before = node in self._sizes, self._size
         mark = self._alias(node) if alias else _mark(node)
         self._size += self._sizes.setdefault(node, 0) if alias else 1
-        if self._size > MOST_NODES:
+        if self._size > MAX_NODES:
             raise invalid(self._source, mark, *_LARGE)
         if key and not isinstance(node, yaml.ScalarNode):
             raise invalid(self._source, mark, *(_ALIAS_KEY if alias else _NO_KEY))
@@ -230,8 +228,8 @@ class _Aliases:
 
     def _alias(self, node: yaml.Node) -> Mark:
         number, mark = next(self._marks)
-        if number > MOST_ALIASES:
-            words = f"there are more than {MOST_ALIASES} aliases", "Use fewer."
+        if number > MAX_ALIASES:
+            words = f"there are more than {MAX_ALIASES} aliases", "Use fewer."
             raise invalid(self._source, mark, *words)
         if not self._sizes[node]:
             words = "an alias is inside the value that it refers to", "Take it out."
@@ -266,7 +264,7 @@ class _Reader:
         return data
 
     def _entries(self, mapping: yaml.Node, path: KeyPath) -> _Entries:
-        """Return the entries of a mapping with merge keys merged: what is written in it wins."""
+        """Return the entries of a mapping; its own ones take precedence over merged ones."""
         new = self._is_new(mapping, path)
         found: _Entries = {}
         merges: _Entries = {}
@@ -318,7 +316,7 @@ class _Reader:
             self.tree.warnings.append(fault)
 
     def _is_new(self, node: yaml.Node, path: KeyPath) -> bool:
-        """Return whether a node is met for the first time, not by an alias; then check its tag."""
+        """Return whether a node is read for the first time, not through an alias; check its tag."""
         new = node not in self._met
         self._met.add(node)
         if new and node.tag not in _KNOWN_TAGS[type(node)]:
@@ -335,7 +333,7 @@ class _Reader:
         return Mark(line, column)
 
     def _at_nothing(self, node: Any) -> str | None:
-        """Return the character in the place of a plain scalar without text, else None."""
+        """Return the character at the place of an empty plain scalar, else None."""
         if not isinstance(node, yaml.ScalarNode) or node.value or node.style:
             return None
         index = node.start_mark.index

@@ -35,8 +35,8 @@ _CSRF_FIELDS: dict[CsrfField, str] = {
 async def login(context: RequestContext) -> web.Response:
     """POST /login: exchange e-mail and password, form or JSON, for a user token.
 
-    The texts are those that clients look for; statuses and ids of errors are not known
-    for sure (docs/wire.md A1, "Open").
+    The texts are those that clients look for; statuses and ids of errors are uncertain
+    (docs/wire.md A1, "Open").
     """
     state, fields = context.state, context.received.fields
     email, password = fields.get("email"), fields.get("password")
@@ -56,7 +56,7 @@ async def login(context: RequestContext) -> web.Response:
 
 
 def _check_one_time_code(context: RequestContext, code: str) -> None:
-    """Require a one-time code; the vendor's pages show their field for it on ``code: 401``.
+    """Require a one-time code, for which the vendor's pages show a field on ``code: 401``.
 
     The code of a step that was used is rejected, as RFC 6238 section 5.2 requires.
     """
@@ -101,7 +101,7 @@ async def authorise(context: RequestContext) -> web.Response:
 
 
 async def consent(context: RequestContext) -> web.Response:
-    """POST /authorise: the pressed button; redirect with the code."""
+    """POST /authorise: redirect with the code once Allow is pressed."""
     form = context.received.form
     if not is_csrf_pair(context.received.cookies.get(_CSRF, ""), form.get(_CSRF, "")):
         return express_error(403, "ForbiddenError: invalid csrf token")
@@ -124,7 +124,7 @@ def error_redirect(
 
 
 def _check_client(context: RequestContext) -> None:
-    """Check in the order of ``authCodeGrant.js``: type, id, URI, then who the client is."""
+    """Check in the order of ``authCodeGrant.js``: type, id, URI, then the client itself."""
     query, settings = context.received.query, context.settings
     if query.get("response_type") != "code":
         raise oauth_error("invalid_request", 'Invalid response_type parameter (must be "code")')
@@ -146,7 +146,7 @@ def _check_client(context: RequestContext) -> None:
 def _check_user(context: RequestContext) -> None:
     token = context.received.query.get("user_token")
     if not token:
-        # A browser without a sign-in gets the sign-in page; what exactly is not known.
+        # A browser without a sign-in gets the sign-in page, whose exact form is unknown.
         page = "<!DOCTYPE html><title>Log in</title><form action='/login'></form>"
         raise ErrorResponse(html_response(page))
     check_issued(context, context.state.user_tokens, token, TOKEN_ERRORS)

@@ -1,4 +1,4 @@
-"""The command ``homey-tokend simulate``: the simulator, alone."""
+"""The command ``homey-tokend simulate``: the simulator alone."""
 
 import argparse
 import asyncio
@@ -31,13 +31,13 @@ from homey_tokend.simulator.settings import (
     Switches,
 )
 
-#: Of sysexits.h, as the whole program uses them.
+#: Exit statuses of sysexits.h, as in the rest of the program.
 USAGE, UNAVAILABLE, CONFIG = 64, 69, 78
 
 #: Logs an event with its fields; it never blocks.
 Log = Callable[[str, Mapping[str, object]], None]
 
-#: How many log lines wait for a slow reader; further ones are dropped.
+#: Log lines that can wait for a slow reader; further ones are dropped.
 _QUEUED_LINES = 10_000
 
 
@@ -103,23 +103,23 @@ def parse(argv: Sequence[str]) -> Arguments:
     return Arguments(settings, parsed.host, parsed.port, context, parsed.log)
 
 
-def add_arguments(made: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    made.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    made.add_argument("--port", type=_port, default=0, help="TCP port; 0 takes a free one")
-    made.add_argument("--homeys", type=_count, default=1, metavar="N", help="how many (1)")
-    made.add_argument("--faults", type=Path, metavar="FILE", help="scripted faults")
-    made.add_argument("--log", type=Path, metavar="FILE", help="log there, not to stderr")
-    made.add_argument("--seed", type=int, metavar="N", help="the same ids and tokens each time")
-    made.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve https with it (PEM)")
-    made.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, if not in it")
-    _add_identities(made)
-    _add_lifetimes(made)
-    _add_switches(made)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="TCP port; 0 takes a free one")
+    parser.add_argument("--homeys", type=_count, default=1, metavar="N", help="how many (1)")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="scripted faults")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="log there, not to stderr")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same ids and tokens each time")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve https with it (PEM)")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, if not in it")
+    _add_identities(parser)
+    _add_lifetimes(parser)
+    _add_switches(parser)
 
 
-def _add_identities(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("identities (invented ones by default)")
+def _add_identities(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("identities (invented ones by default)")
     for name in ("email", "password", "client_id", "client_secret", "redirect_uri"):
         group.add_argument(_flag(name), default=getattr(Settings(), name), metavar="TEXT")
     group.add_argument(
@@ -127,8 +127,8 @@ def _add_identities(made: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_lifetimes(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("lifetimes in seconds")
+def _add_lifetimes(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("lifetimes in seconds")
     for name in ("session", "access", "refresh", "code", "user_token", "delegation"):
         field = f"{name}_lifetime"
         default = getattr(Settings(), field)
@@ -136,8 +136,8 @@ def _add_lifetimes(made: argparse.ArgumentParser) -> None:
         group.add_argument(_flag(field), type=_seconds, default=default, metavar="S", help=text)
 
 
-def _add_switches(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("variations of the protocol")
+def _add_switches(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("variations of the protocol")
     for name, values, text in (
         ("csrf_field", CsrfField, "how the consent page writes its hidden field"),
         (
@@ -233,7 +233,7 @@ async def _serve(arguments: Arguments, log: Log) -> None:
 
 @contextmanager
 def _log_lines(out: TextIO) -> Iterator[Log]:
-    """Write JSON lines on a thread of their own, so that a full pipe delays no request."""
+    """Write JSON lines in a separate thread, so that a full pipe delays no request."""
     lines: queue.Queue[str | None] = queue.Queue(_QUEUED_LINES)
 
     def log(event: str, fields: Mapping[str, object]) -> None:
@@ -259,14 +259,14 @@ def _log_lines(out: TextIO) -> Iterator[Log]:
 
 
 def _file_error(error: OSError) -> str:
-    """Return which file and what is wrong; OpenSSL does not say which of its two."""
+    """Return the file and the reason; OpenSSL does not report which of its two files it is."""
     if isinstance(error, ssl.SSLError):
         return "--tls-cert: holds no certificate with its key, in PEM; see --tls-key"
     return f"{error.filename or '--tls-cert or --tls-key'}: {_reason(error)}"
 
 
 def _reason(error: OSError) -> str:
-    """Return the system's words: asyncio puts its own before them, getaddrinfo has no errno."""
+    """Return the system's text: asyncio adds its own before it, getaddrinfo has no errno."""
     known = error.errno is not None and error.errno > 0
     return (os.strerror(error.errno or 0) if known else str(error.strerror)).lower()
 

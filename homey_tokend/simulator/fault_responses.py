@@ -21,7 +21,7 @@ from homey_tokend.simulator.responses import (
     text_response,
 )
 
-#: Handles the request as though there were no replacing fault.
+#: Handles the request as if there were no replacing fault.
 Handle = Callable[[], Awaitable[web.Response]]
 
 _MIB = 1 << 20
@@ -41,7 +41,7 @@ async def modify(fault: Fault, context: RequestContext) -> None:
 
 
 async def replace(fault: Fault, context: RequestContext, handle: Handle) -> web.StreamResponse:
-    """Respond as a replacing fault wants it, or not at all."""
+    """Respond as a replacing fault describes, or not at all."""
     if fault.kind in _DISTORTED:
         return await _DISTORTED[fault.kind](fault, context, await handle())
     if fault.carried_out:
@@ -103,7 +103,7 @@ async def _reset(_fault: Fault, context: RequestContext) -> web.StreamResponse:
     transport = context.request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")
-        # Lingering for zero seconds makes the kernel send RST, and no FIN before it.
+        # Lingering for zero seconds makes the kernel send RST without a FIN before it.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
     return web.Response()

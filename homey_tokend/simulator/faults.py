@@ -1,16 +1,16 @@
 """Scripted faults, and which of them apply to a request.
 
-A fault either *modifies* how a request is handled or *replaces* its response. To a
-request apply all matching modifying faults up to the first matching replacing one;
-faults after that one do not count the request.
+A fault either *modifies* how a request is handled or *replaces* its response. All matching
+modifying faults apply to a request, up to the first matching replacing one; faults after that one
+do not count the request.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-#: Names of requests in log, request log and fault file. The first nine are the steps of
-#: the sign-in and its use; the others are what else a client asks a Homey for.
+#: Names of requests in log, request log and fault file. The first nine are the steps of the
+#: sign-in and the sink; the others are further requests to a Homey.
 STEPS = (
     "login",
     "authorise",
@@ -141,7 +141,7 @@ class ActiveFaults:
         Args:
             step: Name of the request.
             method: ``GET`` ...
-            homey: Cloudid and number of the Homey that is addressed, or nothing.
+            homey: Cloudid and number of the Homey in the path, or nothing.
             elapsed: Seconds since the simulator's start.
 
         Returns:

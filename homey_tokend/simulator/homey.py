@@ -1,7 +1,7 @@
 """A simulated Homey's login, sessions and ping, and the authorization of every request.
 
-Bodies of a Homey's errors are not known for each firmware (docs/wire.md C, "Open"):
-a client has to go by the status.
+Bodies of a Homey's errors are not known for each firmware (docs/wire.md C, "Open"): a client must
+decide by the status.
 """
 
 import re
@@ -31,14 +31,14 @@ def reachable(context: RequestContext) -> SimulatedHomey:
 
 
 def offline(status: int) -> ErrorResponse:
-    """Return that the cloud cannot reach the Homey (docs/wire.md A6; the status is open)."""
+    """Return the error for a Homey that the cloud cannot reach (docs/wire.md A6, status open)."""
     return error(status, "mesh_node_offline", "The Homey is offline [mesh_node_offline]")
 
 
 def authorize(
     context: RequestContext, scope: str | None = None
 ) -> tuple[SimulatedHomey, HomeySession]:
-    """Require a valid bearer and, where given, a scope or one of its parents.
+    """Require a valid bearer and, if given, a scope or one of its parents.
 
     Raises:
         ErrorResponse: 401 for a missing, unknown, revoked or expired bearer, 403 for a scope.
@@ -57,7 +57,7 @@ def authorize(
 
 
 def missing_scopes() -> ErrorResponse:
-    """Return that the session lacks a scope (docs/wire.md C)."""
+    """Return the error for a session that lacks a scope (docs/wire.md C)."""
     return error(403, "Missing Scopes")
 
 

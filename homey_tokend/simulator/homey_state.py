@@ -60,7 +60,7 @@ class SimulatedHomey:
 
     Args:
         cloudid: 24 hex digits.
-        number: Counted from 1; a fault file cannot know the cloudid.
+        number: Counted from 1, for fault files, which cannot know the cloudid.
         name: Name in ``/user/me``.
         plugged: Whether the cloud can reach it.
         variables: By id, each ``{id, name, type, value}``.

@@ -40,7 +40,7 @@ async def create_variable(context: RequestContext) -> web.Response:
 
 
 async def update_variable(context: RequestContext) -> web.Response:
-    """PUT /variable/:id: flat value and name; a nested body changes nothing and is 200."""
+    """PUT /variable/:id: flat value and name; a nested body gets 200 and changes nothing."""
     variable = _variable(context, _homey(context, _WRITE))
     body = {key: value for key, value in _body(context).items() if key in ("value", "name")}
     if "value" in body:
@@ -71,7 +71,7 @@ def _variable(context: RequestContext, homey: SimulatedHomey) -> Json:
 def _body(context: RequestContext) -> dict[str, Any]:
     body = context.received.json
     if not isinstance(body, dict):
-        raise error(400, "invalid_request", "The body is no JSON object")
+        raise error(400, "invalid_request", "The body is not a JSON object")
     return body
 
 

@@ -120,9 +120,9 @@ def check_issued(
 
     Args:
         context: The request.
-        store: The issued ones of its type.
+        store: The issued codes or tokens of its type.
         value: The code or token.
-        errors: Id of the error, its text for an unknown value and for an expired one.
+        errors: Id of the error, and its texts for an unknown and for an expired value.
 
     Raises:
         ErrorResponse: It is unknown or expired.
@@ -145,7 +145,7 @@ TOKEN_ERRORS = (
 
 
 def check_access(context: RequestContext) -> IssuedToken:
-    """Require a valid access token in the header, the query or a form field, in one of them.
+    """Require a valid access token in exactly one of header, query and form field.
 
     Raises:
         ErrorResponse: In the order and with the texts of ``authorise.js`` (docs/wire.md 0).

@@ -1,4 +1,4 @@
-"""A request as it was received, and what its handler works with."""
+"""A request as it was received, and the context of its handler."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,18 +15,18 @@ from homey_tokend.simulator.state import CloudState
 
 @dataclass(slots=True, kw_only=True)
 class ReceivedRequest:
-    """The raw facts of one request, for tests to assert on.
+    """The raw data of one request, for the assertions of tests.
 
     Args:
         step: Its name, one of ``faults.STEPS``.
         homey: The cloudid in its path, or None.
         method: ``GET`` ...
         path: As sent, still encoded, without the query.
-        query: Decoded; of repeated names the first.
-        headers: Names in lower case; of repeated names the first.
+        query: Decoded; the first of repeated names.
+        headers: Names in lower case; the first of repeated names.
         body: The raw octets.
-        at: When it arrived, seconds since the epoch on the simulator's clock.
-        status: Status of the response; None as long as there is none, or if it was withheld.
+        at: When it arrived, in seconds since the epoch on the simulator's clock.
+        status: Status of the response; None before it, or if a fault suppressed it.
         faults: Kinds of the faults that applied to it.
     """
 
@@ -42,7 +42,7 @@ class ReceivedRequest:
     faults: list[str] = field(default_factory=list)
 
     def log_fields(self) -> dict[str, object]:
-        """Return the fields of a log line; query, headers and body hold secrets."""
+        """Return the fields of a log line, without query, headers and body: they hold secrets."""
         return {
             "at": timestamp(self.at),
             "step": self.step,
@@ -90,7 +90,7 @@ class ReceivedRequest:
 
 
 async def receive(request: web.Request, step: str, now: float) -> ReceivedRequest:
-    """Read a request to its end and return its facts."""
+    """Read a request to its end."""
     headers = {name.lower(): value for name, value in reversed(list(request.headers.items()))}
     return ReceivedRequest(
         step=step,
@@ -106,13 +106,13 @@ async def receive(request: web.Request, step: str, now: float) -> ReceivedReques
 
 @dataclass(slots=True)
 class RequestContext:
-    """What the handler of a request works with.
+    """The context of a request's handler.
 
     Args:
         request: aiohttp's request.
-        received: Its facts.
-        state: What it reads and changes.
-        pause: Waits some seconds, None: until the simulator stops, which ends every wait.
+        received: The request as it was received.
+        state: The state that it reads and changes.
+        pause: Waits some seconds, or without a limit (None); the simulator's stop ends every wait.
         modifiers: Kinds of the modifying faults that applied.
     """
 

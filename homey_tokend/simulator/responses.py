@@ -57,7 +57,7 @@ def _response(body: str, media_type: str, status: int) -> web.Response:
 
 
 def redirect(location: str, status: int = 302) -> web.Response:
-    """Redirect as ``res.redirect`` does: blanks and the like encoded, the rest left as it is."""
+    """Redirect as ``res.redirect`` does: blanks and the like are encoded, the rest is unchanged."""
     encoded = quote(location, safe="%/:?#[]@!$&'()*+,;=~-._")
     response = text_response(f"Found. Redirecting to {encoded}", status)
     response.headers.update({"Location": encoded, "Vary": "Accept"})

@@ -19,8 +19,8 @@ from homey_tokend.simulator.routes import ROUTES, Route
 from homey_tokend.simulator.settings import Settings
 from homey_tokend.simulator.state import CloudState
 
-#: How many requests are kept: a demo that runs for days must not grow without end.
-_KEPT = 10_000
+#: The most requests that are kept, so that a demo that runs for days does not grow without limit.
+_MAX_REQUESTS = 10_000
 
 
 class Simulator:
@@ -105,14 +105,14 @@ class Simulator:
         async def handler(request: web.Request) -> web.StreamResponse:
             received = await receive(request, route.step, self.state.now())
             self.requests.append(received)
-            if len(self.requests) > _KEPT:
-                del self.requests[: _KEPT // 10]
+            if len(self.requests) > _MAX_REQUESTS:
+                del self.requests[: _MAX_REQUESTS // 10]
             context = RequestContext(request, received, self.state, self._pause)
             try:
                 response = await self._respond(route, context)
                 received.status = None if _is_aborted(request, response) else response.status
             except ConnectionError:
-                # The client did not wait for the end of a long response: no error of ours.
+                # The client did not wait for the end of a long response, which is no error.
                 return web.Response()
             finally:
                 self._log(received.log_fields())
@@ -164,7 +164,7 @@ class Simulator:
         return list(self.state.homeys)
 
     def description(self) -> dict[str, Any]:
-        """Return what a client has to know: the line that ``simulate`` prints."""
+        """Return what a client needs to know, as ``simulate`` prints it."""
         description: dict[str, Any] = {
             "accounts": self.base_url,
             "api": self.base_url,

@@ -32,11 +32,11 @@ Covers = Literal["all", "chosen"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """The variations of the wire that a client could care about.
+    """The variations of the protocol that can matter to a client.
 
     Args:
         csrf_field: How the hidden field of the consent page is written.
-        extra_cookies: Cookies of a load balancer around the one that counts.
+        extra_cookies: Cookies of a load balancer around the CSRF cookie.
         consent: When the consent page is shown.
         covers: Which Homeys a consent opens.
         expires_in_text: ``expires_in`` as text, as the HTTP spec shows it.

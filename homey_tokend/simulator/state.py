@@ -9,7 +9,7 @@ from homey_tokend.simulator.homey_state import HomeySession, SimulatedHomey, cre
 from homey_tokend.simulator.random_values import RandomValues
 from homey_tokend.simulator.settings import Settings
 
-#: For how many seconds after its end is a session still listed?
+#: Seconds after its end for which a session is still listed.
 _LISTED_AFTER_END = 86_400
 
 
@@ -65,7 +65,7 @@ class TokenStore:
 
 @dataclass(slots=True)
 class CloudState:
-    """Everything that requests and tests can change.
+    """The state that requests and tests can change.
 
     Args:
         settings: Settings of the simulator.

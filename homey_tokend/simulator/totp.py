@@ -9,7 +9,7 @@ STEP = 30
 
 
 def code_at(secret: str, step: int) -> str:
-    """Return the six digits of one step; ``secret`` is base32, blanks and case do not count."""
+    """Return the six digits of one step; blanks and case of the base32 ``secret`` are ignored."""
     plain = secret.replace(" ", "").upper()
     key = base64.b32decode(plain + "=" * (-len(plain) % 8))
     digest = hmac.digest(key, step.to_bytes(8, "big"), hashlib.sha1)

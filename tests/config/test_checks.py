@@ -6,7 +6,7 @@ import pytest
 
 from homey_tokend.config import DefaultPaths, parse
 from homey_tokend.core.errors import ConfigurationInvalid
-from tests.config.texts import CANARY, HOMEY, below_home, read, told
+from tests.config.texts import CANARY, HOMEY, below_home, read, reported
 
 
 def two(first: str, second: str, *, cloudid: str = "other", email: str = "e@x") -> str:
@@ -30,9 +30,9 @@ homeys:
 )
 def test_twice_in_one_homey(sink: str) -> None:
     """Two sinks of one Homey with the same target are an error at the second."""
-    assert [(10, 9, "homeys.home.sinks[1]", "has the same target as homeys.home.sinks[0]")] == told(
-        below_home("sinks:", f"  - {sink}", f"  - {sink}")
-    )
+    assert [
+        (10, 9, "homeys.home.sinks[1]", "has the same target as homeys.home.sinks[0]")
+    ] == reported(below_home("sinks:", f"  - {sink}", f"  - {sink}"))
 
 
 def test_commands_with_other_arguments() -> None:
@@ -48,9 +48,9 @@ def test_files_across_homeys() -> None:
     """Two Homeys must not write to the same file, in any spelling of its path."""
     text = two("sinks: [{type: file, path: /a/x}]", "sinks: [{type: file, path: /a/../a/x}]")
 
-    assert [(4, 59, "homeys.two.sinks[0]", "has the same target as homeys.one.sinks[0]")] == told(
-        text
-    )
+    assert [
+        (4, 59, "homeys.two.sinks[0]", "has the same target as homeys.one.sinks[0]")
+    ] == reported(text)
 
 
 def test_variables_across_homeys() -> None:
@@ -58,7 +58,7 @@ def test_variables_across_homeys() -> None:
     sink = "sinks: [{type: logic_variable, name: a}]"
     same = two(sink, sink, cloudid="cloudid", email="f@x")
 
-    assert ["homeys.two.sinks[0]"] == [key for _, _, key, _ in told(same)]
+    assert ["homeys.two.sinks[0]"] == [key for _, _, key, _ in reported(same)]
     assert 2 == len(read(two(sink, sink)).homeys)
 
 
@@ -68,10 +68,11 @@ def test_variables_in_two_unicode_forms() -> None:
     own = "{type: logic_variable, name: jet\u00f3n, state_variable: jeto\u0301n}"
 
     assert ["has the same target as homeys.home.sinks[0]"] == [
-        message for *_, message in told(below_home("sinks:", *(f"  - {sink}" for sink in sinks)))
+        message
+        for *_, message in reported(below_home("sinks:", *(f"  - {sink}" for sink in sinks)))
     ]
     assert ["is the variable of name, too"] == [
-        message for *_, message in told(below_home("sinks:", f"  - {own}"))
+        message for *_, message in reported(below_home("sinks:", f"  - {own}"))
     ]
 
 
@@ -83,28 +84,29 @@ def test_variables_beside_the_token(key: str) -> None:
     own = f"{{type: logic_variable, name: a, {key}: a}}"
 
     assert ["has the same target as homeys.home.sinks[0]"] == [
-        message for _, _, _, message in told(below_home("sinks:", f"  - {first}", f"  - {second}"))
+        message
+        for _, _, _, message in reported(below_home("sinks:", f"  - {first}", f"  - {second}"))
     ]
     assert ["is the variable of name, too"] == [
-        message for _, _, _, message in told(below_home("sinks:", f"  - {own}"))
+        message for _, _, _, message in reported(below_home("sinks:", f"  - {own}"))
     ]
     assert 1 == len(read(below_home("sinks:", f"  - {first}")).homeys["home"].sinks)
 
 
 def test_commands_across_homeys() -> None:
-    """One command may serve several Homeys: it is told which one."""
+    """One command may serve several Homeys: its input names the Homey."""
     sink = "sinks: [{type: exec, command: [/x]}]"
 
     assert () == read(two(sink, sink)).warnings
 
 
-def test_clashes_beside_other_faults() -> None:
+def test_conflicts_beside_other_faults() -> None:
     """A conflict is found even if the cloud id or another Homey is invalid."""
     sink = "{type: logic_variable, name: a}"
     text = two(f"sinks: [{sink}, {sink}]", "sinks: 5").replace("cloudid: cloudid", "cloudid: []")
 
     assert ["homeys.one.cloudid", "homeys.one.sinks[1]", "homeys.two.sinks"] == [
-        key for _, _, key, _ in told(text)
+        key for _, _, key, _ in reported(text)
     ]
 
 
@@ -124,7 +126,7 @@ def test_sink_over_own_files(own: str, key: str) -> None:
         lines.append("totp_secret: {file: /x/y}")
     text = below_home(*lines) + own + "\n"
 
-    assert [(8, 32, "homeys.home.sinks[0].path", f"would overwrite the file of {key}")] == told(
+    assert [(8, 32, "homeys.home.sinks[0].path", f"would overwrite the file of {key}")] == reported(
         text
     )
 
@@ -164,7 +166,7 @@ def test_over_own_files(text: str, place: str, own: str) -> None:
 PLACES = DefaultPaths(socket=Path("/default/d.sock"), state=Path("/default/state.json"))
 
 
-def test_no_state_is_in_nobodys_way() -> None:
+def test_without_a_state_its_path_is_free() -> None:
     """Without a state file its default path is free."""
     text = below_home("sinks: [{type: file, path: /default/state.json}]") + "state: {path: null}\n"
     config = parse(text.encode(), "c.yaml", defaults=PLACES, environ={})
@@ -189,7 +191,7 @@ def test_no_state_is_in_nobodys_way() -> None:
          "is the same Homey and account as homeys.one"),
     ],
 )  # fmt: skip
-def test_doubts(text: str, key: str, message: str) -> None:
+def test_warnings(text: str, key: str, message: str) -> None:
     """Valid values that are most likely not intended are warnings with place and remedy."""
     [warning] = read(text).warnings
 
@@ -210,7 +212,7 @@ def test_doubts(text: str, key: str, message: str) -> None:
     ],
     ids=["file", "socket", "localhost", "ipv6", "loopback", "accounts"],
 )
-def test_no_doubts(text: str) -> None:
+def test_no_warnings(text: str) -> None:
     """A good configuration causes no warning."""
     assert () == read(text).warnings
 
@@ -224,7 +226,7 @@ def test_no_doubts(text: str) -> None:
     ],
 )
 def test_doubtful_passwords(written: str, words: str) -> None:
-    """What is most likely no part of a password is a warning."""
+    """A character that is most likely not part of a password is a warning."""
     text = HOMEY.replace(f"password: {CANARY}", f"password: {written}")
     [warning] = read(text).warnings
 
@@ -234,7 +236,7 @@ def test_doubtful_passwords(written: str, words: str) -> None:
 
 @pytest.mark.parametrize("key", ["email", "client_id", "client_secret"])
 def test_accidents_in_other_values(key: str) -> None:
-    """In the other values it is an error."""
+    """In other values it is an error."""
     text = HOMEY.replace(f"    {key}: ", f"    {key}: '\"right\"' # ")
 
-    assert [f"homeys.home.{key}"] == [fault for _, _, fault, _ in told(text)]
+    assert [f"homeys.home.{key}"] == [fault for _, _, fault, _ in reported(text)]

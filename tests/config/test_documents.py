@@ -10,7 +10,7 @@ from homey_tokend.config import Config, DefaultPaths, LogicVariableConfig, schem
 from homey_tokend.config.environment import DAEMON_VARIABLES, HOMEY_VARIABLES, KNOWN
 from homey_tokend.config.field_types import Section
 from homey_tokend.config.model import SECTIONS, ConfigDocument
-from tests.config.texts import read, told
+from tests.config.texts import read, reported
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config.example.yaml").read_text()
@@ -167,7 +167,7 @@ def test_page_examples_load() -> None:
         assert read(block).homeys
     text = "homeys: {home: {email: e, password: p, client_id: i, client_secret: s, cloudid: c}}\n"
     text += "\n" * 9 + "refresh:\n  # two slips\n  at: 2\n  jiter: 1\n"
-    assert {message for *_, message in told(text)} == {
+    assert {message for *_, message in reported(text)} == {
         line.split(": ", 2)[2].rsplit(". ", 1)[0] for line in blocks("text")[0].splitlines()
     }
 

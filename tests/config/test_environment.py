@@ -62,7 +62,7 @@ def test_nothing() -> None:
     assert None is build({"HOMEY_TOKEND_SOCKET": "/x", "HOMEY_URL": "x", "HOMEY_EMAIL": ""})
 
 
-def test_least() -> None:
+def test_required_variables() -> None:
     """Five variables are enough; secrets are not read yet, and know their variable."""
     config = config_of(FULL)
     home = config.homeys["home"]
@@ -162,15 +162,15 @@ def test_only_both_together() -> None:
 
 def test_missing() -> None:
     """A missing value is reported by its variable, with both ways to set it."""
-    told = faults({"HOMEY_EMAIL": "you@example.com"})
+    reported = faults({"HOMEY_EMAIL": "you@example.com"})
 
     assert [
         "HOMEY_CLIENT_ID",
         "HOMEY_CLIENT_SECRET",
         "HOMEY_CLOUDID",
         "HOMEY_PASSWORD",
-    ] == [fault.key for fault in told]
-    assert "Set HOMEY_CLIENT_ID or HOMEY_CLIENT_ID_FILE." == told[0].remedy
+    ] == [fault.key for fault in reported]
+    assert "Set HOMEY_CLIENT_ID or HOMEY_CLIENT_ID_FILE." == reported[0].remedy
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_misspelt() -> None:
     assert CANARY not in str(warning)
 
 
-def test_clash() -> None:
+def test_conflict() -> None:
     """Relations are checked as in a file."""
     environ = {**FULL, "HOMEY_TOKEND_SOCKET_MODE": "0666"}
     [warning] = config_of(environ).warnings

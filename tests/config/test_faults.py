@@ -8,7 +8,7 @@ from homey_tokend.config.field_types import Section
 from homey_tokend.config.model import SECTIONS
 from homey_tokend.config.secrets import FileSource
 from homey_tokend.config.tree import Mark, Tree
-from tests.config.texts import CANARY, HOMEY, NEXT, below_home, faults, read, told
+from tests.config.texts import CANARY, HOMEY, NEXT, below_home, faults, read, reported
 
 MAPPING = "where a mapping belongs"
 
@@ -104,7 +104,7 @@ MAPPING = "where a mapping belongs"
 )  # fmt: skip
 def test_sections(line: str, column: int, key: str, message: str) -> None:
     """An error in a section is reported at its place."""
-    assert [(NEXT, column, key, message)] == told(HOMEY + line + "\n")
+    assert [(NEXT, column, key, message)] == reported(HOMEY + line + "\n")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_sections(line: str, column: int, key: str, message: str) -> None:
 )  # fmt: skip
 def test_homeys(line: str, column: int, key: str, message: str) -> None:
     """An error in a Homey is reported at its place; an invalid name and id are both reported."""
-    seen = told(below_home(line))
+    seen = reported(below_home(line))
 
     assert (NEXT, column, f"homeys.home.{key}", message) == seen[0]
     assert len(seen) == (2 if "id: x" in line else 1)
@@ -210,7 +210,7 @@ def test_homeys(line: str, column: int, key: str, message: str) -> None:
 )  # fmt: skip
 def test_texts(text: str, line: int, column: int, key: str, message: str) -> None:
     """Errors in the structure of the file are reported at their place."""
-    assert [(line, column, key, message)] == told(text)
+    assert [(line, column, key, message)] == reported(text)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_all_at_once() -> None:
     ] == [(fault.line, fault.key) for fault in faults(text)]
 
 
-def test_too_many_to_tell() -> None:
+def test_too_many_to_report() -> None:
     """Beyond a hundred errors, the first hundred are reported and that there are more."""
     text = HOMEY + "".join(f"key{number}: 1\n" for number in range(500))
     seen = faults(text)
@@ -283,7 +283,7 @@ def test_every_model_has_its_place() -> None:
     assert sections == set(SECTIONS.values())
 
 
-def test_words_of_pydantic() -> None:
+def test_unexpected_errors_of_pydantic() -> None:
     """An unexpected error of pydantic is reported in our words."""
     error = ValidationError.from_exception_data(
         "Document", [{"type": "uuid_type", "loc": ("refresh", "at"), "input": CANARY}]

@@ -22,7 +22,7 @@ def outcome(data: bytes | str) -> Config | str:
         found = error
     assert found.faults
     assert all(fault.message and fault.remedy for fault in found.faults)
-    # A log must be able to hold it.
+    # A log line must be able to contain it.
     return str(found).encode().decode()
 
 
@@ -39,7 +39,7 @@ YAMLISH = st.text(
 
 @given(YAMLISH)
 @settings(max_examples=400)
-def test_marks_of_yaml(text: str) -> None:
+def test_yaml_indicators(text: str) -> None:
     """Any text made of characters that YAML interprets."""
     outcome(text)
 

@@ -1,8 +1,8 @@
-"""Keys that stand beside their section: one fault, not one for each key."""
+"""Keys beside the section they belong to: one fault, not one for each key."""
 
 import pytest
 
-from tests.config.texts import HOMEY, told
+from tests.config.texts import HOMEY, reported
 
 BESIDE_HOME = "stands beside home and belongs below it"
 BESIDE_HOMEYS = "stands beside homeys and belongs below it"
@@ -43,18 +43,18 @@ FULL = LEFT + "sinks: [{type: exec, command: [/x]}]\ntotp_secret: {credential: t
     ],
 )
 def test_the_cause_alone(text: str, expected: list[tuple[int, int, str, str]]) -> None:
-    """The first key is told, and nothing that follows from it."""
-    assert expected == told(text)
+    """Only the first key is reported, not what follows from it."""
+    assert expected == reported(text)
 
 
-def test_what_is_wrong_besides() -> None:
-    """A fault of a moved key has its place in the text and its name as it is meant."""
+def test_other_faults() -> None:
+    """A fault of a moved key has its place in the text and its intended name."""
     text = HOMEY.replace("\n    ", "\n  ").replace("cloudid: cloudid", "cloudid: '-'")
 
     assert [
         (3, 3, "homeys.email", BESIDE_HOME),
         (7, 12, "homeys.home.cloudid", '"-" is not a cloud id'),
-    ] == told(text)
+    ] == reported(text)
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_what_is_wrong_besides() -> None:
         (HOMEY + "x-a:\nat: 0.5\n", {"is not a known key"}),
     ],
 )
-def test_others_are_left(text: str, messages: set[str]) -> None:
-    """Keys that would not be right below it are told as before."""
-    assert messages == {message for *_, message in told(text)}
+def test_other_keys_are_not_moved(text: str, messages: set[str]) -> None:
+    """Keys that do not belong below it are reported as usual."""
+    assert messages == {message for *_, message in reported(text)}
 
 
 def test_a_strange_name_is_not_repeated() -> None:
-    """A key that is none is called by its place."""
+    """A text that does not look like a key is not repeated."""
     text = HOMEY.replace("\n    ", "\n  ").replace("home:", "'two words':")
 
     assert [(3, 3, "homeys.email", "stands beside the key above and belongs below it")] == (
-        told(text)[1:]
+        reported(text)[1:]
     )

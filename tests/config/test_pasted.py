@@ -1,10 +1,10 @@
-"""Text pasted from web pages and chats: the cause is told, and not what follows from it."""
+"""Text pasted from web pages and chats: the cause is reported, not what follows from it."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.config.texts import CANARY, HOMEY, below_home, faults, read, told
+from tests.config.texts import CANARY, HOMEY, below_home, faults, read, reported
 
 NBSP = "\u00a0"
 BLANKS = " is where only plain blanks may be"
@@ -35,15 +35,15 @@ def with_password(written: str) -> str:
     ],
 )
 def test_odd_blanks(text: str, place: tuple[int, int], message: str) -> None:
-    """A blank that is none is the only fault, however many follow from it."""
+    """An odd blank is the only fault reported, however many follow from it."""
     if message.startswith("U+3000"):
         text = text.replace("    ", "  ")
 
-    assert [(*place, "", message)] == told(text)
+    assert [(*place, "", message)] == reported(text)
 
 
-def test_what_is_wrong_besides() -> None:
-    """What remains without the cause is told with it."""
+def test_other_faults() -> None:
+    """Faults that remain without the cause are reported with it."""
     text = HOMEY.replace("    ", NBSP * 4).replace("cloudid: cloudid", "cloudid: '-'")
     [cause, other] = faults(text)
 
@@ -52,11 +52,11 @@ def test_what_is_wrong_besides() -> None:
 
 
 def test_no_cause() -> None:
-    """A blank in a comment, a fence in a text and quotes in a comment hide no fault."""
+    """An odd blank in a comment, a fence in a text and quotes in a comment hide no fault."""
     text = f"#{NBSP}a comment\n" + below_home(
         "totp_secret: |", "  ```", 'redirect_url: "http://x', f'{NBSP} y"', "# \u201ca\u201d: b: c"
     )
-    found = [key for _, _, key, _ in told(text)]
+    found = [key for _, _, key, _ in reported(text)]
 
     assert {"homeys.home.totp_secret", "homeys.home.redirect_url"} <= set(found)
     assert "" not in found
@@ -65,28 +65,28 @@ def test_no_cause() -> None:
 @pytest.mark.parametrize("fence", ["```", "```yaml", "~~~", "   ```yaml", "````"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_fences(fence: str, end: str) -> None:
-    """The fence of a block of Markdown is told at its place, once."""
+    """A Markdown fence is reported once, at its place."""
     whole = f"{fence}\n{HOMEY}{fence.rstrip('yaml')}\n".replace("\n", end)
     last = f"{HOMEY}```\n".replace("\n", end)
     message = "is a fence of Markdown, which is no part of YAML"
 
-    assert [(1, 1, "", message)] == told(whole)
-    assert [(8, 1, "", message)] == told(last)
+    assert [(1, 1, "", message)] == reported(whole)
+    assert [(8, 1, "", message)] == reported(last)
 
 
 @pytest.mark.parametrize("quotes", ["\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb"])
 def test_typographic_quotes(quotes: str) -> None:
-    """They are no part of a value, unless straight quotes are around them."""
+    """They are not part of a value, unless straight quotes surround them."""
     written = f"{quotes[0]}right{quotes[1]}"
     words = "is in typographic quotes, which YAML takes as part of the text"
 
-    assert [(4, 15, "homeys.home.password", words)] == told(with_password(written))
-    assert [(3, 5, "homeys.home", words)] == told(
+    assert [(4, 15, "homeys.home.password", words)] == reported(with_password(written))
+    assert [(3, 5, "homeys.home", words)] == reported(
         HOMEY.replace("email:", f"{quotes[0]}email{quotes[1]}:")
     )
     assert [words] == [
         message
-        for *_, message in told(
+        for *_, message in reported(
             below_home("sinks:", f"  - {{type: logic_variable, name: {written}}}")
         )
     ]
@@ -95,21 +95,21 @@ def test_typographic_quotes(quotes: str) -> None:
     assert written == home.password.plain.reveal()
 
 
-def test_typographic_quotes_around_marks_of_yaml() -> None:
-    """They are told where they are no text to YAML, too."""
+def test_typographic_quotes_around_indicators() -> None:
+    """They are also reported where the quoted text has a meaning in YAML."""
     first = with_password("\u201cright: it is\u201d")
     more = first.replace("client_secret: canary", "client_secret: \u201cc: anary\u201d # ")
 
     assert [(4, 15, "", "U+201C (left double quotation mark) is in the place of a quote")] == (
-        told(first)
+        reported(first)
     )
     assert ["Write straight quotes; 2 lines have such."] == [one.remedy for one in faults(more)]
 
 
 @pytest.mark.parametrize("written", [f"right{NBSP}", "right\u2060", "right\u200b\u3000"])
 def test_ends_that_cannot_be_seen(written: str) -> None:
-    """They are no part of a value without quotes, of a password either."""
-    [(_, _, key, message)] = told(with_password(written))
+    """They are not part of an unquoted value, not even of a password."""
+    [(_, _, key, message)] = reported(with_password(written))
 
     assert "homeys.home.password" == key
     assert message.startswith("starts or ends with a character that cannot be seen")
@@ -136,7 +136,7 @@ def test_a_comment_that_cuts_a_password(written: str, warned: bool) -> None:
 
 
 def test_comments_elsewhere() -> None:
-    """In other text it is a warning where it does not look like a comment, and once."""
+    """In other text it is a single warning if it does not look like a comment."""
     text = below_home("sinks:", "  - {type: logic_variable, name: a, create: true}")
     names = [
         one.key
@@ -153,7 +153,7 @@ def test_comments_elsewhere() -> None:
 
 
 def test_the_example_has_no_warning_of_comments() -> None:
-    """The comments of the example are none that cut."""
+    """No comment of the example cuts a value."""
     example = (Path(__file__).parents[2] / "config.example.yaml").read_bytes()
 
     assert [] == [one for one in read(example).warnings if "#" in one.message]

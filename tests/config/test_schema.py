@@ -68,7 +68,7 @@ GOOD: dict[str, Any] = {
 
 SINKS = ("homeys", "home", "sinks")
 
-#: Where, and with what: the schema and the checks must say the same of each.
+#: Values by their place: the schema and the checks must agree on each.
 VALUES: dict[tuple[str | int, ...], list[Any]] = {
     (): [{}, [], {"homeys": {}}, {"homeys": GOOD["homeys"]}],
     ("homeys",): [None, [], {}, {"A": GOOD["homeys"]["home"]}, {"a-1": GOOD["homeys"]["home"]}],
@@ -207,7 +207,7 @@ def test_same_verdict(document: object) -> None:
         (("refresh", "retry", "first"), 301),
         (("homeys", "home", "sinks"), [{"type": "file", "path": "/x"}] * 2),
         (("homeys", "home", "sinks", 0, "expires_variable"), "accesstoken"),
-        # What is base32, and what is an octal number that looks like a decimal one.
+        # Base32, and an octal number that looks like a decimal one.
         (("homeys", "home", "totp_secret"), "nonsense!"),
         (("homeys", "home", "sinks", 1, "mode"), 488),
     ],
@@ -272,7 +272,7 @@ def test_no_examples_are_bad() -> None:
                 assert (key, True) == (key, VALIDATOR.is_valid(document))
 
 
-def test_for_people() -> None:
+def test_descriptions_and_examples() -> None:
     """Every key has a description, and every key but a sink's type an example."""
     for model in SECTIONS.values():
         for key, field in model.model_fields.items():

@@ -1,12 +1,12 @@
-"""What is no YAML, or more of it than is good, is told with its place and in our words."""
+"""Text that is not YAML, or exceeds a limit, is reported with its place in our own words."""
 
 import pytest
 import yaml
 
 from homey_tokend.core.secret import Secret
-from tests.config.texts import CANARY, HOMEY, NEXT, below_home, faults, read, told
+from tests.config.texts import CANARY, HOMEY, NEXT, below_home, faults, read, reported
 
-TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
+TOO_MANY = "there are more than 20000 values, with aliases expanded"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
         (b"? [a]\n: b\n", (1, 3), "a list or a mapping is in the place of a key"),
         (b"a: {{x}}\n", (1, 5), "a list or a mapping is in the place of a key"),
         (b"a: &x [1]\n*x : b\n", (2, 1), "an alias of a list or mapping is a key"),
-        (b"a: " + b"[" * 40, (1, 35), "more than 32 lists and mappings stand in each other"),
+        (b"a: " + b"[" * 40, (1, 35), "lists and mappings are nested more than 32 levels deep"),
         (b"x: &x 1\na: [" + b"*x," * 1001 + b"]", (2, 3005), "there are more than 1000 aliases"),
         (b"a: [" + b"1," * 20000 + b"]", (1, 39999), TOO_MANY),
         (b"a: [{b: c}\n", (2, 1), "a bracket or a brace is opened and never closed"),
@@ -63,30 +63,30 @@ TOO_MANY = "there are more than 20000 values, aliases counted as what they name"
     ids=[f"text{number}" for number in range(39)],
 )
 def test_no_tree(data: bytes, place: tuple[int, int], message: str) -> None:
-    """A text that is no tree has one fault with its place."""
-    assert [(*place, "", message)] == told(data)
+    """A text that is not a tree has one fault with its place."""
+    assert [(*place, "", message)] == reported(data)
 
 
-def test_laughs() -> None:
-    """Nested aliases that stand for a billion values are refused at once."""
+def test_billion_laughs() -> None:
+    """Nested aliases that expand to a billion values are rejected at once."""
     lines = ["a0: &a0 [lol]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
-    [(_, _, _, message)] = told("\n".join(lines))
+    [(_, _, _, message)] = reported("\n".join(lines))
 
     assert TOO_MANY == message
 
 
 def test_quadratic_merges() -> None:
-    """Merging a large mapping again and again is refused, as its aliases count."""
+    """Merging a large mapping repeatedly is rejected, because its aliases count."""
     keys = ", ".join(f"k{n}: 1" for n in range(1000))
     text = f"x-a: &a {{{keys}}}\nx-b:\n" + "  - {<<: *a}\n" * 900
-    [(_, _, _, message)] = told(text)
+    [(_, _, _, message)] = reported(text)
 
     assert TOO_MANY == message
 
 
 def test_duplicate_keys() -> None:
-    """A key that stands there twice is told with both places, with the other faults."""
+    """A duplicate key is reported with both places, along with the other faults."""
     text = below_home("cloudid: other") + "refresh: {at: 5}\nrefresh: {}\n"
 
     assert [
@@ -98,16 +98,16 @@ def test_duplicate_keys() -> None:
         ),
         (NEXT + 1, 15, "refresh.at", '"5" is not a number from above 0 to 0.95'),
         (NEXT + 2, 1, "refresh", f"this key is a duplicate, first in line {NEXT + 1}, column 1"),
-    ] == told(text)
+    ] == reported(text)
 
 
 def test_duplicate_merge_key() -> None:
-    """Two merge keys in one mapping are told: other readers of YAML take only one."""
+    """Two merge keys in one mapping are reported: other YAML parsers use only one."""
     text = "x-a: &a {at: 0.4}\n" + HOMEY + "refresh:\n  <<: *a\n  <<: *a\n"
 
-    assert [(11, 3, "refresh.<<", "this key is a duplicate, first in line 10, column 3")] == told(
-        text
-    )
+    assert [
+        (11, 3, "refresh.<<", "this key is a duplicate, first in line 10, column 3")
+    ] == reported(text)
 
 
 @pytest.mark.parametrize("merged", ["text", "[*a, text]", "", "[[*a]]"])
@@ -115,16 +115,18 @@ def test_bad_merge(merged: str) -> None:
     """Only mappings can be merged."""
     text = "x-a: &a {at: 0.4}\n" + HOMEY + f"refresh:\n  <<: {merged}\n"
 
-    assert [(10, 3, "refresh", "<< merges something that is not a mapping")] == told(text)
+    assert [(10, 3, "refresh", "<< merges something that is not a mapping")] == reported(text)
 
 
 def test_quoted_merge_key() -> None:
-    """A merge key in quotes is just a key, and not a known one."""
-    assert [(NEXT, 11, "refresh.<<", "is not a known key")] == told(HOMEY + 'refresh: {"<<": {}}\n')
+    """A merge key in quotes is an ordinary, unknown key."""
+    assert [(NEXT, 11, "refresh.<<", "is not a known key")] == reported(
+        HOMEY + 'refresh: {"<<": {}}\n'
+    )
 
 
 def test_tags() -> None:
-    """Known tags do no harm; others are refused without being named."""
+    """Known tags have no effect; others are rejected without being repeated."""
     text = HOMEY.replace("client_id: id", "client_id: !!str null")
     strange = HOMEY.replace(f"password: {CANARY}", f"password: !{CANARY}")
 
@@ -132,28 +134,28 @@ def test_tags() -> None:
     assert [
         (4, 15, "homeys.home.password", "a value starts with !, which names a tag that is not known here"),
         (4, 15, "homeys.home.password", "is empty"),
-    ] == told(strange)  # fmt: skip
+    ] == reported(strange)  # fmt: skip
     for tagged in ("!!python/object:os.system {}", "!!set {a}", "!!binary aGk=", "!x [a]"):
         assert "a value starts with !, which names a tag that is not known here" in {
-            message for *_, message in told(HOMEY + f"x-a: {tagged}\n")
+            message for *_, message in reported(HOMEY + f"x-a: {tagged}\n")
         }
 
 
 def test_tag_on_a_key() -> None:
-    """A tag on a key is told with what is above it."""
+    """A tag on a key is reported with the path above it."""
     assert [
         (NEXT, 7, "log", "a value starts with !, which names a tag that is not known here")
-    ] == told(HOMEY + "log: {!x level: info}\n")
+    ] == reported(HOMEY + "log: {!x level: info}\n")
 
 
 def test_tag_in_a_list() -> None:
-    """A tag in a list is told with its index."""
-    assert ["x-a[1].b"] == [key for _, _, key, _ in told(HOMEY + "x-a: [1, {b: !x 2}]\n")]
+    """A tag in a list is reported with its index."""
+    assert ["x-a[1].b"] == [key for _, _, key, _ in reported(HOMEY + "x-a: [1, {b: !x 2}]\n")]
 
 
 @pytest.mark.parametrize("escape", ["\\0", "\\ud800", "\\udc00 x"])
 def test_bad_escapes(escape: str) -> None:
-    """An escape that no text can hold is told, and the text is not."""
+    """An escape that text cannot contain is reported without the text."""
     text = HOMEY.replace(f"password: {CANARY}", f'password: "{CANARY}{escape}"')
 
     assert [
@@ -163,7 +165,7 @@ def test_bad_escapes(escape: str) -> None:
             "homeys.home.password",
             "the text contains an escape for NUL or for half a character",
         )
-    ] == told(text)
+    ] == reported(text)
 
 
 @pytest.mark.parametrize(
@@ -181,8 +183,8 @@ def test_bad_escapes(escape: str) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("key", ["email", "password", "client_id", "client_secret", "totp_secret"])
-def test_slips_with_secrets(key: str, written: str) -> None:
-    """Whatever a forgotten quote makes of a secret, no message repeats it."""
+def test_secrets_without_quotes(key: str, written: str) -> None:
+    """No message repeats a secret, whatever it becomes without its quotes."""
     lines = {"email": "e@x", "password": "p", "client_id": "i", "client_secret": "s"}
     text = "homeys:\n  home:\n    cloudid: c\n" + "".join(
         f"    {name}: {value}\n" for name, value in {**lines, key: written}.items()
@@ -193,19 +195,19 @@ def test_slips_with_secrets(key: str, written: str) -> None:
         assert faults(text)
 
 
-def test_pyyaml_words_are_known() -> None:
-    """PyYAML still says what our words are chosen by."""
+def test_pyyaml_messages_are_known() -> None:
+    """PyYAML still has the messages by which ours are chosen."""
     with pytest.raises(yaml.MarkedYAMLError, match="mapping values are not allowed"):
         list(yaml.parse("a: b: c", yaml.SafeLoader))
 
 
-def test_as_deep_as_may_be() -> None:
-    """Values may stand in 32 lists and mappings."""
+def test_deepest_nesting() -> None:
+    """Lists and mappings may be nested 32 levels deep."""
     text = HOMEY + "x-a: " + "[" * 31 + "a" + "]" * 31 + "\n"
 
     assert ["home"] == list(read(text).homeys)
-    assert ["more than 32 lists and mappings stand in each other"] == [
-        message for *_, message in told(text.replace("[a]", "[[a]]"))
+    assert ["lists and mappings are nested more than 32 levels deep"] == [
+        message for *_, message in reported(text.replace("[a]", "[[a]]"))
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from homey_tokend.config import Config, DefaultPaths, parse
 from homey_tokend.core.errors import ConfigFault, ConfigurationInvalid
 
-#: A canary in the place of a secret: it must be in no message.
+#: A canary instead of a secret: no message may contain it.
 CANARY = "canary-5f3a-Hunter2"
 
 HOMEY = f"""\
@@ -46,7 +46,7 @@ def faults(text: str | bytes) -> list[ConfigFault]:
     return list(error.faults)
 
 
-def told(text: str | bytes) -> list[tuple[int, int, str, str]]:
+def reported(text: str | bytes) -> list[tuple[int, int, str, str]]:
     """Return the errors of a text as line, column, key and message."""
     return [(fault.line, fault.column, fault.key, fault.message) for fault in faults(text)]
 

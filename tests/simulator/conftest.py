@@ -156,7 +156,7 @@ async def start_client(clock: Clock) -> AsyncIterator[StartClient]:
     """Start a simulator with settings and switches, and return its client."""
     async with AsyncExitStack() as stack:
 
-        async def met(**settings: Any) -> Client:
+        async def start(**settings: Any) -> Client:
             names = Switches.__dataclass_fields__
             switches = Switches(**{key: settings.pop(key) for key in names if key in settings})
             made = Settings(switches=switches, **settings)
@@ -170,7 +170,7 @@ async def start_client(clock: Clock) -> AsyncIterator[StartClient]:
             session._retry_connection = False  # noqa: SLF001  it has no other switch
             return Client(session, simulator)
 
-        yield met
+        yield start
 
 
 @pytest.fixture

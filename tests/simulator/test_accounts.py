@@ -36,7 +36,7 @@ async def test_json_login(client: Client) -> None:
         ({"password": ""}, (400, {"password": "Missing value"})),
     ],
 )
-async def test_refused_login(
+async def test_rejected_login(
     client: Client, fields: dict[str, str], error: tuple[int, object]
 ) -> None:
     """A failed login has the text that clients look for."""
@@ -116,7 +116,7 @@ async def test_field_variations(start_client: StartClient, form: str, field: str
 
 
 async def test_extra_cookies(start_client: StartClient) -> None:
-    """A load balancer's cookies can surround the one that counts."""
+    """A load balancer's cookies can surround the CSRF cookie."""
     page, _ = await (await start_client(extra_cookies=True)).page()
 
     assert [one.partition("=")[0] for one in page.cookies] == ["AWSALB", "_csrf", "AWSALBCORS"]
@@ -143,7 +143,7 @@ async def test_consent(client: Client) -> None:
 
 @pytest.mark.parametrize("token", ["", "nodash", "abcdefgh-wrong"])
 async def test_csrf_mismatch(client: Client, token: str) -> None:
-    """A token that does not fit the cookie is 403 and no JSON."""
+    """A token that does not fit the cookie gets 403 without JSON."""
     answer = await client.consent(_csrf=token)
 
     assert answer.status == 403
@@ -152,7 +152,7 @@ async def test_csrf_mismatch(client: Client, token: str) -> None:
 
 
 async def test_denied(client: Client) -> None:
-    """Without Allow the redirect has an error, and a ``code`` that is none."""
+    """Without Allow the redirect has an error, and a ``code`` that is an HTTP status."""
     location = (await client.consent(allow="")).headers["Location"]
 
     assert parse_qs(urlsplit(location).query) == {
@@ -205,7 +205,7 @@ async def test_authorise_errors(
 
 
 async def test_old_user_token(start_client: StartClient, clock: Clock) -> None:
-    """A user token ends; then authorise is 401."""
+    """An expired user token makes authorise answer 401."""
     client = await start_client(user_token_lifetime=60)
     query = client.query((await client.login()).json["token"])
     clock.time += 61

@@ -43,7 +43,7 @@ def test_empty(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("kind: reset", "f:1:1: a list of faults belongs here"),
         ("- reset", "f:1:3: fault 1: keys and values belong here"),
@@ -73,12 +73,12 @@ def test_empty(text: str) -> None:
         pytest.param("[" * 1_200, "f: not readable as YAML", id="deep"),
     ],
 )
-def test_complaints(text: str, complaint: str) -> None:
+def test_errors(text: str, message: str) -> None:
     """An error names the place, the key and what belongs there."""
     with pytest.raises(FaultsInvalid) as error:
         fault_file.parse(text, "f")
 
-    assert complaint in str(error.value)
+    assert message in str(error.value)
 
 
 def test_all_at_once() -> None:

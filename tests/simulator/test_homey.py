@@ -145,7 +145,7 @@ async def test_session_ends(start_client: StartClient, clock: Clock) -> None:
     assert not client.simulator.accepts(token)
 
 
-async def test_old_sessions_leave(start_client: StartClient, clock: Clock) -> None:
+async def test_old_sessions_are_dropped(start_client: StartClient, clock: Clock) -> None:
     """The next login drops sessions a day past their end."""
     client = await start_client(session_lifetime=60)
     await client.bearer()
@@ -225,7 +225,7 @@ async def test_unplugged(client: Client) -> None:
         ("/no/such", 500),
     ],
 )
-async def test_elsewhere(client: Client, path: str, status: int) -> None:
+async def test_other_managers(client: Client, path: str, status: int) -> None:
     """Other managers have a few values; an unknown method is 500 as measured."""
     assert status == (await client.homey("GET", path, await client.bearer())).status
 

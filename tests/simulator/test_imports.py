@@ -1,4 +1,4 @@
-"""The simulator is a second opinion: it imports nothing of the daemon."""
+"""The simulator is independent: it imports nothing of the daemon."""
 
 import ast
 from pathlib import Path

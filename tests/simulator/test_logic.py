@@ -76,7 +76,7 @@ async def test_created(client: Client, body: Any, status: int) -> None:
 
 
 async def test_broken_json(client: Client) -> None:
-    """A body that is no JSON is 400."""
+    """A body that is not JSON gets 400."""
     url = client.description["homey"].replace("{cloudid}", client.description["cloudid"])
     headers = {
         "Authorization": f"Bearer {await client.bearer()}",
@@ -116,7 +116,7 @@ async def test_missing_scopes(start_client: StartClient) -> None:
     assert write.error[:2] == (403, "Missing Scopes")
 
 
-async def test_slash_refused(start_client: StartClient) -> None:
+async def test_slash_rejected(start_client: StartClient) -> None:
     """By switch the slash at the end is 404."""
     client = await start_client(slash="refused")
     token = await client.bearer()
