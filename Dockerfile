@@ -28,6 +28,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=2 \
     CMD ["homey-tokend", "health"]
 # The first process of a container has no default action for SIGTERM: the signal stays blocked
-# until the daemon can take it, so that a stop right after the start is not lost.
+# until the daemon can handle it, so that a stop right after the start is not lost.
 ENTRYPOINT ["env", "--block-signal=TERM", "homey-tokend"]
 CMD ["run"]

@@ -1,4 +1,4 @@
-"""Python with the client of homey-tokend: standard library only, no token in sight."""
+"""Python with the client of homey-tokend: the standard library only, and no token to handle."""
 
 import sys
 

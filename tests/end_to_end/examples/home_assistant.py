@@ -39,7 +39,7 @@ def command_line(on: Stage) -> None:
     }
     if values["Homey devices"] != "2":
         raise Wrong(f"two devices were expected: {values}")
-    if datetime.fromisoformat(values["Homey token ends"]).tzinfo is None:
+    if datetime.fromisoformat(values["Homey token expires"]).tzinfo is None:
         raise Wrong(f"an instant with its zone was expected: {values}")
 
 
