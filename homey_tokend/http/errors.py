@@ -91,6 +91,10 @@ def _cause(error: BaseException) -> str:
     return _NUMBERS.get(number) or os.strerror(number)
 
 
+REBINDING_REMEDY = (
+    "Except homeylocal.com from the DNS rebinding protection of the router or DNS server, "
+    "or leave url at auto."
+)
 _AGAIN = "its name could not be looked up now (DNS, temporary failure)"
 _NUMBERS = {
     errno.ECONNREFUSED: "nothing listens there (connection refused)",
@@ -107,12 +111,26 @@ _NUMBERS = {
 _NO_PROXY = "no connection to the proxy on the way to {address}: {cause}"
 
 
+def is_hidden_by_router(error: BaseException, address: str) -> bool:
+    """Return whether Athom's name for a local address was not found.
+
+    Routers drop the answers for names that lead to private addresses.
+    """
+    unknown = isinstance(getattr(error, "os_error", error), socket.gaierror)
+    return unknown and not _is_of_proxy(error, address) and ".homeylocal.com:" in address
+
+
 def _no_connection(error: BaseException, address: str) -> str:
+    template = _NO_PROXY if _is_of_proxy(error, address) else "no connection to {address}: {cause}"
+    words = template.format(address=address, cause=_cause(error))
+    hidden = is_hidden_by_router(error, address)
+    return f"{words}; the router's DNS rebinding protection may hide it" if hidden else words
+
+
+def _is_of_proxy(error: BaseException, address: str) -> bool:
     # aiohttp has one class for the host's name and the proxy's.
     asked = getattr(error, "host", None)
-    to_proxy = isinstance(asked, str) and asked not in address
-    template = _NO_PROXY if to_proxy else "no connection to {address}: {cause}"
-    return template.format(address=address, cause=_cause(error))
+    return isinstance(asked, str) and asked not in address
 
 
 def _proxy_answer(error: BaseException, address: str) -> str:

@@ -285,6 +285,22 @@ async def test_names_that_cannot_be_looked_up(build: Build, number: int, expecte
     assert not error.sent
 
 
+@pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN])
+async def test_a_local_name_that_the_router_hides(build: Build, number: int) -> None:
+    """Athom's names for local addresses: the DNS rebinding protection is named, of others not."""
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(number, CANARY)
+
+    made = build(look_up=look_up)
+    error = await fail(made, "https://192-168-1-5.homey.homeylocal.com:4860/api")
+    other = await fail(made, "https://homeylocal.com.example.com/api")
+
+    assert error.message.endswith("; the router's DNS rebinding protection may hide it")
+    assert error.remedy.startswith("Except homeylocal.com from the DNS rebinding protection")
+    assert "rebinding" not in other.message + other.remedy
+
+
 @pytest.mark.parametrize(
     "url",
     [
