@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from homey_tokend import exit_codes
 from homey_tokend.athom.flow import OnResponse
 from homey_tokend.build import Runtime
+from homey_tokend.cli.rights import rights_warnings
 from homey_tokend.config import Config, LogConfig
 from homey_tokend.config import load as load_config
 from homey_tokend.core.redact import Redactor
@@ -47,6 +48,17 @@ def add_config_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def load(args: argparse.Namespace) -> Config:
+    """Load the configuration, with warnings of what other users may change.
+
+    Raises:
+        ConfigurationInvalid: The configuration is missing or invalid.
+    """
+    config = load_config(args.config, os.environ)
+    exposed = rights_warnings(config, os.environ, os.geteuid())
+    return replace(config, warnings=(*config.warnings, *exposed))
+
+
 @contextmanager
 def session(args: argparse.Namespace, *on_response: OnResponse) -> Iterator[Session]:
     """Load the configuration and start logging; write the last lines at the end.
@@ -54,7 +66,7 @@ def session(args: argparse.Namespace, *on_response: OnResponse) -> Iterator[Sess
     Raises:
         ConfigurationInvalid: The configuration is missing or invalid.
     """
-    config = load_config(args.config, os.environ)
+    config = load(args)
     with logging_session(config, *on_response) as started:
         for warning in (*config.warnings, *ProxySettings(os.environ).warnings()):
             log.warning("configuration.warning", fault=str(warning))

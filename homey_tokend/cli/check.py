@@ -10,6 +10,7 @@ from homey_tokend.build import Components
 from homey_tokend.cli import bootstrap
 from homey_tokend.cli.online_check import OnlineCheck, StepPrinter
 from homey_tokend.cli.output import write
+from homey_tokend.cli.rights import rights_warnings
 from homey_tokend.config import load as load_config
 from homey_tokend.config import schema
 from homey_tokend.credentials import checks
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         *config.warnings,
         *checks.warnings(config, os.environ),
         *program_warnings(config, os.environ),
+        *rights_warnings(config, os.environ, None),
         *ProxySettings(os.environ).warnings(),
         *authority_warnings(os.environ),
     ):

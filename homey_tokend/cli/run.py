@@ -9,7 +9,6 @@ import time
 
 from homey_tokend import exit_codes
 from homey_tokend.cli import bootstrap
-from homey_tokend.config import load as load_config
 from homey_tokend.daemon import Daemon, install_signal_handlers
 from homey_tokend.runtime import hardening, systemd_sockets
 
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         daemon = Daemon(
             session.config,
             session.runtime,
-            load=lambda: load_config(args.config, os.environ),
+            load=lambda: bootstrap.load(args),
             set_log=session.set_log,
             prepared=prepared,
         )

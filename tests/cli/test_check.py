@@ -84,3 +84,43 @@ def test_a_command_line_in_one_item(check: Check, tmp_path: Path) -> None:
 
     assert f"Write each word as an item of the list: command: [{tmp_path}/x, ARGUMENT…]." in line
     assert "hunter2" not in line
+
+
+def test_rights(check: Check, tmp_path: Path) -> None:
+    """What others may change is told once: secrets, programs, and directories that are written to."""
+    script, secret = tmp_path / "on-token", tmp_path / "secret"
+    for path, text in ((script, "#!/bin/sh\n"), (secret, "you@example.com\n")):
+        path.write_text(text)
+        path.chmod(0o722)
+    folders = {name: tmp_path / name for name in ("state", "run", "sink")}
+    for folder in folders.values():
+        folder.mkdir()
+        folder.chmod(0o777)
+    text = below_home(
+        "sinks:",
+        f"  - {{type: exec, command: [{script}]}}",
+        f"  - {{type: exec, command: [/bin/sh, {script}]}}",
+        f"  - {{type: file, path: {folders['sink']}/token}}",
+    ).replace("email: you@example.com", f"email: {{file: {secret}}}")
+    text += f"state: {{path: {folders['state']}/state.json}}\n"
+    text += f"socket: {{path: {folders['run']}/run.sock}}\n"
+    lines = [line for line in check(text) if "everybody on this machine can change" in line]
+
+    assert [line.split(": ")[-3].split()[-1] for line in lines] == [
+        "homeys.home.email",
+        "homeys.home.sinks[0].command",
+        "homeys.home.sinks[2].path",
+        "state.path",
+        "socket.path",
+    ]
+    assert lines[1].endswith(
+        f"can change {script}, and so what the daemon does. Run: chmod o-w {script}"
+    )
+
+
+def test_the_configuration_in_a_directory_of_all(check: Check, tmp_path: Path) -> None:
+    """Whoever can replace the configuration can have the password sent elsewhere."""
+    tmp_path.chmod(0o777)
+    [line] = check()
+
+    assert f"config.yaml: everybody on this machine can change {tmp_path}," in line

@@ -13,6 +13,7 @@ from homey_tokend.config.files import reason_of
 from homey_tokend.config.locate import SYSTEM, SystemPaths, candidates, exists
 from homey_tokend.core.secret import GUARDED_KEYS
 from homey_tokend.core.value_text import trim
+from homey_tokend.runtime.rights import exposure
 from homey_tokend.storage.atomic import write_atomic
 
 _GROUP = "homey-tokend"
@@ -36,10 +37,10 @@ class Destination:
         return _CREDENTIAL.format(key) if self.unit else self._secret_file(key)
 
     def require_free(self) -> None:
-        """Check that every file is new and can be created.
+        """Check that every file is new and can be created, and that nobody else can replace it.
 
         Raises:
-            ClientError: A file exists, or a directory cannot be written.
+            ClientError: A file exists, or a directory cannot be written, or by others, too.
         """
         secrets = [self._secret_file(key) for key in GUARDED_KEYS]
         if self.config in secrets:
@@ -56,6 +57,8 @@ class Destination:
                     exit_codes.CANNOT_CREATE,
                     "Name a file in a folder of your own with --config, or run this as root.",
                 )
+            if words := exposure(folder):
+                raise ClientError(words[0], exit_codes.CANNOT_CREATE, words[1])
         for path in (self.config, *secrets):
             if exists(path):
                 raise ClientError(

@@ -169,3 +169,16 @@ def test_two_at_once(tmp_path: Path) -> None:
 
     assert ["config.yaml"] == [path.name for path in tmp_path.iterdir()]
     assert "another's" == (tmp_path / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["shared/config.yaml", "shared/new/config.yaml"])
+def test_where_others_can_write(tmp_path: Path, name: str) -> None:
+    """Whoever can replace the configuration can have the password sent elsewhere."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    place = destination.find_destination(str(tmp_path / name), {})
+    with pytest.raises(ClientError, match=f"everybody on this machine can change {shared}"):
+        place.write("text", SECRETS)
+
+    assert not list(shared.iterdir())

@@ -1,5 +1,6 @@
 """Doubtful settings are logged at the start, and do not prevent it."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,26 @@ def test_told_at_the_start(clouds: Clouds, daemons: Daemons) -> None:
     assert "homeys.home.password" == told["secret.world_readable"]["key"]
     assert f"file:{bad}" == told["sink.unusable"]["sink"]
     assert "Create the directory" in told["sink.unusable"]["remedy"]
+
+
+def test_files_that_others_may_change(clouds: Clouds, daemons: Daemons) -> None:
+    """They are told at the start, and at a reload."""
+    cloud, folder = clouds.start(), daemons.folder()
+    script = folder / "on-token"
+    script.write_text("#!/bin/sh\n", encoding="utf-8")
+    script.chmod(0o757)
+    homey = {"sinks": [{"type": "exec", "command": [str(script)]}]}
+    path = write(folder, configuration(cloud, folder, homey=homey))
+    daemon = daemons.run(folder, "-c", str(path)).up()
+    script.chmod(0o755)
+    path.chmod(0o646)
+    daemon.send(signal.SIGHUP)
+    until(lambda: "reload.done" in daemon.said(), "the configuration was reloaded")
+    daemon.end()
+    faults = [e["fault"] for e in daemon.events() if e["event"] == "configuration.warning"]
+
+    assert [f"chmod o-w {script}", f"chmod o-w {path}"] == [
+        fault.partition("Run: ")[2]
+        for fault in faults
+        if "everybody on this machine can change" in fault
+    ]
