@@ -50,7 +50,7 @@ class Scrape(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
-        yield _one("up", "Whether the daemon's loop and schedule run.", float(self.alive))
+        yield _one("up", "Whether the daemon's event loop and scheduler run.", float(self.alive))
         build = InfoMetricFamily(f"{_NAMESPACE}_build", "The program's version, and Python's.")
         python = platform.python_version()
         build.add_metric((), {"version": self.version, "python": python})
@@ -68,7 +68,11 @@ class Scrape(Collector):
         yield _counter("connections_evicted", evicted, (), {(): self.connections.evicted})
         for name, about, users in (
             ("socket_requests", "Requests on the socket, by user.", self.access.requests_by_user),
-            ("socket_denials", "Requests denied by socket.allow.", self.access.denials_by_user),
+            (
+                "socket_denials",
+                "Requests denied by socket.allow or socket.allow_api.",
+                self.access.denials_by_user,
+            ),
         ):
             yield _counter(name, about, ("uid",), {(uid,): users[uid] for uid in users})
 
@@ -96,7 +100,7 @@ def _refreshes(
     health = _gauge("health", "1 for the state of a Homey, 0 for the others.", "state")
     success = _gauge("last_success_timestamp_seconds", "When the last refresh succeeded.")
     due = _gauge("next_refresh_timestamp_seconds", "When the current token will be refreshed.")
-    failures = _gauge("consecutive_failures", "Refreshes that failed since the last success.")
+    failures = _gauge("consecutive_failures", "Failed refreshes since the last successful one.")
     action = _gauge("action_needed", "Whether the last refresh failed and a person is needed.")
     for view in views:
         for state in Health:

@@ -132,7 +132,7 @@ def _add_lifetimes(parser: argparse.ArgumentParser) -> None:
     for name in ("session", "access", "refresh", "code", "user_token", "delegation"):
         field = f"{name}_lifetime"
         default = getattr(Settings(), field)
-        text = "for ever" if default is None else f"{default:g}"
+        text = "unlimited" if default is None else f"{default:g}"
         group.add_argument(_flag(field), type=_seconds, default=default, metavar="S", help=text)
 
 
