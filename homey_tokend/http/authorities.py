@@ -1,7 +1,7 @@
-"""Tell whose certificates are trusted: the system's, or those of ``SSL_CERT_FILE``.
+"""Check ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, which replace the system's certificates.
 
-OpenSSL reads ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` itself, and says nothing where they name
-nothing usable. Everything here blocks.
+OpenSSL reads them itself, and reports nothing if they name nothing that it can use. All
+functions here block.
 """
 
 import errno
@@ -14,13 +14,13 @@ from homey_tokend.core.errors import ConfigFault
 from homey_tokend.core.value_text import defect
 
 _FILE, _FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
-#: What other programs read, and neither OpenSSL nor this one.
+#: Variables that other programs read, but neither OpenSSL nor this one.
 _OTHERS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _WRITE = "Name a file of certificates in PEM format that the daemon's user may read."
 
 
 def authority_warnings(environ: Mapping[str, str]) -> Iterator[ConfigFault]:
-    """Find what the two variables name, and what OpenSSL cannot use."""
+    """Yield a warning for each of the two variables that names nothing that OpenSSL can use."""
     for name, find in ((_FILE, _file_fault), (_FOLDER, _folder_fault)):
         path = environ.get(name)
         if path and (words := _unprintable(path) or find(path)):
@@ -28,14 +28,14 @@ def authority_warnings(environ: Mapping[str, str]) -> Iterator[ConfigFault]:
 
 
 def authority_remedy(environ: Mapping[str, str]) -> str:
-    """Return what to do where the authority of a certificate is not known."""
+    """Return the remedy for a certificate from an unknown authority."""
     for fault in authority_warnings(environ):
         return f"{fault.key} {fault.message}. {fault.remedy}"
     if environ.get(_FILE):
         return f"Add the authority that signs for your network to the file of {_FILE}."
     for name in _OTHERS:
         if environ.get(name):
-            return f"{name} is set, and not read here: name the same file in {_FILE}."
+            return f"{name} is set, but not used by this program: name the same file in {_FILE}."
     return (
         "If a firewall inspects TLS in your network, name a file with its authority in "
         f"{_FILE} (PEM format)."
@@ -50,7 +50,7 @@ def _unprintable(path: str) -> str:
 def _file_fault(path: str) -> str:
     try:
         if not Path(path).is_file():
-            Path(path).stat()  # its own error, where there is one
+            Path(path).stat()  # raises the system's error, if there is one
             return f"names {path}, which is not a file"
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:

@@ -6,23 +6,23 @@ import aiohttp
 
 from homey_tokend.core.errors import UnreadableResponse
 
-#: How large may an answer be? The consent page is some tens of kilobytes, a Homey with
-#: thousands of variables some hundreds; a captive portal or a bomb is cut off here.
+#: The largest response that is read. The consent page has some tens of kilobytes, a Homey with
+#: thousands of variables some hundreds.
 MAX_BODY_BYTES = 1024 * 1024
 
-#: zlib's "gzip or zlib, tell by the header", and "no header", which some servers call deflate.
+#: zlib's ``wbits`` for gzip or zlib, by the header, and for no header (some servers' deflate).
 _GZIP_OR_ZLIB, _RAW = 47, -15
 
 
 async def read_body(response: aiohttp.ClientResponse, address: str, *, step: str) -> bytes:
     """Return the decoded body, at most ``MAX_BODY_BYTES``.
 
-    We ask for ``identity``; gzip and deflate are undone where a server does not care.
-    Of a larger answer that is no 2xx the beginning is kept: its status already tells what
-    it means.
+    Requests ask for ``identity``, but gzip and deflate are decoded in case a server ignores that.
+    A larger body is truncated unless the status is 2xx, since any other status is enough to tell
+    what the response means.
 
     Raises:
-        UnreadableResponse: a 2xx that is too large, or in a coding that was not asked for.
+        UnreadableResponse: A 2xx response is too large, or in another content coding.
     """
     raw, whole = await _read(response.content)
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -34,16 +34,16 @@ async def read_body(response: aiohttp.ClientResponse, address: str, *, step: str
         body = None
     if 200 <= response.status < 300:
         if body is None:
-            text = f"the answer of {address} cannot be decoded"
+            text = f"the response of {address} cannot be decoded"
             raise UnreadableResponse(text, step=step, status=response.status)
         if not whole:
-            text = f"the answer of {address} is larger than {MAX_BODY_BYTES} bytes"
+            text = f"the response of {address} is larger than {MAX_BODY_BYTES} bytes"
             raise UnreadableResponse(text, step=step, status=response.status)
     return body or b""
 
 
 async def _read(stream: aiohttp.StreamReader) -> tuple[bytes, bool]:
-    """Return what was read, and whether it was all."""
+    """Return the body, and whether it is complete."""
     body = bytearray()
     while len(body) <= MAX_BODY_BYTES:
         part = await stream.read(MAX_BODY_BYTES + 1 - len(body))
@@ -54,7 +54,7 @@ async def _read(stream: aiohttp.StreamReader) -> tuple[bytes, bool]:
 
 
 def _inflate(raw: bytes) -> tuple[bytes | None, bool]:
-    """Return what was decoded, and whether it was all; None for malformed data."""
+    """Return the decoded body, and whether it is complete; None for malformed data."""
     if not raw:
         return b"", True
     for wbits in (_GZIP_OR_ZLIB, _RAW):

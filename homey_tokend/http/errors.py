@@ -1,9 +1,9 @@
-"""Map the errors of aiohttp, the operating system and TLS to our words.
+"""Map the errors of aiohttp, the operating system and TLS to messages of our own.
 
-Their texts are never used: they hold the whole URL, user token and code
-included. A message has the address (host and port) and the cause. Errors are
-sorted by class name along the class's ancestry, so that this file works with
-every aiohttp that knows more or fewer classes; a test walks them all.
+Their texts are never used, because they contain the whole URL with user token and code. A
+message has the address (host and port) and the cause. It is chosen by the names of the error's
+class and its base classes, so that this works with versions of aiohttp that have more or fewer
+classes; a test checks all of them.
 """
 
 import errno
@@ -19,7 +19,7 @@ from homey_tokend.core.errors import Unreachable
 
 _CLOCK = "check the clock of this machine"
 
-#: OpenSSL's X509_V_ERR_*: what a person can do something about.
+#: The message for those of OpenSSL's X509_V_ERR_* that a person can do something about.
 _CERTIFICATE = {
     9: f"its certificate is not yet valid; the clock of this machine may be wrong: {_CLOCK}",
     10: f"its certificate has expired, or the clock of this machine is wrong: {_CLOCK}",
@@ -36,10 +36,7 @@ _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 
 
 class NoAnswer(Unreachable):
-    """``Unreachable`` as the transport raises it.
-
-    ``cause`` is the name of the class that was raised below, for the log.
-    """
+    """``Unreachable`` as the transport raises it; ``cause`` is the class of the original error."""
 
     def __init__(
         self, message: str, *, cause: str, step: str = "", remedy: str = "", sent: bool
@@ -49,7 +46,7 @@ class NoAnswer(Unreachable):
 
 
 def host_and_port(url: str | URL) -> str:
-    """Return host and port of a URL, the only parts that may be shown.
+    """Return host and port of a URL, the only parts that a message may contain.
 
     >>> host_and_port("https://accounts.example.com/login?user_token=t")
     'accounts.example.com:443'
@@ -75,32 +72,32 @@ def describe_error(error: BaseException, address: str) -> str:
 
 
 def is_unknown_authority(error: BaseException) -> bool:
-    """Return whether nobody whom this machine trusts has signed a certificate."""
+    """Return whether the host's certificate is not signed by an authority that is trusted here."""
     inner = getattr(error, "certificate_error", getattr(error, "os_error", error))
     return getattr(inner, "verify_code", 0) in _UNKNOWN_AUTHORITY
 
 
 def _cause(error: BaseException) -> str:
-    """Return the cause of an OSError by its number: its text may hold anything."""
+    """Return the cause of an OSError by its number, because its text may contain anything."""
     inner = getattr(error, "os_error", error)
     number = getattr(inner, "errno", None)
     if isinstance(inner, socket.gaierror):
-        return _AGAIN if number == socket.EAI_AGAIN else "its name was not found (DNS)"
-    # asyncio's own have no number, as when a handshake is cut short.
+        return _TRY_AGAIN if number == socket.EAI_AGAIN else "its name was not found (DNS)"
+    # asyncio's own errors have no number, such as after an incomplete TLS handshake.
     number = number if isinstance(number, int) and number > 0 else errno.ECONNABORTED
     return _NUMBERS.get(number) or os.strerror(number)
 
 
 REBINDING_REMEDY = (
-    "Except homeylocal.com from the DNS rebinding protection of the router or DNS server, "
+    "Exempt homeylocal.com from the DNS rebinding protection of the router or DNS server, "
     "or leave url at auto."
 )
-_AGAIN = "its name could not be looked up now (DNS, temporary failure)"
+_TRY_AGAIN = "its name cannot be looked up at the moment (DNS, temporary failure)"
 _NUMBERS = {
     errno.ECONNREFUSED: "nothing listens there (connection refused)",
     errno.ECONNRESET: "the connection was reset",
-    errno.ECONNABORTED: "the connection was broken off",
-    errno.EPIPE: "the connection was closed while we sent",
+    errno.ECONNABORTED: "the connection was aborted",
+    errno.EPIPE: "the connection was closed while the request was sent",
     errno.ENETUNREACH: "that network is unreachable",
     errno.EHOSTUNREACH: "that host is unreachable",
     errno.ENETDOWN: "the network is down",
@@ -114,7 +111,7 @@ _NO_PROXY = "no connection to the proxy on the way to {address}: {cause}"
 def is_hidden_by_router(error: BaseException, address: str) -> bool:
     """Return whether Athom's name for a local address was not found.
 
-    Routers drop the answers for names that lead to private addresses.
+    Routers with DNS rebinding protection drop responses with private addresses.
     """
     unknown = isinstance(getattr(error, "os_error", error), socket.gaierror)
     return unknown and not _is_of_proxy(error, address) and ".homeylocal.com:" in address
@@ -128,13 +125,13 @@ def _no_connection(error: BaseException, address: str) -> str:
 
 
 def _is_of_proxy(error: BaseException, address: str) -> bool:
-    # aiohttp has one class for the host's name and the proxy's.
+    # aiohttp has one class for an unknown host and an unknown proxy.
     asked = getattr(error, "host", None)
     return isinstance(asked, str) and asked not in address
 
 
 def _proxy_answer(error: BaseException, address: str) -> str:
-    # ``status`` may be believed here: it is the proxy's answer to CONNECT.
+    # Here ``status`` is reliable: it is the proxy's response to CONNECT.
     status = getattr(error, "status", 0)
     if status == 407:
         return f"the proxy asks for other credentials on the way to {address} (status 407)"
@@ -148,19 +145,20 @@ def _tls(error: BaseException, address: str) -> str:
         reason = _CERTIFICATE.get(code, f"its certificate is not accepted (OpenSSL code {code})")
         return f"{address} could not be verified: {reason}"
     reason = str(getattr(inner, "reason", None) or "")
-    # OpenSSL's reasons are its own constants (WRONG_VERSION_NUMBER); nothing else is shown.
+    # OpenSSL's reasons are constants (WRONG_VERSION_NUMBER); anything else is not shown.
     words = reason.lower().replace("_", " ") if re.fullmatch(r"[A-Z0-9_]{1,64}", reason) else ""
     return f"TLS with {address} failed" + (f": {words}" if words else "")
 
 
 _TOO_LATE = "{address} did not answer in time"
 _BAD_URL = "the URL of the request cannot be used ({address})"
-_NOT_HTTP = "{address} answered with something that is not HTTP, or beyond its bounds"
+_NOT_HTTP = "the response of {address} is not valid HTTP, or too large"
 _BROKEN = "the connection to {address} failed: {cause}"
 
-#: By the name of the class, which an older aiohttp need not have: what is said, with {address}, {cause}.
+#: The message by the name of the class, with {address} and {cause}; by name, because not every
+#: version of aiohttp has every class.
 WORDS: dict[str, str | Callable[[BaseException, str], str]] = {
-    # No connection could be made.
+    # There was no connection.
     "gaierror": _no_connection,
     "ClientConnectorError": _no_connection,
     "ClientProxyConnectionError": _NO_PROXY,
@@ -169,8 +167,8 @@ WORDS: dict[str, str | Callable[[BaseException, str], str]] = {
     "SSLError": _tls,
     "ConnectionTimeoutError": "no connection to {address} in time",
     "ClientHttpProxyError": _proxy_answer,
-    # It broke.
-    "ServerDisconnectedError": "{address} closed the connection without an answer",
+    # The connection broke.
+    "ServerDisconnectedError": "{address} closed the connection without a response",
     "ClientConnectionResetError": "the connection to {address} was reset",
     "ConnectionResetError": "the connection to {address} was reset",
     "ClientOSError": _BROKEN,
@@ -179,11 +177,11 @@ WORDS: dict[str, str | Callable[[BaseException, str], str]] = {
     "ServerTimeoutError": _TOO_LATE,
     "TimeoutError": _TOO_LATE,
     "UploadAbortedError": "{address} did not accept the whole request",
-    # An answer came, and is none.
-    "ClientPayloadError": "the answer of {address} was cut off",
+    # The response is not valid.
+    "ClientPayloadError": "the response of {address} was cut off",
     "ClientResponseError": _NOT_HTTP,
     "HttpProcessingError": _NOT_HTTP,
-    # The request was none.
+    # The request is not valid.
     "InvalidURL": _BAD_URL,
     "NonHttpUrlClientError": _BAD_URL,
     "RedirectClientError": _BAD_URL,

@@ -1,4 +1,4 @@
-"""The proxy for a URL, read from a given environment by the rules of urllib, curl and Go."""
+"""The proxy for a URL, from environment variables by the rules of urllib, curl and Go."""
 
 import base64
 import ipaddress
@@ -12,17 +12,17 @@ from yarl import URL
 from homey_tokend.core.errors import ConfigFault
 from homey_tokend.core.value_text import defect, trim
 
-#: What aiohttp can speak to a proxy.
+#: The schemes of proxies that aiohttp supports.
 _SCHEMES = frozenset({"http", "https"})
 
-#: Names that only mean something in the local network: no proxy knows them. ``homeylocal.com`` is
-#: Athom's name for a Homey's address in the local network (``docs/wire.md``).
+#: Domains of the local network, which no proxy can reach. ``homeylocal.com`` is Athom's domain for
+#: the local addresses of Homeys (``docs/wire.md``).
 _LOCAL_SUFFIXES = (".local", ".localhost", ".lan", ".home.arpa", ".homeylocal.com")
 
-#: A name in ``NO_PROXY``, with a port where one is given.
+#: A name in ``NO_PROXY``, with an optional port.
 _NAME = re.compile(r"(?:\*?\.)?([\w-]+(?:\.[\w-]+)*)\.?(?::([0-9]{1,5}))?")
 _ADDRESS = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?")
-#: Longer or stranger entries of ``NO_PROXY`` are not repeated.
+#: Other entries of ``NO_PROXY`` are not shown in a message.
 _SHOWABLE = re.compile(r"[\w.:/*<>\[\]-]{1,80}")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -31,8 +31,8 @@ class ProxyUnusable(ValueError):
     """The environment names a proxy that cannot be used.
 
     Args:
-        variable: The environment variable, as it is usually written.
-        reason: What is wrong with its value, which is not repeated: it may hold a password.
+        variable: The name of the environment variable.
+        reason: What is wrong with its value, which is not shown: it may contain a password.
     """
 
     remedy = "Write http://host:port; in a user name and password write %40 for @ and so on."
@@ -45,22 +45,22 @@ class ProxyUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy without its credentials, and the headers that carry them."""
+    """A proxy's URL without credentials, and the headers that contain them."""
 
     url: URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Exception:
-    """An entry of ``NO_PROXY``: a name with all below it, or addresses; on one port or on all."""
+class _Exemption:
+    """An entry of ``NO_PROXY``: a name with its subdomains, or a network; for one port or all."""
 
     name: str = ""
     network: _Network | None = None
     port: int | None = None
 
     def covers(self, host: str, port: int | None) -> bool:
-        """Return whether a host is reached without a proxy."""
+        """Return whether this entry exempts a host from the proxy."""
         if self.port not in {None, port}:
             return False
         if self.network is None:
@@ -72,29 +72,30 @@ class _Exception:
 
 
 class ProxySettings:
-    """The proxies of an environment.
+    """The proxy settings of an environment.
 
-    As urllib does: any case, lower case wins, ``NO_PROXY`` holds names that stand for all below
-    them, or ``*``. As curl and Go do: ``ALL_PROXY`` where ``HTTPS_PROXY`` is not set, blanks
-    between the entries of ``NO_PROXY``, ``*.name``, ports, addresses and networks.
+    As in urllib, variables may be in any case and lower case takes precedence, and ``NO_PROXY``
+    lists names, including their subdomains, or ``*``. As in curl and Go, ``ALL_PROXY`` applies if
+    ``HTTPS_PROXY`` is not set, and ``NO_PROXY`` may contain blanks between entries, ``*.name``,
+    ports, addresses and networks.
 
     Args:
-        environ: The environment to read; it is read once.
+        environ: The environment; it is read once.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._by_scheme = _from_environment(environ)
         entries = re.split(r"[\s,]+", self._by_scheme.get("no", "").lower())
-        found = {entry: _exception(entry) for entry in entries if entry}
-        self._exceptions = [each for each in found.values() if each is not None]
-        self._not_understood = [entry for entry, each in found.items() if each is None]
+        found = {entry: _parse_exemption(entry) for entry in entries if entry}
+        self._exemptions = [each for each in found.values() if each is not None]
+        self._malformed = [entry for entry, each in found.items() if each is None]
 
     def warnings(self) -> Iterator[ConfigFault]:
-        """Find what is in none of these forms, and a proxy that cannot be used."""
-        for entry in self._not_understood:
+        """Yield a warning for each malformed entry, and for a proxy that cannot be used."""
+        for entry in self._malformed:
             shown = f'"{entry}"' if _SHOWABLE.fullmatch(entry) else "an entry"
             yield ConfigFault(
-                "environment", 0, 0, "no_proxy", f"{shown} is not understood, and excepts nothing",
+                "environment", 0, 0, "no_proxy", f"{shown} is malformed and has no effect",
                 "Write names, addresses or networks, with commas between them.",
             )  # fmt: skip
         try:
@@ -103,18 +104,18 @@ class ProxySettings:
             yield ConfigFault("environment", 0, 0, error.variable, error.reason, error.remedy)
 
     def of(self, url: URL) -> Proxy | None:
-        """Return the proxy for a URL.
+        """Return the proxy for a URL, or None.
 
-        None for hosts of the local network, and for plain http: a proxy would read the
-        token, and only a simulator is asked so.
+        There is none for hosts of the local network and for plain http: a proxy could read the
+        token, and only simulators use http.
 
         Raises:
-            ProxyUnusable: the proxy's URL has no host, or a scheme that is not spoken here.
+            ProxyUnusable: The proxy's URL is malformed, or has another scheme than http or https.
         """
         if not self._by_scheme or url.scheme != "https":
             return None
         host = (url.host or "").lower().rstrip(".")
-        if _is_local(host) or any(each.covers(host, url.port) for each in self._exceptions):
+        if _is_local(host) or any(each.covers(host, url.port) for each in self._exemptions):
             return None
         return self._proxy()
 
@@ -135,25 +136,25 @@ def _from_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
     }
     for name, value in values.items():
         if name == name.lower() and name.endswith("_proxy"):
-            # An empty lower-case variable switches the upper-case one off.
+            # An empty lower-case variable disables the upper-case one.
             found.pop(name.removesuffix("_proxy"), None)
             if value:
                 found[name.removesuffix("_proxy")] = value
     return found
 
 
-def _exception(entry: str) -> _Exception | None:
+def _parse_exemption(entry: str) -> _Exemption | None:
     """Parse an entry of ``NO_PROXY``, in lower case; None if it has no known form."""
     if entry == "*":
-        return _Exception("*")
+        return _Exemption("*")
     address = _ADDRESS.fullmatch(entry)
     host, port = (address[1] or address[2], address[3]) if address else (entry, None)
     try:
         network = ipaddress.ip_network(host, strict=False)
     except ValueError:
         name = _NAME.fullmatch(entry)
-        return _Exception(name[1], port=int(name[2]) if name[2] else None) if name else None
-    return _Exception(network=network, port=int(port) if port else None)
+        return _Exemption(name[1], port=int(name[2]) if name[2] else None) if name else None
+    return _Exemption(network=network, port=int(port) if port else None)
 
 
 def _is_local(host: str) -> bool:
@@ -171,13 +172,13 @@ def _parse(variable: str, text: str) -> Proxy:
     scheme, found, rest = text.partition("://")
     if not found or not scheme.isalnum():  # the password may contain ://
         scheme, rest = "http", text
-    # By the last @: a password is often written as it is, with @, # or / in it.
+    # Split at the last @: passwords are often not encoded, and contain @, # or /.
     credentials, given, address = rest.rpartition("@")
     try:
         parts = urlsplit(f"{scheme}://{address}")
         port = parts.port
     except ValueError:
-        # From None: the message would hold the value.
+        # From None: the original message contains the value.
         raise ProxyUnusable(variable, "is not a URL") from None
     if parts.scheme not in _SCHEMES:
         raise ProxyUnusable(variable, "is neither an http:// nor an https:// URL")

@@ -1,9 +1,8 @@
 """Look up names on daemon threads.
 
-aiohttp's own resolver takes the loop's default thread pool: eight hanging
-look-ups fill it, everybody else's work waits behind them, and ``asyncio.run``
-waits for them when the daemon ends. Here each look-up has a daemon thread of
-its own, and their number is bounded.
+aiohttp's own resolver uses the event loop's default thread pool: eight look-ups that hang fill
+it, all other work waits for them, and so does ``asyncio.run`` when the daemon ends. Here each
+look-up has a daemon thread of its own, and their number is bounded.
 """
 
 import asyncio
@@ -15,18 +14,18 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-#: How many look-ups may hang at once? One a host (aiohttp joins those of the same host):
-#: two of the cloud, the proxy, and some Homeys.
+#: The most look-ups at once. aiohttp has one for each host: two of the cloud, the proxy, and
+#: some Homeys.
 MAX_LOOK_UPS = 16
 
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
 class DaemonThreadResolver(AbstractResolver):
-    """``getaddrinfo`` on a daemon thread each.
+    """Run each ``getaddrinfo`` on a daemon thread of its own.
 
     Args:
-        look_up: The blocking function; a test puts one in that hangs.
+        look_up: The blocking function, for tests.
     """
 
     def __init__(self, look_up: Callable[..., list[Any]] = socket.getaddrinfo) -> None:
@@ -39,12 +38,12 @@ class DaemonThreadResolver(AbstractResolver):
         """Return all addresses of a host, in the system's order.
 
         Raises:
-            OSError: the name has none, or (``gaierror``, EAI_AGAIN) cannot be looked up now.
+            OSError: The name has none, or cannot be looked up now (``gaierror``, EAI_AGAIN).
         """
         if not self._free.acquire(blocking=False):
             raise socket.gaierror(socket.EAI_AGAIN, "too many look-ups hang")
         answer: Future[list[Any]] = Future()
-        answer.set_running_or_notify_cancel()  # the thread sets it, whether still awaited or not
+        answer.set_running_or_notify_cancel()  # the thread sets it even if nobody awaits it any more
 
         def look_up() -> None:
             try:
@@ -73,7 +72,7 @@ def _result(host: str, info: tuple[Any, ...]) -> ResolveResult:
     family, _, protocol, _, address = info
     name, port = address[0], address[1]
     if family == socket.AF_INET6 and address[3]:
-        # A link-local address is nothing without its interface.
+        # A link-local address requires its interface.
         name = f"{name}%{address[3]}" if "%" not in name else name
     return ResolveResult(
         hostname=host, host=name, port=port, family=family, proto=protocol, flags=_NUMERIC

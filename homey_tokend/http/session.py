@@ -1,7 +1,7 @@
-"""The only way to an aiohttp session, with aiohttp's own cookies and proxies switched off.
+"""Create aiohttp sessions without aiohttp's own handling of cookies, proxies and compression.
 
-No cookies are kept, nothing is decompressed, and ``trust_env`` stays off: it would read
-``~/.netrc`` and put Basic credentials on the login.
+No cookies are kept and nothing is decompressed. ``trust_env`` is off, because it would also read
+``~/.netrc`` and send Basic credentials to the login.
 """
 
 import asyncio
@@ -17,27 +17,27 @@ from aiohttp.http import HttpProcessingError
 from homey_tokend.http.authorities import authority_remedy, authority_warnings
 from homey_tokend.http.resolver import DaemonThreadResolver
 
-#: What a request may raise: aiohttp, its parser, the system, and a URL that is none.
+#: What a request may raise: aiohttp, its parser, the system, and a malformed URL.
 FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 #: Those of them that mean: an answer came, and the parser does not accept it.
 UNREADABLE = (aiohttp.ClientResponseError, HttpProcessingError)
 
-#: The longest header that is read: a Location may carry a user token of some kilobytes.
+#: The longest header that is read: a Location may contain a user token of some kilobytes.
 _LONGEST_HEADER = 16 * 1024
 
 log = structlog.get_logger()
 
 
 class TlsContext:
-    """Verifies certificate and name, for TLS 1.2 and later; loaded at the first use.
+    """A TLS context that verifies certificate and name, for TLS 1.2 and later.
 
-    Reading the system's certificates takes some 30 ms, on a thread: a held token is served
-    without them.
+    It is loaded on a thread when it is first used: this takes some 30 ms, and serving a stored
+    token does not need it.
 
     Args:
         environ: The process's environment, for ``remedy``.
-        given: A context of a test; by default the system's authorities are trusted, or those
-            of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``.
+        given: A context for tests; by default the system's authorities are trusted, or those of
+            ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``.
 
     Raises:
         ValueError: The given context does not verify.
@@ -50,11 +50,11 @@ class TlsContext:
             raise ValueError("the TLS context must verify certificate and name")
         self._environ = environ
         self._context = given
-        #: What to do where the authority of a certificate is not known.
+        #: The remedy for a certificate from an unknown authority.
         self.remedy = ""
 
     async def load(self) -> ssl.SSLContext:
-        """Return the context."""
+        """Return the context; load it if this is the first use."""
         if self._context is None:
             self._context = await asyncio.to_thread(self._load)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -71,7 +71,7 @@ def open_session(
     context: ssl.SSLContext,
     *,
     connections: int,
-    kept_s: float | None = None,
+    keepalive_s: float | None = None,
     look_up: Callable[..., list[Any]] = socket.getaddrinfo,
     **options: Any,
 ) -> aiohttp.ClientSession:
@@ -79,13 +79,13 @@ def open_session(
 
     Args:
         context: Verifies the hosts (``TlsContext``).
-        connections: The most connections at once; 0: as many as are asked for.
-        kept_s: How many seconds an idle connection is kept; None: it is closed at once.
-        look_up: Finds the addresses of a name, as ``socket.getaddrinfo`` does.
+        connections: The most connections at once; 0: no limit.
+        keepalive_s: The seconds that an idle connection is kept; None: it is closed at once.
+        look_up: Finds the addresses of a name, like ``socket.getaddrinfo``.
         options: Further arguments of ``aiohttp.ClientSession``.
     """
     keeping: dict[str, Any] = (
-        {"force_close": True} if kept_s is None else {"keepalive_timeout": kept_s}
+        {"force_close": True} if keepalive_s is None else {"keepalive_timeout": keepalive_s}
     )
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(

@@ -1,8 +1,8 @@
-"""A Request over aiohttp, a stamped Response back (``ports.Transport``).
+"""Send requests with aiohttp (``ports.Transport``).
 
-Cookies are the caller's own, redirects are followed by hand (at most three, same origin), no
-connection is kept (two requests a day are not worth a stale one after suspend). What may be
-repeated, and when, is decided here, by tenacity; statuses are never looked at.
+The caller handles cookies. Redirects are followed here (at most three, same origin). No
+connection is kept: a few requests a day are not worth one that is dead after a suspend. A request
+without a response is repeated here, by tenacity, if that does no harm; statuses are not examined.
 """
 
 import socket
@@ -36,19 +36,19 @@ from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.http.session import FOREIGN, UNREADABLE, TlsContext, open_session
 from homey_tokend.http.unreadable import describe_unreadable
 
-#: How often, and within which time, is a request sent that found no answer? A hiccup of the
-#: network is over within seconds; whatever lasts longer is spaced by policy.
+#: How often, and within which time, a request without a response is sent. Short failures of the
+#: network are over within seconds; for longer ones policy decides when to try again.
 TRIES = 3
 TRIES_WITHIN = timedelta(seconds=30)
 
-#: How long may a connection (TCP, TLS) take? Less than a third of the tries' time, so
-#: that a dead address among several does not use all of it up.
+#: The longest time for a connection: below half of ``TRIES_WITHIN``, so that one address of
+#: several that does not respond does not use all of it up.
 _CONNECT_WITHIN = timedelta(seconds=10)
 
-#: How many redirects of the same origin are followed where a request allows it?
+#: The most redirects that are followed, if a request allows it.
 _MAX_REDIRECTS = 3
 
-#: How many connections at once? Above what all Homeys of one daemon need.
+#: The most connections at once: more than all Homeys of one daemon need.
 _CONNECTIONS = 64
 
 _HEADERS = {
@@ -63,14 +63,14 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Try:
-    """What is known of one try: until when it may last, and whether anything left."""
+    """One try: its deadline by the monotonic clock, and whether the request may have been sent."""
 
     until: float
     sent: bool = False
 
 
 class _ConnectionBroke(Exception):
-    """Stands for an error at which aiohttp would send a GET or PUT again by itself."""
+    """Wraps an error after which aiohttp would send a GET or PUT again by itself."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -78,19 +78,19 @@ class _ConnectionBroke(Exception):
 
 
 class HttpTransport:
-    """Sends requests over HTTP and verified TLS.
+    """Send requests over HTTP and verified TLS.
 
     Args:
-        clock: Time and random numbers.
-        timeout: The most that one HTTP request may take, reading included.
-        environ: Where proxies are looked up. OpenSSL reads ``SSL_CERT_FILE`` and
+        clock: Time and randomness.
+        timeout: The longest time for one HTTP request, including its response.
+        environ: The environment with the proxies. OpenSSL reads ``SSL_CERT_FILE`` and
             ``SSL_CERT_DIR`` from the process's own environment.
         user_agent: The value of the User-Agent header.
-        ssl_context: For tests; the default verifies against the system's authorities.
-        look_up: Finds the addresses of a name, as ``socket.getaddrinfo`` does.
+        ssl_context: For tests; the default verifies with the system's authorities.
+        look_up: Finds the addresses of a name, like ``socket.getaddrinfo``.
 
     Raises:
-        ValueError: the given context does not verify.
+        ValueError: The given context does not verify.
     """
 
     def __init__(
@@ -113,22 +113,22 @@ class HttpTransport:
         self._closed = False
 
     async def send(self, request: Request) -> Response:
-        """Send one request, up to three times where nothing answers.
+        """Send one request, up to three times if there is no response.
 
-        A request that spends something (``Repeat.UNSENT``) is sent again only if it
-        never left. All tries end within 30 s, or within ``timeout`` if that is longer.
+        A request that uses up something (``Repeat.UNSENT``) is sent again only if it was not
+        sent. All tries end within 30 s, or within ``timeout`` if that is longer.
 
         Raises:
-            NoAnswer: no answer came (an ``errors.Unreachable``).
-            UnreadableResponse: no HTTP, or beyond the bounds of what is read.
-            ProtocolChanged: more than three redirects.
+            NoAnswer: There is no response (an ``errors.Unreachable``).
+            UnreadableResponse: The response is not HTTP, too large or cannot be decoded.
+            ProtocolChanged: There are more than three redirects.
         """
         if request.after:
             await self._clock.sleep(request.after.total_seconds())
         until = self._clock.monotonic() + max(TRIES_WITHIN.total_seconds(), self._timeout)
 
         def stop(state: RetryCallState) -> bool:
-            # tenacity's own stop_after_delay reads a clock that no test can move.
+            # tenacity's stop_after_delay reads a clock that tests cannot set.
             late = self._clock.monotonic() + state.upcoming_sleep >= until
             return late or state.attempt_number >= TRIES
 
@@ -144,13 +144,13 @@ class HttpTransport:
         return response
 
     async def close(self) -> None:
-        """Break off what is under way; whatever is sent later finds no answer."""
+        """Abort running requests; later ones fail."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
 
     def _wait(self, state: RetryCallState) -> float:
-        # Half a second to a second before the second try, then twice that.
+        # Before the second try 0.5 to 1 s, then twice that.
         most = 2.0 ** (state.attempt_number - 1)
         return most / 2 + most / 2 * self._clock.random()
 
@@ -163,7 +163,8 @@ class HttpTransport:
             error = broken.error
         except FOREIGN as foreign:
             error = foreign
-        # Raised out here, so that no foreign exception, URL and all, hangs on as its context.
+        # Raised outside of the handlers, so that no foreign exception, whose text contains the
+        # URL, becomes its context.
         address = host_and_port(request.url)
         if attempt.sent and isinstance(error, UNREADABLE):
             sent = (Secret(value) for _, value in request.form or ())
@@ -186,7 +187,7 @@ class HttpTransport:
         return REBINDING_REMEDY if is_hidden_by_router(error, address) else ""
 
     async def _follow(self, request: Request, attempt: _Try) -> Response:
-        """Send the request and follow its redirects, all cookies on the way kept."""
+        """Send the request and follow its redirects; the response has the cookies of all of them."""
         url, headers = _url_of(request), _headers_of(request, self._user_agent)
         cookies: tuple[str, ...] = ()
         for _ in range(_MAX_REDIRECTS + 1):
@@ -242,7 +243,7 @@ class HttpTransport:
         return response
 
     def _time_left(self, attempt: _Try) -> aiohttp.ClientTimeout:
-        # Never 0: aiohttp takes that as "no limit".
+        # Never 0, which means no limit to aiohttp.
         left = max(0.001, attempt.until - self._clock.monotonic())
         connect = min(left, _CONNECT_WITHIN.total_seconds())
         return aiohttp.ClientTimeout(total=left, sock_connect=connect)
@@ -267,15 +268,15 @@ class HttpTransport:
 async def _note_sent(
     _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
-    # Called when the first byte is about to leave; connecting and TLS are behind us.
+    # Called just before the first byte is sent, after connecting and the TLS handshake.
     context.trace_request_ctx.sent = True
 
 
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp sends a GET or PUT again by itself when the connection breaks: one that spends a
-    # user token would go out twice.
+    # aiohttp sends a GET or PUT again by itself if the connection breaks: a request that uses up
+    # a user token would be sent twice.
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -287,7 +288,7 @@ def _may_repeat(request: Request, error: BaseException) -> bool:
 
 
 def _log_retry(state: RetryCallState) -> None:
-    # ``_may_repeat`` lets nothing else through.
+    # ``_may_repeat`` allows only this error.
     error = cast("NoAnswer", state.outcome and state.outcome.exception())
     log.debug(
         "request.retried",
@@ -304,7 +305,7 @@ def _url_of(request: Request) -> URL:
     url = URL(request.url)
     if not request.query:
         return url
-    # Not yarl's own way: what it leaves bare has changed between versions.
+    # Not by yarl: what it leaves unencoded differs between versions.
     query = urlencode(request.query, quote_via=quote, safe="")
     joint = f"{url.raw_query_string}&{query}" if url.raw_query_string else query
     return URL(f"{url.with_query(None).with_fragment(None)}?{joint}", encoded=True)
@@ -321,10 +322,10 @@ def _headers_of(request: Request, user_agent: str) -> dict[str, str]:
 
 
 def _next_redirect(request: Request, url: URL, response: Response) -> URL | None:
-    """Return where a redirect leads if it is to be followed, else None.
+    """Return the target of a redirect that is to be followed, else None.
 
-    Only a GET that allows it, and only within the origin: the redirect to the redirect
-    URL contains the code and is returned to the caller.
+    Only redirects of a GET that allows it, within the origin: the redirect to the redirect URL
+    contains the code, and goes to the caller.
     """
     location = response.header("location")
     if not request.follow or request.method.upper() != "GET" or location is None:
@@ -332,7 +333,7 @@ def _next_redirect(request: Request, url: URL, response: Response) -> URL | None
     if response.status not in _REDIRECTS:
         return None
     try:
-        # As it was written: yarl would undo %3A%2F%2F and %7E otherwise.
+        # Unchanged: yarl would otherwise decode %3A%2F%2F and %7E.
         target = url.join(URL(location, encoded=True))
         same = (target.scheme, target.raw_host, target.port) == (url.scheme, url.raw_host, url.port)
     except (ValueError, IndexError):  # IndexError: yarl's, of "https://[]@"

@@ -1,7 +1,7 @@
-"""Name what is wrong with an answer that is not HTTP, or beyond the bounds of what is read.
+"""Describe what is wrong with a response that is not HTTP, or too large.
 
-The parser's text quotes the answer, which may hold a token. So only the parser's own words are
-matched, and of the answer nothing is shown but the name of a header.
+The parser's text quotes the response, which may contain a token. So only the parser's own words
+are matched, and nothing of the response is shown but the name of a header.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 
-#: What the first line of the parser's text begins with, and what is said.
+#: The beginning of the first line of the parser's text, and the message for it.
 _PARTS = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
@@ -32,11 +32,11 @@ _HEADER_NAME = re.compile(r"\n\s*b[\"']([A-Za-z]+(?:-[A-Za-z]+)*)(?![A-Za-z0-9-]
 
 
 def describe_unreadable(error: BaseException, address: str, secrets: Iterable[Secret]) -> str:
-    """Return what is wrong with the answer; ``secrets`` are what was sent."""
+    """Return what is wrong with the response; ``secrets`` are those that were sent."""
     text = str(getattr(error, "message", ""))
     first_line = text.partition("\n")[0]
     part = next((words for pattern, words in _PARTS if pattern.match(first_line)), "")
     name = _HEADER_NAME.search(text) if part.endswith("malformed") else None
     named = excerpt(name[1], secrets) if name else ""
     reason = "".join((f": {part}" if part else "", f" ({named})" if named else ""))
-    return f"the answer of {address} is not HTTP, or beyond its bounds{reason}"
+    return f"the response of {address} is not valid HTTP, or too large{reason}"

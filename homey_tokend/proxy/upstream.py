@@ -86,7 +86,7 @@ class Upstream:
             self._session = open_session(
                 context,
                 connections=0,  # limiter.py decides how many run at once
-                kept_s=_KEEPALIVE_S,
+                keepalive_s=_KEEPALIVE_S,
                 skip_auto_headers=_NOT_ADDED,
             )
         return self._session

@@ -1,4 +1,4 @@
-"""Time and randomness: the only file of the daemon that reads, awaits or generates them."""
+"""Time and randomness: the only module of the daemon that reads clocks and random numbers."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,14 @@ from pathlib import Path
 
 from homey_tokend.core.ports import Clock
 
-#: From what on is the wall clock "set"? A second or two, as NTP steps it, is left to the
-#: token's own margins, until it adds up to this.
+#: The wall clock counts as set if it differs by this much. Steps of a second or two, as by NTP,
+#: are ignored until they add up to it.
 JUMP = timedelta(seconds=5)
-#: How far may two readings of one moment lie apart? More: the machine slept between them.
+#: Two readings that are further apart are not of one moment: the machine was suspended between
+#: them.
 _SAME_MOMENT_S = 0.5
 
-#: The operating system's randomness: two daemons started by one image must not draw alike.
+#: From the operating system: two daemons started from one image must not get the same numbers.
 _RANDOM = random.SystemRandom()
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -24,7 +25,7 @@ class SystemClock:
     """The machine's own clocks and randomness (``ports.Clock``).
 
     Args:
-        boot_id: Names this boot, where the kernel's own name for it cannot be read.
+        boot_id: The id of this boot; by default the kernel's.
     """
 
     def __init__(self, boot_id: str = "") -> None:
@@ -35,16 +36,17 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return the seconds of a clock that is never set; it stands still during suspend.
+        """Return the seconds of a clock that nobody sets, and that stops during suspend.
 
-        The event loop's timers go by the same clock.
+        The event loop's timers use the same clock.
         """
         return time.monotonic()
 
     def elapsed(self) -> float:
-        """Return the seconds of a clock that is never set and continues during suspend (clock_gettime(2)).
+        """Return the seconds of a clock that nobody sets, and that continues during suspend.
 
-        What the wall clock gains on it, somebody has set.
+        This is CLOCK_BOOTTIME (clock_gettime(2)). If the wall clock changes relative to it, it
+        was set.
         """
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -65,11 +67,11 @@ class SystemClock:
 
 
 class SteadyClock:
-    """The timeline of this process (``ports.Clock``), over a clock that may be set.
+    """The timeline of this process (``ports.Clock``), independent of the wall clock's settings.
 
-    ``now`` is the wall clock at the start plus the seconds since, suspend included. No
-    setting moves it, so nothing that is kept need ever be moved. ``offset`` is what the
-    wall clock is ahead of it; ``core.timeline`` adds it where an instant leaves.
+    ``now`` is the wall clock at the start plus the seconds since, including suspend. It does not
+    change when the wall clock is set. ``offset`` is how far the wall clock is ahead of it, as of
+    the last ``update``; ``core.timeline`` adds it where an instant leaves the process.
 
     Args:
         clock: The machine's clocks.
@@ -81,18 +83,18 @@ class SteadyClock:
         self.offset = timedelta(0)
 
     def now(self) -> datetime:
-        """Return the steady time, aware UTC."""
+        """Return the current instant on the timeline, aware, in UTC."""
         return self._start + timedelta(seconds=self._clock.elapsed() - self._since)
 
     def wall(self) -> datetime:
-        """Return the wall clock as it is at this moment."""
+        """Return the current wall clock."""
         return self._clock.now()
 
     def update(self) -> timedelta:
-        """Compare with the wall clock; ``offset`` then includes by how much it was set.
+        """Compare with the wall clock, and update ``offset`` if it was set.
 
         Returns:
-            By how much it was set since the last time; zero for less than ``JUMP``.
+            By how much it was set since the last update; zero for less than ``JUMP``.
         """
         wall, elapsed = self._read()
         set_by = wall - self._start - timedelta(seconds=elapsed - self._since) - self.offset
@@ -102,23 +104,23 @@ class SteadyClock:
         return set_by
 
     def monotonic(self) -> float:
-        """See the clock below."""
+        """See ``ports.Clock``."""
         return self._clock.monotonic()
 
     def elapsed(self) -> float:
-        """As the clock below."""
+        """See ``ports.Clock``."""
         return self._clock.elapsed()
 
     def boot_id(self) -> str:
-        """As the clock below."""
+        """See ``ports.Clock``."""
         return self._clock.boot_id()
 
     def random(self) -> float:
-        """As the clock below."""
+        """See ``ports.Clock``."""
         return self._clock.random()
 
     async def sleep(self, seconds: float) -> None:
-        """As the clock below."""
+        """See ``ports.Clock``."""
         await self._clock.sleep(seconds)
 
     def _read(self) -> tuple[datetime, float]:

@@ -1,4 +1,4 @@
-"""What the daemon asks of the operating system for itself: no core dumps, little memory."""
+"""Settings of the daemon's own process: no core dumps, no unused memory."""
 
 import ctypes
 import gc
@@ -9,13 +9,13 @@ import structlog
 
 #: prctl(2), linux/prctl.h.
 _PR_SET_DUMPABLE = 4
-#: mallopt(3): larger blocks are mapped by themselves, and unmapped when they are freed; and
-#: how much free memory at the end of the heap is kept.
+#: mallopt(3): the size from which on a block is mapped separately, and unmapped when it is freed;
+#: and the free memory to keep at the end of the heap.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
-#: How many heaps: with one for each thread, half a megabyte of them stays unused.
+#: mallopt(3): the number of heaps. With one for each thread, half a megabyte is unused.
 _M_ARENA_MAX = -8
-#: Above what each read of a socket takes (asyncio: 256 KiB), which must cost no mapping, and
-#: far below a digest.
+#: Larger than the buffer of each read from a socket (asyncio: 256 KiB), which should not be
+#: mapped, and far smaller than the memory for a digest.
 _THRESHOLD = 1024 * 1024
 
 log = structlog.get_logger()
@@ -24,9 +24,9 @@ log = structlog.get_logger()
 def harden() -> None:
     """Disable core dumps, and prevent processes of the same user from inspecting this one.
 
-    Call it last at the start: afterwards most of the process's own ``/proc/self`` belongs to
-    root (proc(5)), and ptrace(2) by the daemon's user is denied. It is a second line of
-    defence, so a failure is only logged for debugging.
+    Call it at the end of the start: afterwards most files of the process's own ``/proc/self``
+    belong to root (proc(5)), and ptrace(2) by the daemon's user is denied. It is a second line
+    of defence, so a failure is only logged, for debugging.
     """
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -43,12 +43,12 @@ def _forbid_dumps() -> None:
 
 
 def limit_heap() -> None:
-    """Keep glibc from holding on to memory that was needed once.
+    """Make glibc return freed memory to the system.
 
-    It raises its threshold to the largest block that was freed, and serves the next of that
-    size from a heap that never shrinks: two threads that made a digest (16 MiB of scrypt
-    each) left the daemon 32 MB larger for ever. A threshold that is set is not raised. Other
-    C libraries have no such function and are left as they are.
+    By default it raises its threshold to the largest block that was freed, and then allocates
+    blocks of that size on a heap that never shrinks: after two digests on two threads (16 MiB of
+    scrypt each) the daemon stayed 32 MB larger. A threshold that is set is not raised. Other C
+    libraries do not have this function.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -60,10 +60,10 @@ def limit_heap() -> None:
 
 
 def freeze_objects() -> None:
-    """Exempt all that is imported from garbage collection: a full one costs 20 ms each time.
+    """Exempt all that is imported from garbage collection, which would take 20 ms each time.
 
-    Collections begin here: during the imports ``cli.main`` disables them, since they would find
-    next to nothing and make the start a tenth slower.
+    This also enables collections: ``cli.main`` disables them during the imports, when they find
+    almost nothing and make the start a tenth slower.
     """
     gc.freeze()
     gc.enable()

@@ -1,7 +1,7 @@
-"""The log: event names and fields, on the standard error stream, without secrets.
+"""The log: event names and fields on standard error, without secrets.
 
-structlog's processors serve our own events and, through ``ProcessorFormatter``, what the
-libraries (aiohttp, asyncio, APScheduler) log from WARNING on. Lines are written by a thread
+structlog's processors handle our own events and, through ``ProcessorFormatter``, warnings and
+errors that the libraries (aiohttp, asyncio, APScheduler) log. A thread writes the lines
 (``log_writer.py``). ``docs/events.md`` lists the events.
 """
 
@@ -32,15 +32,15 @@ def configure(
     """Set up structlog and the standard library's logging for the whole process.
 
     Args:
-        level: The least level that is written.
-        format: How lines look; ``auto`` is console on a terminal, journal where the
-            stream leads to systemd's journal, else JSON lines.
-        stream: Where lines go, usually ``sys.stderr``.
-        environ: Where ``JOURNAL_STREAM`` and ``NO_COLOR`` are looked up.
-        redactor: Knows the live secrets.
+        level: The lowest level that is logged.
+        format: The format of a line; ``auto`` is console on a terminal, journal if the stream
+            is connected to systemd's journal, else JSON.
+        stream: The stream to write to, usually ``sys.stderr``.
+        environ: The environment, for ``JOURNAL_STREAM`` and ``NO_COLOR``.
+        redactor: Masks the known secrets.
 
     Returns:
-        The writer: close it when the process ends, so that the last lines are written.
+        The writer, to be closed when the process ends, so that the last lines are written.
     """
     redactor = redactor or Redactor()
     processors: list[Processor] = [
@@ -74,14 +74,14 @@ def _render(processors: Sequence[Processor], level: str, event: EventDict) -> st
 
 
 class _Logger:
-    """What structlog calls with a rendered line: one method for each level."""
+    """The logger that structlog calls with a rendered line: one method for each level."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self.debug = self.info = self.warning = self.error = write
 
 
 class _LibraryHandler(logging.Handler):
-    """Write what libraries log as ``library.warned``."""
+    """Write messages of libraries as ``library.warned``."""
 
     def __init__(self, processors: Sequence[Processor], writer: LogWriter) -> None:
         super().__init__(logging.WARNING)
@@ -97,7 +97,7 @@ class _LibraryHandler(logging.Handler):
         )
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; a message that does not fit its arguments is shown without them."""
+        """Write one record; if message and arguments do not match, only the message."""
         try:
             line = self.format(record)
         except (TypeError, ValueError, KeyError):
@@ -145,9 +145,9 @@ def _is_terminal(stream: TextIO) -> bool:
 
 
 def _leads_to_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Compare the stream with ``JOURNAL_STREAM``, its device and inode (systemd.exec(5)).
+    """Return whether ``JOURNAL_STREAM`` has the stream's device and inode (systemd.exec(5)).
 
-    Children inherit the variable, and their stream may lead elsewhere.
+    That the variable is set is not enough: children inherit it, and their stream may be another.
     """
     try:
         status = os.fstat(stream.fileno())

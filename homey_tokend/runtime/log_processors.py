@@ -1,4 +1,4 @@
-"""What our log adds to structlog: redaction, escaping and the journal's form."""
+"""The log's own structlog processors: redaction, escaping, and the format for the journal."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,25 +10,25 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from homey_tokend.core.redact import MASK, Redactor, is_secret_name
 from homey_tokend.core.timefmt import rfc3339
 
-#: Shown first, in this order, and set by ourselves: not redacted field by field, for a short
-#: password may be a word of them.
+#: Shown first, in this order. They are our own, and not redacted, because a short password may
+#: be a word of them.
 _FIRST = ("timestamp", "level", "event")
-#: sd-daemon(3): the priority that the journal takes off the start of a line.
+#: The priorities that the journal reads at the start of a line (sd-daemon(3)).
 _PRIORITIES = {"error": 3, "warning": 4, "info": 6, "debug": 7}
-#: So many characters of a text are redacted: many times what is shown, so that no secret is
-#: cut in two where it would still be seen.
+#: How many characters of a text are redacted, and how many are shown. The first is much larger,
+#: so that no secret is cut in two within what is shown.
 _READ = 64 * 1024
 _SHOWN = 8192
 
 
 class Redaction:
-    """Processor that makes fields plain (JSON) values without secrets."""
+    """A processor that converts fields to JSON values and masks secrets in them."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
 
     def __call__(self, _logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
-        """Return the event with time, level and name first, and redacted fields."""
+        """Return the event with time, level and name first, and its fields redacted."""
         first = {key: event.pop(key) for key in _FIRST}
         traceback = event.pop("exception", None)
         fields = {self._redactor.value(key): self._field(key, one) for key, one in event.items()}
@@ -56,7 +56,7 @@ class Redaction:
 
 
 def _plain(value: object) -> Any:
-    """Return a value that JSON knows, or its text."""
+    """Return a value as JSON can represent it; as text if it cannot."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, timedelta):
@@ -71,9 +71,9 @@ def _plain(value: object) -> Any:
 
 
 def escape(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
-    """Escape whatever moves a cursor or starts a line; indent the traceback.
+    """Escape control characters and line breaks, and indent the traceback.
 
-    So one event never looks like two. structlog's console renderer does this only for some
+    So one event cannot look like two. structlog's console renderer does this only for some
     values, its JSON renderer for all.
     """
     traceback = event.pop("exception", None)
@@ -101,7 +101,7 @@ _words = console(colors=False)
 
 def journal(logger: WrappedLogger, level: str, event: EventDict) -> str:
     """Render ``<6>token.renewed homey=home``, each line of a traceback with the priority."""
-    del event["timestamp"]  # the journal knows it
+    del event["timestamp"]  # the journal adds it
     prefix = f"<{_PRIORITIES.get(event.pop('level'), 3)}>"
     return "\n".join(prefix + line for line in str(_words(logger, level, event)).split("\n"))
 

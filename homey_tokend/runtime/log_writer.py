@@ -1,4 +1,4 @@
-"""Write log lines on a thread: a full pipe delays nobody."""
+"""Write log lines on a thread, so that a full pipe delays nothing else."""
 
 import contextlib
 import os
@@ -8,23 +8,23 @@ import threading
 from collections.abc import Callable
 from typing import TextIO
 
-#: So many characters may wait for a slow reader, some minutes of debug lines; what comes on
-#: top is dropped and counted.
+#: The most characters that wait for a slow reader, some minutes of debug lines; further lines
+#: are dropped and counted.
 _MOST_WAITING = 1024 * 1024
-#: Seconds that one look at a full, non-blocking pipe lasts.
+#: The seconds to wait at a time for a full, non-blocking pipe.
 _SELECT_S = 1.0
 
 
 class LogWriter:
     """Write lines to a stream in the background.
 
-    ``write`` never waits and never raises. A stream that is closed or gone swallows the
-    lines; the process lives on.
+    ``write`` never waits and never raises. If the stream is closed, lines are lost and the
+    process continues.
 
     Args:
-        stream: Where the lines end up; written to by its file descriptor, if it has one.
-        dropped: Renders the line that says how many lines were dropped.
-        most_waiting: The number of characters from which on lines are dropped.
+        stream: The stream; written by its file descriptor, if it has one.
+        dropped: Returns the line that reports a number of dropped lines.
+        most_waiting: The most characters that wait before lines are dropped.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class LogWriter:
         self._thread.start()
 
     def write(self, line: str) -> None:
-        """Queue one line, given without its newline; drop it where too much waits."""
-        # Held for the counting alone, never while anybody writes.
+        """Queue one line, without its newline; drop it if too much is waiting."""
+        # The lock is only held for counting, never during a write.
         with self._lock:
             if self._closed or self._waiting >= self._most_waiting:
                 self._dropped += 1
@@ -57,10 +57,10 @@ class LogWriter:
         self._lines.put(line)
 
     def close(self, timeout: float) -> bool:
-        """Take no more lines and wait until all are written.
+        """Accept no more lines and wait until all are written.
 
         Args:
-            timeout: The most seconds to wait; a reader that has stalled gets no more.
+            timeout: The most seconds to wait, in case the reader has stalled.
 
         Returns:
             Whether all lines were written.
@@ -82,8 +82,8 @@ class LogWriter:
                 self._emit(self._dropped_line(dropped))
 
     def _emit(self, line: str) -> None:
-        # ValueError: the stream object was closed. OSError: nobody reads any more (EPIPE),
-        # the descriptor is gone (EBADF), the disk is full. None of them ends the daemon.
+        # ValueError: the stream was closed. OSError: there is no reader (EPIPE), the descriptor
+        # was closed (EBADF), the disk is full. None of them ends the daemon.
         with contextlib.suppress(OSError, ValueError):
             if self._fd is None:
                 self._stream.write(line + "\n")
@@ -105,5 +105,5 @@ def _write_all(descriptor: int, data: bytes) -> None:
         try:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
-            # Another process that shares the pipe has made it non-blocking.
+            # Another process that shares the pipe made it non-blocking.
             select.select([], [descriptor], [], _SELECT_S)

@@ -1,4 +1,4 @@
-"""Run commands: without a shell, bounded in time and output, in a session of their own."""
+"""Run commands: without a shell, in a session of their own, with limits for time and output."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 
-#: Variables that are meant for the daemon alone.
+#: Prefixes of variables that are only for the daemon.
 _OURS = (
     "HOMEY_",
     "LISTEN_",
@@ -19,26 +19,26 @@ _OURS = (
     "INVOCATION_ID",
     "JOURNAL_STREAM",
 )
-#: So long a command may take to end after SIGTERM.
+#: The time that a command has to end after SIGTERM.
 GRACE = timedelta(seconds=2)
-#: So long is waited for the end of the output once the command has ended: a process that it
-#: left in the background may hold the pipe open for ever.
+#: The seconds to wait for the end of the output once the command has ended: a process that it
+#: left in the background may keep the pipe open for ever.
 _LAST_OUTPUT_S = 0.2
-#: So many bytes of output are kept if no limit is given, the last ones.
+#: The last bytes of output that are kept if no limit is given.
 _TAIL = 2048
 
 
 def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a child may inherit."""
+    """Return the variables that a child process may inherit."""
     return {name: value for name, value in environ.items() if not name.startswith(_OURS)}
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a command ended, and what it wrote.
+    """The result of a command.
 
-    ``status`` is the exit status; a negative one is a signal. ``finished`` is False where
-    the command was ended: it ran too long or wrote too much.
+    ``status`` is the exit status; a negative one is a signal. ``finished`` is False if the
+    command was stopped because it ran too long or wrote too much.
     """
 
     status: int
@@ -67,22 +67,22 @@ async def run_command(
 ) -> CommandResult:
     """Run a command in ``/`` until it ends.
 
-    Where the caller is cancelled, the time is up or the output is too long, the command and
-    its process group get SIGTERM, and SIGKILL after the grace. What a command that has ended
-    left in the background lives on.
+    If the caller is cancelled, the time is over or the output is too long, the command's process
+    group gets SIGTERM, and SIGKILL after ``grace``. Processes that a finished command left in
+    the background are not stopped.
 
     Args:
         argv: The program, by absolute path or found on PATH, and its arguments.
         environ: Its environment.
-        stdin: What it reads; it need not.
+        stdin: The data for its standard input.
         timeout: How long it may run.
-        limit: The most bytes of standard output: all are kept, and more end the command.
-            None: the last 2048 bytes are kept.
+        limit: The most bytes of standard output; the command is stopped if it writes more.
+            None: no limit, but only the last 2048 bytes are kept.
         grace: The time between SIGTERM and SIGKILL.
 
     Raises:
         OSError: It cannot be started.
-        ValueError: An argument holds a zero byte.
+        ValueError: An argument contains a zero byte.
     """
     transport, output = await _started(argv, environ, limit)
     try:
@@ -93,7 +93,7 @@ async def run_command(
         finished = output.exited.done()
         if not finished:
             await _end(transport, output, grace)
-        # Set before the protocol is notified of the end (asyncio.base_subprocess).
+        # asyncio sets it before it calls process_exited (asyncio.base_subprocess).
         status = transport.get_returncode()
         await asyncio.wait([output.silent], timeout=_LAST_OUTPUT_S)
     finally:
@@ -110,10 +110,10 @@ async def run_command(
 
 
 class _Output(asyncio.SubprocessProtocol):
-    """What a command writes, and when it ends.
+    """The output of a command, and its end.
 
-    ``exited``: it has ended. ``over``: it has ended or written too much. ``silent``: nothing
-    holds its output open.
+    ``exited``: it has ended. ``over``: it has ended or written too much. ``silent``: its output
+    is closed.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -127,7 +127,7 @@ class _Output(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
         kept = self.data[fd]
-        fresh = cast("bytes", data)  # str only with text=True, which asyncio does not take
+        fresh = cast("bytes", data)  # str only with text=True, which asyncio does not support
         if fd == 1 and self._limit is not None:
             kept += fresh[: self._limit + 1 - len(kept)]
             if len(kept) > self._limit:
@@ -162,8 +162,8 @@ async def _started(
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        # asyncio (3.11) waits for ever where it is cancelled between fork and pipes: let it
-        # come to its end, which takes milliseconds, and then end the command.
+        # asyncio (3.11) waits for ever if it is cancelled between fork and pipes. So let it
+        # finish, which takes milliseconds, and then stop the command.
         while not starting.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([starting])
@@ -177,7 +177,7 @@ async def _started(
 
 
 async def _end(transport: asyncio.SubprocessTransport, output: _Output, grace: timedelta) -> None:
-    """SIGTERM to the group, SIGKILL after the grace or when cancelled, and reap."""
+    """Send SIGTERM to the process group, SIGKILL after ``grace`` or if cancelled, and wait."""
     if output.exited.done():
         return
     try:
@@ -189,6 +189,6 @@ async def _end(transport: asyncio.SubprocessTransport, output: _Output, grace: t
 
 
 def _signal_group(transport: asyncio.SubprocessTransport, number: signal.Signals) -> None:
-    # Children may outlive the command, so the group is signalled whether or not it has ended.
+    # Children may outlive the command, so the group is signalled even if it has ended.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(transport.get_pid(), number)

@@ -1,7 +1,7 @@
-"""Say why the system would not run a program, by a look at its file. Blocks.
+"""Find out from its file why the system cannot execute a program. Blocks.
 
-A script with Windows line ends is "no such file", one without ``#!`` an "exec format error":
-the reasons of the system do not help those who wrote it.
+The system's own errors do not help: for a script with Windows line ends it reports "no such
+file", for one without ``#!`` an "exec format error".
 """
 
 import codecs
@@ -14,13 +14,13 @@ from pathlib import Path
 
 from homey_tokend.config.files import read_bounded
 
-#: What is wrong, after "it" and without a full stop; and what to do.
+#: What is wrong, to follow "it", without a full stop; and the remedy.
 Words = tuple[str, str]
 
-#: The kernel looks at so many bytes of the first line (``BINPRM_BUF_SIZE``).
+#: How many bytes of the first line the kernel reads (``BINPRM_BUF_SIZE``).
 _HEAD = 256
 _ELF = b"\x7fELF"
-#: The first line of a script, by the ending of its name.
+#: The usual first line of a script, by the suffix of its name.
 _FIRST_LINES = {
     ".py": "#!/usr/bin/env python3",
     ".js": "#!/usr/bin/env node",
@@ -32,11 +32,11 @@ _FIRST_LINES = {
 
 
 def program_fault(argv: Sequence[str], environ: Mapping[str, str]) -> Words | None:
-    """Return why the first word of a command cannot be run; None if it can, or is not visible.
+    """Return why the program of a command cannot be executed; None if it can, or if that is unknown.
 
     Args:
         argv: The command.
-        environ: What it would inherit; of it, PATH.
+        environ: The command's environment, for PATH.
     """
     program, path = argv[0], environ.get("PATH", os.defpath)
     try:
@@ -53,9 +53,9 @@ def program_fault(argv: Sequence[str], environ: Mapping[str, str]) -> Words | No
             return "is not executable", f"Run: chmod +x {shlex.quote(found)}"
         head, _ = read_bounded(found, _HEAD, plain_only=True)
     except (FileNotFoundError, NotADirectoryError):
-        return _one_word(program) or ("is not there", "Correct the path, or install it.")
+        return _one_word(program) or ("does not exist", "Correct the path, or install it.")
     except (OSError, ValueError):
-        return None  # another user may see more
+        return None  # the daemon's user may have more permissions
     return None if head.startswith(_ELF) else _script_fault(found, head, path)
 
 
@@ -73,16 +73,16 @@ def _script_fault(program: str, head: bytes, path: str) -> Words | None:
     name = shlex.quote(program)
     usual = _FIRST_LINES.get(Path(program).suffix, "#!/bin/sh")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "is a text in UTF-16", "Save it as UTF-8."
+        return "is UTF-16 text", "Save it as UTF-8."
     if head.startswith(codecs.BOM_UTF8):
         return (
-            "starts with a byte-order mark, behind which #! has no meaning",
+            "starts with a byte-order mark, so #! is not recognised",
             rf"Run: sed -i '1s/^\xEF\xBB\xBF//' {name}",
         )
     if not head.startswith(b"#!"):
         if b"\0" in head:
-            return None  # a format that the kernel may know
-        return "has no #! in its first line", f"Write this above everything else: {usual}"
+            return None  # a format that the kernel may support
+        return "has no #! in its first line", f"Insert this as the first line: {usual}"
     line, *_ = head[2:].split(b"\n", 1)
     if line.endswith(b"\r"):
         return "has Windows line ends (CRLF)", rf"Run: sed -i 's/\r$//' {name}"
@@ -95,14 +95,14 @@ def _interpreter_fault(words: Sequence[str], path: str, usual: str) -> Words | N
         return "names no interpreter by an absolute path in its first line", write
     interpreter, *arguments = words
     if not Path(interpreter).exists():
-        return f"needs {interpreter}, which is not there", write
+        return f"needs {interpreter}, which does not exist", write
     if Path(interpreter).name != "env" or not arguments or arguments[0][0] == "-":
         return None
     if len(arguments) > 1:
         together = " ".join(arguments)
         return (
-            f"gives env one word, {together!r}",
-            f"Write as its first line: #!{interpreter} -S {together}",
+            f"passes {together!r} to env as one word",
+            f"Change its first line to: #!{interpreter} -S {together}",
         )
     if shutil.which(arguments[0], path=path) is None:
         return f"needs {arguments[0]}, which is not on PATH", write

@@ -1,11 +1,11 @@
-"""Wake keepers at their instants, whatever the clocks do, and beat every 30 s.
+"""Wake keepers at their instants, even after a suspend or a set clock, and send heartbeats.
 
-APScheduler compares its jobs with the wall clock and sleeps by the monotonic one. It notices
-neither a suspend nor a wall clock that is set; the heartbeat does, by the monotonic clock:
-it moves the jobs with the wall clock and has APScheduler look at them.
+APScheduler compares its jobs with the wall clock and sleeps by the monotonic one, so it notices
+neither a suspend nor a set wall clock. The heartbeat, by the monotonic clock, reschedules the
+jobs if the wall clock was set, and makes APScheduler look for due ones.
 
-APScheduler 3 runs a plain function in a thread pool, so every job is ``async def``; it drops
-a late job unless ``misfire_grace_time`` is None.
+APScheduler 3 runs plain functions in a thread pool, so all jobs are ``async def``; it drops late
+jobs unless ``misfire_grace_time`` is None.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from apscheduler.triggers.date import DateTrigger
 
 from homey_tokend.core.ports import Clock
 
-#: After a suspend or a set clock a wake-up is at most this late.
+#: The time between heartbeats: after a suspend or a set clock a wake-up is at most this late.
 HEARTBEAT = timedelta(seconds=30)
-#: The jobs are moved when the wall clock was set by more than this.
+#: The jobs are rescheduled if the wall clock was set by more than this.
 CLOCK_TOLERANCE = timedelta(seconds=3)
 
 
@@ -29,20 +29,20 @@ CLOCK_TOLERANCE = timedelta(seconds=3)
 class _Job:
     at: datetime
     wake: Callable[[], None]
-    #: The first heartbeat, by the monotonic clock, that found it due.
+    #: The time of the first heartbeat that found it due, by the monotonic clock.
     overdue_since: float | None = None
 
 
 class JobScheduler:
-    """``core.ports.Scheduler``, and the heartbeat.
+    """Schedule wake-ups (``core.ports.Scheduler``), and send the heartbeat.
 
-    Wake-ups are plain functions that set a flag; they are called on the event loop. One that
-    raises is logged by APScheduler, and the others still run.
+    Wake-ups are functions that set a flag; they are called on the event loop. If one raises,
+    APScheduler logs that, and the others still run.
 
     Args:
         clock: The machine's clocks.
-        steady: The clock that instants are given by; by default the machine's.
-        heartbeat: The time between two heartbeats.
+        steady: The clock for the instants of wake-ups; by default ``clock``.
+        heartbeat: The time between heartbeats.
     """
 
     def __init__(
@@ -58,20 +58,20 @@ class JobScheduler:
         self._heartbeat_task: asyncio.Task[None] | None = None
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
-            # Named here, so that nothing is imported on the loop.
+            # By class and not by name, so that nothing is imported on the event loop.
             executors={"default": AsyncIOExecutor()},
             job_defaults={"misfire_grace_time": None, "coalesce": True},
         )
 
     def start(self) -> None:
-        """Begin; the event loop must be running."""
+        """Start; the event loop must be running."""
         self._offset = self._wall_offset()
         self._last_heartbeat = self._clock.monotonic()
         self._scheduler.start()
         self._heartbeat_task = asyncio.create_task(self._run_heartbeats(), name="heartbeat")
 
     async def stop(self) -> None:
-        """Wake nobody any more."""
+        """Stop; cancel all wake-ups."""
         self._jobs.clear()
         if self._heartbeat_task is None:
             return
@@ -79,12 +79,12 @@ class JobScheduler:
         self._heartbeat_task.cancel()
         await asyncio.gather(self._heartbeat_task, return_exceptions=True)
         self._heartbeat_task = None
-        await self._clock.sleep(0)  # what has just been started ends: cancelled, it is an error
+        await self._clock.sleep(0)  # lets jobs that just started finish; cancelled, they log errors
         self._scheduler.shutdown(wait=False)
-        await self._clock.sleep(0)  # it takes effect one turn of the loop later
+        await self._clock.sleep(0)  # it takes effect one iteration of the event loop later
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
-        """Call ``wake`` at an instant, in place of the earlier call of this name."""
+        """Call ``wake`` at an instant; this replaces an earlier call with the same name."""
         job = self._jobs[name] = _Job(at, wake)
         self._scheduler.add_job(
             self._run,
@@ -95,22 +95,22 @@ class JobScheduler:
         )
 
     def forget(self, name: str) -> None:
-        """Cancel the call of this name, if there is one."""
+        """Cancel the call with this name, if there is one."""
         self._jobs.pop(name, None)
-        # One that is being started is gone from APScheduler, and will find no job here.
+        # APScheduler no longer has a job that is being started; ``_run`` then finds none here.
         if self._scheduler.get_job(name) is not None:
             self._scheduler.remove_job(name)
 
     async def heartbeat(self) -> None:
-        """Wait for the next heartbeat; one that was missed counts."""
+        """Wait for the next heartbeat; return at once if one was missed."""
         await self._heartbeat_event.wait()
         self._heartbeat_event.clear()
 
     def overdue(self) -> timedelta:
-        """Return how late the heartbeat or the latest wake-up is; never negative.
+        """Return how late the heartbeat or the most overdue wake-up is; never negative.
 
-        A wake-up is late from the first heartbeat on that found it due: right after nine
-        hours of suspend nothing is late yet.
+        A wake-up counts as late from the first heartbeat on that found it due, so nothing is
+        late just after a suspend.
         """
         now = self._clock.monotonic()
         late = [
@@ -119,7 +119,7 @@ class JobScheduler:
         return timedelta(seconds=max(0.0, now - self._last_heartbeat - self._period, *late))
 
     async def _run(self, name: str, job: _Job) -> None:
-        # It may have been replaced or forgotten since APScheduler started it.
+        # It may have been replaced or cancelled since APScheduler started it.
         if self._jobs.get(name) is job:
             del self._jobs[name]
             job.wake()
@@ -141,12 +141,13 @@ class JobScheduler:
         if abs(offset - self._offset) <= CLOCK_TOLERANCE:
             return
         self._offset = offset
-        self._scheduler.pause()  # one look at all of them, when all are moved
+        self._scheduler.pause()  # APScheduler looks at its jobs once, after all are rescheduled
         for job in self._scheduler.get_jobs():
             self._scheduler.modify_job(job.id, next_run_time=self._jobs[job.id].at + offset)
         self._scheduler.resume()
 
     def _wall_offset(self) -> timedelta:
-        """Return how far the wall clock is ahead; read last, so that a job is late rather than early."""
+        """Return how far the wall clock is ahead of the steady clock."""
+        # The wall clock is read last, so that a job is late rather than early.
         steady = self._steady.now()
         return self._clock.now() - steady

@@ -26,7 +26,7 @@ class SystemdNotifier:
         self._watchdog = _watchdog(environ)
 
     def interval(self, span: timedelta) -> timedelta:
-        """Return how often to call ``alive``: every ``span``, or three times per watchdog timeout."""
+        """Return the interval for ``alive``: ``span``, or a third of the watchdog timeout if shorter."""
         return span if self._watchdog is None else min(span, self._watchdog / 3)
 
     def ready(self) -> None:
@@ -66,7 +66,7 @@ class SystemdNotifier:
 
 
 def _watchdog(environ: Mapping[str, str]) -> timedelta | None:
-    """Return after what silence systemd kills us (sd_watchdog_enabled(3)); None: never."""
+    """Return the watchdog timeout of the service (sd_watchdog_enabled(3)), or None."""
     text, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID")
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
         return None

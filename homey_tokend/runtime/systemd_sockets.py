@@ -1,4 +1,4 @@
-"""Sockets that systemd keeps open over restarts of the daemon (sd_listen_fds(3))."""
+"""Sockets that systemd keeps open across restarts of the daemon (sd_listen_fds(3))."""
 
 import grp
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from homey_tokend.config import SocketConfig
 from homey_tokend.core.errors import CannotServe
 
-#: The first descriptor that is passed on (SD_LISTEN_FDS_START).
+#: The first file descriptor that systemd passes (SD_LISTEN_FDS_START).
 FIRST = 3
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
@@ -18,14 +18,14 @@ _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 def inherited_sockets(
     environ: MutableMapping[str, str], first: int = FIRST
 ) -> tuple[socket.socket, ...]:
-    """Return the sockets that were passed to this process.
+    """Return the sockets that systemd passed to this process.
 
     Args:
-        environ: The environment; the variables are removed, they are not for children.
-        first: The first descriptor.
+        environ: The environment; the variables are removed, because children must not see them.
+        first: The first file descriptor.
 
     Returns:
-        The listening sockets; none if none were passed, or they are for another process.
+        The listening sockets; empty if there are none, or if they are for another process.
 
     Raises:
         CannotServe: One of them is not a listening unix stream socket.
@@ -62,7 +62,7 @@ def overridden_keys(
             yield "socket.path", str(path)
         try:
             found = path.stat()
-        except OSError:  # removed, or in another root: nothing to compare with
+        except OSError:  # removed, or below another root directory: nothing to compare with
             continue
         if "mode" in written and stat.S_IMODE(found.st_mode) != config.mode:
             yield "socket.mode", f"{stat.S_IMODE(found.st_mode):04o}"
@@ -75,7 +75,7 @@ def _set_close_on_exec(descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
     except OSError as error:
         raise CannotServe(
-            f"LISTEN_FDS promises the descriptor {descriptor}, and it is not open",
+            f"LISTEN_FDS includes the file descriptor {descriptor}, which is not open",
             remedy="Start the daemon by its socket unit, or without LISTEN_FDS.",
         ) from error
 
@@ -85,7 +85,7 @@ def _checked(descriptor: int, name: str) -> socket.socket:
     try:
         sock = socket.socket(fileno=descriptor)
     except OSError as error:
-        raise CannotServe(f"what was passed as {name} is not a socket", remedy=remedy) from error
+        raise CannotServe(f"the descriptor {name} is not a socket", remedy=remedy) from error
     if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
         sock.close()
         raise CannotServe(f"the socket {name} is not a unix stream socket", remedy=remedy)
@@ -95,7 +95,7 @@ def _checked(descriptor: int, name: str) -> socket.socket:
     address = sock.getsockname()
     if not isinstance(address, str) or not address:
         sock.close()
-        # An abstract name has no file mode: every process of the machine could connect.
+        # An abstract socket has no file mode: all processes of the machine could connect.
         raise CannotServe(f"the socket {name} has no path", remedy=remedy)
     sock.setblocking(False)
     return sock

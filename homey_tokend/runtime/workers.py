@@ -1,6 +1,6 @@
-"""Threads for blocking work, apart from the event loop's default pool.
+"""Threads for blocking work, separate from the event loop's default thread pool.
 
-That pool can be full of DNS look-ups that hang, and a state write must not wait for them.
+Other work in that pool may hang, and a state write must not wait for it.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ T = TypeVar("T")
 class WorkerPool:
     """Run blocking work on threads.
 
-    One thread does its work in the order it was asked for. Work that has begun continues when
-    its caller is cancelled; so with one thread an older file never lands on a newer one.
+    A single thread works in the order of the calls. Work that has started continues if its
+    caller is cancelled, so with one thread an older file never replaces a newer one.
 
     Args:
-        count: How many pieces of work run at once.
+        count: The number of threads.
     """
 
     def __init__(self, count: int = 1) -> None:
@@ -30,11 +30,11 @@ class WorkerPool:
         return self._pool.submit(fn, *args, **kwargs)
 
     async def run(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``fn`` and return what it returns, or raise what it raises."""
+        """Run ``fn`` and return its result, or raise its exception."""
         return await asyncio.wrap_future(self.submit(fn, *args, **kwargs))
 
     def close(self) -> None:
-        """Take no more work and drop what has not begun, without waiting for the rest."""
+        """Accept no more work and drop what has not started, without waiting for the rest."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

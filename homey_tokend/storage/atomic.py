@@ -1,9 +1,9 @@
 """Write private files atomically.
 
-A file is written under a temporary name, synced and renamed, so that a reader sees the old
-content or the new one, whenever the power fails. A symbolic link at the path is replaced,
-never written through. What a killed process left behind is removed at the next start.
-Everything here blocks: call it on a ``WorkerPool``.
+A file is written under a temporary name, synced and renamed, so that a reader sees either the
+old content or the new one, even after a power failure. A symbolic link at the path is replaced,
+not followed. Temporary files of killed processes are removed at the next start. All functions
+here block: call them on a ``WorkerPool``.
 """
 
 import contextlib
@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _REMEDIES = {
-    errno.ENOSPC: "Make room on the file system.",
-    errno.EDQUOT: "Make room: the quota is used up.",
+    errno.ENOSPC: "Free space on the file system.",
+    errno.EDQUOT: "Free space: the quota is used up.",
     errno.EROFS: "The file system is read-only here: under systemd, name the folder in "
     "ReadWritePaths=.",
     errno.EACCES: "Give the daemon's user write access to the directory.",
     errno.EPERM: "Give the daemon's user write access to the directory.",
-    errno.ENOENT: "Create the directory, for the daemon's user to write in.",
+    errno.ENOENT: "Create the directory, and give the daemon's user write access to it.",
     errno.ENOTDIR: "A part of the path is a file; correct the path.",
     errno.EEXIST: "A part of the path is a file; correct the path.",
     errno.EISDIR: "The path is a directory; use a file in it.",
-    errno.EIO: "The disk or its connection fails; look at the kernel's log.",
+    errno.EIO: "The disk or its connection fails; see the kernel's log.",
 }
 
 
@@ -35,13 +35,13 @@ def no_hook(_point: str) -> None:
 
 
 def remedy_of(error: OSError) -> str:
-    """Return what a person can do about an error of the file system, or ""."""
+    """Return the remedy for an error of the file system, or ""."""
     return _REMEDIES.get(error.errno or 0, "")
 
 
 @contextlib.contextmanager
 def open_folder(path: Path) -> Iterator[int]:
-    """Hold the directory of a file open, so that it cannot be replaced between two steps."""
+    """Open the directory of a file, so that it cannot be replaced between two steps."""
     fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield fd
@@ -60,7 +60,7 @@ def sync_folder(fd: int) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        # Some network file systems cannot sync a directory; the rename is valid all the same.
+        # Some network file systems cannot sync a directory; the rename is still valid.
         if error.errno != errno.EINVAL:
             raise
 
@@ -75,20 +75,19 @@ def write_atomic(
 ) -> None:
     """Write a file completely, or not at all.
 
-    Until it is complete, the temporary file is readable for the daemon's user alone,
-    whatever ``mode`` says.
+    Until it is complete, only the daemon's user can read the temporary file.
 
     Args:
         path: The file; its directory must exist. A symbolic link is replaced.
         data: The whole content.
-        mode: The permissions, whatever the umask is.
+        mode: The permissions; the umask does not apply.
         group: The group's id, or None to leave it.
-        at: Called with "opened", "written", "synced", "renamed", "folder_synced"; what it
-            raises ends the write there.
+        at: Called with "opened", "written", "synced", "renamed", "folder_synced", for tests; an
+            exception ends the write there.
 
     Raises:
-        OSError: Before the rename: the old file is unchanged, and no temporary file
-            remains. At the fsync of the directory: the new file is in place.
+        OSError: If from before the rename, the old file is unchanged and no temporary file
+            remains. If from the fsync of the directory, the new file is in place.
     """
     with open_folder(path) as folder:
         name = f".{path.name}.{secrets.token_hex(8)}.tmp"
@@ -117,7 +116,7 @@ def write_atomic(
 
 
 def _claim(fd: int) -> None:
-    """Lock a temporary file as long as its writer lives, for ``remove_leftovers`` to see."""
+    """Lock a temporary file while it is written, so that ``remove_leftovers`` leaves it."""
     with contextlib.suppress(OSError):  # some network file systems have no locks
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -125,8 +124,8 @@ def _claim(fd: int) -> None:
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files that killed writers of ``path`` left behind.
 
-    One that a living writer has locked stays. Never raises OSError: what cannot be removed
-    now is removed another time.
+    A file that is still being written is locked and stays. Errors are ignored: what cannot be
+    removed now is removed another time.
     """
     left_over = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
     with contextlib.suppress(OSError), open_folder(path) as folder:

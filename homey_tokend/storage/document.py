@@ -1,8 +1,8 @@
-"""All that is kept across restarts, as versioned JSON.
+"""The stored state as versioned JSON.
 
-Which fields are kept is written out here once, by hand: what is written to disk is
-a decision, not an accident. Reading believes nothing: a wrong type anywhere makes
-the whole document damaged, and the caller sets it aside.
+The stored fields are listed here by hand, because what is written to the disk is a decision.
+Reading checks everything: if any value has a wrong type, the whole document counts as damaged,
+and the caller sets it aside.
 """
 
 import json
@@ -38,7 +38,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """The clocks at one moment: ``elapsed`` counts the seconds of this boot."""
+    """The clocks at one moment; ``elapsed`` is the seconds since the boot."""
 
     boot_id: str
     wall: datetime
@@ -47,11 +47,11 @@ class ClockReading:
 
 @dataclass(frozen=True, slots=True)
 class StateDocument:
-    """The stored state, by Homey's name and by account key.
+    """The stored state, by the Homey's name and by account key.
 
-    ``salt`` (hex) goes into the digests of account keys and credentials.
-    ``refresh_tokens`` is filled only with ``refresh.method: refresh_token``. ``clock``
-    is what the clocks were when it was stored.
+    ``salt`` (hexadecimal) is part of the digests of accounts and credentials.
+    ``refresh_tokens`` is only used with ``refresh.method: refresh_token``. ``clock`` is the
+    clocks' state when the document was stored.
     """
 
     salt: str
@@ -84,7 +84,7 @@ def with_accounts(document: StateDocument, states: Mapping[str, AccountState]) -
 
 
 def to_json(document: StateDocument) -> bytes:
-    """Return the document as it is stored."""
+    """Return the document as JSON."""
     stored = {
         "version": VERSION,
         "salt": document.salt,
@@ -183,15 +183,15 @@ def _account_json(state: AccountState) -> Json:
 
 
 def from_json(blob: bytes) -> StateDocument:
-    """Return the document as it was stored.
+    """Parse a stored document.
 
     Raises:
-        StateUnusable: damaged, or of another version; nothing of it is used.
+        StateUnusable: It is damaged or has another version; nothing of it is used.
     """
     try:
         document = json.loads(blob)
         if not isinstance(document, dict):
-            raise _damaged("is no JSON object")
+            raise _damaged("is not a JSON object")
         version = document.get("version")
         if version != VERSION or isinstance(version, bool):
             raise _damaged(f"has version {version!r:.20}, not {VERSION}")
@@ -215,7 +215,7 @@ def from_json(blob: bytes) -> StateDocument:
 
 
 def _damaged(what: str) -> StateUnusable:
-    return StateUnusable(f"the state file {what}", remedy="It is set aside; a new one is begun.")
+    return StateUnusable(f"the state file {what}", remedy="It is set aside; a new one is started.")
 
 
 def _read_clock(value: Any) -> ClockReading:

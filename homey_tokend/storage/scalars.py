@@ -1,7 +1,4 @@
-"""Single values of the stored JSON, checked.
-
-All raise TypeError or ValueError for anything else.
-"""
+"""Check single values of the stored JSON. All functions raise TypeError or ValueError."""
 
 import re
 from collections.abc import Callable
@@ -10,9 +7,9 @@ from typing import Any, TypeVar
 
 from homey_tokend.core.secret import Secret
 
-#: What a token consists of, whatever its source: nothing that breaks a header or a line.
+#: The characters of a token; none of them can end a header or a line.
 _SENDABLE = re.compile("[!-~]+")
-#: Instants further off cannot be moved by a clock's correction without overflow.
+#: The years of instants that can be moved when a clock is corrected without an overflow.
 _EARLIEST, _LATEST = 1900, 9000
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -36,12 +33,12 @@ def text(value: Any) -> str:
     """Return a text."""
     if not isinstance(value, str):
         raise TypeError
-    # Half a surrogate pair, as JSON may hold it, can be neither shown nor hashed.
+    # JSON may contain lone surrogates, which can be neither encoded nor hashed.
     return value.encode(errors="replace").decode()
 
 
 def secret(value: Any) -> Secret:
-    """Return a secret that could be sent as a token."""
+    """Return a secret that can be sent as a token."""
     if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
         raise TypeError
     return Secret(value)
@@ -69,7 +66,7 @@ def share(value: Any) -> float:
 
 
 def seconds(value: Any) -> float:
-    """Return a number of seconds from 0, within a thousand years."""
+    """Return a number of seconds from 0 to about a thousand years."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 3.2e10:
         raise TypeError
     return float(value)

@@ -22,21 +22,21 @@ from homey_tokend.storage.atomic import (
     write_atomic,
 )
 
-#: The most bytes of a state: some KiB a Homey today; a larger one is not ours.
+#: The most bytes of a state file; a Homey needs a few KiB.
 STATE_LIMIT = 4 * 1024 * 1024
-#: So many damaged states are kept for inspection: a crash loop must not fill the disk.
+#: How many damaged state files are kept for inspection: a crash loop must not fill the disk.
 _DAMAGED_KEPT = 3
 
 
 class StateFile:
     """Keep the state in one private file (``ports.BlobStore``).
 
-    Saves run one after another, and the newest wins: one that waits behind another writes
-    what was asked for last, and those behind it find their work done.
+    Saves run one after another. A save that waited writes the latest state, and those behind it
+    have nothing left to do.
 
     Args:
-        path: The state file. A missing directory is created, for the daemon's user alone.
-            A symbolic link is followed when the file is read, and replaced when it is
+        path: The state file. A missing directory is created, accessible only for the daemon's
+            user. A symbolic link is followed when the file is read, and replaced when it is
             written.
         worker: One thread, where the blocking work runs.
         at: The hook of ``write_atomic``.
@@ -52,18 +52,18 @@ class StateFile:
         self._written = 0
 
     async def load(self) -> bytes | None:
-        """Return the stored blob, or None; remove what killed processes left.
+        """Return the stored blob, or None; remove temporary files of killed processes.
 
         Raises:
-            StateUnusable: It cannot be read, is no plain file or is over ``STATE_LIMIT``.
+            StateUnusable: It cannot be read, is not a regular file, or exceeds ``STATE_LIMIT``.
         """
         return await self._worker.run(self._load)
 
     async def save(self, blob: bytes) -> None:
-        """Store a blob durably: on return it, or a newer one, is on the disk.
+        """Store a blob durably: on return it is on the disk, or a newer one.
 
         Raises:
-            StateUnusable: It cannot be written; what was stored before still is.
+            StateUnusable: It cannot be written; the previous state stays on the disk.
         """
         number = self._newest[0] + 1
         self._newest = (number, blob)
@@ -72,7 +72,7 @@ class StateFile:
     async def set_aside(self) -> str:
         """Rename the file to ``<name>.damaged-<number>`` and return the new path.
 
-        The newest three are kept; the number grows. Without a file, return "".
+        The number grows, and the latest three files are kept. Return "" if there is no file.
 
         Raises:
             StateUnusable: It cannot be renamed.
@@ -82,7 +82,7 @@ class StateFile:
     def _load(self) -> bytes | None:
         remove_leftovers(self._path)
         try:
-            # A FIFO in the place must not delay the start.
+            # A FIFO at the path must not block the start.
             blob, mode = read_bounded(self._path, STATE_LIMIT, plain_only=True)
         except FileNotFoundError:
             return None
@@ -127,7 +127,7 @@ class StateFile:
 
 
 def _next_damaged(name: str, folder: int) -> str:
-    """Return a free name for a damaged state; remove all but the newest few of the old ones."""
+    """Return a free name for a damaged state; remove the oldest if there are too many."""
     form = re.compile(rf"{re.escape(name)}\.damaged-([0-9]{{1,9}})")
     numbers = sorted(int(found[1]) for found in map(form.fullmatch, names_in(folder)) if found)
     for number in numbers[: max(0, len(numbers) - _DAMAGED_KEPT + 1)]:
@@ -154,8 +154,8 @@ class NoStateFile:
 class InstanceLock:
     """The lock against a second daemon on the same state.
 
-    The kernel releases it however the process ends, so no stale lock remains. The file stays:
-    if it were removed, two daemons could lock two files. Blocks for a few system calls.
+    The kernel releases it when the process ends, so there is no stale lock. The file is not
+    removed, otherwise two daemons could lock two files. Blocks for a few system calls.
     """
 
     def __init__(self, path: Path) -> None:
@@ -166,7 +166,7 @@ class InstanceLock:
         """Take the lock and write our process id into the file.
 
         Raises:
-            AlreadyRunning: Another process holds it; its id is named if it is known.
+            AlreadyRunning: Another process holds it; the message has its id if it is known.
             StateUnusable: The lock file cannot be created.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -211,7 +211,7 @@ def _require_own_file(fd: int) -> None:
 def _lock_and_sign(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.ftruncate(fd, 0)
-    # The id is a courtesy: a full disk must not keep a good token from being served.
+    # The id is only informative: a full disk must not keep a valid token from being served.
     with contextlib.suppress(OSError):
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 

@@ -1,7 +1,7 @@
-"""The state document in memory and on the disk.
+"""The state document, in memory and on the disk.
 
-Keepers and sign-ins hand in their new state and wait until it is on disk. A disk that
-fails does not stop the daemon: it is logged once, and the state kept in memory.
+Keepers and sign-ins pass their new state and wait until it is on the disk. If the disk fails,
+this is logged once, and the daemon continues with the state in memory.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ class StateStore:
     """Keep the state document, and write it to a BlobStore.
 
     Args:
-        blobs: Where it is kept.
+        blobs: Where the document is kept.
         clock: Time.
-        salt: Makes the salt of a new document.
-        register_secret: Called with each secret that is read.
-        write_deadline_s: How long one write may take before the daemon continues without it.
+        salt: Returns a salt for a new document.
+        register_secret: Called with each secret in the document.
+        write_deadline_s: The longest time that the daemon waits for one write.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class StateStore:
         self.document = StateDocument(salt="")
 
     async def load(self) -> None:
-        """Read the document; an unusable one is set aside and a new one started."""
+        """Read the document; if it is unusable, set it aside and start a new one."""
         try:
             blob = await self._blobs.load()
             document = documents.from_json(blob) if blob is not None else self._new()
@@ -80,7 +80,8 @@ class StateStore:
     def _distance(self, stored: ClockReading | None) -> timedelta | None:
         """Return how far the stored instants are from the timeline; None if unknown.
 
-        Within one boot the seconds since it began tell, whatever the wall clock was set to.
+        It is known within one boot, from the seconds since the boot, even if the wall clock was
+        set.
         """
         elapsed, boot_id = self._clock.elapsed(), self._clock.boot_id()
         if stored is None or not boot_id or stored.boot_id != boot_id or stored.elapsed > elapsed:
@@ -100,19 +101,19 @@ class StateStore:
 
     @property
     def accounts(self) -> Mapping[str, AccountState]:
-        """Return the known accounts by key (``Digests.account``)."""
+        """Return the accounts by key (``Digests.account``)."""
         return self.document.accounts
 
     def homey(self, name: str) -> HomeyState:
-        """Return the state of a Homey, initial for a new one."""
+        """Return the state of a Homey, empty for a new one."""
         return self.document.homeys.get(name) or HomeyState(name)
 
     def account(self, key: str) -> AccountState:
-        """Return the state of an account, initial for a new one."""
+        """Return the state of an account, empty for a new one."""
         return self.document.accounts.get(key) or AccountState()
 
     def account_lock(self, key: str) -> asyncio.Lock:
-        """Return the lock of an account: one login at a time."""
+        """Return the lock that allows one login of an account at a time."""
         return self._locks[key]
 
     def refresh_token(self, name: str) -> Secret | None:
@@ -126,12 +127,12 @@ class StateStore:
             await self._write()
 
     async def keep_account(self, key: str, state: AccountState) -> None:
-        """Store and write an account's new state."""
+        """Store an account's new state on the disk."""
         self.document = documents.with_accounts(self.document, {key: state})
         await self._write()
 
     async def keep_refresh_token(self, name: str, token: Secret | None) -> None:
-        """Store and write a Homey's OAuth refresh token; None removes it."""
+        """Store a Homey's OAuth refresh token on the disk; None removes it."""
         kept = {key: one for key, one in self.document.refresh_tokens.items() if key != name}
         if token is not None:
             kept[name] = token
@@ -139,7 +140,7 @@ class StateStore:
         await self._write()
 
     async def forget(self, name: str) -> None:
-        """Remove a Homey that is no longer configured, its token included."""
+        """Remove a Homey that is no longer configured, with its token."""
         self.document = documents.without_homey(self.document, name)
         await self._write()
 
@@ -149,7 +150,7 @@ class StateStore:
             await self._write()
 
     def _by_wall(self) -> StateDocument:
-        """Return the document for the disk: by the wall clock, which other processes know."""
+        """Return the document for the disk, with instants by the wall clock."""
         clock = self._clock
         wall = clock.now() + clock.offset
         reading = ClockReading(clock.boot_id(), wall, clock.elapsed())

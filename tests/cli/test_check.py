@@ -46,10 +46,10 @@ def test_nothing(check: Check) -> None:
 
 
 def test_proxies(check: Check) -> None:
-    """What is not understood of the proxy's variables is told."""
+    """A malformed proxy variable is reported."""
     [no_proxy, proxy] = check(NO_PROXY="<local>, athom.com", HTTPS_PROXY="socks5://p:1")
 
-    assert no_proxy.startswith('warning: environment: no_proxy: "<local>" is not understood')
+    assert no_proxy.startswith('warning: environment: no_proxy: "<local>" is malformed')
     assert proxy.startswith("warning: environment: https_proxy: is neither an http:// nor")
 
 
@@ -73,7 +73,7 @@ def test_programs(check: Check, tmp_path: Path) -> None:
     )[::-1]
 
     assert "homeys.home.sinks[0].command: the program has Windows line ends" in sink
-    assert "homeys.home.email: the program is not there. Correct the path" in secret
+    assert "homeys.home.email: the program does not exist. Correct the path" in secret
 
 
 def test_a_command_line_in_one_item(check: Check, tmp_path: Path) -> None:

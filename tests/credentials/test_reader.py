@@ -424,7 +424,7 @@ async def test_bad_commands(build: Build, tmp_path: Path) -> None:
     start = f"{PLACE}: the command"
     sh = f"{PLACE}: the output of /bin/sh"
 
-    assert f"{start} /no/such cannot be started: it is not there" == await refused(
+    assert f"{start} /no/such cannot be started: it does not exist" == await refused(
         build(password=command("/no/such", CANARY))
     )
     assert f"{start} {denied} cannot be started: it is not executable" == await refused(

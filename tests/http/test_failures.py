@@ -125,10 +125,10 @@ def proxy_answer(status: int) -> aiohttp.ClientHttpProxyError:
         (connector(errno.ENETUNREACH), "that network is unreachable"),
         (connector(errno.EHOSTUNREACH), "that host is unreachable"),
         (connector(errno.ENOBUFS), "No buffer space available"),
-        (connector(0), "the connection was broken off"),
+        (connector(0), "the connection was aborted"),
         (
             aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_AGAIN, CANARY)),
-            "could not be looked up now (DNS, temporary failure)",
+            "cannot be looked up at the moment (DNS, temporary failure)",
         ),
         (
             aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(socket.EAI_NONAME, CANARY)),
@@ -217,7 +217,7 @@ async def test_nobody_listens(transport: HttpTransport) -> None:
     ("does", "expected"),
     [
         (Does.RESET, "reset"),
-        (Does.CLOSE, "closed the connection without an answer"),
+        (Does.CLOSE, "closed the connection without a response"),
         (answer(200, b"{}").replace(b": 2", b": 9"), "cut off"),
     ],
 )
@@ -297,7 +297,7 @@ async def test_a_local_name_that_the_router_hides(build: Build, number: int) -> 
     other = await fail(made, "https://homeylocal.com.example.com/api")
 
     assert error.message.endswith("; the router's DNS rebinding protection may hide it")
-    assert error.remedy.startswith("Except homeylocal.com from the DNS rebinding protection")
+    assert error.remedy.startswith("Exempt homeylocal.com from the DNS rebinding protection")
     assert "rebinding" not in other.message + other.remedy
 
 

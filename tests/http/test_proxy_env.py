@@ -219,7 +219,7 @@ async def test_a_proxy_that_is_not_there_is_told(build: Build) -> None:
     ],
 )
 def test_no_proxy_as_curl_and_go_take_it(value: str) -> None:
-    """Wildcards, blanks between entries, ports and a carriage return at the end are understood."""
+    """Wildcards, blanks between entries, ports and a carriage return at the end are accepted."""
     settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": value})
 
     assert settings.of(CLOUD) is None
@@ -227,7 +227,7 @@ def test_no_proxy_as_curl_and_go_take_it(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["*.ample.com", "example.com:80", "a.accounts.example.com", "x"])
-def test_no_proxy_excepts_nothing_else(value: str) -> None:
+def test_no_proxy_exempts_nothing_else(value: str) -> None:
     """Another port, a longer name and the end of a name are no exception."""
     settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": value})
 
@@ -268,13 +268,13 @@ def test_no_proxy_by_address(value: str, url: str) -> None:
         (f"user:{CANARY}@proxy", "an entry"),
     ],
 )
-def test_no_proxy_that_is_not_understood_is_told(value: str, shown: str) -> None:
-    """An entry of no known form excepts nothing, and is named."""
+def test_a_malformed_entry_of_no_proxy_is_reported(value: str, shown: str) -> None:
+    """A malformed entry has no effect, and is reported."""
     settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": f"{value}, other"})
     [warning] = settings.warnings()
 
     assert settings.of(CLOUD) is not None
-    assert str(warning).startswith(f"environment: no_proxy: {shown} is not understood")
+    assert str(warning).startswith(f"environment: no_proxy: {shown} is malformed and has no effect")
     assert CANARY not in str(warning)
 
 

@@ -136,7 +136,7 @@ async def test_old_tls_is_refused(
         error = await refusal(transport, server)
 
     assert ssl.TLSVersion.TLSv1_2 == trusting.minimum_version
-    assert "broken off" in str(error) or "TLS with" in str(error)
+    assert "aborted" in str(error) or "TLS with" in str(error)
 
 
 async def test_plain_http_on_a_tls_port_is_told(transport: HttpTransport) -> None:

@@ -88,8 +88,8 @@ def test_what_cannot_serve_is_named(folder: Path) -> None:
             os.close(descriptor)
 
     assert {
-        "closed": f"LISTEN_FDS promises the descriptor {closed}, and it is not open",
-        "file": "what was passed as door is not a socket",
+        "closed": f"LISTEN_FDS includes the file descriptor {closed}, which is not open",
+        "file": "the descriptor door is not a socket",
         "silent": "the socket door does not listen",
         "datagram": "the socket door is not a unix stream socket",
         "tcp": "the socket door is not a unix stream socket",

@@ -154,7 +154,10 @@ def test_a_missing_folder_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         write_atomic(tmp_path / "no" / "token", NEW)
 
-    assert remedy_of(caught.value) == "Create the directory, for the daemon's user to write in."
+    assert (
+        remedy_of(caught.value)
+        == "Create the directory, and give the daemon's user write access to it."
+    )
 
 
 def test_a_folder_that_cannot_be_synced_is_no_failure() -> None:

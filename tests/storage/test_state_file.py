@@ -115,7 +115,7 @@ async def test_a_cancelled_save_never_lands_on_a_newer_one(
 @pytest.mark.parametrize(
     ("number", "remedy"),
     [
-        (errno.ENOSPC, "Make room"),
+        (errno.ENOSPC, "Free space"),
         (errno.EDQUOT, "quota"),
         (errno.EROFS, "ReadWritePaths"),
         (errno.EACCES, "write access"),
