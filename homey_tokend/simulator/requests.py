@@ -129,7 +129,7 @@ class RequestContext:
 
     @property
     def switches(self) -> Switches:
-        """Variations of the wire."""
+        """Variations of the protocol."""
         return self.state.settings.switches
 
     @property

@@ -27,7 +27,7 @@ class Simulator:
     """A simulated Athom cloud and simulated Homeys on one port.
 
     Args:
-        settings: Identities, life spans, switches, scripted faults.
+        settings: Identities, lifetimes, switches, scripted faults.
         host: Address to listen on.
         port: TCP port; 0 takes a free one.
         ssl_context: Serve https with it; None: plain http.

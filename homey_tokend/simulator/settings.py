@@ -1,4 +1,4 @@
-"""Settings of a simulator: identities, life spans and variations of the wire.
+"""Settings of a simulator: identities, lifetimes and variations of the protocol.
 
 All values are invented. Where ``docs/wire.md`` leaves a fact open, the mildest realistic
 answer is the default, and a switch chooses the others.
@@ -69,7 +69,7 @@ class Switches:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Identities and life spans; every span in seconds.
+    """Identities and lifetimes, in seconds.
 
     Args:
         email: Of the only account.
@@ -88,7 +88,7 @@ class Settings:
         totp_secret: Base32; the account asks for one-time codes.
         seed: Gives the same ids, codes and tokens in each run.
         faults: Scripted faults, in order of precedence.
-        switches: Variations of the wire.
+        switches: Variations of the protocol.
     """
 
     email: str = "resident@example.com"
