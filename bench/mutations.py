@@ -42,7 +42,7 @@ def _copy() -> Iterator[Path]:
 
 
 def _year(place: Path, seed: int, days: int, *words: str) -> str:
-    play = f"from bench.simyear.play import alone; alone({seed}, {days}, {words})"
+    play = f"from bench.simyear.play import play_and_print; play_and_print({seed}, {days}, {words})"
     environ = {**os.environ, "PYTHONPATH": str(place)}
     try:
         done = subprocess.run(

@@ -1,16 +1,15 @@
-"""A simulated year of trouble: is a valid token held whenever one could be had?
+"""A simulated year of failures: is a valid token held whenever one is obtainable?
 
 python -m bench.year --seeds 8          # the figures of the years 1 to 8
-python -m bench.year --fresh 20         # years that nobody has seen: their seeds are drawn and printed
+python -m bench.year --fresh 20         # new years: their seeds are drawn and printed
 python -m bench.year --seed 3 --log     # one of them again, with its event log
 
-Each year has a process of its own, as many at a time as there are cores. ``valid`` is the
-share of time in which a reader got a good token, of the time in which one could be had: the
-process ran, and either a good one was held or nothing stood in the way of a new one; in
-brackets the share of all the time in which the process ran, whatever the hosts were like.
-``gap`` is the longest time without one; ``missed`` the part of such a time in which nothing
-stood in the way of a new one. ``drops`` are results that came after a newer token and were
-thrown away; ``drifts`` are variables that somebody had changed or deleted, and that were fixed.
+Each year has its own process, as many at a time as there are cores. ``valid`` is the share of time
+in which a reader got a valid token, of the time in which one was obtainable: the process ran, and
+either a valid one was held or nothing prevented a new one; in parentheses the share of all the time
+in which the process ran. ``gap`` is the longest time without one, ``missed`` the part of such a time
+in which nothing prevented a new one. ``drops`` are results that came after a newer token and were
+discarded; ``drifts`` are variables that a person had changed or deleted, and that were corrected.
 """
 
 import argparse
@@ -33,21 +32,22 @@ SEEDS = 10**9
 
 def figures(ones: Sequence[Outcome]) -> str:
     """Return the figures of one year, or of several together, in one line."""
-    ran, could, had = (
-        sum((getattr(one, name) for one in ones), timedelta(0)) for name in ("ran", "could", "had")
+    running, obtainable, served = (
+        sum((getattr(one, name) for one in ones), timedelta(0))
+        for name in ("running_time", "obtainable_time", "served_time")
     )
     gap, missed, lag = (
         max(getattr(one, name) for one in ones) for name in ("gap", "missed", "lag")
     )
-    refused, forced, spent = (
+    rejected, forced, spent = (
         max(getattr(one, name) for one in ones)
-        for name in ("rejected_a_day", "forced_a_day", "in_half_a_life")
+        for name in ("rejected_a_day", "forced_a_day", "sign_ins_in_half_life")
     )
     return (
-        f"valid {had / could:.4%} ({had / ran:.2%} of all)  gap {_hours(gap)}"
+        f"valid {served / obtainable:.4%} ({served / running:.2%} of all)  gap {_hours(gap)}"
         f"  missed {missed.total_seconds():.0f} s  variable lag {lag.total_seconds() / 60:.0f} min"
         f"  sign-ins {sum(one.sign_ins for one in ones)}, in half a life {spent},"
-        f" rejected a day {refused} + {forced} forced"
+        f" rejected a day {rejected} + {forced} forced"
         f"  drops {sum(one.drops for one in ones)}  drifts {sum(one.drifts for one in ones)}"
     )
 
@@ -56,8 +56,8 @@ def _hours(span: timedelta) -> str:
     return f"{span.total_seconds() / 3600:.1f} h"
 
 
-def played(seeds: Sequence[int], days: int) -> Iterator[Outcome]:
-    """Yield the outcomes in order; each year is played in a process of its own."""
+def play_all(seeds: Sequence[int], days: int) -> Iterator[Outcome]:
+    """Yield the outcomes in order; each year is play_all in a process of its own."""
     spawn = multiprocessing.get_context("spawn")
     cores = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(cores, mp_context=spawn, max_tasks_per_child=1) as pool:
@@ -65,16 +65,16 @@ def played(seeds: Sequence[int], days: int) -> Iterator[Outcome]:
 
 
 def _year(seed: int, days: int) -> Outcome:
-    # Collecting garbage more seldom saves a tenth of the time.
+    # Collecting garbage less often saves a tenth of the time.
     gc.set_threshold(100_000, 20, 20)
     return year(seed, days)
 
 
-def _echoed(seed: int, days: int) -> Outcome:
+def _play_with_log(seed: int, days: int) -> Outcome:
     return year(seed, days, echo=print)
 
 
-def seeds_of(args: argparse.Namespace) -> list[int]:
+def select_seeds(args: argparse.Namespace) -> list[int]:
     """Return the seeds to play: one, some drawn by the system, or the first ones."""
     if args.seed is not None:
         return [args.seed]
@@ -92,11 +92,15 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=YEAR_DAYS, help="of each year")
     parser.add_argument("--log", action="store_true", help="with the event log")
     args = parser.parse_args()
-    seeds = seeds_of(args)
+    seeds = select_seeds(args)
     if args.fresh:
         print("seeds:", *seeds, flush=True)
     ones = []
-    years = (_echoed(seed, args.days) for seed in seeds) if args.log else played(seeds, args.days)
+    years = (
+        (_play_with_log(seed, args.days) for seed in seeds)
+        if args.log
+        else play_all(seeds, args.days)
+    )
     for one in years:
         ones.append(one)
         verdict = "BROKEN" if one.broken else "ok"

@@ -22,26 +22,26 @@ ACCOUNTS, API, HUB = "accounts.test", "api.test", "hub.test"
 HOSTS = (ACCOUNTS, API, HUB)
 SECOND = timedelta(seconds=1)
 LIFE = timedelta(hours=24)
-#: What a host may ask for while no token is left: who waits for a day because a header says so
-#: has misunderstood it.
-WAIT_MOST = timedelta(minutes=10)
+#: The longest wait that a host can request while no token is left: obeying a header for a day
+#: would be a fault.
+MAX_WAIT = timedelta(minutes=10)
 #: With a clock that is off by more than this, no certificate is valid.
-CERTIFICATE = timedelta(days=30)
+CERTIFICATE_TOLERANCE = timedelta(days=30)
 CODE_LIFE, ACCESS_LIFE = timedelta(seconds=30), timedelta(seconds=3660)
 #: Status, body and headers; None: the host answers as usual.
 Answer = tuple[int, bytes, list[tuple[str, str]]] | None
 CLOUDID, VARIABLE = "c0ffee", "v-1"
-ONE_TIME = Secret("JBSWY3DPEHPK3PXP")
+TOTP_SECRET = Secret("JBSWY3DPEHPK3PXP")
 
 
 @dataclass(slots=True)
 class Login:
-    """A password that came in and was judged; ``unknown``: the answer says nothing of it."""
+    """A password that was received and judged; ``unknown``: the answer did not say how."""
 
     at: datetime
     right: bool
     password: str = ""
-    #: Whether these values came for the first time: a person has just written them down.
+    #: Whether these credentials are new: a person has just written them.
     fresh: bool = False
     forced: bool = False
     unknown: bool = False
@@ -52,14 +52,14 @@ class Login:
         return not (self.right or self.unknown)
 
     @property
-    def by_itself(self) -> bool:
-        """Return whether no person was behind it."""
+    def automatic(self) -> bool:
+        """Return whether no person caused it."""
         return not (self.forced or self.fresh)
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A host asked to be left alone, and when."""
+    """A wait that a host requested."""
 
     host: str
     at: datetime
@@ -68,18 +68,21 @@ class Pause:
 
 @dataclass(slots=True)
 class Session:
-    """``good_from``: the Homey rejects it until then; ``delivered``: the daemon got the answer."""
+    """A session of the Homey.
 
-    begun_at: datetime
+    The Homey rejects it before ``accepted_from``; ``delivered``: the daemon received the answer.
+    """
+
+    created_at: datetime
     number: int
     revoked_at: datetime | None = None
-    good_from: datetime = BEGIN
+    accepted_from: datetime = BEGIN
     dead_session: bool = False
     delivered: bool = True
 
     @property
     def expires_at(self) -> datetime:
-        return self.begun_at + LIFE
+        return self.created_at + LIFE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,48 +101,48 @@ FaultAnswer = Callable[["Cloud", Fault, Request], Awaitable[Answer]]
 
 @dataclass(slots=True)
 class Cloud:
-    """``ports.Transport`` over a world of its own; all instants are the world's truth."""
+    """``ports.Transport`` to a simulated cloud; all instants are in true time."""
 
     clock: YearClock
     random: Random
-    #: By kind: what answers in place of a host with such a fault.
+    #: The answers of a host with a fault, by its kind.
     fault_answers: Mapping[str, FaultAnswer]
     password: str = "right"
     faults: list[Fault] = field(default_factory=list)
     sessions: dict[str, Session] = field(default_factory=dict)
     variable: str | None = ""
     logins: list[Login] = field(default_factory=list)
-    #: The values that came in.
+    #: The passwords received so far.
     seen: set[str] = field(default_factory=set)
-    #: When passwords came in, were answered and not judged.
+    #: When passwords were received and answered, but not judged.
     passwords: list[datetime] = field(default_factory=list)
-    #: When a person asked for a refresh that is not under way yet.
+    #: When a person requested a refresh that has not begun yet.
     person_at: datetime | None = None
-    #: When requests went to a host with a fault.
-    in_vain: list[datetime] = field(default_factory=list)
+    #: When requests were sent to a host with a fault.
+    failed_requests: list[datetime] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
     newest: Session | None = None
-    #: Until when had any host a fault, or had asked to be left alone?
+    #: Until when any host had a fault or had requested a wait.
     faulty_until: datetime = BEGIN
-    #: The clock that the process stamps answers with: it may be behind a setting.
-    stamp: Callable[[], datetime] = lambda: BEGIN
-    #: Called when a password was judged, or a request was made in vain.
+    #: The time of the process, which may not have noticed yet that the clock was set.
+    local_now: Callable[[], datetime] = lambda: BEGIN
+    #: Called after a password was judged, or a request failed.
     on_request: Callable[[], None] = lambda: None
-    #: Called with a session before the next one is given.
+    #: Called with a session before the next one is issued.
     on_superseded: Callable[[Session], None] = lambda _session: None
     #: Called with what should not have happened.
     report: Callable[[str], None] = lambda _what: None
-    #: Called once, when a request of this step comes in.
+    #: Called once, when a request of this step is received.
     at_step: dict[Step, list[Callable[[], None]]] = field(default_factory=dict)
-    #: Called before a fault begins, so that what was before can be judged.
-    before: Callable[[], None] = lambda: None
-    #: Whether a process has ended, or a clock was set, since: it need not know what was before.
+    #: Called before a fault begins, so that the time before it is observed.
+    before_change: Callable[[], None] = lambda: None
+    #: Whether a process has ended or the clock was set since: earlier facts may be unknown to it.
     excused: Callable[[datetime], bool] = lambda _since: False
     #: Whether the clock was set since.
     clock_set_since: Callable[[datetime], bool] = lambda _since: False
-    #: Whether the variable may go back: what a full disk never got, a killed process cannot know.
+    #: Whether the variable may go back: a process killed while the disk was full forgets its state.
     forgiven: Callable[[str], bool] = lambda _what: False
-    _given: dict[str, datetime] = field(default_factory=dict)
+    _issued: dict[str, datetime] = field(default_factory=dict)
     #: When the code of each time step was last used.
     _steps: dict[int, datetime] = field(default_factory=dict)
     _count: int = 0
@@ -151,14 +154,14 @@ class Cloud:
         host = urlsplit(request.url).hostname or ""
         for call in self.at_step.pop(request.step, ()):
             call()
-            await asyncio.sleep(0)  # who waits for this step acts before it is answered
-        sent_at = self.stamp()
-        if abs(self.clock.error) > CERTIFICATE:
+            await asyncio.sleep(0)  # an incident that waits for this step begins before the answer
+        sent_at = self.local_now()
+        if abs(self.clock.error) > CERTIFICATE_TOLERANCE:
             raise Unreachable("its certificate is not valid yet", step=request.step, sent=False)
-        self._too_early(host, request)
+        self._check_retry_after(host, request)
         fault = self.fault_of(host)
         if fault is not None:
-            self.in_vain.append(self.clock.truth())
+            self.failed_requests.append(self.clock.truth())
             self.on_request()
             answer = await self.fault_answers[fault.kind](self, fault, request)
             if answer is not None:
@@ -167,7 +170,7 @@ class Cloud:
         if self.random.random() < 0.0005:
             self._lost(request)
             raise Unreachable("lost", step=request.step, sent=True)
-        # On its way back: who is killed meanwhile has been answered, and does not know.
+        # On its way back: a process that is killed meanwhile never knows of the answer.
         await asyncio.sleep(self.random.uniform(0.01, 0.2))
         return self._response(sent_at, status, body, headers)
 
@@ -181,7 +184,7 @@ class Cloud:
     def begin_fault(self, fault: Fault) -> None:
         """Let this host have the fault from now on."""
         log.info("host.fault_began", host=fault.host, kind=fault.kind, until=f"{fault.until}")
-        self.before()
+        self.before_change()
         self.faults.append(fault)
         self.faulty_until = max(self.faulty_until, fault.until)
 
@@ -192,21 +195,21 @@ class Cloud:
         self.faults = [one for one in self.faults if one.until > now]
         return next((one for one in self.faults if one.host == host), None)
 
-    def remember_wait(self, fault: Fault) -> None:
-        """Remember that a host asked to be left alone."""
-        wait, now = wait_of(fault.retry_after, self.clock.truth()), self.clock.truth()
+    def record_pause(self, fault: Fault) -> None:
+        """Record that a host requested a wait."""
+        wait, now = parse_wait(fault.retry_after, self.clock.truth()), self.clock.truth()
         if wait is not None:
-            until = now + min(wait, WAIT_MOST)
+            until = now + min(wait, MAX_WAIT)
             self.faulty_until = max(self.faulty_until, until)
             self.pauses = [one for one in self.pauses if one.until > now]
             self.pauses.append(Pause(fault.host, now, until))
 
-    def _too_early(self, host: str, request: Request) -> None:
-        """Report a request that comes before the time that was asked for, unless a person forced it."""
+    def _check_retry_after(self, host: str, request: Request) -> None:
+        """Report a request before the end of a requested wait, unless a person forced it."""
         now = self.clock.truth()
         for one in self.pauses:
-            # Other work of the daemon at the Homey has not been asked to wait.
-            # And where the Homey is, it can do without: the attempt continues.
+            # The Homey did not ask other requests to wait, and the attempt continues without the
+            # address that the account would report.
             too_early = one.host == host != HUB and one.at + 2 * SECOND < now < one.until - SECOND
             if too_early and not (self.person_at or self.excused(one.at)):
                 self.report(f"{now:%m-%d %H:%M:%S} {request.step} in spite of Retry-After")
@@ -216,18 +219,18 @@ class Cloud:
         self, sent_at: datetime, status: int, body: bytes, headers: list[tuple[str, str]]
     ) -> Response:
         date = ("date", format_datetime(self.clock.truth().replace(microsecond=0), usegmt=True))
-        return Response(status, (*headers, date), body, sent_at, self.stamp(), trusted=True)
+        return Response(status, (*headers, date), body, sent_at, self.local_now(), trusted=True)
 
     # --- the steps ---
 
-    def _new(self, kind: str, life: timedelta) -> str:
+    def _issue(self, kind: str, life: timedelta) -> str:
         self._count += 1
         value = f"{kind}-{self._count:08d}"
-        self._given[value] = self.clock.truth() + life
+        self._issued[value] = self.clock.truth() + life
         return value
 
-    def _good(self, value: str) -> bool:
-        return self.clock.truth() < self._given.get(value, self.clock.truth())
+    def _is_valid(self, value: str) -> bool:
+        return self.clock.truth() < self._issued.get(value, self.clock.truth())
 
     def on_login(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         form = dict(request.form or ())
@@ -240,107 +243,109 @@ class Cloud:
         self.on_request()
         if not right:
             return 401, b'{"error":"The provided password is not correct"}', []
-        return 200, _json({"token": self._new("user", timedelta(minutes=10))}), []
+        return 200, _json({"token": self._issue("user", timedelta(minutes=10))}), []
 
     def use_code(self, request: Request) -> None:
-        """Take a one-time code, which is good for one sign-in; the clock tells its time step."""
+        """Use up a one-time code, which is valid for one sign-in; the clock gives its time step."""
         code = dict(request.form or ())["otptoken"]
         newest = totp.time_step(self.clock.now())
-        step = next((one for one in (newest, newest - 1) if totp.code(ONE_TIME, one) == code), None)
+        step = next(
+            (one for one in (newest, newest - 1) if totp.code(TOTP_SECRET, one) == code), None
+        )
         used_at = None if step is None else self._steps.get(step)
-        # A clock that is set back brings old time steps again, more than anybody remembers.
+        # A clock that is set back repeats old time steps, more than the daemon remembers.
         if used_at is not None and not self.clock_set_since(used_at) and not self.forgiven("code"):
             self.report(f"{self.clock.truth():%m-%d %H:%M:%S} a one-time code used twice")
         if step is not None:
             self._steps[step] = self.clock.truth()
 
     def on_authorise(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
-        if not self._good(dict(request.query)["user_token"]):
+        if not self._is_valid(dict(request.query)["user_token"]):
             return 401, b"{}", []
         return 200, b'<form><input name="_csrf" value="a-b_c"></form>', [("set-cookie", "_csrf=s")]
 
     def on_consent(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         if request.headers.get("Cookie") != "_csrf=s":
             return 403, b"invalid csrf token", []
-        return 302, b"", [("location", f"http://localhost?code={self._new('code', CODE_LIFE)}")]
+        return 302, b"", [("location", f"http://localhost?code={self._issue('code', CODE_LIFE)}")]
 
     def on_token(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
         code = dict(request.form or ()).get("code", "")
-        if not self._good(code):
+        if not self._is_valid(code):
             return 400, b'{"error":"invalid_grant"}', []
-        del self._given[code]
-        access = self._new("access", ACCESS_LIFE)
+        del self._issued[code]
+        access = self._issue("access", ACCESS_LIFE)
         return 200, _json({"access_token": access, "expires_in": 3660}), []
 
     def on_user(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
-        if not self._bearer_good(request):
+        if not self._has_valid_bearer(request):
             return 401, b"{}", []
         return 200, _json({"homeys": [{"_id": CLOUDID, "remoteUrl": f"https://{HUB}"}]}), []
 
     def on_delegation(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
-        if not self._bearer_good(request):
+        if not self._has_valid_bearer(request):
             return 401, b"{}", []
-        return 200, _json(self._new("jwt", timedelta(minutes=5))), []
+        return 200, _json(self._issue("jwt", timedelta(minutes=5))), []
 
     def on_homey_login(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
-        if not isinstance(request.json, dict) or not self._good(request.json["token"]):
+        if not isinstance(request.json, dict) or not self._is_valid(request.json["token"]):
             return 401, b"{}", []
-        value = self._new("session", LIFE)
+        value = self._issue("session", LIFE)
         if self.newest is not None:
             self.on_superseded(self.newest)
         self.newest = self.sessions[value] = Session(self.clock.truth(), self._count)
         return 200, _json(value), []
 
     def on_session(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
-        session = self._session_of(request)
+        session = self._find_session(request)
         if session is None:
             return 401, b"{}", []
         session_info = {"expiresAt": session.expires_at.isoformat()}
-        if session.number % 2:  # else only what the clocks say can tell how long it lives
-            session_info["createdAt"] = session.begun_at.isoformat()
+        if session.number % 2:  # for the others only the clocks show how long they live
+            session_info["createdAt"] = session.created_at.isoformat()
         return 200, _json(session_info), []
 
     def on_variable(self, request: Request) -> tuple[int, bytes, list[tuple[str, str]]]:
-        if self._session_of(request) is None:
-            self.before()  # a daemon that writes such a token serves it, too
+        if self._find_session(request) is None:
+            self.before_change()  # a daemon that writes an invalid token also serves it
             return 401, b"{}", []
         if request.method == "POST" and isinstance(request.json, dict):
             self.variable = ""
-            return 200, self._put(request.json["value"]), []
+            return 200, self._write_variable(request.json["value"]), []
         if self.variable is None:
             return (200, b"{}", []) if request.url.endswith("variable") else (404, b"{}", [])
         if request.method == "PUT" and isinstance(request.json, dict):
-            return 200, self._put(request.json["value"]), []
-        one = self._shown()
+            return 200, self._write_variable(request.json["value"]), []
+        one = self._variable_document()
         return 200, _json({VARIABLE: one} if request.url.endswith("variable") else one), []
 
-    def _put(self, value: str) -> bytes:
+    def _write_variable(self, value: str) -> bytes:
         before = self.sessions.get(self.variable or "")
         older = before is not None and self.sessions[value].number < before.number
         if older and not self.forgiven("variable"):
-            self.report(f"variable: {value} after {self.variable}")
+            self.report(f"the variable goes back: {value} after {self.variable}")
         self.variable = value
-        return _json(self._shown())
+        return _json(self._variable_document())
 
-    def _shown(self) -> dict[str, object]:
+    def _variable_document(self) -> dict[str, object]:
         return {"id": VARIABLE, "name": "accesstoken", "type": "string", "value": self.variable}
 
-    def _bearer_good(self, request: Request) -> bool:
-        return request.bearer is not None and self._good(request.bearer.reveal())
+    def _has_valid_bearer(self, request: Request) -> bool:
+        return request.bearer is not None and self._is_valid(request.bearer.reveal())
 
-    def _session_of(self, request: Request) -> Session | None:
+    def _find_session(self, request: Request) -> Session | None:
         session = self.sessions.get(request.bearer.reveal()) if request.bearer else None
-        return session if session is not None and self.takes(session) else None
+        return session if session is not None and self.accepts(session) else None
 
-    def takes(self, session: Session) -> bool:
-        """Return whether the Homey accepts it now."""
+    def accepts(self, session: Session) -> bool:
+        """Return whether the Homey accepts a session now."""
         now = self.clock.truth()
-        begun = session.good_from <= now and not session.dead_session
+        begun = session.accepted_from <= now and not session.dead_session
         return begun and session.revoked_at is None and now < session.expires_at
 
 
-def wait_of(retry_after: str, now: datetime) -> timedelta | None:
-    """Return how long a host asks to be left alone; None if its header is invalid."""
+def parse_wait(retry_after: str, now: datetime) -> timedelta | None:
+    """Return the wait that a ``Retry-After`` requests; None if it is invalid."""
     if retry_after.isdigit() and len(retry_after) < 10:
         return timedelta(seconds=int(retry_after))
     if retry_after.endswith("GMT"):

@@ -11,33 +11,33 @@ from bench.simyear.loop import YearClock
 
 
 class EventLog:
-    """Take every event that the daemon logs, and what happens to the machine and its hosts.
+    """Receive the log events of the daemon, its machine and its hosts.
 
     Args:
-        clock: The year's.
-        echo: Told each event as a line; None: they are counted only.
+        clock: The simulated clock.
+        echo: Called with each event as a line; None: events are only counted.
     """
 
     def __init__(self, clock: YearClock, echo: Callable[[str], None] | None = None) -> None:
         self._clock = clock
-        self._echoed = echo
+        self._echo = echo
         self.count: Counter[str] = Counter()
 
-    def begin(self) -> None:
-        """From now on events come here. What is below information is left out where none reads."""
+    def install(self) -> None:
+        """Receive all events from now on; without ``echo`` those below info are left out."""
         structlog.configure(
-            processors=[self._take],
+            processors=[self._process],
             wrapper_class=structlog.make_filtering_bound_logger(
-                logging.INFO if self._echoed is None else logging.DEBUG
+                logging.INFO if self._echo is None else logging.DEBUG
             ),
             cache_logger_on_first_use=False,
         )
 
-    def _take(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
+    def _process(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
         self.count[event["event"]] += 1
-        if self._echoed is not None:
+        if self._echo is not None:
             fields = {key: value for key, value in event.items() if key not in {"event", "homey"}}
             words = " ".join(f"{key}={value}" for key, value in fields.items())
             now = self._clock.truth()
-            self._echoed(f"{now:%m-%d %H:%M:%S.%f} {method:9} {event['event']:24} {words}".rstrip())
+            self._echo(f"{now:%m-%d %H:%M:%S.%f} {method:9} {event['event']:24} {words}".rstrip())
         raise structlog.DropEvent

@@ -1,4 +1,4 @@
-"""What may be wrong with a host: each kind of fault is a function that answers in its place."""
+"""The faults of a host: each kind is a function that answers instead of it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from bench.simyear.cloud import Answer, Cloud, Fault, FaultAnswer
 from homey_tokend.core.errors import Unreachable
 from homey_tokend.core.http_types import Request, Step
 
-#: How long after an answer to a password that says nothing does the next one go out?
+#: The gap between two passwords if the answer to the first did not judge it.
 UNKNOWN_GAP = timedelta(minutes=15)
 
 
@@ -34,17 +34,17 @@ async def _reset(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
 
 
 async def _unavailable(_cloud: Cloud, _fault: Fault, _request: Request) -> Answer:
-    return 503, b"<html>unwell</html>", []
+    return 503, b"<html>unavailable</html>", []
 
 
 async def _portal(_cloud: Cloud, _fault: Fault, _request: Request) -> Answer:
-    # Whatever its clock says: nobody has asked it for the time.
+    # A wrong Date, which must be ignored because the host is not authenticated.
     lie = ("date", "Fri, 01 Jan 2038 00:00:00 GMT")
     return 200, b"<html>Please sign in to the hotel's network</html>", [lie]
 
 
 async def _busy(cloud: Cloud, fault: Fault, request: Request) -> Answer:
-    cloud.remember_wait(fault)
+    cloud.record_pause(fault)
     if request.step is Step.LOGIN:
         cloud.passwords.append(cloud.clock.truth())
     header = [("retry-after", fault.retry_after)] if fault.retry_after else []
@@ -69,18 +69,18 @@ async def _slow_variable(cloud: Cloud, _fault: Fault, request: Request) -> Answe
 
 
 async def _late_session(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
-    """Give sessions that the Homey accepts only seconds later."""
+    """Issue sessions that the Homey accepts only seconds later."""
     if request.step is not Step.HOMEY_LOGIN:
         return None
     before, answer = cloud.newest, cloud.on_homey_login(request)
     if cloud.newest is not None and cloud.newest is not before:
         seconds = cloud.random.uniform(0.1, 3.5)
-        cloud.newest.good_from = cloud.clock.truth() + timedelta(seconds=seconds)
+        cloud.newest.accepted_from = cloud.clock.truth() + timedelta(seconds=seconds)
     return answer
 
 
 async def _dead_session(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
-    """Give sessions that the Homey never accepts."""
+    """Issue sessions that the Homey never accepts."""
     if request.step is not Step.HOMEY_LOGIN:
         return None
     before, answer = cloud.newest, cloud.on_homey_login(request)
@@ -95,7 +95,7 @@ async def _unknown(cloud: Cloud, _fault: Fault, request: Request) -> Answer:
         return None
     cloud.on_login(request)
     cloud.logins[-1].unknown = True
-    # It may have been a rejection in words nobody knows: spaced like the first of them.
+    # It may have been a rejection in an unknown form: the next password waits as after one.
     cloud.faulty_until = max(cloud.faulty_until, cloud.clock.truth() + UNKNOWN_GAP)
     return 200, b'{"status":"ok"}', []
 

@@ -2,14 +2,14 @@
 
 A year has about: 60 short outages of one host (half of them amid a refresh or while the
 variable is written), 3 of a day, 30 of the Homey alone, 30 storms of 429 with every kind of
-Retry-After, 10 captive portals with a clock that lies, 10 times a slow host, 12 times a
-Homey that is slow with its variable alone while newer tokens come, 8 times unknown answers
-to the password, 12 times sessions that the Homey takes late, 6 times those that it never
-takes, 12 revoked sessions, 3 changed passwords that are corrected days later, with kills,
-people who force a try and values that are wrong as well meanwhile, 12 set clocks (half of them for days), 3 boots in 1970, 20
-suspends, 60 kills (40 within a refresh, at any moment and between any two steps of any task),
-a crash loop, 4 full disks, 10 variables changed and 6 deleted by a person, 50 refreshes by a
-person and 150 askers for more life. Fewer days bring fewer of each.
+Retry-After, 10 captive portals with a wrong clock, 10 times a slow host, 12 times a Homey that is
+slow only with its variable while newer tokens come, 8 times unknown answers to the password, 12
+times sessions that the Homey accepts late, 6 times sessions that it never accepts, 12 revoked
+sessions, 3 changed passwords that are corrected days later, with kills, forced refreshes and other
+wrong passwords meanwhile, 12 set clocks (half of them for days), 3 boots in 1970, 20 suspends, 60
+kills (40 within a refresh, at any moment and between any two steps of any task), a crash loop, 4
+full disks, 10 variables changed and 6 deleted by a person, 50 refreshes by a person and 150
+requests for a longer lifetime. Fewer days bring fewer of each.
 """
 
 import asyncio
@@ -27,26 +27,25 @@ from homey_tokend.core.http_types import Step
 
 log = structlog.get_logger()
 YEAR_DAYS, DAY_S, HOUR = 365, 86400.0, 3600.0
-#: How many turns of the loop does a refresh take, about?
-TURNS = 120
-BOOT = datetime(1970, 1, 1, tzinfo=BEGIN.tzinfo)
-#: How long may a heartbeat be away? (schedule.HEARTBEAT)
-BEAT_S = 30.0
-Act = Callable[[], Awaitable[None]]
+#: About how many turns of the loop a refresh takes.
+REFRESH_TURNS = 120
+EPOCH = datetime(1970, 1, 1, tzinfo=BEGIN.tzinfo)
+#: The interval of heartbeats (``runtime.scheduler.HEARTBEAT``).
+HEARTBEAT_S = 30.0
+Action = Callable[[], Awaitable[None]]
 
 
 class Incidents:
-    """Plays the mix; every kind is a method that plays one case from its beginning to its end."""
+    """Play the mix; each kind is a method that plays one incident from beginning to end."""
 
     def __init__(self, machine: Machine, cloud: Cloud, random: Random) -> None:
         self._machine = machine
         self._cloud = cloud
         self._random = random
-        self.person_refreshes = 0
 
-    def plan(self, days: int) -> list[tuple[float, Act]]:
+    def plan(self, days: int) -> list[tuple[float, Action]]:
         """Return when (seconds from the start) each incident begins, in order."""
-        mix: list[tuple[int, Act]] = [
+        mix: list[tuple[int, Action]] = [
             (60, self.short_outage),
             (3, self.day_outage),
             (30, self.hub_offline),
@@ -65,13 +64,13 @@ class Incidents:
             (20, self.suspend),
             (20, self.kill),
             (20, self.kill_in_refresh),
-            (20, self.kill_at_a_turn),
+            (20, self.kill_between_steps),
             (1, self.crash_loop),
             (4, self.disk_full),
             (10, self.variable_changed),
             (6, self.variable_deleted),
-            (50, self.person_refreshes_it),
-            (150, self.asker),
+            (50, self.refresh_by_person),
+            (150, self.request_longer_token),
         ]
         # Nothing new begins in the last three days, so that what has begun can end.
         last = (days - 3) * DAY_S
@@ -88,17 +87,17 @@ class Incidents:
         until = self._machine.clock.truth() + timedelta(seconds=seconds)
         self._cloud.begin_fault(Fault(host, kind, until, retry_after))
 
-    async def _begun(self, step: Step) -> None:
+    async def _wait_for_step(self, step: Step) -> None:
         """Wait until the cloud is next asked for this step."""
         begun = asyncio.Event()
         self._cloud.at_step.setdefault(step, []).append(begun.set)
         await begun.wait()
 
-    async def _perhaps_amid_a_refresh(self) -> str:
-        """Two refreshes a day are met by few faults of an hour: half of them wait for one.
+    async def _sometimes_wait_for_refresh(self) -> str:
+        """Wait for a refresh in half of the cases: few faults of an hour would meet one by chance.
 
         Returns:
-            The host that the fault is at.
+            The host that gets the fault.
         """
         if self._random.random() < 0.5:
             return self._random.choice(HOSTS)
@@ -109,16 +108,16 @@ class Incidents:
             (Step.SESSION, HUB),
             (Step.VARIABLE, HUB),
         ])  # fmt: skip
-        if host == HUB:  # amid a refresh, and not when the token is looked at again
-            await self._begun(Step.DELEGATION)
-        await self._begun(step)
-        if self._random.random() < 0.5:  # else this very request is met
+        if host == HUB:  # during a refresh, not at a later verification
+            await self._wait_for_step(Step.DELEGATION)
+        await self._wait_for_step(step)
+        if self._random.random() < 0.5:  # else the fault hits this very request
             await asyncio.sleep(self._random.uniform(0, 1))
         return host
 
     async def short_outage(self) -> None:
         kind = self._random.choice(["down", "503", "hang", "reset"])
-        host = await self._perhaps_amid_a_refresh()
+        host = await self._sometimes_wait_for_refresh()
         self._fault(host, kind, self._random.uniform(60, 1800))
 
     async def day_outage(self) -> None:
@@ -132,7 +131,7 @@ class Incidents:
     async def busy(self) -> None:
         if self._random.random() < 0.3:  # while no token is left
             await self.revoke()
-        host, now = await self._perhaps_amid_a_refresh(), self._machine.clock.truth()
+        host, now = await self._sometimes_wait_for_refresh(), self._machine.clock.truth()
         asked = self._random.choice(
             ["", "30", "600", "soon", "-5", "99999999999", "7200", "86400", "999999999"]
             + 2 * ["on"]
@@ -145,26 +144,26 @@ class Incidents:
         self._fault(host, "busy", self._random.uniform(300, HOUR), asked)
 
     async def slow(self) -> None:
-        host = await self._perhaps_amid_a_refresh()
+        host = await self._sometimes_wait_for_refresh()
         self._fault(host, "slow", self._random.uniform(600, 3 * HOUR))
 
     async def slow_variable(self) -> None:
         """Renew while the Homey is still busy with the write before."""
         self._fault(HUB, "slow_variable", 600)
         for _ in range(3):
-            await self.person_refreshes_it()
+            await self.refresh_by_person()
             await asyncio.sleep(self._random.uniform(60, 70))
 
     async def unknown(self) -> None:
-        await self._begun(Step.LOGIN)
+        await self._wait_for_step(Step.LOGIN)
         self._fault(ACCOUNTS, "unknown", self._random.uniform(1, 2 * HOUR))
 
     async def late_session(self) -> None:
-        await self._begun(Step.DELEGATION)
+        await self._wait_for_step(Step.DELEGATION)
         self._fault(HUB, "late_session", 60)
 
     async def dead_session(self) -> None:
-        await self._begun(Step.DELEGATION)
+        await self._wait_for_step(Step.DELEGATION)
         self._fault(HUB, "dead_session", self._random.uniform(10, HOUR))
 
     async def portal(self) -> None:
@@ -174,29 +173,29 @@ class Incidents:
 
     async def revoke(self) -> None:
         log.info("sessions.revoked")
-        self._machine.before()
+        self._machine.before_change()
         for session in self._cloud.sessions.values():
             session.revoked_at = session.revoked_at or self._machine.clock.truth()
 
     # --- people ---
 
     async def password_changed(self) -> None:
-        self._machine.before()
+        self._machine.before_change()
         log.info("password.changed")
         self._cloud.password = f"right-{self._random.random()}"
         if self._random.random() < 0.5:
-            await self.revoke()  # as a changed password does, or not
+            await self.revoke()  # a changed password may or may not do this
         for _ in range(self._random.randint(3, 12)):
             await asyncio.sleep(self._random.uniform(0.02, 0.4) * DAY_S)
-            await self._random.choice([self.kill, self.force, self.mistyped])()
+            await self._random.choice([self.kill, self.force, self.wrong_password_written])()
         self._machine.correct_password()
-        await asyncio.sleep(self._random.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
 
-    async def mistyped(self) -> None:
+    async def wrong_password_written(self) -> None:
         """Write down another password that is wrong, too."""
         self._machine.correct_password(f"wrong-{self._random.random()}")
-        await asyncio.sleep(self._random.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
 
     async def variable_changed(self) -> None:
@@ -208,9 +207,8 @@ class Incidents:
         log.info("variable.deleted")
         self._cloud.variable = None
 
-    async def person_refreshes_it(self) -> None:
+    async def refresh_by_person(self) -> None:
         if self._machine.password == self._cloud.password:
-            self.person_refreshes += 1
             await self.force()
 
     async def force(self) -> None:
@@ -224,7 +222,7 @@ class Incidents:
         await supervisor.refresh(NAME, timedelta(seconds=30))
         self._cloud.person_at = None
 
-    async def asker(self) -> None:
+    async def request_longer_token(self) -> None:
         if self._machine.supervisor is not None:
             ttl = timedelta(hours=self._random.choice([1, 12, 20, 30]))
             await self._machine.supervisor.token_for(NAME, ttl, timedelta(seconds=30))
@@ -233,43 +231,43 @@ class Incidents:
 
     async def clock_set(self) -> None:
         error = timedelta(minutes=self._random.uniform(-360, 360))
-        await self._perhaps_amid_a_refresh()
+        await self._sometimes_wait_for_refresh()
         await asyncio.sleep(self._random.uniform(0, HOUR))
         self._machine.set_clock(error)
-        await asyncio.sleep(self._random.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
         await asyncio.sleep(self._random.uniform(60, HOUR))
         self._machine.set_clock(timedelta(0))
-        await asyncio.sleep(self._random.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
 
     async def clock_wrong_for_days(self) -> None:
         """Leave the clock wrong for days, over several refreshes."""
         self._machine.set_clock(timedelta(hours=self._random.uniform(-72, 72)))
-        await asyncio.sleep(self._random.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
         await asyncio.sleep(self._random.uniform(0.2, 3) * DAY_S)
         self._machine.set_clock(timedelta(0))
-        await asyncio.sleep(self._random.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
 
     async def boot_without_a_clock(self) -> None:
-        """Boot without a hardware clock: it is 1970 until the time is set."""
+        """Boot without a hardware clock: the time is in 1970 until it is set."""
         await self._machine.kill()
         await asyncio.sleep(self._random.uniform(10, 600))
         if self._machine.running:
             return
         self._machine.clock.reboot()
-        self._machine.set_clock(BOOT - self._machine.clock.truth())
+        self._machine.set_clock(EPOCH - self._machine.clock.truth())
         await self._machine.start()
         await asyncio.sleep(self._random.uniform(1, 600))
         self._machine.set_clock(timedelta(0))
-        await asyncio.sleep(self._random.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
 
     async def suspend(self) -> None:
         self._machine.suspend(timedelta(hours=self._random.uniform(1, 12)))
-        await asyncio.sleep(self._random.uniform(0, BEAT_S))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
 
     async def kill(self) -> None:
@@ -282,15 +280,15 @@ class Incidents:
 
     async def kill_in_refresh(self) -> None:
         step, seconds = self._random.choice([(Step.LOGIN, 4.0), (Step.HOMEY_LOGIN, 1.0)])
-        await self._begun(step)
+        await self._wait_for_step(step)
         await asyncio.sleep(self._random.uniform(0, seconds))
         await self.kill()
 
-    async def kill_at_a_turn(self) -> None:
+    async def kill_between_steps(self) -> None:
         """Kill between any two steps of any task of a refresh, a write or a delivery."""
-        await self._begun(Step.LOGIN)
+        await self._wait_for_step(Step.LOGIN)
         dies = asyncio.Event()
-        self._machine.loop.call_after_turns(self._random.randint(1, TURNS), dies.set)
+        self._machine.loop.call_after_turns(self._random.randint(1, REFRESH_TURNS), dies.set)
         await dies.wait()
         await self.kill()
 
@@ -299,7 +297,7 @@ class Incidents:
         await self.revoke()
         async with asyncio.timeout(2 * HOUR):
             for _ in range(20):
-                await self._begun(Step.AUTHORISE)
+                await self._wait_for_step(Step.AUTHORISE)
                 await self._machine.kill()
                 await self._machine.start()
 

@@ -9,33 +9,33 @@ from typing import Any
 
 from homey_tokend.core.ports import Clock
 
-#: After how many turns at one instant is it a spin?
-STILL_MOST = 5000
+#: The most turns at one instant; more are a busy loop.
+MAX_TURNS = 5000
 #: The year has a leap day in it.
 BEGIN = datetime(2027, 7, 1, tzinfo=UTC)
 
 
-class _NoWaiting(selectors.SelectSelector):
-    """Moves the loop's time instead of waiting for a file descriptor."""
+class _JumpingSelector(selectors.SelectSelector):
+    """Advance the loop's time instead of waiting for a file descriptor."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
-        self.still = 0
-        #: How many turns of the loop until somebody is called, and who.
+        self.turns_at_once = 0
+        #: The turns of the loop until ``call`` is called.
         self.turns = -1
         self.call: Callable[[], object] = lambda: None
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
-            msg = "nobody has anything to do, for ever"
+            msg = "deadlock: nothing is scheduled"
             raise RuntimeError(msg)
-        self.still += 1
+        self.turns_at_once += 1
         if timeout > 0:
             self.seconds += timeout
-            self.still = 0
-        elif self.still > STILL_MOST:
-            msg = "somebody spins: time stands still"
+            self.turns_at_once = 0
+        elif self.turns_at_once > MAX_TURNS:
+            msg = "busy loop: time does not advance"
             raise RuntimeError(msg)
         self.turns -= 1
         if self.turns == 0:
@@ -44,26 +44,26 @@ class _NoWaiting(selectors.SelectSelector):
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """``time`` is what the jumps add up to; deterministic, since nothing real is waited for."""
+    """An event loop whose ``time`` is the sum of its jumps; deterministic, since nothing is real."""
 
     def __init__(self) -> None:
-        self._jumps = _NoWaiting()
+        self._jumps = _JumpingSelector()
         super().__init__(self._jumps)
-        # After half a year of seconds a float steps by more than asyncio's nanosecond.
+        # After half a year in seconds the steps of a float exceed asyncio's nanosecond.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self._jumps.seconds
 
     def call_after_turns(self, turns: int, call: Callable[[], object]) -> None:
-        """Call it so many turns of the loop from now: between any two steps of any task."""
+        """Call a function some turns of the loop from now: between any two steps of any task."""
         self._jumps.turns, self._jumps.call = max(turns, 1), call
 
 
 class YearClock:
-    """``ports.Clock``: a machine that may sleep, and whose wall clock may lie.
+    """``ports.Clock`` of a machine that can be suspended and whose wall clock can be wrong.
 
-    ``truth`` is the time of the world; ``error`` is what our wall clock adds to it.
+    ``truth`` is the true time; ``error`` is what the machine's wall clock adds to it.
     """
 
     def __init__(self, loop: JumpingLoop, random: Random) -> None:
@@ -91,7 +91,7 @@ class YearClock:
         return self._loop.time() + self.suspended
 
     def reboot(self) -> None:
-        """Begin another boot; its seconds go on, which no process may rely on."""
+        """Begin another boot; the seconds continue, on which no process may rely."""
         self.boot = f"boot at {self.elapsed()}"
 
     def boot_id(self) -> str:
@@ -105,36 +105,36 @@ class YearClock:
 
 
 class YearSchedule:
-    """``ports.Schedule`` by ``call_later``: late after suspend, until a beat.
+    """``ports.Scheduler`` by ``call_later``: late after a suspend until the next heartbeat.
 
-    ``steady`` is the clock that appointments are made by: that of the process.
+    ``steady`` is the clock of the process, by which the jobs' instants are given.
     """
 
     def __init__(self, loop: JumpingLoop, clock: Clock) -> None:
         self._loop = loop
         self.steady = clock
-        self.appointments: dict[str, tuple[datetime, Callable[[], None]]] = {}
+        self.jobs: dict[str, tuple[datetime, Callable[[], None]]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def wake_at(self, name: str, at: datetime, wake: Callable[[], None]) -> None:
         self.forget(name)
-        self.appointments[name] = (at, wake)
+        self.jobs[name] = (at, wake)
         delay = max(0.0, (at - self.steady.now()).total_seconds())
-        self._timers[name] = self._loop.call_later(delay, self._ring, name)
+        self._timers[name] = self._loop.call_later(delay, self._run_job, name)
 
     def forget(self, name: str) -> None:
-        self.appointments.pop(name, None)
+        self.jobs.pop(name, None)
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
 
     def heartbeat(self) -> None:
         """Reschedule all jobs, as the real scheduler does on each heartbeat."""
-        for name, (at, wake) in tuple(self.appointments.items()):
+        for name, (at, wake) in tuple(self.jobs.items()):
             self.wake_at(name, at, wake)
 
-    def _ring(self, name: str) -> None:
-        at, wake = self.appointments[name]
+    def _run_job(self, name: str) -> None:
+        at, wake = self.jobs[name]
         if at > self.steady.now():
             self.wake_at(name, at, wake)
             return

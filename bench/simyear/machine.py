@@ -1,4 +1,4 @@
-"""The machine that the daemon's heart runs on: its disk, its process, its clock."""
+"""The machine that runs a keeper: its disk, its process and its clock."""
 
 import asyncio
 import hashlib
@@ -8,7 +8,16 @@ from random import Random
 
 import structlog
 
-from bench.simyear.cloud import ACCOUNTS, API, CERTIFICATE, CLOUDID, HUB, LIFE, ONE_TIME, Cloud
+from bench.simyear.cloud import (
+    ACCOUNTS,
+    API,
+    CERTIFICATE_TOLERANCE,
+    CLOUDID,
+    HUB,
+    LIFE,
+    TOTP_SECRET,
+    Cloud,
+)
 from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
 from homey_tokend.core.account import Digests
 from homey_tokend.core.decision import RefreshSettings
@@ -30,7 +39,7 @@ ENDPOINTS = Endpoints(f"https://{ACCOUNTS}", f"https://{API}", f"https://{HUB}")
 
 
 class Disk:
-    """``ports.Store``: whole or not at all, slow, full at times, and dead after a kill."""
+    """The content of the disk, and whether it is full."""
 
     def __init__(self, random: Random) -> None:
         self.blob: bytes | None = None
@@ -47,12 +56,12 @@ class Disk:
 
 
 class _Mount:
-    """The disk as one process sees it: nothing it writes after its death arrives."""
+    """``ports.BlobStore``, the disk as one process sees it: after its kill nothing is written."""
 
-    def __init__(self, disk: Disk, random: Random, saving: Callable[[bytes], None]) -> None:
+    def __init__(self, disk: Disk, random: Random, on_save: Callable[[bytes], None]) -> None:
         self._disk = disk
         self._random = random
-        self._saving = saving
+        self._on_save = on_save
         self._asked = self._written = 0
         self.dead = False
 
@@ -62,7 +71,7 @@ class _Mount:
     async def save(self, blob: bytes) -> None:
         self._asked += 1
         number = self._asked
-        late = self._random.random() < 0.5  # it is on the disk, and nobody was told so
+        late = self._random.random() < 0.5  # written, and the call returns only later
         if not late:
             await asyncio.sleep(self._random.uniform(0.001, 0.5))
         if self.dead or number < self._written:  # a newer one is there already
@@ -70,7 +79,7 @@ class _Mount:
         if self._disk.full:
             self._disk.unsaved = True
             raise StateUnusable("the disk is full")
-        self._saving(blob)
+        self._on_save(blob)
         self._disk.blob, self._written = blob, number
         self._disk.unsaved = False
         if late:
@@ -81,7 +90,7 @@ class _Mount:
 
 
 class Machine:
-    """Starts and kills the process; keeps the password file."""
+    """Start and kill the process; has the password file."""
 
     def __init__(self, loop: JumpingLoop, cloud: Cloud, clock: YearClock, random: Random) -> None:
         self.cloud = cloud
@@ -89,33 +98,33 @@ class Machine:
         self.schedule = YearSchedule(loop, clock)
         self.disk = Disk(random)
         self.password = cloud.password
-        #: Since when it has been as it is: started, awake, with the password it has.
-        self.since = self.started = clock.truth()
+        #: Since when it has been started, awake and with its current password.
+        self.unchanged_since = self.started = clock.truth()
         self.kills: list[datetime] = []
-        #: When a process died that no disk had listened to: what it knew, nobody knows.
-        self.forgot_at: list[datetime] = []
-        #: When it was last resumed from suspend.
-        self.woke_at = clock.truth()
+        #: When a process was killed whose state the full disk did not have.
+        self.memory_lost_at: list[datetime] = []
+        #: When it was last resumed.
+        self.resumed_at = clock.truth()
         #: When the clock was last set, and whether this process began with a wrong one.
-        self.set_at = clock.truth()
-        self.began_wrong = False
-        #: Called before anything happens to the machine, so that what was before can be judged; and
-        #: after the clock was set, and after each beat.
-        self.before: Callable[[], None] = lambda: None
-        #: Called with what is about to be on the disk.
-        self.saved: Callable[[bytes], None] = lambda _blob: None
+        self.clock_set_at = clock.truth()
+        self.started_with_wrong_clock = False
+        #: Called before anything happens to the machine, so that the time before it is observed; and
+        #: after the clock was set, and after each heartbeat.
+        self.before_change: Callable[[], None] = lambda: None
+        #: Called with each state before it is on the disk.
+        self.on_save: Callable[[bytes], None] = lambda _blob: None
         cloud.forgiven, cloud.excused = self.forgiven, self.excused
-        cloud.clock_set_since = lambda since: self.set_at >= since
-        cloud.stamp = self.now
+        cloud.clock_set_since = lambda since: self.clock_set_at >= since
+        cloud.local_now = self.now
         self.loop = loop
         self.supervisor: Supervisor | None = None
         self.keeper: Keeper | None = None
         self.bugs: list[str] = []
         self._random = random
         self._mount: _Mount | None = None
-        self.forgot: set[str] = set()
+        self.lost: set[str] = set()
         self._run: asyncio.Task[None] | None = None
-        self._dying = False
+        self._stopping = False
 
     async def read(self) -> Credentials:
         """``ports.CredentialSource``."""
@@ -126,14 +135,14 @@ class Machine:
             client_secret=Secret("client-secret"),
             redirect_url="http://localhost",
             cloudid=CLOUDID,
-            totp_secret=ONE_TIME,
+            totp_secret=TOTP_SECRET,
         )
 
     async def start(self) -> None:
-        if self.running or self._dying:
-            return  # there is a lock against a second one
+        if self.running or self._stopping:
+            return  # the lock prevents a second one
         log.info("process.started")
-        mount = self._mount = _Mount(self.disk, self._random, self.saved)
+        mount = self._mount = _Mount(self.disk, self._random, self.on_save)
         clock = self.schedule.steady = SteadyClock(self.clock)
         store = StateStore(mount, clock, salt=lambda: "salt")
         await store.load()
@@ -166,8 +175,8 @@ class Machine:
             emit=Reporter().emit,
         )
         self.supervisor = Supervisor({NAME: self.keeper}, store, clock, lambda: True)
-        self.since = self.started = self.clock.truth()
-        self.began_wrong = self.clock.error != timedelta(0)
+        self.unchanged_since = self.started = self.clock.truth()
+        self.started_with_wrong_clock = self.clock.error != timedelta(0)
         self._run = asyncio.create_task(self.supervisor.run())
         self._run.add_done_callback(self._ended)
 
@@ -176,38 +185,38 @@ class Machine:
             self.bugs.append(repr(task.exception()))
 
     async def kill(self) -> None:
-        """SIGKILL: from this instant nothing reaches the disk."""
+        """Kill the process as SIGKILL does: from this instant nothing reaches the disk."""
         run = self._run
         if run is None or self._mount is None:
             return
         log.info("process.killed")
-        self.before()
+        self.before_change()
         self.kills.append(self.clock.truth())
         if self.disk.unsaved:
-            self.forgot = {"token", "variable", "code"}
-            self.forgot_at.append(self.clock.truth())
+            self.lost = {"token", "variable", "code"}
+            self.memory_lost_at.append(self.clock.truth())
         self._mount.dead = True
         self._run = self._mount = self.supervisor = self.keeper = None
-        self._dying = True
+        self._stopping = True
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
-        self._dying = False
+        self._stopping = False
 
     async def heartbeat(self) -> None:
-        """Send a heartbeat; those that would change nothing are left out."""
+        """Run one heartbeat; those that would change nothing are left out."""
         if self.supervisor is not None:
             self.schedule.heartbeat()
             await self.supervisor.on_heartbeat()
-            self.before()
+            self.before_change()
 
     @property
     def running(self) -> bool:
         return self._run is not None
 
     def forgiven(self, what: str) -> bool:
-        """Return whether this may go back once: a killed process cannot know what was never written."""
-        forgiven = what in self.forgot
-        self.forgot.discard(what)
+        """Return whether this may go back once, because its newest state was never written."""
+        forgiven = what in self.lost
+        self.lost.discard(what)
         return forgiven
 
     def now(self) -> datetime:
@@ -215,34 +224,34 @@ class Machine:
         return self.schedule.steady.now()
 
     def excused(self, since: datetime) -> bool:
-        """Whether a process has ended, or the clock was set, since this instant."""
-        return self.set_at >= since or any(at >= since for at in self.kills[-1:])
+        """Return whether a process has ended or the clock was set since this instant."""
+        return self.clock_set_at >= since or any(at >= since for at in self.kills[-1:])
 
     @property
-    def certified(self) -> bool:
-        """Whether the clock is right enough for certificates to be valid."""
-        return abs(self.clock.error) <= CERTIFICATE
+    def certificates_valid(self) -> bool:
+        """Return whether the clock is right enough for certificates to be valid."""
+        return abs(self.clock.error) <= CERTIFICATE_TOLERANCE
 
     def correct_password(self, password: str = "") -> None:
         """Write a password to the file as a person does; by default the right one."""
         log.info("password.written", right=not password)
-        self.before()
+        self.before_change()
         self.password = password or self.cloud.password
-        self.since = self.clock.truth()
+        self.unchanged_since = self.clock.truth()
 
     def suspend(self, by: timedelta) -> None:
         log.info("machine.suspended", by=f"{by}")
-        self.before()
+        self.before_change()
         self.clock.suspended += by.total_seconds()
-        self.since = self.woke_at = self.clock.truth()
+        self.unchanged_since = self.resumed_at = self.clock.truth()
 
     def set_clock(self, error: timedelta) -> None:
         log.info("clock.set", error=f"{error}")
-        self.before()
-        if not self.certified:
-            self.since = self.clock.truth()
-        self.clock.error, self.set_at = error, self.clock.truth()
-        self.before()
+        self.before_change()
+        if not self.certificates_valid:
+            self.unchanged_since = self.clock.truth()
+        self.clock.error, self.clock_set_at = error, self.clock.truth()
+        self.before_change()
 
     def served(self) -> str | None:
         """Return the token that a reader of the socket would get at this instant."""

@@ -1,4 +1,4 @@
-"""Run one year: a machine, its incidents and its judge, on a loop that jumps over the waiting."""
+"""Run one year: a machine, its incidents and its judge, on a loop that skips all waiting."""
 
 import asyncio
 import gc
@@ -12,38 +12,37 @@ from random import Random
 from bench.simyear.cloud import Cloud
 from bench.simyear.event_log import EventLog
 from bench.simyear.faults import FAULTS
-from bench.simyear.incidents import DAY_S, YEAR_DAYS, Act, Incidents
-from bench.simyear.judge import STRETCH, Judge
+from bench.simyear.incidents import DAY_S, YEAR_DAYS, Action, Incidents
+from bench.simyear.judge import MAX_MISS, Judge
 from bench.simyear.loop import JumpingLoop, YearClock
 from bench.simyear.machine import Machine
 
-#: How often does a reader look, in seconds? Drawn around this, so that no rhythm hides anything.
-LOOK_S = 480.0
-#: And while no good token is served, at first and later? What a rejection or the budget holds back
-#: may be free by the passing of time: the heartbeat sees it, and is played at these looks.
-LOOK_IN_GAP_S, LOOK_IN_LONG_GAP_S = 2.0, 30.0
+#: Mean seconds between two observations; each is drawn, so that no rhythm hides anything.
+OBSERVE_S = 480.0
+#: The same while no valid token is served, at first and later. The passing of time ends a wait after
+#: a rejection or for the budget, which a heartbeat notices; it is run at these observations.
+OBSERVE_IN_GAP_S, OBSERVE_IN_LONG_GAP_S = 2.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One year in figures.
 
-    For ``ran`` the process ran, for ``could`` of that a good token was held or nothing
-    stood in the way of one, for ``had`` a reader got one. ``drops`` are results that came
-    after a newer token and were thrown away.
+    ``running_time``, ``obtainable_time`` and ``served_time`` are those of the judge. ``drops`` are
+    results that came after a newer token and were discarded.
     """
 
     seed: int
-    ran: timedelta
-    could: timedelta
-    had: timedelta
+    running_time: timedelta
+    obtainable_time: timedelta
+    served_time: timedelta
     gap: timedelta
     missed: timedelta
     lag: timedelta
     sign_ins: int
     rejected_a_day: int
     forced_a_day: int
-    in_half_a_life: int
+    sign_ins_in_half_life: int
     drops: int
     drifts: int
     broken: tuple[str, ...]
@@ -61,9 +60,9 @@ class Year:
         self.machine = Machine(self.loop, self.cloud, clock, Random(random.random()))
         self.incidents = Incidents(self.machine, self.cloud, Random(random.random()))
         self.judge = Judge(self.machine, self.cloud)
-        self.machine.before = self.cloud.before = self.judge.look
-        self.machine.saved = self.judge.saved
-        self.cloud.report, self.cloud.on_request = self.judge.verdict, self.judge.on_request
+        self.machine.before_change = self.cloud.before_change = self.judge.observe
+        self.machine.on_save = self.judge.on_save
+        self.cloud.report, self.cloud.on_request = self.judge.verdict, self.judge.limits.on_request
         self.cloud.on_superseded = self.judge.on_superseded
         self._days = days
         self._random = Random(random.random())
@@ -73,11 +72,11 @@ class Year:
         await self.machine.start()
         plan = self.incidents.plan(self._days)
         while self.loop.time() < self._days * DAY_S:
-            await asyncio.sleep(self.until_next_look())
+            await asyncio.sleep(self.seconds_to_next_observation())
             while plan and plan[0][0] <= self.loop.time():
-                acts.add(asyncio.create_task(_act(plan.pop(0)[1])))
-            self.judge.look()
-            if self.refusing():
+                acts.add(asyncio.create_task(_run_action(plan.pop(0)[1])))
+            self.judge.observe()
+            if self.is_blocked():
                 await self.machine.heartbeat()
         self.judge.end()
         for act in acts:
@@ -85,13 +84,13 @@ class Year:
         await asyncio.gather(*acts, return_exceptions=True)
         await self.machine.kill()
 
-    def until_next_look(self) -> float:
-        """Seldom while all is well, often in a gap; never long after the served token's end."""
+    def seconds_to_next_observation(self) -> float:
+        """Return a long time without a fault, a short one in a gap or at the served token's end."""
         gap = self.judge.in_gap
         if gap is not None:
-            often = LOOK_IN_GAP_S if gap < STRETCH else LOOK_IN_LONG_GAP_S
+            often = OBSERVE_IN_GAP_S if gap < MAX_MISS else OBSERVE_IN_LONG_GAP_S
             return self._random.uniform(0.2, 1.8) * often
-        often = LOOK_IN_LONG_GAP_S if self.refusing() else LOOK_S
+        often = OBSERVE_IN_LONG_GAP_S if self.is_blocked() else OBSERVE_S
         seconds = self._random.uniform(0.2, 1.8) * often
         session = self.cloud.sessions.get(self.machine.served() or "")
         if session is not None:
@@ -99,12 +98,12 @@ class Year:
             seconds = min(seconds, max(left, 0.0) + self._random.random())
         return seconds
 
-    def refusing(self) -> bool:
+    def is_blocked(self) -> bool:
         keeper = self.machine.keeper
         return keeper is not None and keeper.view.sign_in_blocked_until is not None
 
 
-async def _act(act: Act) -> None:
+async def _run_action(act: Action) -> None:
     try:
         await act()
     except TimeoutError:
@@ -123,14 +122,14 @@ def year(
     Args:
         seed: What everything is drawn from.
         days: How many of the year's days.
-        echo: Told its event log.
-        broken: Told each verdict of the judge, at once.
+        echo: Called with each line of its event log.
+        broken: Called with each verdict of the judge.
     """
     began = time.process_time()
     played = Year(seed, days)
     played.judge.on_verdict = broken
     events = EventLog(played.cloud.clock, echo)
-    events.begin()
+    events.install()
     asyncio.set_event_loop(played.loop)
     try:
         played.loop.run_until_complete(played.play())
@@ -140,16 +139,16 @@ def year(
     judge = played.judge
     return Outcome(
         seed=seed,
-        ran=judge.ran,
-        could=judge.could,
-        had=judge.had,
+        running_time=judge.running_time,
+        obtainable_time=judge.obtainable_time,
+        served_time=judge.served_time,
         gap=judge.longest_gap,
         missed=judge.longest_miss,
         lag=judge.longest_lag,
         sign_ins=len(played.cloud.logins),
-        rejected_a_day=judge.rejected_a_day(),
-        forced_a_day=judge.forced_a_day(),
-        in_half_a_life=judge.sign_ins_a_span(),
+        rejected_a_day=judge.limits.rejected_a_day(),
+        forced_a_day=judge.limits.forced_a_day(),
+        sign_ins_in_half_life=judge.limits.sign_ins_a_span(),
         drops=events.count["outcome.dropped"],
         drifts=events.count["sink.drifted"],
         broken=tuple(judge.broken),
@@ -157,8 +156,8 @@ def year(
     )
 
 
-def alone(seed: int, days: int, words: tuple[str, ...] = ()) -> None:
-    """Play a year and print what was broken, or that all is ok; end once a verdict has ``words``."""
+def play_and_print(seed: int, days: int, words: tuple[str, ...] = ()) -> None:
+    """Play a year and print its verdicts, or "ok"; end as soon as a verdict contains ``words``."""
     gc.set_threshold(100_000, 20, 20)
 
     def stop(verdict: str) -> None:

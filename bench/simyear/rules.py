@@ -1,4 +1,4 @@
-"""Each rule that a simulated year watches, and how to break it: which text of the package to change.
+"""Each rule that a simulated year checks, and how to break it: which text of the package to change.
 
 ``words`` are expected in the judge's verdict; ``seed`` and ``days`` are a year, or its beginning,
 that is known to find it.
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One rule, broken."""
+    """A change of the code that breaks one rule."""
 
     name: str
     old: str
     new: str
     words: str
-    #: How often the text stands in the package.
+    #: How often the package contains the text.
     times: int = 1
     seed: int = 1
     days: int = 60
 
 
-NONE = "although one could be had"
+NONE = "although one was obtainable"
 BACK = "an older token"
 
 MUTATIONS = (
@@ -39,7 +39,7 @@ MUTATIONS = (
         "withheld",
     ),
     Mutation(
-        "a Homey that cannot be reached counts as a token that is dead",
+        "an unreachable Homey counts as an invalid token",
         "failed_verifications=self.failed_verifications + 1",
         "revoked=True",
         "withheld",
@@ -48,35 +48,35 @@ MUTATIONS = (
         "a revoked token stays",
         "return replace(self, revoked=True, last_verification_at=at)",
         "return replace(self, last_verification_at=at)",
-        "a revoked token is served on",
+        "a revoked token is still served",
     ),
     Mutation(
         "the held token is never verified again",
         "return last + settings.verify_every",
         "return _NEVER",
-        "a revoked token is served on",
+        "a revoked token is still served",
         times=2,
     ),
     Mutation(
         "a new token is served without a verification",
         "    if not accepted:\n        raise BearerDiscarded(",
         "    if accepted is None:\n        raise BearerDiscarded(",
-        "the Homey never took",
+        "the Homey never accepted",
     ),
     Mutation(
         "a new token is not verified again after a 401",
         "_PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))",
         "_PAUSES = (timedelta(0),)",
-        "thrown away",
+        "issued is discarded",
     ),
     Mutation(
-        "a Homey that cannot be reached holds a new token back",
+        "an unreachable Homey withholds a new token",
         'return replace(bearer, note=bearer.note or f"not verified: {error.kind}")',
         "raise error",
-        "thrown away",
+        "issued is discarded",
         seed=2,
     ),
-    # --- never backwards ---
+    # --- never an older token ---
     Mutation(
         "the socket has a token before the disk",
         "        await self._store.keep_homey(change.state, write=change.save)\n",
@@ -85,7 +85,7 @@ MUTATIONS = (
         "not on the disk",
     ),
     Mutation(
-        "a state is written down that is not the newest",
+        "a state is saved that is not the newest",
         "self.document = documents.with_homey(self.document, state)\n        if write:\n",
         "before, self.document = self.document, documents.with_homey(self.document, state)\n"
         "        if write:\n            await self._write()\n"
@@ -94,16 +94,16 @@ MUTATIONS = (
         BACK,
     ),
     Mutation(
-        "sinks are written to side by side with themselves",
+        "a sink is written to by two deliveries at once",
         "    fraction = context.settings.fraction(context.random)\n",
         "    fraction = context.settings.fraction(context.random)\n"
         "    activity = replace(activity, delivering=frozenset())\n",
-        "variable: ",
+        "the variable goes back",
         seed=3,
     ),
     # --- when a refresh is due ---
     Mutation(
-        "a token is renewed when it must be only",
+        "a token is renewed only when it must be",
         "return min(token.issued_at + token.life * self.fraction, token.must_renew_at)",
         "return token.must_renew_at",
         "not renewed although it is due",
@@ -115,7 +115,7 @@ MUTATIONS = (
         NONE,
     ),
     Mutation(
-        "after an outage nobody tries again",
+        "no attempt is made after an outage",
         "yield Constraint(at + (min(gap, MUST_GAP) if must else gap)",
         "yield Constraint(at + timedelta(days=2)",
         NONE,
@@ -124,7 +124,7 @@ MUTATIONS = (
         "failures are not spaced",
         "return min(most, first * (1 << doublings)) * failure.random",
         "return timedelta(0)",
-        "requests to an unwell host",
+        "requests to a failing host",
     ),
     # --- Retry-After ---
     Mutation(
@@ -153,19 +153,19 @@ MUTATIONS = (
         days=120,
     ),
     Mutation(
-        "a date of Retry-After is compared with a clock that is wrong",
+        "a date of Retry-After is compared with a wrong clock",
         "until - (parse_http_date(date) or received_at)",
         "until - received_at",
         "in spite of Retry-After",
         seed=395960433,
         days=365,
     ),
-    # --- refusals ---
+    # --- rejections ---
     Mutation(
         "rejected credentials are tried every quarter of an hour",
         "LADDER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))",
         "LADDER = (timedelta(minutes=15),)",
-        "tried again before their time",
+        "tried again too early",
     ),
     Mutation(
         "other credentials may be rejected without end",
@@ -178,7 +178,7 @@ MUTATIONS = (
         "rejections are forgotten at a restart",
         '"rejections": [_rejection_json(one) for one in state.rejections.values()],',
         '"rejections": [],',
-        "tried again before their time",
+        "tried again too early",
         seed=3,
     ),
     Mutation(
@@ -188,7 +188,7 @@ MUTATIONS = (
         NONE,
     ),
     Mutation(
-        "a person may force as many tries as there are in a day",
+        "a person may force any number of tries in a day",
         "FORCED_A_DAY = 2",
         "FORCED_A_DAY = 50",
         "were forced",
@@ -197,7 +197,7 @@ MUTATIONS = (
         "an unknown answer to a password is followed by the next",
         "UNKNOWN_LOGIN_GAP = timedelta(minutes=15)",
         "UNKNOWN_LOGIN_GAP = timedelta(seconds=1)",
-        "says nothing of it",
+        "did not judge it",
     ),
     # --- the budget, and one-time codes ---
     Mutation(
@@ -220,7 +220,7 @@ MUTATIONS = (
         "within half of a token's life",
     ),
     Mutation(
-        "a sign-in is written down after it was made",
+        "a sign-in is not recorded before it is made",
         "            await self._store.keep_account(key, account.signing_in(now, step))\n",
         "",
         "within half of a token's life",
@@ -240,7 +240,7 @@ MUTATIONS = (
         "withheld",
     ),
     Mutation(
-        "the Date header is not looked at",
+        "the Date header is ignored",
         "    date = response.date()\n",
         "    date = None\n",
         "not renewed although it is due",
@@ -255,16 +255,16 @@ MUTATIONS = (
         seed=2,
     ),
     Mutation(
-        "a sink that was changed is not looked at",
+        "a sink that was changed is not checked",
         "    return last + settings.verify_every\n\n\ndef sink_due_at",
         "    return _NEVER\n\n\ndef sink_due_at",
         "the variable lags behind",
     ),
-    # --- what is told ---
+    # --- what is reported ---
     Mutation(
-        "nobody is told when the held token ends",
+        "the end of the held token is not reported",
         "outage_at=token.expires_at if token and last_error else None,",
         "outage_at=None,",
-        "nobody is told when the held token ends",
+        "the end of the held token is not reported",
     ),
 )

@@ -1,6 +1,6 @@
 """Whatever happens to a machine, in any order, the judge of the simulated year finds nothing.
 
-The world is that of ``bench/year.py``: a cloud in memory, and a loop that jumps over the waiting.
+The simulation is that of ``bench/year.py``: a cloud in memory, and a loop that skips all waiting.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Fault
-from bench.simyear.judge import REJECTED_A_DAY
+from bench.simyear.limits import REJECTED_A_DAY
 from bench.simyear.machine import NAME
 from bench.simyear.play import Year
 from homey_tokend.core.status import Health
@@ -53,9 +53,9 @@ class Life(RuleBasedStateMachine):
         """Let time pass; a reader checks again and again."""
         end = self.year.loop.time() + seconds
         while (left := end - self.year.loop.time()) > 0:
-            await asyncio.sleep(min(left, self.year.until_next_look()))
-            self.judge.look()
-            if self.year.refusing():
+            await asyncio.sleep(min(left, self.year.seconds_to_next_observation()))
+            self.judge.observe()
+            if self.year.is_blocked():
                 await self.machine.heartbeat()
 
     # --- what may happen ---
@@ -125,7 +125,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def person_asks(self) -> None:
-        self.run(self.year.incidents.person_refreshes_it())
+        self.run(self.year.incidents.refresh_by_person())
 
     @rule(hours=st.sampled_from([1, 12, 20, 30]), wait=st.integers(0, 30))
     def somebody_asks(self, hours: int, wait: int) -> None:
@@ -135,22 +135,22 @@ class Life(RuleBasedStateMachine):
         )
         self.run(asked)
 
-    # --- what is always so ---
+    # --- invariants ---
 
     @invariant()
     def nothing_is_broken(self) -> None:
         """No expired token, none withheld, none older than before, none missed."""
-        self.judge.look()
+        self.judge.observe()
 
         assert [] == self.judge.broken + self.machine.bugs
-        assert self.judge.rejected_a_day() <= REJECTED_A_DAY
+        assert self.judge.limits.rejected_a_day() <= REJECTED_A_DAY
 
     @invariant()
     def generation_never_goes_back(self) -> None:
         assert self.machine.keeper is not None
         generation = self.machine.keeper.state.generation
 
-        assert generation >= self.generation or self.machine.forgot
+        assert generation >= self.generation or self.machine.lost
         self.generation = generation
 
     @invariant()
@@ -169,7 +169,7 @@ class Life(RuleBasedStateMachine):
         keeper = self.machine.keeper
         assert keeper is not None
         if keeper.idle:
-            assert NAME in self.machine.schedule.appointments
+            assert NAME in self.machine.schedule.jobs
 
 
 @pytest.mark.timeout(180)
