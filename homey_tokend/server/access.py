@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from homey_tokend.config import AllowConfig, SocketConfig
+from homey_tokend.runtime.user_namespace import UnknownIds, unknown_ids
 from homey_tokend.server.connections import Peer
 from homey_tokend.server.problems import Problem
 
@@ -45,30 +46,37 @@ class AllowList:
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """Who may read tokens and status, and who may use the API proxy."""
+    """Who may read tokens and status, and who may use the API proxy.
+
+    ``unknown_uid`` is the number of all users that are unknown here: it is nobody's own.
+    """
 
     readers: AllowList = AllowList()
     callers: AllowList = AllowList()
+    unknown_uid: int | None = None
 
 
-def resolve_rules(config: SocketConfig) -> AccessRules:
+def resolve_rules(config: SocketConfig, unknown: UnknownIds | None = None) -> AccessRules:
     """Resolve the names of the configuration; may block.
 
-    An unknown name is logged as a warning and admits nobody.
+    An unknown name is logged as a warning and admits nobody, and so is the number that all
+    users or groups have that are unknown here (``unknown``; None: found out).
     """
-    readers = _resolve(config.allow, "socket.allow")
-    if config.allow_api is None:
-        return AccessRules(readers, readers)
-    return AccessRules(readers, _resolve(config.allow_api, "socket.allow_api"))
+    ids = unknown_ids() if unknown is None else unknown
+    readers = _resolve(config.allow, "socket.allow", ids)
+    callers = readers
+    if config.allow_api is not None:
+        callers = _resolve(config.allow_api, "socket.allow_api", ids)
+    return AccessRules(readers, callers, ids.uid)
 
 
-def _resolve(config: AllowConfig, key: str) -> AllowList:
+def _resolve(config: AllowConfig, key: str, unknown: UnknownIds) -> AllowList:
     uids = [
-        _number(name, f"{key}.users", lambda user: pwd.getpwnam(user).pw_uid)
+        _number(name, f"{key}.users", lambda user: pwd.getpwnam(user).pw_uid, unknown.uid)
         for name in config.users
     ]
     gids = [
-        _number(name, f"{key}.groups", lambda group: grp.getgrnam(group).gr_gid)
+        _number(name, f"{key}.groups", lambda group: grp.getgrnam(group).gr_gid, unknown.gid)
         for name in config.groups
     ]
     return AllowList(
@@ -78,19 +86,20 @@ def _resolve(config: AllowConfig, key: str) -> AllowList:
     )
 
 
-def _number(name: str, key: str, look_up: Callable[[str], int]) -> int | None:
-    if name.isascii() and name.isdigit():
-        return int(name)
+def _number(name: str, key: str, look_up: Callable[[str], int], unknown: int | None) -> int | None:
     try:
-        return look_up(name)
+        number = int(name) if name.isascii() and name.isdigit() else look_up(name)
     except KeyError:
-        _log.warning(
-            "allow.unknown",
-            key=key,
-            name=name,
-            remedy="Correct the name, or create it and reload; until then it admits nobody.",
+        remedy = "Correct the name, or create it and reload; until then it admits nobody."
+    else:
+        if number != unknown:
+            return number
+        remedy = (
+            f"In the daemon's user namespace, {number} is everybody whom it does not know, so it "
+            "admits nobody; name another one, or run the daemon without a namespace of its own."
         )
-        return None
+    _log.warning("allow.unknown", key=key, name=name, remedy=remedy)
+    return None
 
 
 class AccessControl:
@@ -121,11 +130,14 @@ class AccessControl:
 
     def may_read(self, peer: Peer) -> bool:
         """Return whether a peer may ask for tokens and status."""
-        return peer.uid in self._always or self.rules.readers.admits(peer)
+        return self._may_always(peer) or self.rules.readers.admits(peer)
 
     def may_call(self, peer: Peer) -> bool:
         """Return whether a peer may use the API proxy."""
-        return peer.uid in self._always or self.rules.callers.admits(peer)
+        return self._may_always(peer) or self.rules.callers.admits(peer)
+
+    def _may_always(self, peer: Peer) -> bool:
+        return peer.uid in self._always and peer.uid != self.rules.unknown_uid
 
     def check_reader(self, peer: Peer | None) -> Problem | None:
         """Check a request for any route but the API proxy's."""
