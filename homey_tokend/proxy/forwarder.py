@@ -28,6 +28,9 @@ from homey_tokend.server.connections import Peer, connection_of
 #: Whether a caller may see the token of a Homey, by its name, in what the Homey answers.
 MaySeeToken = Callable[[Peer | None, str], bool]
 
+#: The user of a connection whose peer is not known.
+_NOBODY = -1
+
 _log = structlog.get_logger()
 
 
@@ -83,8 +86,9 @@ class Forwarder:
         limiter = self._limiters.get(name)
         if limiter is None:
             limiter = self._limiters[name] = CallLimiter(self._limits.queue, self._clock)
-        async with limiter.slot(name):
-            if not self._may_see_token(connection_of(request).peer, name):
+        peer = connection_of(request).peer
+        async with limiter.slot(name, _NOBODY if peer is None else peer.uid):
+            if not self._may_see_token(peer, name):
                 check_shows_no_variable(request.method, target, name)
             return await self._within_total(call, limiter)
 

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, cast
 import structlog
 from aiohttp import web
 
+from homey_tokend.server.hang_ups import HangUps
+
 #: The most connections, however many files may be open; one costs some 10 KB.
 MAX_CONNECTIONS = 4096
 #: Open files that are reserved for state, sinks, hosts and name resolution; at most half of a
@@ -127,9 +129,13 @@ class Connections:
 class Connection(web.RequestHandler):
     """One connection, with its peer, which is read once."""
 
-    def __init__(self, server: web.Server, connections: Connections, **options: Any) -> None:
+    def __init__(
+        self, server: web.Server, connections: Connections, hang_ups: HangUps, **options: Any
+    ) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self.connections = connections
+        self._hang_ups = hang_ups
+        self._watched = -1
         #: The process at the other end; None on TCP.
         self.peer: Peer | None = None
         #: How often the client has read most of a full write buffer.
@@ -141,11 +147,14 @@ class Connection(web.RequestHandler):
         """Read the peer and register the connection."""
         self.peer = read_peer(transport)
         self.connections.add(self)
+        if isinstance(transport, asyncio.Transport):
+            self._watched = self._hang_ups.watch(transport)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self.connections.remove(self)
+        self._hang_ups.forget(self._watched)
         super().connection_lost(exc)
 
     def resume_writing(self) -> None:

@@ -15,6 +15,7 @@ from homey_tokend.core.errors import CannotServe
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.app import Api
 from homey_tokend.server.connections import Acceptor, Connection, Connections
+from homey_tokend.server.hang_ups import HangUps
 from homey_tokend.server.unix_socket import BACKLOG, SocketOptions, UnixSocket
 
 #: How long a connection may be idle, or stuck within a request or response, before it is closed.
@@ -54,6 +55,7 @@ class Server:
         self._unix_acceptor: Acceptor | None = None
         self._acceptors: list[Acceptor] = []
         self._runners: list[web.AppRunner] = []
+        self._hang_ups: HangUps | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._unread: dict[Connection, tuple[int, int]] = {}
 
@@ -124,6 +126,9 @@ class Server:
         if acceptors:
             await asyncio.sleep(_ACCEPTED_GRACE_S)  # noqa: TID251  by the loop's own clock
         await asyncio.gather(*(runner.cleanup() for runner in runners))
+        hang_ups, self._hang_ups = self._hang_ups, None
+        if hang_ups is not None:
+            hang_ups.close()
         if unix is not None:
             await run_in_thread(unix.close)
             _log.info("socket.closed")
@@ -161,6 +166,7 @@ class Server:
         )
         self._runners.append(runner)
         await runner.setup()
+        self._hang_ups = self._hang_ups or HangUps()
         manager = runner.server
         if manager is None:  # pragma: no cover  -- setup() has made it
             raise RuntimeError("the runner has no server")
@@ -168,6 +174,7 @@ class Server:
             Connection,
             manager,
             self._connections,
+            self._hang_ups,
             access_log=None,
             auto_decompress=False,  # a proxied body stays as it came, as its Content-Encoding does
             keepalive_timeout=self._idle_s,

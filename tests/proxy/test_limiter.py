@@ -1,4 +1,4 @@
-"""The queue of a Homey: a few calls at once, first come first served, bounded, with pauses."""
+"""The queue of a Homey: a few calls at once, shared by users, bounded, with pauses."""
 
 import asyncio
 from datetime import timedelta
@@ -18,12 +18,12 @@ class Callers:
         self.served: list[int] = []
         self.ends: dict[int, asyncio.Event] = {}
 
-    def arrive(self, number: int) -> "asyncio.Task[None]":
+    def arrive(self, number: int, uid: int = 1000) -> "asyncio.Task[None]":
         self.ends[number] = asyncio.Event()
-        return asyncio.create_task(self._stay(number))
+        return asyncio.create_task(self._stay(number, uid))
 
-    async def _stay(self, number: int) -> None:
-        async with self.limiter.slot("home"):
+    async def _stay(self, number: int, uid: int) -> None:
+        async with self.limiter.slot("home", uid):
             self.served.append(number)
             await self.ends[number].wait()
 
@@ -38,7 +38,7 @@ def clock() -> FakeClock:
 
 
 async def test_three_at_once_in_order(clock: FakeClock) -> None:
-    """Three run, the others one by one in the order of their arrival."""
+    """Three of one user run, the others one by one in the order of their arrival."""
     callers = Callers(CallLimiter(LimiterSettings(), clock))
     tasks = [callers.arrive(number) for number in range(6)]
     await settle()
@@ -108,7 +108,7 @@ async def test_leaving(clock: FakeClock) -> None:
 
 async def test_pause(clock: FakeClock) -> None:
     """During a pause no call starts; after it the queue continues."""
-    limiter = CallLimiter(LimiterSettings(at_once=2), clock)
+    limiter = CallLimiter(LimiterSettings(at_once=3), clock)
     callers = Callers(limiter)
     pause = asyncio.create_task(limiter.pause(3))
     await clock.until_waited_for()
@@ -129,7 +129,7 @@ async def test_leaving_with_a_turn_in_hand(clock: FakeClock) -> None:
     """A call that gets a slot and is cancelled at once passes the slot on."""
     limiter = CallLimiter(LimiterSettings(at_once=1), clock)
     callers = Callers(limiter)
-    async with limiter.slot("home"):
+    async with limiter.slot("home", 1000):
         unlucky, next_one = callers.arrive(1), callers.arrive(2)
         await settle()
     unlucky.cancel()
@@ -139,3 +139,79 @@ async def test_leaving_with_a_turn_in_hand(clock: FakeClock) -> None:
     await next_one
 
     assert [2] == served
+
+
+async def test_the_last_slot(clock: FakeClock) -> None:
+    """A user with calls in progress never gets the last slot, another one does, and at once."""
+    callers = Callers(CallLimiter(LimiterSettings(), clock))
+    tasks = [callers.arrive(number, uid=1) for number in range(10)]
+    await settle()
+    tasks += [callers.arrive(20, uid=2), callers.arrive(21, uid=2), callers.arrive(30, uid=3)]
+    await settle()
+    for number in (20, 21, 30):
+        await callers.leave(number)
+    others = list(callers.served)
+    await callers.leave(0)
+    served = list(callers.served)
+    for end in callers.ends.values():
+        end.set()
+    await asyncio.gather(*tasks)
+
+    assert [0, 1, 2, 20, 21, 30] == others
+    assert [*others, 3] == served
+
+
+async def test_the_fewest_slots_first(clock: FakeClock) -> None:
+    """A free slot is given to the user with the fewest, however long others wait already."""
+    callers = Callers(CallLimiter(LimiterSettings(at_once=6), clock))
+    tasks = [callers.arrive(number, uid=1) for number in range(9)]
+    await settle()
+    tasks += [callers.arrive(20, uid=2), callers.arrive(21, uid=2)]
+    await settle()
+    before = list(callers.served)
+    for number in (0, 1):
+        await callers.leave(number)
+    after = list(callers.served)
+    for end in callers.ends.values():
+        end.set()
+    await asyncio.gather(*tasks)
+
+    assert [0, 1, 2, 3, 4, 20] == before
+    assert [*before, 21] == after
+
+
+async def test_a_queue_that_one_user_fills(clock: FakeClock) -> None:
+    """In a full queue the last call of the user with the most makes room for another user's."""
+    callers = Callers(CallLimiter(LimiterSettings(at_once=1, queued=4), clock))
+    tasks = [callers.arrive(number, uid=1) for number in range(5)]
+    await settle()
+    tasks += [callers.arrive(20, uid=2), callers.arrive(30, uid=3)]
+    await settle()
+    turned_away = [number for number, task in enumerate(tasks) if task.done()]
+    with pytest.raises(Problem, match="4 calls are waiting already"):
+        await callers.arrive(40, uid=1)
+    with pytest.raises(Problem, match="4 calls are waiting already"):
+        await callers.arrive(21, uid=2)
+    for end in callers.ends.values():
+        end.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [3, 4] == turned_away
+    assert [503, 503] == [one.status for one in results if isinstance(one, Problem)]
+    assert {0, 1, 2, 20, 30} == set(callers.served)
+
+
+async def test_leaving_a_queue_while_others_get_slots(clock: FakeClock) -> None:
+    """A call that is cancelled as another one ends takes no slot from those behind it."""
+    callers = Callers(CallLimiter(LimiterSettings(at_once=2), clock))
+    tasks = [callers.arrive(number, uid=number) for number in range(4)]
+    await settle()
+    tasks[2].cancel()
+    callers.ends[0].set()
+    await settle()
+    served = list(callers.served)
+    for end in callers.ends.values():
+        end.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [0, 1, 3] == served

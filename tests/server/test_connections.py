@@ -18,6 +18,7 @@ from homey_tokend.server.connections import (
     Connections,
     connection_limit,
 )
+from homey_tokend.server.hang_ups import HangUps
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.provider import FakeProvider
@@ -183,7 +184,10 @@ async def test_no_file_left(dial: Dial, connections: Connections, folder: Path) 
     listening.bind(str(folder / "e.sock"))
     listening.listen()
     server = web.Server(answer)
-    taking = Acceptor(listening, lambda: Connection(server, connections), connections, pause=0.02)
+    hang_ups = HangUps()
+    taking = Acceptor(
+        listening, lambda: Connection(server, connections, hang_ups), connections, pause=0.02
+    )
     taking.start()
     late = await asyncio.open_unix_connection(str(folder / "e.sock"))
     async with asyncio.timeout(40):
@@ -192,6 +196,7 @@ async def test_no_file_left(dial: Dial, connections: Connections, folder: Path) 
     taking.stop()
     late[1].close()
     await server.shutdown()
+    hang_ups.close()
 
     assert b"HTTP/1.1 200 OK" == served
     assert [True, True] == hung_up

@@ -1,4 +1,4 @@
-"""A user who may call the Homey but not read the token, with a daemon that writes it to a variable."""
+"""Users who share the API proxy of a daemon: what they may see, and what they leave to each other."""
 
 import json
 import os
@@ -34,6 +34,23 @@ for method, path, body, headers in json.loads(sys.argv[3]):
     got = asking.getresponse()
     answers.append((got.status, got.read().decode("latin-1")))
 print(json.dumps(answers))
+"""
+
+#: Becomes a user and begins uploads, of which a byte comes now and then, until it is killed.
+DRIPPING = """
+import os, socket, sys, time
+os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))
+head = b"PUT /homeys/home/api/manager/devices/device/x HTTP/1.1\\r\\nHost: h\\r\\nContent-Length: %d\\r\\n\\r\\n"
+wires = []
+for _ in range(6):
+    wires.append(socket.socket(socket.AF_UNIX))
+    wires[-1].connect(sys.argv[1])
+    wires[-1].sendall(head % 9_000_000 + b"a" * 200_000)
+print("begun", flush=True)
+while True:
+    time.sleep(0.5)
+    for wire in wires:
+        wire.send(b"a")
 """
 
 
@@ -105,3 +122,21 @@ def test_the_token_in_a_variable(clouds: Clouds, daemons: Daemons) -> None:
     assert not [body for _, body in caught if token in body]
     assert (200, True) == (allowed, bool(json.loads(devices)))
     assert (200, token) == (reading, json.loads(read)["value"])
+
+
+def test_uploads_that_drip(clouds: Clouds, daemons: Daemons) -> None:
+    """Uploads of one user that do not end leave the Homey open for another one."""
+    cloud, folder = clouds.start(), daemons.folder()
+    folder.chmod(0o755)
+    write(folder, document(cloud, folder))
+    daemon = daemons.run(folder, "--config", str(folder / "config.yaml")).up()
+    until(lambda: held_token(daemon), "a token")
+    words = [sys.executable, "-I", "-S", "-c", DRIPPING, str(daemon.socket), str(CALLER)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as dripping:  # noqa: S603  our own
+        assert dripping.stdout is not None
+        begun = dripping.stdout.readline()
+        answers = [asked(daemon, READER, ("GET", VARIABLES)) for _ in range(5)]
+        dripping.kill()
+
+    assert b"begun\n" == begun
+    assert [200] * 5 == [status for ((status, _),) in answers]
