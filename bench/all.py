@@ -4,9 +4,9 @@ bench/run [NAME ...]      some or all of client_start, client_import, daemon_sta
                           many_clients, subscribers, api_proxy, hang_reads, memory, hops
 
 PYTHON names an interpreter that has the package installed. The client's start and import are
-measured in a fresh venv, with the console script that a current pip makes. The exit status is 1
-where a figure fails its mark, 2 where a measurement could not be taken. Other work on the machine
-spoils all figures but the memory: the load before each is reported on stderr.
+measured in a fresh venv, with the console script that a current pip makes. The exit status is 1 if
+a figure fails its mark, 2 if a measurement fails. Other work on the machine spoils all figures but
+the memory: the load before each measurement is reported on stderr.
 """
 
 import argparse
@@ -34,8 +34,8 @@ NAMES = (
     "memory",
     "hops",
 )
-#: These start interpreters, and are measured with those of a fresh venv.
-STARTS = ("client_start", "client_import")
+#: These start interpreters, and are measured with one of a fresh venv.
+IN_FRESH_VENV = ("client_start", "client_import")
 
 
 def main() -> int:
@@ -48,17 +48,17 @@ def main() -> int:
     failed = []
     with tempfile.TemporaryDirectory(prefix="ht") as folder:
         for name in names:
-            python = fresh(Path(folder)) if name in STARTS else sys.executable
-            taken = measured(name, python, Path(folder) / name)
-            figures += taken
-            failed += [] if taken else [name]
+            python = fresh_python(Path(folder)) if name in IN_FRESH_VENV else sys.executable
+            measured = measure(name, python, Path(folder) / name)
+            figures += measured
+            failed += [] if measured else [name]
     for name in failed:
         print(f"{name}: no figures", file=sys.stderr)
     status = report(figures) if figures else 2
     return 2 if failed else status
 
 
-def measured(name: str, python: str, lines: Path) -> list[Figure]:
+def measure(name: str, python: str, lines: Path) -> list[Figure]:
     """Return the figures of one measurement; none if it failed."""
     print(f"{name}: load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
     subprocess.run(
@@ -74,13 +74,13 @@ def measured(name: str, python: str, lines: Path) -> list[Figure]:
     return [replace(figure, name=f"{name}: {figure.name}") for figure in figures]
 
 
-def fresh(folder: Path) -> str:
+def fresh_python(folder: Path) -> str:
     """Return the interpreter of a new venv that has the package installed."""
-    place = folder / "venv"
-    python = str(place / "bin" / "python")
-    if place.exists():
+    environment = folder / "venv"
+    python = str(environment / "bin" / "python")
+    if environment.exists():
         return python
-    venv.create(place, with_pip=True)
+    venv.create(environment, with_pip=True)
     pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
     subprocess.run([*pip, "--upgrade", "pip"], check=True)
     subprocess.run([*pip, str(ROOT)], check=True)

@@ -1,10 +1,10 @@
-"""How much does the API proxy cost, beside a bare aiohttp reverse proxy?
+"""The cost of the API proxy, compared with a bare aiohttp reverse proxy.
 
 python -m bench.api_proxy [--calls N] [--pairs N]
 
-The proxy runs pinned to a core of its own; the Homey, which says two kilobytes of JSON, and the
-callers, three at a time, on the other. Then 100 MB go through it each way. Marks: 0.7 of the bare
-proxy's throughput, and less than 8 MiB more memory at the peak than before.
+The proxy is pinned to one core; the Homey, which answers with two kilobytes of JSON, and the
+callers, three at a time, to another. Then 100 MB pass through it each way. Marks: 0.7 of the bare
+proxy's throughput, and less than 8 MiB of additional memory at the peak.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import structlog
 from aiohttp import web
 
 from bench.common import Figure, median, paired, pin, report
-from bench.socket_reads import Provider, connected
+from bench.socket_reads import Provider, connect_client
 from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.runtime.clock import SystemClock
@@ -124,7 +124,7 @@ async def serve_bare(path: Path, port: int) -> None:
 SERVERS = {"hub": serve_hub, "proxy": serve_proxy, "bare": serve_bare}
 
 
-def turn(kind: str, path: Path, port: int) -> None:
+def run_server(kind: str, path: Path, port: int) -> None:
     pin(0 if kind == "hub" else 1)
     # As the daemon's log is by default: debug is not written.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
@@ -134,14 +134,14 @@ def turn(kind: str, path: Path, port: int) -> None:
 @contextlib.contextmanager
 def process(kind: str, path: Path, port: int) -> Iterator[int]:
     """Run one of the servers in its own process; yield its process ID once it answers."""
-    child = multiprocessing.get_context("spawn").Process(target=turn, args=(kind, path, port))
+    child = multiprocessing.get_context("spawn").Process(target=run_server, args=(kind, path, port))
     child.start()
     for _ in range(500):
         with contextlib.suppress(OSError):
             if kind == "hub":
-                asyncio.run(_knock(port))
+                asyncio.run(_connect(port))
             else:
-                connected(path).close()
+                connect_client(path).close()
             break
         time.sleep(0.02)
     yield child.pid or 0
@@ -149,7 +149,7 @@ def process(kind: str, path: Path, port: int) -> Iterator[int]:
     child.join()
 
 
-async def _knock(port: int) -> None:
+async def _connect(port: int) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.close()
 
@@ -172,11 +172,11 @@ async def calls(path: Path, count: int) -> float:
     return count / (time.perf_counter() - begun)
 
 
-def grown(pid: int, path: Path, *, up: bool) -> float:
+def memory_growth(pid: int, path: Path, *, up: bool) -> float:
     """Return the MiB that the proxy's memory grows by at its peak while 100 MB pass."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak counts from here on
     before = memory(pid, "VmRSS")
-    with connected(path) as client:
+    with connect_client(path) as client:
         if up:
             lines = f"Host: h\r\nContent-Length: {HUGE}\r\nConnection: close\r\n\r\n"
             client.sendall(f"PUT /homeys/home/api/x HTTP/1.1\r\n{lines}".encode())
@@ -222,7 +222,7 @@ def main() -> int:
             return rates[-1]
 
         ratios = paired(args.pairs, ours, lambda: asyncio.run(calls(bare, args.calls)))
-        down, up = grown(pid, proxy, up=False), grown(pid, proxy, up=True)
+        down, up = memory_growth(pid, proxy, up=False), memory_growth(pid, proxy, up=True)
     shutil.rmtree(folder)
     return report(
         [

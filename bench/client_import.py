@@ -1,4 +1,4 @@
-"""How long does ``import homey_tokend.client`` take, beside ``python -c pass`` of the same venv?
+"""The time of ``import homey_tokend.client``, compared with ``python -c pass`` of the same venv.
 
 python -m bench.client_import [--pairs N]
 
@@ -8,7 +8,7 @@ Mark: 1.6 times, median of interleaved pairs of whole processes.
 import argparse
 import sys
 
-from bench.client_start import kept, spent
+from bench.client_start import record, run_seconds
 from bench.common import Figure, median, paired, percentile, report
 
 MARK = 1.6
@@ -21,10 +21,10 @@ def main() -> int:
     ours = [sys.executable, "-c", "import homey_tokend.client"]
     bare = [sys.executable, "-c", "pass"]
     for command in (ours, bare):
-        spent(command)
+        run_seconds(command)
     times: dict[str, list[float]] = {"ours": [], "bare": []}
     ratios = paired(
-        args.pairs, lambda: kept(times["ours"], ours), lambda: kept(times["bare"], bare)
+        args.pairs, lambda: record(times["ours"], ours), lambda: record(times["bare"], bare)
     )
     return report(
         [

@@ -1,4 +1,4 @@
-"""How long does ``homey-tokend token`` take, beside ``python -c pass`` of the same venv?
+"""The time of ``homey-tokend token``, compared with ``python -c pass`` of the same venv.
 
 python -m bench.client_start [--pairs N] [--socket PATH]
 
@@ -39,10 +39,10 @@ def main() -> int:
         ours = [str(script), "token", "--socket", path]
         bare = [sys.executable, "-c", "pass"]
         for command in (ours, bare):
-            spent(command)
+            run_seconds(command)
         times: dict[str, list[float]] = {"ours": [], "bare": []}
         ratios = paired(
-            args.pairs, lambda: kept(times["ours"], ours), lambda: kept(times["bare"], bare)
+            args.pairs, lambda: record(times["ours"], ours), lambda: record(times["bare"], bare)
         )
     return report(
         [
@@ -54,13 +54,13 @@ def main() -> int:
     )
 
 
-def kept(times: list[float], command: list[str]) -> float:
-    times.append(spent(command))
+def record(times: list[float], command: list[str]) -> float:
+    times.append(run_seconds(command))
     return times[-1]
 
 
-def spent(command: list[str]) -> float:
-    """Return the seconds from the start of a process to its end, its output thrown away."""
+def run_seconds(command: list[str]) -> float:
+    """Return the seconds that a process takes, its output discarded."""
     nowhere = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     begun = time.perf_counter()
     child = os.posix_spawn(command[0], command, os.environ, file_actions=nowhere)

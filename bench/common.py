@@ -13,7 +13,7 @@ COLLECT = "BENCH_FIGURES"
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure, and the mark that it must not pass (or must reach)."""
+    """One measured figure, and the mark that it must not exceed (or must reach)."""
 
     name: str
     value: float
@@ -29,7 +29,7 @@ class Figure:
 
 
 def report(figures: Sequence[Figure]) -> int:
-    """Print the table; the exit status is 1 where a figure fails its mark."""
+    """Print the table; return the exit status, 1 if a figure fails its mark."""
     if COLLECT in os.environ:
         with open(os.environ[COLLECT], "a", encoding="utf-8") as lines:  # noqa: PTH123  a line each
             lines.writelines(json.dumps(asdict(figure)) + "\n" for figure in figures)
@@ -44,13 +44,13 @@ def report(figures: Sequence[Figure]) -> int:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the value that so many percent of all are at or below."""
+    """Return the value that this percentage of all is at or below."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
 def paired(count: int, ours: Callable[[], float], bare: Callable[[], float]) -> list[float]:
-    """Ratios of ours to bare, measured in turn so that what drifts drifts for both."""
+    """Return ratios of ours to bare, measured alternately so that a drift affects both."""
     ratios = []
     for number in range(count):
         if number % 2:
@@ -66,6 +66,6 @@ def median(values: Sequence[float]) -> float:
 
 
 def pin(core: int) -> None:
-    """Keep this process on one core, where there is more than one."""
+    """Keep this process on one core, if there are several."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[core % len(cores)]})

@@ -1,10 +1,10 @@
-"""How soon after its start does the daemon serve a current token, beside its bare imports?
+"""The time until a started daemon serves a held token, compared with its bare imports.
 
 python -m bench.daemon_start [--pairs N]
 
-A daemon gets a token from a simulated cloud and keeps it. Then it is started again and again: the
-time until the socket answers with that token, beside a process that only imports the libraries
-that the daemon stands on. Mark: 1.4 times, median of interleaved pairs.
+A daemon gets a token from a simulated cloud and keeps it. Then it is started repeatedly: the time
+until the socket answers with that token, compared with a process that only imports the libraries
+that the daemon uses. Mark: 1.4 times, median of interleaved pairs.
 """
 
 import argparse
@@ -16,22 +16,22 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.client_start import kept, spent
+from bench.client_start import record, run_seconds
 from bench.common import Figure, median, paired, percentile, report
 from bench.memory import IMPORTS
 from bench.processes import PROGRAM, daemon, folder, get, simulator, status, until
 
 MARK = 1.4
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 
-def served(command: Sequence[str], path: Path) -> float:
+def seconds_until_served(command: Sequence[str], path: Path) -> float:
     """Return the seconds from the start of a process until it serves a token."""
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not _token(path):
-        if time.perf_counter() - begun > PATIENCE_S:
-            sys.exit(f"no token within {PATIENCE_S:g} s")
+        if time.perf_counter() - begun > TIMEOUT_S:
+            sys.exit(f"no token within {TIMEOUT_S:g} s")
         time.sleep(0.002)
     seconds = time.perf_counter() - begun
     process.send_signal(signal.SIGTERM)
@@ -54,15 +54,15 @@ def main() -> int:
         with daemon(description, place) as (_, path):
             until(lambda: (status(path) or {}).get("refreshes"), "a token is held")
         ours = [*PROGRAM, "run", "-c", str(place / "config.yaml")]
-        served(ours, path)
-        spent(bare)
+        seconds_until_served(ours, path)
+        run_seconds(bare)
         times: dict[str, list[float]] = {"ours": [], "bare": []}
 
         def start() -> float:
-            times["ours"].append(served(ours, path))
+            times["ours"].append(seconds_until_served(ours, path))
             return times["ours"][-1]
 
-        ratios = paired(args.pairs, start, lambda: kept(times["bare"], bare))
+        ratios = paired(args.pairs, start, lambda: record(times["bare"], bare))
     return report(
         [
             Figure("bare imports, median", median(times["bare"]) * 1e3, unit="ms"),

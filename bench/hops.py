@@ -1,13 +1,13 @@
-"""Through how many functions and modules does one refresh go, from wake-up to the token served?
+"""The functions and modules that one refresh passes through, from wake-up to the token served.
 
 python -m bench.hops [--list]
 
 A daemon without sinks renews its token against a simulated cloud in another process, and one reader
-then asks the socket for it. `sys.setprofile` records every call between two functions of the
-package. A *hop* is a call from one module into a function of another that itself continues to a third
-place: whatever is answered on the spot (a value, a clock, a check) is a question, not a hop.
-Each pair of functions counts once, however often it is taken; a coroutine or generator counts when
-it begins, not when it is resumed; what the event loop or a thread calls is a hop from there.
+then requests it from the socket. `sys.setprofile` records every call between two functions of the
+package. A *hop* is a call from one module into a function of another that itself calls a third: a
+function that returns directly (a value, a clock, a check) is not a hop.
+Each pair of functions counts once; a coroutine or generator counts when it begins, not when it is
+resumed; a call by the event loop or a thread is a hop from there.
 The modules are those that hops lead into. ``--list`` prints the hops in order.
 
 Before the redesign of the layout there were 78 hops through 38 modules.
@@ -36,7 +36,7 @@ HOPS, MODULES = 45, 22
 CALLS = "BENCH_CALLS"
 #: A token is renewed at about half of this: some seconds in which nothing else happens.
 LIFE_S = 8.0
-#: Long enough for whatever follows a refresh to be over.
+#: Seconds in which everything that follows a refresh has ended.
 REST_S = 0.7
 _RESUMABLE = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator
 
@@ -46,7 +46,7 @@ Call = tuple[Function, Function]
 
 
 class Recorder:
-    """Records the calls between functions of the package, between two signals."""
+    """Record the calls between functions of the package, between two signals."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -55,7 +55,7 @@ class Recorder:
         self._signals = 0
 
     def start(self) -> None:
-        signal.signal(signal.SIGUSR1, self._signalled)
+        signal.signal(signal.SIGUSR1, self._on_signal)
         threading.setprofile(self._record)
         sys.setprofile(self._record)
 
@@ -66,8 +66,8 @@ class Recorder:
             self._begun.add(frame)
         self._calls.append((_caller(frame), _function(frame)))
 
-    def _signalled(self, *_: object) -> None:
-        """Forget what was before the first signal; write and end at the second."""
+    def _on_signal(self, *_: object) -> None:
+        """Drop the calls before the first signal; write the others and exit at the second."""
         self._signals += 1
         if self._signals == 1:
             self._calls.clear()
@@ -77,13 +77,13 @@ class Recorder:
 
 
 def _ours(frame: FrameType) -> bool:
-    # What a dataclass makes has no file: it is a value's, and goes nowhere.
+    # Generated methods of a dataclass have no file, and call nothing.
     name = frame.f_globals.get("__name__", "")
     return name.startswith(f"{PACKAGE}.") and not frame.f_code.co_filename.startswith("<")
 
 
 def _caller(frame: FrameType) -> Function:
-    """Return the function of ours that is nearest below; none where the event loop is nearer."""
+    """Return the nearest calling function of ours; none if the event loop is nearer."""
     below = frame.f_back
     while below is not None and not _ours(below):
         if below.f_code.co_filename.endswith("asyncio/events.py"):
@@ -96,14 +96,14 @@ def _function(frame: FrameType) -> Function:
     return frame.f_globals["__name__"], getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
 
 
-def hops_of(calls: list[Call]) -> list[Call]:
+def find_hops(calls: list[Call]) -> list[Call]:
     """Return the hops among these calls, each once and in order."""
     called = defaultdict(set)
     for caller, callee in calls:
         called[caller].add(callee)
 
-    def goes_on(function: Function) -> bool:
-        """Return whether it calls another module, itself or through others of its own."""
+    def continues(function: Function) -> bool:
+        """Return whether a function calls another module, itself or through its own module."""
         waiting, seen = [function], {function}
         while waiting:
             for callee in called[waiting.pop()] - seen:
@@ -114,16 +114,16 @@ def hops_of(calls: list[Call]) -> list[Call]:
         return False
 
     crossing = [call for call in dict.fromkeys(calls) if call[0][0] != call[1][0]]
-    return [call for call in crossing if goes_on(call[1])]
+    return [call for call in crossing if continues(call[1])]
 
 
-def recorded() -> list[Call]:
+def record_calls() -> list[Call]:
     """Return the calls of one refresh and one reader after it."""
     with folder() as place, simulator("--session-lifetime", str(LIFE_S)) as description:
         os.environ[CALLS] = str(place / "calls.json")
         state, calls = place / "state.json", place / "calls.json"
         program = (sys.executable, "-m", "bench.hops", "--daemon")
-        # The log is no part of the way: it writes nothing at this level.
+        # Without log lines, whose calls are not part of the path.
         with daemon(
             description,
             place,
@@ -145,7 +145,7 @@ def recorded() -> list[Call]:
 
 
 def _generation(state: Path) -> int:
-    """Which token is on the disk? Asking the daemon would be a part of what is recorded."""
+    """Return the token's number on the disk: a request to the daemon would be recorded."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         document: dict[str, Any] = json.loads(state.read_text(encoding="utf-8"))
         return int(document["homeys"]["home"]["generation"])
@@ -156,7 +156,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="print the hops in order")
     args = parser.parse_args()
-    hops = hops_of(recorded())
+    hops = find_hops(record_calls())
     if args.list:
         for caller, callee in hops:
             print(f"{':'.join(caller)} -> {':'.join(callee)}")

@@ -1,12 +1,12 @@
-"""What do hostile clients, and thousands of listeners, cost the others?
+"""What hostile clients, and thousands of subscribers, cost the others.
 
-python -m bench.hostile_clients [--idle N] [--listeners N] [--reads N] [--quick]
+python -m bench.hostile_clients [--idle N] [--subscribers N] [--reads N] [--quick]
 
-The API over a stand-in for the keepers, in a process pinned to a core of its own. Idle
-connections, half requests, readers that do not read and garbage are all there while one client
-reads the token. Marks: p99 1 ms, 2 % of a core while all are quiet, the stalled ones gone within
-a minute, an event at 1,000 listeners within 1 s, a new client at the limit of open files served
-within 2 s. --quick leaves out the wait for the stalled ones.
+The API over a fake provider, in a process pinned to one core. Idle connections, half requests,
+clients that do not read and garbage are present while one client reads the token. Marks: p99 1 ms,
+2 % of a core with idle connections, the stalled ones closed within a minute, an event at 1,000
+subscribers within 1 s, a new client at the limit of open files served within 2 s. --quick leaves
+out the wait for the stalled ones.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.common import Figure, median, percentile, pin, report
-from bench.socket_reads import ASK, Provider, connected, reads
+from bench.socket_reads import REQUEST, Provider, connect_client, reads
 from homey_tokend.core.events import RefreshRecovered
 from homey_tokend.server.app import Api
 from homey_tokend.server.connections import Connections, connection_limit
@@ -36,12 +36,12 @@ from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions, raise_file_limit
 
-P99_MS, CPU_PERCENT, GONE_S, EVENT_S, NEW_S = 1.0, 2.0, 65.0, 1.0, 2.0
-HALVES, STALLED = 200, 50
+P99_MS, CPU_PERCENT, CLOSED_S, EVENT_S, NEW_S = 1.0, 2.0, 65.0, 1.0, 2.0
+HALF_REQUESTS, STALLED = 200, 50
 FEW_FILES = 128
 HALF = b"GET /token HTTP/1.1\r\nHost: "
 GARBAGE = b"\x16\x03\x01\x02\x00" + bytes(50) + b"\r\n\r\n"
-LISTEN = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SUBSCRIBE = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def serve(path: Path) -> None:
@@ -56,7 +56,7 @@ async def serve(path: Path) -> None:
     await asyncio.Event().wait()
 
 
-def turn(path: Path, files: int) -> None:
+def run_server(path: Path, files: int) -> None:
     pin(1)
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  the server's log is not measured
     if files:
@@ -67,10 +67,10 @@ def turn(path: Path, files: int) -> None:
 @contextlib.contextmanager
 def server(path: Path, files: int = 0) -> Iterator[int]:
     """Run a server in its own process; yield its process ID."""
-    child = multiprocessing.get_context("spawn").Process(target=turn, args=(path, files))
+    child = multiprocessing.get_context("spawn").Process(target=run_server, args=(path, files))
     child.start()
     for _ in range(500):
-        with contextlib.suppress(OSError), connected(path):
+        with contextlib.suppress(OSError), connect_client(path):
             break
         time.sleep(0.02)
     assert child.pid is not None
@@ -94,10 +94,10 @@ def cpu_percent(process: int, seconds: float) -> float:
 def connect(
     stack: contextlib.ExitStack, path: Path, count: int, request: bytes
 ) -> list[socket.socket]:
-    """Connect so many clients that send this and no more."""
+    """Connect clients that send this and no more."""
     made = []
     for _ in range(count):
-        client = stack.enter_context(connected(path))
+        client = stack.enter_context(connect_client(path))
         client.sendall(request)
         made.append(client)
     return made
@@ -110,19 +110,19 @@ def connect_stalled(stack: contextlib.ExitStack, path: Path) -> list[socket.sock
         client.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             for _ in range(200):
-                client.send(ASK * 50)
+                client.send(REQUEST * 50)
     return made
 
 
-def throw_garbage(path: Path, count: int) -> None:
+def send_garbage(path: Path, count: int) -> None:
     for _ in range(count):
-        with connected(path) as client:
+        with connect_client(path) as client:
             client.sendall(GARBAGE)
             client.recv(4096)
 
 
-def seconds_until_gone(clients: list[socket.socket]) -> float:
-    """Return the seconds until the server has closed all of them, at most 90, without reading."""
+def seconds_until_closed(clients: list[socket.socket]) -> float:
+    """Return the seconds until the server has closed all, at most 90; the clients do not read."""
     begun, poll = time.perf_counter(), select.poll()
     there = {client.fileno() for client in clients}
     for number in there:
@@ -134,37 +134,37 @@ def seconds_until_gone(clients: list[socket.socket]) -> float:
     return time.perf_counter() - begun
 
 
-def hostile(path: Path, args: argparse.Namespace) -> list[Figure]:
-    """Measure what the one client that reads notices of all the others."""
+def measure_hostile(path: Path, args: argparse.Namespace) -> list[Figure]:
+    """Measure how the other clients affect the one that reads."""
     with server(path) as process, contextlib.ExitStack() as stack:
         floor = [1e3 * spent for spent in reads(path, args.reads)]
         connect(stack, path, args.idle, b"")
         time.sleep(1)  # until all of them are in
         quiet = cpu_percent(process, 5)
-        stalled = connect(stack, path, HALVES, HALF) + connect_stalled(stack, path)
+        stalled = connect(stack, path, HALF_REQUESTS, HALF) + connect_stalled(stack, path)
         begun = time.perf_counter()
-        throw_garbage(path, 200)
+        send_garbage(path, 200)
         times = [1e3 * spent for spent in reads(path, args.reads)]
         figures = [
             Figure(f"CPU with {args.idle} idle connections", quiet, CPU_PERCENT, "%"),
-            Figure(f"p50 of {args.reads} reads among all of them", median(times), unit="ms"),
+            Figure(f"p50 of {args.reads} reads with all of them", median(times), unit="ms"),
             Figure("p99", percentile(times, 99), P99_MS, "ms"),
             Figure("p99.9", percentile(times, 99.9), unit="ms"),
-            # On a busy machine these tell that it is the machine.
+            # These show if the machine is busy.
             Figure("p99 of the same server without them", percentile(floor, 99), unit="ms"),
             Figure("p99.9 of the same server without them", percentile(floor, 99.9), unit="ms"),
         ]
         if not args.quick:
             waited = time.perf_counter() - begun
-            gone = waited + seconds_until_gone(stalled)
-            figures.append(Figure(f"{len(stalled)} stalled ones are gone", gone, GONE_S, "s"))
+            closed = waited + seconds_until_closed(stalled)
+            figures.append(Figure(f"{len(stalled)} stalled ones are closed", closed, CLOSED_S, "s"))
     return figures
 
 
-def listeners(path: Path, count: int, reads_count: int) -> list[Figure]:
-    """Measure how long one event takes to reach all, and what a reader notices meanwhile."""
+def measure_subscribers(path: Path, count: int, reads_count: int) -> list[Figure]:
+    """Measure how long one event takes to reach all, and how that affects a reader."""
     with server(path) as process, contextlib.ExitStack() as stack:
-        subscribers = connect(stack, path, count, LISTEN)
+        subscribers = connect(stack, path, count, SUBSCRIBE)
         for subscriber in subscribers:
             while b"retry:" not in subscriber.recv(4096):
                 pass
@@ -177,7 +177,7 @@ def listeners(path: Path, count: int, reads_count: int) -> list[Figure]:
             for subscriber in subscribers:
                 subscriber.recv(1 << 16)
     return [
-        Figure(f"one event at {count} listeners", slowest, EVENT_S, "s"),
+        Figure(f"one event at {count} subscribers", slowest, EVENT_S, "s"),
         Figure("p99 of reads during events", percentile(times, 99), unit="ms"),
     ]
 
@@ -191,8 +191,8 @@ def _received(process: int, subscribers: list[socket.socket]) -> float:
     return time.perf_counter() - begun
 
 
-def full(path: Path) -> list[Figure]:
-    """How long a new client waits where connections have used up the limit of open files."""
+def measure_full(path: Path) -> list[Figure]:
+    """Measure how long a new client waits if connections have used up the open files."""
     with server(path, FEW_FILES), contextlib.ExitStack() as stack:
         connect(stack, path, 3 * FEW_FILES, b"")
         slowest = 0.0
@@ -206,16 +206,16 @@ def full(path: Path) -> list[Figure]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--idle", type=int, default=2000)
-    parser.add_argument("--listeners", type=int, default=1000)
+    parser.add_argument("--subscribers", type=int, default=1000)
     parser.add_argument("--reads", type=int, default=10_000)
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
     raise_file_limit()
     pin(0)
     folder = Path(tempfile.mkdtemp(prefix="ht"))
-    figures = full(folder / "f.sock")
-    figures += listeners(folder / "l.sock", args.listeners, args.reads)
-    figures += hostile(folder / "h.sock", args)
+    figures = measure_full(folder / "f.sock")
+    figures += measure_subscribers(folder / "l.sock", args.subscribers, args.reads)
+    figures += measure_hostile(folder / "h.sock", args)
     shutil.rmtree(folder)
     return report(figures)
 

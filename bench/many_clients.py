@@ -1,11 +1,11 @@
-"""500 readers and 200 askers at once: is it one refresh, and are cached reads as quick as ever?
+"""500 readers and 200 requests for a longer lifetime at once: one refresh, and fast cached reads.
 
 python -m bench.many_clients [--seconds N]
 
-A real daemon whose token lives a minute, and a simulated cloud that takes its time at each step.
-500 connections read once a second each; meanwhile 200 others ask for more life than is left.
-Marks: one refresh, no failed read, no asker without the new token, p99 5 ms. Beside it a bare
-aiohttp handler with the same readers, and 500 reads sent in one instant to each of the two.
+A real daemon whose token lives a minute, and a simulated cloud that is slow at each step. 500
+connections read once a second each; meanwhile 200 others request a longer lifetime than is left.
+Marks: one refresh, no failed read, no requester without the new token, p99 5 ms. For comparison a
+bare aiohttp handler with the same readers, and 500 reads sent at once to each of the two.
 """
 
 import argparse
@@ -20,27 +20,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.common import Figure, median, paired, percentile, pin, report
-from bench.hang_reads import STEPS, delivered
+from bench.hang_reads import STEPS, delivered_generation
 from bench.processes import daemon, folder, simulator, status, until
-from bench.socket_reads import ASK, connected, server
+from bench.socket_reads import REQUEST, connect_client, server
 
-READERS, ASKERS, P99_MS = 500, 200, 5.0
+READERS, REQUESTERS, P99_MS = 500, 200, 5.0
 #: A token lives a minute, may be renewed on request after six seconds, and by itself late.
 LIFE_S, AT = 60, 0.9
 STEP_S = 0.2
-MORE = b"GET /token?min_ttl=58&wait=60 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+REQUEST_MORE = b"GET /token?min_ttl=58&wait=60 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
 
 @dataclass
 class Counts:
-    """What the readers met: milliseconds, and how many answers were no token."""
+    """The readers' results: milliseconds, and the number of responses without a token."""
 
     times: list[float] = field(default_factory=list)
     failed: int = 0
 
 
 class Reader(asyncio.Protocol):
-    """One connection that reads the cached token when it is asked to."""
+    """One connection that reads the cached token on request."""
 
     def __init__(self) -> None:
         self.counts = Counts()
@@ -57,13 +57,13 @@ class Reader(asyncio.Protocol):
         assert self._transport is not None
         self._done = asyncio.get_running_loop().create_future()
         self._begun = time.perf_counter()
-        self._transport.write(ASK)
+        self._transport.write(REQUEST)
         await self._done
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
         if not self._answer.partition(b"\r\n\r\n")[2].endswith(b"\n"):
-            return  # the head, or a part of it, alone
+            return  # only the head, or a part of it
         self.counts.times.append(1e3 * (time.perf_counter() - self._begun))
         self.counts.failed += not self._answer.startswith(b"HTTP/1.1 200")
         self._finish()
@@ -86,9 +86,10 @@ class Reader(asyncio.Protocol):
 @contextlib.asynccontextmanager
 async def readers(path: Path) -> AsyncIterator[list[Reader]]:
     loop = asyncio.get_running_loop()
-    # asyncio takes a queue that is full (unix(7): EAGAIN) for a connection: connect first.
+    # asyncio mistakes a full queue (unix(7): EAGAIN) for a connection, so connect first.
     made = [
-        (await loop.create_unix_connection(Reader, sock=connected(path)))[1] for _ in range(READERS)
+        (await loop.create_unix_connection(Reader, sock=connect_client(path)))[1]
+        for _ in range(READERS)
     ]
     yield made
     for reader in made:
@@ -96,7 +97,7 @@ async def readers(path: Path) -> AsyncIterator[list[Reader]]:
 
 
 async def read_evenly(path: Path, seconds: int) -> Counts:
-    """Each reads once a second, all of them evenly apart."""
+    """Let each connection read once a second, evenly distributed."""
     loop = asyncio.get_running_loop()
     async with readers(path) as connections:
         begin = loop.time() + 0.1
@@ -113,27 +114,27 @@ async def read_evenly(path: Path, seconds: int) -> Counts:
     )
 
 
-async def loaded(path: Path, seconds: int) -> tuple[Counts, list[bytes]]:
-    """Run the readers and, from the second second on, the askers, who are connected already."""
+async def run_load(path: Path, seconds: int) -> tuple[Counts, list[bytes]]:
+    """Run the readers and, after a second, the requesters, which are already connected."""
     with contextlib.ExitStack() as stack:
-        askers = [stack.enter_context(connected(path)) for _ in range(ASKERS)]
+        requesters = [stack.enter_context(connect_client(path)) for _ in range(REQUESTERS)]
 
-        async def ask() -> None:
+        async def request_all() -> None:
             await asyncio.sleep(1)
-            for asker in askers:
-                asker.sendall(MORE)
+            for requester in requesters:
+                requester.sendall(REQUEST_MORE)
 
-        counts, _ = await asyncio.gather(read_evenly(path, seconds), ask())
-        return counts, [whole(asker) for asker in askers]
+        counts, _ = await asyncio.gather(read_evenly(path, seconds), request_all())
+        return counts, [read_answer(requester) for requester in requesters]
 
 
-def whole(asker: socket.socket) -> bytes:
-    """Return an asker's answer, which may have come long ago."""
-    return b"".join(iter(lambda: asker.recv(65536), b""))
+def read_answer(requester: socket.socket) -> bytes:
+    """Return the response to a requester, which may have been sent long ago."""
+    return b"".join(iter(lambda: requester.recv(65536), b""))
 
 
 async def burst(path: Path) -> float:
-    """Milliseconds until 500 reads that were sent in one instant are answered."""
+    """Return the milliseconds until 500 reads that were sent at once are answered."""
     async with readers(path) as connections:
         begun = time.perf_counter()
         await asyncio.gather(*(reader.read() for reader in connections))
@@ -161,10 +162,10 @@ def main() -> int:
             simulator(*words, core=0) as description,
             daemon(description, place, core=1, refresh=refresh) as (_, path),
         ):
-            until(lambda: delivered(path) == 1, "the first token is delivered")
-            time.sleep(LIFE_S / 10 + 0.5)  # younger ones are not renewed on request
+            until(lambda: delivered_generation(path) == 1, "the first token is delivered")
+            time.sleep(LIFE_S / 10 + 0.5)  # newer ones are not renewed on request
             before = generation(path)
-            counts, answers = asyncio.run(loaded(path, args.seconds))
+            counts, answers = asyncio.run(run_load(path, args.seconds))
             after = generation(path)
             floor = asyncio.run(read_evenly(bare, args.seconds))
             bursts: list[float] = []
@@ -180,14 +181,14 @@ def main() -> int:
     without = sum(not answer.startswith(b"HTTP/1.1 200") for answer in answers) + len(newest) - 1
     return report(
         [
-            Figure(f"refreshes for {ASKERS} askers", after - before, 1),
-            Figure("askers without the new token", without, 0),
+            Figure(f"refreshes for {REQUESTERS} requesters", after - before, 1),
+            Figure("requesters without the new token", without, 0),
             Figure(f"failed reads of {len(counts.times)}", counts.failed, 0),
             Figure(f"{READERS} readers: p50", median(counts.times), unit="ms"),
             Figure(f"{READERS} readers: p99", percentile(counts.times, 99), P99_MS, "ms"),
             Figure("the same of a bare handler: p50", median(floor.times), unit="ms"),
             Figure("the same of a bare handler: p99", percentile(floor.times, 99), unit="ms"),
-            Figure(f"{READERS} reads in one instant: the last", median(bursts), unit="ms"),
+            Figure(f"{READERS} reads at once: the last", median(bursts), unit="ms"),
             Figure("the same beside a bare handler", median(ratios), unit="x"),
         ]
     )

@@ -1,9 +1,9 @@
-"""How much memory does the daemon hold, a minute after twenty refreshes?
+"""The memory of the daemon a minute after twenty refreshes.
 
 python -m bench.memory [--refreshes N] [--rest S]
 
-Beside it, a process that only imports the libraries that the daemon stands on, and sleeps.
-Mark: 1.25 times its resident memory.
+For comparison, a process that only imports the libraries that the daemon uses. Mark: 1.25 times its
+resident memory.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from bench.processes import child, daemon, folder, memory_mb, simulator, status,
 MARK = 1.25
 #: A token is renewed at about half of this.
 LIFE_S = 4.0
-#: The libraries that the daemon stands on.
+#: The libraries that the daemon uses.
 IMPORTS = """
 import aiohttp.web, pydantic, structlog, tenacity, yaml
 from apscheduler.schedulers.asyncio import AsyncIOScheduler

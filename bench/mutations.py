@@ -1,12 +1,11 @@
-"""Is each rule watched? When it is broken on purpose, the simulated year must find it.
+"""Whether each rule is checked: if it is broken on purpose, a simulated year must find it.
 
 python -m bench.mutations [--only WORD]
 
-Each mutation is made in a copy of the package, never here; the copy's year is
-played with the seed that is known to catch it, and must be called BROKEN for the
-reason named. Unmutated, the same days are ok. Where the known seed no longer finds
-it, since a changed daemon draws random values at other moments, other seeds are tried;
-the one that finds it is printed, to be written down in ``bench/simyear/rules.py``.
+Each mutation is made in a copy of the package; the copy's year is played with the seed that is
+known to find it, and must end with the verdict named. Unmutated, the same days are ok. If the known
+seed no longer finds it, because a changed daemon draws random values at other moments, other seeds
+are tried; the one that finds it is printed, for ``bench/simyear/rules.py``.
 """
 
 import argparse
@@ -26,9 +25,9 @@ from bench.simyear.rules import MUTATIONS, Mutation
 ROOT = Path(__file__).parents[1]
 PARTS = ("homey_tokend", "bench")
 #: A year is over after a tenth of this.
-PATIENCE_S = 400
+TIMEOUT_S = 400
 #: Tried where the known seed finds nothing, the cheapest first.
-ELSEWHERE = [(seed, days) for days in (60, 120, 365) for seed in range(1, 5)]
+OTHER_YEARS = [(seed, days) for days in (60, 120, 365) for seed in range(1, 5)]
 
 
 @contextmanager
@@ -47,14 +46,14 @@ def _year(place: Path, seed: int, days: int, *words: str) -> str:
     try:
         done = subprocess.run(
             [sys.executable, "-c", play],
-            cwd=place, env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+            cwd=place, env=environ, capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return f"not over within {PATIENCE_S} s"
+        return f"not over within {TIMEOUT_S} s"
     return done.stdout + done.stderr
 
 
-def _caught(mutation: Mutation) -> tuple[bool, str]:
+def _try_year(mutation: Mutation) -> tuple[bool, str]:
     with _copy() as place:
         found = mutate(place / "homey_tokend", mutation)
         if found != mutation.times:
@@ -75,17 +74,17 @@ def mutate(package: Path, mutation: Mutation) -> int:
     return found
 
 
-def _unbroken(played: tuple[int, int]) -> tuple[bool, str]:
+def _check_unmutated(played: tuple[int, int]) -> tuple[bool, str]:
     with _copy() as place:
         output = _year(place, *played)
     return output == "ok\n", output.strip()[-600:]
 
 
-def _found(mutation: Mutation) -> tuple[bool, str]:
-    """Return whether it is caught, and by which year; the known one is tried first."""
+def _find_year(mutation: Mutation) -> tuple[bool, str]:
+    """Return whether a mutation is caught, and by which year; the known one is tried first."""
     words = ""
-    for seed, days in [(mutation.seed, mutation.days), *ELSEWHERE]:
-        found, words = _caught(replace(mutation, seed=seed, days=days))
+    for seed, days in [(mutation.seed, mutation.days), *OTHER_YEARS]:
+        found, words = _try_year(replace(mutation, seed=seed, days=days))
         if found or "of this text" in words:
             moved = "" if (seed, days) == (mutation.seed, mutation.days) else ", another one"
             return found, f"(seed {seed}, {days} days{moved}): {words}"
@@ -99,12 +98,12 @@ def main() -> int:
     wanted = [one for one in MUTATIONS if args.only in one.name]
     played = sorted({(one.seed, one.days) for one in wanted})
     failed = 0
-    # The longest first: so no core waits for one at the end.
+    # The longest first, so that no core is idle at the end.
     wanted.sort(key=lambda one: -one.days)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        unbroken = pool.map(_unbroken, played)
-        caught = pool.map(_found, wanted)
-        for (seed, days), (good, words) in zip(played, unbroken, strict=True):
+        unmutated = pool.map(_check_unmutated, played)
+        caught = pool.map(_find_year, wanted)
+        for (seed, days), (good, words) in zip(played, unmutated, strict=True):
             print(f"{'ok' if good else 'FAIL':6} seed {seed}, {days} days, unmutated: {words}")
             failed += not good
         for one, (good, words) in zip(wanted, caught, strict=True):

@@ -25,7 +25,7 @@ def folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def child(*words: str, core: int | None = None, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process until the block ends, on a core of its own if one is named."""
+    """Run a process until the block ends, pinned to a core if one is given."""
     cores = sorted(os.sched_getaffinity(0))
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL, **how)
     if core is not None:
@@ -49,7 +49,7 @@ def simulator(*words: str, core: int | None = None) -> Iterator[dict[str, Any]]:
 
 
 def homey(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the credentials of the simulated Homey, as the configuration has them."""
+    """Return the configuration of the simulated Homey, without sinks."""
     return {
         "email": description["email"],
         "password": description["password"],
@@ -89,7 +89,7 @@ def daemon(
 
 
 def status(path: Path) -> dict[str, Any] | None:
-    """Return the Homey's document; None if nobody answers."""
+    """Return the Homey's document; None without an answer."""
     with contextlib.suppress(OSError):
         document: dict[str, Any] = json.loads(get(path, "/homeys/home"))
         return document
@@ -97,10 +97,10 @@ def status(path: Path) -> dict[str, Any] | None:
 
 
 def get(path: Path, target: str) -> bytes:
-    """Return the body of what the socket answers.
+    """Return the body of a response of the socket.
 
     Raises:
-        OSError: nobody answers, or not with 200.
+        OSError: There is no response, or its status is not 200.
     """
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
@@ -112,16 +112,16 @@ def get(path: Path, target: str) -> bytes:
     return body
 
 
-def until(true: Any, what: str, patience_s: float = 60.0) -> None:
-    end = time.monotonic() + patience_s
+def until(true: Any, what: str, timeout_s: float = 60.0) -> None:
+    end = time.monotonic() + timeout_s
     while not true():
         if time.monotonic() > end:
-            sys.exit(f"not so within {patience_s:g} s: {what}")
+            sys.exit(f"not within {timeout_s:g} s: {what}")
         time.sleep(0.02)
 
 
 def memory_mb(pid: int) -> dict[str, float]:
-    """Return the MiB a process holds: resident (Rss), its share (Pss), private."""
+    """Return the MiB of a process: resident (Rss), its share (Pss), private."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()[1:]
     found = {name.rstrip(":"): int(value) / 1024 for name, value, *_ in map(str.split, lines)}
     return {name: found[name] for name in ("Rss", "Pss", "Private_Dirty")}

@@ -1,11 +1,10 @@
-"""Does anything grow over thousands of refreshes?
+"""Whether anything grows over thousands of refreshes.
 
 python -m bench.soak [--refreshes N] [--life S]
 
-Real refreshes, each a sign-in of nine requests, against a simulated cloud in another
-process. Looked at are memory, open files, tasks and jobs of the daemon, after the
-first 500 refreshes and at the end: each figure is the least of some readings,
-since a refresh may be under way at any of them.
+Real refreshes, each a sign-in of nine requests, against a simulated cloud in another process.
+Measured are memory, open files, tasks and jobs of the daemon, after the first 500 refreshes and at
+the end: each figure is the minimum of several readings, since a refresh can run during any of them.
 """
 
 import argparse
@@ -26,16 +25,15 @@ ENTRY = (sys.executable, "-m", "bench.soak_entry")
 LIFE_S = 0.06
 GROWTH_MB = 1.0
 READINGS = 40
-#: One wake-up; while nothing is waited for there is none, so that what a reading finds at the
-#: start may be less by chance.
+#: One wake-up. Without one there is none, so that a reading at the start may be less by chance.
 JOBS = 1
-#: After how many refreshes is everything there that will ever be?
-FIRST = 500
+#: The refreshes after which all memory is expected to be allocated.
+WARM_UP = 500
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the daemon holds."""
+class Usage:
+    """The resources that the daemon uses."""
 
     memory_mb: float
     files: int
@@ -43,8 +41,8 @@ class Held:
     jobs: int
 
 
-class Watched:
-    """A daemon that tells its tasks and jobs."""
+class ObservedDaemon:
+    """A daemon whose resources can be read."""
 
     def __init__(self, pid: int, path: Path, counts: Path) -> None:
         self._pid, self._path, self._counts = pid, path, counts
@@ -52,28 +50,28 @@ class Watched:
     def refreshes(self) -> int:
         return int((status(self._path) or {"refreshes": 0})["refreshes"])
 
-    def wait_for(self, refreshes: int, patience_s: float) -> None:
-        end = time.monotonic() + patience_s
+    def wait_for(self, refreshes: int, timeout_s: float) -> None:
+        end = time.monotonic() + timeout_s
         while (done := self.refreshes()) < refreshes:
             if time.monotonic() > end:
-                sys.exit(f"{done} refreshes of {refreshes} within {patience_s:g} s")
+                sys.exit(f"{done} refreshes of {refreshes} within {timeout_s:g} s")
             time.sleep(0.2)
 
-    def least(self) -> Held:
-        """Return the least of some readings, each figure for itself."""
+    def minimum(self) -> Usage:
+        """Return the minimum of each figure over several readings."""
         readings = [self._reading() for _ in range(READINGS)]
-        return Held(*(min(figures) for figures in zip(*readings, strict=True)))
+        return Usage(*(min(figures) for figures in zip(*readings, strict=True)))
 
     def _reading(self) -> tuple[float, int, int, int]:
         time.sleep(0.05)
-        counts = self._counted()
+        counts = self._read_counts()
         files = len(list(Path(f"/proc/{self._pid}/fd").iterdir()))
         return memory_mb(self._pid)["Rss"], files, counts["tasks"], counts["jobs"]
 
-    def _counted(self) -> dict[str, Any]:
+    def _read_counts(self) -> dict[str, Any]:
         self._counts.unlink(missing_ok=True)
         os.kill(self._pid, signal.SIGUSR1)
-        until(self._counts.exists, "the daemon tells its counts")
+        until(self._counts.exists, "the daemon writes its counts")
         counts: dict[str, Any] = json.loads(self._counts.read_text(encoding="utf-8"))
         return counts
 
@@ -88,14 +86,16 @@ def main() -> int:
         os.environ["SOAK_COUNTS"] = str(counts)
         refresh = {"lifetime": "1s", "verify_every": "1s"}
         with daemon(description, place, program=ENTRY, refresh=refresh) as (process, path):
-            watched = Watched(process.pid, path, counts)
-            watched.wait_for(2, 60)
-            start = watched.least()
+            observed = ObservedDaemon(process.pid, path, counts)
+            observed.wait_for(2, 60)
+            start = observed.minimum()
             began = time.monotonic()
-            watched.wait_for(min(FIRST, args.refreshes // 4), 60 + 4 * args.life * args.refreshes)
-            first = watched.least()
-            watched.wait_for(args.refreshes, 60 + 4 * args.life * args.refreshes)
-            end, done = watched.least(), watched.refreshes()
+            observed.wait_for(
+                min(WARM_UP, args.refreshes // 4), 60 + 4 * args.life * args.refreshes
+            )
+            first = observed.minimum()
+            observed.wait_for(args.refreshes, 60 + 4 * args.life * args.refreshes)
+            end, done = observed.minimum(), observed.refreshes()
             seconds = time.monotonic() - began
     return report(
         [

@@ -1,10 +1,10 @@
-"""How fast is the cached token read, while a refresh hangs for other clients?
+"""The latency of the cached token while a refresh hangs for other clients.
 
 python -m bench.socket_reads [--reads N] [--pairs N] [--socket PATH]
 
-The server runs pinned to a core of its own, the reader on another. Without --socket the API
-over a stand-in for the keepers is measured, and the rate beside a bare aiohttp handler; with
-it a running daemon's latency alone. Marks: p99 1 ms, p99.9 5 ms, rate 0.8 of the bare one.
+Server and reader are pinned to one core each. Without --socket the API over a fake provider is
+measured, and its rate compared with a bare aiohttp handler; with it only a running daemon's
+latency. Marks: p99 1 ms, p99.9 5 ms, rate 0.8 of the bare one.
 """
 
 import argparse
@@ -32,13 +32,13 @@ from homey_tokend.server.unix_socket import SocketOptions
 
 P99_MS, P999_MS, RATE = 1.0, 5.0, 0.8
 HANGING = 50
-ASK = b"GET /token HTTP/1.1\r\nHost: localhost\r\n\r\n"
-ASK_MORE = b"GET /token?min_ttl=3d&wait=300 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REQUEST = b"GET /token HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REQUEST_MORE = b"GET /token?min_ttl=3d&wait=300 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BODY = "t" * 64
 
 
 class Provider:
-    """Hold one good token; a request for a longer lifetime waits for ever."""
+    """Hold one valid token; a request for a longer lifetime waits for ever."""
 
     def __init__(self) -> None:
         now = datetime.now(UTC)
@@ -102,7 +102,7 @@ async def serve_bare(path: Path) -> None:
     await asyncio.Event().wait()
 
 
-def turn(kind: str, path: Path) -> None:
+def run_server(kind: str, path: Path) -> None:
     pin(1)
     asyncio.run({"api": serve_api, "bare": serve_bare}[kind](path))
 
@@ -110,10 +110,10 @@ def turn(kind: str, path: Path) -> None:
 @contextlib.contextmanager
 def server(kind: str, path: Path) -> Iterator[Path]:
     """Run a server in its own process; yield once it answers."""
-    child = multiprocessing.get_context("spawn").Process(target=turn, args=(kind, path))
+    child = multiprocessing.get_context("spawn").Process(target=run_server, args=(kind, path))
     child.start()
     for _ in range(500):
-        with contextlib.suppress(OSError), connected(path):
+        with contextlib.suppress(OSError), connect_client(path):
             break
         time.sleep(0.02)
     yield path
@@ -121,7 +121,7 @@ def server(kind: str, path: Path) -> Iterator[Path]:
     child.join()
 
 
-def connected(path: Path) -> socket.socket:
+def connect_client(path: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
     try:
         client.connect(str(path))
@@ -132,17 +132,17 @@ def connected(path: Path) -> socket.socket:
 
 
 def reads(path: Path, count: int) -> list[float]:
-    """Seconds of each of so many reads, one after another on one connection."""
-    with connected(path) as client:
-        return timed(client, count)
+    """Return the seconds of each of ``count`` reads, one after another on one connection."""
+    with connect_client(path) as client:
+        return time_reads(client, count)
 
 
-def timed(client: socket.socket, count: int) -> list[float]:
-    """Do the same on an open connection."""
+def time_reads(client: socket.socket, count: int) -> list[float]:
+    """Return the same for an open connection."""
     times = []
     for _ in range(count):
         begun = time.perf_counter()
-        client.sendall(ASK)
+        client.sendall(REQUEST)
         answer = client.recv(65536)
         while not answer.endswith(b"\n") or b"\r\n\r\n" not in answer:
             answer += client.recv(65536)
@@ -159,10 +159,10 @@ def rate(path: Path, count: int) -> float:
 
 
 def latency(path: Path, count: int) -> list[Figure]:
-    """Percentiles of the cached read while others wait for a refresh that hangs."""
+    """Measure the cached read while others wait for a refresh that hangs."""
     with contextlib.ExitStack() as waiting:
         for _ in range(HANGING):
-            waiting.enter_context(connected(path)).sendall(ASK_MORE)
+            waiting.enter_context(connect_client(path)).sendall(REQUEST_MORE)
         reads(path, 500)
         times = [1e3 * spent for spent in reads(path, count)]
     return [
@@ -194,7 +194,7 @@ def main() -> int:
 
         ratios = paired(args.pairs, ours, lambda: rate(bare, 5000))
     shutil.rmtree(folder)
-    # On a busy machine these tell that it is the machine.
+    # These show if the machine is busy.
     figures.append(Figure("p99 of a bare handler, alone", percentile(floor, 99), unit="ms"))
     figures.append(Figure("p99.9 of a bare handler, alone", percentile(floor, 99.9), unit="ms"))
     figures.append(Figure("requests/s, median", median(rates)))
