@@ -51,7 +51,8 @@ from homey_tokend.sinks.exec import ExecSink
 from homey_tokend.sinks.file import FileSink
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 from homey_tokend.sinks.notifiers import ExecNotifier, StateVariableNotifier
-from homey_tokend.storage.state_file import InstanceLock, NoStateFile, StateFile
+from homey_tokend.storage.instance_lock import InstanceLock
+from homey_tokend.storage.state_file import NoStateFile, StateFile
 from homey_tokend.storage.store import WRITE_DEADLINE_S, StateStore
 
 log = structlog.get_logger()
@@ -132,7 +133,7 @@ class Components:
     def lock(self) -> InstanceLock | None:
         """Return the lock against a second daemon on the same state; None without a state file."""
         path = self.config.state.path
-        return None if path is None else InstanceLock(path.with_name(f"{path.name}.lock"))
+        return None if path is None else InstanceLock(path)
 
     async def supervisor(self, scheduler: Scheduler, alive: Callable[[], bool]) -> Supervisor:
         """Load the state, and return the supervisor of all keepers."""

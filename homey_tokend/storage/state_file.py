@@ -1,16 +1,16 @@
-"""The state file, and the lock against a second daemon."""
+"""The state file."""
 
 import contextlib
-import errno
-import fcntl
 import os
 import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from homey_tokend.config.files import read_bounded, reason_of
-from homey_tokend.core.errors import AlreadyRunning, StateUnusable
+from homey_tokend.core.errors import StateUnusable
 from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.storage.atomic import (
     names_in,
@@ -21,11 +21,15 @@ from homey_tokend.storage.atomic import (
     sync_folder,
     write_atomic,
 )
+from homey_tokend.storage.instance_lock import link_target
 
+log = structlog.get_logger()
 #: The most bytes of a state file; a Homey needs a few KiB.
 STATE_LIMIT = 4 * 1024 * 1024
 #: How many damaged state files are kept for inspection: a crash loop must not fill the disk.
 _DAMAGED_KEPT = 3
+#: The rights of other users than the daemon's.
+_OTHERS = 0o077
 
 
 class StateFile:
@@ -81,6 +85,7 @@ class StateFile:
 
     def _load(self) -> bytes | None:
         remove_leftovers(self._path)
+        target = link_target(self._path) or self._path
         try:
             # A FIFO at the path must not block the start.
             blob, mode = read_bounded(self._path, STATE_LIMIT, plain_only=True)
@@ -93,7 +98,28 @@ class StateFile:
                 f"the state {self._path} is not a regular file of at most {STATE_LIMIT} bytes",
                 remedy="Move it away; the daemon signs in again.",
             )
+        if mode & _OTHERS:
+            self._make_private(blob, mode, target)
         return blob
+
+    def _make_private(self, blob: bytes, mode: int, target: Path) -> None:
+        """Replace a state that other users could read by a private one, and warn.
+
+        A new file is written: the mode of one that somebody else can replace is not changed.
+        """
+        with contextlib.suppress(OSError):
+            write_atomic(self._path, blob, at=self._at)
+        private = not target.stat().st_mode & _OTHERS
+        log.warning(
+            "state.exposed",
+            path=str(target),
+            mode=f"{stat.S_IMODE(mode):04o}",
+            remedy=(
+                "It is private now; whoever has read it can use its token until that ends."
+                if private
+                else f"Run: chmod 0600 {target}"
+            ),
+        )
 
     def _save(self, number: int) -> None:
         if number <= self._written:
@@ -149,73 +175,3 @@ class NoStateFile:
     async def set_aside(self) -> str:
         """Return "": there is no file."""
         return ""
-
-
-class InstanceLock:
-    """The lock against a second daemon on the same state.
-
-    The kernel releases it when the process ends, so there is no stale lock. The file is not
-    removed, otherwise two daemons could lock two files. Blocks for a few system calls.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._fd: int | None = None
-
-    def acquire(self) -> None:
-        """Take the lock and write our process id into the file.
-
-        Raises:
-            AlreadyRunning: Another process holds it; the message has its id if it is known.
-            StateUnusable: The lock file cannot be created.
-        """
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(self._path, flags, 0o600)
-        except OSError as error:
-            raise self._unusable(error) from error
-        try:
-            _require_own_file(fd)
-            _lock_and_sign(fd)
-        except BlockingIOError:
-            holder = _holder(fd)
-            os.close(fd)
-            raise AlreadyRunning(
-                f"another daemon is running{holder}",
-                remedy=f"Stop it first; it has the lock {self._path}.",
-            ) from None
-        except OSError as error:
-            os.close(fd)
-            raise self._unusable(error) from error
-        self._fd = fd
-
-    def release(self) -> None:
-        """Release the lock, if it is held."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-    def _unusable(self, error: OSError) -> StateUnusable:
-        remedy = f"{remedy_of(error)} The key is state.path."
-        return StateUnusable(f"cannot lock {self._path}: {reason_of(error)}", remedy=remedy.strip())
-
-
-def _require_own_file(fd: int) -> None:
-    """Reject a pipe, and a second name of a file elsewhere: its content would be lost."""
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-
-
-def _lock_and_sign(fd: int) -> None:
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.ftruncate(fd, 0)
-    # The id is only informative: a full disk must not keep a valid token from being served.
-    with contextlib.suppress(OSError):
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
-
-
-def _holder(fd: int) -> str:
-    text = os.pread(fd, 32, 0).strip()
-    return f" (process {text.decode()})" if re.fullmatch(rb"[0-9]{1,10}", text) else ""

@@ -14,7 +14,7 @@ from homey_tokend import exit_codes
 from homey_tokend.cli.once import run_once
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
 from homey_tokend.simulator import Switches
-from homey_tokend.storage.state_file import InstanceLock
+from homey_tokend.storage.instance_lock import InstanceLock
 from tests.keeper.harness import HOUR, MINUTE, Harness, Json, inhabited
 from tests.support.sink import FakeSink
 from tests.support.store import FakeStore
@@ -210,7 +210,7 @@ async def test_of_several_homeys_the_worst_counts(tmp_path: Path) -> None:
 
 async def test_a_daemon_that_runs_is_left_alone(harness: Harness) -> None:
     """While a daemon holds the lock, the hint is to use it, and nothing is sent."""
-    lock = InstanceLock(harness.folder / "state.json.lock")
+    lock = InstanceLock(harness.folder / "state.json")
     await asyncio.to_thread(lock.acquire)
     with pytest.raises(AlreadyRunning) as raised:
         await round_of(harness)

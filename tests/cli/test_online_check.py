@@ -13,7 +13,7 @@ from homey_tokend import exit_codes
 from homey_tokend.cli.online_check import OnlineCheck, StepPrinter
 from homey_tokend.core.errors import AlreadyRunning
 from homey_tokend.simulator import Switches
-from homey_tokend.storage.state_file import InstanceLock
+from homey_tokend.storage.instance_lock import InstanceLock
 from tests.keeper.harness import (
     DAY,
     HOUR,
@@ -258,7 +258,7 @@ async def test_a_variable_that_would_be_created_is_announced(harness: Harness) -
 
 async def test_a_running_daemon_owns_the_budget(harness: Harness) -> None:
     """If the lock is held, AlreadyRunning is raised and nothing sent."""
-    lock = InstanceLock(harness.folder / "state.json.lock")
+    lock = InstanceLock(harness.folder / "state.json")
     await asyncio.to_thread(lock.acquire)
     with pytest.raises(AlreadyRunning):
         await checked(harness)

@@ -3,46 +3,17 @@
 import asyncio
 import errno
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from homey_tokend.core.errors import AlreadyRunning, StateUnusable
+from homey_tokend.core.errors import StateUnusable
 from homey_tokend.runtime.workers import WorkerPool
-from homey_tokend.storage.state_file import STATE_LIMIT, InstanceLock, NoStateFile, StateFile
-from tests.storage.files import ended, failing, mode_of, names, started
-
-#: Takes a lock and keeps it.
-_HOLDER = """
-import sys, time
-from pathlib import Path
-from homey_tokend.storage.state_file import InstanceLock
-lock = InstanceLock(Path(sys.argv[1]))
-lock.acquire()
-print("held", flush=True)
-time.sleep(60)
-"""
-#: Takes a lock where nothing can be written: a full disk says ENOSPC, the limit EFBIG.
-_FULL = """
-import resource, signal, sys
-from pathlib import Path
-from homey_tokend.core.errors import AlreadyRunning
-from homey_tokend.storage.state_file import InstanceLock
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-free = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (0, free[1]))
-lock = InstanceLock(Path(sys.argv[1]))
-lock.acquire()
-try:
-    InstanceLock(Path(sys.argv[1])).acquire()
-except AlreadyRunning as error:
-    print(error.message)
-resource.setrlimit(resource.RLIMIT_FSIZE, free)  # coverage writes at the end
-"""
+from homey_tokend.storage.state_file import STATE_LIMIT, NoStateFile, StateFile
+from tests.storage.files import failing, mode_of, names
 
 
 @pytest.fixture
@@ -246,81 +217,56 @@ async def test_the_null_store_keeps_nothing() -> None:
     assert await store.set_aside() == ""
 
 
-# --- InstanceLock ------------------------------------------------------------
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o606])
+async def test_a_state_that_others_could_read_is_made_private(
+    tmp_path: Path, worker: WorkerPool, mode: int
+) -> None:
+    """It is loaded, replaced by a private one, and told with what it means."""
+    path = tmp_path / "state"
+    path.write_bytes(b"{}")
+    path.chmod(mode)
+    with capture_logs() as lines:
+        blob = await StateFile(path, worker).load()
+        await StateFile(path, worker).load()
+
+    assert (blob, mode_of(path), names(tmp_path)) == (b"{}", 0o600, ["state"])
+    assert [("state.exposed", str(path), f"{mode:04o}")] == [
+        (line["event"], line["path"], line["mode"]) for line in lines
+    ]
+    assert "private now" in lines[0]["remedy"]
 
 
-def test_a_lock_is_taken_once_and_again_after_its_release(tmp_path: Path) -> None:
-    """The error of the second names the holder; the file is private."""
-    first, second = InstanceLock(tmp_path / "run" / "lock"), InstanceLock(tmp_path / "run" / "lock")
-    first.acquire()
+async def test_a_link_to_a_state_that_others_can_read(tmp_path: Path, worker: WorkerPool) -> None:
+    """The link is replaced, the mode of its target stays, and a person is told to change it."""
+    target = tmp_path / "target"
+    target.write_bytes(b"{}")
+    target.chmod(0o644)
+    (tmp_path / "state").symlink_to("target")
+    with capture_logs() as lines:
+        blob = await StateFile(tmp_path / "state", worker).load()
 
-    with pytest.raises(AlreadyRunning, match=f"another daemon is running .process {os.getpid()}"):
-        second.acquire()
-    first.release()
-    second.acquire()
-    second.release()
-    second.release()
-
-    assert mode_of(tmp_path / "run" / "lock") == 0o600
-    assert mode_of(tmp_path / "run") == 0o700
+    assert (blob, mode_of(target), mode_of(tmp_path / "state")) == (b"{}", 0o644, 0o600)
+    assert f"Run: chmod 0600 {target}" == lines[0]["remedy"]
 
 
-@pytest.mark.slow
-def test_a_killed_daemon_leaves_no_stale_lock(tmp_path: Path) -> None:
-    """The kernel releases the lock."""
-    holder = started(_HOLDER, tmp_path / "lock")
+async def test_a_state_that_cannot_be_made_private(tmp_path: Path, worker: WorkerPool) -> None:
+    """It is used all the same, and a person is told to change its mode."""
+    path = tmp_path / "state"
+    path.write_bytes(b"{}")
+    path.chmod(0o644)
+    with capture_logs() as lines:
+        blob = await StateFile(path, worker, at=failing("opened", errno.EROFS)).load()
 
-    with pytest.raises(AlreadyRunning, match=str(holder.pid)):
-        InstanceLock(tmp_path / "lock").acquire()
-    ended(holder)
-    lock = InstanceLock(tmp_path / "lock")
-    lock.acquire()
-    lock.release()
-
-
-def test_a_lock_without_a_number_in_it_is_still_a_lock(tmp_path: Path) -> None:
-    """Malformed content of the lock file is not repeated."""
-    first = InstanceLock(tmp_path / "lock")
-    first.acquire()
-    (tmp_path / "lock").write_bytes(b"\x1b[31mgarbage")
-
-    with pytest.raises(AlreadyRunning) as caught:
-        InstanceLock(tmp_path / "lock").acquire()
-    first.release()
-
-    assert caught.value.message == "another daemon is running"
+    assert (blob, mode_of(path)) == (b"{}", 0o644)
+    assert f"Run: chmod 0600 {path}" == lines[0]["remedy"]
 
 
-@pytest.mark.slow
-def test_a_lock_is_taken_on_a_full_disk(tmp_path: Path) -> None:
-    """On a full disk the daemon starts and serves its token; only its process id is missing."""
-    done = subprocess.run(  # noqa: S603  our own script
-        [sys.executable, "-c", _FULL, str(tmp_path / "lock")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_a_link_of_another_user_is_not_followed(tmp_path: Path, worker: WorkerPool) -> None:
+    """The daemon loads no file that somebody else chooses."""
+    (tmp_path / "theirs").write_bytes(b"{}")
+    (tmp_path / "state").symlink_to("theirs")
+    os.chown(tmp_path / "state", 12345, 12345, follow_symlinks=False)
 
-    assert (done.stdout, done.stderr) == ("another daemon is running\n", "")
-
-
-def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """A directory, a link or a pipe at the path: no lock, and no traceback."""
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "link").symlink_to("folder")
-    os.mkfifo(tmp_path / "pipe")
-
-    for name in ("folder", "link", "pipe"):
-        with pytest.raises(StateUnusable, match="cannot lock"):
-            InstanceLock(tmp_path / name).acquire()
-
-
-def test_a_lock_that_is_a_second_name_of_a_file_changes_nothing(tmp_path: Path) -> None:
-    """Somebody else may put it in the place of the lock, which gets our process id."""
-    (tmp_path / "file").write_bytes(b"precious")
-    (tmp_path / "lock").hardlink_to(tmp_path / "file")
-
-    with pytest.raises(StateUnusable, match="cannot lock"):
-        InstanceLock(tmp_path / "lock").acquire()
-
-    assert (tmp_path / "file").read_bytes() == b"precious"
+    with pytest.raises(StateUnusable, match="a symbolic link of another user"):
+        await StateFile(tmp_path / "state", worker).load()
