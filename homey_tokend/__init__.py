@@ -1,7 +1,7 @@
-"""homey-tokend: keeps a valid Homey bearer token ready.
+"""homey-tokend keeps a valid bearer token for each Homey.
 
-This file imports nothing: ``homey-tokend token`` and the client must start at
-the speed of a bare Python.
+This module imports nothing, because ``homey-tokend token`` and the client must start as fast as
+Python itself.
 """
 
 __version__ = "0.1.0"

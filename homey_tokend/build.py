@@ -62,13 +62,13 @@ SinkConfig = LogicVariableConfig | FileSinkConfig | ExecSinkConfig
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What is outside the daemon, and what tests and the demo replace.
+    """The daemon's surroundings, which tests and the demo replace.
 
-    ``register_secret`` is called with each secret that becomes known, ``on_response`` with
-    each answer of Athom's hosts, ``subscribers`` with each event. The others replace
-    what the configuration names: HTTP, its TLS, the state file, the reader of
-    credentials, sinks by their target, the costly digest of credentials, and
-    how long a delivery and a write of the state may take.
+    ``register_secret`` is called with each secret that becomes known, ``on_response`` with each
+    response of Athom's hosts, ``subscribers`` with each event. The others replace what the
+    configuration determines: HTTP, its TLS, the state file, the reader of credentials, sinks by
+    their target, the slow digest of credentials, and the limits in seconds for a delivery and for
+    a write of the state.
     """
 
     clock: Clock
@@ -87,25 +87,22 @@ class Runtime:
 
 
 class Components:
-    """Everything below the listeners, ready to run.
-
-    Build it before the event loop runs: the TLS context takes 20 ms to read.
-    """
+    """Everything below the server, ready to run."""
 
     def __init__(self, config: Config, runtime: Runtime) -> None:
         self.config = config
-        #: What everything kept is measured with.
+        #: The timeline that all instants of the daemon are on.
         self.clock = SteadyClock(runtime.clock)
         self._runtime = runtime
         self._reporter = Reporter(runtime.subscribers)
-        #: What a reload has replaced: closed once no keeper uses it any more.
+        #: What a reload has replaced; closed once no keeper uses it.
         self._replaced = AsyncExitStack()
         self._state_threads = WorkerPool()
-        # What takes long and writes no state: with many Homeys their digests, some 150 ms each,
-        # would stand before it, and a disk that is well would be taken for one that hangs.
+        # Not the thread of the state: with many Homeys their digests, some 150 ms each, would
+        # delay its writes so much that the disk would seem to hang.
         self._other_threads = WorkerPool(2)
-        # Each file that a sink writes has one thread: a directory that hangs delays nothing else,
-        # and after a reload the new sink's write waits for one of the old that still hangs.
+        # Each file of a sink has one thread: a directory that hangs delays nothing else, and after
+        # a reload the new sink writes only after a write of the old one that still hangs.
         self._file_threads: dict[Path, WorkerPool] = {}
         self._readers: dict[str, SecretReader] = {}
         self._http = self._new_transport()
@@ -122,7 +119,7 @@ class Components:
         self.sign_ins = {name: self._sign_in(homey) for name, homey in config.homeys.items()}
 
     async def close(self) -> None:
-        """Close what holds sockets and threads."""
+        """Close sockets and threads."""
         await self.close_replaced()
         await self._http.close()
         for threads in (self._state_threads, self._other_threads, *self._file_threads.values()):
@@ -145,7 +142,7 @@ class Components:
         """Return a keeper for one Homey, with its stored state."""
         homey = self.config.homeys[name]
         if self.config.refresh.method != "refresh_token" and self.store.refresh_token(name):
-            await self.store.keep_refresh_token(name, None)  # it was another method's
+            await self.store.keep_refresh_token(name, None)  # no longer used
         sinks = [self.sink(sink) for sink in homey.sinks if _takes_tokens(sink)]
         notifiers = [one for sink in homey.sinks for one in self._notifiers(sink)]
         by_target = {sink.target: sink for sink in sinks}
@@ -171,7 +168,7 @@ class Components:
         )
 
     async def run_blocking(self, act: Callable[[], T]) -> T:
-        """Run blocking work on a thread that no state write waits for."""
+        """Run blocking work without delaying writes of the state."""
         return await self._other_threads.run(act)
 
     def sink(self, sink: SinkConfig) -> Sink:
@@ -196,10 +193,10 @@ class Components:
     # --- a reload ---
 
     async def adopt(self, config: Config, differences: Differences) -> None:
-        """Build what a new configuration needs; the caller then replaces the keepers."""
+        """Build what a new configuration requires; the caller then replaces the keepers."""
         self.config = config
         if differences.new_timeout and self._runtime.transport is None:
-            # Keepers that are about to be replaced still use the old one.
+            # Keepers that have not been replaced yet still use the old one.
             self._replaced.push_async_callback(self._http.close)
             self.transport = self._http = await self._other_threads.run(self._new_transport)
         self.settings = {name: self._settings(homey) for name, homey in config.homeys.items()}
@@ -211,7 +208,7 @@ class Components:
             self._replaced.callback(self._readers.pop(name).close)
 
     async def close_replaced(self) -> None:
-        """Close what no keeper uses any longer."""
+        """Close what a reload has replaced, and the threads of files that no sink writes any more."""
         await self._replaced.aclose()
         written = {
             sink.path
@@ -288,7 +285,7 @@ class Components:
         return reader
 
     def _notifiers(self, sink: SinkConfig) -> Iterator[Notifier]:
-        """Return the notifier of a section of the configuration."""
+        """Yield the notifier of a sink's section of the configuration, if it has one."""
         match sink:
             case LogicVariableConfig(state_variable=str(name)):
                 yield StateVariableNotifier(self.transport, name=name, create=sink.create)
@@ -297,7 +294,7 @@ class Components:
                 yield ExecNotifier(sink.command, sink.timeout, environ, events)
 
     def _environ_without_secrets(self) -> dict[str, str]:
-        """Return the environment without the variables of configured secrets."""
+        """Return the environment without the variables that contain configured secrets."""
         secret = {
             ref.argument
             for homey in self.config.homeys.values()

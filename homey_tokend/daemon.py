@@ -1,4 +1,4 @@
-"""The daemon's life: lock, components, socket, signals, and a stop within five seconds."""
+"""The life of the daemon: lock, components, listeners, signals, and a stop within five seconds."""
 
 import asyncio
 import secrets
@@ -35,13 +35,13 @@ from homey_tokend.server.unix_socket import raise_file_limit
 
 log = structlog.get_logger()
 T = TypeVar("T")
-#: How late may a wake-up be before the schedule counts as stuck? (watchdog, /healthz)
+#: A wake-up that is later than this means that the scheduler hangs (watchdog, /healthz).
 OVERDUE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
 class _Started:
-    """A daemon whose listeners are open."""
+    """The parts of a daemon whose listeners are open."""
 
     supervisor: Supervisor
     scheduler: JobScheduler
@@ -56,10 +56,10 @@ class Daemon:
 
     Args:
         config: The configuration.
-        runtime: What is outside.
+        runtime: The daemon's surroundings.
         load: Reads the configuration again, for ``reload``.
-        set_log: Sets the log up as a new configuration wants it.
-        prepared: Listening sockets that systemd holds; none: the daemon makes its own.
+        set_log: Called with the section ``log`` of a new configuration.
+        prepared: Listening sockets from systemd; if empty, the daemon creates its own.
     """
 
     def __init__(
@@ -90,11 +90,11 @@ class Daemon:
         self._reload_wanted = asyncio.Event()
 
     def reload(self) -> None:
-        """Reload the configuration."""
+        """Request a reload of the configuration."""
         self._reload_wanted.set()
 
     def stop(self) -> None:
-        """Stop cleanly; a second call changes nothing."""
+        """Request a clean stop; a second call has no effect."""
         self._stop.set()
 
     async def run(self, started: Callable[[Supervisor], None] = lambda _supervisor: None) -> None:
@@ -104,23 +104,23 @@ class Daemon:
             started: Called once the socket answers.
 
         Raises:
-            AlreadyRunning: another daemon holds the lock or the socket.
-            CannotServe, StateUnusable: socket or lock cannot be made.
+            AlreadyRunning: Another daemon holds the lock or the socket.
+            CannotServe, StateUnusable: The socket or the lock cannot be created.
         """
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._components.close)
             running = await self._until_stopped(self._begin(stack))
             if running is not None:
-                log.info("daemon.started", version=__version__, socket=self._where())
+                log.info("daemon.started", version=__version__, socket=self._socket_paths())
                 self._notifier.ready()
                 started(running.supervisor)
-                await self._serve(running)
+                await self._until_stopped(self._work(running))
             self._notifier.stopping()
             log.info("daemon.stopping")
         log.info("daemon.stopped")
 
     async def _begin(self, stack: AsyncExitStack) -> _Started:
-        """Start everything up to the open listeners; the clean-up continues the stack."""
+        """Start everything up to the open listeners, and add the clean-up to the stack."""
         config = self.config
         lock = self._components.lock()
         if lock is not None:
@@ -160,7 +160,7 @@ class Daemon:
             await asyncio.gather(task, stop, return_exceptions=True)
 
     async def _listeners(self, supervisor: Supervisor) -> Listeners:
-        """Return the listeners, with the API behind them."""
+        """Return the listeners, which serve the API."""
         await self._admit(self.config)
         monitoring, clock = self._monitoring, self._runtime.clock
         monitoring.connections.limit = connection_limit(raise_file_limit())
@@ -174,8 +174,8 @@ class Daemon:
         return Listeners(api, monitoring.connections)
 
     def _may_see_token(self, peer: Peer | None, homey: str) -> bool:
-        """Return whether a caller may see the token that a variable of a Homey may hold."""
-        # The components know a new sink before it is written, self.config only afterwards.
+        """Return whether a caller may see a token that a variable of a Homey may contain."""
+        # Not self.config: during a reload, new sinks are written before that is replaced.
         may_read = peer is not None and self._access.may_read(peer)
         return may_read or not self._components.config.has_token_in_variable(homey)
 
@@ -183,11 +183,8 @@ class Daemon:
         """Resolve the users and groups of the configuration again."""
         self._access.rules = await run_in_thread(resolve_rules, config.socket)
 
-    async def _serve(self, running: _Started) -> None:
-        """Run keepers and heartbeat until stopped; a bug in them ends the daemon."""
-        await self._until_stopped(self._work(running))
-
     async def _work(self, running: _Started) -> None:
+        """Run keepers, heartbeat and reloads; a bug in one of them ends the daemon."""
         supervisor = running.supervisor
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reloads(running.reload, running.listeners), name="reloads")
@@ -223,8 +220,8 @@ class Daemon:
         await supervisor.settled()
         self._notifier.status(status_line(supervisor))
 
-    def _where(self) -> str:
-        """Log where the socket is, and how it differs from the configuration."""
+    def _socket_paths(self) -> str:
+        """Return the paths of the sockets; log how those from systemd differ from the configuration."""
         for key, in_force in overridden_keys(self.config.socket, self._prepared):
             log.warning("socket.overridden", key=key, in_force=in_force)
         held = [str(sock.getsockname()) for sock in self._prepared]
@@ -245,11 +242,11 @@ def status_line(supervisor: Supervisor) -> str:
 def install_signal_handlers(daemon: Daemon) -> None:
     """Handle signals: SIGTERM and SIGINT stop cleanly, a second one at once; SIGHUP reloads.
 
-    SIGHUP of a terminal that was closed stops, too: nobody would see the daemon any more.
+    If SIGHUP comes because the terminal was closed, it stops the daemon, too.
     """
     loop = asyncio.get_running_loop()
 
-    def told(number: signal.Signals) -> None:
+    def stop(number: signal.Signals) -> None:
         log.info("signal.received", signal=number.name)
         daemon.stop()
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -257,11 +254,11 @@ def install_signal_handlers(daemon: Daemon) -> None:
 
     def hung_up() -> None:
         if terminal_is_closed():
-            told(signal.SIGHUP)
+            stop(signal.SIGHUP)
         else:
             daemon.reload()
 
     for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, told, each)
+        loop.add_signal_handler(each, stop, each)
     loop.add_signal_handler(signal.SIGHUP, hung_up)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked since the start
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked at the start

@@ -1,4 +1,4 @@
-"""The demo: a simulated cloud whose tokens live 20 s, and the daemon against it."""
+"""The demo: a simulated cloud whose tokens live for 20 s, and a daemon that uses it."""
 
 import asyncio
 import json
@@ -35,11 +35,11 @@ _HOMEY, _VARIABLE = "home", "accesstoken"
 
 
 class EventPrinter:
-    """Print what happens, each line with the seconds since the start.
+    """Print responses and events, each line with the seconds since the start.
 
     Args:
-        print_line: Takes one line.
-        seconds: Returns the time since the start.
+        print_line: Prints one line.
+        seconds: Returns the seconds since the start.
         read_variable: Returns the value of the simulator's variable.
     """
 
@@ -63,7 +63,7 @@ class EventPrinter:
         self.line("step", f"{request.step:<12} {response.status}  {took:4.0f} ms")
 
     def on_event(self, event: Event) -> None:
-        """Print an event, if it is one of those that matter here."""
+        """Print an event, if it matters for the demo."""
         match event:
             case TokenRenewed():
                 verified = "verified" if event.verified else "not verified yet"
@@ -98,7 +98,7 @@ async def run_demo(
                 lambda: clock.monotonic() - started,
                 lambda: str(simulator.get_variable(_VARIABLE)),
             )
-            # The printer takes the place of the log.
+            # The printer replaces the log.
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))
             description = simulator.description()
             config = _config(description, Path(folder))
@@ -124,7 +124,7 @@ async def run_demo(
 
 
 def _config(description: Mapping[str, Any], folder: Path) -> Config:
-    """Return the configuration that a person would write for this simulator; JSON is YAML."""
+    """Return the configuration for the simulator; it is parsed as JSON, which is YAML."""
     document = {
         "homeys": {
             _HOMEY: {

@@ -24,7 +24,7 @@ CANNOT_EXECUTE, COMMAND_NOT_FOUND = 126, 127
 #: Ended by SIGINT, SIGPIPE or SIGTERM (128 plus the signal's number, as in shells).
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
-#: Each ``core.errors.TokendError.kind`` that does not mean TRY_LATER.
+#: The status for each ``core.errors.TokendError.kind`` that does not mean TRY_LATER.
 _BY_KIND = {
     "configuration_invalid": CONFIGURATION,
     "secret_unavailable": CONFIGURATION,

@@ -1,4 +1,4 @@
-"""Reloading: apply what changed in the configuration, and leave the rest running."""
+"""Apply a changed configuration to the running daemon."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,12 +16,12 @@ log = structlog.get_logger()
 
 
 class Reloader:
-    """Read the configuration again, and apply it.
+    """Read the configuration again and apply it; keepers that it does not affect keep running.
 
     Args:
         components: The components of the running daemon.
-        supervisor: Its keepers.
-        scheduler: What wakes them.
+        supervisor: Runs the keepers.
+        scheduler: Wakes the keepers.
         load: Reads the configuration; runs on a thread.
     """
 
@@ -41,8 +41,7 @@ class Reloader:
         """Reload once.
 
         Returns:
-            The configuration that is in force now; None if the new one has
-            faults: it is reported, and changes nothing.
+            The new configuration; None if it is invalid, which is logged and changes nothing.
         """
         try:
             new = await self._components.run_blocking(self._load)

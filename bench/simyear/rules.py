@@ -194,7 +194,7 @@ MUTATIONS = (
         "were forced",
     ),
     Mutation(
-        "an unknown answer to a password is followed by the next",
+        "an unknown response to a password is followed by the next",
         "UNKNOWN_LOGIN_GAP = timedelta(minutes=15)",
         "UNKNOWN_LOGIN_GAP = timedelta(seconds=1)",
         "did not judge it",

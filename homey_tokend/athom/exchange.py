@@ -1,4 +1,4 @@
-"""From a grant to a verified bearer: no password goes out here (``docs/wire.md`` A5, A6, C, E)."""
+"""From a grant to a verified bearer, without a password (``docs/wire.md`` A5, A6, C, E)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,22 +24,23 @@ from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Secret
 from homey_tokend.core.tokens import Bearer, Grant
 
-#: How many Homeys of an account are read?
+#: The most Homeys of an account that are read.
 _MAX_HOMEYS = 1000
-#: How long may a bearer be? docs/wire.md C: 114 today, and opaque.
+#: The longest bearer that is accepted; today it has 114 characters, and is opaque (docs/wire.md C).
 _BEARER_LIMIT = 4096
-#: When is a new bearer asked about again after a 401? (``docs/wire.md``, classification of responses)
+#: The waits before each request of a verification (``docs/wire.md``, classification of responses).
 _PAUSES = (timedelta(0), timedelta(seconds=1), timedelta(seconds=3))
-#: What is believed of a session's length: seconds to ten years.
+#: The longest session that is believed.
 _LONGEST_LIFE = timedelta(days=3660)
+#: The Homeys of an account: cloudid to name and address.
 Homeys = Mapping[str, tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """Where the Homey is called, and how that was found out.
+    """The address of the Homey, and how it was found.
 
-    ``others`` is the remedy that names the account's Homeys, where this one is not among them.
+    ``others`` is a remedy with the account's Homeys, if this one is not among them.
     """
 
     url: str
@@ -51,18 +52,19 @@ class _Address:
 def exchange(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...] = ()) -> Flow[Bearer]:
     """Exchange a grant for a verified bearer.
 
-    With ``url: auto`` the account's ``/user/me`` is asked first where the Homey is.
+    With ``url: auto`` the Homey's address is first requested from ``/user/me``.
 
     Args:
         grant: The grant.
         target: The Homey.
-        hide: What no error may quote: the hosts of the cloud know more than they are sent.
+        hide: Secrets that no error may quote, even if they are not sent in this flow: the cloud
+            knows them.
 
     Raises:
-        SignInExpired: the access token is no longer accepted.
-        HomeyRejected: the Homey rejects the delegation token, twice.
-        BearerDiscarded: the Homey does not accept the bearer it gave.
-        HomeyOffline, ProtocolChanged, Transient: see ``athom.flow``.
+        SignInExpired: The access token is no longer accepted.
+        HomeyRejected: The Homey rejects two delegation tokens.
+        BearerDiscarded: The Homey does not accept the bearer that it issued.
+        HomeyOffline, ProtocolChanged, Transient: See ``athom.flow``.
     """
     hide = (*hide, grant.access_token)
     if target.explicit_url:
@@ -74,10 +76,10 @@ def exchange(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...] = ()) -
         if value is None:
             value, issued_at = yield from _log_in_at_homey(grant, target, address.url, hide)
     except HomeyOffline as error:
-        # The cloud answers so to a cloudid that it does not know, too (docs/wire.md A6).
+        # The cloud sends the same response for an unknown cloudid (docs/wire.md A6).
         if address.others:
             error.message = f"{error.message} ({address.note})"
-            error.remedy = f"{address.others} Else: {error.remedy}"
+            error.remedy = f"{address.others} Otherwise: {error.remedy}"
         raise
     if value is None:
         raise (yield from _rejection(grant, target, address, hide))
@@ -95,17 +97,19 @@ def exchange(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...] = ()) -
 
 
 def homeys(
-    grant: Grant, at: Endpoints, hide: tuple[Secret, ...] = ()
+    grant: Grant, endpoints: Endpoints, hide: tuple[Secret, ...] = ()
 ) -> Flow[dict[str, tuple[str, str | None]]]:
     """Get the account's Homeys: cloudid to name and address (``docs/wire.md`` E).
 
     Raises:
-        SignInExpired: 401: the access token has expired.
-        ProtocolChanged: no such list (a client without the scope gets none, too).
-        Transient: the host is in trouble, or something else answers for it.
+        SignInExpired: The access token is no longer accepted.
+        ProtocolChanged: There is no list; also for a client without the scope.
+        Transient: The host is unreachable or reports an error, or another one responds instead.
     """
     step, hide = Step.USER, (*hide, grant.access_token)
-    response = yield from ask(Request(step, "GET", f"{at.api}/user/me", bearer=grant.access_token))
+    response = yield from ask(
+        Request(step, "GET", f"{endpoints.api}/user/me", bearer=grant.access_token)
+    )
     _raise_for_expired_grant(step, response)
     listed = parse_object(step, response, hide).get("homeys")
     if not isinstance(listed, list):
@@ -129,16 +133,16 @@ def verify_bearer(
 
     Args:
         url: The Homey's base URL.
-        bearer: The bearer in question.
+        bearer: The bearer.
         issued_at: When it was issued, by our clock.
-        skew: The server's clock minus ours by an earlier answer; this
-            answer's own Date header counts first.
+        skew: The server's clock minus ours according to an earlier response, if this one has no
+            Date header.
 
     Returns:
-        Whether it does, and until when by our clock where the Homey reports that.
+        Whether the Homey accepts it, and its expiry by our clock if the Homey reports one.
 
     Raises:
-        ProtocolChanged, Transient: the question got no answer.
+        ProtocolChanged, Transient: The Homey's response does not tell.
     """
     step, url = Step.SESSION, f"{url}/api/manager/sessions/session/me"
     for pause in _PAUSES:
@@ -158,7 +162,7 @@ def _find(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...]) -> Flow[_
     except SignInExpired:
         raise
     except TokendError as error:
-        return replace(known, note=f"address not asked for: {error.kind}")
+        return replace(known, note=f"the address could not be requested: {error.kind}")
     if target.cloudid not in found:
         others = _correct_cloudid(found, hide)
         return replace(known, note="the account does not list this cloudid", others=others)
@@ -172,7 +176,7 @@ def _find(grant: Grant, target: HomeyTarget, hide: tuple[Secret, ...]) -> Flow[_
 def _log_in_at_homey(
     grant: Grant, target: HomeyTarget, url: str, hide: tuple[Secret, ...]
 ) -> Flow[tuple[Secret | None, datetime]]:
-    """Return the bearer and when it was issued; no bearer if the login is rejected (A5, A6)."""
+    """Get the bearer and its time of issue; no bearer if the login is rejected (A5, A6)."""
     step = Step.DELEGATION
     request = Request(
         step,
@@ -188,7 +192,7 @@ def _log_in_at_homey(
     step = Step.HOMEY_LOGIN
     url = f"{url}/api/manager/users/login"
     response = yield from ask(Request(step, "POST", url, json={"token": delegation.reveal()}))
-    # The session began when the Homey answered, or up to a round trip before: take the earlier.
+    # The session started between request and response; the earlier time is on the safe side.
     issued_at = response.sent_at
     if response.status in {401, 403}:
         return None, issued_at
@@ -213,12 +217,13 @@ def _rejection(
     return HomeyRejected(
         f"the Homey rejects the login: this consent does not cover it{note}",
         step=Step.HOMEY_LOGIN,
-        remedy=_correct_cloudid(found, hide) or "Check cloudid; may this account use the Homey?",
+        remedy=_correct_cloudid(found, hide)
+        or "Check cloudid, and that this account may use the Homey.",
     )
 
 
 def _correct_cloudid(found: Homeys, hide: tuple[Secret, ...]) -> str:
-    """Return the remedy that names the account's Homeys, or ""."""
+    """Return a remedy with the account's Homeys, or "" if there are none."""
     named = [
         f"{key} ({name})"
         for key, (name, _) in found.items()
@@ -235,11 +240,11 @@ def _verified(bearer: Bearer, skew: timedelta | None) -> Flow[Bearer]:
             bearer.url, bearer.value, issued_at=bearer.issued_at, skew=skew
         )
     except TokendError as error:
-        # A Homey that cannot be asked does not hold the token back: verified later.
+        # A failed verification does not delay the token, which is verified again later.
         return replace(bearer, note=bearer.note or f"not verified: {error.kind}")
     if not accepted:
         raise BearerDiscarded(
-            "the Homey does not accept the bearer that it has just given", step=Step.SESSION
+            "the Homey does not accept the bearer that it has just issued", step=Step.SESSION
         )
     if expires_at is None:
         return replace(bearer, verified=True)
@@ -251,9 +256,9 @@ def _expiry(
 ) -> datetime | None:
     """Return the expiry by our clock, or None if the Homey reports no plausible one.
 
-    The reported length counts from our own instant of issue, which needs no clock but
-    ours; the reported instant is moved by a known skew. Where both can be had the
-    earlier counts: the Homey's clock need not be the one that wrote the Date header.
+    There are two ways: our time of issue plus the reported length, and the reported expiry minus
+    a known skew. The earlier one counts, because the Homey's clock need not be the one that the
+    Date header is from.
     """
     created_at, expires_at = _instant(session.get("createdAt")), _instant(session.get("expiresAt"))
     if expires_at is None:

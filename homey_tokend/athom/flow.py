@@ -1,4 +1,4 @@
-"""Run a flow, and read what is the same in the responses of all steps."""
+"""Run a flow, and interpret what is common to the responses of all steps."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ from homey_tokend.core.secret import Secret
 
 T = TypeVar("T")
 OnResponse = Callable[[Request, Response], None]
-#: A JWT signed with RS512 carries claims of unknown length (docs/wire.md A5).
+#: The longest token that is accepted: a JWT has claims of unknown length (docs/wire.md A5).
 JWT_LIMIT = 16384
 _OFFLINE = b"mesh_node_offline"
 
@@ -28,11 +28,10 @@ _OFFLINE = b"mesh_node_offline"
 async def run_flow(flow: Flow[T], transport: Transport, on_response: OnResponse | None = None) -> T:
     """Send the requests that a flow yields, send it the responses, and return its value.
 
-    A failure of the transport is thrown into the flow, which may know what to do without
-    that answer.
+    A failure of the transport is thrown into the flow, which may continue without the response.
 
     Raises:
-        TokendError: what the flow raises or does not catch.
+        TokendError: What the flow raises or does not catch.
     """
     try:
         request = next(flow)
@@ -56,7 +55,7 @@ def ask(request: Request) -> Flow[Response]:
     """Yield a request, and return its response.
 
     Raises:
-        HomeyOffline, Throttled, ServerError: see ``raise_for_common_failures``.
+        HomeyOffline, Throttled, ServerError: See ``raise_for_common_failures``.
     """
     response = yield request
     raise_for_common_failures(request.step, response)
@@ -64,12 +63,12 @@ def ask(request: Request) -> Flow[Response]:
 
 
 def raise_for_common_failures(step: Step, response: Response) -> None:
-    """Raise for responses that mean the same at every step.
+    """Raise an error for responses that mean the same at every step.
 
     Raises:
-        HomeyOffline: the cloud cannot reach the Homey (``docs/wire.md`` A6).
-        Throttled: 429.
-        ServerError: 408, 425 or 5xx.
+        HomeyOffline: The cloud cannot reach the Homey (``docs/wire.md`` A6).
+        Throttled: The status is 429.
+        ServerError: The status is 408, 425 or 5xx.
     """
     status = response.status
     if _OFFLINE in response.body[:4096] and not _is_plain_success(response):
@@ -78,18 +77,18 @@ def raise_for_common_failures(step: Step, response: Response) -> None:
             step=step,
             status=status,
             retry_after=response.retry_after(),
-            remedy="Is the Homey switched on and online?",
+            remedy="Check that the Homey is switched on and online.",
         )
     if status == 429:
         message = f"{step}: too many requests (429)"
         raise Throttled(message, step=step, status=status, retry_after=response.retry_after())
     if status in {408, 425} or status >= 500:
-        message = f"{step}: the server is in trouble ({status})"
+        message = f"{step}: the server reports an error ({status})"
         raise ServerError(message, step=step, status=status, retry_after=response.retry_after())
 
 
 def _is_plain_success(response: Response) -> bool:
-    # The word may stand in the answer by right, as in a variable's name.
+    # The word may be part of a regular response, such as in a variable's name.
     found = response.json() if 200 <= response.status < 300 else NO_JSON
     is_error = isinstance(found, str) or (isinstance(found, dict) and "error" in found)
     return found is not NO_JSON and not is_error
@@ -99,35 +98,35 @@ def parse_json(step: Step, response: Response) -> object:
     """Return the JSON of a response, whatever its content type.
 
     Raises:
-        InvalidResponse: HTML, blanks or cut JSON (a captive portal, a broken proxy).
+        InvalidResponse: It is HTML, empty or truncated JSON (a captive portal, a broken proxy).
     """
     found = response.json()
     if found is NO_JSON:
         raise InvalidResponse(
-            f"{step}: the answer ({response.status}) is not JSON",
+            f"{step}: the response ({response.status}) is not JSON",
             step=step,
             status=response.status,
-            remedy="Look at what the host answers in a browser;"
-            " a captive portal or proxy may be between.",
+            remedy="Open the host's address in a browser:"
+            " a captive portal or proxy may respond instead of it.",
         )
     return found
 
 
 def parse_success(step: Step, response: Response, hide: Iterable[Secret]) -> object:
-    """Return the JSON of a 200; ``hide`` is what no error may quote.
+    """Return the JSON of a 200; ``hide`` are secrets that no error may quote.
 
     Raises:
-        InvalidResponse: a 2xx without JSON.
-        ProtocolChanged: any other status.
+        InvalidResponse: The status is 2xx, but the body is not JSON.
+        ProtocolChanged: It is another status than 200.
     """
     found = parse_json(step, response) if 200 <= response.status < 300 else None
     if response.status != 200:
-        raise protocol_changed(step, response, f"unknown answer{quoted_error(response, hide)}")
+        raise protocol_changed(step, response, f"unknown response{quoted_error(response, hide)}")
     return found
 
 
 def parse_object(step: Step, response: Response, hide: Iterable[Secret]) -> dict[str, object]:
-    """Return the JSON object of a 200; failures as of ``parse_success``."""
+    """Return the JSON object of a 200; errors as of ``parse_success``."""
     found = parse_success(step, response, hide)
     if not isinstance(found, dict):
         raise protocol_changed(step, response, "the response is not a JSON object")
@@ -141,11 +140,11 @@ def protocol_changed(
 
     Args:
         step: The step.
-        response: The answer.
+        response: The response.
         what: What is wrong with it.
-        try_first: A remedy that is put before the usual one.
+        try_first: A remedy to put before the usual one.
     """
-    remedy = "Athom may have changed this step; look for a newer homey-tokend."
+    remedy = "Athom may have changed this step: look for a newer version of homey-tokend."
     return ProtocolChanged(
         f"{step}: {what} (status {response.status})",
         step=step,
@@ -160,26 +159,26 @@ def parse_token(
     """Return a token: 1 to ``limit`` printable ASCII characters without blanks.
 
     Raises:
-        ProtocolChanged: it is none.
+        ProtocolChanged: The value is not a token.
     """
     if isinstance(value, str) and 1 <= len(value) <= limit and re.fullmatch(r"[!-~]+", value):
         return Secret(value)
-    raise protocol_changed(step, response, f"there is no {what} in the answer")
+    raise protocol_changed(step, response, f"there is no {what} in the response")
 
 
 def parse_bare_token(
     step: Step, response: Response, hide: Iterable[Secret], what: str, limit: int = JWT_LIMIT
 ) -> Secret:
-    """Return the token that is the whole JSON of a 200; failures as of ``parse_success``."""
+    """Return the token that is the whole JSON of a 200; errors as of ``parse_success``."""
     return parse_token(step, response, parse_success(step, response, hide), what, limit)
 
 
 def quoted_error(response: Response, hide: Iterable[Secret] = ()) -> str:
-    """Return what an answer says of an error, in brackets behind a sentence of ours; or "".
+    """Return the error text of a response in brackets, to append to a message; or "".
 
-    Read are ``error`` and ``error_description``, each a text or an object of field to text
-    (``docs/wire.md`` A1): printable, at most 200 characters, without known secrets and
-    everything long and opaque enough to be one.
+    It is from ``error`` and ``error_description``, each a text or an object of field to text
+    (``docs/wire.md`` A1): printable, at most 200 characters, without known secrets and without
+    anything that is long and opaque enough to be one.
     """
     found = response.json()
     if not isinstance(found, dict):
@@ -198,13 +197,12 @@ def _texts(value: object) -> list[str]:
 
 
 def clock_skew(response: Response) -> timedelta | None:
-    """Return the server's clock minus ours, by its Date header; None without one.
+    """Return the server's clock minus ours, by the Date header; None if there is none.
 
-    The header has whole seconds and was written some time between sending and receiving,
-    so it tells an interval. Outside of zero its larger end is taken, which lets a token
-    expire too early rather than too late. Zero inside it means that our clock may be right:
-    then as much is taken as keeps a slow answer from letting a token expire more than a
-    second too late; mostly that is zero.
+    The header has whole seconds and was written between our sending and receiving, so it gives
+    an interval. If zero is outside of it, the larger end is returned, so that a token expires too
+    early rather than too late. If zero is inside, our clock may be right: the result is mostly
+    zero, and larger for a slow response, so that a token expires at most a second too late.
     """
     date = response.date()
     if date is None:
@@ -215,8 +213,9 @@ def clock_skew(response: Response) -> timedelta | None:
 
 
 def trusted_clock_skew(response: Response) -> timedelta | None:
-    """Return the skew that may be applied to other responses: a captive portal's clock is not trusted.
+    """Return the skew to apply to other responses, or None.
 
-    Only an accepted answer over verified TLS tells it.
+    It is only taken from an accepted response over verified TLS: a captive portal's clock may be
+    wrong.
     """
     return clock_skew(response) if response.trusted and 200 <= response.status < 400 else None

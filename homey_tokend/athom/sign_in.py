@@ -38,7 +38,7 @@ from homey_tokend.core.redact import excerpt
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.core.tokens import Grant, UserToken
 
-#: What is believed of expires_in: docs/wire.md A4 saw 3660; beyond a year it is nonsense.
+#: The longest ``expires_in`` that is believed, in seconds; usual is 3660 (docs/wire.md A4).
 _LIFE_LIMIT_S = 366 * 86400
 _LIFE_ASSUMED = timedelta(minutes=30)
 
@@ -47,32 +47,34 @@ def one_time_code(secret: Secret, step: int) -> Secret:
     """Return the one-time code of a time step, for ``log_in``.
 
     Raises:
-        SecretUnavailable: the secret is no base32.
+        SecretUnavailable: The secret is not base32.
     """
     try:
         return Secret(totp.code(secret, step))
     except ValueError as error:
         raise SecretUnavailable(
-            f"totp_secret: {error}", remedy="Copy the base32 secret of the account again."
+            f"totp_secret: {error}", remedy="Copy the account's base32 secret again."
         ) from None
 
 
-def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[UserToken]:
-    """POST /login, form-encoded (``docs/wire.md`` A1).
+def log_in(
+    credentials: Credentials, endpoints: Endpoints, *, one_time_code: str = ""
+) -> Flow[UserToken]:
+    """Log in with e-mail and password (``docs/wire.md`` A1).
 
     Raises:
-        AccountRejected: 4xx with JSON.
-        ProtocolChanged: 4xx without JSON, or JSON without a text ``token``.
-        Transient: the host is in trouble, or something else answers for it.
+        AccountRejected: The status is 4xx, with JSON.
+        ProtocolChanged: The status is 4xx without JSON, or the JSON has no ``token``.
+        Transient: The host is unreachable or reports an error, or another one responds instead.
     """
-    step, hide = Step.LOGIN, (*who.secrets, Secret(one_time_code))
+    step, hide = Step.LOGIN, (*credentials.secrets, Secret(one_time_code))
     request = Request(
         step,
         "POST",
-        f"{at.accounts}/login",
+        f"{endpoints.accounts}/login",
         form=(
-            ("email", who.email.reveal()),
-            ("password", who.password.reveal()),
+            ("email", credentials.email.reveal()),
+            ("password", credentials.password.reveal()),
             ("otptoken", one_time_code),
         ),
         repeat=Repeat.UNSENT,
@@ -84,57 +86,59 @@ def log_in(who: Credentials, at: Endpoints, *, one_time_code: str = "") -> Flow[
     return UserToken(parse_token(step, response, value, "user token"), response.received_at)
 
 
-def consent(who: Credentials, at: Endpoints, user: UserToken) -> Flow[Grant]:
-    """Authorise, consent and token: the code is used at once and never sent again (A2 to A4).
+def consent(credentials: Credentials, endpoints: Endpoints, user: UserToken) -> Flow[Grant]:
+    """Give the consent, and exchange the code for a grant at once (``docs/wire.md`` A2 to A4).
 
     Raises:
-        SignInExpired: the user token, the form or the code is no longer accepted.
-        ClientRejected, ConsentRejected: a person must change something.
-        ProtocolChanged, Transient: as ``log_in``.
+        SignInExpired: The user token, the form or the code is no longer accepted.
+        ClientRejected, ConsentRejected: A person has to act.
+        ProtocolChanged, Transient: As for ``log_in``.
     """
-    hide = (*who.secrets, user.value)
-    page = yield from _authorise(who, at, user, hide)
+    hide = (*credentials.secrets, user.value)
+    page = yield from _authorise(credentials, endpoints, user, hide)
     if _is_redirect(page):
-        code = parse_redirect(Step.AUTHORISE, page, who.redirect_url, hide)
+        code = parse_redirect(Step.AUTHORISE, page, credentials.redirect_url, hide)
     else:
-        code = yield from _send_form(who, at, user, page, hide)
+        code = yield from _send_form(credentials, endpoints, user, page, hide)
     fields = ("grant_type", "authorization_code"), ("code", code)
-    return (yield from _request_grant(who, at, fields, (*hide, Secret(code))))
+    return (yield from _request_grant(credentials, endpoints, fields, (*hide, Secret(code))))
 
 
 def offered_homeys(
-    who: Credentials, at: Endpoints, user: UserToken
+    credentials: Credentials, endpoints: Endpoints, user: UserToken
 ) -> Flow[tuple[str, ...] | None]:
-    """Get the Homeys to choose from on the consent page; ``who.cloudid`` is not used.
+    """Get the Homeys to choose from on the consent page; ``credentials.cloudid`` is not used.
 
     Returns:
-        Their cloudids; None if nothing is to be picked (``docs/wire.md`` A2).
+        Their cloudids; None if there is no choice (``docs/wire.md`` A2).
 
     Raises:
-        SignInExpired, ClientRejected, ProtocolChanged, Transient: as ``consent``.
+        SignInExpired, ClientRejected, ProtocolChanged, Transient: As for ``consent``.
     """
-    page = yield from _authorise(who, at, user, (*who.secrets, user.value))
+    page = yield from _authorise(credentials, endpoints, user, (*credentials.secrets, user.value))
     return None if _is_redirect(page) else find_offered_homeys(page.body)
 
 
-def renew_grant(who: Credentials, at: Endpoints, refresh_token: Secret) -> Flow[Grant]:
+def renew_grant(
+    credentials: Credentials, endpoints: Endpoints, refresh_token: Secret
+) -> Flow[Grant]:
     """Get a new grant with the OAuth refresh token (RFC 6749, 6; ``docs/wire.md`` A4).
 
     Returns:
-        The grant; where the answer brings no new refresh token, the old one is in it.
+        The grant, with the old refresh token if the response has no new one.
 
     Raises:
-        SignInExpired: the refresh token is not accepted: the full sign-in is needed.
-        ClientRejected, ProtocolChanged, Transient: as ``consent``.
+        SignInExpired: The refresh token is not accepted; the full sign-in is needed.
+        ClientRejected, ProtocolChanged, Transient: As for ``consent``.
     """
     fields = ("grant_type", "refresh_token"), ("refresh_token", refresh_token.reveal())
-    hide = (*who.secrets, refresh_token)
-    grant = yield from _request_grant(who, at, fields, hide)
+    hide = (*credentials.secrets, refresh_token)
+    grant = yield from _request_grant(credentials, endpoints, fields, hide)
     return grant if grant.refresh_token else replace(grant, refresh_token=refresh_token)
 
 
 def _login_error(response: Response, hide: Iterable[Secret]) -> AccountRejected | ProtocolChanged:
-    # By status all rejections are one: the text chooses the sentence alone (docs/wire.md A1).
+    # All rejections have the same status; the text only selects the message (docs/wire.md A1).
     step, words = Step.LOGIN, _known_rejection(response)
     if response.json() is not NO_JSON:
         message, remedy = words or (
@@ -144,9 +148,9 @@ def _login_error(response: Response, hide: Iterable[Secret]) -> AccountRejected 
         message += quoted_error(response, hide)
         return AccountRejected(message, step=step, status=response.status, remedy=remedy)
     if words is None or response.body.lstrip().startswith(b"<"):
-        return protocol_changed(step, response, "unknown answer")
+        return protocol_changed(step, response, "unknown response")
     message, remedy = words
-    return protocol_changed(step, response, f"unknown answer; it seems to say: {message}", remedy)
+    return protocol_changed(step, response, f"unknown response; it may mean: {message}", remedy)
 
 
 def _known_rejection(response: Response) -> tuple[str, str] | None:
@@ -156,30 +160,34 @@ def _known_rejection(response: Response) -> tuple[str, str] | None:
     if not one_time and b"password" in text and b"not correct" in text:
         return "Athom rejects the password", "Correct the password."
     if b"no resource exists" in text:
-        return "Athom knows no such e-mail address", "Correct the e-mail address."
+        return "Athom does not know the e-mail address", "Correct the e-mail address."
     if one_time or (isinstance(found, dict) and found.get("code") == 401):
         return (
-            "Athom wants a one-time code, or rejects the one it got",
-            "Set totp_secret to the account's base32 secret; is this machine's clock right?",
+            "Athom requires a one-time code, or rejects the one that was sent",
+            "Set totp_secret to the account's base32 secret, and check this machine's clock.",
         )
     return None
 
 
 def _authorise(
-    who: Credentials, at: Endpoints, user: UserToken, hide: tuple[Secret, ...]
+    credentials: Credentials, endpoints: Endpoints, user: UserToken, hide: tuple[Secret, ...]
 ) -> Flow[Response]:
     request = Request(
         Step.AUTHORISE,
         "GET",
-        f"{at.accounts}/oauth2/authorise",
-        query=_consent_query(who, user),
+        f"{endpoints.accounts}/oauth2/authorise",
+        query=_consent_query(credentials, user),
         follow=True,
     )
     return (yield from _ask_for_consent(request, hide))
 
 
 def _send_form(
-    who: Credentials, at: Endpoints, user: UserToken, page: Response, hide: tuple[Secret, ...]
+    credentials: Credentials,
+    endpoints: Endpoints,
+    user: UserToken,
+    page: Response,
+    hide: tuple[Secret, ...],
 ) -> Flow[str]:
     csrf = find_csrf(page.body)
     if csrf is None:
@@ -188,10 +196,10 @@ def _send_form(
     request = Request(
         Step.CONSENT,
         "POST",
-        f"{at.accounts}/authorise",
-        query=_consent_query(who, user),
+        f"{endpoints.accounts}/authorise",
+        query=_consent_query(credentials, user),
         form=(
-            ("resource", f"resource.homey.{who.cloudid}"),
+            ("resource", f"resource.homey.{credentials.cloudid}"),
             ("_csrf", csrf),
             ("allow", "Allow"),
         ),
@@ -199,20 +207,20 @@ def _send_form(
         repeat=Repeat.UNSENT,
     )
     response = yield from _ask_for_consent(request, hide)
-    return parse_redirect(Step.CONSENT, response, who.redirect_url, hide)
+    return parse_redirect(Step.CONSENT, response, credentials.redirect_url, hide)
 
 
-def _consent_query(who: Credentials, user: UserToken) -> tuple[tuple[str, str], ...]:
+def _consent_query(credentials: Credentials, user: UserToken) -> tuple[tuple[str, str], ...]:
     return (
-        ("client_id", who.client_id),
-        ("redirect_uri", who.redirect_url),
+        ("client_id", credentials.client_id),
+        ("redirect_uri", credentials.redirect_url),
         ("response_type", "code"),
         ("user_token", user.value.reveal()),
     )
 
 
 def _ask_for_consent(request: Request, hide: Iterable[Secret]) -> Flow[Response]:
-    """Return a success or a redirect; raise for any other response (A2, A3)."""
+    """Return the response if it is a success or a redirect, else raise an error (A2, A3)."""
     response = yield from ask(request)
     step, status = request.step, response.status
     if status == 401 or (status == 403 and step is Step.CONSENT):
@@ -226,7 +234,7 @@ def _ask_for_consent(request: Request, hide: Iterable[Secret]) -> Flow[Response]
             remedy="Check client_id, and that redirect_url is registered exactly as configured.",
         )
     if status >= 400:
-        raise protocol_changed(step, response, "unknown answer of the consent page")
+        raise protocol_changed(step, response, "unknown response of the consent page")
     return response
 
 
@@ -239,28 +247,27 @@ def parse_redirect(
 ) -> str:
     """Return the code of a redirect to ``redirect_url``.
 
-    ``error`` is looked at first: an error redirect carries a ``code=400`` of its
-    own (``docs/wire.md`` 0).
+    ``error`` comes first, because an error's redirect has a ``code=400`` (``docs/wire.md`` 0).
 
     Raises:
-        ConsentRejected: ``error=access_denied``.
-        ProtocolChanged: another error, no code, or a redirect to another place.
+        ConsentRejected: The redirect has ``error=access_denied``.
+        ProtocolChanged: It has another error or no code, or leads elsewhere.
     """
     try:
         location, wanted = urlsplit(response.header("location") or ""), urlsplit(redirect_url)
-        # A redirect URL with a query of its own gets a second "?": section 0, last line.
+        # A redirect URL with a query gets a second "?" (docs/wire.md 0, last line).
         text = location.query.replace("?", "&")
         query = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50))
         leads_to_us = _without_query(location) == _without_query(wanted)
     except ValueError:
         leads_to_us, query = False, {}
     if not leads_to_us:
-        raise protocol_changed(step, response, "a redirect leads to an unknown place")
+        raise protocol_changed(step, response, "the redirect does not lead to redirect_url")
     if "error" in query:
         raise _consent_error(step, response, query, hide)
     code = query.get("code", "")
     if not re.fullmatch(r"[!-~]{1,4096}", code):
-        raise protocol_changed(step, response, "the redirect carries no code")
+        raise protocol_changed(step, response, "the redirect has no code")
     return code
 
 
@@ -277,27 +284,26 @@ def _consent_error(
             f"the consent was denied (“{words}”)",
             step=step,
             status=response.status,
-            remedy="Has this account access to the Homey with this cloudid?",
+            remedy="Check cloudid, and that this account may use the Homey.",
         )
-    what = f"the consent page redirects with an error (“{words}”)"
-    return protocol_changed(step, response, what)
+    return protocol_changed(step, response, f"the redirect has an error (“{words}”)")
 
 
 def _request_grant(
-    who: Credentials,
-    at: Endpoints,
+    credentials: Credentials,
+    endpoints: Endpoints,
     fields: tuple[tuple[str, str], ...],
     hide: tuple[Secret, ...],
 ) -> Flow[Grant]:
-    """POST /oauth2/token, for a code or a refresh token (A4)."""
+    """Exchange a code or a refresh token for a grant (A4)."""
     step = Step.TOKEN
     request = Request(
         step,
         "POST",
-        f"{at.api}/oauth2/token",
+        f"{endpoints.api}/oauth2/token",
         form=(
-            ("client_id", who.client_id),
-            ("client_secret", who.client_secret.reveal()),
+            ("client_id", credentials.client_id),
+            ("client_secret", credentials.client_secret.reveal()),
             *fields,
         ),
         repeat=Repeat.UNSENT,
@@ -325,17 +331,16 @@ def _grant_error(
             f"Athom rejects the client{quoted_error(response, hide)}",
             step=step,
             status=status,
-            remedy="Check client_id and client_secret; was the client revoked?",
+            remedy="Check client_id and client_secret, and that the client still exists.",
         )
     if error == "invalid_grant":
         message = "the code or refresh token is not accepted"
         return SignInExpired(message, step=step, status=status)
-    words = quoted_error(response, hide)
-    return protocol_changed(step, response, f"unknown answer{words}")
+    return protocol_changed(step, response, f"unknown response{quoted_error(response, hide)}")
 
 
 def _lifetime(value: object) -> timedelta:
-    # A number or text (docs/wire.md A4); assumed where it is neither.
+    # A number or a text (docs/wire.md A4); if it is neither, a lifetime is assumed.
     if not isinstance(value, int | float | str) or isinstance(value, bool):
         return _LIFE_ASSUMED
     try:

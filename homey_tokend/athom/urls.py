@@ -1,7 +1,7 @@
-"""The base URL of a Homey, and which URLs are not allowed.
+"""The base URL of a Homey, and the check of URLs that the cloud reports.
 
-Credentials and tokens go to the configured endpoints, to an explicit ``url``
-and to the address that ``/user/me`` names, and nowhere else.
+Credentials and tokens are only sent to the configured endpoints, to a configured ``url`` and to
+the address that ``/user/me`` reports.
 """
 
 import ipaddress
@@ -13,18 +13,18 @@ from urllib.parse import quote, urlsplit
 from homey_tokend.core.http_types import Endpoints
 
 _URL = re.compile(r"[!-~]+")
-#: Names and addresses as they are, IPv6 too: no percent-encoding, no backslash.
+#: Host names and addresses, including IPv6, without percent-encoding and backslashes.
 _HOST = re.compile(r"[a-z0-9._:-]{1,253}")
-#: A cloudid is 24 hex digits today; codes and access tokens, of 40, are not taken for one.
+#: Today a cloudid has 24 hexadecimal digits; codes and access tokens have 40, and do not match.
 _CLOUDID = re.compile(r"[0-9A-Za-z-]{1,36}")
 
 
 @dataclass(frozen=True, slots=True)
 class HomeyTarget:
-    """A Homey as the exchange needs it.
+    """What the exchange needs to know of a Homey.
 
-    ``explicit_url`` is the configured one (None: ``auto``), ``remembered_url`` what
-    ``/user/me`` named last. ``lifetime`` is assumed where the Homey reports no expiry.
+    ``explicit_url`` is the configured address (None: ``auto``), ``remembered_url`` the last one
+    from ``/user/me``. ``lifetime`` is assumed for a token if the Homey reports no expiry.
     """
 
     endpoints: Endpoints
@@ -40,7 +40,7 @@ def is_cloudid(text: str) -> bool:
 
 
 def fallback_url(target: HomeyTarget) -> str:
-    """Return the address without a request: explicit, else remembered, else the endpoint."""
+    """Return the address that is known without a request: explicit, remembered, or the endpoint's."""
     if target.explicit_url:
         return target.explicit_url
     if target.remembered_url and usable_url(target.remembered_url, target.endpoints):
@@ -49,10 +49,9 @@ def fallback_url(target: HomeyTarget) -> str:
 
 
 def usable_url(url: str, endpoints: Endpoints) -> str | None:
-    """Return a discovered URL without its last slash, or None if no token may be sent there.
+    """Return a discovered URL without trailing slashes, or None if no token may be sent there.
 
-    https only; plain http only where ``endpoints.api`` is http on loopback, as
-    with a simulator. No userinfo, query or fragment.
+    It must be https, or http with a simulated cloud, without userinfo, query and fragment.
     """
     try:
         parts = urlsplit(url)
@@ -69,13 +68,13 @@ def usable_url(url: str, endpoints: Endpoints) -> str | None:
 
 
 def is_simulated(endpoints: Endpoints) -> bool:
-    """Return whether the cloud is a simulator: http on loopback."""
+    """Return whether the cloud is a simulator, with http on loopback."""
     parts = urlsplit(endpoints.api)
     return parts.scheme == "http" and is_loopback(parts.hostname or "")
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is this machine (RFC 6761, 6.3)."""
+    """Return whether a host name or address is of this machine (RFC 6761, 6.3)."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

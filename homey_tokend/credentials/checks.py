@@ -1,7 +1,7 @@
-"""Warn about the files and programs that give sign-in values, without reading or running one.
+"""Check the files and programs of credentials, without reading or running them.
 
-``check`` is often run by another user than the daemon: what that user may not see is
-nothing to warn about; ``check --online``, as the daemon's user, reads them.
+``check`` is often run by another user than the daemon's, so files that this user may not access
+cause no warning. ``check --online``, run as the daemon's user, reads them.
 """
 
 import stat

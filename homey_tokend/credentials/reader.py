@@ -1,9 +1,9 @@
-"""Resolve the credentials of one Homey: from files, variables, systemd and commands.
+"""Read the credentials of one Homey from files, variables, systemd and commands.
 
-``env`` and ``credential`` are read once, at the start: systemd's copy is a snapshot anyway,
-and what changes needs a restart. ``file`` and ``command`` are read at each sign-in, so
-that a rotated password is found without one. No message holds what was read, nor what a
-command wrote to its standard error.
+``env`` and ``credential`` are read once, at the start: systemd's copy is a snapshot, so a change
+requires a restart anyway. ``file`` and ``command`` are read for each sign-in, so a changed
+password needs no restart. No message contains what was read, nor what a command wrote to its
+standard error.
 """
 
 import asyncio
@@ -24,35 +24,35 @@ from homey_tokend.runtime.process import child_environ, run_command
 from homey_tokend.runtime.programs import program_fault
 from homey_tokend.runtime.workers import WorkerPool
 
-#: How long may reading all values of one Homey take? A person's password store that asks
-#: back is not meant; a slow disk or a keyring is.
+#: The longest time for reading all credentials of one Homey: enough for a slow disk or a keyring,
+#: not for a password manager that waits for a person.
 DEADLINE = timedelta(seconds=10)
-#: How large may one value be? Far beyond any password, far below a wrongly named file.
+#: The largest value that is accepted: more than any password, to detect a wrong file.
 MOST_BYTES = 64 * 1024
-#: Why two threads of our own? The default pool can be full of DNS look-ups that hang.
+#: The number of threads for files. The event loop's default pool may be full of work that hangs.
 _THREADS = 2
 
 _PLAIN = "Name a plain file, or use {command: …}."
 _RIGHT_ONE = "Check that it is the right one."
 Warn = Callable[[str, Mapping[str, object]], None]
-#: What a file holds, and its type and mode.
+#: The content of a file, and its ``st_mode``.
 _Content = tuple[bytes, int]
 
 
 class _Unavailable(Exception):
-    """A value cannot be read: message and remedy; the reader adds the key."""
+    """A value cannot be read; arguments are message and remedy. The reader adds the key."""
 
 
 class SecretReader:
     """The ``CredentialSource`` of one Homey.
 
     Args:
-        homey: Whose values they are.
-        environ: The environment; copied.
-        warn: Called with an event name (``secret.world_readable``, ``secret.doubtful``) and its
-            fields.
-        workers: Where files are read; two threads of its own if None.
-        deadline: How long reading all values may take.
+        homey: The Homey's configuration.
+        environ: The environment, which is copied.
+        warn: Called with the name of an event (``secret.world_readable``, ``secret.doubtful``)
+            and its fields.
+        workers: The threads that read files; by default two of its own.
+        deadline: The longest time for reading all values.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SecretReader:
         self._deadline = deadline
         self._warned: set[str] = set()
         folder = environ.get("CREDENTIALS_DIRECTORY", "")
-        # Read on a thread: this may be called on the loop, which must not wait.
+        # On a thread, because this may be called on the event loop.
         self._snapshots: dict[str, Future[_Content]] = {
             ref.argument: self._workers.submit(_read_file, f"{folder}/{ref.argument}")
             for ref in (getattr(homey, key) for key in SECRET_KEYS)
@@ -82,8 +82,8 @@ class SecretReader:
         """Read all values.
 
         Raises:
-            SecretUnavailable: One of them cannot be had within the deadline. The message
-                names its key, place and path.
+            SecretUnavailable: One of them cannot be read within the deadline. The message has
+                its place and path.
         """
         values: dict[str, Secret] = {}
         key = SECRET_KEYS[0]
@@ -96,7 +96,7 @@ class SecretReader:
         except (TimeoutError, _Unavailable) as exc:
             late = (
                 f"could not be read within {self._deadline.total_seconds():g} s",
-                "Check the disk, or what the command waits for.",
+                "Check the disk, or find out what the command waits for.",
             )
             message, remedy = late if isinstance(exc, TimeoutError) else exc.args
             place = getattr(self._homey, key).place or f"homeys.{self._homey.name}.{key}"
@@ -112,7 +112,7 @@ class SecretReader:
         )
 
     def close(self) -> None:
-        """Release the threads, without waiting for one that hangs."""
+        """Close the threads, without waiting for one that hangs."""
         self._workers.close()
 
     async def _value(self, key: str, ref: SecretRef) -> Secret:
@@ -127,7 +127,7 @@ class SecretReader:
         return Secret(text)
 
     def _doubt(self, password: str, what: str) -> None:
-        """Warn once of what is most likely not meant in a password."""
+        """Warn once of what is probably not intended in a password."""
         words = doubt(password)
         if words is not None and what not in self._warned:
             self._warned.add(what)
@@ -135,7 +135,7 @@ class SecretReader:
             self._warn("secret.doubtful", {**fields, "remedy": words[1]})
 
     async def _bytes(self, key: str, ref: SecretRef) -> tuple[str, bytes]:
-        """Return what is read, in words that are safe to show, and its content."""
+        """Return a description of the source that contains no secret, and the value."""
         match ref.source:
             case SecretSource.PLAIN:
                 return "the text", ref.plain.reveal().encode() if ref.plain is not None else b""
@@ -161,8 +161,8 @@ class SecretReader:
         future = self._snapshots.get(name)
         if future is None:
             raise _Unavailable(
-                f"the credential {name} is named, and $CREDENTIALS_DIRECTORY is not set",
-                "Credentials exist in a systemd unit with LoadCredential= only.",
+                f"the credential {name} does not exist: $CREDENTIALS_DIRECTORY is not set",
+                "Run the daemon in a systemd unit with LoadCredential=, or use another source.",
             )
         return (await asyncio.shield(asyncio.wrap_future(future)))[0]
 
@@ -184,12 +184,12 @@ class SecretReader:
             remedy = words[1] if words else "Check its path."
             raise _Unavailable(
                 f"the command {argv[0]} cannot be started: {reason}",
-                f"{remedy} The daemon's user (and its sandbox) must be allowed to run it.",
+                f"{remedy} The daemon's user and its sandbox must be allowed to run it.",
             ) from None
         status = output.status
         if status != 0 and len(output.stdout) <= MOST_BYTES:
             ending = (
-                f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+                f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
             )
             raise _Unavailable(
                 f"the command {argv[0]} {ending}",
@@ -199,7 +199,7 @@ class SecretReader:
 
 
 def _text(data: bytes, what: str) -> str:
-    """Return ``data`` as the text that it must be."""
+    """Return ``data`` as text, without what ``trim`` removes."""
     if len(data) > MOST_BYTES:
         raise _Unavailable(f"{what} is larger than 64 KiB", _RIGHT_ONE)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

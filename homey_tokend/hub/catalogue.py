@@ -1,6 +1,6 @@
-"""The catalogue of calls: every endpoint by its name.
+"""The catalogue of calls: endpoints of the Homey's web API by name.
 
-Paths, arguments, scopes and models are those of the vendor's specification files, and
+Paths, arguments, scopes and models are from the vendor's specification files;
 ``tests/end_to_end/foreign/catalogue.py`` compares them.
 """
 
@@ -14,7 +14,7 @@ _PROS = (PRO_2019, PRO_2023)
 _DEVICES, _FLOWS, _SYSTEM = "homey.device.readonly", "homey.flow.readonly", "homey.system.readonly"
 _get, _post, _put = (partial(Endpoint, method=method) for method in ("GET", "POST", "PUT"))
 
-#: All endpoints by their headings. One call each: the formatter would make 300 lines of them.
+#: All endpoints, by heading. The formatter would turn them into 300 lines.
 # fmt: off
 GROUPS: Mapping[str, tuple[Endpoint, ...]] = {
     "Alarms": (
@@ -166,7 +166,7 @@ _BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 
 def find(name: str) -> Endpoint | None:
-    """Return the endpoint of a name, or None."""
+    """Return the endpoint with a name, or None."""
     return _BY_NAME.get(name)
 
 
@@ -182,6 +182,6 @@ def match(method: str, path: str) -> Endpoint | None:
 
 
 def nearest(name: str) -> str | None:
-    """Return the name that is most like a misspelt one, or None."""
+    """Return the name that is most similar to a misspelt one, or None."""
     found = difflib.get_close_matches(name, _BY_NAME, n=1)
     return found[0] if found else None

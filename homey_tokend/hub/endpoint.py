@@ -11,7 +11,7 @@ PRO_2019, PRO_2023, CLOUD = "V2", "V3Local", "V3Cloud"
 ALL = (PRO_2019, PRO_2023, CLOUD)
 _MODELS = {PRO_2019: "2016 to 2019", PRO_2023: "2023 and later", CLOUD: "cloud"}
 
-#: Every path below these is dangerous, in case a later specification adds one.
+#: All paths that start like this are dangerous, in case a later specification adds one.
 _DANGEROUS = ("/api/manager/system/reboot", "/api/manager/zwave/command")
 
 _ARGUMENT = re.compile(r"\{([a-z]+\??)\}")
@@ -25,16 +25,16 @@ class Endpoint:
         name: Its name on the command line.
         route: Its path below ``/api/manager``; ``{word}`` is replaced by an argument.
         does: What it does, in a few words.
-        scope: The scope that the session needs; "" for none.
+        scope: The scope that the session requires; "" for none.
         method: Its HTTP method.
         body: Its JSON body; ``{word}`` in a text is replaced by an argument, ``{word?}`` by
             an optional one.
-        dangerous: It needs confirmation.
-        shows_variables: The answer can contain the values of logic variables.
-        homeys: The models that have it; none: it is in no specification.
+        dangerous: Whether it requires confirmation.
+        shows_variables: Whether the response can contain values of logic variables.
+        homeys: The models that have it; empty if no specification has it.
         guide: The path in the well-known list of endpoints, if it differs by more than a
-            slash at the end.
-        note: A remark for the page.
+            trailing slash.
+        note: A remark for the page of calls.
     """
 
     name: str
@@ -99,10 +99,9 @@ def _arguments(value: object) -> Iterator[str]:
 
 
 def is_dangerous(method: str, path: str) -> bool:
-    """Return whether a call by method and path needs confirmation.
+    """Return whether a call by method and path requires confirmation.
 
-    Paths are compared as a Homey's router does: decoded, in any case, with or without the
-    last slash, and without the query.
+    Paths are compared as by a Homey's router: decoded, ignoring case, and without the query.
     """
     decoded = unquote(path.partition("?")[0]).lower()
     return method.upper() not in {"GET", "HEAD", "OPTIONS"} and decoded.startswith(_DANGEROUS)

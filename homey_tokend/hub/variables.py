@@ -1,4 +1,4 @@
-"""Logic variables over the Homey web API: four requests, and what their answers mean.
+"""The logic variables of a Homey: four requests, and the meaning of their responses.
 
 Source: ``docs/wire.md``, section D and the last rows of the classification of responses.
 """
@@ -15,12 +15,12 @@ from homey_tokend.core.ports import Transport
 from homey_tokend.core.tokens import Token
 
 _PATH = "/api/manager/logic/variable"
-#: How long may an id be? A uuid has 36 characters; beyond this it is no id.
+#: The longest id that is accepted; a UUID has 36 characters.
 _ID_LIMIT = 200
 
 
 def is_valid_id(value: object) -> bool:
-    """Return whether a value can stand as one segment of a path."""
+    """Return whether a value can be used as one segment of a path."""
     return (
         isinstance(value, str)
         and 1 <= len(value) <= _ID_LIMIT
@@ -31,14 +31,14 @@ def is_valid_id(value: object) -> bool:
 
 
 def same_name(name: object, other: object) -> bool:
-    """Return whether two names are one: the same characters, however Unicode composes them."""
+    """Return whether two names are equal, in any Unicode normal form."""
     if not (isinstance(name, str) and isinstance(other, str)):
         return name == other
     return unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
 
 
 def looks_like(name: object, other: object) -> bool:
-    """Return whether two names cannot be told apart by eye: by blanks, by what is not shown."""
+    """Return whether two names look the same, and differ at most in blanks or invisible characters."""
     return isinstance(name, str) and isinstance(other, str) and _seen(name) == _seen(other)
 
 
@@ -49,7 +49,7 @@ def _seen(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A logic variable as the Homey sends it; only the id is sure to be well-formed."""
+    """A logic variable as the Homey sends it; only the id is checked."""
 
     id: str
     name: object
@@ -58,13 +58,13 @@ class Variable:
 
 
 class VariablesApi:
-    """The logic variables of one Homey, by one token.
+    """Read and write the logic variables of one Homey with one token.
 
-    Every method raises, besides what it names:
-        Transient: the Homey, or what stands before it, is in trouble.
-        BearerRejected: 401.
-        SinkRejected: 403 and other 4xx.
-        SinkFailed: an answer that none of these is.
+    All methods can raise:
+        Transient: The Homey, or a host in front of it, is unreachable or reports an error.
+        BearerRejected: The status is 401.
+        SinkRejected: The status is 403 or another 4xx.
+        SinkFailed: The response is none of these.
     """
 
     def __init__(self, transport: Transport, token: Token) -> None:
@@ -73,10 +73,10 @@ class VariablesApi:
         self._base = token.url + _PATH
 
     async def put(self, variable_id: str, value: str, *, slash: bool) -> Variable | None:
-        """Set a variable; return it as it is after that, or None at 404.
+        """Set a variable; return the variable from the response, or None at 404.
 
-        A Homey answers 200 to a body that it does not understand and changes
-        nothing: only the value that comes back tells.
+        A Homey answers 200 even to a body that it does not understand, so only the returned value
+        shows whether the variable was set.
         """
         response = await self._send("PUT", self._url(variable_id, slash=slash), {"value": value})
         return None if response.status == 404 else _one(_success(response), variable_id)
@@ -87,7 +87,7 @@ class VariablesApi:
         return None if response.status == 404 else _one(_success(response), variable_id)
 
     async def variables(self) -> Sequence[Variable]:
-        """Return all variables; entries of another shape are left out."""
+        """Return all variables; malformed entries are left out."""
         found = _success(await self._send("GET", self._base))
         if isinstance(found, dict):
             entries = [_variable(key, entry) for key, entry in found.items()]
@@ -98,7 +98,7 @@ class VariablesApi:
         return [entry for entry in entries if entry is not None]
 
     async def create(self, name: str, value: str) -> Variable:
-        """Make a text variable of this value. Sent once, so that it is never doubled."""
+        """Create a text variable. The request is sent only once, so as not to create two."""
         body = {"name": name, "type": "string", "value": value}
         response = await self._send("POST", self._base, body, repeat=Repeat.UNSENT)
         return _one(_success(response), None)
@@ -118,7 +118,7 @@ class VariablesApi:
 
 
 def _variable(key: object, entry: object) -> Variable | None:
-    # The entry's own id counts, else the key it stands under.
+    # By the entry's own id, else by its key.
     if not isinstance(entry, dict):
         return None
     found = entry.get("id", key)
@@ -148,21 +148,21 @@ def _success(response: Response) -> object:
         raise BearerRejected(message, step=step, status=status)
     if status == 403:
         raise SinkRejected(
-            "the bearer may not write logic variables (403)",
+            "the bearer is not allowed to write logic variables (403)",
             step=step,
             status=status,
-            remedy="The API client needs the scope homey.logic, or homey, which covers it.",
+            remedy="The API client needs the scope homey.logic, or homey, which includes it.",
         )
     if 400 <= status < 500 and status != 404:
         raise SinkRejected(
-            f"the Homey rejects the request about the variable ({status})",
+            f"the Homey rejects the request for the variable ({status})",
             step=step,
             status=status,
-            remedy="Is the variable a text variable?",
+            remedy="Check that it is a text variable.",
         )
     raise SinkFailed(
-        f"unknown answer about logic variables ({status})",
+        f"unknown response to a request for logic variables ({status})",
         step=step,
         status=status,
-        remedy="Does the address lead to a Homey?",
+        remedy="Check that the address is that of a Homey.",
     )

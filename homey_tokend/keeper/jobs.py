@@ -1,7 +1,7 @@
-"""Jobs: each runs in its own task and returns a message.
+"""The jobs of a keeper: each runs in a task of its own and returns a message.
 
-A job decides nothing and changes nothing; it is given all that it needs. An expected
-failure is part of its message, and so is a bug: it is logged, and never ends a keeper.
+A job makes no decisions and changes no state. A failure is part of its message; an unexpected
+exception is, too, and is logged, so that it does not end the keeper.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from homey_tokend.core.tokens import Delivery, Token
 from homey_tokend.keeper.sign_in import SignIn
 
 log = structlog.get_logger()
-#: How long may one delivery take, whatever the sink does? An exec sink has a time of its own.
+#: The longest time in seconds for one delivery, in case a sink's own limit does not work.
 DEADLINE_S = 120.0
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ async def check(sink: CheckableSink, delivery: Delivery, deadline_s: float) -> C
 
 
 async def probe(homey: str, sink: ProbedSink) -> None:
-    """Log at the start, not only at the first renewal, that a sink cannot be written."""
+    """Log if a sink cannot be written, at the start and not only at the first delivery."""
     try:
         await sink.probe()
     except TokendError as error:
@@ -99,7 +99,7 @@ async def _result(homey: str, work: Awaitable[T]) -> T | TokendError:
     except TokendError as error:
         return error
     except Exception:
-        # Even where the log fails: a keeper that waits for a result would wait for ever.
+        # A message is returned even if logging fails, otherwise the keeper waits for ever.
         with contextlib.suppress(Exception):
             log.exception("internal.error", homey=homey)
         return TokendError(

@@ -1,8 +1,7 @@
-"""One Homey's keeper: apply messages, decide, start jobs, publish.
+"""The keeper of one Homey: apply messages, decide, start jobs, publish.
 
-It is the only writer of its state. Whatever takes time runs as a job in a task of its
-own and comes back as a message; messages are applied one by one, so nothing that hangs
-delays anything else.
+It is the only writer of its state. What takes time runs as a job in a task of its own, and its
+result comes back as a message, so a job that hangs delays nothing else.
 """
 
 import asyncio
@@ -50,16 +49,16 @@ class Keeper:
     """Keep one Homey's token.
 
     Args:
-        settings: What the configuration says to policy.
+        settings: The settings of policy.
         sign_in: Gets a new bearer.
         clock: Time and randomness.
         scheduler: Wakes the keeper when something is due.
         transport: Sends the requests that verify a token.
         store: Keeps the state across restarts.
         sinks: Where the token is written, by target.
-        notifiers: Notifiers about refreshing, by target.
-        emit: Receives what happens.
-        deadline_s: How long one delivery or notification may take.
+        notifiers: What is notified of refreshes, by target.
+        emit: Called with each event.
+        deadline_s: The longest time in seconds for one delivery or notification.
     """
 
     def __init__(  # noqa: PLR0913  its dependencies, each by its name
@@ -78,12 +77,12 @@ class Keeper:
     ) -> None:
         homey = sign_in.homey
         self.name = homey.name
-        #: What the configuration says to policy; a reload may replace it.
+        #: The settings of policy; a reload may replace them.
         self.settings = settings
         self.sinks: Mapping[str, Sink] = sinks or {}
-        #: Set while nothing is due and nothing under way.
+        #: Set while nothing is due or running.
         self.settled = asyncio.Event()
-        #: Whether the keeper will publish no more.
+        #: Whether the keeper has ended, and publishes no more views.
         self.ended = False
         self._url = fallback_url(homey.target())
         self._sign_in = sign_in
@@ -103,21 +102,21 @@ class Keeper:
         self._blocked_reason = ""
         state = store.homey(homey.name).with_cloudid(homey.cloudid).keeper_started()
         state = state.clock_set(clock.offset)
-        # A changed address is called at once: the old one may be the reason for the change.
+        # A new address applies at once to the stored token: the old one may not work any more.
         self.state: HomeyState = state.with_url(homey.url or state.url or self._url)
         self.activity = Activity(sign_in=sign_in.progress, offset=clock.offset)
         self.view = self._view_of(self.state)
 
-    # --- what others may ask ---
+    # --- for callers ---
 
     @property
     def account_key(self) -> str:
-        """Return the account of the credentials; empty while they are unknown."""
+        """Return the key of the account; empty while the credentials are unknown."""
         return self.activity.account_of(self.state)
 
     @property
     def forced_refresh_pending(self) -> bool:
-        """Return whether a person has requested a refresh that has not started yet."""
+        """Return whether a person requested a refresh that has not started yet."""
         request, now = self.state.request, self._clock.now()
         return (request is not None and request.forced and now < request.until) or any(
             isinstance(one, RefreshRequested) and one.forced for one in self._messages
@@ -125,7 +124,7 @@ class Keeper:
 
     @property
     def idle(self) -> bool:
-        """Return whether nothing is due or running and no message waits."""
+        """Return whether nothing is due or running, and no message is waiting."""
         return self.settled.is_set() and not self._wake.is_set()
 
     def post(self, message: Message) -> None:
@@ -138,17 +137,17 @@ class Keeper:
         self._wake.set()
 
     def clock_changed(self) -> None:
-        """Record that the wall clock was set: for readers at once, for stored instants in turn."""
+        """Handle a wall clock that was set: update the view at once, and post a message."""
         offset = self._clock.offset
         self.post(ClockChanged(offset))
-        # The state may wait for the disk, and a token that was loaded may end earlier now.
+        # The message may have to wait for the disk, but a loaded token may now expire earlier.
         self.view = self._view_of(self.state.clock_set(offset))
 
     def read_credentials(self, *, commands: bool = False) -> None:
-        """Read the credentials again: after a rejection, new ones are tried at once.
+        """Start reading the credentials, unless that is running; new ones end a rejection's wait.
 
         Args:
-            commands: Also where a command must be run to read them.
+            commands: Read them even if that runs a command.
         """
         allowed = commands or self._sign_in.homey.watched
         if allowed and not (self.activity.reading or self.activity.refreshing):
@@ -156,7 +155,7 @@ class Keeper:
             self._start(jobs.read_credentials(self.name, self._sign_in))
 
     async def next_view(self) -> View:
-        """Wait until a view is published."""
+        """Wait for the next view."""
         await self._published.wait()
         return self.view
 
@@ -179,7 +178,7 @@ class Keeper:
             self._scheduler.forget(self.name)
             for task in self._tasks:
                 task.cancel()
-            # Together: each may have to wait for a command that ignores its end.
+            # All at once, because each may have to wait for a command that ignores SIGTERM.
             await asyncio.gather(*self._tasks, self._notifications.stop(), return_exceptions=True)
             self.ended = True
             self._published.set()
@@ -192,10 +191,10 @@ class Keeper:
             self._clock.random(),
         )
         change = outcomes.apply(self.state, self.activity, message, context)
-        # Disk before socket: nobody sees what may be lost.
+        # Disk before socket: nobody gets a token that may be lost.
         await self._store.keep_homey(change.state, write=change.save)
         self.state, self.activity = change.state, change.activity
-        # Socket before sinks: a client that learns of a token must be able to read it.
+        # Socket before sinks: a client that hears of a token must be able to read it.
         self._publish()
         for event in change.events:
             self._emit(event)
@@ -220,13 +219,13 @@ class Keeper:
                 self._run(jobs.probe(self.name, sink))
         now = self._clock.now()
         if self.state.usable(now) is not None and self.state.failure is None:
-            # A notifier may still show the failure of an earlier run.
+            # A notifier may still show a failure of the previous run.
             recovered = RefreshRecovered(self.name, now, 0)
             self._notifications.post(*shift((recovered, self.view.token), self._clock.offset))
-        unsure = self.state.rejection is not None or self._account.rejections
+        rejected = self.state.rejection is not None or self._account.rejections
         unknown = not self.activity.sign_in.digests.account
-        if unsure and unknown and not isinstance(self._decide(), Renew):
-            # Until when the next sign-in is blocked is known at once, not when one is due.
+        if rejected and unknown and not isinstance(self._decide(), Renew):
+            # With the credentials it is known at once until when sign-ins are blocked.
             self.read_credentials(commands=True)
 
     # --- jobs ---
@@ -286,7 +285,7 @@ class Keeper:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # --- what is reported ---
+    # --- decisions and reports ---
 
     @property
     def _account(self) -> AccountState:

@@ -1,7 +1,7 @@
-"""Send notifications about refreshing: one at a time per notifier, the latest only.
+"""Send notifications about refreshes: one at a time for each notifier, and only the latest.
 
-A notifier that fails or hangs is logged and notified again with the next change. It
-delays neither another one nor the delivery of a token.
+If a notifier fails or hangs, this is logged, and the next change is sent to it. It delays
+neither other notifiers nor the delivery of tokens.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Recipient:
-    """A notifier with its last notification, and the waiting one."""
+    """A notifier, the summary of its last notification, and the notification that is waiting."""
 
     notifier: Notifier
     reported: str = ""
@@ -34,8 +34,8 @@ class Notifications:
     Args:
         homey: Its name.
         notifiers: The notifiers.
-        done: Called each time a notification was sent, or has failed.
-        deadline_s: How long one of them may take.
+        done: Called after each notification, successful or not.
+        deadline_s: The longest time in seconds for one notification.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Notifications:
         return any(one.task is not None for one in self._recipients)
 
     def post(self, event: Event | LogEntry, token: Token | None) -> None:
-        """Notify all notifiers that have not received this, without waiting.
+        """Notify all notifiers of an event about refreshing; do not wait for them.
 
         Args:
-            event: What happened.
-            token: The token that is held and valid, if there is one.
+            event: The event.
+            token: The current token if it is valid.
         """
         if isinstance(event, TokenRenewed | RefreshFailed | RefreshRecovered):
             for recipient in self._recipients:
@@ -98,7 +98,7 @@ class Notifications:
             recipient.reported = summary
             log.info("notification.delivered", homey=self._homey, sink=target)
         except TimeoutError:
-            self._failed(target, Transient(f"it took longer than {self._deadline_s:.0f} s"))
+            self._failed(target, Transient(f"no success within {self._deadline_s:.0f} s"))
         except TokendError as error:
             self._failed(target, error)
         except Exception:

@@ -1,4 +1,4 @@
-"""Write events to the log, for people who look for a cause, and pass them on."""
+"""Write events to the log, and pass them to subscribers."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class Reporter:
-    """Log each event, and call all subscribers with it."""
+    """Log each event, and call all subscribers with it; log entries are only logged."""
 
     def __init__(self, subscribers: Iterable[Subscriber] = ()) -> None:
         self._subscribers = tuple(subscribers)
@@ -39,7 +39,6 @@ class Reporter:
 
 
 def _log_event(event: Event | LogEntry) -> None:
-    # As an error if a person is needed or the token is about to expire.
     entry = _entry(event)
     if entry is not None:
         level, name, fields = entry
@@ -79,6 +78,7 @@ def _failure(event: RefreshFailed | DeliveryFailed) -> tuple[Level, str, dict[st
     if isinstance(event, DeliveryFailed):
         fields = {"sink": event.sink, "generation": event.generation, **why}
         return Level.ERROR if event.action_needed else Level.WARNING, "sink.failed", fields
+    # An error only if a person has to act, or the token must be renewed.
     severe = event.action_needed or event.urgent
     return Level.ERROR if severe else Level.WARNING, "refresh.failed", {
         "step": event.step,

@@ -15,33 +15,32 @@ from homey_tokend.core.tokens import young_span
 from homey_tokend.keeper.keeper import Keeper
 from homey_tokend.storage.store import StateStore
 
-#: How long does a request stand at least, so that the attempt for it can begin?
+#: The minimum time that a request is open, so that an attempt for it can start.
 _REQUEST_LEAST = timedelta(seconds=10)
 _PERSON_LEAST = timedelta(minutes=1)
-#: How long does a verification answer those who say that the token is rejected? Some paths of a
-#: Homey may answer 401 to a good token, and a script that asks one in a loop must not have it
-#: verified each time.
+#: How long the result of a verification is used again if another call is rejected. Some paths of
+#: a Homey may answer 401 to a valid token, and a script that calls one in a loop must not cause a
+#: verification each time.
 _CONFIRMED_S = 30.0
 
 
 class RefreshRequests:
-    """The refresh requests of one keeper; any number of callers share a refresh."""
+    """Request refreshes of one keeper and wait for them; all callers share one refresh."""
 
     def __init__(self, keeper: Keeper, store: StateStore, clock: Clock) -> None:
         self._keeper = keeper
         self._store = store
         self._clock = clock
-        #: Whether a person's try is just being counted.
+        #: Whether a forced attempt is just being recorded.
         self._forcing = False
-        #: The generation that was verified on request, and until when that is believed, by the
-        #: clock that nobody sets.
+        #: The generation that was verified on request, and until when that counts, by ``elapsed``.
         self._confirmed = 0, 0.0
 
     async def token_for(self, min_ttl: timedelta, wait: timedelta) -> View:
-        """Return a token with ``min_ttl`` left if one is available within ``wait``, else the current one.
+        """Wait at most ``wait`` for a token with ``min_ttl`` left, and return the latest view.
 
-        A ``min_ttl`` beyond a new token's life and a token that is still young
-        start nothing. Nothing here bypasses policy's spacing.
+        A refresh is requested for it, unless ``min_ttl`` exceeds the lifetime of a token, or the
+        current token was issued just now. Policy decides when the attempt starts.
         """
         keeper, now = self._keeper, self._clock.now()
         if self._enough(min_ttl, now):
@@ -55,7 +54,7 @@ class RefreshRequests:
         return keeper.view
 
     async def refresh(self, wait: timedelta) -> RefreshResult:
-        """Refresh on request: join the running refresh, or start one if that is allowed."""
+        """Refresh on a person's request: join the running refresh, or start one if that is allowed."""
         keeper, now = self._keeper, self._clock.now()
         before, finished = keeper.state.generation, keeper.activity.refreshes
         if not (keeper.activity.refreshing or keeper.forced_refresh_pending or self._forcing):
@@ -63,7 +62,7 @@ class RefreshRequests:
             if free_at > now:
                 return RefreshResult(keeper.view, done=False, too_soon=free_at)
             if self._rejected(now):
-                self._forcing = True  # requests while that is written join it
+                self._forcing = True  # other requests join it while the record is written
                 try:
                     key = keeper.account_key
                     account = self._store.account(key).was_forced(now)
@@ -76,12 +75,12 @@ class RefreshRequests:
         return RefreshResult(keeper.view, done=keeper.state.generation > before)
 
     async def token_rejected(self, generation: int, wait: timedelta) -> View:
-        """Handle a Homey's rejection of this generation.
+        """Handle a Homey's rejection of this generation, and return the latest view within ``wait``.
 
-        1. A newer one is held: it is the answer.
-        2. The token was verified on request just now: the 401 meant something else.
-        3. Else it is verified; while that says that it is good, or nothing, it stays.
-        4. A dead one is replaced as policy allows; that is waited for.
+        1. If there is a newer generation, return it.
+        2. If the token was just verified on request, the 401 has another cause: return it.
+        3. Otherwise verify the token; it stays if it is valid, or if that remains unknown.
+        4. If it is invalid, wait for the new one, which policy starts.
         """
         keeper, now = self._keeper, self._clock.now()
         if keeper.state.generation > generation or self._is_confirmed(generation):
@@ -108,7 +107,7 @@ class RefreshRequests:
         confirmed, until = self._confirmed
         return confirmed == generation and self._clock.elapsed() < until
 
-    # --- questions ---
+    # --- queries ---
 
     def _enough(self, min_ttl: timedelta, now: datetime) -> bool:
         token = self._keeper.state.usable(now)
@@ -120,13 +119,13 @@ class RefreshRequests:
         return policy.is_rejected(keeper.state, account, keeper.activity, now)
 
     def _free_at(self, now: datetime) -> datetime:
-        """Return when a requested refresh may start: not right after another, twice a day if rejected."""
+        """Return when a person's refresh may start: not just after another, twice a day if rejected."""
         keeper = self._keeper
         state, account = keeper.state, self._store.account(keeper.account_key)
         token = state.usable(now)
         free = token.young_until if token else now
-        # An attempt that was blocked, or lacked a value to sign in with, sent no password: it is
-        # none to wait after.
+        # An attempt that was blocked, or for which a credential was missing, sent no password, so
+        # the next one need not wait.
         tried = keeper.activity.blocked is None and not _lacked_a_value(state)
         if tried and state.attempted_at is not None and state.attempted_at <= now:
             life = token.life if token else keeper.settings.lifetime
@@ -147,9 +146,9 @@ class RefreshRequests:
         *,
         patient: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Wait until ``done``, the end of the time, or until no attempt is due before ``deadline``.
+        """Wait until ``done``, at most ``wait``, and not if the next attempt is after ``deadline``.
 
-        While it is ``patient`` it waits whatever the next attempt is planned for.
+        While ``patient`` returns True, ``deadline`` is ignored.
         """
         try:
             async with asyncio.timeout(max(wait.total_seconds(), 0)):

@@ -1,9 +1,8 @@
-"""The attempts of one Homey to get a new bearer, which continue where an earlier one failed.
+"""Attempts to get a new bearer for one Homey; each continues where an earlier one failed.
 
-An attempt goes as far back as it must and no further: with a living access token
-only the exchange is repeated, with a living user token only the consent. A
-password is sent only when nothing else is left, is recorded on disk first, and
-never while a rejection, the budget or a used one-time step stands against it.
+With a valid access token only the exchange is repeated, with a user token only the consent. A
+password is only sent if there is neither. It is recorded on the disk first, and not sent while a
+rejection, the budget or a used one-time step forbids it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -42,8 +41,8 @@ from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()
 T = TypeVar("T", UserToken, Grant, Bearer)
-#: How long is a user token tried again? Its life is unknown (docs/wire.md, Open); it is only
-#: ever a shortcut: the first answer against it drops it.
+#: How long a user token is used again. Its lifetime is unknown (docs/wire.md, Open), so the first
+#: response against it discards it.
 USER_TOKEN_KEPT = timedelta(hours=1)
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
@@ -52,7 +51,7 @@ _ALWAYS = datetime.max.replace(tzinfo=UTC)
 class HomeySettings:
     """The configuration of one Homey for its sign-in.
 
-    ``watched``: its credentials may be read again and again (no command runs for them).
+    ``watched``: reading the credentials runs no command, so they can be read at each heartbeat.
     """
 
     name: str
@@ -64,23 +63,22 @@ class HomeySettings:
     watched: bool = True
 
     def target(self, remembered_url: str | None = None) -> HomeyTarget:
-        """Return the address of the Homey; ``remembered_url`` is the one found before."""
+        """Return the Homey as the exchange's target; ``remembered_url`` is its last known address."""
         return HomeyTarget(self.endpoints, self.cloudid, self.url, remembered_url, self.lifetime)
 
 
 class SignIn:
-    """Make attempts for one Homey; user token and grant are kept in memory between them.
+    """Make attempts for one Homey; keep user token and grant in memory between them.
 
     Args:
-        homey: What the configuration says of it.
+        homey: The Homey's configuration.
         source: Reads its credentials.
         clock: Time.
         transport: Sends the requests.
         store: Keeps accounts and refresh tokens across restarts.
-        digest: Names the credentials for an accounts endpoint and a salt; runs on a thread.
-        register_secret: Called with each secret as soon as it is known, before it can reach
-            a log line.
-        on_response: Each is called with each response.
+        digest: Returns the digests of credentials for an accounts endpoint and a salt.
+        register_secret: Called with each secret before it can reach a log line.
+        on_response: Called with each request and its response.
         emit: Called with each sign-in that starts.
     """
 
@@ -113,7 +111,7 @@ class SignIn:
 
     @property
     def progress(self) -> SignInProgress:
-        """Return the credentials as last read, and until when an attempt needs no password."""
+        """Return the digests of the credentials, and until when an attempt needs no password."""
         until = [
             *([self._grant.expires_at] if self._grant else []),
             *([self._user.issued_at + USER_TOKEN_KEPT] if self._user else []),
@@ -125,13 +123,13 @@ class SignIn:
         """Read the credentials again.
 
         Returns:
-            Whether they differ from the last reading; False at the first one.
+            Whether they have changed; False at the first reading.
 
         Raises:
-            SecretUnavailable: one of them cannot be had.
+            SecretUnavailable: One of them cannot be read.
         """
         credentials = await self._source.read()
-        # Each time: the log forgets the oldest of some hundred secrets, and tokens come daily.
+        # Each time, because the log remembers only the latest secrets, and tokens come daily.
         for secret in credentials.secrets:
             self._register_secret(secret)
         if credentials == self._credentials:
@@ -151,11 +149,12 @@ class SignIn:
             The bearer, or what kept a password from being sent.
 
         Raises:
-            TokendError: what the flow raises; SecretUnavailable before it begins.
+            SecretUnavailable: The credentials cannot be read.
+            TokendError: A step failed.
         """
         await self.read_values()
         if state.account not in {"", self._digests.account}:
-            await self._drop_refresh_token()  # it is another account's
+            await self._drop_refresh_token()  # it belongs to another account
         remembered = self._living_grant()
         if remembered is not None:
             try:
@@ -168,7 +167,7 @@ class SignIn:
         try:
             return await self._exchange(grant, state)
         except (SignInExpired, HomeyRejected):
-            # What it was renewed by opens nothing: only a new consent can.
+            # A grant from the refresh token does not suffice; a new consent is needed.
             await self._drop_refresh_token()
             raise
 
@@ -179,7 +178,7 @@ class SignIn:
         try:
             bearer = await self._run(athom.exchange(grant, self.homey.target(state.url), secrets))
         except (SignInExpired, HomeyRejected):
-            # A new consent may cover the Homey: the next try begins at the login.
+            # A new consent may cover the Homey, so the next attempt starts with the login.
             self._grant = None
             raise
         self._user = self._grant = None
@@ -207,7 +206,7 @@ class SignIn:
         try:
             return await self._run(athom.renew_grant(self._values(), self.homey.endpoints, token))
         except (SignInExpired, ClientRejected, ProtocolChanged):
-            # A client may be rejected for this grant alone: the full flow tells which it is.
+            # The client may only be rejected for this grant type; the full sign-in shows that.
             await self._drop_refresh_token()
             return None
 
@@ -218,7 +217,7 @@ class SignIn:
         try:
             return await self._run(athom.consent(self._values(), self.homey.endpoints, user))
         except (SignInExpired, ClientRejected, ProtocolChanged):
-            # Only a fresh user token makes such an answer mean what it says.
+            # Only with a new user token is such a response conclusive.
             self._user = None
             return None
 
@@ -237,7 +236,7 @@ class SignIn:
             secret = credentials.totp_secret
             step = totp.time_step(wall) if secret else None
             code = self._one_time_code(secret, step)
-            # On disk before it is sent: a crash must not forget it.
+            # On the disk before it is sent, so that it counts even after a crash.
             await self._store.keep_account(key, account.signing_in(now, step))
             self._emit(SignInStarted(self.homey.name, wall))
             return await self._send_password(key, code)
@@ -274,7 +273,7 @@ class SignIn:
 
     async def _keep(self, grant: Grant) -> None:
         if grant.refresh_token is not None and self.homey.use_refresh_token:
-            # It may have been rotated: on the disk before anything else is tried.
+            # The old one may be invalid now, so the new one goes to the disk first.
             await self._store.keep_refresh_token(self.homey.name, grant.refresh_token)
         self._grant = grant
 
@@ -297,7 +296,7 @@ class SignIn:
 
     def _values(self) -> Credentials:
         if self._credentials is None:  # pragma: no cover  -- attempt() reads them first
-            raise SecretUnavailable("the sign-in values were not read")
+            raise SecretUnavailable("the credentials were not read")
         return self._credentials
 
     async def _run(self, flow: Flow[T]) -> T:
@@ -307,8 +306,8 @@ class SignIn:
         return result
 
     def _handle_response(self, request: Request, response: Response) -> None:
-        for listen in self._on_response:
-            listen(request, response)
+        for on_response in self._on_response:
+            on_response(request, response)
         took = response.received_at - response.sent_at
         log.debug(
             "step.answered",

@@ -22,10 +22,10 @@ class Supervisor:
     """Run the keepers and serve their tokens.
 
     Args:
-        keepers: By name, in the order of the configuration.
-        store: The state they share.
+        keepers: The keepers by name, in the order of the configuration.
+        store: The shared state.
         clock: Time.
-        alive: Whether event loop and scheduler run.
+        alive: Returns whether event loop and scheduler run.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Supervisor:
         self._store = store
         self._clock = clock
         self._alive = alive
-        #: Views as last shown by a wall clock that was set: what was shifted, by how much.
+        #: The views as converted to a wall clock that was set: original, offset, result.
         self._shown: dict[str, tuple[View, timedelta, View]] = {}
 
     async def run(self) -> None:
-        """Run all keepers until cancelled; a bug in one ends all, for systemd to restart."""
+        """Run all keepers until cancelled; if one fails with a bug, all end, and systemd restarts."""
         for name in self.keepers:
             self._begin(name)
         try:
@@ -73,8 +73,8 @@ class Supervisor:
     async def put(self, name: str, make: Callable[[], Awaitable[Keeper]]) -> None:
         """Add a Homey, or replace its keeper.
 
-        The old keeper's last view is served until the new one, made when the old one has
-        written its last state, replaces it.
+        ``make`` is called after the old keeper has ended and written its state; until then its
+        last view is served.
         """
         await self._end(name)
         keeper = await make()
@@ -93,10 +93,7 @@ class Supervisor:
         self.keepers = {name: self.keepers[name] for name in names}
 
     async def settled(self) -> None:
-        """Wait until each keeper had a moment with nothing due or running.
-
-        Keepers that a reload replaces meanwhile are waited for, too.
-        """
+        """Wait until each keeper has been settled once, including those that a reload adds meanwhile."""
         settled: set[Keeper] = set()
         while waited_for := [one for one in self.keepers.values() if one not in settled]:
             quiet = asyncio.create_task(waited_for[0].settled.wait(), name="supervisor:quiet")
@@ -110,7 +107,7 @@ class Supervisor:
                 changed.cancel()
 
     async def on_heartbeat(self) -> None:
-        """Handle a heartbeat: a set clock, changed credentials, a disk that works again."""
+        """Look for a set clock, changed credentials, and a disk that works again."""
         set_by = self._clock.update()
         if set_by:
             log.warning("clock.set", by_s=round(set_by.total_seconds()))
@@ -120,7 +117,7 @@ class Supervisor:
             if keeper.view.sign_in_blocked_until is not None:
                 keeper.read_credentials()
             keeper.wake()
-        # Last: a disk that hangs delays the next heartbeat, and nobody else.
+        # Last, because a disk that hangs delays what follows.
         await self._store.retry_write()
 
     def _begin(self, name: str) -> None:
@@ -142,7 +139,7 @@ class Supervisor:
         return tuple(self.keepers)
 
     def view(self, name: str) -> View:
-        """Return the newest snapshot of a Homey, by the wall clock; KeyError for an unknown one."""
+        """Return the latest view of a Homey, by the wall clock; KeyError for an unknown one."""
         view, offset = self.keepers[name].view, self._clock.offset
         if not offset:
             return view
@@ -152,7 +149,7 @@ class Supervisor:
         return known[2]
 
     def now(self) -> datetime:
-        """Return the time that validity is judged by: the wall clock as of the last heartbeat."""
+        """Return the time to compare a view's instants with: the wall clock as of the last heartbeat."""
         return self._clock.now() + self._clock.offset
 
     def alive(self) -> bool:

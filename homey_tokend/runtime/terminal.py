@@ -5,9 +5,9 @@ import termios
 
 
 def terminal_is_closed() -> bool:
-    """Return whether a standard stream leads to a terminal that was closed.
+    """Return whether a standard stream is connected to a terminal that was closed.
 
-    A stream that leads elsewhere, as with ``nohup``, is none.
+    A stream that was redirected, such as by ``nohup``, is not.
     """
     return any(_is_hung_up(stream) for stream in (0, 1, 2))
 

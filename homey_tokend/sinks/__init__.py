@@ -1,1 +1,1 @@
-"""The places where each new token is written: one class each, one method (``ports.Sink``)."""
+"""The sinks, where each new token is written (``ports.Sink``), and the notifiers."""

@@ -1,4 +1,4 @@
-"""Warn about the programs of exec sinks, without running one."""
+"""Check the programs of exec sinks, without running them."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ from homey_tokend.sinks.exec import child_defaults
 
 
 def program_warnings(config: Config, environ: Mapping[str, str]) -> Iterator[ConfigFault]:
-    """Find the programs that the system would not run, each with its place and a remedy."""
+    """Yield a warning for each program that the system cannot execute."""
     inherited = child_defaults(environ)
     for name, homey in config.homeys.items():
         for index, sink in enumerate(homey.sinks):
@@ -17,6 +17,6 @@ def program_warnings(config: Config, environ: Mapping[str, str]) -> Iterator[Con
                 continue
             if words := program_fault(sink.command, inherited):
                 place = f"homeys.{name}.sinks[{index}].command"
-                # Not its name: a whole command line there may contain a secret.
+                # Without its name, which may be a whole command line with a secret.
                 message = f"the program {words[0]}"
                 yield ConfigFault(config.source, 0, 0, place, message, words[1])

@@ -16,14 +16,15 @@ from homey_tokend.runtime.process import GRACE, child_environ, run_command
 from homey_tokend.runtime.programs import Words, program_fault
 from homey_tokend.runtime.workers import run_in_thread
 
-#: So much of a command's last words is shown.
+#: How many characters of a command's output a message has, from its end.
 _SHOWN = 500
 _DEFAULTS = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
     "HOME": "/",
 }
-#: Errors of starting a command that a person must fix; others (no memory, say) may pass.
+#: Errors at the start of a command that a person has to fix; others, such as a lack of memory,
+#: may pass.
 _ACTION_NEEDED = frozenset(
     {
         errno.EACCES,
@@ -38,7 +39,7 @@ _ACTION_NEEDED = frozenset(
         errno.E2BIG,
     }
 )
-#: The daemon's environment as it is when a command runs: a reload can make a variable a secret.
+#: Returns the environment when a command starts; after a reload, other variables may be secret.
 Environ = Callable[[], Mapping[str, str]]
 
 
@@ -46,9 +47,9 @@ class Command:
     """A command that gets a line of JSON on its standard input; its exit status decides.
 
     Args:
-        argv: The program and its arguments; no shell reads them.
-        timeout: How long it may run; then its whole process group is ended.
-        environ: Returns what it inherits, without variables that hold configured secrets.
+        argv: The program and its arguments; there is no shell.
+        timeout: How long it may run; then its process group is stopped.
+        environ: Returns the environment, without variables that contain configured secrets.
         grace: The time between SIGTERM and SIGKILL.
     """
 
@@ -67,7 +68,7 @@ class Command:
 
     @property
     def target(self) -> str:
-        """``exec:`` and the program; arguments only as a digest, for they may be private."""
+        """``exec:`` and the program, with a digest of the arguments, which may be private."""
         program, *arguments = self._argv
         if not arguments:
             return f"exec:{program}"
@@ -75,15 +76,15 @@ class Command:
         return f"exec:{program}#{digest}"
 
     async def run(self, line: bytes, token: Secret | None) -> str:
-        """Run it once and return how it ended.
+        """Run it once, and return how it ended.
 
         Args:
-            line: What it reads.
-            token: What an error must not show of its output.
+            line: The data for its standard input.
+            token: The token, which is masked in output that an error shows.
 
         Raises:
             SinkRejected: It cannot be executed.
-            SinkFailed: It ended with another status than 0, or had to be ended.
+            SinkFailed: It ended with another status than 0, or was stopped.
         """
         program, environ = self._argv[0], child_defaults(self._environ())
         try:
@@ -103,8 +104,8 @@ class Command:
         if result.finished:
             raise SinkFailed(f"{program} {result.ending}{said}")
         raise SinkFailed(
-            f"{program} ran over {self._timeout.total_seconds():g} s and was ended{said}",
-            remedy="Let it do its work in the background, or find out what it waits for.",
+            f"{program} was stopped after {self._timeout.total_seconds():g} s{said}",
+            remedy="Let it work in the background, or find out what it waits for.",
         )
 
 
@@ -114,10 +115,10 @@ class ExecSink(Command):
     reports_expiry = True
 
     async def probe(self) -> None:
-        """Check that the system would run it.
+        """Check that the system can execute the program.
 
         Raises:
-            SinkRejected: It would not, for a reason that can be seen in its file.
+            SinkRejected: It cannot, according to the program's file.
         """
         environ = child_defaults(self._environ())
         words = await run_in_thread(program_fault, self._argv, environ)
@@ -125,17 +126,17 @@ class ExecSink(Command):
             raise _cannot_run(self._argv[0], errno.ENOEXEC, words)
 
     async def write(self, delivery: Delivery) -> DeliveryResult:
-        """Run the command; its exit status alone decides.
+        """Run the command; only its exit status tells whether it succeeded.
 
         Raises:
-            SinkRejected, SinkFailed: As ``run``.
+            SinkRejected, SinkFailed: As for ``run``.
         """
         line = json_line({"event": "token", **token_document(delivery.homey, delivery.token)})
         return DeliveryResult(detail=await self.run(line, delivery.token.value))
 
 
 def child_defaults(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a command: what it may inherit, with what it cannot do without."""
+    """Return the environment of a command: what it may inherit, and defaults for what it needs."""
     return _DEFAULTS | child_environ(environ)
 
 
@@ -145,11 +146,11 @@ def _cannot_run(program: str, number: int, words: Words | None) -> SinkRejected 
         return SinkFailed(f"{program} cannot be run: {system}")
     reason, remedy = words or (
         "",
-        "Is it there, with its interpreter, and executable for the daemon's user?",
+        "Check that it and its interpreter exist, and that the daemon's user may execute them.",
     )
     return SinkRejected(
         f"{program} cannot be run: {f'it {reason}' if reason else system}",
         remedy=f"{remedy} "
-        "The sandbox of the systemd unit closes most folders outside of /usr: "
+        "The sandbox of the systemd unit makes most directories outside of /usr inaccessible: "
         "see the drop-in for commands in docs/sinks.md.",
     )

@@ -1,4 +1,4 @@
-"""The token in a file, whole or not at all (``docs/sinks.md``, "file")."""
+"""The token in a file, which is replaced atomically (``docs/sinks.md``, "file")."""
 
 import asyncio
 import contextlib
@@ -30,9 +30,10 @@ Format = Literal["raw", "env", "json"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: The longest a write may take: a local disk needs milliseconds, a network file system hangs.
+#: The longest time for a write: a local disk needs milliseconds, but a network file system may
+#: hang.
 _DEADLINE = timedelta(seconds=30)
-#: Errors that a person must fix. All others (a full disk, say) may pass by themselves.
+#: Errors that a person has to fix; others, such as a full disk, may pass.
 _ACTION_NEEDED = frozenset(
     {
         errno.EACCES,
@@ -45,21 +46,21 @@ _ACTION_NEEDED = frozenset(
         errno.EROFS,
     }
 )
-#: What needs no quotes, neither in sh nor for systemd; ``docker --env-file`` knows no quotes.
+#: What needs no quotes in sh and for systemd; ``docker --env-file`` does not support quotes.
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
-#: What both sh and systemd take a backslash before, within double quotes.
+#: The characters that need a backslash within double quotes, in sh and for systemd.
 _SPECIAL = re.compile(r'(["\\$`])')
 
 
 class FileSink:
-    """Replace a file by one with the new token.
+    """Write the token to a file.
 
     Args:
         path: The file; its directory must exist. A symbolic link is replaced.
         mode: The permissions of the file.
         format: "raw" (token and newline), "env" or "json".
-        worker: One thread, where the blocking work runs. A write that hangs keeps it.
-        deadline: How long a write may take.
+        worker: One thread, where the blocking work runs; a write that hangs occupies it.
+        deadline: The longest time for a write.
         at: The hook of ``write_atomic``.
     """
 
@@ -90,37 +91,35 @@ class FileSink:
         """Write the token.
 
         Raises:
-            SinkRejected: The directory is missing, not writable or read-only, or the path is
-                not that of a plain file.
+            SinkRejected: The directory is missing or not writable, or the path is not that of a
+                regular file.
             SinkFailed: The disk is full or fails, or the write hangs.
         """
         made = await self._run("write", self._write, self._content(delivery))
-        # Some file systems (FAT, SMB) have modes of their own: that is no drift.
+        # Some file systems (FAT, SMB) have modes of their own, which do not count as drift.
         memory = {} if made == self._mode else {f"{self._mode:04o}": f"{made:04o}"}
         return DeliveryResult(detail=f"mode {self._mode:04o}", memory=memory)
 
     async def check(self, delivery: Delivery) -> bool:
         """Return whether the file has the delivery's content and the mode.
 
-        It may be gone with its directory (``/run`` after a reboot), or have the format of an
-        earlier configuration. A file that we may not read counts as right.
+        It may be missing, such as in ``/run`` after a reboot, or have the format of an earlier
+        configuration. A file that may not be read counts as right.
 
         Raises:
-            SinkRejected, SinkFailed: As ``write``.
+            SinkRejected, SinkFailed: As for ``write``.
         """
         wanted = f"{self._mode:04o}"
         modes = {wanted, delivery.memory.get(wanted, wanted)}
         return await self._run("read", self._holds, self._content(delivery), modes)
 
     async def probe(self) -> None:
-        """Try whether a write can work, touching no existing file.
+        """Check that the file can be written, without changing it.
 
-        Makes an empty file beside the place and removes it; sweeps what killed
-        runs left there.
+        This creates and removes a temporary file next to it, and removes those of killed processes.
 
         Raises:
-            SinkRejected: as ``write``.
-            SinkFailed: as ``write``.
+            SinkRejected, SinkFailed: As for ``write``.
         """
         await self._run("write", self._try_out)
 
@@ -137,14 +136,14 @@ class FileSink:
                 return await self._worker.run(fn, *args, **kwargs)
         except TimeoutError:
             raise SinkFailed(
-                f"to {act} {self._path} takes over {self._deadline.total_seconds():g} s",
-                remedy="Is it on a network file system that does not answer?",
+                f"cannot {act} {self._path} within {self._deadline.total_seconds():g} s",
+                remedy="Check the disk, or the server if it is on a network file system.",
             ) from None
         except OSError as error:
             raise self._failure(act, error) from error
 
     def _write(self, content: bytes) -> int:
-        """Write, and return the mode that the file got."""
+        """Write the file, and return its mode, which may differ from the requested one."""
         self._require_plain_file()
         write_atomic(self._path, content, mode=self._mode, at=self._at)
         with contextlib.suppress(OSError):
@@ -162,7 +161,7 @@ class FileSink:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except PermissionError:
-            # The directory may be closed to us, or the mode to its owner: a write will show.
+            # The mode may not even allow the owner to read; a write shows whether that is a problem.
             return True
 
     def _try_out(self) -> None:
@@ -176,7 +175,7 @@ class FileSink:
                 os.unlink(trial, dir_fd=folder)
 
     def _require_plain_file(self) -> None:
-        # A rename would replace a device: as root, /dev/stdout for the whole machine.
+        # A rename would replace a device; for root, this could be the machine's /dev/stdout.
         with contextlib.suppress(FileNotFoundError):
             kind = self._path.stat().st_mode
             if stat.S_ISDIR(kind):
@@ -194,7 +193,7 @@ class FileSink:
 
 
 def _env_lines(delivery: Delivery) -> bytes:
-    """Return assignments for systemd's ``EnvironmentFile=`` and for ``. file`` in sh alike."""
+    """Return assignments that systemd's ``EnvironmentFile=`` and ``. file`` in sh can read."""
     token = delivery.token
     pairs = (
         ("HOMEY_TOKEN", token.value.reveal()),

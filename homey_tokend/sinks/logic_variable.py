@@ -17,15 +17,15 @@ from homey_tokend.hub.variables import (
     same_name,
 )
 
-#: How many ids are listed if several variables have the same name.
+#: The most ids that a message lists if several variables have the same name.
 _LISTED_IDS = 5
-#: What is remembered of the variable with the expiry begins with this.
+#: The prefix of the keys that the expiry's variable has in the sink's memory.
 _EXPIRES = "expires_"
 
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """Where to PUT: the id, whether with a trailing slash, and the name it must still have."""
+    """Where to PUT: the id, whether with a trailing slash, and the name that it must still have."""
 
     id: str
     slash: bool
@@ -35,14 +35,14 @@ class _Address:
 class TextVariable:
     """A text variable of a Homey: find it by name or id, create it if allowed, and set it.
 
-    Every method raises Transient, BearerRejected, SinkRejected or SinkFailed.
+    All methods raise Transient, BearerRejected, SinkRejected or SinkFailed.
 
     Args:
         transport: Sends the requests.
-        name: The variable's name, matched exactly in any Unicode form; or None, with
+        name: The variable's name, matched exactly, in any Unicode normal form; None with
             ``variable_id``.
-        variable_id: The variable's id; or None, with ``name``.
-        create: Whether a missing variable of that name is created.
+        variable_id: The variable's id; None with ``name``.
+        create: Whether to create a missing variable of that name.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class TextVariable:
     async def set(self, value: str, bearer: Token, memory: Mapping[str, str]) -> DeliveryResult:
         """Set the variable.
 
-        1. If the id is configured or remembered: PUT, with the slash unless remembered
-           otherwise. Done, unless there is no such variable (404) or it was renamed.
-        2. Read the list. None of the name: create it or fail. Two of the name, or another
-           type: fail.
-        3. PUT to the one found; on 404 once more with or without the slash.
+        1. If the id is configured or remembered, PUT, with a trailing slash unless remembered
+           otherwise. This suffices unless the variable does not exist (404) or was renamed.
+        2. Read the list. If no variable has the name, create it or fail. If several have it, or
+           it has another type, fail.
+        3. PUT to the variable found; after 404 once more with or without the slash.
 
         Args:
             value: The text.
-            bearer: The token to ask with, and the Homey's address.
+            bearer: The token for the requests, with the Homey's address.
             memory: The ``memory`` of the last result.
         """
         api = VariablesApi(self._transport, bearer)
@@ -83,16 +83,16 @@ class TextVariable:
             if address != known and await self._put(api, address, value):
                 return self._result(bearer, address, "written")
         raise SinkFailed(
-            "the variable is in the Homey's list, and yet it is not found (404)",
+            "the variable is in the Homey's list, but is not found (404)",
             step=Step.VARIABLE,
             status=404,
         )
 
     async def holds(self, value: str, bearer: Token, memory: Mapping[str, str]) -> bool:
-        """Return whether it still has this value and name; without a known id it is looked up.
+        """Return whether it still has this value and name; without a known id, look it up.
 
-        A missing one, or one of several of the name, counts as changed: setting it then
-        reports what a person must do.
+        A missing variable, or several of the name, count as changed; setting it then reports what
+        a person has to do.
         """
         api = VariablesApi(self._transport, bearer)
         known = self._known(bearer, memory)
@@ -103,14 +103,14 @@ class TextVariable:
         return variable is not None and variable.value == value and _named(variable, known.name)
 
     async def describe(self, bearer: Token) -> str:
-        """Return in words where it would be set, without writing."""
+        """Return a text on the variable's state, without changing it."""
         found = await self._find(VariablesApi(self._transport, bearer))
         if found is None:
-            return "is not there yet and will be created"
-        return f"is there, a text variable with the id {found.id}"
+            return "does not exist yet and will be created"
+        return f"is a text variable with the id {found.id}"
 
     def _known(self, bearer: Token, memory: Mapping[str, str]) -> _Address | None:
-        """Return the address as configured or remembered for this very variable."""
+        """Return the configured or remembered address; a memory of another variable is ignored."""
         ours = (memory.get("url"), memory.get("name")) == (bearer.url, self._name)
         slash = not (ours and memory.get("slash") == "no")
         if self._id is not None:
@@ -131,7 +131,7 @@ class TextVariable:
         return DeliveryResult(detail=f"{act} {address.id}", memory=memory)
 
     async def _put(self, api: VariablesApi, address: _Address, value: str) -> bool:
-        """Set the variable at an address; False: it is another one now."""
+        """Set the variable at an address; return False if it does not exist or was renamed."""
         try:
             echo = await api.put(address.id, value, slash=address.slash)
         except SinkRejected as rejection:
@@ -170,32 +170,33 @@ class TextVariable:
         if not self._create:
             raise _rejected(
                 f"the Homey has no logic variable named {self._name}",
-                "Make a text variable of that name, or set create: true.",
+                "Create a text variable of that name, or set create: true.",
             )
         if alike := [one.id for one in variables if looks_like(one.name, self._name)]:
             raise _rejected(
-                f"the Homey has no logic variable named {self._name}, and one that looks alike",
-                f"Give its id, or rename it: {alike[0]}. The names differ in what is not shown.",
+                f"the Homey has no logic variable named {self._name}, but one that looks the same",
+                f"Give its id, or rename it: {alike[0]}. The names differ in blanks or invisible"
+                " characters.",
             )
         return None
 
     def _called(self, variables: Sequence[Variable]) -> list[Variable]:
-        """Return the variables of the name: in the same Unicode form, else in any."""
+        """Return the variables with the name: exactly, else in any Unicode normal form."""
         exact = [one for one in variables if one.name == self._name]
         return exact or [one for one in variables if same_name(one.name, self._name)]
 
     async def _make(self, api: VariablesApi, value: str) -> _Address:
         made = await api.create(self._name or "", value)
         _require_value(made, value)
-        # If the Homey stores another spelling of the name, do not create a second one next time.
+        # The name as the Homey stored it, so that a different spelling does not create a second one.
         name = made.name if isinstance(made.name, str) else self._name
         return _Address(made.id, slash=True, name=name)
 
 
 class LogicVariableSink:
-    """Set a text variable to the new token, and another to its expiry if requested.
+    """Set a text variable to the new token, and another one to its expiry if configured.
 
-    Every method raises what ``TextVariable`` raises.
+    All methods raise what ``TextVariable`` raises.
 
     Args:
         transport, name, variable_id, create: As for ``TextVariable``.
@@ -219,10 +220,10 @@ class LogicVariableSink:
         self.reports_expiry = expires is not None
 
     async def write(self, delivery: Delivery) -> DeliveryResult:
-        """Set the variable to the token; then the other to its expiry.
+        """Set the variable to the token, then the other one to its expiry.
 
-        In this order a flow sees for a moment a token with an expiry that is too early, and
-        never one that is too late.
+        In this order a flow may see a new token with an expiry that is too early, but never an
+        old one with an expiry that is too late.
         """
         token = delivery.token
         done = await self._token.set(token.value.reveal(), token, delivery.memory)
@@ -234,10 +235,7 @@ class LogicVariableSink:
         return replace(done, memory={**done.memory, **added})
 
     async def check(self, delivery: Delivery) -> bool:
-        """Return whether both variables are still as they were written.
-
-        A person or a flow may have changed them, or a reload the configuration.
-        """
+        """Return whether both variables are as they were written, and as configured now."""
         token = delivery.token
         held = await self._token.holds(token.value.reveal(), token, delivery.memory)
         if not held or not self._expires:
@@ -246,7 +244,7 @@ class LogicVariableSink:
         return await self._expires.holds(rfc3339(token.expires_at), token, memory)
 
     async def describe(self, token: Token) -> str:
-        """Return in words where it would be written, without writing."""
+        """Return a text on the state of both variables, without changing them."""
         words = await self._token.describe(token)
         if not self._expires:
             return words
@@ -262,7 +260,7 @@ def _expires_memory(memory: Mapping[str, str]) -> dict[str, str]:
 
 
 def _named(variable: Variable, name: str | None) -> bool:
-    """Return whether it still has this name; True if the name is unknown or does not matter."""
+    """Return whether a variable has this name; True if either name is unknown."""
     return name is None or variable.name is None or same_name(variable.name, name)
 
 
@@ -271,16 +269,16 @@ def _require_value(variable: Variable, value: str) -> None:
         return
     _require_text(variable)
     raise _rejected(
-        "the Homey answered 200, and the variable holds something else",
-        "Look at the variable in the Homey app; is it changed by a flow?",
+        "the Homey answered 200, but the variable has another value",
+        "Check in the Homey app whether a flow changes the variable.",
     )
 
 
 def _require_text(variable: Variable) -> None:
     if isinstance(variable.type, str) and variable.type != "string":
         raise _rejected(
-            f"the logic variable {variable.id} is of the type {excerpt(variable.type)}",
-            "A token needs a text variable (string); the type is fixed when it is made.",
+            f"the logic variable {variable.id} has the type {excerpt(variable.type)}",
+            "Use a text variable (string); the type of a variable cannot be changed.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Notifiers about refreshing: a text variable of the Homey, or a command."""
+"""The notifiers of refreshes: a text variable of the Homey, or a command."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -10,9 +10,9 @@ from homey_tokend.core.ports import Notification, Transport
 from homey_tokend.sinks.exec import Command, Environ
 from homey_tokend.sinks.logic_variable import TextVariable
 
-#: What the variable holds while all is well.
+#: The text of the variable while nothing fails.
 OK_TEXT = "ok"
-#: The most characters of its text: it is read on a phone.
+#: The most characters of the text, which is read on a phone.
 _MOST = 500
 
 
@@ -21,7 +21,7 @@ class ExecNotifier:
 
     Args:
         command, timeout, environ: As for ``Command``.
-        on: What it is run on: "error", "recovered" or both.
+        on: When to run it: "error", "recovered" or both.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ExecNotifier:
         self.target = self._command.target
 
     def summary(self, notification: Notification) -> str:
-        """Return a text for the first failure, each of another kind, and the recovery; else ""."""
+        """Return a text that differs for each other failure and each recovery; else ""."""
         match notification.event:
             case RefreshFailed(kind=kind, step=step, message=message) if "error" in self._on:
                 return f"error {kind} {step} {message}"
@@ -49,7 +49,7 @@ class ExecNotifier:
         """Run the command.
 
         Raises:
-            SinkRejected, SinkFailed: As ``Command.run``.
+            SinkRejected, SinkFailed: As for ``Command.run``.
         """
         token = notification.token.value if notification.token else None
         document = event_document(notification.event)
@@ -61,12 +61,12 @@ class ExecNotifier:
 class StateVariableNotifier:
     """Set a text variable to "ok", or to the error message.
 
-    It is written with the current token: once that has ended there is nothing to write with.
+    It is written with the current token, so not once that has expired.
 
     Args:
         transport: Sends the requests.
         name: The variable's name, matched exactly.
-        create: Whether it is made if there is none.
+        create: Whether to create it if it is missing.
     """
 
     def __init__(self, transport: Transport, *, name: str, create: bool) -> None:
@@ -75,14 +75,14 @@ class StateVariableNotifier:
         self.target = self._variable.target
 
     def summary(self, notification: Notification) -> str:
-        """Return the text to write, or "" if there is no token to write it with."""
+        """Return the text, or "" if there is no token to write it with."""
         return _text(notification) if notification.token else ""
 
     async def notify(self, notification: Notification) -> None:
         """Write the text.
 
         Raises:
-            Transient, BearerRejected, SinkRejected, SinkFailed: As ``TextVariable.set``.
+            Transient, BearerRejected, SinkRejected, SinkFailed: As for ``TextVariable.set``.
         """
         if notification.token is not None:
             done = await self._variable.set(_text(notification), notification.token, self._memory)

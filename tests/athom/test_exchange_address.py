@@ -93,12 +93,12 @@ def test_an_automatic_address_is_asked_for_and_remembered() -> None:
         (lists(remoteUrl="http://hub.example"), "the account names no usable address"),
         (lists(remoteUrl="https://a:b@hub.example"), "the account names no usable address"),
         (lists(remoteUrl="ftp://hub.example"), "the account names no usable address"),
-        (answer(403, "{}"), "address not asked for: protocol_changed"),
-        (answer(500), "address not asked for: server_error"),
-        (answer(429), "address not asked for: throttled"),
-        (answer(200, "<html>"), "address not asked for: invalid_response"),
-        (as_json(200, {"homeys": {}}), "address not asked for: protocol_changed"),
-        (LOST, "address not asked for: unreachable"),
+        (answer(403, "{}"), "the address could not be requested: protocol_changed"),
+        (answer(500), "the address could not be requested: server_error"),
+        (answer(429), "the address could not be requested: throttled"),
+        (answer(200, "<html>"), "the address could not be requested: invalid_response"),
+        (as_json(200, {"homeys": {}}), "the address could not be requested: protocol_changed"),
+        (LOST, "the address could not be requested: unreachable"),
     ],
 )
 def test_without_a_usable_address_the_known_one_is_used(

@@ -48,7 +48,10 @@ def test_the_user_token_is_stamped_with_its_arrival() -> None:
     ("reply", "words"),
     [
         (as_json(401, {"error": "The provided password is not correct"}), "the password"),
-        (as_json(404, {"error": "No resource exists on this endpoint"}), "no such e-mail"),
+        (
+            as_json(404, {"error": "No resource exists on this endpoint"}),
+            "does not know the e-mail",
+        ),
         (as_json(401, {"code": 401}), "one-time code"),
         (as_json(400, {"error_description": {"otptoken": "Invalid value"}}), "one-time code"),
         (as_json(400, {"error": "Two-factor authentication is on"}), "one-time code"),
@@ -93,11 +96,15 @@ def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None
     ("body", "words", "remedy"),
     [
         ("The provided password is not correct", "Athom rejects the password", "Correct the pass"),
-        ("No resource exists on this endpoint", "knows no such e-mail", "Correct the e-mail"),
-        ("otp required", "wants a one-time code", "Set totp_secret"),
-        ("gone", "unknown answer (status 404)", "Athom may have changed"),
-        ("<p>The password is not correct", "unknown answer (status 404)", "Athom may have changed"),
-        ("[" * 100_000, "unknown answer (status 404)", "Athom may have changed"),
+        ("No resource exists on this endpoint", "does not know the e-mail", "Correct the e-mail"),
+        ("otp required", "requires a one-time code", "Set totp_secret"),
+        ("gone", "unknown response (status 404)", "Athom may have changed"),
+        (
+            "<p>The password is not correct",
+            "unknown response (status 404)",
+            "Athom may have changed",
+        ),
+        ("[" * 100_000, "unknown response (status 404)", "Athom may have changed"),
     ],
     ids=["password", "e-mail", "one-time code", "other words", "a page", "deep JSON"],
 )
@@ -108,7 +115,7 @@ def test_known_words_in_an_unknown_form_are_told(body: str, words: str, remedy: 
     assert ProtocolChanged is type(error)
     assert words in error.message
     assert error.remedy.startswith(remedy)
-    assert error.remedy.endswith("look for a newer homey-tokend.")
+    assert error.remedy.endswith("look for a newer version of homey-tokend.")
 
 
 @pytest.mark.parametrize(

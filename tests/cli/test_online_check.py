@@ -62,7 +62,7 @@ async def test_each_step_is_named_and_timed(harness: Harness) -> None:
     assert all(re.fullmatch(r"[0-9]{3}, [0-9]+ ms", " ".join(words[1:])) for words in steps)
     assert "valid for 1 day, 0:00:00 (reported by the Homey)" in lines[9]
     assert harness.simulator.base_url in lines[9]
-    assert "accesstoken: is there, a text variable" in lines[10]
+    assert "accesstoken: is a text variable" in lines[10]
 
 
 async def test_no_token_is_kept_or_written(harness: Harness) -> None:
@@ -154,7 +154,7 @@ async def test_an_address_that_is_not_found_out_is_noted(harness: Harness) -> No
     status, lines = await checked(harness)
 
     assert exit_codes.OK == status
-    assert any("address not asked for: server_error" in line for line in lines)
+    assert any("the address could not be requested: server_error" in line for line in lines)
 
 
 async def test_values_that_cannot_be_read_are_named(harness: Harness) -> None:
@@ -251,7 +251,7 @@ async def test_a_variable_that_would_be_created_is_announced(harness: Harness) -
     status, lines = await checked(harness, harness.document(sink))
 
     assert exit_codes.OK == status
-    assert "is not there yet and will be created" in lines[-1]
+    assert "does not exist yet and will be created" in lines[-1]
     with pytest.raises(KeyError):
         harness.simulator.get_variable("fresh")
 

@@ -374,7 +374,7 @@ async def test_bad_credentials(build: Build, tmp_path: Path) -> None:
     missing = build({"CREDENTIALS_DIRECTORY": str(tmp_path)}, password=credential("password"))
 
     assert (
-        f"{PLACE}: the credential password is named, and $CREDENTIALS_DIRECTORY is not set"
+        f"{PLACE}: the credential password does not exist: $CREDENTIALS_DIRECTORY is not set"
         == await refused(nowhere)
     )
     assert (
@@ -433,7 +433,7 @@ async def test_bad_commands(build: Build, tmp_path: Path) -> None:
     assert f"{start} /bin/sh ended with status 3" == await refused(
         build(password=script(f"echo {CANARY}; echo {CANARY} >&2; exit 3"))
     )
-    assert f"{start} /bin/sh was ended by signal 9" == await refused(
+    assert f"{start} /bin/sh was killed by signal 9" == await refused(
         build(password=script("kill -9 $$"))
     )
     assert f"{sh} is empty" == await refused(build(password=script("true")))

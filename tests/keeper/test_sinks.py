@@ -67,7 +67,7 @@ async def test_what_a_sink_remembers_outlives_a_restart(harness: Harness) -> Non
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("visitors", "of the type number"),
+        ("visitors", "has the type number"),
         ("absent", "no logic variable named"),
         ("twin", "2 logic"),
     ],

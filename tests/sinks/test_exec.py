@@ -189,7 +189,7 @@ async def test_a_command_that_runs_too_long_is_ended_with_its_whole_group(tmp_pa
     """On a timeout it is killed with its children, and its output is shown."""
     script = 'sleep 60 & echo $! > "$1"; echo waiting >&2; wait'
 
-    with pytest.raises(SinkFailed, match=r"ran over 0\.7 s and was ended: waiting"):
+    with pytest.raises(SinkFailed, match=r"was stopped after 0\.7 s: waiting"):
         await sh(script, tmp_path / "child", timeout=SHORT).write(delivery())
 
     assert await gone(int(await filled(tmp_path / "child")))
@@ -199,7 +199,7 @@ async def test_a_command_that_runs_too_long_is_asked_first(tmp_path: Path) -> No
     """SIGTERM lets it clean up."""
     script = "trap 'echo tidy > \"$1\"; exit 0' TERM; while :; do sleep 0.02; done"
 
-    with pytest.raises(SinkFailed, match="was ended"):
+    with pytest.raises(SinkFailed, match="was stopped"):
         await sh(script, tmp_path / "said", timeout=SHORT).write(delivery())
 
     assert await filled(tmp_path / "said") == "tidy"

@@ -84,11 +84,11 @@ async def test_looked_for_without_writing() -> None:
     missing = await other.describe(delivery().token)
 
     assert (
-        "is there, a text variable with the id t; "
-        "logic_variable:ends is there, a text variable with the id e" == there
+        "is a text variable with the id t; "
+        "logic_variable:ends is a text variable with the id e" == there
     )
     assert (
-        "is not there yet and will be created; "
-        "logic_variable:ends is not there yet and will be created" == missing
+        "does not exist yet and will be created; "
+        "logic_variable:ends does not exist yet and will be created" == missing
     )
     assert {"GET"} == {method for method, _ in (*hub.seen, *bare.seen)}

@@ -89,7 +89,7 @@ def test_no_token_yet(clouds: Clouds, daemons: Daemons) -> None:
     assert 100 <= int(answer.headers["retry-after"]) <= 120
     assert ("server_error", "login") == (answer.json["kind"], answer.json["step"])
     assert (
-        "there is no valid token for home: login: the server is in trouble (503)"
+        "there is no valid token for home: login: the server reports an error (503)"
         == (answer.json["detail"])
     )
     assert (503, ["home"]) == (ready.status, ready.json["homeys"])
