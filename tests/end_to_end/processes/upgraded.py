@@ -1,6 +1,6 @@
 """The daemon, whose imports fail from SIGUSR1 on, as though its package had been replaced.
 
-Each module that is looked for is recorded in the file that IMPORTS_TRIED names. One, ``CONTROL``,
+The signal counts once the daemon has loaded all that it loads by itself. Each module that is looked for is recorded in the file that IMPORTS_TRIED names. One, ``CONTROL``,
 is looked for here.
 """
 
@@ -18,6 +18,8 @@ from types import FrameType, ModuleType
 from homey_tokend.cli.main import main
 
 CONTROL = "no_such_module"
+#: What the daemon loads last, in a thread.
+_LAST = "homey_tokend.server.prometheus"
 
 
 class NoMoreModules(MetaPathFinder):
@@ -38,6 +40,9 @@ def _run() -> int:
     tried = Path(os.environ.pop("IMPORTS_TRIED"))
 
     def upgrade(_number: int, _frame: FrameType | None) -> None:
+        spec = getattr(sys.modules.get(_LAST), "__spec__", None)
+        if spec is None or getattr(spec, "_initializing", False):
+            return
         sys.meta_path.insert(0, NoMoreModules(tried))
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(CONTROL)
