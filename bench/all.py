@@ -1,7 +1,8 @@
 """Run the measurements one after another and print one table of all figures.
 
 bench/run [NAME ...]      some or all of client_start, client_import, daemon_start, socket_reads,
-                          many_clients, subscribers, api_proxy, hang_reads, memory, hops
+                          many_clients, tcp_clients, subscribers, api_proxy, hang_reads,
+                          memory, hops
 
 PYTHON names an interpreter that has the package installed. The client's start and import are
 measured in a fresh venv, with the console script that a current pip makes. The exit status is 1 if
@@ -28,6 +29,7 @@ NAMES = (
     "daemon_start",
     "socket_reads",
     "many_clients",
+    "tcp_clients",
     "subscribers",
     "api_proxy",
     "hang_reads",

@@ -27,10 +27,11 @@ from homey_tokend.runtime.terminal import terminal_is_closed
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.access import AccessControl, resolve_rules
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Peer, connection_limit
+from homey_tokend.server.connections import connection_limit
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.listeners import Listeners
 from homey_tokend.server.monitoring import Monitoring
+from homey_tokend.server.peers import Peer
 from homey_tokend.server.unix_socket import raise_file_limit
 
 log = structlog.get_logger()
@@ -171,7 +172,7 @@ class Daemon:
             proxy=monitoring.count_calls(forwarder.handle, clock),
             monitoring=monitoring,
         )
-        return Listeners(api, monitoring.connections)
+        return Listeners(api, monitoring.connections, monitoring.tcp_connections)
 
     def _may_see_token(self, peer: Peer | None, homey: str) -> bool:
         """Return whether a caller may see a token that a variable of a Homey may contain."""

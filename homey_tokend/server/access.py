@@ -16,7 +16,7 @@ import structlog
 
 from homey_tokend.config import AllowConfig, SocketConfig
 from homey_tokend.runtime.user_namespace import UnknownIds, unknown_ids
-from homey_tokend.server.connections import Peer
+from homey_tokend.server.peers import Peer
 from homey_tokend.server.problems import Problem
 
 #: Users that are counted one by one; all others are counted together, as "other".

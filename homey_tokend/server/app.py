@@ -6,8 +6,9 @@ middleware, and the text is kept from one request to the next.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -16,19 +17,24 @@ from homey_tokend.core.documents import token_document
 from homey_tokend.core.ports import TokenProvider
 from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
+from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server import documents, problems, status_page
-from homey_tokend.server.connections import Peer, connection_of
+from homey_tokend.server.connections import connection_of
 from homey_tokend.server.event_stream import EventStream
 from homey_tokend.server.monitoring import Monitoring
+from homey_tokend.server.peers import Peer
 from homey_tokend.server.problems import Problem
 from homey_tokend.server.query import PLAIN, TokenQuery, token_query, wait_query
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: Checks the peer of a request before it is served: None admits it, a Problem is the response.
-PeerCheck = Callable[[Peer | None], Problem | None]
+#: Checks a request before it is served: None admits it, a Problem is the response.
+RequestCheck = Callable[[web.Request], Problem | None]
 
 _log = structlog.get_logger()
 _NO_STORE = {"Cache-Control": "no-store"}
+_INTERNAL_ERROR = "internal error; see the daemon's log"
+#: Bytes of a body that are written at once.
+_PIECE = 16 * 1024
 
 
 class Api:
@@ -58,10 +64,12 @@ class Api:
     def app(self) -> web.Application:
         """Return the application for the unix socket: every route."""
         app, access = web.Application(), self._monitoring.access
+        check_reader = partial(_check_peer, access.check_reader)
+        check_caller = partial(_check_peer, access.check_caller)
         if self._proxy is not None:
             # First: aiohttp tries the routes below /homeys in turn, and most requests are for this.
             resource = app.router.add_resource("/homeys/{name}/api/{rest:.*}")
-            resource.add_route("*", _checked(self._proxy, access.check_caller))
+            resource.add_route("*", _checked(self._proxy, check_caller))
         for method, path, handler in (
             ("GET", "/token", self._token),
             ("GET", "/homeys/{name}/token", self._token),
@@ -73,8 +81,8 @@ class Api:
             ("GET", "/metrics", self._metrics),
             ("GET", "/events", self._events(app)),
         ):
-            _add(app, method, path, handler, access.check_reader)
-        _add_unknown(app, access.check_reader)
+            _add(app, method, path, handler, check_reader)
+        _add_unknown(app, check_reader)
         return app
 
     def http_app(self) -> web.Application:
@@ -191,11 +199,15 @@ class Api:
         body, content_type = await self._monitoring.scrape(
             self._provider, self._version, request.headers.get("Accept", "")
         )
-        return web.Response(body=body, headers={"Content-Type": content_type, **_NO_STORE})
+        return _response(body, {"Content-Type": content_type, **_NO_STORE})
 
     async def _page(self, _request: web.Request) -> web.Response:
-        text = status_page.render(self._views(), self._provider.now(), self._version)
-        return web.Response(body=text.encode(), headers=status_page.HEADERS)
+        async def render() -> bytes:
+            views, now = self._views(), self._provider.now()
+            return (await run_in_thread(status_page.render, views, now, self._version)).encode()
+
+        body = await self._monitoring.renderings.get("page", render)
+        return _response(body, status_page.HEADERS)
 
     def _only_homey(self) -> str:
         names = self._provider.names()
@@ -213,36 +225,43 @@ class Api:
         return [self._provider.view(name) for name in self._provider.names()]
 
 
-def _checked(handler: Handler, check: PeerCheck | None) -> Handler:
+def _checked(handler: Handler, check: RequestCheck | None) -> Handler:
     """Return a handler that checks the request first and answers errors as problems.
 
     Args:
         handler: The handler.
-        check: Checks the peer on the socket; None on the TCP port, which everybody may read.
+        check: Checks the peer on the socket; None on the TCP port, which everybody may read and
+            which closes each connection after the response.
     """
 
     async def checked(request: web.Request) -> web.StreamResponse:
         connection = connection_of(request)
         connections = connection.connections
         connections.mark_busy(connection)
+        response: web.StreamResponse
         try:
-            if check is not None:
-                problem = check(connection.peer) or _browser_problem(request)
-                if problem is not None:
-                    return problem.response()
-            return await handler(request)
+            problem = None if check is None else check(request)
+            response = await handler(request) if problem is None else problem.response()
         except Problem as problem:
-            return problem.response()
+            response = problem.response()
         except Exception as error:  # noqa: BLE001  a bug is logged; its text stays in the log
             _log.error("request.failed", error=type(error).__name__, exc_info=error)
-            return Problem(500, "internal-error", "internal error; see the daemon's log").response()
+            response = Problem(500, "internal-error", _INTERNAL_ERROR).response()
         finally:
             connections.mark_idle(connection)
+        if check is None:
+            response.force_close()
+        return response
 
     return checked
 
 
-def _browser_problem(request: web.Request) -> Problem | None:
+def _check_peer(
+    check: Callable[[Peer | None], Problem | None], request: web.Request
+) -> Problem | None:
+    problem = check(connection_of(request).peer)
+    if problem is not None:
+        return problem
     # No web page may use the daemon, whatever proxy is between them.
     if "Origin" in request.headers or "Referer" in request.headers:
         return Problem(403, "web-page", "requests from web pages are rejected (Origin, Referer)")
@@ -254,7 +273,7 @@ def _add(
     method: str,
     path: str,
     handler: Handler,
-    check: PeerCheck | None = None,
+    check: RequestCheck | None = None,
 ) -> None:
     allowed = ("GET", "HEAD") if method == "GET" else (method,)
     resource = app.router.add_resource(path)
@@ -267,7 +286,7 @@ def _add(
     resource.add_route("*", _checked(wrong_method, check))
 
 
-def _add_unknown(app: web.Application, check: PeerCheck | None = None) -> None:
+def _add_unknown(app: web.Application, check: RequestCheck | None = None) -> None:
     async def unknown_path(_request: web.Request) -> web.Response:
         detail = "nothing is served at this path; see /status for the Homeys"
         raise Problem(404, "unknown-path", detail)
@@ -280,10 +299,22 @@ def _lasts(view: View, now: datetime, query: TokenQuery) -> bool:
     return token is not None and token.valid(now) and token.left(now) >= query.min_ttl
 
 
+def _response(body: bytes, headers: Mapping[str, str], *, status: int = 200) -> web.Response:
+    """Return a response whose body is sent as fast as the client reads it.
+
+    A body given as bytes is copied for each client that does not read.
+    """
+    if len(body) <= _PIECE:
+        return web.Response(status=status, body=body, headers=headers)
+    length = {"Content-Length": str(len(body))}
+    return web.Response(status=status, body=_pieces(body), headers={**headers, **length})
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]
+
+
 def _json(document: object, *, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        body=json.dumps(document).encode() + b"\n",
-        content_type="application/json",
-        headers=_NO_STORE,
-    )
+    headers = {"Content-Type": "application/json", **_NO_STORE}
+    return _response(json.dumps(document).encode() + b"\n", headers, status=status)

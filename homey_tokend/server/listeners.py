@@ -18,11 +18,12 @@ _log = structlog.get_logger()
 class Listeners:
     """The unix socket, and the routes without a token on TCP."""
 
-    def __init__(self, api: Api, connections: Connections) -> None:
+    def __init__(self, api: Api, connections: Connections, tcp_connections: Connections) -> None:
         self._api = api
         self._connections = connections
+        self._tcp_connections = tcp_connections
         self._socket = Server(api, connections=connections)
-        self._http = Server(api, connections=connections)
+        self._http = Server(api, tcp_connections=tcp_connections)
         self._activated = False
         #: What is in force; the configuration may differ where a change failed.
         self._options: SocketOptions | None = None
@@ -82,7 +83,7 @@ class Listeners:
             return
         await self._http.stop()
         self._listen = None
-        self._http = Server(self._api, connections=self._connections)
+        self._http = Server(self._api, tcp_connections=self._tcp_connections)
         if new.listen is None:
             return
         try:

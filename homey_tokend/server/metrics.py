@@ -54,13 +54,17 @@ class Metrics:
         self.last_success: dict[str, datetime] = {}
         self.durations: Durations | None = None
 
-    def start_at_zero(self, homeys: Iterable[str]) -> None:
-        """Let the counters of these Homeys exist, so that the first event is noticed."""
+    def snapshot(self, homeys: Iterable[str]) -> dict[str, dict[tuple[str, ...], int]]:
+        """Return a copy of the counters; those of these Homeys start at zero.
+
+        A counter that exists before the first event shows that event as an increase.
+        """
         for homey in homeys:
             self.counts["refreshes"][homey, "renewed", ""] += 0
             self.counts["calls"][homey, "2xx"] += 0
             for name in ("sign_ins", "recoveries", "revocations"):
                 self.counts[name][homey,] += 0
+        return {name: dict(values) for name, values in self.counts.items()}
 
     def on_event(self, event: Event) -> None:
         """Count an event."""

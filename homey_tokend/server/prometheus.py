@@ -4,6 +4,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -17,36 +18,49 @@ from prometheus_client.registry import Collector
 
 from homey_tokend.core.status import Health, SinkView, View
 from homey_tokend.core.tokens import Token
-from homey_tokend.server.access import AccessControl
-from homey_tokend.server.connections import Connections
-from homey_tokend.server.metrics import COUNTERS, Metrics
+from homey_tokend.server.metrics import COUNTERS
+
+if TYPE_CHECKING:
+    from homey_tokend.server.histograms import Durations
 
 _NAMESPACE = "homey_tokend"
 
 
+def content_type(accept: str) -> str:
+    """Return the Content-Type that an Accept header asks for: OpenMetrics, or the text format.
+
+    There are no more than these two: a client cannot have further ones rendered by asking for
+    other versions.
+    """
+    try:
+        open_metrics = choose_encoder(accept)[1].startswith("application/openmetrics-text")
+    except (TypeError, ValueError):  # a version that is none
+        open_metrics = False
+    return choose_encoder("application/openmetrics-text" if open_metrics else "")[1]
+
+
 @dataclass(frozen=True, eq=False)  # a registry wants a hash
 class Scrape(Collector):
-    """The state of the daemon at one scrape."""
+    """A copy of the state of the daemon at one scrape, to be rendered on a thread."""
 
-    metrics: Metrics
+    counts: Mapping[str, Mapping[tuple[str, ...], int]]
+    last_success: Mapping[str, datetime]
+    durations: "Durations | None"
     views: Sequence[View]
     now: datetime
     alive: bool
     version: str
-    access: AccessControl
-    connections: Connections
+    requests_by_user: Mapping[str, int]
+    denials_by_user: Mapping[str, int]
+    connections: int
+    evicted: int
 
-    def render(self, accept: str) -> tuple[bytes, str]:
-        """Return the text and its Content-Type, as the Accept header asks for it."""
+    def render(self, content_type: str) -> bytes:
+        """Return the text."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
-        try:
-            encode, content_type = choose_encoder(accept)
-            content_type.encode("ascii")  # the version asked for is in it
-            return encode(registry), content_type
-        except (TypeError, ValueError):  # an invalid version, which the library does not check
-            encode, content_type = choose_encoder("")
-            return encode(registry), content_type
+        encode, _ = choose_encoder(content_type)
+        return encode(registry)
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
@@ -56,22 +70,21 @@ class Scrape(Collector):
         build.add_metric((), {"version": self.version, "python": python})
         yield build
         yield from _tokens(self.views, self.now)
-        yield from _refreshes(self.views, self.now, self.metrics.last_success)
+        yield from _refreshes(self.views, self.now, self.last_success)
         yield from _sinks(self.views, self.now)
-        self.metrics.start_at_zero(view.name for view in self.views)
         for name, (about, labels) in COUNTERS.items():
-            yield _counter(name, about, labels, self.metrics.counts[name])
-        if self.metrics.durations is not None:
-            yield from self.metrics.durations.registry.collect()
-        yield _one("connections", "Open connections, of all sockets.", len(self.connections))
+            yield _counter(name, about, labels, self.counts[name])
+        if self.durations is not None:
+            yield from self.durations.registry.collect()
+        yield _one("connections", "Open connections, of all sockets.", self.connections)
         evicted = "Connections that were closed to make room."
-        yield _counter("connections_evicted", evicted, (), {(): self.connections.evicted})
+        yield _counter("connections_evicted", evicted, (), {(): self.evicted})
         for name, about, users in (
-            ("socket_requests", "Requests on the socket, by user.", self.access.requests_by_user),
+            ("socket_requests", "Requests on the socket, by user.", self.requests_by_user),
             (
                 "socket_denials",
                 "Requests denied by socket.allow or socket.allow_api.",
-                self.access.denials_by_user,
+                self.denials_by_user,
             ),
         ):
             yield _counter(name, about, ("uid",), {(uid,): users[uid] for uid in users})

@@ -13,8 +13,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from homey_tokend.core.errors import CannotServe
 from homey_tokend.runtime.workers import run_in_thread
+from homey_tokend.server.acceptor import ACCEPTED_AT_ONCE, Acceptor
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Acceptor, Connection, Connections
+from homey_tokend.server.connections import MAX_TCP_CONNECTIONS, Connection, Connections
 from homey_tokend.server.hang_ups import HangUps
 from homey_tokend.server.unix_socket import BACKLOG, SocketOptions, UnixSocket
 
@@ -25,6 +26,9 @@ GRACE = timedelta(seconds=1)
 #: Seconds at the end in which clients that were just accepted can still send a request. If systemd
 #: holds the socket, the next daemon accepts all later ones.
 _ACCEPTED_GRACE_S = 0.05
+#: TCP clients that are accepted in one turn of the loop. Since a connection is closed after one
+#: response, so many are also served in a turn: a reader of the token does not wait for more.
+_TCP_ACCEPTED_AT_ONCE = 2
 
 _log = structlog.get_logger()
 
@@ -36,7 +40,8 @@ class Server:
         api: What is served.
         idle: How long a connection may be idle or stuck before it is closed.
         grace: How long a request in progress may continue at the end.
-        connections: All connections of the daemon; None: those of this server alone.
+        connections: The connections of the unix sockets; None: those of this server alone.
+        tcp_connections: Those of the TCP port, likewise.
     """
 
     def __init__(
@@ -46,11 +51,15 @@ class Server:
         idle: timedelta = IDLE,
         grace: timedelta = GRACE,
         connections: Connections | None = None,
+        tcp_connections: Connections | None = None,
     ) -> None:
         self._api = api
         self._idle_s = idle.total_seconds()
         self._grace_s = grace.total_seconds()
         self._connections = Connections() if connections is None else connections
+        self._tcp_connections = (
+            Connections(MAX_TCP_CONNECTIONS) if tcp_connections is None else tcp_connections
+        )
         self._unix: UnixSocket | None = None
         self._unix_acceptor: Acceptor | None = None
         self._acceptors: list[Acceptor] = []
@@ -146,7 +155,7 @@ class Server:
         if options is not None:
             self._unix = await run_in_thread(UnixSocket.open, options)
             socks.append(self._unix.sock)
-        await self._serve(socks, self._api.app())
+        await self._serve(socks, self._api.app(), self._connections)
         if options is not None:
             self._unix_acceptor = self._acceptors[-1]
             _log.info("socket.opened", path=str(options.path), mode=f"{options.mode:04o}")
@@ -154,10 +163,18 @@ class Server:
     async def _start_http(self, host: str, port: int) -> None:
         # In a thread, since a name may be resolved.
         socks = await run_in_thread(open_tcp_sockets, host, port)
-        await self._serve(socks, self._api.http_app())
+        connections = self._tcp_connections
+        await self._serve(socks, self._api.http_app(), connections, at_once=_TCP_ACCEPTED_AT_ONCE)
         _log.info("http.opened", host=host, port=self.http_port)
 
-    async def _serve(self, socks: Sequence[socket.socket], app: web.Application) -> None:
+    async def _serve(
+        self,
+        socks: Sequence[socket.socket],
+        app: web.Application,
+        connections: Connections,
+        *,
+        at_once: int = ACCEPTED_AT_ONCE,
+    ) -> None:
         """Serve an application on listening sockets."""
         runner = web.AppRunner(
             app,
@@ -173,7 +190,7 @@ class Server:
         make = partial(
             Connection,
             manager,
-            self._connections,
+            connections,
             self._hang_ups,
             access_log=None,
             auto_decompress=False,  # a proxied body stays as it came, as its Content-Encoding does
@@ -182,7 +199,7 @@ class Server:
             logger=_ServerLog(),
         )
         for sock in socks:
-            self._acceptors.append(Acceptor(sock, make, self._connections))
+            self._acceptors.append(Acceptor(sock, make, connections, at_once=at_once))
             self._acceptors[-1].start()
 
     def _arm_sweep(self) -> None:
@@ -264,6 +281,8 @@ def _open_tcp_sockets(host: str, port: int) -> list[socket.socket]:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # The kernel keeps those who have sent nothing yet: they take no place from the others.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(IDLE.total_seconds()))
             sock.bind((address[0], port, *address[2:]))
             sock.listen(BACKLOG)
             port = port or sock.getsockname()[1]

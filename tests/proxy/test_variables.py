@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.server.connections import Peer
+from homey_tokend.server.peers import Peer
 from tests.support.api_proxy import PATIENT, ProxySetup, opened, with_length
 from tests.support.provider import CANARY
 

@@ -20,8 +20,8 @@ from structlog.testing import capture_logs
 from homey_tokend.config import AllowConfig, SocketConfig
 from homey_tokend.server.access import AccessControl, AccessRules, AllowList, resolve_rules
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Peer, read_peer
 from homey_tokend.server.monitoring import Monitoring
+from homey_tokend.server.peers import Peer, read_peer
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.provider import FakeProvider, token, view
@@ -125,7 +125,7 @@ async def test_the_peer_of_a_connection() -> None:
     """Process, user and all groups are the kernel's; a TCP connection has no peer."""
     pair = socket.socketpair()
     writer = (await asyncio.open_connection(sock=pair[0]))[1]
-    found = read_peer(writer.transport)
+    found = read_peer(writer.transport.get_extra_info("socket"))
     pair[1].close()
     writer.close()
 
@@ -149,8 +149,7 @@ async def test_a_kernel_that_does_not_tell_all(unknown: int) -> None:
     pair = socket.socketpair()
     kernel = Kernel(fileno=pair[0].detach())
     kernel.unknown = frozenset({unknown})
-    transport = asyncio.BaseTransport({"socket": kernel})
-    found = read_peer(transport)
+    found = read_peer(kernel)
     for each in (kernel, pair[1]):
         each.close()
 
@@ -162,7 +161,7 @@ async def test_no_peer_on_tcp() -> None:
     """A TCP connection has no access by user."""
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
     writer = (await asyncio.open_connection(*server.sockets[0].getsockname()))[1]
-    found = read_peer(writer.transport)
+    found = read_peer(writer.transport.get_extra_info("socket"))
     writer.close()
     server.close()
 

@@ -14,17 +14,17 @@ from structlog.testing import capture_logs
 from homey_tokend.config import AllowConfig, SocketConfig
 from homey_tokend.runtime.user_namespace import UnknownIds
 from homey_tokend.server.access import AccessControl, AllowList, resolve_rules
-from homey_tokend.server.connections import Peer
+from homey_tokend.server.peers import Peer
 
 ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 UNKNOWN = UnknownIds(65534, 65533)
 #: Lists the user and the group that unknown ones appear as, and judges each client of a socket.
 JUDGE = """
-import asyncio, os, socket, sys
+import os, socket, sys
 from homey_tokend.config import AllowConfig, SocketConfig
 from homey_tokend.runtime.user_namespace import UnknownIds
 from homey_tokend.server.access import AccessControl, resolve_rules
-from homey_tokend.server.connections import read_peer
+from homey_tokend.server.peers import read_peer
 allow = AllowConfig(users=("65534", "nobody"), groups=("65534", "nogroup"))
 access = AccessControl(resolve_rules(SocketConfig(allow=allow)))
 with socket.socket(socket.AF_UNIX) as listening:
@@ -33,7 +33,7 @@ with socket.socket(socket.AF_UNIX) as listening:
     os.chmod(sys.argv[1], 0o666)
     while True:
         client, _ = listening.accept()
-        peer = read_peer(asyncio.BaseTransport({"socket": client}))
+        peer = read_peer(client)
         client.sendall(b"%d %d" % (peer.uid, access.may_read(peer)))
         client.close()
 """

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from homey_tokend.server.acceptor import Acceptor
 from homey_tokend.server.app import Api
 from homey_tokend.server.connections import (
     MAX_CONNECTIONS,
-    Acceptor,
     Connection,
     Connections,
     connection_limit,

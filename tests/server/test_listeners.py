@@ -21,7 +21,7 @@ NO_HTTP = HttpConfig(listen=None)
 
 @pytest.fixture
 async def listeners(provider: FakeProvider) -> AsyncIterator[Listeners]:
-    made = Listeners(Api(provider, version="1"), Connections(100))
+    made = Listeners(Api(provider, version="1"), Connections(100), Connections(10))
     yield made
     await made.close()
 

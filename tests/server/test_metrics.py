@@ -63,7 +63,7 @@ def provider() -> FakeProvider:
 
 @pytest.fixture
 async def session(provider: FakeProvider, socket_path: Path) -> AsyncIterator[ClientSession]:
-    monitoring = Monitoring()
+    monitoring = Monitoring(max_age=timedelta(0))
     await monitoring.scrape(provider, "1.2.3", "")
     count_one_of_each(monitoring.metrics)
     api = Api(provider, version="1.2.3", monitoring=monitoring)
