@@ -16,6 +16,7 @@ from homey_tokend.config import schema
 from homey_tokend.credentials import checks
 from homey_tokend.http.authorities import authority_warnings
 from homey_tokend.http.proxy_env import ProxySettings
+from homey_tokend.runtime import hardening
 from homey_tokend.sinks.checks import program_warnings
 
 
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         write(json.dumps(schema(), indent=2) + "\n")
         return exit_codes.OK
     if args.online:
+        hardening.harden()
         printer = StepPrinter(lambda line: write(line + "\n"))
         with bootstrap.session(args, printer.on_response) as session:
             components = Components(session.config, session.runtime)

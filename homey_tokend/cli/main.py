@@ -37,6 +37,7 @@ def _main(words: list[str]) -> int:
         if status is not None:
             return status
     _handle_early_signals(words)
+    _write_no_tls_keys(words)
     if words[:1] == ["run"]:
         import gc  # noqa: PLC0415  not on the fast path
 
@@ -59,6 +60,15 @@ def _handle_early_signals(words: list[str]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: os._exit(exit_codes.OK))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _write_no_tls_keys(words: list[str]) -> None:
+    """Keep Python from writing the keys of TLS to a file: with them the password can be read.
+
+    The variable stays, empty, for a warning (``rights_warnings``).
+    """
+    if words[:1] in (["run"], ["once"], ["check"], ["init"]) and "SSLKEYLOGFILE" in os.environ:
+        os.environ["SSLKEYLOGFILE"] = ""
 
 
 def _discard_output() -> None:

@@ -19,6 +19,7 @@ from homey_tokend.core.policy import REJECTIONS
 from homey_tokend.core.status import View
 from homey_tokend.core.timefmt import rfc3339
 from homey_tokend.keeper.supervisor import Supervisor
+from homey_tokend.runtime import hardening
 from homey_tokend.runtime.workers import run_in_thread
 
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationInvalid: The configuration is missing or invalid.
         AlreadyRunning: A daemon is running.
     """
+    hardening.harden()
     with bootstrap.session(args) as session:
         components = Components(session.config, session.runtime)
         return bootstrap.run_async(run_once(components, force=args.force))

@@ -1,4 +1,4 @@
-"""Warn about files of the configuration that other users of the machine may change. Blocks."""
+"""Warn about files that other users of the machine may change, or learn secrets from. Blocks."""
 
 import os
 import shutil
@@ -12,6 +12,10 @@ from homey_tokend.runtime.rights import exposure
 
 #: A place in the configuration, the path that it names, and the user to whom it has to belong.
 _Entry = tuple[str, Path, int | None]
+_KEY_LOG = (
+    "is ignored: with the keys in that file, whoever records the traffic can read the password",
+    "Unset it.",
+)
 
 
 def rights_warnings(
@@ -21,12 +25,14 @@ def rights_warnings(
 
     Args:
         config: The configuration.
-        environ: The environment; of it, PATH.
+        environ: The environment; of it, PATH and SSLKEYLOGFILE.
         user: Who runs the daemon; None if it is not known.
 
     Yields:
         One warning for each file or directory that has to be changed.
     """
+    if "SSLKEYLOGFILE" in environ:
+        yield ConfigFault("environment", 0, 0, "SSLKEYLOGFILE", *_KEY_LOG)
     known = set()
     for place, path, owner in _paths(config, environ.get("PATH", os.defpath), user):
         words = exposure(path, owner)

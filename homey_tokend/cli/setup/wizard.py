@@ -27,6 +27,7 @@ from homey_tokend.core.value_text import defect, doubt
 from homey_tokend.exit_codes import OK
 from homey_tokend.http.transport import HttpTransport
 from homey_tokend.hub.variables import same_name
+from homey_tokend.runtime import hardening
 
 _CLIENTS_URL = "https://tools.developer.homey.app/api/projects"
 _CLOUDIDS_URL = "https://tools.developer.homey.app/tools/system"
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigurationInvalid: The endpoints in the environment are invalid.
         TokendError: The sign-in fails.
     """
+    hardening.harden()
     destination = find_destination(args.config, os.environ)
     destination.require_free()
     source, output = sys.stdin or io.StringIO(), sys.stderr or io.StringIO()
