@@ -39,8 +39,8 @@ def _is_no_stopwatch(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("Executing %s took")
 
 
-# asyncio's debug mode tells of every step over 0.1 s, by a clock that counts what other processes
-# take of the machine. What blocks the loop is found by blockbuster instead.
+# asyncio's debug mode reports every step over 0.1 s, but its clock also counts the time of other
+# processes. Blockbuster finds what blocks the loop instead.
 logging.getLogger("asyncio").addFilter(_is_no_stopwatch)
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api_server import saying
+from tests.support.api_server import serve_responses
 
 HEAVY = {
     "aiohttp",
@@ -55,7 +55,7 @@ def test_the_fast_path_is_light() -> None:
     """Nor does the token command, from the first import to the printed token."""
     with tempfile.TemporaryDirectory(prefix="ht") as folder:
         path = Path(folder) / "d.sock"
-        with saying(path, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntoken\n"):
+        with serve_responses(path, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntoken\n"):
             words = ["homey-tokend", "token", "home", "--wait", "5", "--socket", str(path)]
             new = loaded(
                 f"sys.argv = {words}\nfrom homey_tokend.cli import main\nassert main.main() == 0"

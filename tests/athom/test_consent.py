@@ -254,7 +254,7 @@ def test_nothing_to_be_picked() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"), [(401, SignInExpired), (400, ClientRejected), (418, ProtocolChanged)]
 )
-def test_refusals(status: int, kind: type[TokendError]) -> None:
+def test_rejections(status: int, kind: type[TokendError]) -> None:
     """Errors are the same as in a consent."""
     refused = as_json(status, {"code": status, "error": "x"})
 

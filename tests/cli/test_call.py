@@ -18,8 +18,8 @@ from homey_tokend.core.status import View
 from homey_tokend.hub import catalogue
 from homey_tokend.hub.endpoint import PRO_2019
 from homey_tokend.simulator import Settings, Switches
-from tests.support.api_server import saying
-from tests.support.homeys import Home, inhabited
+from tests.support.api_server import serve_responses
+from tests.support.homeys import Home, running_home
 from tests.support.provider import view
 
 Run = Callable[..., tuple[int, str, str]]
@@ -45,7 +45,7 @@ def socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def home(socket: Path) -> Iterator[Home]:
-    with inhabited(socket) as made:
+    with running_home(socket) as made:
         yield made
 
 
@@ -98,7 +98,7 @@ def test_every_list(socket: Path, run: Run, name: str) -> None:
     known = catalogue.find(name)
     assert known is not None
     version = 2 if PRO_2019 in known.homeys else 3
-    with inhabited(socket, Settings(switches=Switches(api_version=version))):
+    with running_home(socket, Settings(switches=Switches(api_version=version))):
         status, out, _ = run("call", name)
 
     if known.homeys:
@@ -320,7 +320,7 @@ def test_an_impostor(socket: Path, run: Run) -> None:
     """An error from another server is made printable."""
     body = b'{"error": {"a": "b\\u001b"}}'
     answer = b"HTTP/1.1 400 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    with saying(socket, answer):
+    with serve_responses(socket, answer):
         got = run("call", "devices", "--homey", "home")
 
     assert exit_codes.USAGE == got[0]

@@ -43,7 +43,7 @@ def endpoint(name: str) -> Endpoint:
         (["zwave-test", "5"], "zwave/command", {"command": "sendData", "opts": "5,0x20,0x00"}),
     ],
 )
-def test_filled(words: list[str], path: str, body: object) -> None:
+def test_built_calls(words: list[str], path: str, body: object) -> None:
     """Each argument becomes one segment of the path, or a value of the body."""
     found = call_arguments.build_call(endpoint(words[0]), words[1:])
 

@@ -1,4 +1,4 @@
-"""``check`` warns of what surrounds the configuration."""
+"""``check`` warns of problems outside the configuration."""
 
 import sys
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_proxies(check: Check) -> None:
 
 
 def test_authorities(check: Check, tmp_path: Path) -> None:
-    """A bundle that OpenSSL would pass over in silence is told."""
+    """A bundle that OpenSSL would silently ignore is reported."""
     [missing] = check(SSL_CERT_FILE=f"{tmp_path}/none")
     [returned] = check(SSL_CERT_FILE=f"{tmp_path}/none\r")
 
@@ -63,7 +63,7 @@ def test_authorities(check: Check, tmp_path: Path) -> None:
 
 
 def test_programs(check: Check, tmp_path: Path) -> None:
-    """A script that the system would not run is told, of a sink and of a secret."""
+    """A script that the system would not run is reported, for a sink and for a secret."""
     script = tmp_path / "on-token"
     script.write_text("#!/bin/sh\r\n")
     script.chmod(0o755)

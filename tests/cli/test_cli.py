@@ -19,7 +19,7 @@ from homey_tokend import __version__, exit_codes
 from homey_tokend.cli import main, parser
 from homey_tokend.cli import token as token_command
 from homey_tokend.core.status import RefreshResult, SinkView
-from tests.support.api_server import saying, serving
+from tests.support.api_server import serve_provider, serve_responses
 from tests.support.cli_page import PAGE, page
 from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
@@ -31,7 +31,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
     folder = Path(tempfile.mkdtemp(prefix="ht"))
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(folder / "d.sock"))
     made = FakeProvider(view("home", token()))
-    with serving(made, folder / "d.sock"):
+    with serve_provider(made, folder / "d.sock"):
         yield made
     shutil.rmtree(folder)
 
@@ -274,7 +274,7 @@ def test_interrupted(tmp_path: Path, word: str) -> None:
     """Ctrl-C exits without a message."""
     path = tmp_path / "d.sock"
     with (
-        saying(path, b"", hold=True) as asked,
+        serve_responses(path, b"", hold=True) as asked,
         subprocess.Popen(  # noqa: S603  our own interpreter
             [sys.executable, "-m", "homey_tokend", word, "--socket", str(path)],
             stdout=subprocess.PIPE,

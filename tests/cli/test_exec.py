@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from homey_tokend import exit_codes
-from tests.support.api_server import saying, serving
+from tests.support.api_server import serve_provider, serve_responses
 from tests.support.provider import CANARY, FakeProvider, rejected, token, view
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
@@ -31,7 +31,7 @@ def socket() -> Iterator[Path]:
 @pytest.fixture
 def provider(socket: Path) -> Iterator[FakeProvider]:
     made = FakeProvider(view("home", token()))
-    with serving(made, socket):
+    with serve_provider(made, socket):
         yield made
 
 
@@ -206,7 +206,9 @@ def test_no_daemon(socket: Path) -> None:
 )
 def test_an_impostor(socket: Path, body: bytes) -> None:
     """An answer that is not a token document runs nothing."""
-    with saying(socket, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body):
+    with serve_responses(
+        socket, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    ):
         status, out, err = done(socket, "--", "echo", "ran")
 
     assert (exit_codes.UNREACHABLE, "") == (status, out)

@@ -15,7 +15,7 @@ from homey_tokend.cli.once import run_once
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
 from homey_tokend.simulator import Switches
 from homey_tokend.storage.instance_lock import InstanceLock
-from tests.keeper.harness import HOUR, MINUTE, Harness, Json, inhabited
+from tests.keeper.harness import HOUR, MINUTE, Harness, Json, running_home
 from tests.support.sink import FakeSink
 from tests.support.store import FakeStore
 
@@ -25,7 +25,7 @@ BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
     """One Homey, and no daemon."""
-    async with inhabited(tmp_path) as made:
+    async with running_home(tmp_path) as made:
         yield made
 
 
@@ -122,7 +122,7 @@ async def test_force_obeys_the_spacing(harness: Harness) -> None:
     assert "once.too_soon" in [entry["event"] for entry in logs]
 
 
-async def test_force_after_a_refusal_is_allowed_twice_a_day(harness: Harness) -> None:
+async def test_force_after_a_rejection_is_allowed_twice_a_day(harness: Harness) -> None:
     """As for a manual refresh: two forced tries, then the ladder."""
     harness.set_password("not the password")
     statuses = [await round_of(harness)]
@@ -147,7 +147,7 @@ async def test_a_rejection_outlasts_a_later_failure(harness: Harness) -> None:
     assert harness.sign_ins() == 2
 
 
-async def test_rounds_obey_the_ladder_of_a_refusal(harness: Harness) -> None:
+async def test_rounds_obey_the_retry_ladder(harness: Harness) -> None:
     """In hourly rounds a wrong password is sent four times a day."""
     harness.set_password("not the password")
     for _ in range(24):
@@ -177,7 +177,7 @@ async def test_each_failure_has_its_exit_status(harness: Harness, name: str) -> 
     assert status == await round_of(harness, harness.document(BY_NAME))
 
 
-async def test_values_that_cannot_be_read_are_a_fault_of_the_configuration(
+async def test_unreadable_credentials_are_a_configuration_fault(
     harness: Harness,
 ) -> None:
     """With a missing password file the status is 78, and nothing is sent."""
@@ -188,7 +188,7 @@ async def test_values_that_cannot_be_read_are_a_fault_of_the_configuration(
     assert harness.simulator.steps() == []
 
 
-async def test_a_spent_budget_is_for_later(harness: Harness) -> None:
+async def test_a_spent_budget_exits_with_try_later(harness: Harness) -> None:
     """While the login is throttled, fewer and fewer passwords are sent; the status is 75."""
     harness.simulator.add_fault(step="login", kind="too_many_requests")
     for _ in range(14):
@@ -200,7 +200,7 @@ async def test_a_spent_budget_is_for_later(harness: Harness) -> None:
 
 async def test_of_several_homeys_the_worst_counts(tmp_path: Path) -> None:
     """If the consent does not cover one Homey, the status is 77, and the other gets its token."""
-    async with inhabited(tmp_path, Switches(covers="chosen"), homeys=2) as harness:
+    async with running_home(tmp_path, Switches(covers="chosen"), homeys=2) as harness:
         harness.simulator.add_fault(step="homey_login", kind="json", status=403, body={}, homey=2)
         status = await round_of(harness, harness.document(BY_NAME))
 
@@ -208,7 +208,7 @@ async def test_of_several_homeys_the_worst_counts(tmp_path: Path) -> None:
         assert harness.simulator.accepts(harness.simulator.get_variable("accesstoken"))
 
 
-async def test_a_daemon_that_runs_is_left_alone(harness: Harness) -> None:
+async def test_a_running_daemon_is_left_alone(harness: Harness) -> None:
     """While a daemon holds the lock, the hint is to use it, and nothing is sent."""
     lock = InstanceLock(harness.folder / "state.json")
     await asyncio.to_thread(lock.acquire)
@@ -221,7 +221,7 @@ async def test_a_daemon_that_runs_is_left_alone(harness: Harness) -> None:
     assert exit_codes.OK == await round_of(harness)
 
 
-async def test_a_daemon_without_a_state_is_known_by_its_socket(harness: Harness) -> None:
+async def test_a_daemon_without_a_state_is_found_by_its_socket(harness: Harness) -> None:
     """With state.path null there is no lock, and the socket shows the daemon."""
     document = harness.document()
     document["state"]["path"] = None
@@ -242,7 +242,7 @@ async def test_a_lock_that_cannot_be_created(harness: Harness) -> None:
         await round_of(harness)
 
 
-async def test_a_round_has_an_end(harness: Harness) -> None:
+async def test_a_round_has_a_time_limit(harness: Harness) -> None:
     """If a sink hangs, the round ends with 75 at its limit, and the token is kept."""
     assert exit_codes.OK == await round_of(harness)
     harness.sinks["stuck"] = stuck = FakeSink("stuck")

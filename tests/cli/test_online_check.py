@@ -21,7 +21,7 @@ from tests.keeper.harness import (
     TOTP_SECRET,
     Harness,
     Json,
-    inhabited,
+    running_home,
 )
 
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
@@ -31,7 +31,7 @@ STEPS = ["login", "authorise", "consent", "token", "user", "delegation", "homey_
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
     """One Homey, and no daemon."""
-    async with inhabited(tmp_path) as made:
+    async with running_home(tmp_path) as made:
         yield made
 
 
@@ -95,7 +95,7 @@ async def test_the_held_token_is_left_alone(harness: Harness) -> None:
 
 async def test_a_lifetime_that_is_not_reported_is_assumed(tmp_path: Path) -> None:
     """Homeys of 2023 do not report the end of the session."""
-    async with inhabited(tmp_path, Switches(expires_at=False)) as harness:
+    async with running_home(tmp_path, Switches(expires_at=False)) as harness:
         _, lines = await checked(harness)
 
     assert any("assumed; not reported" in line for line in lines)
@@ -148,7 +148,7 @@ async def test_the_step_that_fails_is_named_with_its_remedy(harness: Harness, na
         assert lines[failed + 1].strip().startswith("What to do: ")
 
 
-async def test_an_address_that_is_not_found_out_is_noted(harness: Harness) -> None:
+async def test_an_undiscovered_address_is_noted(harness: Harness) -> None:
     """If /user/me fails, a note explains why the address is the endpoint's."""
     harness.simulator.add_fault(step="user", kind="status", status=503)
     status, lines = await checked(harness)
@@ -157,7 +157,7 @@ async def test_an_address_that_is_not_found_out_is_noted(harness: Harness) -> No
     assert any("the address could not be requested: server_error" in line for line in lines)
 
 
-async def test_values_that_cannot_be_read_are_named(harness: Harness) -> None:
+async def test_unreadable_credentials_are_named(harness: Harness) -> None:
     """With a missing password file the status is 78, the path is printed, and nothing is sent."""
     document = harness.document()
     document["homeys"]["home"]["password"] = {"file": str(harness.folder / "absent")}
@@ -215,7 +215,7 @@ async def test_passwords_are_counted_against_the_budget(harness: Harness) -> Non
 
 async def test_a_one_time_code_is_not_sent_twice(tmp_path: Path) -> None:
     """A second check within 30 seconds has to wait for the next code."""
-    async with inhabited(tmp_path, totp_secret=TOTP_SECRET) as harness:
+    async with running_home(tmp_path, totp_secret=TOTP_SECRET) as harness:
         document = harness.document()
         document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
         first, _ = await checked(harness, document)
@@ -228,7 +228,7 @@ async def test_a_one_time_code_is_not_sent_twice(tmp_path: Path) -> None:
 
 async def test_several_homeys_are_checked_one_after_another(tmp_path: Path) -> None:
     """Each Homey is printed under its name; the worst status counts."""
-    async with inhabited(tmp_path, homeys=2) as harness:
+    async with running_home(tmp_path, homeys=2) as harness:
         harness.simulator.unplug(harness.simulator.cloudids[1])
         status, lines = await checked(harness)
 
@@ -236,7 +236,7 @@ async def test_several_homeys_are_checked_one_after_another(tmp_path: Path) -> N
         assert [line for line in lines if not line.startswith(" ")] == ["home:", "home1:"]
 
 
-async def test_sinks_that_are_no_variables_are_not_touched(harness: Harness) -> None:
+async def test_only_variables_are_checked(harness: Harness) -> None:
     """The file of a file sink is not created."""
     path = harness.folder / "token"
     status, _ = await checked(harness, harness.document({"type": "file", "path": str(path)}))
@@ -276,9 +276,9 @@ async def test_without_a_state_there_is_no_lock(harness: Harness) -> None:
     assert sorted(path.name for path in harness.folder.iterdir()) == ["password"]
 
 
-async def test_a_rotated_refresh_token_is_handed_on(tmp_path: Path) -> None:
+async def test_a_rotated_refresh_token_is_kept(tmp_path: Path) -> None:
     """With method refresh_token the check uses one up, and keeps the new one."""
-    async with inhabited(tmp_path, Switches(rotation="replace")) as harness:
+    async with running_home(tmp_path, Switches(rotation="replace")) as harness:
         document = harness.document(method="refresh_token")
         await harness.start(document)
         await harness.stop()

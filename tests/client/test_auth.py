@@ -16,7 +16,7 @@ import requests
 from homey_tokend import client_httpx, client_requests, exit_codes
 from homey_tokend.client import ClientError
 from homey_tokend.core.status import RefreshResult
-from tests.support.api_server import serving
+from tests.support.api_server import serve_provider
 from tests.support.provider import CANARY, FakeProvider, token, view
 
 
@@ -60,7 +60,7 @@ def provider(homey: tuple[str, object], monkeypatch: pytest.MonkeyPatch) -> Iter
     folder = Path(tempfile.mkdtemp(prefix="ht"))
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(folder / "d.sock"))
     made = FakeProvider(view("home", replace(token(), url=homey[0])))
-    with serving(made, folder / "d.sock"):
+    with serve_provider(made, folder / "d.sock"):
         yield made
     shutil.rmtree(folder)
 
@@ -87,7 +87,7 @@ def renewed(provider: FakeProvider, url: str, value: str = "newer") -> None:
 
 
 @BOTH
-def test_a_refused_token(
+def test_a_rejected_token(
     provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
     """After a 401 the token is refreshed, and the request sent once more, with its body."""
@@ -101,7 +101,7 @@ def test_a_refused_token(
 
 
 @BOTH
-def test_a_token_that_stays_refused(
+def test_a_token_that_stays_rejected(
     provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
     """If there is no newer token, or it is rejected too, the 401 is returned."""
@@ -116,7 +116,7 @@ def test_a_token_that_stays_refused(
 
 
 @BOTH
-def test_a_refresh_that_is_not_to_be_had(
+def test_a_refresh_that_is_too_soon(
     provider: FakeProvider, homey: tuple[str, list[tuple[str, str, bytes]]], send: Send
 ) -> None:
     """If the daemon answers that it is too soon, the Homey's 401 is returned; nothing is raised."""

@@ -9,7 +9,7 @@ import pytest
 
 from homey_tokend import client, exit_codes
 from homey_tokend.client import ClientError
-from tests.support.api_server import saying
+from tests.support.api_server import serve_responses
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def answer(status: int, body: bytes) -> bytes:
 
 def test_json(path: Path) -> None:
     """A value is sent as JSON, and the response is decoded."""
-    with saying(path, answer(200, b'{"value": true}')) as requests:
+    with serve_responses(path, answer(200, b'{"value": true}')) as requests:
         got = client.call("PUT", "/api/x?y=1", {"value": True}, homey="home", socket=str(path))
 
     assert {"value": True} == got
@@ -36,7 +36,7 @@ def test_json(path: Path) -> None:
 
 def test_no_body(path: Path) -> None:
     """Without a value nothing is sent; an empty response is None."""
-    with saying(path, answer(200, b"")) as requests:
+    with serve_responses(path, answer(200, b"")) as requests:
         got = client.call("GET", "/api/x", homey="home", socket=str(path))
 
     assert got is None
@@ -52,10 +52,10 @@ def test_no_body(path: Path) -> None:
         (500, exit_codes.UNREACHABLE),
     ],
 )
-def test_a_no_of_the_homey(path: Path, status: int, expected: int) -> None:
+def test_an_error_of_the_homey(path: Path, status: int, expected: int) -> None:
     """An error of the Homey has its message, and whether trying again can help."""
     with (
-        saying(path, answer(status, b'{"error": "not so"}')),
+        serve_responses(path, answer(status, b'{"error": "not so"}')),
         pytest.raises(ClientError, match=f"the Homey answered {status}: not so") as caught,
     ):
         client.call("GET", "/api/x", homey="home", socket=str(path))
@@ -71,7 +71,7 @@ def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
     bearer = f"{parts[0]}:{parts[0]}:{parts[1][:40]}"
     said = body.format(f"{bearer} of {parts[0]}").encode()
     with (
-        saying(path, answer(401, said)),
+        serve_responses(path, answer(401, said)),
         pytest.raises(ClientError, match=f"no session … of {parts[0]}") as caught,
     ):
         client.call("GET", "/api/x", homey="home", socket=str(path))
@@ -83,12 +83,12 @@ def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
 @pytest.mark.parametrize(("status", "told"), [(200, "is not JSON"), (400, "answered 400: [<[]")])
 def test_no_json(path: Path, body: bytes, status: int, told: str) -> None:
     """A response other than JSON is reported."""
-    with saying(path, answer(status, body)), pytest.raises(ClientError, match=told):
+    with serve_responses(path, answer(status, body)), pytest.raises(ClientError, match=told):
         client.call("GET", "/api/x", homey="home", socket=str(path))
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}])
-def test_what_json_cannot_say(path: Path, value: object) -> None:
+def test_values_that_json_lacks(path: Path, value: object) -> None:
     """Values that JSON does not have are not sent."""
     with pytest.raises((TypeError, ValueError)):
         client.call("PUT", "/api/x", value, homey="home", socket=str(path))

@@ -19,7 +19,7 @@ from homey_tokend import client, exit_codes
 from homey_tokend.client import ClientError, errors, responses, transport
 from homey_tokend.client.connection import exchange
 from homey_tokend.core.status import RefreshResult
-from tests.support.api_server import saying, serving
+from tests.support.api_server import serve_provider, serve_responses
 from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
 ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to root")
@@ -37,7 +37,7 @@ def path() -> Iterator[Path]:
 @pytest.fixture
 def provider(path: Path) -> Iterator[FakeProvider]:
     made = FakeProvider(view("home", token()))
-    with serving(made, path):
+    with serve_provider(made, path):
         yield made
 
 
@@ -138,7 +138,7 @@ def test_too_soon(provider: FakeProvider, path: Path) -> None:
 )
 def test_bodies(path: Path, answer: bytes, body: bytes) -> None:
     """A body is read by its length, or by chunks."""
-    with saying(path, answer) as requests:
+    with serve_responses(path, answer) as requests:
         found = client.request("GET", "/x", socket=str(path)).body
 
     assert found == body
@@ -148,7 +148,7 @@ def test_bodies(path: Path, answer: bytes, body: bytes) -> None:
 
 def test_the_request_for_a_token(path: Path) -> None:
     """A request for a token is one line and two header fields."""
-    with saying(path, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc\n") as requests:
+    with serve_responses(path, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc\n") as requests:
         found = client.token(socket=str(path))
 
     assert "abc" == found
@@ -159,7 +159,7 @@ def test_many_chunks(path: Path) -> None:
     """A body of very many chunks is read in one pass: otherwise this takes minutes."""
     count = 50_000
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with saying(path, head + b"40\r\n%s\r\n" % (b"x" * 64) * count + b"0\r\n\r\n"):
+    with serve_responses(path, head + b"40\r\n%s\r\n" % (b"x" * 64) * count + b"0\r\n\r\n"):
         found = client.request("GET", "/x", socket=str(path)).body
 
     assert b"x" * 64 * count == found
@@ -167,10 +167,10 @@ def test_many_chunks(path: Path) -> None:
 
 def test_post_and_head(path: Path) -> None:
     """A POST says that it has no body; a response to HEAD has none, whatever its length says."""
-    with saying(path, b"HTTP/1.1 204 No Content\r\n\r\n") as requests:
+    with serve_responses(path, b"HTTP/1.1 204 No Content\r\n\r\n") as requests:
         client.request("POST", "/x", socket=str(path))
     path.unlink()
-    with saying(path, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"):
+    with serve_responses(path, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"):
         bare = client.request("HEAD", "/x", socket=str(path)).body
 
     assert b"Content-Length: 0\r\n" in requests[0]
@@ -201,9 +201,9 @@ def test_post_and_head(path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("ask", [client.token, client.status])
-def test_what_is_not_understood(path: Path, answer: bytes, ask: Callable[..., object]) -> None:
+def test_unusable_responses(path: Path, answer: bytes, ask: Callable[..., object]) -> None:
     """An incomplete response counts as not reachable, on the bare socket and with http.client."""
-    with saying(path, answer), pytest.raises(ClientError) as caught:
+    with serve_responses(path, answer), pytest.raises(ClientError) as caught:
         ask(socket=str(path))
 
     assert caught.value.exit_status == exit_codes.UNREACHABLE
@@ -213,7 +213,7 @@ def test_what_is_not_understood(path: Path, answer: bytes, ask: Callable[..., ob
 def test_no_document(path: Path, body: bytes) -> None:
     """A status that is no JSON object counts as not reachable."""
     with (
-        saying(path, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body),
+        serve_responses(path, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body),
         pytest.raises(ClientError, match=r"the response is not (a )?JSON") as caught,
     ):
         client.status(socket=str(path))
@@ -228,7 +228,10 @@ def test_too_large(path: Path) -> None:
         functools.partial(transport.get, "/token", str(path), 10),
         functools.partial(exchange, "GET", "/x", socket=str(path)),
     ):
-        with saying(path, answer), pytest.raises(ClientError, match="the answer is too large"):
+        with (
+            serve_responses(path, answer),
+            pytest.raises(ClientError, match="the answer is too large"),
+        ):
             ask(max_bytes=100_000)
         path.unlink()
 
@@ -240,7 +243,7 @@ def test_a_daemon_that_hangs(
 ) -> None:
     """A daemon that does not finish its response is given up at the deadline."""
     with (
-        saying(path, answer, hold=True),
+        serve_responses(path, answer, hold=True),
         pytest.raises(ClientError, match=r"did not answer within 0\.5 s") as caught,
     ):
         ask("/token", str(path), 0.5)
@@ -282,7 +285,7 @@ def test_a_broken_connection(path: Path) -> None:
     )
 
 
-def test_nobody_there(path: Path) -> None:
+def test_no_daemon_at_all(path: Path) -> None:
     """Without a daemon the error lists the paths tried and what to do."""
     missing = error_of(path)
     with socket.socket(socket.AF_UNIX) as left:
@@ -339,7 +342,7 @@ def test_not_permitted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("mode", "gid"), [(0o600, GROUP), pytest.param(0o660, 0, marks=ROOT_NEEDED)]
 )
-def test_no_group_may_enter(path: Path, mode: int, gid: int) -> None:
+def test_no_group_has_access(path: Path, mode: int, gid: int) -> None:
     """The error does not suggest root's group, or one that does not help: it names the keys."""
     a_socket(path, mode, gid)
 
@@ -353,7 +356,7 @@ def test_no_socket_at_all(path: Path) -> None:
     assert "It is not a socket. Use the daemon's: --socket" in rejected_at(path).hint
 
 
-def test_peer_refused() -> None:
+def test_access_denied() -> None:
     """A daemon that denies access is a rejection."""
     error = responses.daemon_error(
         client.Response(403, {}, json.dumps({"detail": "no\x1b[31m"}).encode())
@@ -362,7 +365,7 @@ def test_peer_refused() -> None:
     assert (error.exit_status, error.message) == (exit_codes.ACTION_NEEDED, "no[31m")
 
 
-def test_where_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """A given socket is the only one; otherwise the usual directories are tried in order."""
     bare = transport.socket_candidates()
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/a:/run/b")
@@ -387,7 +390,7 @@ def test_the_first_that_serves(monkeypatch: pytest.MonkeyPatch, path: Path) -> N
     live.mkdir()
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(path.parent))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(path.parent))
-    with serving(FakeProvider(view("home", token())), live / "homey-tokend.sock"):
+    with serve_provider(FakeProvider(view("home", token())), live / "homey-tokend.sock"):
         found = client.token()
 
     assert found == CANARY

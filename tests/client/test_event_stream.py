@@ -26,7 +26,9 @@ def path() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def saying(path: Path, answers: Sequence[bytes | Sequence[bytes]]) -> Iterator[list[bytes]]:
+def serve_responses(
+    path: Path, answers: Sequence[bytes | Sequence[bytes]]
+) -> Iterator[list[bytes]]:
     """A server that gives each connection the next response, in pieces, and closes it."""
     requests: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listening:
@@ -72,7 +74,7 @@ def test_events(path: Path) -> None:
     """Events have id, type and document, whatever the pieces; comments are ignored."""
     body = b": hello\n\n" + event(1) + b"retry: 5\nid: b-2\r\ndata:{\ndata: }\n\n"
     for body_pieces in ([HEAD + body], [HEAD, *[body[at : at + 1] for at in range(len(body))]]):
-        with saying(path, [body_pieces]) as requests:
+        with serve_responses(path, [body_pieces]) as requests:
             first, second = islice(events_at(path, patience=0), 2)
 
         assert ("b-1", "token", {"generation": 1}) == (first.id, first.type, first.data)
@@ -85,13 +87,13 @@ def test_events(path: Path) -> None:
 def test_chunks(path: Path) -> None:
     """An event may be spread over chunks, and chunks over pieces."""
     whole = CHUNKED + chunk(event(1)[:9]) + chunk(event(1)[9:] + event(2)) + b"0\r\n\r\n"
-    with saying(path, [[whole[at : at + 3] for at in range(0, len(whole), 3)]]):
+    with serve_responses(path, [[whole[at : at + 3] for at in range(0, len(whole), 3)]]):
         ids = [each.id for each in islice(events_at(path), 2)]
 
     assert ["b-1", "b-2"] == ids
 
 
-def test_going_on(path: Path) -> None:
+def test_reconnecting(path: Path) -> None:
     """After a break it continues after the last event, as often as the daemon returns."""
     answers = [
         HEAD + event(3),
@@ -102,7 +104,7 @@ def test_going_on(path: Path) -> None:
         CHUNKED + chunk(event(5)) + b"5\r\nab",
         HEAD + event(9, "reset"),
     ]
-    with saying(path, answers) as requests:
+    with serve_responses(path, answers) as requests:
         told = [each.id for each in islice(events_at(path, last_id="b-2", patience=10), 4)]
 
     assert ["b-3", "b-4", "b-5", "b-9"] == told
@@ -110,9 +112,9 @@ def test_going_on(path: Path) -> None:
     assert [b"b-2", b"b-3", b"b-3", b"b-3", b"b-3", b"b-4", b"b-5"] == asked
 
 
-def test_a_daemon_that_stays_away(path: Path) -> None:
+def test_a_daemon_that_does_not_return(path: Path) -> None:
     """A daemon that does not return within the patience is not reachable."""
-    with saying(path, [HEAD + event(1)]):
+    with serve_responses(path, [HEAD + event(1)]):
         coming = events_at(path, patience=0.1)
         first = next(coming)
         with pytest.raises(ClientError) as caught:
@@ -130,11 +132,11 @@ def test_no_daemon(path: Path) -> None:
     assert exit_codes.UNREACHABLE == caught.value.exit_status
 
 
-def test_a_no(path: Path) -> None:
+def test_an_error(path: Path) -> None:
     """An error of the daemon is raised with its message, and not retried."""
     no = b'HTTP/1.1 404 Not Found\r\n\r\n{"detail": "no Homey is named b/c"}'
     with (
-        saying(path, [no]) as requests,
+        serve_responses(path, [no]) as requests,
         pytest.raises(ClientError, match="no Homey is named b/c") as caught,
     ):
         next(client.events(homey="b/c", socket=str(path)))
@@ -161,7 +163,7 @@ def test_a_no(path: Path) -> None:
 )
 def test_garbage(path: Path, answer: bytes, told: str) -> None:
     """Malformed or unbounded input ends the iterator with a plain message."""
-    with saying(path, [answer]), pytest.raises(ClientError, match=told) as caught:
+    with serve_responses(path, [answer]), pytest.raises(ClientError, match=told) as caught:
         next(events_at(path, patience=0))
 
     assert exit_codes.UNREACHABLE == caught.value.exit_status

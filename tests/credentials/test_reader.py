@@ -62,7 +62,7 @@ def homey(**values: SecretRef) -> HomeyConfig:
     return HomeyConfig(name="home", cloudid="cloudid", **{**refs, **values})
 
 
-class Heard(list[tuple[str, dict[str, object]]]):
+class ReceivedRequest(list[tuple[str, dict[str, object]]]):
     """Return the warnings of a reader."""
 
     def __call__(self, event: str, fields: Mapping[str, object]) -> None:
@@ -70,12 +70,12 @@ class Heard(list[tuple[str, dict[str, object]]]):
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def heard() -> ReceivedRequest:
+    return ReceivedRequest()
 
 
 @pytest.fixture
-def build(heard: Heard) -> Iterator[Build]:
+def build(heard: ReceivedRequest) -> Iterator[Build]:
     """Build readers, and close them after the test."""
     built: list[SecretReader] = []
 
@@ -183,7 +183,7 @@ async def test_variables_and_credentials_are_snapshots(build: Build, tmp_path: P
     assert Secret(BASE32) == second.totp_secret
 
 
-async def test_world_readable(build: Build, heard: Heard, tmp_path: Path) -> None:
+async def test_world_readable(build: Build, heard: ReceivedRequest, tmp_path: Path) -> None:
     """A file that everybody can read causes one warning, with its key and mode."""
     path = tmp_path / "password"
     path.write_text("secret")
@@ -202,7 +202,7 @@ async def test_world_readable(build: Build, heard: Heard, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("source", ["file", "env", "credential", "command"])
 async def test_all_sources_behave_alike(
-    build: Build, heard: Heard, tmp_path: Path, source: str
+    build: Build, heard: ReceivedRequest, tmp_path: Path, source: str
 ) -> None:
     """A value is trimmed, rejected or doubted whatever it is read from; nothing is sent then."""
 
@@ -255,7 +255,7 @@ async def test_all_sources_behave_alike(
     assert CANARY not in str(fields)
 
 
-async def test_private_file(build: Build, heard: Heard, tmp_path: Path) -> None:
+async def test_private_file(build: Build, heard: ReceivedRequest, tmp_path: Path) -> None:
     """A private file causes no warning."""
     path = tmp_path / "password"
     path.write_text("secret")
@@ -337,7 +337,7 @@ def as_nobody(work: Callable[[], Any]) -> Any:
         os.seteuid(0)
 
 
-def test_permission_denied(tmp_path: Path, heard: Heard) -> None:
+def test_permission_denied(tmp_path: Path, heard: ReceivedRequest) -> None:
     """A file that the daemon's user may not read is reported, with a remedy about rights."""
     path = tmp_path / "password"
     path.write_text(CANARY)

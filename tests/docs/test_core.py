@@ -1,4 +1,4 @@
-"""The pure packages are the same in all places that list them."""
+"""All lists of the pure packages agree."""
 
 import runpy
 import tomllib

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "homey_tokend"
 LIST = ROOT / "docs" / "events.md"
 
-#: A world of its own, with a log of its own.
+#: The simulator, which has its own log.
 _APART = PACKAGE / "simulator"
 
 _METHODS = {"debug", "info", "warning", "error", "exception", "critical"}

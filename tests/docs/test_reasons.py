@@ -55,6 +55,6 @@ def test_each_has_its_reason() -> None:
         "# pragma: no cover",
     ],
 )
-def test_none_is_found_out(comment: str) -> None:
+def test_a_missing_reason_is_found(comment: str) -> None:
     """A comment without a reason is found."""
     assert [comment] == unexplained(f"x = 1  {comment}\n")

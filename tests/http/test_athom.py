@@ -68,7 +68,7 @@ def asked(web: aioresponses) -> list[tuple[str, str]]:
     [(None, HOMEY), (REMOTE, REMOTE)],
     ids=["the usual address", "the account's address"],
 )
-async def test_the_whole_way(
+async def test_the_whole_flow(
     transport: HttpTransport, web: aioresponses, remote: str | None, hub: str
 ) -> None:
     """Athom's two hosts and the Homey's are asked, each over https, and nobody else."""

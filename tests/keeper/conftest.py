@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from homey_tokend.simulator import Switches
-from tests.keeper.harness import Harness, inhabited
+from tests.keeper.harness import Harness, running_home
 
 Begin = Callable[..., Awaitable[Harness]]
 
@@ -19,7 +19,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     async with AsyncExitStack() as stack:
 
         async def make(switches: Switches | None = None, **settings: Any) -> Harness:
-            return await stack.enter_async_context(inhabited(tmp_path, switches, **settings))
+            return await stack.enter_async_context(running_home(tmp_path, switches, **settings))
 
         yield make
 

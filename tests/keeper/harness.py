@@ -204,7 +204,7 @@ class Harness:
         end = steady.now() + span
         while (at := self.scheduler.next()) is not None and at <= end:
             self.skip(at - steady.now())
-            self.scheduler.ring_due()
+            self.scheduler.run_due()
             await self.quiet()
         self.skip(end - steady.now())
         await self.quiet()
@@ -221,7 +221,7 @@ class Harness:
 
     async def heartbeat(self) -> None:
         """Send a heartbeat, as the daemon does: overdue jobs run first."""
-        self.scheduler.ring_due()
+        self.scheduler.run_due()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await self.supervisor.on_heartbeat()
@@ -266,7 +266,7 @@ class Harness:
 
 
 @asynccontextmanager
-async def inhabited(
+async def running_home(
     folder: Path, switches: Switches | None = None, **settings: Any
 ) -> AsyncIterator[Harness]:
     """Run a harness with a new simulator, whose clock is right whatever the daemon's says."""

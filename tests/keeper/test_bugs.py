@@ -154,7 +154,7 @@ async def test_a_bug_in_a_keeper_itself_ends_the_supervisor(harness: Harness) ->
     await harness.start()
     store.bug = RuntimeError("a bug")
     harness.skip(12 * HOUR)
-    harness.scheduler.ring_due()
+    harness.scheduler.run_due()
     run = harness.run
     assert run is not None
     with capture_logs(), pytest.raises(RuntimeError, match="a bug"):
@@ -244,7 +244,7 @@ async def test_an_end_while_a_job_hangs_leaves_no_task_behind(harness: Harness, 
     if what == "proof":
         harness.simulator.add_fault(step="session", kind="hang")
         harness.steps()
-        harness.scheduler.ring_due()
+        harness.scheduler.run_due()
         await harness.until(lambda: "session" in harness.simulator.steps())
     else:
         asked = asyncio.create_task(harness.supervisor.refresh("home", MINUTE))

@@ -290,7 +290,7 @@ async def test_a_clock_set_during_a_proof_moves_the_end_with_it(
     at = harness.scheduler.next()
     assert at is not None
     harness.skip(at - harness.now)
-    harness.scheduler.ring_due()
+    harness.scheduler.run_due()
     await harness.until(lambda: harness.keepers["home"].activity.verifying)
     await harness.until(lambda: len(harness.simulator.seen("session")) == 2)
     harness.clock.set_wall(by)
@@ -324,7 +324,7 @@ async def test_what_waits_while_the_clock_is_set_is_of_the_new_time(
     harness.steps()
     keeper = harness.keepers["home"]
     harness.skip(MINUTE)
-    harness.scheduler.ring_due()
+    harness.scheduler.run_due()
     await harness.until(harness.simulator.steps)
     store.free.clear()
     harness.clock.set_wall(HOUR)

@@ -96,7 +96,7 @@ async def test_a_rotation_is_on_the_disk_before_it_is_used(begin: Begin) -> None
     first = kept(harness)
     harness.simulator.add_fault(step="user", kind="hang", times=1)
     harness.skip(12 * HOUR)
-    harness.scheduler.ring_due()
+    harness.scheduler.run_due()
     await harness.until(lambda: harness.simulator.seen("user")[1:])
     await harness.stop()
     assert first != kept(harness)

@@ -162,7 +162,7 @@ async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None
     await harness.begin(harness.document(*sinks))
     await harness.until(lambda: slow.begun and harness.scheduler.next())
     harness.skip(MINUTE)
-    harness.scheduler.ring_due()
+    harness.scheduler.run_due()
     await harness.until(lambda: harness.view().verified_at)
     slow.free.set()
     await harness.quiet()
@@ -188,7 +188,7 @@ async def test_an_end_does_not_wander_with_each_proof(harness: Harness) -> None:
     ends = {harness.token().expires_at}
     for _ in range(8):
         harness.skip(15 * MINUTE + timedelta(seconds=0.37))
-        harness.scheduler.ring_due()
+        harness.scheduler.run_due()
         await harness.quiet()
         ends.add(harness.token().expires_at)
 

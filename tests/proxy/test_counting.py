@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api_proxy import Heard, Hub, ProxySetup, opened, with_length
+from tests.support.api_proxy import Hub, ProxySetup, ReceivedRequest, running_proxy, with_length
 from tests.support.provider import view
 
 
 @pytest.fixture
 async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
-    async with opened(socket_path) as made:
+    async with running_proxy(socket_path) as made:
         yield made
 
 
@@ -44,7 +44,7 @@ async def test_problems(proxy: ProxySetup) -> None:
     assert dict.fromkeys((("home", name) for name in names), 1) == counted(proxy)
 
 
-async def test_an_answer_that_breaks_off(proxy: ProxySetup) -> None:
+async def test_an_aborted_response(proxy: ProxySetup) -> None:
     """A response that was cut off does not count as complete."""
     proxy.hub.answers, proxy.hub.hangs_up = [with_length(b"abcde")[:-2]], True
     await proxy.ask()
@@ -52,12 +52,15 @@ async def test_an_answer_that_breaks_off(proxy: ProxySetup) -> None:
     assert {("home", "aborted"): 1} == counted(proxy)
 
 
-async def test_a_caller_that_leaves(proxy: ProxySetup) -> None:
+async def test_a_caller_that_disconnects(proxy: ProxySetup) -> None:
     """A caller that disconnects counts as aborted, too."""
     said = asyncio.Event()
 
     async def turn(
-        _hub: Hub, _heard: Heard, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+        _hub: Hub,
+        _received: ReceivedRequest,
+        reader: asyncio.StreamReader,
+        _writer: asyncio.StreamWriter,
     ) -> None:
         said.set()
         if not await reader.read(1):

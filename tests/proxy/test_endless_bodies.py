@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api_proxy import PATIENT, Heard, Hub, ProxySetup, opened, reply_of
+from tests.support.api_proxy import (
+    LONG_TIMEOUTS,
+    Hub,
+    ProxySetup,
+    ReceivedRequest,
+    parse_reply,
+    running_proxy,
+)
 from tests.support.provider import CANARY
 
 POST = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
@@ -19,18 +26,20 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 @pytest.fixture
 async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
-    async with opened(socket_path) as made:
+    async with running_proxy(socket_path) as made:
         yield made
 
 
 @pytest.fixture
-async def hasty(socket_path: Path) -> AsyncIterator[ProxySetup]:
+async def short_timeouts(socket_path: Path) -> AsyncIterator[ProxySetup]:
     """Return a proxy that limits a call to half a second."""
-    async with opened(socket_path, replace(PATIENT, total=timedelta(milliseconds=500))) as made:
+    async with running_proxy(
+        socket_path, replace(LONG_TIMEOUTS, total=timedelta(milliseconds=500))
+    ) as made:
         yield made
 
 
-async def dripped(proxy: ProxySetup, begin: bytes, drop: bytes) -> bytes:
+async def send_slowly(proxy: ProxySetup, begin: bytes, drop: bytes) -> bytes:
     """Return all that the proxy sends to a slow caller until it closes."""
     reader, writer = await proxy.send(begin)
 
@@ -53,23 +62,25 @@ async def dripped(proxy: ProxySetup, begin: bytes, drop: bytes) -> bytes:
     ("framing", "drop"),
     [(b"Content-Length: 60000\r\n\r\n", b"a"), (CHUNKED, b"1\r\na\r\n")],
 )
-async def test_a_short_body_without_end(hasty: ProxySetup, framing: bytes, drop: bytes) -> None:
+async def test_a_short_body_without_end(
+    short_timeouts: ProxySetup, framing: bytes, drop: bytes
+) -> None:
     """A caller that sends a byte now and then gets 408 in the end, and the Homey no request."""
-    got = reply_of(await dripped(hasty, POST + framing, drop))
+    got = parse_reply(await send_slowly(short_timeouts, POST + framing, drop))
 
     assert (408, "urn:homey-tokend:problem:body-timeout") == (
         got.status,
         json.loads(got.body)["type"],
     )
     assert "did not end within 0.5 s" in got.body.decode()
-    assert [] == hasty.hub.heard
+    assert [] == short_timeouts.hub.received
 
 
-async def test_a_long_body_without_end(hasty: ProxySetup) -> None:
+async def test_a_long_body_without_end(short_timeouts: ProxySetup) -> None:
     """A body on its way to the Homey ends at the deadline of the call, for both sides."""
     begin = POST + CHUNKED + b"11170\r\n" + b"a" * 70_000 + b"\r\n"
-    got = reply_of(await dripped(hasty, begin, b"1\r\na\r\n"))
-    await asyncio.wait_for(hasty.hub.left.wait(), 40)
+    got = parse_reply(await send_slowly(short_timeouts, begin, b"1\r\na\r\n"))
+    await asyncio.wait_for(short_timeouts.hub.left.wait(), 40)
 
     assert 504 == got.status
     assert CANARY.encode() not in got.raw
@@ -80,7 +91,10 @@ async def test_header_lines_without_end(proxy: ProxySetup) -> None:
     sent = 0
 
     async def turn(
-        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        _hub: Hub,
+        _received: ReceivedRequest,
+        _reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         nonlocal sent
         writer.write(b"HTTP/1.1 200 OK\r\n")
@@ -112,5 +126,5 @@ async def test_broken_lines(proxy: ProxySetup, line: bytes) -> None:
     got = await proxy.say(POST + line + b"\r\n\r\n")
 
     assert 400 == got.status
-    assert [] == proxy.hub.heard
+    assert [] == proxy.hub.received
     assert CANARY.encode() not in got.raw

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.api_proxy import (
-    HASTY,
+    LONG_TIMEOUTS,
     OK,
-    PATIENT,
-    Heard,
+    SHORT_TIMEOUTS,
     Hub,
     ProxySetup,
+    ReceivedRequest,
     Reply,
-    opened,
+    running_proxy,
     with_length,
 )
 from tests.support.provider import CANARY
@@ -29,14 +29,14 @@ POST = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
 
 @pytest.fixture
 async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
-    async with opened(socket_path) as made:
+    async with running_proxy(socket_path) as made:
         yield made
 
 
 @pytest.fixture
-async def hasty(socket_path: Path) -> AsyncIterator[ProxySetup]:
+async def short_timeouts(socket_path: Path) -> AsyncIterator[ProxySetup]:
     """Return a proxy that tolerates 0.3 s of silence."""
-    async with opened(socket_path, HASTY) as made:
+    async with running_proxy(socket_path, SHORT_TIMEOUTS) as made:
         yield made
 
 
@@ -46,8 +46,10 @@ def problem(got: Reply) -> tuple[int, str]:
     return got.status, json.loads(got.body)["type"].rpartition(":")[2]
 
 
-async def silent(_hub: Hub, _heard: Heard, reader: asyncio.StreamReader, _w: object) -> None:
-    """Take the request and say nothing, until the other side leaves."""
+async def silent(
+    _hub: Hub, _received: ReceivedRequest, reader: asyncio.StreamReader, _w: object
+) -> None:
+    """Read the request and send nothing, until the other side disconnects."""
     if not await reader.read(1):
         raise ConnectionResetError
 
@@ -66,7 +68,7 @@ async def silent(_hub: Hub, _heard: Heard, reader: asyncio.StreamReader, _w: obj
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-async def test_answers_that_are_none(proxy: ProxySetup, answer: bytes) -> None:
+async def test_invalid_responses(proxy: ProxySetup, answer: bytes) -> None:
     """Anything but HTTP, or out of bounds, is 502 in plain words."""
     proxy.hub.answers = [answer]
 
@@ -78,7 +80,10 @@ async def test_headers_without_end(proxy: ProxySetup) -> None:
     sent = 0
 
     async def turn(
-        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        _hub: Hub,
+        _received: ReceivedRequest,
+        _reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         nonlocal sent
         writer.write(b"HTTP/1.1 200 OK\r\nX: ")
@@ -103,26 +108,26 @@ async def test_nobody_listens(proxy: ProxySetup) -> None:
     assert "home: no connection to 127.0.0.1:9: nothing listens there" in got.body.decode()
 
 
-async def test_no_first_byte(hasty: ProxySetup) -> None:
+async def test_no_first_byte(short_timeouts: ProxySetup) -> None:
     """A Homey that says nothing is 504 after the time-out, and is disconnected."""
-    hasty.hub.turn = silent
-    got = await hasty.ask()
-    await asyncio.wait_for(hasty.hub.left.wait(), 40)
+    short_timeouts.hub.turn = silent
+    got = await short_timeouts.ask()
+    await asyncio.wait_for(short_timeouts.hub.left.wait(), 40)
 
     assert (504, "timeout") == problem(got)
 
 
-async def test_no_first_byte_of_the_body(hasty: ProxySetup) -> None:
+async def test_no_first_byte_of_the_body(short_timeouts: ProxySetup) -> None:
     """A body that never arrives is a problem document as long as nothing was passed on."""
-    hasty.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
+    short_timeouts.hub.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]
 
-    assert (504, "timeout") == problem(await hasty.ask())
+    assert (504, "timeout") == problem(await short_timeouts.ask())
 
 
-async def test_a_body_that_stops(hasty: ProxySetup) -> None:
+async def test_a_body_that_stops(short_timeouts: ProxySetup) -> None:
     """A body that stops halfway cuts the caller off before its end."""
-    hasty.hub.answers = [with_length(b"abcde")[:-2]]
-    got = await hasty.ask()
+    short_timeouts.hub.answers = [with_length(b"abcde")[:-2]]
+    got = await short_timeouts.ask()
 
     assert (200, "5", b"abc") == (got.status, got.fields["content-length"], got.body)
 
@@ -138,7 +143,10 @@ async def test_a_reset_amid_the_body(proxy: ProxySetup, answer: bytes) -> None:
     """A reset in the middle of the body cuts the caller off without a proper end."""
 
     async def turn(
-        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        _hub: Hub,
+        _received: ReceivedRequest,
+        _reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         writer.write(answer)
         await writer.drain()
@@ -160,7 +168,10 @@ async def test_a_call_without_end(socket_path: Path) -> None:
     """A dripping response is cut off at the deadline of the call."""
 
     async def turn(
-        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        _hub: Hub,
+        _received: ReceivedRequest,
+        _reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
@@ -168,7 +179,9 @@ async def test_a_call_without_end(socket_path: Path) -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with opened(socket_path, replace(PATIENT, total=timedelta(milliseconds=800))) as proxy:
+    async with running_proxy(
+        socket_path, replace(LONG_TIMEOUTS, total=timedelta(milliseconds=800))
+    ) as proxy:
         proxy.hub.turn = turn
         got = await proxy.ask()
         proxy.hub.turn = silent
@@ -180,16 +193,19 @@ async def test_a_call_without_end(socket_path: Path) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"])
-async def test_the_caller_leaves(proxy: ProxySetup, begun: bytes) -> None:
+async def test_the_caller_disconnects(proxy: ProxySetup, begun: bytes) -> None:
     """A caller that disconnects ends the call to the Homey, before the response and within it."""
     said = asyncio.Event()
 
     async def turn(
-        hub: Hub, heard: Heard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        hub: Hub,
+        received: ReceivedRequest,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         writer.write(begun)
         said.set()
-        await silent(hub, heard, reader, writer)
+        await silent(hub, received, reader, writer)
 
     proxy.hub.turn = turn
     _, writer = await proxy.send(GET)
@@ -200,7 +216,7 @@ async def test_the_caller_leaves(proxy: ProxySetup, begun: bytes) -> None:
     await asyncio.wait_for(proxy.hub.left.wait(), 10)
 
 
-async def test_callers_who_leave_give_up_their_turn(proxy: ProxySetup) -> None:
+async def test_callers_that_disconnect_release_their_slots(proxy: ProxySetup) -> None:
     """Three callers that wait for a refresh and leave do not delay the fourth."""
     proxy.hub.answers = [with_length(b"no", status="401 No")]
     proxy.provider.hang = asyncio.Event()
@@ -213,20 +229,20 @@ async def test_callers_who_leave_give_up_their_turn(proxy: ProxySetup) -> None:
     assert 200 == (await proxy.ask()).status
 
 
-async def test_a_body_that_never_comes(hasty: ProxySetup) -> None:
+async def test_a_body_that_never_comes(short_timeouts: ProxySetup) -> None:
     """A short body that is announced and not sent is 408; the Homey gets no request."""
-    got = await hasty.say(POST + b"Content-Length: 10\r\n\r\nabc")
+    got = await short_timeouts.say(POST + b"Content-Length: 10\r\n\r\nabc")
 
     assert (408, "body-timeout") == problem(got)
-    assert [] == hasty.hub.heard
+    assert [] == short_timeouts.hub.received
 
 
-async def test_a_long_body_that_stops(hasty: ProxySetup) -> None:
+async def test_a_long_body_that_stops(short_timeouts: ProxySetup) -> None:
     """A long body that stops is 408, and the Homey gets half of it."""
-    got = await hasty.say(POST + b"Content-Length: 1000000\r\n\r\n" + b"a" * 100_000)
+    got = await short_timeouts.say(POST + b"Content-Length: 1000000\r\n\r\n" + b"a" * 100_000)
 
     assert (408, "body-timeout") == problem(got)
-    await asyncio.wait_for(hasty.hub.left.wait(), 40)
+    await asyncio.wait_for(short_timeouts.hub.left.wait(), 40)
 
 
 @pytest.mark.parametrize("before", [b"", b"11170\r\n" + b"a" * 70_000 + b"\r\n"])
@@ -238,14 +254,14 @@ async def test_broken_framing(proxy: ProxySetup, before: bytes) -> None:
     assert CANARY.encode() not in got.raw
 
 
-async def test_a_homey_that_takes_no_body(hasty: ProxySetup) -> None:
+async def test_a_homey_that_reads_no_body(short_timeouts: ProxySetup) -> None:
     """A Homey that does not read the body is given up after the time-out."""
 
-    async def turn(_h: Hub, _heard: Heard, _r: object, _w: object) -> None:
+    async def turn(_h: Hub, _received: ReceivedRequest, _r: object, _w: object) -> None:
         await asyncio.Event().wait()
 
-    hasty.hub.turn, hasty.hub.reads_body = turn, False
-    reader, writer = await asyncio.open_unix_connection(hasty.path)
+    short_timeouts.hub.turn, short_timeouts.hub.reads_body = turn, False
+    reader, writer = await asyncio.open_unix_connection(short_timeouts.path)
     writer.write(POST + b"Content-Length: 100000000\r\n\r\n")
 
     async def push() -> None:
@@ -275,10 +291,13 @@ async def test_an_answer_that_begins_early(proxy: ProxySetup) -> None:
     """A Homey may respond in the middle of a long body, and still gets the rest."""
 
     async def turn(
-        _h: Hub, heard: Heard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        _h: Hub,
+        received: ReceivedRequest,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
-        heard.body = await reader.readexactly(200_000)
+        received.body = await reader.readexactly(200_000)
         writer.write(b"ok")
 
     proxy.hub.turn, proxy.hub.reads_body = turn, False
@@ -290,22 +309,22 @@ async def test_an_answer_that_begins_early(proxy: ProxySetup) -> None:
     writer.close()
 
     assert raw.startswith(b"HTTP/1.1 200 ")
-    assert 200_000 == len(proxy.hub.heard[0].body)
+    assert 200_000 == len(proxy.hub.received[0].body)
 
 
-async def test_three_at_once(hasty: ProxySetup) -> None:
+async def test_three_at_once(short_timeouts: ProxySetup) -> None:
     """A Homey gets three calls at a time; one without a slot in time is an error."""
-    hasty.hub.turn = silent
-    asked = [asyncio.create_task(hasty.ask()) for _ in range(5)]
+    short_timeouts.hub.turn = silent
+    asked = [asyncio.create_task(short_timeouts.ask()) for _ in range(5)]
     got = await asyncio.gather(*asked)
     names = sorted(problem(one) for one in got)
 
     assert {(503, "busy"), (504, "timeout")} >= set(names)
-    assert 3 <= len(hasty.hub.heard) <= 5
+    assert 3 <= len(short_timeouts.hub.received) <= 5
     assert (504, "timeout") in names
 
 
-async def test_one_homey_does_not_hold_up_another(proxy: ProxySetup) -> None:
+async def test_one_homey_does_not_delay_another(proxy: ProxySetup) -> None:
     """While one Homey is busy the cached token, and other Homeys, are served."""
     proxy.hub.turn = silent
     asked = [asyncio.create_task(proxy.ask()) for _ in range(4)]
@@ -319,7 +338,7 @@ async def test_one_homey_does_not_hold_up_another(proxy: ProxySetup) -> None:
     assert (200, asked) == (got.status, waiting)
 
 
-async def test_the_homey_is_well_again(proxy: ProxySetup) -> None:
+async def test_calls_succeed_after_failures(proxy: ProxySetup) -> None:
     """After every kind of failure the next call succeeds: no slot is lost."""
     proxy.hub.hangs_up = True
     for answer in (b"!", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", b"junk\r\n\r\n"):

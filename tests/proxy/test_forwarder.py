@@ -18,12 +18,12 @@ from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.api_proxy import (
     OK,
-    Heard,
     Hub,
     ProxySetup,
+    ReceivedRequest,
     as_chunks,
-    opened,
-    reply_of,
+    parse_reply,
+    running_proxy,
     with_length,
 )
 from tests.support.provider import CANARY, view
@@ -31,7 +31,7 @@ from tests.support.provider import CANARY, view
 
 @pytest.fixture
 async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
-    async with opened(socket_path) as made:
+    async with running_proxy(socket_path) as made:
         yield made
 
 
@@ -40,31 +40,31 @@ async def test_a_call(proxy: ProxySetup) -> None:
     answer = await proxy.ask(
         "/homeys/home/api/manager/zones/zone?a=%2F&b=~", fields="Accept: x\r\n"
     )
-    (heard,) = proxy.hub.heard
+    (received,) = proxy.hub.received
 
     assert (200, b"ok") == (answer.status, answer.body)
-    assert "GET /homey/c0ffee/api/manager/zones/zone?a=%2F&b=~ HTTP/1.1" == heard.line
-    assert [f"Bearer {CANARY}"] == heard.all("Authorization")
-    assert [proxy.hub.url.split("/")[2]] == heard.all("Host")
-    assert {"Host", "Accept", "Authorization", "Via"} == {name for name, _ in heard.fields}
+    assert "GET /homey/c0ffee/api/manager/zones/zone?a=%2F&b=~ HTTP/1.1" == received.line
+    assert [f"Bearer {CANARY}"] == received.all("Authorization")
+    assert [proxy.hub.url.split("/")[2]] == received.all("Host")
+    assert {"Host", "Accept", "Authorization", "Via"} == {name for name, _ in received.fields}
 
 
-async def test_escapes_go_on_as_they_came(proxy: ProxySetup) -> None:
+async def test_escapes_are_unchanged(proxy: ProxySetup) -> None:
     """No escape is changed on the way."""
     await proxy.ask("/homeys/home/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E")
 
-    assert "/homey/c0ffee/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E" == proxy.hub.heard[0].target
+    assert "/homey/c0ffee/api/a%7eb/%3A:/%C3%a9?q=a+b%20c&q=%7E" == proxy.hub.received[0].target
 
 
-async def test_callers_do_not_bring_their_own_bearer(proxy: ProxySetup) -> None:
+async def test_callers_cannot_send_their_own_bearer(proxy: ProxySetup) -> None:
     """Authorization, cookies and what Connection names are not forwarded."""
     await proxy.ask(
         fields="authorization: Bearer mine\r\nCookie: a=b\r\nX-Gone: 1\r\nConnection: x-gone\r\n"
     )
-    (heard,) = proxy.hub.heard
+    (received,) = proxy.hub.received
 
-    assert [f"Bearer {CANARY}"] == heard.all("Authorization")
-    assert [] == heard.all("Cookie") + heard.all("X-Gone") + heard.all("Connection")
+    assert [f"Bearer {CANARY}"] == received.all("Authorization")
+    assert [] == received.all("Cookie") + received.all("X-Gone") + received.all("Connection")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -73,10 +73,10 @@ async def test_methods(proxy: ProxySetup, method: str) -> None:
     body = b"" if method in {"GET", "HEAD"} else b'{"value": true}'
     proxy.hub.answers = [with_length(b"" if method == "HEAD" else b"ok")]
     answer = await proxy.ask(method=method, body=body, fields="Content-Type: application/json\r\n")
-    (heard,) = proxy.hub.heard
+    (received,) = proxy.hub.received
 
-    assert (200, method, body) == (answer.status, heard.line.split(" ")[0], heard.body)
-    assert ["application/json"] == heard.all("Content-Type")
+    assert (200, method, body) == (answer.status, received.line.split(" ")[0], received.body)
+    assert ["application/json"] == received.all("Content-Type")
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW"])
@@ -85,7 +85,7 @@ async def test_other_methods(proxy: ProxySetup, method: str) -> None:
     answer = await proxy.ask(method=method)
 
     assert answer.status in {400, 404, 405}
-    assert [] == proxy.hub.heard
+    assert [] == proxy.hub.received
 
 
 async def test_head_keeps_the_length(proxy: ProxySetup) -> None:
@@ -114,10 +114,10 @@ async def test_answers_pass(proxy: ProxySetup, answer: bytes, status: int, body:
     proxy.hub.answers = [answer]
     got = await proxy.ask()
 
-    assert (status, body, 1) == (got.status, got.body, len(proxy.hub.heard))
+    assert (status, body, 1) == (got.status, got.body, len(proxy.hub.received))
 
 
-async def test_coded_bodies_pass_as_they_are(proxy: ProxySetup) -> None:
+async def test_compressed_responses_are_unchanged(proxy: ProxySetup) -> None:
     """Compressed bytes are returned unchanged."""
     packed = gzip.compress(b"hello" * 100)
     proxy.hub.answers = [with_length(packed, "Content-Encoding: gzip", "Content-Type: text/x")]
@@ -128,20 +128,20 @@ async def test_coded_bodies_pass_as_they_are(proxy: ProxySetup) -> None:
         got.fields["content-encoding"],
         got.fields["content-type"],
     )
-    assert ["gzip"] == proxy.hub.heard[0].all("Accept-Encoding")
+    assert ["gzip"] == proxy.hub.received[0].all("Accept-Encoding")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "odd"])
-async def test_coded_bodies_of_callers_go_on_as_they_are(proxy: ProxySetup, coding: str) -> None:
+async def test_compressed_requests_are_unchanged(proxy: ProxySetup, coding: str) -> None:
     """A compressed request body is forwarded unchanged, whatever the compression."""
     packed = gzip.compress(b'{"value": true}' * 100)
     got = await proxy.ask(method="PUT", body=packed, fields=f"Content-Encoding: {coding}\r\n")
-    heard = proxy.hub.heard[0] if proxy.hub.heard else Heard("", [])
+    received = proxy.hub.received[0] if proxy.hub.received else ReceivedRequest("", [])
 
-    assert (200, packed) == (got.status, heard.body)
+    assert (200, packed) == (got.status, received.body)
     assert ([coding], [str(len(packed))]) == (
-        heard.all("Content-Encoding"),
-        heard.all("Content-Length"),
+        received.all("Content-Encoding"),
+        received.all("Content-Length"),
     )
 
 
@@ -187,13 +187,13 @@ async def test_bodies(proxy: ProxySetup, size: int, *, chunked: bool) -> None:
         got = await proxy.say(head + b"Transfer-Encoding: chunked\r\n\r\n" + as_chunks(*parts, b""))
     else:
         got = await proxy.ask(method="POST", body=body)
-    (heard,) = proxy.hub.heard
+    (received,) = proxy.hub.received
 
-    assert (200, body) == (got.status, heard.body)
-    assert bool(heard.all("Transfer-Encoding")) is (chunked and size > MAX_BUFFERED)
+    assert (200, body) == (got.status, received.body)
+    assert bool(received.all("Transfer-Encoding")) is (chunked and size > MAX_BUFFERED)
 
 
-async def test_expectations_are_met_here(proxy: ProxySetup) -> None:
+async def test_expect_continue(proxy: ProxySetup) -> None:
     """curl waits for 100 Continue before a long body: the daemon sends it."""
     head = "Content-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     reader, writer = await proxy.send(
@@ -201,23 +201,26 @@ async def test_expectations_are_met_here(proxy: ProxySetup) -> None:
     )
     first = await reader.readuntil(b"\r\n\r\n")
     writer.write(b"abc")
-    got = reply_of(await reader.read())
+    got = parse_reply(await reader.read())
     writer.close()
 
     assert b"HTTP/1.1 100 Continue\r\n\r\n" == first
     assert (200, b"abc", []) == (
         got.status,
-        proxy.hub.heard[0].body,
-        proxy.hub.heard[0].all("Expect"),
+        proxy.hub.received[0].body,
+        proxy.hub.received[0].all("Expect"),
     )
 
 
-async def test_pieces_come_at_once(proxy: ProxySetup) -> None:
+async def test_pieces_are_forwarded_at_once(proxy: ProxySetup) -> None:
     """A piece of a response is passed on at once, not when all has arrived."""
     going_on = asyncio.Event()
 
     async def turn(
-        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        _hub: Hub,
+        _received: ReceivedRequest,
+        _reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none")
         await going_on.wait()
@@ -250,12 +253,12 @@ async def test_pieces_come_at_once(proxy: ProxySetup) -> None:
         "http://evil.test/homeys/home/api/x",
     ],
 )
-async def test_path_tricks(proxy: ProxySetup, target: str) -> None:
+async def test_paths_that_lead_elsewhere(proxy: ProxySetup, target: str) -> None:
     """No path leads out of /api/, and the Homey gets no request."""
     got = await proxy.ask(target)
 
     assert got.status in {400, 404}
-    assert [] == proxy.hub.heard
+    assert [] == proxy.hub.received
     assert CANARY.encode() not in got.raw
 
 
@@ -269,7 +272,7 @@ async def test_path_tricks(proxy: ProxySetup, target: str) -> None:
         ("X: a\xff\r\n", 400, "bad-header"),
     ],
 )
-async def test_refusals(proxy: ProxySetup, fields: str, status: int, name: str) -> None:
+async def test_rejections(proxy: ProxySetup, fields: str, status: int, name: str) -> None:
     """Web pages, upgrades and malformed headers are rejected in plain words."""
     got = await proxy.ask(fields=fields)
 
@@ -277,7 +280,7 @@ async def test_refusals(proxy: ProxySetup, fields: str, status: int, name: str) 
         got.status,
         json.loads(got.body)["type"],
     )
-    assert [] == proxy.hub.heard
+    assert [] == proxy.hub.received
 
 
 async def test_a_websocket(proxy: ProxySetup) -> None:
@@ -285,7 +288,7 @@ async def test_a_websocket(proxy: ProxySetup) -> None:
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     got = await proxy.ask(fields=f"Connection: Upgrade\r\nUpgrade: websocket\r\n{key}")
 
-    assert (501, []) == (got.status, proxy.hub.heard)
+    assert (501, []) == (got.status, proxy.hub.received)
     assert "take the token and connect to the Homey's own url" in got.body.decode()
     assert "upgrade" not in got.fields
 
@@ -295,13 +298,15 @@ async def test_an_offer_of_http_2(proxy: ProxySetup, method: str) -> None:
     """An offer of h2c (curl --http2) is ignored: the call succeeds, and the Homey gets no offer."""
     offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
     got = await proxy.ask(method=method, fields=offer, body=b"{}" if method == "POST" else b"")
-    (heard,) = proxy.hub.heard
+    (received,) = proxy.hub.received
 
     assert (200, b"ok") == (got.status, got.body)
-    assert [] == heard.all("Upgrade") + heard.all("HTTP2-Settings") + heard.all("Connection")
+    assert [] == received.all("Upgrade") + received.all("HTTP2-Settings") + received.all(
+        "Connection"
+    )
 
 
-async def test_checks_of_its_own(proxy: ProxySetup, folder: Path) -> None:
+async def test_separate_access(proxy: ProxySetup, folder: Path) -> None:
     """The proxy can be open to more users than the token is, and to fewer."""
 
     async def well(_request: web.Request) -> web.StreamResponse:
@@ -338,13 +343,13 @@ async def test_no_token(proxy: ProxySetup) -> None:
     assert 1 == len(proxy.provider.asked)
 
 
-async def test_a_token_that_comes(proxy: ProxySetup) -> None:
+async def test_a_token_that_arrives(proxy: ProxySetup) -> None:
     """A running refresh is waited for, and its token is used."""
     proxy.provider.renewed = {"home": proxy.hold()}
     proxy.provider.views["home"] = view("home", refreshing=True)
 
     assert 200 == (await proxy.ask()).status
-    assert [f"Bearer {CANARY}"] == proxy.hub.heard[0].all("Authorization")
+    assert [f"Bearer {CANARY}"] == proxy.hub.received[0].all("Authorization")
 
 
 async def test_connections_are_kept(proxy: ProxySetup) -> None:
@@ -352,7 +357,10 @@ async def test_connections_are_kept(proxy: ProxySetup) -> None:
     seen: list[object] = []
 
     async def turn(
-        _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        _hub: Hub,
+        _received: ReceivedRequest,
+        _reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         seen.append(writer.get_extra_info("peername"))
         writer.write(OK)

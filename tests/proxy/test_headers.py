@@ -19,7 +19,7 @@ HOPS = [
 ]
 
 
-def test_what_is_sent() -> None:
+def test_request_headers() -> None:
     """The caller's own fields are passed on, in order and repeated; ours replace what is not theirs."""
     mine = [("Accept", "a"), ("X-Twice", "1"), ("x-twice", "2"), ("User-Agent", "curl")]
     theirs = [
@@ -49,14 +49,14 @@ def test_what_is_sent() -> None:
     [("X", "a\r\nY: b"), ("X", "a\nb"), ("X", "a\0"), ("X", "\udcff"), ("X Y", "a"), ("X", "\x7f")],
 )
 def test_values_that_could_end_early(name: str, value: str) -> None:
-    """Control characters and bytes that are no text are 400, without the value in the message."""
+    """Control characters and bytes that are not text get 400, without the value in the message."""
     with pytest.raises(Problem) as caught:
         request_headers(CIMultiDict([(name, value)]), CANARY)
 
     assert (400, "bad-header") == (caught.value.status, caught.value.name)
 
 
-def test_what_is_told() -> None:
+def test_response_headers() -> None:
     """Fields of the connection and cookies are removed, and a length together with a coding."""
     passing = [("Content-Type", "a"), ("X", "1"), ("x", "2"), ("Location", "/y")]
     gone = [("Set-Cookie", "a=b"), ("Connection", "X-Gone"), ("X-Gone", "1"), *HOPS]
@@ -65,7 +65,7 @@ def test_what_is_told() -> None:
     assert (passing, 0) == (list(told.items()), hidden)
 
 
-def test_the_token_is_not_told() -> None:
+def test_the_token_is_removed() -> None:
     """A header that contains the token, or is malformed, is removed and counted."""
     bad = [("Location", f"https://x/?t={CANARY}"), (f"X-{CANARY}", "1"), ("Y", "a\udcff")]
     told, hidden = response_headers(CIMultiDict([("Content-Length", "5"), *bad]), CANARY)

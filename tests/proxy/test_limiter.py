@@ -65,7 +65,7 @@ async def test_full(clock: FakeClock) -> None:
     assert (503, "busy", 5) == (caught.value.status, caught.value.name, caught.value.retry_after)
 
 
-async def test_no_turn_in_time(clock: FakeClock) -> None:
+async def test_no_slot_in_time(clock: FakeClock) -> None:
     """A call that waits too long leaves the queue, and the next one is served all the same."""
     callers = Callers(
         CallLimiter(LimiterSettings(at_once=1, wait=timedelta(milliseconds=300)), clock)
@@ -83,7 +83,7 @@ async def test_no_turn_in_time(clock: FakeClock) -> None:
     assert [1, 3] == callers.served
 
 
-async def test_leaving(clock: FakeClock) -> None:
+async def test_disconnecting(clock: FakeClock) -> None:
     """A call that leaves the queue, or just as it gets a slot, keeps no slot."""
     callers = Callers(CallLimiter(LimiterSettings(at_once=1), clock))
     tasks = [callers.arrive(number) for number in range(4)]
@@ -125,7 +125,7 @@ async def test_pause(clock: FakeClock) -> None:
     assert ([], [1, 2]) == (before, served)
 
 
-async def test_leaving_with_a_turn_in_hand(clock: FakeClock) -> None:
+async def test_cancelled_with_a_slot(clock: FakeClock) -> None:
     """A call that gets a slot and is cancelled at once passes the slot on."""
     limiter = CallLimiter(LimiterSettings(at_once=1), clock)
     callers = Callers(limiter)

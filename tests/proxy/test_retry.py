@@ -9,17 +9,17 @@ import pytest
 
 from homey_tokend.proxy.body import MAX_BUFFERED
 from homey_tokend.proxy.retry import DEFAULT_DELAY, retry_after_delay
-from tests.support.api_proxy import OK, PATIENT, ProxySetup, opened, with_length
+from tests.support.api_proxy import LONG_TIMEOUTS, OK, ProxySetup, running_proxy, with_length
 from tests.support.provider import CANARY, token, view
 
 NEWER = "canary-newer-8a31"
-REFUSED = with_length(b"refused", status="401 Unauthorized")
+REJECTED = with_length(b"refused", status="401 Unauthorized")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
-    async with opened(socket_path) as made:
+    async with running_proxy(socket_path) as made:
         yield made
 
 
@@ -38,49 +38,49 @@ def many(answer: str = "429 Too Many", after: str = "") -> bytes:
 @pytest.mark.parametrize(
     ("method", "body"), [("GET", b""), ("POST", b'{"a": 1}'), ("PUT", b"a" * MAX_BUFFERED)]
 )
-async def test_a_dead_token(proxy: ProxySetup, method: str, body: bytes) -> None:
+async def test_an_invalid_token(proxy: ProxySetup, method: str, body: bytes) -> None:
     """A 401 causes one refresh and one retry with the new token; the caller gets the second response."""
     renew(proxy)
-    proxy.hub.answers = [REFUSED, OK]
+    proxy.hub.answers = [REJECTED, OK]
     got = await proxy.ask(method=method, body=body)
-    bearers = [one.all("Authorization") for one in proxy.hub.heard]
+    bearers = [one.all("Authorization") for one in proxy.hub.received]
 
     assert (200, b"ok") == (got.status, got.body)
     assert [[f"Bearer {CANARY}"], [f"Bearer {NEWER}"]] == bearers
-    assert [body, body] == [one.body for one in proxy.hub.heard]
-    assert [("home", 7, PATIENT.refresh)] == proxy.provider.token_rejections
+    assert [body, body] == [one.body for one in proxy.hub.received]
+    assert [("home", 7, LONG_TIMEOUTS.refresh)] == proxy.provider.token_rejections
 
 
-async def test_refused_again(proxy: ProxySetup) -> None:
+async def test_rejected_again(proxy: ProxySetup) -> None:
     """The second 401 is returned: there is no further retry."""
     renew(proxy)
-    proxy.hub.answers = [REFUSED]
+    proxy.hub.answers = [REJECTED]
     got = await proxy.ask()
 
     assert (401, b"refused") == (got.status, got.body)
-    assert (2, 1) == (len(proxy.hub.heard), len(proxy.provider.token_rejections))
+    assert (2, 1) == (len(proxy.hub.received), len(proxy.provider.token_rejections))
 
 
-async def test_a_good_token(proxy: ProxySetup) -> None:
+async def test_a_valid_token(proxy: ProxySetup) -> None:
     """If the token is valid after all, or there is no newer one, the 401 is returned."""
-    proxy.hub.answers = [REFUSED]
+    proxy.hub.answers = [REJECTED]
     got = await proxy.ask()
 
-    assert (401, b"refused", 1) == (got.status, got.body, len(proxy.hub.heard))
+    assert (401, b"refused", 1) == (got.status, got.body, len(proxy.hub.received))
 
 
 async def test_no_other_token(proxy: ProxySetup) -> None:
     """If the token is invalid and not replaced in time, it is 503 with the time of the next attempt."""
     proxy.provider.renewed = {"home": view("home", next_at=NOON + timedelta(seconds=55))}
-    proxy.hub.answers = [REFUSED]
+    proxy.hub.answers = [REJECTED]
     got = await proxy.ask()
 
-    assert (503, "55", 1) == (got.status, got.fields["retry-after"], len(proxy.hub.heard))
+    assert (503, "55", 1) == (got.status, got.fields["retry-after"], len(proxy.hub.received))
 
 
-async def test_a_newer_token_is_held_already(proxy: ProxySetup) -> None:
+async def test_a_newer_token_is_already_held(proxy: ProxySetup) -> None:
     """After a refresh in the meantime the call is retried at once, without another verification."""
-    proxy.hub.answers = [REFUSED, OK]
+    proxy.hub.answers = [REJECTED, OK]
     asked = asyncio.create_task(proxy.ask())
     await proxy.hub.arrived.wait()
     proxy.hold(token(generation=9, value=NEWER))
@@ -89,13 +89,13 @@ async def test_a_newer_token_is_held_already(proxy: ProxySetup) -> None:
     assert (200, []) == (got.status, proxy.provider.token_rejections)
 
 
-async def test_a_body_that_is_gone(proxy: ProxySetup) -> None:
+async def test_a_body_that_was_not_kept(proxy: ProxySetup) -> None:
     """A body too long to be kept is not sent again; but the token is verified all the same."""
     renew(proxy)
-    proxy.hub.answers = [REFUSED]
+    proxy.hub.answers = [REJECTED]
     got = await proxy.ask(method="PUT", body=b"a" * (MAX_BUFFERED + 1))
 
-    assert (401, 1) == (got.status, len(proxy.hub.heard))
+    assert (401, 1) == (got.status, len(proxy.hub.received))
     assert [("home", 7, timedelta(0))] == proxy.provider.token_rejections
 
 
@@ -121,13 +121,15 @@ async def test_a_date(proxy: ProxySetup) -> None:
 @pytest.mark.parametrize(
     ("method", "after"), [("GET", "11"), ("GET", "soon"), ("GET", "99999999999"), ("POST", "1")]
 )
-async def test_waits_that_are_the_callers(proxy: ProxySetup, method: str, after: str) -> None:
+async def test_waits_that_are_left_to_the_caller(
+    proxy: ProxySetup, method: str, after: str
+) -> None:
     """A long wait, and methods that must not be repeated, are returned with Retry-After."""
     proxy.hub.answers = [many(after=after)]
     got = await proxy.ask(method=method)
 
     assert (429, after, []) == (got.status, got.fields["retry-after"], proxy.clock.slept)
-    assert 1 == len(proxy.hub.heard)
+    assert 1 == len(proxy.hub.received)
 
 
 async def test_others_wait_too(proxy: ProxySetup) -> None:
@@ -137,7 +139,7 @@ async def test_others_wait_too(proxy: ProxySetup) -> None:
     await proxy.clock.until_waited_for()
     second = asyncio.create_task(proxy.ask())
     await asyncio.sleep(0.05)
-    before = len(proxy.hub.heard)
+    before = len(proxy.hub.received)
     await proxy.clock.advance(1)
     got = await asyncio.gather(first, second)
 
@@ -148,10 +150,10 @@ async def test_both(proxy: ProxySetup) -> None:
     """After a 429 and then a 401 each is handled once."""
     proxy.clock.instant = True
     renew(proxy)
-    proxy.hub.answers = [many(), REFUSED, many(), OK]
+    proxy.hub.answers = [many(), REJECTED, many(), OK]
     got = await proxy.ask()
 
-    assert (429, 3) == (got.status, len(proxy.hub.heard))
+    assert (429, 3) == (got.status, len(proxy.hub.received))
 
 
 @pytest.mark.parametrize(

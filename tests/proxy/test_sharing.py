@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from homey_tokend.proxy.limiter import LimiterSettings
-from tests.support.api_proxy import PATIENT, Heard, Hub, ProxySetup, opened
+from tests.support.api_proxy import LONG_TIMEOUTS, Hub, ProxySetup, ReceivedRequest, running_proxy
 
 LONG = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n"
 GET = b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -20,18 +20,21 @@ GET = b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n\r\n"
 async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
     """Return a proxy with one slot and one place in its queue, and a Homey that takes nothing."""
     limits = replace(
-        PATIENT,
+        LONG_TIMEOUTS,
         silence=timedelta(seconds=120),
         total=timedelta(seconds=120),
         queue=LimiterSettings(at_once=1, queued=1, wait=timedelta(seconds=40)),
     )
-    async with opened(socket_path, limits) as made:
+    async with running_proxy(socket_path, limits) as made:
         made.hub.turn, made.hub.reads_body = takes_nothing, False
         yield made
 
 
 async def takes_nothing(
-    _hub: Hub, _heard: Heard, _reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+    _hub: Hub,
+    _received: ReceivedRequest,
+    _reader: asyncio.StreamReader,
+    _writer: asyncio.StreamWriter,
 ) -> None:
     await asyncio.Event().wait()
 

@@ -27,7 +27,7 @@ HERE = "/homeys/home"
         "/api/100%25",
     ],
 )
-def test_plain_paths_go_on_as_they_are(target: str) -> None:
+def test_plain_paths_are_unchanged(target: str) -> None:
     """A path below /api/ is forwarded character by character, escapes and query included."""
     assert target == request_target(HERE + target, "home")
 
@@ -83,7 +83,7 @@ def test_plain_paths_go_on_as_they_are(target: str) -> None:
         ),
     ],
 )
-def test_tricks_are_refused(raw: str) -> None:
+def test_other_paths_are_rejected(raw: str) -> None:
     """A path that leads elsewhere, or could after another decoding, is 400."""
     with pytest.raises(Problem) as caught:
         request_target(raw, "home")
@@ -97,7 +97,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=12).map("".join))
-def test_what_passes_stays_below(tail: str) -> None:
+def test_accepted_paths_stay_below(tail: str) -> None:
     """An accepted path stays below /api/ however often it is decoded and normalised."""
     try:
         path = request_target(f"{HERE}/api/{tail}", "home").partition("?")[0]

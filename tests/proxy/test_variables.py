@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from homey_tokend.server.peers import Peer
-from tests.support.api_proxy import PATIENT, ProxySetup, opened, with_length
+from tests.support.api_proxy import LONG_TIMEOUTS, ProxySetup, running_proxy, with_length
 from tests.support.provider import CANARY
 
 VARIABLE = "/api/manager/logic/variable"
@@ -21,7 +21,7 @@ def never(_peer: Peer | None, _homey: str) -> bool:
 @pytest.fixture
 async def proxy(socket_path: Path) -> AsyncIterator[ProxySetup]:
     """Return a proxy for a caller who may not read the token, which a variable holds."""
-    async with opened(socket_path, PATIENT, never) as made:
+    async with running_proxy(socket_path, LONG_TIMEOUTS, never) as made:
         made.hub.answers = [HELD]
         yield made
 
@@ -72,7 +72,7 @@ async def test_what_could_show_the_token(proxy: ProxySetup, method: str, path: s
     """A call that could show a variable is rejected, and the Homey gets no request."""
     got = await proxy.ask(f"/homeys/home{path}", method=method)
 
-    assert (403, []) == (got.status, proxy.hub.heard)
+    assert (403, []) == (got.status, proxy.hub.received)
     assert CANARY.encode() not in got.raw
     assert method == "HEAD" or b"urn:homey-tokend:problem:variable-not-allowed" in got.body
 
@@ -99,7 +99,7 @@ async def test_what_shows_no_variable(proxy: ProxySetup, method: str, path: str)
     proxy.hub.answers = [b"HTTP/1.1 204 No Content\r\n\r\n"]
     got = await proxy.ask(f"/homeys/home{path}", method=method)
 
-    assert (204, 1) == (got.status, len(proxy.hub.heard))
+    assert (204, 1) == (got.status, len(proxy.hub.received))
 
 
 async def test_who_may_see_it(socket_path: Path) -> None:
@@ -110,7 +110,7 @@ async def test_who_may_see_it(socket_path: Path) -> None:
         asked.append((peer, homey))
         return True
 
-    async with opened(socket_path, PATIENT, always) as proxy:
+    async with running_proxy(socket_path, LONG_TIMEOUTS, always) as proxy:
         got = await proxy.ask(f"/homeys/home{VARIABLE}")
     ((peer, homey),) = asked
 

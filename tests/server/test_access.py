@@ -59,7 +59,7 @@ def keeper(*, users: Sequence[str] = (), groups: Sequence[str] = ()) -> AccessCo
     return AccessControl(resolve_rules(config(users, groups)), always={0, 500})
 
 
-def test_nobody_named_lets_the_file_mode_decide() -> None:
+def test_empty_lists_leave_it_to_the_file_mode() -> None:
     """With empty lists everybody who could connect has access."""
     access = keeper()
 
@@ -76,14 +76,14 @@ def test_users_and_groups_by_number() -> None:
     assert not access.may_read(peer(1001))
 
 
-def test_root_and_the_daemons_own_user_always_may() -> None:
+def test_root_and_the_daemons_own_user_always_have_access() -> None:
     """Root and the daemon's own user always have access."""
     access = keeper(users=["1000"])
 
     assert [True, True, False] == [access.may_read(peer(uid)) for uid in (0, 500, 501)]
 
 
-def test_names_are_looked_up() -> None:
+def test_names_are_resolved() -> None:
     """Names of users and groups are those of the system."""
     user, group = pwd.getpwuid(NOBODY), grp.getgrgid(0)
     rules = resolve_rules(config([user.pw_name], [group.gr_name]))
@@ -91,7 +91,7 @@ def test_names_are_looked_up() -> None:
     assert AllowList(anybody=False, uids=frozenset({NOBODY}), gids=frozenset({0})) == rules.readers
 
 
-def test_an_unknown_name_never_admits_anybody() -> None:
+def test_an_unknown_name_admits_nobody() -> None:
     """An unknown name is reported with what to do, matches nobody, and the list is not empty."""
     with capture_logs() as lines:
         access = keeper(users=["no-such-user"], groups=["no-such-group"])
@@ -144,7 +144,7 @@ class Kernel(socket.socket):
 
 
 @pytest.mark.parametrize("unknown", [socket.SO_PEERCRED, 59], ids=["SO_PEERCRED", "SO_PEERGROUPS"])
-async def test_a_kernel_that_does_not_tell_all(unknown: int) -> None:
+async def test_a_kernel_without_some_options(unknown: int) -> None:
     """Without a process there is no peer; without the other groups only the primary one counts."""
     pair = socket.socketpair()
     kernel = Kernel(fileno=pair[0].detach())
@@ -194,7 +194,7 @@ async def path(access: AccessControl, folder: Path) -> AsyncIterator[Path]:
     await server.stop()
 
 
-async def asked(path: Path, *paths: str, groups: Sequence[int] = ()) -> list[int]:
+async def request_statuses(path: Path, *paths: str, groups: Sequence[int] = ()) -> list[int]:
     """Return the statuses for another process; with groups, of user nobody."""
 
     def run() -> list[int]:
@@ -207,12 +207,14 @@ async def asked(path: Path, *paths: str, groups: Sequence[int] = ()) -> list[int
 
 
 @ROOT_NEEDED
-async def test_another_user_is_refused(path: Path, access: AccessControl) -> None:
+async def test_another_user_is_denied(path: Path, access: AccessControl) -> None:
     """A user without access gets 403 on every route, is logged once with uid and pid, and counted."""
     access.rules = AccessRules(AllowList(anybody=False), AllowList(anybody=False))
     with capture_logs() as lines:
-        statuses = await asked(path, "/token", "/status", "/healthz", "/x", groups=[NOBODY])
-        own = await asked(path, "/token")
+        statuses = await request_statuses(
+            path, "/token", "/status", "/healthz", "/x", groups=[NOBODY]
+        )
+        own = await request_statuses(path, "/token")
     told = [line for line in lines if line["event"] == "client.denied"]
 
     assert [403] * 4 == statuses
@@ -224,25 +226,27 @@ async def test_another_user_is_refused(path: Path, access: AccessControl) -> Non
 
 
 @ROOT_NEEDED
-async def test_a_supplementary_group_lets_in(path: Path, access: AccessControl) -> None:
+async def test_a_supplementary_group_has_access(path: Path, access: AccessControl) -> None:
     """A user has access by a group that is not its primary one."""
     access.rules = AccessRules(AllowList(anybody=False, gids=frozenset({STAFF})))
-    inside = await asked(path, "/token", groups=[NOBODY, 4, STAFF])
-    outside = await asked(path, "/token", groups=[NOBODY, 4])
+    inside = await request_statuses(path, "/token", groups=[NOBODY, 4, STAFF])
+    outside = await request_statuses(path, "/token", groups=[NOBODY, 4])
 
     assert ([200], [403]) == (inside, outside)
 
 
 @ROOT_NEEDED
-async def test_who_may_call_may_not_read(path: Path, access: AccessControl) -> None:
+async def test_the_api_proxy_alone_may_be_allowed(path: Path, access: AccessControl) -> None:
     """The API proxy may be open to users without access to the token."""
     access.rules = AccessRules(AllowList(anybody=False), AllowList())
-    statuses = await asked(path, "/homeys/home/api/x", "/token", "/status", groups=[NOBODY])
+    statuses = await request_statuses(
+        path, "/homeys/home/api/x", "/token", "/status", groups=[NOBODY]
+    )
 
     assert [200, 403, 403] == statuses
 
 
-async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
+async def test_a_change_applies_to_open_connections(path: Path) -> None:
     """An open connection is checked again with each request."""
     access = AccessControl(always=())
     provider, monitoring = FakeProvider(view("home", token())), Monitoring(access=access)
@@ -262,7 +266,7 @@ async def test_a_change_counts_for_who_is_connected(path: Path) -> None:
     assert [b"HTTP/1.1 200 OK", b"HTTP/1.1 403 Forbidden"] == lines
 
 
-async def test_which_list_is_advised(folder: Path) -> None:
+async def test_the_remedy_names_the_right_list(folder: Path) -> None:
     """The error for the API proxy does not suggest the list for the token."""
 
     async def forward(_request: web.Request) -> web.StreamResponse:
@@ -286,7 +290,7 @@ async def test_which_list_is_advised(folder: Path) -> None:
     assert "to socket.allow_api (where that is not set, to socket.allow), and" in remedies[1]
 
 
-def test_refusals_are_logged_now_and_then() -> None:
+def test_denials_are_logged_once_a_minute() -> None:
     """A user who tries repeatedly is logged once a minute, with how often it was not logged."""
     seconds = [0.0]
     access = AccessControl(AccessRules(AllowList(anybody=False)), always=(), now=lambda: seconds[0])
@@ -298,7 +302,7 @@ def test_refusals_are_logged_now_and_then() -> None:
     assert [(7, 0), (7, 2), (8, 0)] == [(line["uid"], line["suppressed"]) for line in lines]
 
 
-def test_users_that_are_counted_are_few() -> None:
+def test_few_users_are_counted_separately() -> None:
     """Beyond 64 users all further ones count as one, and the known ones as before."""
     access = AccessControl()
     for uid in (*range(1000, 1100), 1000):

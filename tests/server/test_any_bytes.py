@@ -29,7 +29,7 @@ PIECES = st.sampled_from(
 BYTES = st.binary(max_size=300) | st.lists(PIECES, max_size=14).map(b"".join)
 
 
-async def said(path: Path, data: bytes) -> bytes:
+async def send_and_read(path: Path, data: bytes) -> bytes:
     """Return everything until the server closes, as it does without further input."""
     reader, writer = await asyncio.open_unix_connection(str(path))
     writer.write(data)
@@ -42,7 +42,7 @@ async def said(path: Path, data: bytes) -> bytes:
         writer.close()
 
 
-def test_any_bytes_are_answered_or_hung_up_on(provider: FakeProvider, socket_path: Path) -> None:
+def test_any_bytes_are_answered_or_closed(provider: FakeProvider, socket_path: Path) -> None:
     """Each response has a status below 500, no bug is logged, and the next client is served."""
     with asyncio.Runner() as runner, capture_logs() as lines:
         server = Server(Api(provider, version="1.2.3"), idle=timedelta(milliseconds=20))
@@ -52,13 +52,13 @@ def test_any_bytes_are_answered_or_hung_up_on(provider: FakeProvider, socket_pat
         @given(data=BYTES)
         def any_bytes(data: bytes) -> None:
             del lines[:]
-            answer = runner.run(said(socket_path, data))
+            answer = runner.run(send_and_read(socket_path, data))
 
             assert answer == b"" or answer.startswith(b"HTTP/1.")
             assert b" 5" not in answer.partition(b"\r\n")[0]
             assert not [line for line in lines if line["log_level"] in {"error", "critical"}]
             assert CANARY not in repr(lines)
-            assert CANARY.encode() in runner.run(said(socket_path, ASK))
+            assert CANARY.encode() in runner.run(send_and_read(socket_path, ASK))
 
         try:
             any_bytes()

@@ -58,12 +58,12 @@ async def dial(
     await server.start(SocketOptions(socket_path))
     writers = []
 
-    async def dialled() -> Wire:
+    async def connect() -> Wire:
         wire = await asyncio.open_unix_connection(str(socket_path))
         writers.append(wire[1])
         return wire
 
-    yield dialled
+    yield connect
     for writer in writers:
         writer.close()
     await server.stop()
@@ -77,7 +77,7 @@ async def ask(wire: Wire) -> bytes:
     return head.partition(b"\r\n")[0]
 
 
-async def gone(wire: Wire) -> bool:
+async def is_closed(wire: Wire) -> bool:
     """Return whether the server has hung up, or does within a moment."""
     try:
         async with asyncio.timeout(0.2):
@@ -88,7 +88,7 @@ async def gone(wire: Wire) -> bool:
         return False
 
 
-async def test_who_was_idle_longest_makes_room(dial: Dial, connections: Connections) -> None:
+async def test_the_longest_idle_makes_room(dial: Dial, connections: Connections) -> None:
     """A fourth client is served at once; the connection with the oldest request is closed."""
     wires = [await dial() for _ in range(3)]
     for number in (1, 2, 0):
@@ -97,12 +97,12 @@ async def test_who_was_idle_longest_makes_room(dial: Dial, connections: Connecti
         answer = await ask(await dial())
 
     assert b"HTTP/1.1 200 OK" == answer
-    assert [False, True, False] == [await gone(wire) for wire in wires]
+    assert [False, True, False] == [await is_closed(wire) for wire in wires]
     assert [("socket.full", 3)] == [(line["event"], line["limit"]) for line in lines]
     assert 1 == connections.evicted
 
 
-async def test_dripping_makes_nobody_younger(dial: Dial) -> None:
+async def test_bytes_without_a_request_do_not_count(dial: Dial) -> None:
     """A client that sends bytes without a request is closed before one that sent a request."""
     dripping, silent, last = [await dial() for _ in range(3)]
     for wire in (silent, last):
@@ -111,10 +111,10 @@ async def test_dripping_makes_nobody_younger(dial: Dial) -> None:
     await asyncio.sleep(0.05)
     await ask(await dial())
 
-    assert [True, False, False] == [await gone(wire) for wire in (dripping, silent, last)]
+    assert [True, False, False] == [await is_closed(wire) for wire in (dripping, silent, last)]
 
 
-async def test_who_is_served_stays(dial: Dial, provider: FakeProvider) -> None:
+async def test_a_connection_with_a_request_stays(dial: Dial, provider: FakeProvider) -> None:
     """A running request is not idle, however long it takes."""
     provider.hang = asyncio.Event()
     waiting, idle, other = [await dial() for _ in range(3)]
@@ -127,12 +127,10 @@ async def test_who_is_served_stays(dial: Dial, provider: FakeProvider) -> None:
     served = await waiting[0].readuntil(b"\r\n")
 
     assert b"HTTP/1.1 200 OK\r\n" == served
-    assert await gone(idle)
+    assert await is_closed(idle)
 
 
-async def test_where_all_are_served_the_longest_makes_room(
-    dial: Dial, provider: FakeProvider
-) -> None:
+async def test_if_all_are_busy_the_longest_makes_room(dial: Dial, provider: FakeProvider) -> None:
     """Many waiting requests do not keep a new client out."""
     provider.hang = asyncio.Event()
     wires = [await dial() for _ in range(3)]
@@ -142,10 +140,10 @@ async def test_where_all_are_served_the_longest_makes_room(
     answer = await ask(await dial())
 
     assert b"HTTP/1.1 200 OK" == answer
-    assert [True, False, False] == [await gone(wire) for wire in wires]
+    assert [True, False, False] == [await is_closed(wire) for wire in wires]
 
 
-async def test_who_leaves_makes_room(dial: Dial, connections: Connections) -> None:
+async def test_closed_connections_make_room(dial: Dial, connections: Connections) -> None:
     """Closed connections leave nothing behind, idle or served."""
     for _ in range(10):
         wire = await dial()
@@ -153,7 +151,7 @@ async def test_who_leaves_makes_room(dial: Dial, connections: Connections) -> No
         wire[1].close()
         await wire[1].wait_closed()
     async with asyncio.timeout(40):
-        while len(connections):  # noqa: ASYNC110  the server has no bell for a test
+        while len(connections):  # noqa: ASYNC110  there is no event to wait for
             await asyncio.sleep(0.01)
 
     assert 0 == connections.evicted
@@ -192,7 +190,7 @@ async def test_no_file_left(dial: Dial, connections: Connections, folder: Path) 
     late = await asyncio.open_unix_connection(str(folder / "e.sock"))
     async with asyncio.timeout(40):
         served = await ask(late)
-    hung_up = [await gone(wire) for wire in idle]
+    hung_up = [await is_closed(wire) for wire in idle]
     taking.stop()
     late[1].close()
     await server.shutdown()

@@ -8,7 +8,7 @@ import pytest
 from homey_tokend.core.documents import token_document
 from homey_tokend.server import documents, problems
 from homey_tokend.server.app import Api
-from tests.support.homeys import inhabited
+from tests.support.homeys import running_home
 from tests.support.provider import NOW, FakeProvider, token, view
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def test_python(
     """The block of Python does, word for word, what it says: here before a simulated Homey."""
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     monkeypatch.setenv("HOMEY_TOKEND_SOCKET", str(socket_path))
-    with inhabited(socket_path) as home:
+    with running_home(socket_path) as home:
         (homey,) = home.simulator.state.homeys.values()
         variable = {"id": "51d0", "name": "number", "type": "number", "value": 1}
         homey.variables["51d0"] = variable

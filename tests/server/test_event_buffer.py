@@ -27,14 +27,14 @@ def recovered(homey: str = "home") -> Event:
     return events.RefreshRecovered(homey, NOW, 3)
 
 
-def posted(buffer: EventBuffer, after: int = 0) -> list[tuple[str, str, Any]]:
+def events_after(buffer: EventBuffer, after: int = 0) -> list[tuple[str, str, Any]]:
     """Return id, name and data of the events after this one."""
     entries = buffer.since(after)
     assert entries is not None
-    return [parsed(entry.rendered) for entry in entries]
+    return [parse(entry.rendered) for entry in entries]
 
 
-def parsed(rendered: bytes) -> tuple[str, str, Any]:
+def parse(rendered: bytes) -> tuple[str, str, Any]:
     """Parse one event as the standard does."""
     lines = rendered.decode().split("\n")
     assert lines[-2:] == ["", ""]
@@ -75,10 +75,10 @@ def test_a_renewal() -> None:
                 "expires_at": "2026-03-02T12:00:00Z",
             },
         )
-    ] == posted(buffer)
+    ] == events_after(buffer)
 
 
-def test_everything_that_is_told_and_nothing_secret() -> None:
+def test_every_event_without_a_secret() -> None:
     """Every event has one of four names, and none contains the token."""
     buffer = EventBuffer("boot")
     for event in (
@@ -93,7 +93,7 @@ def test_everything_that_is_told_and_nothing_secret() -> None:
         ),
     ):
         buffer.publish(event)
-    published = posted(buffer)
+    published = events_after(buffer)
 
     assert ["token", "recovered", "error", "error", "error", "sink", "sink"] == [
         name for _, name, _ in published
@@ -103,7 +103,7 @@ def test_everything_that_is_told_and_nothing_secret() -> None:
     assert CANARY not in str(published)
 
 
-def test_a_sign_in_is_no_news() -> None:
+def test_a_sign_in_is_not_published() -> None:
     """A sent password is counted, but is no event."""
     buffer = EventBuffer("boot")
     buffer.publish(events.SignInStarted("home", NOW))
@@ -116,10 +116,10 @@ def test_an_event_is_one_line_of_data() -> None:
     buffer = EventBuffer("boot")
     buffer.publish(failed(message="a\n\nid: x\r\u2028"))
 
-    assert "a\n\nid: x\r\u2028" == posted(buffer)[0][2]["message"]
+    assert "a\n\nid: x\r\u2028" == events_after(buffer)[0][2]["message"]
 
 
-def test_the_last_ones_are_kept() -> None:
+def test_the_last_events_are_kept() -> None:
     """Of 300 events the last 256 are available, and the others are known to be gone."""
     buffer = EventBuffer("boot")
     for _ in range(300):
@@ -158,18 +158,18 @@ def test_resuming(last_event_id: str, expected: int | None) -> None:
     assert expected == buffer.resume_point(last_event_id)
 
 
-def test_a_reset_goes_on_from_here() -> None:
+def test_a_reset_continues_from_here() -> None:
     """A client that missed events gets a reset, with the id that all later events follow."""
     buffer = EventBuffer("boot")
     buffer.publish(recovered())
-    event_id, name, data = parsed(buffer.reset())
+    event_id, name, data = parse(buffer.reset())
 
     assert ("boot-1", "reset") == (event_id, name)
     assert "/status" in data["reason"]
     assert 1 == buffer.resume_point(event_id)
 
 
-def test_bells() -> None:
+def test_callbacks() -> None:
     """A subscriber's callback is called after each event, until it unsubscribes."""
     buffer, rung = EventBuffer("boot"), []
     deaf = buffer.subscribe(lambda: rung.append(buffer.newest))

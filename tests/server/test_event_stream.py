@@ -42,7 +42,7 @@ async def served(buffer: EventBuffer, socket_path: Path) -> AsyncIterator[Server
     await server.stop()
 
 
-class Ear:
+class StreamClient:
     """A client that subscribes, and records all it receives."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,17 +52,17 @@ class Ear:
         self.heard = b""
 
     @classmethod
-    async def listening(
+    async def subscribe(
         cls, path: Path, query: str = "", last: str = "", method: str = "GET"
-    ) -> "Ear":
+    ) -> "StreamClient":
         """Subscribe, and wait for the start of the stream."""
-        ear = cls(*await asyncio.open_unix_connection(str(path)))
+        client = cls(*await asyncio.open_unix_connection(str(path)))
         header = f"Last-Event-ID: {last}\r\n" if last else ""
-        ear.writer.write(f"{method} /events{query} HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
-        ear.head = await ear.reader.readuntil(b"\r\n\r\n")
-        if ear.head.startswith(b"HTTP/1.1 200") and method == "GET":
-            await ear.until(b"retry:")
-        return ear
+        client.writer.write(f"{method} /events{query} HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
+        client.head = await client.reader.readuntil(b"\r\n\r\n")
+        if client.head.startswith(b"HTTP/1.1 200") and method == "GET":
+            await client.until(b"retry:")
+        return client
 
     async def until(self, word: bytes, times: int = 1) -> bytes:
         """Return everything received, once this word was received so often."""
@@ -81,60 +81,62 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield made
 
 
-async def ears(stack: AsyncExitStack, path: Path, count: int) -> list[Ear]:
+async def subscribe_many(stack: AsyncExitStack, path: Path, count: int) -> list[StreamClient]:
     """Run many subscribers, which leave at the end of the test."""
     made = []
     for _ in range(count):
-        ear = await Ear.listening(path)
-        stack.callback(ear.writer.close)
-        made.append(ear)
+        client = await StreamClient.subscribe(path)
+        stack.callback(client.writer.close)
+        made.append(client)
     return made
 
 
 async def until(true: Callable[[], object]) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(40):
-        while not true():  # noqa: ASYNC110  the server has no bell for a test
+        while not true():  # noqa: ASYNC110  there is no event to wait for
             await asyncio.sleep(0.01)
 
 
-async def test_an_event_is_heard(
+async def test_an_event_is_received(
     socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack
 ) -> None:
     """A subscriber gets later events, as an event stream that is not cached."""
     buffer.publish(event("cabin"))
-    (ear,) = await ears(stack, socket_path, 1)
+    (client,) = await subscribe_many(stack, socket_path, 1)
     buffer.publish(event())
-    heard = await ear.until(b"data:")
+    heard = await client.until(b"data:")
 
-    assert b"text/event-stream" in ear.head
-    assert b"no-store" in ear.head
+    assert b"text/event-stream" in client.head
+    assert b"no-store" in client.head
     assert b'id: boot-2\nevent: recovered\ndata: {"homey": "home"' in heard
     assert b"cabin" not in heard
 
 
-async def test_many_hear(socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack) -> None:
+async def test_many_subscribers(
+    socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack
+) -> None:
     """An event reaches all subscribers, and a reader of the token is served meanwhile."""
-    listeners = await ears(stack, socket_path, 50)
+    listeners = await subscribe_many(stack, socket_path, 50)
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     stack.callback(writer.close)
     buffer.publish(event())
     writer.write(ASK)
     answer = await reader.readuntil(b"\n")
-    heard = await asyncio.gather(*(ear.until(b"id: boot-1\n") for ear in listeners))
+    heard = await asyncio.gather(*(client.until(b"id: boot-1\n") for client in listeners))
 
     assert answer == b"HTTP/1.1 200 OK\r\n"
     assert 50 == len(heard)
 
 
-async def test_only_the_homeys_asked_for(socket_path: Path, buffer: EventBuffer) -> None:
+async def test_only_the_requested_homeys(socket_path: Path, buffer: EventBuffer) -> None:
     """?homey= selects Homeys; an unknown one is 404."""
-    ear = await Ear.listening(socket_path, "?homey=cabin")
-    unknown = await Ear.listening(socket_path, "?homey=cabin&homey=nowhere")
+    client = await StreamClient.subscribe(socket_path, "?homey=cabin")
+    unknown = await StreamClient.subscribe(socket_path, "?homey=cabin&homey=nowhere")
     for homey in ("home", "cabin", "home", "cabin"):
         buffer.publish(event(homey))
-    heard = await ear.until(b"boot-4")
-    ear.writer.close()
+    heard = await client.until(b"boot-4")
+    client.writer.close()
     unknown.writer.close()
 
     assert b"boot-2" in heard
@@ -146,11 +148,11 @@ async def test_resuming(socket_path: Path, buffer: EventBuffer) -> None:
     """A client that reconnects with its last id gets the missed events, in order and once."""
     for _ in range(100):
         buffer.publish(event())
-    ear = await Ear.listening(socket_path, last="boot-60")
-    heard = await ear.until(b"boot-100\n")
+    client = await StreamClient.subscribe(socket_path, last="boot-60")
+    heard = await client.until(b"boot-100\n")
     buffer.publish(event())
-    heard = await ear.until(b"boot-101\n")
-    ear.writer.close()
+    heard = await client.until(b"boot-101\n")
+    client.writer.close()
 
     assert [f"id: boot-{number}".encode() for number in range(61, 102)] == [
         line for line in heard.splitlines() if line.startswith(b"id:")
@@ -161,10 +163,10 @@ async def test_resuming_more_than_the_kernel_takes(socket_path: Path, buffer: Ev
     """The rest follows as soon as the first part was read, not at the next event or comment."""
     for _ in range(256):
         buffer.publish(event("x" * 2000))
-    ear = await Ear.listening(socket_path, last="boot-0")
+    client = await StreamClient.subscribe(socket_path, last="boot-0")
     async with asyncio.timeout(14):  # before the first comment, which is at 15 s
-        heard = await ear.until(b"boot-256\n")
-    ear.writer.close()
+        heard = await client.until(b"boot-256\n")
+    client.writer.close()
 
     assert 256 == heard.count(b"event: recovered")
 
@@ -174,11 +176,11 @@ async def test_reset(socket_path: Path, buffer: EventBuffer, last: str) -> None:
     """A client that missed too many events, or is from another run, is told to read the status."""
     for _ in range(300 if last == "boot-1" else 3):
         buffer.publish(event())
-    ear = await Ear.listening(socket_path, last=last)
-    await ear.until(b"event: reset")
+    client = await StreamClient.subscribe(socket_path, last=last)
+    await client.until(b"event: reset")
     buffer.publish(event())
-    heard = await ear.until(f"id: boot-{buffer.newest}\n".encode())
-    ear.writer.close()
+    heard = await client.until(f"id: boot-{buffer.newest}\n".encode())
+    client.writer.close()
 
     assert heard.count(b"event: recovered") == 1
 
@@ -193,19 +195,19 @@ async def test_a_silent_connection_is_kept_alive(buffer: EventBuffer, folder: Pa
     )
     server = Server(api, idle=timedelta(milliseconds=50), grace=timedelta(milliseconds=100))
     await server.start(SocketOptions(folder / "e.sock"))
-    ear = await Ear.listening(folder / "e.sock")
-    heard = await ear.until(b": still here", 2)
-    ear.writer.close()
+    client = await StreamClient.subscribe(folder / "e.sock")
+    heard = await client.until(b": still here", 2)
+    client.writer.close()
     await server.stop()
 
     assert b"event:" not in heard
 
 
-async def test_who_does_not_read_is_cut_off(
+async def test_a_subscriber_that_does_not_read_is_disconnected(
     socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack
 ) -> None:
     """A subscriber that reads nothing is disconnected; another one gets everything."""
-    deaf, other = await ears(stack, socket_path, 2)
+    deaf, other = await subscribe_many(stack, socket_path, 2)
     deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a stream's transport reads
     big = "x" * 200
     with capture_logs() as lines:
@@ -224,10 +226,10 @@ async def test_who_does_not_read_is_cut_off(
     assert 500 == other.heard.count(b"event: recovered")
 
 
-async def test_leaving(socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack) -> None:
+async def test_disconnecting(socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack) -> None:
     """A subscriber that disconnects is removed at once."""
-    for ear in await ears(stack, socket_path, 5):
-        ear.writer.close()
+    for client in await subscribe_many(stack, socket_path, 5):
+        client.writer.close()
     await until(lambda: not buffer.subscribed)
 
     assert 0 == buffer.subscribed
@@ -237,18 +239,18 @@ async def test_the_end_of_the_daemon_ends_the_stream(
     served: Server, socket_path: Path, stack: AsyncExitStack
 ) -> None:
     """At the end a subscriber's stream is finished properly, without waiting for the grace period."""
-    (ear,) = await ears(stack, socket_path, 1)
+    (client,) = await subscribe_many(stack, socket_path, 1)
     async with asyncio.timeout(40):
         await served.stop()
-        rest = await ear.reader.read()
+        rest = await client.reader.read()
 
     assert rest.endswith(b"0\r\n\r\n")
 
 
 async def test_head(socket_path: Path) -> None:
     """HEAD has the headers of GET, and does not subscribe."""
-    ear = await Ear.listening(socket_path, method="HEAD")
-    ear.writer.close()
+    client = await StreamClient.subscribe(socket_path, method="HEAD")
+    client.writer.close()
 
-    assert ear.head.startswith(b"HTTP/1.1 200 ")
-    assert b"text/event-stream" in ear.head
+    assert client.head.startswith(b"HTTP/1.1 200 ")
+    assert b"text/event-stream" in client.head

@@ -55,9 +55,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def test_a_socket_that_is_wanted_as_it_is_stays(
-    listeners: Listeners, socket_path: Path
-) -> None:
+async def test_an_unchanged_socket_stays(listeners: Listeners, socket_path: Path) -> None:
     """The new configuration keeps the file: no client is rejected meanwhile."""
     await listeners.open(at(socket_path), NO_HTTP)
     before = socket_path.stat().st_ino
@@ -87,9 +85,7 @@ async def test_the_socket_moves(listeners: Listeners, folder: Path) -> None:
     assert not (folder / "a").exists()
 
 
-async def test_a_place_that_cannot_be_had_leaves_the_old_socket(
-    listeners: Listeners, folder: Path
-) -> None:
+async def test_an_unusable_path_keeps_the_old_socket(listeners: Listeners, folder: Path) -> None:
     """A file at the new path is left alone, and reported with a remedy."""
     (folder / "b").write_text("precious", encoding="utf-8")
     await listeners.open(at(folder / "a"), NO_HTTP)
@@ -104,7 +100,7 @@ async def test_a_place_that_cannot_be_had_leaves_the_old_socket(
 
 
 @pytest.mark.parametrize("mode", [0o660, 0o600])
-async def test_a_removed_socket_is_put_back(listeners: Listeners, folder: Path, mode: int) -> None:
+async def test_a_removed_socket_is_restored(listeners: Listeners, folder: Path, mode: int) -> None:
     """A removed file is created again, with the rights of the new configuration."""
     await listeners.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
@@ -116,7 +112,7 @@ async def test_a_removed_socket_is_put_back(listeners: Listeners, folder: Path, 
     assert "socket.restored" == logs[0]["event"]
 
 
-async def test_who_is_connected_stays_so(listeners: Listeners, folder: Path) -> None:
+async def test_open_connections_stay(listeners: Listeners, folder: Path) -> None:
     """An open connection is served after the socket was restored."""
     await listeners.open(at(folder / "a"), NO_HTTP)
     reader, writer = await asyncio.open_unix_connection(folder / "a")
@@ -133,7 +129,7 @@ async def test_who_is_connected_stays_so(listeners: Listeners, folder: Path) -> 
     assert not (folder / "a").exists()
 
 
-async def test_what_took_the_place_of_the_socket_stays(listeners: Listeners, folder: Path) -> None:
+async def test_a_foreign_file_at_the_path_stays(listeners: Listeners, folder: Path) -> None:
     """A file that is not the daemon's own is left alone, and reported with a remedy."""
     await listeners.open(at(folder / "a"), NO_HTTP)
     (folder / "a").unlink()
@@ -200,7 +196,7 @@ async def test_a_taken_port_closes_the_tcp_listener_alone(
     assert await answers(socket_path)
 
 
-async def test_a_move_that_was_refused_is_tried_again(listeners: Listeners, folder: Path) -> None:
+async def test_a_failed_move_is_tried_again(listeners: Listeners, folder: Path) -> None:
     """After the obstacle is removed, a reload with the same configuration succeeds."""
     (folder / "b").write_text("in the way", encoding="utf-8")
     await listeners.open(at(folder / "a"), NO_HTTP)

@@ -75,7 +75,7 @@ async def session(provider: FakeProvider, socket_path: Path) -> AsyncIterator[Cl
     await server.stop()
 
 
-async def scraped(session: ClientSession) -> Samples:
+async def scrape(session: ClientSession) -> Samples:
     """Return all samples, by name and the values of the labels in the order of their names."""
     async with session.get("/metrics") as answer:
         text = await answer.text()
@@ -92,7 +92,7 @@ def _values(labels: dict[str, str]) -> list[str]:
 
 async def test_the_token(session: ClientSession) -> None:
     """Remaining lifetime, expiry, validity and generation of each Homey's token; nothing without one."""
-    samples = await scraped(session)
+    samples = await scrape(session)
 
     assert 24 * 3600 == samples["token_remaining_seconds", "home"]
     assert 0 == samples["token_remaining_seconds", "cabin"]
@@ -102,10 +102,12 @@ async def test_the_token(session: ClientSession) -> None:
     assert 7 == samples["token_generation", "home"]
 
 
-async def test_an_ended_token_has_no_life(session: ClientSession, provider: FakeProvider) -> None:
+async def test_an_expired_token_has_no_lifetime(
+    session: ClientSession, provider: FakeProvider
+) -> None:
     """A token that has expired since the last view counts as none."""
     provider.time = NOW + timedelta(days=2)
-    samples = await scraped(session)
+    samples = await scrape(session)
 
     assert 0 == samples["token_remaining_seconds", "home"] == samples["token_valid", "home"]
 
@@ -113,7 +115,7 @@ async def test_an_ended_token_has_no_life(session: ClientSession, provider: Fake
 async def test_health(session: ClientSession, provider: FakeProvider) -> None:
     """Exactly one state of each Homey is 1, and up shows whether the daemon runs."""
     provider.living = False
-    samples = await scraped(session)
+    samples = await scrape(session)
 
     assert 0 == samples["up",]
     assert 1 == samples["health", "home", "ok"] == samples["health", "cabin", "down"]
@@ -124,7 +126,7 @@ async def test_health(session: ClientSession, provider: FakeProvider) -> None:
 
 async def test_refreshes(session: ClientSession) -> None:
     """Refreshes by outcome and step, sign-ins, rejections, recoveries, revocations, and times."""
-    samples = await scraped(session)
+    samples = await scrape(session)
     ended = (("renewed", ""), ("failed", "login"), ("rejected", "login"))
 
     assert [1, 1, 1] == [samples["refreshes_total", "home", *how] for how in ended]
@@ -136,7 +138,7 @@ async def test_refreshes(session: ClientSession) -> None:
 
 async def test_counters_begin_at_zero(session: ClientSession) -> None:
     """A Homey's counters exist before the first event, so that it is seen."""
-    samples = await scraped(session)
+    samples = await scrape(session)
 
     assert 0 == samples["refreshes_total", "cabin", "renewed", ""]
     assert 0 == samples["sign_ins_total", "cabin"] == samples["connections_evicted_total",]
@@ -144,7 +146,7 @@ async def test_counters_begin_at_zero(session: ClientSession) -> None:
 
 async def test_latency(session: ClientSession) -> None:
     """Responses of a step are counted in buckets, with their sum and number."""
-    samples = await scraped(session)
+    samples = await scrape(session)
     buckets = [
         value for name, value in samples.items() if name[0] == "step_duration_seconds_bucket"
     ]
@@ -156,7 +158,7 @@ async def test_latency(session: ClientSession) -> None:
 
 async def test_sinks(session: ClientSession) -> None:
     """Outcomes by sink, and the lag: until the delivery, or until now while the sink is behind."""
-    samples = await scraped(session)
+    samples = await scrape(session)
     outcomes = [
         samples["sink_deliveries_total", "home", outcome, "file:/x"]
         for outcome in ("delivered", "failed", "rejected")
@@ -171,9 +173,9 @@ async def test_sinks(session: ClientSession) -> None:
 
 async def test_sinks_that_lack_the_token(session: ClientSession, provider: FakeProvider) -> None:
     """A sink is behind until it has the current token; without a token none is."""
-    samples = await scraped(session)
+    samples = await scrape(session)
     provider.views["home"] = replace(provider.views["home"], token=None)
-    without = await scraped(session)
+    without = await scrape(session)
     sinks = ("file:/x", 'odd"\\\n', "exec:new")
 
     assert [0, 1, 1] == [samples["sink_behind", "home", sink] for sink in sinks]
@@ -184,14 +186,14 @@ async def test_a_person(session: ClientSession, provider: FakeProvider) -> None:
     """A rejection needs a person; a transient failure and a healthy Homey do not."""
     trouble = replace(rejected(), kind="unreachable")
     provider.views["hut"] = view("hut", last_error=trouble)
-    samples = await scraped(session)
+    samples = await scrape(session)
 
     assert [0, 1, 0] == [samples["action_needed", name] for name in ("home", "cabin", "hut")]
 
 
 async def test_calls(session: ClientSession) -> None:
     """Calls through the API proxy are counted by outcome and duration."""
-    samples = await scraped(session)
+    samples = await scrape(session)
 
     assert [1, 1] == [samples["calls_total", "home", how] for how in ("2xx", "busy")]
     assert 2 == samples["call_duration_seconds_count", "home"]
@@ -200,8 +202,8 @@ async def test_calls(session: ClientSession) -> None:
 
 async def test_readers(session: ClientSession) -> None:
     """Every request on the socket is counted by user."""
-    await scraped(session)
-    samples = await scraped(session)
+    await scrape(session)
+    samples = await scrape(session)
     counted = {
         name[1]: value for name, value in samples.items() if name[0] == "socket_requests_total"
     }
@@ -227,7 +229,7 @@ async def test_open_metrics(session: ClientSession) -> None:
 
 
 @pytest.mark.parametrize("version", ["x", "", "1..0", "2.0.x", "2.0é", "2.0\udcff", "9" * 5000])
-async def test_a_version_that_is_none(session: ClientSession, version: str) -> None:
+async def test_an_unsupported_version(session: ClientSession, version: str) -> None:
     """Whatever version Accept asks for, the metrics come in a supported one."""
     accept = {"Accept": f"application/openmetrics-text; version={version}"}
     async with session.get("/metrics", headers=accept) as answer:

@@ -41,7 +41,7 @@ async def test_status(http: ClientSession, provider: FakeProvider) -> None:
     ) == ("1.2.3", "2026-03-01T12:00:00Z", "down")
 
 
-async def test_a_homey_that_is_well(http: ClientSession, provider: FakeProvider) -> None:
+async def test_a_healthy_homey(http: ClientSession, provider: FakeProvider) -> None:
     """A Homey's document has the token's fingerprint, and what comes next."""
     held = token()
     sink = SinkView("file /run/t", 7, NOW, None, None)
@@ -86,7 +86,7 @@ async def test_a_homey_that_is_well(http: ClientSession, provider: FakeProvider)
     } == document
 
 
-async def test_a_homey_in_trouble(http: ClientSession, provider: FakeProvider) -> None:
+async def test_a_failing_homey(http: ClientSession, provider: FakeProvider) -> None:
     """The last failure has step, remedy, status and count."""
     provider.views["home"] = view("home", token(timedelta(hours=-1)), last_error=rejected())
     document = await get(http, "/homeys/home")
@@ -121,7 +121,7 @@ async def test_refresh_done(http: ClientSession, provider: FakeProvider) -> None
     assert CANARY not in body
 
 
-async def test_refresh_under_way(http: ClientSession, provider: FakeProvider) -> None:
+async def test_refresh_in_progress(http: ClientSession, provider: FakeProvider) -> None:
     """A refresh that does not end within the wait answers 202."""
     provider.views["home"] = view("home", token(), refreshing=True)
     async with http.post("/homeys/home/refresh?wait=0") as answer:
@@ -157,7 +157,7 @@ async def test_refresh_failed(http: ClientSession, provider: FakeProvider) -> No
     ("path", "status"),
     [("/homeys/nope/refresh", 404), ("/homeys/home/refresh?wait=-1", 400)],
 )
-async def test_refresh_refused(
+async def test_refresh_rejected(
     http: ClientSession, provider: FakeProvider, path: str, status: int
 ) -> None:
     """An unknown Homey or an invalid wait starts nothing."""
@@ -194,7 +194,7 @@ PATHS = ["/token", "/status", "/homeys/home", "/homeys/home/token", "/healthz", 
 
 @pytest.mark.parametrize("header", ["Origin", "Referer"])
 @pytest.mark.parametrize("path", PATHS)
-async def test_no_web_page_drives_the_daemon(http: ClientSession, header: str, path: str) -> None:
+async def test_no_web_page_uses_the_daemon(http: ClientSession, header: str, path: str) -> None:
     """Any request from a browser is rejected, on every path."""
     async with http.get(path, headers={header: "http://localhost"}) as answer:
         await problem(answer, 403)
@@ -208,7 +208,7 @@ async def test_a_web_page_starts_no_refresh(http: ClientSession, provider: FakeP
     assert provider.asked == []
 
 
-async def test_any_host_will_do(http: ClientSession) -> None:
+async def test_any_host_is_accepted(http: ClientSession) -> None:
     """Host is ignored: only users with access to the socket come this far."""
     async with http.get("/token", headers={"Host": "whatever.example"}) as answer:
         assert answer.status == 200
@@ -251,9 +251,7 @@ async def test_no_homey_at_all(http: ClientSession, provider: FakeProvider) -> N
     assert document["health"] == "ok"
 
 
-async def test_a_fault_of_ours_is_logged_and_answered(
-    http: ClientSession, provider: FakeProvider
-) -> None:
+async def test_a_bug_is_logged_and_answered(http: ClientSession, provider: FakeProvider) -> None:
     """An unexpected error is 500 without its text, logged by its name, and ends nothing."""
     provider.fault = RuntimeError("inside " + CANARY)
     with capture_logs() as lines:
@@ -269,7 +267,7 @@ async def test_a_fault_of_ours_is_logged_and_answered(
 
 
 @pytest.mark.parametrize("health", list(Health))
-async def test_health_words(http: ClientSession, provider: FakeProvider, health: Health) -> None:
+async def test_health_names(http: ClientSession, provider: FakeProvider, health: Health) -> None:
     """Every health is reported by its name."""
     provider.views["home"] = replace(provider.views["home"], health=health)
     document = await get(http, "/status")
@@ -277,7 +275,7 @@ async def test_health_words(http: ClientSession, provider: FakeProvider, health:
     assert health.value == document["health"]
 
 
-async def test_an_expectation_that_cannot_be_met(http: ClientSession) -> None:
+async def test_an_unsupported_expectation(http: ClientSession) -> None:
     """An Expect other than 100-continue is 417, and nothing is served."""
     async with http.get("/token", headers={"Expect": "wonders"}) as answer:
         body = await answer.text()

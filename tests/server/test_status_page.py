@@ -47,7 +47,7 @@ class Text(HTMLParser):
         self.words.append(data.strip())
 
     @property
-    def seen(self) -> str:
+    def visible(self) -> str:
         return " ".join(filter(None, self.words))
 
 
@@ -57,7 +57,7 @@ async def page(tcp: ClientSession) -> str:
         return await answer.text()
 
 
-async def test_what_a_person_sees(tcp: ClientSession, provider: FakeProvider) -> None:
+async def test_the_visible_text(tcp: ClientSession, provider: FakeProvider) -> None:
     """Each Homey's health, expiry, next refresh, failure with remedy, and sinks are shown."""
     sinks = (
         SinkView("file:/run/x", 7, NOW - timedelta(minutes=5), None, None),
@@ -69,7 +69,7 @@ async def test_what_a_person_sees(tcp: ClientSession, provider: FakeProvider) ->
     provider.views["barn"] = replace(
         lost, name="barn", last_error=None, next_at=None, refreshing=True
     )
-    seen = Text(await page(tcp)).seen
+    visible = Text(await page(tcp)).visible
 
     for words in (
         "home: ok",
@@ -81,7 +81,7 @@ async def test_what_a_person_sees(tcp: ClientSession, provider: FakeProvider) ->
         "(2026-03-01 12:00:00 UTC (now), 3 times) what to do see: homey-tokend status",
         "barn: down token none next refresh in progress",
     ):
-        assert words in seen
+        assert words in visible
 
 
 async def test_no_address_of_a_homey(tcp: ClientSession, provider: FakeProvider) -> None:
@@ -109,10 +109,10 @@ async def test_everything_is_escaped(tcp: ClientSession, provider: FakeProvider)
     shown = Text(await page(tcp))
 
     assert "script" not in shown.tags
-    assert 4 <= shown.seen.count(EVIL)
+    assert 4 <= shown.visible.count(EVIL)
 
 
-async def test_the_browser_is_told_to_load_nothing(tcp: ClientSession) -> None:
+async def test_the_browser_may_load_nothing(tcp: ClientSession) -> None:
     """The policy allows only the page's own style, by its hash; nothing is cached."""
     async with tcp.get("/") as answer:
         text, headers = await answer.text(), answer.headers

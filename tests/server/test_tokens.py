@@ -77,9 +77,7 @@ async def test_json(http: ClientSession, provider: FakeProvider, path: str, acce
         ("/token", "text/html;level=1"),
     ],
 )
-async def test_text_where_json_is_not_wanted_more(
-    http: ClientSession, path: str, accept: str
-) -> None:
+async def test_text_is_preferred(http: ClientSession, path: str, accept: str) -> None:
     """Text is returned if both are accepted, or if requested by name."""
     async with http.get(path, headers={"Accept": accept}) as answer:
         body = await answer.text()
@@ -110,7 +108,7 @@ async def test_a_new_token_is_served_at_once(http: ClientSession, provider: Fake
     assert (before, after) == (CANARY + "\n", FRESH + "\n")
 
 
-async def test_several_and_none_named(http: ClientSession, provider: FakeProvider) -> None:
+async def test_several_homeys_and_none_named(http: ClientSession, provider: FakeProvider) -> None:
     """With several Homeys one has to be named; the error lists them."""
     provider.views["hut"] = view("hut", token(value=FRESH))
     async with http.get("/token") as answer:
@@ -161,7 +159,7 @@ async def test_never_past_its_expiry(http: ClientSession, provider: FakeProvider
         ),
     ],
 )
-async def test_before_any_trouble(
+async def test_before_any_failure(
     http: ClientSession,
     provider: FakeProvider,
     told: dict[str, object],
@@ -176,7 +174,7 @@ async def test_before_any_trouble(
     assert response.headers["Retry-After"] == retry_after
 
 
-async def test_no_token_tells_why_and_when(http: ClientSession, provider: FakeProvider) -> None:
+async def test_no_token_has_reason_and_time(http: ClientSession, provider: FakeProvider) -> None:
     """503 has kind, step and remedy of the failure, and whole seconds until the next attempt."""
     provider.views["home"] = view(last_error=rejected(), next_at=NOW + timedelta(seconds=899.2))
     async with http.get("/token") as answer:
@@ -240,7 +238,7 @@ async def test_min_ttl_waits_for_a_refresh(
 
 
 @pytest.mark.parametrize("query", ["", "?min_ttl=24h", "?wait=30", "?min_ttl=24h&wait=0"])
-async def test_what_lasts_is_served_without_waiting(
+async def test_enough_lifetime_is_served_at_once(
     http: ClientSession, provider: FakeProvider, query: str
 ) -> None:
     """A token with enough lifetime starts nothing."""
@@ -251,7 +249,7 @@ async def test_what_lasts_is_served_without_waiting(
     assert provider.asked == []
 
 
-async def test_the_old_token_is_served_where_no_new_one_comes(
+async def test_the_old_token_is_served_without_a_new_one(
     http: ClientSession, provider: FakeProvider
 ) -> None:
     """What is available within the wait is served, with its remaining lifetime."""
@@ -262,7 +260,7 @@ async def test_the_old_token_is_served_where_no_new_one_comes(
     assert len(provider.asked) == 1
 
 
-async def test_none_held_is_waited_for_only_when_asked(
+async def test_a_missing_token_is_awaited_only_on_request(
     http: ClientSession, provider: FakeProvider
 ) -> None:
     """A plain request is answered at once; one with a wait gets what comes within it."""

@@ -151,7 +151,7 @@ def test_a_dead_socket_is_replaced(opened: list[UnixSocket], socket_path: Path) 
     assert names(socket_path.parent) == ["d.sock", "d.sock.lock"]
 
 
-def test_a_live_socket_is_refused(socket_path: Path) -> None:
+def test_a_live_socket_is_left_alone(socket_path: Path) -> None:
     """A live socket is left alone, with or without a lock, with a full queue or not."""
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(socket_path))
@@ -163,7 +163,7 @@ def test_a_live_socket_is_refused(socket_path: Path) -> None:
         assert socket_path.stat().st_ino == inode
 
 
-def test_a_live_socket_with_a_full_queue_is_refused(socket_path: Path) -> None:
+def test_a_live_socket_with_a_full_queue_is_left_alone(socket_path: Path) -> None:
     """A daemon that is too busy to accept a client is alive."""
     with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as client:
         other.bind(str(socket_path))
@@ -182,7 +182,9 @@ def test_two_daemons(opened: list[UnixSocket], socket_path: Path) -> None:
     assert connects(socket_path)
 
 
-def test_the_lock_alone_refuses(opened: list[UnixSocket], socket_path: Path) -> None:
+def test_the_lock_alone_excludes_a_second_daemon(
+    opened: list[UnixSocket], socket_path: Path
+) -> None:
     """While a daemon is stopping, its socket removed, the next one cannot start yet."""
     opened.append(UnixSocket.open(SocketOptions(socket_path)))
     opened[0].withdraw()
@@ -209,7 +211,7 @@ def test_other_files_are_never_removed(folder: Path) -> None:
     assert (folder / "pipe").is_fifo()
 
 
-def test_put_back_under_a_lock(opened: list[UnixSocket], folder: Path) -> None:
+def test_restored_under_a_lock(opened: list[UnixSocket], folder: Path) -> None:
     """If the whole directory was removed, the lock is created again, too."""
     place = SocketOptions(folder / "sub" / "d.sock")
     opened.append(UnixSocket.open(place))
@@ -225,7 +227,7 @@ def test_put_back_under_a_lock(opened: list[UnixSocket], folder: Path) -> None:
     assert opened[0].restore(place) is None
 
 
-def test_another_daemon_took_the_place(opened: list[UnixSocket], folder: Path) -> None:
+def test_another_daemon_has_taken_the_path(opened: list[UnixSocket], folder: Path) -> None:
     """If another daemon has the new lock, nothing is taken from it."""
     place = SocketOptions(folder / "sub" / "d.sock")
     opened.append(UnixSocket.open(place))
@@ -277,7 +279,7 @@ def test_only_our_own_socket_is_removed(opened: list[UnixSocket], socket_path: P
     assert socket_path.stat().st_ino == inode
 
 
-def test_the_folder_is_made(opened: list[UnixSocket], folder: Path) -> None:
+def test_the_folder_is_created(opened: list[UnixSocket], folder: Path) -> None:
     """A missing directory is created, accessible to others, whatever the umask."""
     before = os.umask(0o077)
     try:
@@ -288,7 +290,7 @@ def test_the_folder_is_made(opened: list[UnixSocket], folder: Path) -> None:
     assert stat.S_IMODE((folder / "made").stat().st_mode) == 0o755
 
 
-def test_the_folder_cannot_be_made(folder: Path) -> None:
+def test_the_folder_cannot_be_created(folder: Path) -> None:
     """A directory whose parent is missing too is reported, with what to do."""
     with pytest.raises(CannotServe, match="cannot be created or opened") as caught:
         UnixSocket.open(SocketOptions(folder / "a" / "b" / "d.sock"))
@@ -379,7 +381,7 @@ async def test_prepared_sockets(socket_path: Path) -> None:
     assert socket_path.is_socket()
 
 
-async def test_the_end_hears_whom_it_let_in(socket_path: Path) -> None:
+async def test_accepted_clients_are_served_at_the_end(socket_path: Path) -> None:
     """An accepted client that speaks a moment after the stop is served; a later one waits.
 
     The socket is one that somebody else holds on to, as systemd does.
@@ -444,7 +446,7 @@ async def test_a_taken_port(socket_path: Path) -> None:
     assert not socket_path.exists()
 
 
-async def test_a_name_that_cannot_be_one(socket_path: Path) -> None:
+async def test_an_impossible_host_name(socket_path: Path) -> None:
     """A host with an empty label is reported plainly, too."""
     server = Server(Api(FakeProvider(), version="1"))
     with pytest.raises(CannotServe, match=r"http\.listen: a\.\.b:9464 .* not a host name"):

@@ -115,7 +115,7 @@ async def test_half_a_request_is_closed(dial: Open, half: bytes) -> None:
     assert reader.at_eof()
 
 
-async def test_half_a_request_that_drips_is_closed(dial: Open) -> None:
+async def test_a_slow_half_request_is_closed(dial: Open) -> None:
     """A byte now and then does not keep a half request alive."""
     reader, writer = await dial()
     writer.write(ASK[:10])
@@ -145,7 +145,7 @@ async def test_half_a_second_request_is_closed(dial: Open) -> None:
     assert rest == b""
 
 
-async def test_idle_connections_hurt_nobody(dial: Open) -> None:
+async def test_idle_connections_delay_nobody(dial: Open) -> None:
     """A hundred silent clients, half of them within a request, delay no other."""
     for number in range(100):
         _, writer = await dial()
@@ -156,7 +156,7 @@ async def test_idle_connections_hurt_nobody(dial: Open) -> None:
     assert answer == (b"HTTP/1.1 200 OK", BODY)
 
 
-async def test_who_takes_nothing_is_closed(dial: Open, provider: FakeProvider) -> None:
+async def test_a_client_that_reads_nothing_is_closed(dial: Open, provider: FakeProvider) -> None:
     """A client that sends requests and never reads is closed; others are not affected."""
     provider.views["home"] = view("home", token(value="x" * 4096))
     _reader, writer = await dial()
@@ -171,7 +171,7 @@ async def test_who_takes_nothing_is_closed(dial: Open, provider: FakeProvider) -
     assert "client.disconnected" in {line["event"] for line in lines}
 
 
-async def test_who_takes_slowly_is_served(dial: Open, provider: FakeProvider) -> None:
+async def test_a_client_that_reads_slowly_is_served(dial: Open, provider: FakeProvider) -> None:
     """A client that reads a response now and then gets all of them, however many wait."""
     provider.views["home"] = view("home", token(value="x" * 400_000))
     reader, writer = await dial()
@@ -195,7 +195,7 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
         return
 
 
-async def test_leaving_while_waiting(dial: Open, provider: FakeProvider) -> None:
+async def test_disconnecting_while_waiting(dial: Open, provider: FakeProvider) -> None:
     """A client that disconnects while it waits for a refresh affects only itself."""
     provider.hang = asyncio.Event()
     _, writer = await dial()
@@ -209,7 +209,7 @@ async def test_leaving_while_waiting(dial: Open, provider: FakeProvider) -> None
     assert answer == (b"HTTP/1.1 200 OK", BODY)
 
 
-async def test_dots_lead_nowhere(dial: Open) -> None:
+async def test_dots_do_not_change_the_path(dial: Open) -> None:
     """Dots in a path do not avoid a name."""
     answers = [
         await ask(await dial(), ASK.replace(b"/token", path))

@@ -1,4 +1,4 @@
-"""For tests of the API proxy: a Homey that sends any bytes, and a caller that does."""
+"""For tests of the API proxy: a Homey and a caller that can send any bytes."""
 
 import asyncio
 import ssl
@@ -23,17 +23,17 @@ from tests.support.provider import CANARY, FakeProvider, token, view
 
 #: Reading the authorities blocks for 20 ms; no request here is over TLS.
 TLS = ssl.create_default_context()
-#: Where nothing is to come too late, be the machine ever so busy.
-PATIENT = ProxyLimits(
+#: For tests in which nothing may time out, however busy the machine is.
+LONG_TIMEOUTS = ProxyLimits(
     connect=timedelta(seconds=20),
     silence=timedelta(seconds=20),
     total=timedelta(seconds=30),
     refresh=timedelta(seconds=20),
     queue=LimiterSettings(wait=timedelta(seconds=20)),
 )
-#: Where silence is what is tested.
-HASTY = replace(
-    PATIENT,
+#: For tests of time-outs.
+SHORT_TIMEOUTS = replace(
+    LONG_TIMEOUTS,
     silence=timedelta(milliseconds=300),
     refresh=timedelta(milliseconds=300),
     queue=LimiterSettings(wait=timedelta(milliseconds=300)),
@@ -42,7 +42,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @dataclass
-class Heard:
+class ReceivedRequest:
     """One request as the Homey received it."""
 
     line: str
@@ -57,7 +57,9 @@ class Heard:
         return [value for key, value in self.fields if key.lower() == name.lower()]
 
 
-Turn = Callable[["Hub", Heard, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Turn = Callable[
+    ["Hub", ReceivedRequest, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
+]
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Hub:
     turn: Turn | None = None
     reads_body: bool = True
     hangs_up: bool = False
-    heard: list[Heard] = field(default_factory=list)
+    received: list[ReceivedRequest] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -100,13 +102,13 @@ class Hub:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         line, *lines = head.rstrip("\r\n").split("\r\n")
         pairs = [(one.partition(":")[0], one.partition(":")[2].strip()) for one in lines]
-        heard = Heard(line, pairs)
-        self.heard.append(heard)
+        received = ReceivedRequest(line, pairs)
+        self.received.append(received)
         self.arrived.set()
         if self.reads_body:
-            heard.body = await _body(heard, reader)
+            received.body = await _body(received, reader)
         if self.turn is not None:
-            await self.turn(self, heard, reader, writer)
+            await self.turn(self, received, reader, writer)
             return
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         writer.write(answer)
@@ -115,15 +117,15 @@ class Hub:
             raise ConnectionResetError
 
 
-async def _body(heard: Heard, reader: asyncio.StreamReader) -> bytes:
-    if heard.all("Transfer-Encoding"):
+async def _body(received: ReceivedRequest, reader: asyncio.StreamReader) -> bytes:
+    if received.all("Transfer-Encoding"):
         parts = []
         while size := int(await reader.readline(), 16):
             parts.append(await reader.readexactly(size))
             await reader.readline()
         await reader.readline()
         return b"".join(parts)
-    (length,) = heard.all("Content-Length") or ["0"]
+    (length,) = received.all("Content-Length") or ["0"]
     return await reader.readexactly(int(length))
 
 
@@ -179,7 +181,7 @@ class ProxySetup:
             while (part := await reader.read(65536)) and not _whole(raw := raw + part):
                 pass
         writer.close()
-        return reply_of(raw)
+        return parse_reply(raw)
 
 
 def _whole(raw: bytes) -> bool:
@@ -189,7 +191,7 @@ def _whole(raw: bytes) -> bool:
     return bool(length) and len(body) == int(length)
 
 
-def reply_of(raw: bytes) -> Reply:
+def parse_reply(raw: bytes) -> Reply:
     head, _, body = raw.partition(b"\r\n\r\n")
     line, *lines = head.decode("latin-1").split("\r\n")
     fields = {one.partition(":")[0].lower(): one.partition(":")[2].strip() for one in lines}
@@ -208,9 +210,9 @@ def with_length(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
 
 
 @asynccontextmanager
-async def opened(
+async def running_proxy(
     path: Path,
-    limits: ProxyLimits = PATIENT,
+    limits: ProxyLimits = LONG_TIMEOUTS,
     may_see_token: MaySeeToken = lambda _peer, _homey: True,
 ) -> AsyncIterator[ProxySetup]:
     """Run an API proxy with a Homey behind it."""

@@ -14,7 +14,7 @@ from tests.support.provider import FakeProvider
 
 
 @contextlib.contextmanager
-def serving(provider: FakeProvider, path: Path) -> Iterator[None]:
+def serve_provider(provider: FakeProvider, path: Path) -> Iterator[None]:
     """Serve the real API on a socket, in a thread with its own loop."""
     started, loop = threading.Event(), asyncio.new_event_loop()
     server = Server(Api(provider, version="1.2.3"))
@@ -36,7 +36,7 @@ def serving(provider: FakeProvider, path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def saying(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[bytes]]:
+def serve_responses(path: Path, answer: bytes, *, hold: bool = False) -> Iterator[list[bytes]]:
     """Send one fixed response to one request; with ``hold`` the connection is kept."""
     requests: list[bytes] = []
     ended = threading.Event()

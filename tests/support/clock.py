@@ -1,19 +1,19 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that only a test moves."""
 
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-#: Where every fake clock starts, unless told otherwise.
+#: The default time of a fake clock.
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
-#: How many turns of the loop give everybody who was woken time to act?
-#: A chain of awaits needs one turn a link; twenty are more than any of ours has.
+#: The turns of the loop in which every task that was woken can act: a chain of awaits needs one turn
+#: for each link, and none of ours has twenty.
 _TURNS = 20
 
 
 async def settle(turns: int = _TURNS) -> None:
-    """Let the loop turn until every task that can go on has gone on."""
+    """Run the loop until every task that can continue has done so."""
     for _ in range(turns):
         await asyncio.sleep(0)
 
@@ -38,7 +38,7 @@ class FakeClock:
         self.boot = "boot 1"
         self.instant = instant
         self.draws = list(draws)
-        #: Every sleep asked for, in seconds and order.
+        #: Every requested sleep in seconds, in order.
         self.slept: list[float] = []
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
@@ -76,7 +76,7 @@ class FakeClock:
         return len(self._sleepers)
 
     async def until_waited_for(self, sleepers: int = 1) -> None:
-        """Return once so many sleep: the code under test has begun to wait.
+        """Wait until this many tasks sleep: the code under test has begun to wait.
 
         Raises:
             TimeoutError: nobody began to wait within two seconds.

@@ -126,7 +126,7 @@ class ForkServer:
 
 def _serve(requests: socket.socket) -> str:
     """Fork for each request; return only in the child, with the module to run."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the waiting processes are not awaited
     while True:
         message, descriptors, *_ = socket.recv_fds(requests, _MESSAGE_BYTES, 4)
         if not message:

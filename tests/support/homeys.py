@@ -13,7 +13,7 @@ from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
 from homey_tokend.simulator import Settings, Simulator
-from tests.support.api_proxy import PATIENT, TLS
+from tests.support.api_proxy import LONG_TIMEOUTS, TLS
 from tests.support.clock import FakeClock
 from tests.support.provider import FakeProvider, token, view
 
@@ -47,11 +47,11 @@ class Home:
 
 
 @contextlib.contextmanager
-def inhabited(path: Path, settings: Settings | None = None) -> Iterator[Home]:
+def running_home(path: Path, settings: Settings | None = None) -> Iterator[Home]:
     """Run a Homey that can be called over the socket at this path."""
     home, loop, started = Home(settings or Settings()), asyncio.new_event_loop(), threading.Event()
     upstream = Upstream({}, ssl_context=TLS)
-    forward = Forwarder(home.provider, upstream, FakeClock(instant=True), PATIENT)
+    forward = Forwarder(home.provider, upstream, FakeClock(instant=True), LONG_TIMEOUTS)
     server = Server(Api(home.provider, version="1", proxy=forward.handle))
 
     async def begin() -> None:

@@ -148,10 +148,10 @@ def _section(
             continue
         yield from (".TP", f".B {_plain(key)}")
         shape = shapes.get(value.get("$ref", "").rpartition("/")[2], {})
-        yield _plain(" ".join(_said({**shape, **value}, required=key in required)))
+        yield _plain(" ".join(_description({**shape, **value}, required=key in required)))
 
 
-def _said(value: Mapping[str, Any], *, required: bool) -> Iterator[str]:
+def _description(value: Mapping[str, Any], *, required: bool) -> Iterator[str]:
     described = str(value.get("description", ""))
     yield described
     if required:

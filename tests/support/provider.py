@@ -10,7 +10,7 @@ from homey_tokend.core.secret import Secret
 from homey_tokend.core.status import Health, RefreshResult, View
 from homey_tokend.core.tokens import Token
 
-#: No answer but a token's may hold this.
+#: No response but that of a token may contain this.
 CANARY = "canary-4f7d2b91"
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -23,7 +23,7 @@ class FakeSchedule:
         """Return the time of the first job, if there is one."""
         return min((at for at, _ in self.appointments.values()), default=None)
 
-    def ring_due(self) -> int:
+    def run_due(self) -> int:
         """Run all jobs that are due, and return how many they were."""
         now = self.clock.now()
         due = [(name, wake) for name, (at, wake) in self.appointments.items() if at <= now]

@@ -15,12 +15,12 @@ class FakeSink:
     def __init__(self, target: str = "fake") -> None:
         self.target = target
         self.reports_expiry = False
-        #: The deliveries that were begun, and the generations that were taken.
+        #: The deliveries that have begun, and the generations that were accepted.
         self.begun: list[Delivery] = []
         self.taken: list[int] = []
         #: Raised by the next writes, in turn.
         self.failures: list[Exception] = []
-        #: Unset: a write waits until it is set.
+        #: While it is not set, a write waits.
         self.free = asyncio.Event()
         self.free.set()
         self.memory: dict[str, str] = {}

@@ -20,9 +20,9 @@ class FakeStore:
         self.full = ""
         self.unreadable = ""
         self.unmovable = ""
-        #: Whether a save never comes back.
+        #: Whether a save never returns.
         self.hangs = False
-        #: Raised by a save, in place of what a store may raise.
+        #: Raised by a save: an error that a store should not raise.
         self.bug: Exception | None = None
         self.aside: list[bytes | None] = []
 

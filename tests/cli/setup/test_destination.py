@@ -38,7 +38,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path / "home")}
 
 
-def test_as_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line precedes the environment; a relative path becomes absolute."""
     monkeypatch.chdir(tmp_path)
     environment = {"HOMEY_TOKEND_CONFIG": "/elsewhere/b.yaml"}
@@ -83,7 +83,7 @@ def test_for_the_unit(tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_one_that_would_be_read(tmp_path: Path, system: Path) -> None:
+def test_an_existing_configuration(tmp_path: Path, system: Path) -> None:
     """An existing configuration is not shadowed by a second one."""
     system.mkdir()
     (system / "config.yaml").symlink_to(tmp_path / "nowhere")

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from tests.end_to_end.examples import home_assistant, node_red, prometheus, scripts
-from tests.end_to_end.examples.stage import Example, Wrong, stage
+from tests.end_to_end.examples.stage import Example, ExampleFailed, stage
 from tests.end_to_end.examples.tools import Tools
 
 EXAMPLES: dict[str, Example] = {
@@ -51,7 +51,13 @@ def main() -> int:
             begun = time.monotonic()
             try:
                 EXAMPLES[name](on)
-            except (Wrong, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+            except (
+                ExampleFailed,
+                OSError,
+                ValueError,
+                KeyError,
+                subprocess.SubprocessError,
+            ) as error:
                 failed += 1
                 print(f"not ok {name}: {type(error).__name__}: {error}", flush=True)  # noqa: T201  it prints its results
             else:

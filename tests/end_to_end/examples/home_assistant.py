@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.end_to_end.examples.stage import EXAMPLES, Stage, Wrong, daemon, until
+from tests.end_to_end.examples.stage import EXAMPLES, ExampleFailed, Stage, daemon, until
 
 
 def document() -> Any:
@@ -15,40 +15,40 @@ def document() -> Any:
     return yaml.safe_load((EXAMPLES / "home-assistant.yaml").read_text(encoding="utf-8"))
 
 
-def rendered(on: Stage, template: str, variables: dict[str, object]) -> str:
+def render(on: Stage, template: str, variables: dict[str, object]) -> str:
     """Render a template with these variables."""
     environment = on.tools.jinja().Environment(autoescape=False)
     return str(environment.from_string(template).render(variables))
 
 
-def valued(on: Stage, template: str, text: str) -> str:
+def render_value(on: Stage, template: str, text: str) -> str:
     """Render a ``value_template`` for a response; ``value_json`` is set if it is JSON."""
     try:
-        return rendered(on, template, {"value": text, "value_json": json.loads(text)})
+        return render(on, template, {"value": text, "value_json": json.loads(text)})
     except json.JSONDecodeError:
-        return rendered(on, template, {"value": text})
+        return render(on, template, {"value": text})
 
 
 def command_line(on: Stage) -> None:
     """Check that each sensor's command succeeds, and that its template renders the output."""
     values = {
-        entry["sensor"]["name"]: valued(
+        entry["sensor"]["name"]: render_value(
             on, entry["sensor"]["value_template"], on.run("sh", "-c", entry["sensor"]["command"])
         )
         for entry in document()["command_line"]
     }
     if values["Homey devices"] != "2":
-        raise Wrong(f"two devices were expected: {values}")
+        raise ExampleFailed(f"two devices were expected: {values}")
     if datetime.fromisoformat(values["Homey token expires"]).tzinfo is None:
-        raise Wrong(f"an instant with its zone was expected: {values}")
+        raise ExampleFailed(f"an instant with its zone was expected: {values}")
 
 
 def rest(on: Stage) -> None:
     """Check that the REST sensor is ON with a token, and OFF with a daemon that has none."""
     for entry in document()["rest"]:
-        states = [asked(on, entry), asked(without_token(on), entry, running=False)]
+        states = [sensor_states(on, entry), sensor_states(without_token(on), entry, running=False)]
         if states != [["ON"], ["OFF"]]:
-            raise Wrong(f"ON, then OFF was expected: {states}")
+            raise ExampleFailed(f"ON, then OFF was expected: {states}")
 
 
 def without_token(on: Stage) -> Stage:
@@ -59,13 +59,13 @@ def without_token(on: Stage) -> Stage:
     return Stage(folder, told, on.tools)
 
 
-def asked(on: Stage, entry: Any, *, running: bool = True) -> list[str]:
+def sensor_states(on: Stage, entry: Any, *, running: bool = True) -> list[str]:
     """Return the states of an entry's sensors; Home Assistant reads a response whatever its status."""
     if not running:
         with daemon(on, on.folder / "run.log"):
-            return asked(on, entry)
+            return sensor_states(on, entry)
     text = str(until(lambda: on.ended("curl", "-sS", on.url(entry["resource"])).stdout))
-    return [valued(on, sensor["value_template"], text) for sensor in entry["binary_sensor"]]
+    return [render_value(on, sensor["value_template"], text) for sensor in entry["binary_sensor"]]
 
 
 def shell_command(on: Stage) -> None:
@@ -74,7 +74,7 @@ def shell_command(on: Stage) -> None:
     lamp = next(key for key, one in devices.items() if "onoff" in one["capabilities"])
     template = document()["shell_command"]["homey_lamp"]
     for wanted in (True, False):
-        on.run(*shlex.split(rendered(on, template, {"device": lamp, "on": wanted})))
+        on.run(*shlex.split(render(on, template, {"device": lamp, "on": wanted})))
         told = json.loads(on.run("homey-tokend", "call", "device", lamp))
         if told["capabilitiesObj"]["onoff"]["value"] is not wanted:
-            raise Wrong(f"the lamp is not {wanted}")
+            raise ExampleFailed(f"the lamp is not {wanted}")

@@ -3,7 +3,14 @@
 import json
 import subprocess
 
-from tests.end_to_end.examples.stage import EXAMPLES, PATIENCE, Stage, Wrong, free_port, until
+from tests.end_to_end.examples.stage import (
+    EXAMPLES,
+    PATIENCE,
+    ExampleFailed,
+    Stage,
+    free_port,
+    until,
+)
 
 SETTINGS = """module.exports = {
   uiHost: '127.0.0.1', uiPort: %d, disableEditor: true, flowFile: 'flows.json',
@@ -18,7 +25,7 @@ def flow(on: Stage) -> None:
     folder = on.folder / "node-red"
     folder.mkdir()
     (folder / "settings.js").write_text(SETTINGS % free_port(), encoding="utf-8")
-    (folder / "flows.json").write_text(json.dumps(loud()), encoding="utf-8")
+    (folder / "flows.json").write_text(json.dumps(with_console_output()), encoding="utf-8")
     log = folder / "log"
     command = [str(on.tools.node_red()), "--userDir", str(folder)]
     with log.open("w") as out:
@@ -32,14 +39,14 @@ def flow(on: Stage) -> None:
         process.wait(PATIENCE)
     told = log.read_text(encoding="utf-8")
     if "[ 'Lamp', 'Thermometer' ]" not in told:
-        raise Wrong(f"Node-RED said: {told[-2000:]}")
+        raise ExampleFailed(f"Node-RED said: {told[-2000:]}")
 
 
-def loud() -> list[dict[str, object]]:
+def with_console_output() -> list[dict[str, object]]:
     """Return the example's nodes, with the output of the editor's sidebar also on the console."""
     nodes = json.loads((EXAMPLES / "node-red.json").read_text(encoding="utf-8"))
     ids = {node["id"] for node in nodes}
     wired = {to for node in nodes for wires in node.get("wires", ()) for to in wires}
     if not wired <= ids or len(ids) != len(nodes):
-        raise Wrong("a wire leads nowhere")
+        raise ExampleFailed("a wire leads nowhere")
     return [node | ({"console": True} if node["type"] == "debug" else {}) for node in nodes]

@@ -16,8 +16,8 @@ import yaml
 from tests.end_to_end.examples.stage import (
     EXAMPLES,
     PATIENCE,
+    ExampleFailed,
     Stage,
-    Wrong,
     daemon,
     free_port,
     until,
@@ -25,7 +25,7 @@ from tests.end_to_end.examples.stage import (
 
 RULES = "prometheus.rules.yml"
 #: Alerts of a rejected password without a token.
-REFUSED = {"HomeyTokenMissing", "HomeySignInRejected", "HomeyRefreshFails"}
+REJECTED_ALERTS = {"HomeyTokenMissing", "HomeySignInRejected", "HomeyRefreshFails"}
 
 
 def rules(on: Stage) -> None:
@@ -37,12 +37,12 @@ def rules(on: Stage) -> None:
     metrics = on.run("curl", "-fsS", on.url("http://127.0.0.1:9464/metrics"))
     named = set(re.findall(r"\bhomey_tokend_\w+", (EXAMPLES / RULES).read_text(encoding="utf-8")))
     if missing := sorted(name for name in named if f"\n{name}{{" not in metrics.replace(" ", "{")):
-        raise Wrong(f"the daemon has no metric {', '.join(missing)}")
+        raise ExampleFailed(f"the daemon has no metric {', '.join(missing)}")
     linted = subprocess.run(  # noqa: S603  fixed words
         [promtool, "check", "metrics"], input=metrics, capture_output=True, text=True, check=False
     )
     if linted.returncode:
-        raise Wrong(f"promtool about the metrics: {linted.stderr}")
+        raise ExampleFailed(f"promtool about the metrics: {linted.stderr}")
 
 
 def scrape(on: Stage) -> None:
@@ -51,15 +51,15 @@ def scrape(on: Stage) -> None:
         until(lambda: values(address, "homey_tokend_token_valid") == [1.0])
         up = values(address, 'up{job="homey-tokend"}')
         left = values(address, "homey_tokend_token_remaining_seconds")
-        alerts = asked(address, "/api/v1/alerts")["alerts"]
+        alerts = request(address, "/api/v1/alerts")["alerts"]
         health = [
             (rule["name"], rule["lastError"])
-            for group in asked(address, "/api/v1/rules")["groups"]
+            for group in request(address, "/api/v1/rules")["groups"]
             for rule in group["rules"]
             if rule["health"] == "err"
         ]
     if (up, alerts, health) != ([1.0], [], []) or not left[0] > 0:
-        raise Wrong(f"up {up}, seconds left {left}, alerts {alerts}, broken rules {health}")
+        raise ExampleFailed(f"up {up}, seconds left {left}, alerts {alerts}, broken rules {health}")
 
 
 def alerts(on: Stage) -> None:
@@ -68,20 +68,20 @@ def alerts(on: Stage) -> None:
     folder.mkdir()
     refused = Stage(folder, {**on.told, "password": "not-this-one"}, on.tools)
     with daemon(refused, folder / "run.log"), prometheus(refused, patient=False) as address:
-        until(lambda: raised(address) >= REFUSED)
-        names = raised(address)
+        until(lambda: active_alerts(address) >= REJECTED_ALERTS)
+        names = active_alerts(address)
         about = {
-            alert["labels"].get("homey") for alert in asked(address, "/api/v1/alerts")["alerts"]
+            alert["labels"].get("homey") for alert in request(address, "/api/v1/alerts")["alerts"]
         }
-    if (names, about) != (REFUSED, {"home"}):
-        raise Wrong(f"alerts {names} about {about}")
+    if (names, about) != (REJECTED_ALERTS, {"home"}):
+        raise ExampleFailed(f"alerts {names} about {about}")
 
 
-def raised(address: str) -> set[str]:
+def active_alerts(address: str) -> set[str]:
     """Return the names of all alerts; none while Prometheus is not up."""
     with contextlib.suppress(urllib.error.URLError):
         return {
-            alert["labels"]["alertname"] for alert in asked(address, "/api/v1/alerts")["alerts"]
+            alert["labels"]["alertname"] for alert in request(address, "/api/v1/alerts")["alerts"]
         }
     return set()
 
@@ -129,12 +129,12 @@ def quick(on: Stage, folder: Path) -> Path:
 def values(address: str, query: str) -> list[float]:
     """Return the values of a query; none while Prometheus is not up."""
     with contextlib.suppress(urllib.error.URLError):
-        got = asked(address, f"/api/v1/query?{urllib.parse.urlencode({'query': query})}")
+        got = request(address, f"/api/v1/query?{urllib.parse.urlencode({'query': query})}")
         return [float(one["value"][1]) for one in got["result"]]
     return []
 
 
-def asked(address: str, path: str) -> Any:
+def request(address: str, path: str) -> Any:
     """Return a response of Prometheus' API."""
     with urllib.request.urlopen(f"{address}{path}", timeout=PATIENCE) as answer:
         return json.load(answer)["data"]

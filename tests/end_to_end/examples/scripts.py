@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.end_to_end.examples.stage import EXAMPLES, Stage, Wrong
+from tests.end_to_end.examples.stage import EXAMPLES, ExampleFailed, Stage
 
 HOMEYSCRIPT = Path(__file__).with_name("homeyscript.cjs")
 #: The devices of the simulator's Homey.
@@ -16,7 +16,7 @@ def lists_devices(on: Stage, *command: str, **environ: str) -> None:
     """Check that it prints the devices, and fails without a daemon."""
     printed = on.run(*command, environ=environ)
     if printed.splitlines() != DEVICES:
-        raise Wrong(f"names of devices were expected, and this came: {printed!r}")
+        raise ExampleFailed(f"names of devices were expected, and this came: {printed!r}")
     on.fails(*command, environ=environ)
 
 
@@ -42,7 +42,7 @@ def posix(on: Stage) -> None:
     if not re.fullmatch(
         r"a token of \d+ characters\nzones were read\na program for http.*\n", printed
     ):
-        raise Wrong(printed)
+        raise ExampleFailed(printed)
     on.fails(*command, environ=environ)
 
 

@@ -20,7 +20,7 @@ PATIENCE = 60
 Example = Callable[["Stage"], None]
 
 
-class Wrong(Exception):
+class ExampleFailed(Exception):
     """An example does not work."""
 
 
@@ -68,7 +68,7 @@ class Stage:
         """Return the output of a command, which must succeed."""
         done = self.ended(*command, environ=environ)
         if done.returncode:
-            raise Wrong(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()}")
+            raise ExampleFailed(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
     def fails(self, *command: str, environ: Mapping[str, str] | None = None) -> None:
@@ -76,7 +76,7 @@ class Stage:
         nobody = {**(environ or {}), "HOMEY_TOKEND_SOCKET": str(self.folder / "nobody.sock")}
         done = self.ended(*command, environ=nobody)
         if done.returncode == 0 or not done.stderr.strip():
-            raise Wrong(f"{command[0]} ended with {done.returncode} without a daemon")
+            raise ExampleFailed(f"{command[0]} ended with {done.returncode} without a daemon")
 
     def ended(
         self, *command: str, environ: Mapping[str, str] | None = None
@@ -95,7 +95,7 @@ class Stage:
     def url(self, address: str) -> str:
         """Return an address of an example with this daemon's port."""
         if ":9464" not in address:
-            raise Wrong(f"{address} is not the usual address of http.listen")
+            raise ExampleFailed(f"{address} is not the usual address of http.listen")
         return address.replace(":9464", f":{self.port}")
 
 
@@ -138,7 +138,7 @@ def until(true: Callable[[], Any], patience_s: float = PATIENCE) -> Any:
     end = time.monotonic() + patience_s
     while not (found := true()):
         if time.monotonic() > end:
-            raise Wrong(f"not so within {patience_s:g} s")
+            raise ExampleFailed(f"not so within {patience_s:g} s")
         time.sleep(0.05)
     return found
 

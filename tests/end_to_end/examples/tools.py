@@ -27,7 +27,7 @@ class Tools:
         install_missing()
         self._client: Future[Path] = self._pool.submit(npm, HOMEY_API, UNDICI)
         self._node_red: Future[Path] = self._pool.submit(npm, NODE_RED)
-        self._prometheus: Future[Path] = self._pool.submit(unpacked, "prometheus")
+        self._prometheus: Future[Path] = self._pool.submit(unpack, "prometheus")
         self._jinja: Future[Path] = self._pool.submit(pip, JINJA)
 
     def __enter__(self) -> Self:
@@ -64,12 +64,12 @@ def install_missing() -> None:
         run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing)
 
 
-def unpacked(package: str) -> Path:
+def unpack(package: str) -> Path:
     """Return a directory with the content of a Debian package, not installed: no service starts."""
     place = CACHE / "debian" / package
     if place.is_dir():
         return place
-    with filling(place) as folder:
+    with atomic_folder(place) as folder:
         try:
             run(*APT, "download", "-qq", package, cwd=folder)
         except subprocess.CalledProcessError:
@@ -85,7 +85,7 @@ def npm(*packages: str) -> Path:
     """Return a directory ``node_modules`` with these packages."""
     place = CACHE / "npm" / "+".join(packages)
     if not place.is_dir():
-        with filling(place) as folder:
+        with atomic_folder(place) as folder:
             (folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
             quiet = ("--no-save", "--no-audit", "--no-fund", "--loglevel=error")
             run("npm", "install", *quiet, *packages, cwd=folder)
@@ -96,13 +96,13 @@ def pip(package: str) -> Path:
     """Return a directory with a Python package, outside the environment under test."""
     place = CACHE / "pip" / package
     if not place.is_dir():
-        with filling(place) as folder:
+        with atomic_folder(place) as folder:
             words = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
             run(sys.executable, *words, "--target", str(folder), package)
     return place
 
 
-class filling:  # noqa: N801  used as a with statement's word
+class atomic_folder:  # noqa: N801  used as a with statement's word
     """Return a directory that is filled elsewhere and then renamed into place."""
 
     def __init__(self, place: Path) -> None:

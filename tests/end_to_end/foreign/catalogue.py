@@ -46,14 +46,14 @@ def faults(endpoint: Endpoint, specifications: Mapping[str, Operations]) -> Iter
     for name, operation in known.items():
         scopes = {_CONSTANTS.get(scope, scope) for scope in operation.get("scopes") or ()}
         if scopes and not any(
-            covers(mine, one) for mine in told_scopes(endpoint) for one in scopes
+            covers(mine, one) for mine in documented_scopes(endpoint) for one in scopes
         ):
             yield f"{name}: the scope is {sorted(scopes)}, not {endpoint.scope!r}"
         parameters = operation.get("parameters") or {}
         yield from (f"{name}: {fault}" for fault in body_faults(endpoint, parameters))
 
 
-def told_scopes(endpoint: Endpoint) -> set[str]:
+def documented_scopes(endpoint: Endpoint) -> set[str]:
     """Return the scope of an endpoint, and those that its note gives for other models."""
     return {endpoint.scope, *re.findall(r"`(homey\.[a-z.]+)`", endpoint.note)}
 

@@ -13,7 +13,7 @@ import pytest
 from homey_tokend.simulator import Simulator
 from tests.end_to_end.processes.cloud import Clouds, canaries, met, until
 from tests.end_to_end.processes.daemons import Daemon, Daemons, command
-from tests.end_to_end.processes.test_ending import script
+from tests.end_to_end.processes.test_stopping import script
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -102,7 +102,7 @@ def refresh_until_login(cloud: Simulator, daemon: Daemon, kind: str) -> None:
 
 @pytest.mark.parametrize("part", range(2))
 def test_each_kind_at_each_step(clouds: Clouds, daemons: Daemons, part: int) -> None:
-    """Whatever the cloud answers at whatever step, no secret is written or told."""
+    """Whatever the cloud answers at any step, no secret is written or sent."""
     pairs = {number: begun(clouds, daemons, number) for number in range(part, len(KINDS), 2)}
     found: dict[str, list[str]] = {}
     for number, (cloud, daemon) in pairs.items():
@@ -130,7 +130,7 @@ def all_met(cloud: Simulator, kind: str, number: int) -> bool:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_where_they_belong(clouds: Clouds, daemons: Daemons, format_: str) -> None:
+def test_the_allowed_places(clouds: Clouds, daemons: Daemons, format_: str) -> None:
     """Token and refresh token are in state, file sink and /token; all else is nowhere."""
     cloud, folder = clouds.start(totp_secret=TOTP), daemons.folder()
     sinks = [

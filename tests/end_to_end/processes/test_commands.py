@@ -1,4 +1,4 @@
-"""Each command beside a running daemon, or alone: what it prints where, and what it ends with."""
+"""Each command with a running daemon, or alone: its output and its exit status."""
 
 import json
 import os
@@ -24,11 +24,11 @@ from tests.end_to_end.processes.daemons import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 VARIABLE = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
-REFUSING = {"step": "login", "kind": "json", "status": 401, "body": {"code": 401, "error": "no"}}
+REJECTING = {"step": "login", "kind": "json", "status": 401, "body": {"code": 401, "error": "no"}}
 
 
 def test_beside_a_daemon(clouds: Clouds, daemons: Daemons) -> None:
-    """``token``, ``status`` and ``refresh`` print what they are asked for, and nothing else."""
+    """``token``, ``status`` and ``refresh`` print what is requested, and nothing else."""
     cloud = clouds.start(session_lifetime=3600)
     daemon = daemons.start(cloud, homey=VARIABLE).up()
     token, at = daemon.token(), ("--socket", str(daemon.socket))
@@ -53,7 +53,7 @@ def test_beside_a_daemon(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_refresh(clouds: Clouds, daemons: Daemons) -> None:
-    """``refresh`` brings a newer token where the held one is no longer young."""
+    """``refresh`` gets a newer token unless the held one is very new."""
     daemon = daemons.start(clouds.start(session_lifetime=10), refresh={"at": 0.9}).up()
     old = daemon.token()
     until(lambda: daemon.post("/homeys/home/refresh?wait=0").status != 429, "it is young no more")
@@ -64,8 +64,8 @@ def test_refresh(clouds: Clouds, daemons: Daemons) -> None:
     assert old != new
 
 
-def test_refused(clouds: Clouds, daemons: Daemons) -> None:
-    """A rejected password is 77 to all who ask, and the daemon stays up."""
+def test_rejected(clouds: Clouds, daemons: Daemons) -> None:
+    """With a rejected password every command exits with 77, and the daemon keeps running."""
     cloud = clouds.start()
     cloud.change_password("another one")
     daemon = daemons.start(cloud, homey={"password": "not this"}).up()
@@ -106,7 +106,7 @@ def test_once(clouds: Clouds, daemons: Daemons) -> None:
 @pytest.mark.parametrize(
     ("fault", "once", "online"),
     [
-        (REFUSING, exit_codes.ACTION_NEEDED, exit_codes.ACTION_NEEDED),
+        (REJECTING, exit_codes.ACTION_NEEDED, exit_codes.ACTION_NEEDED),
         (
             {"step": "consent", "kind": "access_denied"},
             exit_codes.ACTION_NEEDED,
@@ -124,7 +124,7 @@ def test_once(clouds: Clouds, daemons: Daemons) -> None:
 def test_statuses(
     clouds: Clouds, daemons: Daemons, fault: dict[str, Any], once: int, online: int
 ) -> None:
-    """``once`` and ``check --online`` end with what the failure deserves."""
+    """``once`` and ``check --online`` exit with the status of the failure."""
     cloud, folder = clouds.start(), daemons.folder()
     cloud.add_fault(**fault)
     at = str(write(folder, configuration(cloud, folder, state={"path": None})))
@@ -154,7 +154,7 @@ def test_check(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_schema(clouds: Clouds, daemons: Daemons) -> None:
-    """``check --schema`` is a JSON Schema of draft 2020-12 that takes a right configuration."""
+    """``check --schema`` is a JSON Schema of draft 2020-12 that accepts a valid configuration."""
     done = command("check", "--schema")
     schema = json.loads(done.out)
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -45,8 +45,8 @@ def modes(folder: Path) -> dict[str, int]:
     return {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
 
 
-def test_the_whole_way(clouds: Clouds, daemons: Daemons) -> None:
-    """Two Homeys: the second is picked; a round with what was written fills its variable."""
+def test_complete_setup(clouds: Clouds, daemons: Daemons) -> None:
+    """Two Homeys: the second is chosen; ``once`` with the written files fills its variable."""
     cloud, folder = clouds.start(homeys=2), daemons.folder()
     config = folder / "new" / "config.yaml"
     done = init(cloud, config, answers(cloud, "2", "mine"))
@@ -70,7 +70,7 @@ FILES = ["password", "client-secret", "config.yaml"]
 
 
 def test_one_time_codes(clouds: Clouds, daemons: Daemons) -> None:
-    """With all written, the end of the code that was used is waited for."""
+    """After writing, ``init`` waits until the one-time code has expired."""
     cloud, folder = clouds.start(totp_secret=TOTP), daemons.folder()
     typed = answers(cloud, "", "", one_time=TOTP)
     with subprocess.Popen(  # noqa: S603  our own program
@@ -134,7 +134,7 @@ def test_on_a_terminal(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_no_variable(clouds: Clouds, daemons: Daemons) -> None:
-    """Who wants none says so."""
+    """A person can choose no variable."""
     cloud, config = clouds.start(), daemons.folder() / "config.yaml"
     done = init(cloud, config, answers(cloud, "", "-"))
 
@@ -142,8 +142,8 @@ def test_no_variable(clouds: Clouds, daemons: Daemons) -> None:
     assert "sinks" not in config.read_text()
 
 
-def test_where_nothing_tells_the_homeys(clouds: Clouds, daemons: Daemons) -> None:
-    """The consent page offers none to pick from: the cloudid is asked for."""
+def test_without_a_list_of_homeys(clouds: Clouds, daemons: Daemons) -> None:
+    """If the consent page offers no Homey, the cloudid is asked for."""
     cloud, config = clouds.start(), daemons.folder() / "config.yaml"
     cloud.add_fault(step="authorise", kind="html", times=1)
     cloudid = cloud.description()["cloudid"]
@@ -155,7 +155,7 @@ def test_where_nothing_tells_the_homeys(clouds: Clouds, daemons: Daemons) -> Non
 
 
 def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
-    """Where the client may not read variables, this is reported, and the rest is set up."""
+    """If the client may not read variables, this is reported, and the rest is set up."""
     cloud, config = clouds.start(), daemons.folder() / "config.yaml"
     cloud.add_fault(step="variable", kind="missing_scopes")
     done = init(cloud, config, answers(cloud, ""))
@@ -182,7 +182,7 @@ def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
 def test_wrong_values(
     clouds: Clouds, daemons: Daemons, line: int, typed: str, status: int, told: str
 ) -> None:
-    """What is wrong is reported with what to do, the password goes out once, nothing is written."""
+    """Wrong values are reported with a remedy, the password is sent once, nothing is written."""
     cloud, folder = clouds.start(), daemons.folder()
     cloud.add_variable("counter", "number", 1)
     lines = answers(cloud, "", "")
@@ -197,7 +197,7 @@ def test_wrong_values(
 
 
 def test_a_homey_that_is_off(clouds: Clouds, daemons: Daemons) -> None:
-    """What was typed is not lost where the Homey is off: it may be written all the same."""
+    """If the Homey is off, the answers can be written all the same."""
     cloud, folder = clouds.start(), daemons.folder()
     cloud.unplug()
     refused = init(cloud, folder / "a" / "config.yaml", answers(cloud, "", ""))
@@ -209,8 +209,8 @@ def test_a_homey_that_is_off(clouds: Clouds, daemons: Daemons) -> None:
     assert "'mine'" in (folder / "b" / "config.yaml").read_text()
 
 
-def test_who_thinks_for_long(clouds: Clouds, daemons: Daemons) -> None:
-    """A sign-in that has ended meanwhile is made again."""
+def test_a_slow_person(clouds: Clouds, daemons: Daemons) -> None:
+    """A sign-in that has expired meanwhile is repeated."""
     cloud, folder = clouds.start(), daemons.folder()
     cloud.add_fault(step="authorise", kind="status", status=401, after=4, times=1)
     done = init(cloud, folder / "config.yaml", answers(cloud, "", ""))
@@ -219,8 +219,8 @@ def test_who_thinks_for_long(clouds: Clouds, daemons: Daemons) -> None:
     assert 2 == sign_ins(cloud)
 
 
-def test_endpoints_that_are_none(daemons: Daemons) -> None:
-    """They are reported before anything is asked."""
+def test_invalid_endpoints(daemons: Daemons) -> None:
+    """They are reported before the first question."""
     environ = {"HOMEY_TOKEND_ENDPOINT_API": "http://example.com"}
     done = command("init", "-c", f"{daemons.folder()}/config.yaml", environ=environ)
 
@@ -241,8 +241,8 @@ def test_an_input_that_ends(clouds: Clouds, daemons: Daemons, lines: int) -> Non
 
 
 @pytest.mark.parametrize("there", ["config.yaml", "client-secret"])
-def test_what_is_there_stays(clouds: Clouds, daemons: Daemons, there: str) -> None:
-    """Nothing is written over, and nothing is asked first."""
+def test_existing_files_stay(clouds: Clouds, daemons: Daemons, there: str) -> None:
+    """Nothing is overwritten, and no question is asked before."""
     cloud, folder = clouds.start(), daemons.folder()
     (folder / there).write_text("mine")
     done = init(cloud, folder / "config.yaml", answers(cloud, "", ""))

@@ -1,4 +1,4 @@
-"""A daemon that was killed and comes back; two that want the same; paths that are taken."""
+"""A daemon after a kill; a second daemon; paths that are taken."""
 
 import signal
 import stat
@@ -13,7 +13,7 @@ from tests.end_to_end.processes.daemons import Daemons, command, configuration, 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def test_killed_and_back(clouds: Clouds, daemons: Daemons) -> None:
+def test_killed_and_restarted(clouds: Clouds, daemons: Daemons) -> None:
     """After SIGKILL the current token is served at once: no sign-in, and the dead socket replaced."""
     cloud = clouds.start()
     first = daemons.start(cloud).up()
@@ -66,7 +66,7 @@ def test_second_daemon(clouds: Clouds, daemons: Daemons) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_taken_path(clouds: Clouds, daemons: Daemons, kind: str) -> None:
-    """What is no socket is left alone where the socket should be: 73, and plain words."""
+    """A file at the socket's path that is not a socket is left alone: 73, and a plain message."""
     folder = daemons.folder()
     socket = folder / "d.sock"
     if kind == "file":

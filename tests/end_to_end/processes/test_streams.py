@@ -51,7 +51,7 @@ def test_closed(clouds: Clouds, daemons: Daemons, closed: str) -> None:
     assert token.encode() not in daemon.state.with_name("state.json.lock").read_bytes()
 
 
-def test_reader_gone(clouds: Clouds, daemons: Daemons) -> None:
+def test_closed_reader(clouds: Clouds, daemons: Daemons) -> None:
     """It continues when the reader of its stderr closes it."""
     folder, cloud = daemons.folder(), clouds.start(session_lifetime=1)
     at = str(write(folder, configuration(cloud, folder)))

@@ -12,7 +12,7 @@ from collections import Counter
 
 
 def read(path: str) -> str:
-    """One request; returns what came of it in a word."""
+    """Send one request and return its result as a word."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(20)
         try:

@@ -1,4 +1,4 @@
-"""Run inside of the unit's sandbox in place of the daemon: what is possible there, as JSON."""
+"""Run inside the unit's sandbox instead of the daemon, and print as JSON what is possible there."""
 
 import ctypes
 import json
@@ -29,7 +29,7 @@ FAMILIES = ("UNIX", "INET", "INET6", "NETLINK", "PACKET", "ALG", "VSOCK", "BLUET
 
 
 def write(folder: str) -> None:
-    """Make a file there, and remove it."""
+    """Create a file there, and remove it."""
     path = Path(folder, "probe")
     path.write_text("x")
     path.unlink()

@@ -49,7 +49,7 @@ def test_an_env_file_with_crlf(clouds: Clouds, daemons: Daemons) -> None:
 
 
 def test_quotes_of_an_env_file(clouds: Clouds, daemons: Daemons) -> None:
-    """An e-mail address in quotes is told by name, and no password goes out."""
+    """An e-mail address in quotes is reported by its variable, and no password is sent."""
     cloud, folder = clouds.start(), daemons.folder()
     environ = variables(cloud, folder)
     daemon = daemons.run(folder, environ=environ | {"HOMEY_EMAIL": f'"{environ["HOMEY_EMAIL"]}"'})

@@ -66,7 +66,7 @@ def left(daemon: Daemon) -> list[str]:
     ("number", "steps"),
     [(signal.SIGTERM, STEPS), (signal.SIGINT, ("login", "homey_login", "variable"))],
 )
-def test_amid_each_step(
+def test_during_each_step(
     clouds: Clouds, daemons: Daemons, number: signal.Signals, steps: tuple[str, ...]
 ) -> None:
     """During any step it exits with 0 within 5 s, and leaves a valid state and no socket."""
@@ -92,7 +92,7 @@ def test_amid_each_step(
         assert daemon.events()[-1]["event"] == "daemon.stopped"
 
 
-def test_amid_an_exec_sink(clouds: Clouds, daemons: Daemons) -> None:
+def test_during_an_exec_sink(clouds: Clouds, daemons: Daemons) -> None:
     """A hanging command that ignores SIGTERM ends with its children before the daemon does."""
     folder = daemons.folder()
     text = f'trap "" TERM; sleep 300 & echo $$ $! > {folder}/pids; wait; sleep 300'
@@ -136,7 +136,7 @@ time.sleep(60)
 """
 
 
-def test_amid_a_start_that_hangs(clouds: Clouds, daemons: Daemons) -> None:
+def test_during_a_hanging_start(clouds: Clouds, daemons: Daemons) -> None:
     """It stops within 5 s even if a file hangs that it reads at the start."""
     folder = daemons.folder()
     lock = folder / "d.sock.lock"
@@ -160,7 +160,7 @@ def test_amid_a_start_that_hangs(clouds: Clouds, daemons: Daemons) -> None:
     assert took < END_WITHIN_S
 
 
-def test_amid_two_commands(clouds: Clouds, daemons: Daemons) -> None:
+def test_during_two_commands(clouds: Clouds, daemons: Daemons) -> None:
     """With one command for the token and one for errors that both ignore SIGTERM, the waits do not add up."""
     folder = daemons.folder()
     cloud = clouds.start()

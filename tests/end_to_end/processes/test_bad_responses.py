@@ -1,4 +1,4 @@
-"""A cloud that answers badly: the daemon stays up, small, and says in plain words what is wrong."""
+"""Bad responses of the cloud: the daemon keeps running, stays small and names the reason."""
 
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ STEPS = (
     "variable",
 )
 VARIABLE = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
-#: What a daemon may grow to whatever it is sent, the two digests that it makes at once (32 MB)
-#: and their parts (60 MB) among it; and what it may keep of that.
+#: The most memory of a daemon whatever it receives, including two concurrent digests (32 MB) and
+#: their parts (60 MB); and the most that it may keep of that.
 MOST_MB, KEPT_MB = 128, 80
 #: Where a bad answer ends an attempt in any case. With a remembered user token the sign-in
 #: begins again at once; a user's or session's answer can be done without.
@@ -52,7 +52,7 @@ def reasons(daemon: Daemon) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", BAD)
 def test_at_each_step(clouds: Clouds, daemons: Daemons, name: str) -> None:
-    """One Homey each meets it at each step: the socket answers, memory is bounded, words plain."""
+    """One Homey for each step gets it: the socket answers, memory is limited, the reason is plain."""
     cloud = clouds.start(homeys=len(STEPS), session_lifetime=3600)
     for step in STEPS:
         cloud.add_fault(step=step, times=1, **BAD[name])

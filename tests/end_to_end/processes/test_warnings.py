@@ -11,7 +11,7 @@ from tests.end_to_end.processes.daemons import Daemons, configuration, write
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def test_told_at_the_start(clouds: Clouds, daemons: Daemons) -> None:
+def test_warnings_at_the_start(clouds: Clouds, daemons: Daemons) -> None:
     """Files readable by everybody, an ignored variable, a sink that cannot write: each with its remedy."""
     cloud, folder = clouds.start(), daemons.folder()
     secret = folder / "password"

@@ -1,4 +1,4 @@
-"""The daemon as it is watched: events, metrics, status page, and who may ask, over real sockets."""
+"""Events, metrics, status page and access over real sockets."""
 
 import contextlib
 import os
@@ -18,24 +18,24 @@ from tests.end_to_end.processes.daemons import PROGRAM, Daemons, ask, configurat
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 SINK = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
-LISTENERS = 1000
+SUBSCRIBERS = 1000
 
 
-def listening(path: Path) -> socket.socket:
+def subscribe(path: Path) -> socket.socket:
     """Return a client of /events that has read the opening."""
-    ear = socket.socket(socket.AF_UNIX)
-    ear.settimeout(30)
-    ear.connect(str(path))
-    ear.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
-    heard(ear, b"retry:")
-    return ear
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(30)
+    client.connect(str(path))
+    client.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+    read_until(client, b"retry:")
+    return client
 
 
-def heard(ear: socket.socket, *words: bytes) -> bytes:
+def read_until(client: socket.socket, *words: bytes) -> bytes:
     """Return everything read until all of these words have come."""
     told = b""
     while not all(word in told for word in words):
-        more = ear.recv(65536)
+        more = client.recv(65536)
         assert more, told
         told += more
     return told
@@ -45,7 +45,7 @@ def heard(ear: socket.socket, *words: bytes) -> bytes:
 def _many_files() -> Iterator[None]:
     """Raise the limit of open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < LISTENERS + 200:
+    if hard < SUBSCRIBERS + 200:
         pytest.skip("fewer files may be open than there are listeners")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
@@ -53,29 +53,29 @@ def _many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_many_files")
-def test_a_thousand_listeners(clouds: Clouds, daemons: Daemons) -> None:
-    """A renewal reaches 1,000 listeners, and none hears the token."""
+def test_a_thousand_subscribers(clouds: Clouds, daemons: Daemons) -> None:
+    """A renewal reaches 1,000 subscribers, without the token."""
     daemon = daemons.start(clouds.start(session_lifetime=20)).up()
     daemon.token()
     with contextlib.ExitStack() as stack:
-        ears = [stack.enter_context(listening(daemon.socket)) for _ in range(LISTENERS)]
-        told = [heard(ears[0], b"event: token")]
-        told += [heard(ear, b"event: token") for ear in ears[1:]]
+        ears = [stack.enter_context(subscribe(daemon.socket)) for _ in range(SUBSCRIBERS)]
+        told = [read_until(ears[0], b"event: token")]
+        told += [read_until(client, b"event: token") for client in ears[1:]]
         token = daemon.token()
 
     assert token.encode() not in b"".join(told)
 
 
-def test_what_is_shown_holds_no_secret(clouds: Clouds, daemons: Daemons) -> None:
-    """Events, metrics and page tell of a renewal, a delivery and an outage, and no secret."""
+def test_no_secret_is_published(clouds: Clouds, daemons: Daemons) -> None:
+    """Events, metrics and page report a renewal, a delivery and an outage, but no secret."""
     cloud = clouds.start(session_lifetime=6)
     daemon = daemons.start(cloud, homey=SINK, http={"listen": "127.0.0.1:0"}).up()
     until(lambda: daemon.status()["sinks"][0]["delivered_at"], "the sink has the token")
     opened = next(line for line in daemon.events() if line["event"] == "http.opened")
     tcp = f"127.0.0.1:{opened['port']}"
     cloud.add_fault(step="token", kind="status", status=503, times=3)
-    with listening(daemon.socket) as ear:
-        told = heard(ear, b"event: recovered", b'"delivered": true').decode()
+    with subscribe(daemon.socket) as client:
+        told = read_until(client, b"event: recovered", b'"delivered": true').decode()
     page, metrics = ask(tcp, "/").text, ask(tcp, "/metrics").text
     others = [daemon.get(path).text for path in ("/metrics", "/status")]
     shown = "".join([told, page, metrics, *others])
@@ -89,21 +89,21 @@ def test_what_is_shown_holds_no_secret(clouds: Clouds, daemons: Daemons) -> None
     assert [] == [secret for secret in canaries(cloud) if secret in shown]
 
 
-def test_reload_changes_who_may_ask(clouds: Clouds, daemons: Daemons) -> None:
-    """socket.allow is in force after a SIGHUP, an unknown name is reported, and listeners stay."""
+def test_reload_changes_access(clouds: Clouds, daemons: Daemons) -> None:
+    """socket.allow is in force after a SIGHUP, an unknown name is reported, and subscribers stay."""
     cloud = clouds.start()
     daemon = daemons.start(cloud).up()
     daemon.token()
     document: dict[str, Any] = configuration(cloud, daemon.folder)
     document["socket"]["allow"] = {"users": ["no-such-user"]}
     write(daemon.folder, document)
-    with listening(daemon.socket) as ear:
+    with subscribe(daemon.socket) as client:
         daemon.send(signal.SIGHUP)
         until(lambda: "allow.unknown" in daemon.said(), "the unknown name is told")
         own = daemon.get("/status")
-        ear.setblocking(False)
+        client.setblocking(False)
         with pytest.raises(BlockingIOError):
-            ear.recv(1)
+            client.recv(1)
 
     assert 200 == own.status
     assert 2 <= own.json["requests_by_user"][str(os.geteuid())]

@@ -56,7 +56,7 @@ def alive(pid: int) -> bool:
     ("number", "status"),
     [(signal.SIGTERM, exit_codes.TERMINATED), (signal.SIGINT, exit_codes.INTERRUPTED)],
 )
-def test_amid_a_command_for_a_secret(
+def test_during_a_secret_command(
     clouds: Clouds, daemons: Daemons, words: tuple[str, ...], number: signal.Signals, status: int
 ) -> None:
     """It stops within 5 s with its command, and releases the lock."""
@@ -76,7 +76,7 @@ def test_amid_a_command_for_a_secret(
     until(lambda: not alive(child), "the command is gone", 2)
 
 
-def test_amid_a_step(clouds: Clouds, daemons: Daemons) -> None:
+def test_during_a_step(clouds: Clouds, daemons: Daemons) -> None:
     """A hanging request is cancelled; the password that was sent is in the budget."""
     folder, cloud = daemons.folder(), clouds.start()
     cloud.add_fault(step="delegation", kind="hang")
