@@ -1,4 +1,4 @@
-"""Small, complete values for the tests of the pure part."""
+"""Small, complete values for the tests of the core."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,16 +24,16 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
-#: The digests of the sign-in values in use, and others.
+#: The digests of the credentials in use, and others.
 LOGIN, SITE, OTHER = "login", "site", "other"
-#: What the doors and the keeper know while nothing is under way.
+#: The activity while nothing is running.
 IDLE = Activity(sign_in=SignInProgress(Digests("account", LOGIN, SITE)))
-#: And while an earlier attempt has left what makes a password needless.
+#: The activity after an attempt that left a grant or user token, so that no password is needed.
 NO_PASSWORD = replace(
     IDLE, sign_in=replace(IDLE.sign_in, resume_until=datetime.max.replace(tzinfo=UTC))
 )
-PLAN = RefreshSettings()
-NOBODY = AccountState()
+SETTINGS = RefreshSettings()
+NEW_ACCOUNT = AccountState()
 
 DOWN = ServerError("the host answered 503", step="login", status=503)
 WRONG_PASSWORD = AccountRejected("Athom rejects the password", step="login", status=400)
@@ -44,7 +44,7 @@ UNKNOWN_LOGIN = ProtocolChanged("the login gave an unknown answer", step="login"
 def bearer(
     *, at: datetime = NOON, life: timedelta = DAY, verified: bool = True, text: str = "bearer"
 ) -> Bearer:
-    """Return a bearer that a flow returned at ``at``."""
+    """Return a bearer that was issued at ``at``."""
     return Bearer(
         value=Secret(text),
         url="https://hub.example",
@@ -63,7 +63,7 @@ def holding(
     verified: bool = True,
     state: HomeyState | None = None,
 ) -> HomeyState:
-    """Return a Homey that got a token at ``at``: half its lifetime is 12 h, its must window the last hour."""
+    """Return a Homey that got a token at ``at``: half its lifetime is 12 h, and it must be renewed in the last hour."""
     state = state or HomeyState("home")
     return state.renewed(
         bearer(at=at, life=life, verified=verified),
@@ -88,7 +88,7 @@ def failing(
 
 
 def rejected_account(
-    *, at: datetime = NOON, times: int = 1, digest: str = LOGIN, state: AccountState = NOBODY
+    *, at: datetime = NOON, times: int = 1, digest: str = LOGIN, state: AccountState = NEW_ACCOUNT
 ) -> AccountState:
     """Return an account whose credentials were rejected ``times`` times, the last at ``at``."""
     for _ in range(times):
@@ -96,7 +96,7 @@ def rejected_account(
     return state
 
 
-def signed_in(*instants: datetime, state: AccountState = NOBODY) -> AccountState:
+def signed_in(*instants: datetime, state: AccountState = NEW_ACCOUNT) -> AccountState:
     """Return an account to which passwords were sent at these instants."""
     for at in instants:
         state = state.signing_in(at, None)
@@ -107,9 +107,9 @@ def decided(
     state: HomeyState,
     now: datetime = NOON,
     *,
-    account: AccountState = NOBODY,
+    account: AccountState = NEW_ACCOUNT,
     activity: Activity = IDLE,
-    plan: RefreshSettings = PLAN,
+    settings: RefreshSettings = SETTINGS,
 ) -> Decision:
     """Return the decision of policy."""
-    return decide(state, account, activity, now, plan)
+    return decide(state, account, activity, now, settings)

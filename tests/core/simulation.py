@@ -35,7 +35,7 @@ from homey_tokend.core.totp import time_step
 from tests.core.samples import IDLE, bearer
 from tests.support.clock import NOON
 
-#: How long does each attempt take?
+#: The duration of each attempt.
 _TAKES = timedelta(milliseconds=200)
 
 
@@ -44,11 +44,11 @@ class Simulation:
     """One Homey, and the responses of the servers.
 
     ``answer`` gives an error or None for a sign-in at an instant; ``draw`` the
-    random_values. What happened is in ``tried`` (every attempt) and ``passwords``.
+    random numbers. ``tried`` has the time of each attempt, ``passwords`` that of each password.
     """
 
     answer: Callable[[datetime], TokendError | None]
-    plan: RefreshSettings = field(default_factory=RefreshSettings)
+    settings: RefreshSettings = field(default_factory=RefreshSettings)
     state: HomeyState = field(default_factory=lambda: HomeyState("home"))
     account: AccountState = field(default_factory=AccountState)
     activity: Activity = IDLE
@@ -65,7 +65,7 @@ class Simulation:
         """Run until an instant; a busy loop is an error."""
         acts = 0
         while self.now < until:
-            decision = decide(self.state, self.account, self.activity, self.now, self.plan)
+            decision = decide(self.state, self.account, self.activity, self.now, self.settings)
             if isinstance(decision, Wait | Blocked):
                 assert decision.wake is not None
                 assert decision.wake > self.now
@@ -95,9 +95,9 @@ class Simulation:
         forced = self.state.request is not None and self.state.request.forced
         self.state = self.state.attempted(self.now)
         activity = replace(self.activity, forced=forced)
-        gate = sign_in_constraint(self.state, self.account, activity, self.now, self.plan)
-        assert gate is None, "decide saw it coming"
-        step = time_step(self.now) if self.plan.one_time else None
+        constraint = sign_in_constraint(self.state, self.account, activity, self.now, self.settings)
+        assert constraint is None, "decide allowed this attempt"
+        step = time_step(self.now) if self.settings.one_time else None
         if step is not None:
             self.codes.append(step)
         began = self.now
@@ -116,7 +116,7 @@ class Simulation:
             bearer(at=self.now, life=self.life),
             since=self.state.generation,
             at=self.now,
-            fraction=self.plan.fraction(self.random()),
+            fraction=self.settings.fraction(self.random()),
         )
         self.renewed.append(self.now)
         self.held.append((self.now, self.now + self.life))

@@ -1,4 +1,4 @@
-"""What hypothesis builds: any value of the pure part, and any history of one Homey."""
+"""Strategies of hypothesis: any value of the core, and any history of one Homey."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ DIGESTS = ("", "values", "other values")
 
 # --- single values ---------------------------------------------------------------
 
-draws = st.floats(0, 1, exclude_max=True)
+random_numbers = st.floats(0, 1, exclude_max=True)
 shares = st.floats(0, 1)
 words = st.text(st.characters(codec="utf-8"), max_size=12)
 secrets = st.from_regex("[!-~]{1,12}", fullmatch=True).map(Secret)
@@ -55,9 +55,9 @@ instants = st.datetimes(
     timezones=st.just(UTC),
 )
 spans = st.timedeltas(timedelta(microseconds=1), timedelta(days=3660))
-jumps = st.timedeltas(timedelta(days=-20000), timedelta(days=20000))
+clock_jumps = st.timedeltas(timedelta(days=-20000), timedelta(days=20000))
 
-troubles = st.builds(
+last_errors = st.builds(
     LastError,
     at=instants,
     kind=words,
@@ -67,8 +67,8 @@ troubles = st.builds(
     status=st.none() | st.integers(100, 599),
     count=st.integers(1, 10**6),
 )
-failures = st.builds(Failure, troubles, draws, st.none() | instants)
-refusals = st.builds(Rejection, words, troubles)
+failures = st.builds(Failure, last_errors, random_numbers, st.none() | instants)
+rejections = st.builds(Rejection, words, last_errors)
 
 
 @st.composite
@@ -101,7 +101,7 @@ def sinks(draw: st.DrawFn, most: int) -> SinkState:
 
 @st.composite
 def stored_homeys(draw: st.DrawFn, name: str) -> HomeyState:
-    """Any Homey as it is stored: what lives in memory only is not set."""
+    """Any Homey as it is stored: fields in memory only are not set."""
     most = draw(st.integers(0, 1000))
     return HomeyState(
         name=name,
@@ -114,7 +114,7 @@ def stored_homeys(draw: st.DrawFn, name: str) -> HomeyState:
         cloudid=draw(words),
         attempted_at=draw(st.none() | instants),
         failure=draw(st.none() | failures),
-        rejection=draw(st.none() | refusals),
+        rejection=draw(st.none() | rejections),
         refreshes=draw(numbers),
         sinks=draw(st.dictionaries(words, sinks(most), max_size=2)),
     )
@@ -122,7 +122,7 @@ def stored_homeys(draw: st.DrawFn, name: str) -> HomeyState:
 
 accounts = st.builds(
     AccountState,
-    rejections=st.lists(refusals, max_size=3).map(lambda some: {one.digest: one for one in some}),
+    rejections=st.lists(rejections, max_size=3).map(lambda some: {one.digest: one for one in some}),
     sign_ins=st.lists(instants, max_size=4).map(tuple),
     one_time_steps=st.lists(numbers, max_size=4).map(tuple),
     rejected_at=st.lists(instants, max_size=4).map(tuple),
@@ -131,8 +131,8 @@ accounts = st.builds(
 
 
 @st.composite
-def books(draw: st.DrawFn) -> StateDocument:
-    """Any Book that can have been stored."""
+def documents(draw: st.DrawFn) -> StateDocument:
+    """Any document that can have been stored."""
     names = draw(st.lists(words, max_size=2, unique=True))
     return StateDocument(
         salt=draw(words),
@@ -145,7 +145,7 @@ def books(draw: st.DrawFn) -> StateDocument:
 # --- histories -------------------------------------------------------------------
 
 targets = st.sets(st.sampled_from(TARGETS)).map(lambda some: tuple(sorted(some)))
-plans = st.builds(
+policy_settings = st.builds(
     RefreshSettings,
     at=st.floats(0.1, 0.95),
     jitter=st.floats(0, 0.09),
@@ -158,7 +158,7 @@ plans = st.builds(
     homeys=st.integers(1, 3),
     one_time=st.booleans(),
 )
-lives = st.sampled_from(
+lifetimes = st.sampled_from(
     [timedelta(seconds=1), timedelta(minutes=7), timedelta(hours=24), timedelta(days=3660)]
 ) | st.timedeltas(timedelta(seconds=1), timedelta(days=30))
 waits = st.timedeltas(timedelta(0), timedelta(hours=30)) | st.timedeltas(
@@ -204,18 +204,18 @@ def errors(draw: st.DrawFn) -> TokendError:
 
 @dataclass(frozen=True)
 class Scene:
-    """What policy is asked about."""
+    """The input of a decision."""
 
     state: HomeyState
     account: AccountState
     activity: Activity
     now: datetime
-    plan: RefreshSettings
+    settings: RefreshSettings
 
 
 @dataclass
-class _Story:
-    """A Homey's life so far; each method is something that can happen, told by ``draw``."""
+class _History:
+    """A Homey's history; each method is an event that can happen, with values from ``draw``."""
 
     draw: st.DrawFn
     now: datetime = NOON
@@ -223,12 +223,12 @@ class _Story:
     account: AccountState = field(default_factory=AccountState)
     offset: timedelta = timedelta(0)
 
-    def gets_a_token(self) -> None:
+    def token_is_renewed(self) -> None:
         bearer = Bearer(
             Secret("bearer"),
             url="https://hub.example",
             issued_at=self.now - self.draw(st.timedeltas(timedelta(0), timedelta(seconds=9))),
-            expires_at=self.now + self.draw(lives),
+            expires_at=self.now + self.draw(lifetimes),
             expiry_reported=self.draw(st.booleans()),
             verified=self.draw(st.booleans()),
         )
@@ -236,78 +236,78 @@ class _Story:
         since = self.state.generation
         self.state = self.state.renewed(bearer, since=since, at=self.now, fraction=fraction)
 
-    def begins_an_attempt(self) -> None:
+    def attempt_starts(self) -> None:
         self.state = self.state.attempted(self.now)
 
-    def fails(self) -> None:
-        error, drawn = self.draw(errors()), self.draw(draws)
+    def attempt_fails(self) -> None:
+        error, number = self.draw(errors()), self.draw(random_numbers)
         if isinstance(error, Rejected) and not isinstance(error, AccountRejected):
             digest = self.draw(st.sampled_from(DIGESTS))
-            self.state = self.state.rejected(error, digest=digest, at=self.now, random=drawn)
+            self.state = self.state.rejected(error, digest=digest, at=self.now, random=number)
         else:
-            self.state = self.state.failed(error, at=self.now, random=drawn)
+            self.state = self.state.failed(error, at=self.now, random=number)
 
-    def signs_in(self) -> None:
+    def password_is_sent(self) -> None:
         step = self.draw(st.none() | st.just(time_step(self.now)))
         self.account = self.account.signing_in(self.now, step)
 
-    def is_not_judged(self) -> None:
+    def password_is_not_judged(self) -> None:
         self.account = self.account.not_judged()
 
-    def account_is_refused(self) -> None:
+    def account_is_rejected(self) -> None:
         trouble = last_error_of(AccountRejected("no", step="login"), self.now)
         self.account = self.account.rejected(self.draw(st.sampled_from(DIGESTS)), trouble)
 
     def account_is_accepted(self) -> None:
         self.account = self.account.accepted(self.draw(st.sampled_from(DIGESTS)))
 
-    def is_asked_for_a_token(self) -> None:
+    def token_is_requested(self) -> None:
         until = self.now + self.draw(waits)
         self.state = self.state.requested(until, forced=self.draw(st.booleans()), at=self.now)
 
-    def is_proved(self) -> None:
-        expires_at = self.now + self.draw(lives) if self.draw(st.booleans()) else None
+    def token_is_verified(self) -> None:
+        expires_at = self.now + self.draw(lifetimes) if self.draw(st.booleans()) else None
         self.state = self.state.verified(self.state.generation, self.now, expires_at)
 
-    def does_not_answer(self) -> None:
+    def verification_fails(self) -> None:
         self.state = self.state.verification_failed(self.state.generation, self.now)
 
-    def is_revoked(self) -> None:
+    def token_is_revoked(self) -> None:
         self.state = self.state.was_revoked(self.state.generation, self.now)
 
-    def is_doubted(self) -> None:
+    def token_becomes_unverified(self) -> None:
         self.state = self.state.unverified(self.state.generation)
 
-    def sink_takes_it(self) -> None:
+    def sink_is_written(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
         self.state = self.state.delivered(target, self.state.generation, DeliveryResult(), self.now)
 
     def sink_fails(self) -> None:
-        target, error, drawn = (
+        target, error, number = (
             self.draw(st.sampled_from(TARGETS)),
             self.draw(errors()),
-            self.draw(draws),
+            self.draw(random_numbers),
         )
         self.state = self.state.delivery_failed(
-            target, self.state.generation, error, at=self.now, random=drawn
+            target, self.state.generation, error, at=self.now, random=number
         )
 
-    def sink_is_looked_at(self) -> None:
+    def sink_is_checked(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
         self.state = self.state.checked(target, self.state.generation, self.now)
 
-    def sink_is_not_seen(self) -> None:
+    def check_fails(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
         self.state = self.state.check_failed(target, self.state.generation, self.now)
 
-    def keeper_begins(self) -> None:
+    def keeper_starts(self) -> None:
         self.state = self.state.keeper_started()
 
     def sink_has_drifted(self) -> None:
         target = self.draw(st.sampled_from(TARGETS))
         self.state = self.state.drifted(target, self.state.generation)
 
-    def starts_anew(self) -> None:
+    def daemon_restarts(self) -> None:
         offset = self.draw(st.none() | st.just(self.offset))
         self.state = self.state.loaded(self.now, offset)
         self.account = self.account.not_after(self.now)
@@ -316,61 +316,61 @@ class _Story:
         self.offset = self.draw(st.timedeltas(timedelta(days=-3000), timedelta(days=3000)))
         self.state = self.state.clock_set(self.offset)
 
-    def starts_by_another_clock(self) -> None:
+    def daemon_restarts_with_another_clock(self) -> None:
         self.now += self.draw(st.timedeltas(timedelta(days=-3000), timedelta(days=3000)))
-        self.starts_anew()
+        self.daemon_restarts()
 
 
 _STEADY = (
-    _Story.gets_a_token,
-    _Story.begins_an_attempt,
-    _Story.fails,
-    _Story.signs_in,
-    _Story.is_not_judged,
-    _Story.account_is_refused,
-    _Story.account_is_accepted,
-    _Story.is_asked_for_a_token,
-    _Story.is_proved,
-    _Story.does_not_answer,
-    _Story.is_revoked,
-    _Story.is_doubted,
-    _Story.sink_takes_it,
-    _Story.sink_fails,
-    _Story.sink_is_looked_at,
-    _Story.sink_is_not_seen,
-    _Story.keeper_begins,
-    _Story.sink_has_drifted,
-    _Story.starts_anew,
+    _History.token_is_renewed,
+    _History.attempt_starts,
+    _History.attempt_fails,
+    _History.password_is_sent,
+    _History.password_is_not_judged,
+    _History.account_is_rejected,
+    _History.account_is_accepted,
+    _History.token_is_requested,
+    _History.token_is_verified,
+    _History.verification_fails,
+    _History.token_is_revoked,
+    _History.token_becomes_unverified,
+    _History.sink_is_written,
+    _History.sink_fails,
+    _History.sink_is_checked,
+    _History.check_fails,
+    _History.keeper_starts,
+    _History.sink_has_drifted,
+    _History.daemon_restarts,
 )
-_CLOCKS = (_Story.clock_is_set, _Story.starts_by_another_clock)
+_CLOCKS = (_History.clock_is_set, _History.daemon_restarts_with_another_clock)
 
 
 @st.composite
 def scenes(draw: st.DrawFn, *, steady: bool = False, holding: bool = False) -> Scene:
-    """Anything that events can lead to.
+    """Any state that events can lead to.
 
     ``steady``: with a clock that nobody sets; ``holding``: a new token came last.
     """
-    happenings = _STEADY if steady else (*_STEADY, *_CLOCKS)
-    story = _Story(draw)
-    for happens in draw(st.lists(st.sampled_from(happenings), max_size=12)):
+    possible_events = _STEADY if steady else (*_STEADY, *_CLOCKS)
+    history = _History(draw)
+    for event in draw(st.lists(st.sampled_from(possible_events), max_size=12)):
         try:
-            happens(story)
+            event(history)
         except IllegalEvent:
             continue
-        story.now += draw(st.just(timedelta(0)) | waits)
+        history.now += draw(st.just(timedelta(0)) | waits)
     if holding:
-        story.gets_a_token()
+        history.token_is_renewed()
     activity = Activity(
         refreshing=draw(st.booleans()),
         verifying=draw(st.booleans()),
         delivering=frozenset(draw(st.sets(st.sampled_from(TARGETS)))),
         blocked=draw(
-            st.none() | st.builds(Constraint, waits.map(story.now.__add__), st.just("closed"))
+            st.none() | st.builds(Constraint, waits.map(history.now.__add__), st.just("closed"))
         ),
         sign_in=SignInProgress(
             Digests("account", draw(st.sampled_from(DIGESTS)), draw(st.sampled_from(DIGESTS))),
-            draw(st.none() | waits.map(story.now.__add__)),
+            draw(st.none() | waits.map(history.now.__add__)),
         ),
     )
-    return Scene(story.state, story.account, activity, story.now, draw(plans))
+    return Scene(history.state, history.account, activity, history.now, draw(policy_settings))

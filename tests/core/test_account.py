@@ -1,4 +1,4 @@
-"""An account: what was refused, the passwords that went out, the one-time steps used."""
+"""An account: rejections, the passwords that were sent, the one-time steps that were used."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.core.samples import (
     HOUR,
     LOGIN,
     MINUTE,
-    NOBODY,
+    NEW_ACCOUNT,
     OTHER,
     SECOND,
     WRONG_PASSWORD,
@@ -34,21 +34,21 @@ LATER = NOON + HOUR
     ("state", "event"),
     [
         pytest.param(
-            NOBODY.signing_in(NOON, 7),
+            NEW_ACCOUNT.signing_in(NOON, 7),
             lambda state: state.signing_in(LATER, 7),
             id="a one-time step that was used",
         ),
         pytest.param(
-            NOBODY.signing_in(NOON, 7).not_judged(),
+            NEW_ACCOUNT.signing_in(NOON, 7).not_judged(),
             lambda state: state.signing_in(LATER, 7),
             id="a one-time step that was used and not judged",
         ),
         pytest.param(
-            NOBODY, lambda state: state.not_judged(), id="a refund where no password went out"
+            NEW_ACCOUNT, lambda state: state.not_judged(), id="a removal where no password was sent"
         ),
     ],
 )
-def test_is_illegal_and_changes_nothing(
+def test_an_illegal_event_changes_nothing(
     state: AccountState, event: Callable[[AccountState], AccountState]
 ) -> None:
     before = replace(state)
@@ -59,8 +59,8 @@ def test_is_illegal_and_changes_nothing(
     assert before == state
 
 
-def test_a_password_that_goes_out_is_counted_with_its_one_time_step() -> None:
-    state = NOBODY.signing_in(NOON, 7).signing_in(LATER, None)
+def test_a_password_is_counted_with_its_one_time_step_before_it_is_sent() -> None:
+    state = NEW_ACCOUNT.signing_in(NOON, 7).signing_in(LATER, None)
 
     assert AccountState(sign_ins=(NOON, LATER), one_time_steps=(7,)) == state
 
@@ -69,14 +69,14 @@ def test_a_password_that_was_not_judged_does_not_count() -> None:
     assert signed_in(NOON) == signed_in(NOON, LATER).not_judged()
 
 
-def test_the_sign_ins_since_an_instant_are_told_oldest_first() -> None:
+def test_sign_ins_since_an_instant_are_returned_oldest_first() -> None:
     state = signed_in(LATER, NOON, NOON - SECOND, NOON + SECOND)
 
     assert (NOON + SECOND, LATER) == state.sign_ins_since(NOON)
 
 
-def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
-    state = NOBODY
+def test_the_number_of_stored_sign_ins_is_bounded() -> None:
+    state = NEW_ACCOUNT
     for n in range(500):
         state = state.signing_in(NOON + n * SECOND, n)
 
@@ -85,42 +85,42 @@ def test_what_is_remembered_of_sign_ins_is_bounded() -> None:
     assert tuple(range(484, 500)) == state.one_time_steps
 
 
-# --- refusals ----------------------------------------------------------------------
+# --- rejections--------------------------------------------------------------------
 
 
-def test_refusals_of_the_same_values_are_counted() -> None:
+def test_rejections_of_the_same_credentials_are_counted() -> None:
     state = rejected_account(times=2).rejected(LOGIN, last_error_of(WRONG_PASSWORD, LATER))
 
     expected = Rejection(LOGIN, last_error_of(WRONG_PASSWORD, LATER, 3))
     assert expected == state.rejection(LOGIN)
 
 
-def test_refusals_of_other_values_are_another_count() -> None:
+def test_rejections_of_other_credentials_are_counted_separately() -> None:
     state = rejected_account(times=2, state=rejected_account(digest=OTHER))
 
     first, second = state.rejection(LOGIN), state.rejection(OTHER)
     assert (2, 1) == (first and first.last_error.count, second and second.last_error.count)
 
 
-def test_values_that_were_never_refused_are_free() -> None:
+def test_credentials_that_were_never_rejected_need_not_wait() -> None:
     assert rejected_account().rejection(OTHER) is None
 
 
-def test_accepted_values_are_free_and_others_are_not() -> None:
+def test_accepting_credentials_ends_their_rejection_and_no_other() -> None:
     state = rejected_account(digest=OTHER, state=rejected_account()).accepted(LOGIN)
 
     assert {OTHER} == set(state.rejections)
     assert (None, NOON + 15 * MINUTE) == (state.rejected_until(LOGIN), state.rejected_until(OTHER))
 
 
-def test_two_wrong_passwords_cost_an_account_no_more_than_one() -> None:
+def test_two_wrong_passwords_cost_no_more_sign_ins_than_one() -> None:
     state = rejected_account(times=2)
     state = rejected_account(digest=OTHER, at=NOON + MINUTE, times=2, state=state)
 
     assert [NOON + DAY] * 2 == [state.rejected_until(digest) for digest in (LOGIN, OTHER)]
 
 
-def test_a_password_that_is_corrected_wrongly_goes_on_where_the_other_left_off() -> None:
+def test_a_wrongly_corrected_password_does_not_raise_the_daily_limit() -> None:
     state = rejected_account(times=3)
     tried = []
     for _ in range(3):
@@ -131,7 +131,7 @@ def test_a_password_that_is_corrected_wrongly_goes_on_where_the_other_left_off()
     assert [HOUR, DAY, DAY + HOUR] == tried
 
 
-def test_what_an_account_takes_ends_the_count_of_its_day() -> None:
+def test_an_accepted_login_resets_the_daily_limit() -> None:
     state = rejected_account(times=3).accepted(LOGIN)
 
     assert NOON + HOUR + 15 * MINUTE == rejected_account(
@@ -139,8 +139,8 @@ def test_what_an_account_takes_ends_the_count_of_its_day() -> None:
     ).rejected_until(LOGIN)
 
 
-def test_the_values_refused_last_are_remembered_eight_at_most() -> None:
-    state = NOBODY
+def test_at_most_eight_rejected_credentials_are_remembered() -> None:
+    state = NEW_ACCOUNT
     for n in range(12):
         state = rejected_account(digest=f"values {n}", at=NOON + n * MINUTE, state=state)
     state = rejected_account(digest="values 5", at=NOON + DAY, state=state)
@@ -149,7 +149,7 @@ def test_the_values_refused_last_are_remembered_eight_at_most() -> None:
     assert 2 == state.rejections["values 5"].last_error.count
 
 
-# --- force ---------------------------------------------------------------------------
+# --- forced attempts -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,14 @@ def test_the_values_refused_last_are_remembered_eight_at_most() -> None:
         pytest.param([-3 * HOUR, -HOUR], 21 * HOUR, id="a day after the first, the third time"),
         pytest.param([-DAY, -HOUR], timedelta(0), id="at once when the first is a day old"),
         pytest.param(
-            [-5 * HOUR, -3 * HOUR, -HOUR], 21 * HOUR, id="a day after the last but one, ever after"
+            [-5 * HOUR, -3 * HOUR, -HOUR],
+            21 * HOUR,
+            id="a day after the last but one, from then on",
         ),
     ],
 )
-def test_a_person_may_force_a_try(forced: list[timedelta], free_in: timedelta) -> None:
-    state = NOBODY
+def test_a_person_can_force_an_attempt(forced: list[timedelta], free_in: timedelta) -> None:
+    state = NEW_ACCOUNT
     for ago in forced:
         state = state.was_forced(NOON + ago)
 
@@ -174,15 +176,15 @@ def test_a_person_may_force_a_try(forced: list[timedelta], free_in: timedelta) -
 
 # --- clocks ----------------------------------------------------------------------------
 
-KNOWN = rejected_account(state=NOBODY.signing_in(NOON, 7)).was_forced(NOON)
+KNOWN = rejected_account(state=NEW_ACCOUNT.signing_in(NOON, 7)).was_forced(NOON)
 
 
 @pytest.mark.parametrize(
     "behind",
     [
         pytest.param(timedelta(0), id="the past stays as it is"),
-        pytest.param(300 * DAY, id="what a clock ahead wrote down is cut to now"),
+        pytest.param(300 * DAY, id="instants in the future become now"),
     ],
 )
-def test_no_wait_grows_by_a_clock_ahead(behind: timedelta) -> None:
+def test_a_clock_that_was_ahead_makes_no_wait_longer(behind: timedelta) -> None:
     assert KNOWN == shift(KNOWN, behind).not_after(NOON)

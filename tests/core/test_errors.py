@@ -1,4 +1,4 @@
-"""The tree of errors: as drawn in the docstring, with stable kinds."""
+"""The tree of errors: as shown in the docstring, with stable kinds."""
 
 import importlib
 import pkgutil
@@ -52,8 +52,8 @@ def tree(cls: type[TokendError], parent: str = "") -> dict[str, str]:
     return found
 
 
-def drawn(text: str) -> dict[str, str]:
-    """Return each class of a drawn tree with its parent."""
+def shown_tree(text: str) -> dict[str, str]:
+    """Return each class of the tree in a docstring with its parent."""
     found: dict[str, str] = {}
     path: list[str] = []
     for branch, name in re.findall(r"^    ([│ ├└─]*)([A-Z]\w+)", text, re.MULTILINE):
@@ -63,13 +63,13 @@ def drawn(text: str) -> dict[str, str]:
     return found
 
 
-def test_the_drawn_tree_is_the_tree() -> None:
-    """The drawing has each class under its parent, no more and no fewer."""
-    assert tree(TokendError) == drawn(errors.__doc__ or "")
+def test_the_docstring_shows_the_tree_of_errors() -> None:
+    """The docstring shows each class below its parent, and nothing else."""
+    assert tree(TokendError) == shown_tree(errors.__doc__ or "")
 
 
 def test_kinds_are_unique_and_stay_as_they_are() -> None:
-    """Kinds are stable: they are in logs, status documents, metrics and the tests of others."""
+    """Kinds are stable: they are in logs, status documents, metrics and scripts of users."""
     kinds = {name: getattr(errors, name).kind for name in tree(TokendError)}
 
     assert KINDS == kinds
@@ -90,7 +90,7 @@ def test_no_other_module_adds_a_kind() -> None:
     assert set() == {one.kind for one in strangers} - set(KINDS.values())
 
 
-def test_a_failure_holds_what_happened_where_and_what_to_do() -> None:
+def test_an_error_has_message_step_remedy_and_status() -> None:
     """The text of an error is its message alone."""
     error = Transient("it broke", step="login", remedy="Mend it.", status=500)
 
@@ -110,7 +110,7 @@ def test_a_failure_holds_what_happened_where_and_what_to_do() -> None:
     assert Unreachable("x", sent=True).sent
 
 
-def test_a_fault_says_place_key_message_and_remedy() -> None:
+def test_a_fault_shows_place_key_message_and_remedy() -> None:
     """Missing parts of a place are omitted."""
     whole = ConfigFault("a.yaml", 3, 7, "homeys.x", "unknown key", "Did you mean y?")
 
@@ -121,7 +121,7 @@ def test_a_fault_says_place_key_message_and_remedy() -> None:
     assert "a.yaml:1:1: bad." == str(ConfigFault("a.yaml", 1, 1, "", "bad", ""))
 
 
-def test_all_faults_of_a_configuration_are_told_in_their_order() -> None:
+def test_all_faults_of_a_configuration_are_shown_in_order() -> None:
     """Errors are sorted by place."""
     second, first = ConfigFault("a", 9, 1, "k", "m", ""), ConfigFault("a", 2, 1, "k", "m", "")
     error = ConfigurationInvalid([second, first])

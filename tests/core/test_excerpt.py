@@ -37,7 +37,7 @@ SECRET = 'pa&ss=wö "rd"%21'
         "behind what is left out",
     ],
 )
-def test_no_spelling_of_a_known_secret_is_shown(text: str) -> None:
+def test_no_encoding_of_a_known_secret_is_shown(text: str) -> None:
     """An encoded secret, or half of one, is removed."""
     shown = excerpt(text, [Secret("other"), Secret(SECRET), Secret("")])
 
@@ -51,7 +51,7 @@ def test_what_looks_like_a_token_is_not_shown() -> None:
     assert "the 5a00000000 is bad" == excerpt("the 5a00000000 is bad")
 
 
-def test_the_longer_of_two_secrets_goes_first() -> None:
+def test_the_longer_of_two_secrets_is_removed_first() -> None:
     """The longer secret is removed first, or its tail would be left."""
     assert "…!" == excerpt("abcdef!", [Secret("abc"), Secret("abcdef")])
 
@@ -69,6 +69,6 @@ def test_cleaned_text_is_bounded_printable_and_free_of_secrets(
     assert not [one for one in secrets if one in shown and "…" not in one and one.strip()]
 
 
-def test_what_is_named_like_a_secret_is_not_shown() -> None:
-    """However short, and though nobody has told of it."""
+def test_a_value_with_the_name_of_a_secret_is_not_shown() -> None:
+    """It is masked even if it is short and not known as a secret."""
     assert excerpt("no code=a1b2 for password=xyz") == "no code=<secret> for password=<secret>"

@@ -73,7 +73,7 @@ DATED = ("retry-after", "Sun, 01 Mar 2026 12:05:00 GMT")
     ],
 )
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_date_to_retry_after_is_read_against_the_answers_own_date(
+def test_a_date_in_retry_after_is_compared_with_the_date_header(
     date: str, expected: timedelta, *, trusted: bool
 ) -> None:
     """The wait is measured by the server's clock, or by ours without a Date."""
@@ -83,7 +83,7 @@ def test_a_date_to_retry_after_is_read_against_the_answers_own_date(
 
 
 @given(st.text(), st.text())
-def test_any_headers_ask_for_a_wait_or_none(value: str, date: str) -> None:
+def test_any_headers_give_a_wait_or_none(value: str, date: str) -> None:
     """It is never negative, and nothing raises."""
     reply = answer(429, b"", ("retry-after", value), ("date", date))
 
@@ -91,7 +91,7 @@ def test_any_headers_ask_for_a_wait_or_none(value: str, date: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"[" * 100_000, b"9" * 5000, b"\xff"])
-def test_what_is_no_json_is_told_apart_from_null(body: bytes) -> None:
+def test_malformed_json_differs_from_null(body: bytes) -> None:
     """HTML, truncated JSON, endless nesting and numbers out of range are not JSON."""
     assert answer(200, body).json() is NO_JSON
     assert answer(200, b"null").json() is None
@@ -112,14 +112,14 @@ def test_what_is_no_json_is_told_apart_from_null(body: bytes) -> None:
         ([f"c{number}=1" for number in range(25)], "; ".join(f"c{n}=1" for n in range(20))),
     ],
 )
-def test_cookies_go_back_as_they_came(headers: list[str], expected: str) -> None:
+def test_cookies_are_returned_without_attributes(headers: list[str], expected: str) -> None:
     """Cookies lose their attributes; malformed ones are skipped, and at most twenty are kept."""
     assert expected == cookie_header(headers)
 
 
 @settings(deadline=None)
 @given(st.lists(st.text()))
-def test_no_cookie_breaks_out_of_its_header(headers: list[str]) -> None:
+def test_no_cookie_injects_a_header(headers: list[str]) -> None:
     """The Cookie header is one line of printable ASCII, whatever was set."""
     line = cookie_header(headers)
 

@@ -37,7 +37,7 @@ from tests.core.samples import (
     DOWN,
     HOUR,
     LOGIN,
-    NOBODY,
+    NEW_ACCOUNT,
     SITE,
     WRONG_CLIENT,
     WRONG_PASSWORD,
@@ -57,7 +57,7 @@ DELIVERED = HELD.delivered("file", 1, DeliveryResult(), NOON)
 
 
 def applied(state: HomeyState, message: Message, activity: Activity = BUSY) -> Change:
-    """The change an hour after the token was had."""
+    """The change an hour after the token was issued."""
     return apply(state, activity, message, Context({}, RefreshSettings(), LATER, 0.5))
 
 
@@ -87,7 +87,7 @@ def test_a_new_token_is_saved_and_reported() -> None:
     )
 
 
-def test_the_life_of_a_new_token_is_used_up_to_a_random_part() -> None:
+def test_a_new_token_gets_a_random_share_of_its_lifetime() -> None:
     change = applied(HELD, finished(bearer(at=LATER)))
 
     assert RefreshSettings().fraction(0.5) == change.state.fraction
@@ -100,7 +100,7 @@ def test_a_recovery_is_reported_with_the_failures_before() -> None:
     assert change.state.failure is None
 
 
-def test_a_result_that_is_overtaken_changes_nothing_but_what_is_under_way() -> None:
+def test_a_stale_result_changes_only_the_activity() -> None:
     change = applied(HELD, finished(bearer(at=LATER), since=0))
 
     assert HELD == change.state
@@ -109,7 +109,7 @@ def test_a_result_that_is_overtaken_changes_nothing_but_what_is_under_way() -> N
     assert not change.save
 
 
-def test_an_attempt_that_was_blocked_keeps_the_reason() -> None:
+def test_a_blocked_attempt_keeps_its_reason() -> None:
     blocked = Constraint(LATER + HOUR, "the sign-in budget is used up", blocking=True)
 
     change = applied(HELD, finished(blocked))
@@ -119,12 +119,12 @@ def test_an_attempt_that_was_blocked_keeps_the_reason() -> None:
     assert 1 == change.activity.refreshes
 
 
-def test_a_failure_keeps_the_token_and_tells_when_the_next_try_is() -> None:
+def test_a_failure_keeps_the_token_and_reports_the_next_try() -> None:
     change = applied(HELD, finished(DOWN))
 
     (event,) = change.events
     assert isinstance(event, RefreshFailed)
-    following = next_attempt(change.state, NOBODY, change.activity, LATER, RefreshSettings())
+    following = next_attempt(change.state, NEW_ACCOUNT, change.activity, LATER, RefreshSettings())
     assert (following.at, NOON + DAY) == (event.next_try, event.outage_at)
     assert not event.action_needed
     assert not event.urgent
@@ -136,7 +136,7 @@ def test_a_failure_keeps_the_token_and_tells_when_the_next_try_is() -> None:
     ("state", "urgent"),
     [
         pytest.param(HELD, False, id="with hours left"),
-        pytest.param(holding(at=NOON - 23 * HOUR), True, id="in the last hour of its life"),
+        pytest.param(holding(at=NOON - 23 * HOUR), True, id="in the last hour of its lifetime"),
         pytest.param(HomeyState("home"), True, id="without a token"),
     ],
 )
@@ -164,7 +164,7 @@ def test_a_rejection(error: TokendError, rejected: bool) -> None:
     assert change.state.rejection is None or SITE == change.state.rejection.digest
 
 
-def test_changed_credentials_lift_what_blocked_an_attempt() -> None:
+def test_changed_credentials_end_what_blocked_an_attempt() -> None:
     activity = replace(BUSY, blocked=Constraint(LATER, "why"))
     changed = applied(HELD, CredentialsRead(changed=True, sign_in=PROGRESS), activity)
     same = applied(HELD, CredentialsRead(changed=False, sign_in=PROGRESS), activity)
@@ -175,7 +175,7 @@ def test_changed_credentials_lift_what_blocked_an_attempt() -> None:
     assert not changed.activity.reading
 
 
-def test_a_request_stands_unless_a_newer_token_came_meanwhile() -> None:
+def test_a_request_is_dropped_if_there_is_a_newer_token_already() -> None:
     stands = applied(HELD, RefreshRequested(LATER + HOUR, forced=True, than=1))
     late = applied(HELD, RefreshRequested(LATER + HOUR, forced=True, than=0))
 
@@ -186,7 +186,7 @@ def test_a_request_stands_unless_a_newer_token_came_meanwhile() -> None:
 # --- the verification ---
 
 
-def test_a_verified_token_needs_no_write_while_its_end_is_the_same() -> None:
+def test_a_verification_is_saved_only_if_the_expiry_changed() -> None:
     change = applied(HELD, VerificationFinished(1, (True, NOON + DAY)))
 
     assert LATER == change.state.verified_at
@@ -194,7 +194,7 @@ def test_a_verified_token_needs_no_write_while_its_end_is_the_same() -> None:
     assert replace(BUSY, verifying=False, verifications=1) == change.activity
 
 
-def test_another_end_is_saved_and_goes_to_the_sinks_under_way_too() -> None:
+def test_a_changed_expiry_is_saved_and_delivered_again() -> None:
     change = applied(DELIVERED, VerificationFinished(1, (True, NOON + 2 * DAY)))
 
     assert change.save
@@ -211,7 +211,7 @@ def test_a_token_that_is_no_longer_accepted_is_revoked() -> None:
     assert change.state.usable(LATER) is None
 
 
-def test_a_homey_that_does_not_answer_says_nothing_of_the_token() -> None:
+def test_a_failed_verification_keeps_the_token() -> None:
     change = applied(HELD, VerificationFinished(1, DOWN))
 
     assert HELD.token == change.state.usable(LATER)
@@ -219,7 +219,7 @@ def test_a_homey_that_does_not_answer_says_nothing_of_the_token() -> None:
     assert not change.save
 
 
-def test_a_verification_on_request_is_due_at_once() -> None:
+def test_a_requested_verification_is_due_at_once() -> None:
     assert applied(HELD, VerificationRequested(1)).state.verified_at is None
     assert HELD == applied(HELD, VerificationRequested(7)).state
 
@@ -236,7 +236,7 @@ def test_a_delivery_is_saved_and_reported() -> None:
     assert frozenset() == change.activity.delivering
 
 
-def test_a_delivery_of_an_end_that_has_changed_is_repeated() -> None:
+def test_a_delivery_of_an_outdated_expiry_is_repeated() -> None:
     activity = replace(BUSY, outdated=frozenset({"file"}))
 
     change = applied(HELD, DeliveryFinished("file", 1, DeliveryResult()), activity)
@@ -247,12 +247,14 @@ def test_a_delivery_of_an_end_that_has_changed_is_repeated() -> None:
 @pytest.mark.parametrize(
     ("error", "action_needed", "unverified"),
     [
-        pytest.param(SinkFailed("full"), False, False, id="by a full disk"),
-        pytest.param(SinkRejected("403"), True, False, id="for want of a right"),
+        pytest.param(SinkFailed("full"), False, False, id="because of a full disk"),
+        pytest.param(SinkRejected("403"), True, False, id="because of a missing permission"),
         pytest.param(BearerRejected("401"), True, True, id="with 401: the token is unverified"),
     ],
 )
-def test_a_delivery_that_failed(error: TokendError, action_needed: bool, unverified: bool) -> None:
+def test_a_failed_delivery_is_saved_and_reported(
+    error: TokendError, action_needed: bool, unverified: bool
+) -> None:
     change = applied(HELD, DeliveryFinished("file", 1, error))
 
     (event,) = change.events
@@ -262,14 +264,14 @@ def test_a_delivery_that_failed(error: TokendError, action_needed: bool, unverif
     assert change.save
 
 
-def test_a_sink_in_place_is_noted() -> None:
+def test_a_successful_check_is_recorded() -> None:
     change = applied(DELIVERED, CheckFinished("file", 1, in_place=True))
 
     assert LATER == change.state.sink("file").checked_at
     assert not change.save
 
 
-def test_a_sink_that_drifted_lacks_the_token() -> None:
+def test_a_sink_that_drifted_gets_the_token_again() -> None:
     change = applied(DELIVERED, CheckFinished("file", 1, in_place=False))
 
     assert change.state.sink("file").generation is None
@@ -277,7 +279,7 @@ def test_a_sink_that_drifted_lacks_the_token() -> None:
     assert change.save
 
 
-def test_a_check_that_failed_says_nothing_of_the_sink_but_a_401_of_the_token() -> None:
+def test_a_failed_check_keeps_the_sink_and_a_401_leads_to_a_verification() -> None:
     failed = applied(DELIVERED, CheckFinished("file", 1, SinkFailed("away")))
     rejected = applied(DELIVERED, CheckFinished("file", 1, BearerRejected("401")))
 
@@ -290,7 +292,7 @@ def test_a_check_that_failed_says_nothing_of_the_sink_but_a_401_of_the_token() -
 # --- a clock that is set ---
 
 
-def test_a_clock_that_was_set_is_saved_and_the_token_verified() -> None:
+def test_a_set_clock_is_saved_and_the_token_verified() -> None:
     change = applied(HELD, ClockChanged(-HOUR))
 
     assert change.save
@@ -299,13 +301,13 @@ def test_a_clock_that_was_set_is_saved_and_the_token_verified() -> None:
     assert -HOUR == change.activity.offset
 
 
-def test_a_loaded_token_ends_earlier_by_a_clock_set_forward() -> None:
+def test_a_loaded_token_expires_earlier_after_a_clock_set_forward() -> None:
     change = applied(HELD.loaded(NOON), ClockChanged(HOUR))
 
     assert NOON + DAY - HOUR == change.state.held(1).expires_at
 
 
-def test_sinks_that_report_an_end_get_it_again() -> None:
+def test_sinks_that_report_the_expiry_get_it_again() -> None:
     state = DELIVERED.delivered("raw", 1, DeliveryResult(), NOON)
     settings = RefreshSettings(reporting=("file", "exec"))
 
@@ -315,7 +317,7 @@ def test_sinks_that_report_an_end_get_it_again() -> None:
     assert frozenset({"file"}) == change.activity.outdated
 
 
-def test_without_a_token_a_clock_that_was_set_is_noted() -> None:
+def test_a_set_clock_is_recorded_without_a_token() -> None:
     change = applied(HomeyState("home"), ClockChanged(HOUR))
 
     assert (HomeyState("home"), HOUR) == (change.state, change.activity.offset)

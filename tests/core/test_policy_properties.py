@@ -13,18 +13,18 @@ from homey_tokend.core.status import view_of
 from tests.core.samples import WRONG_CLIENT, WRONG_PASSWORD
 from tests.core.strategies import Scene, scenes
 
-#: Histories take long to build; each property is tried on many of them over time.
+#: Histories are slow to build; over many runs each property is tried with many of them.
 some = settings(max_examples=40)
 
 
 def decision(scene: Scene, now: datetime | None = None) -> Decision:
-    return decide(scene.state, scene.account, scene.activity, now or scene.now, scene.plan)
+    return decide(scene.state, scene.account, scene.activity, now or scene.now, scene.settings)
 
 
 @some
 @given(scenes())
 def test_decide_never_raises_and_a_view_can_always_be_shown(scene: Scene) -> None:
-    view = view_of(scene.state, scene.account, scene.activity, scene.now, scene.plan, "url")
+    view = view_of(scene.state, scene.account, scene.activity, scene.now, scene.settings, "url")
 
     assert isinstance(decision(scene), Renew | Deliver | Verify | Check | Wait | Blocked)
     assert view.token == scene.state.usable(scene.now)
@@ -32,7 +32,7 @@ def test_decide_never_raises_and_a_view_can_always_be_shown(scene: Scene) -> Non
 
 @some
 @given(scenes())
-def test_a_refresh_is_never_begun_while_one_is_under_way(scene: Scene) -> None:
+def test_a_refresh_never_starts_while_one_is_running(scene: Scene) -> None:
     under_way = replace(scene, activity=replace(scene.activity, refreshing=True))
 
     assert not isinstance(decision(under_way), Renew | Blocked)
@@ -40,7 +40,7 @@ def test_a_refresh_is_never_begun_while_one_is_under_way(scene: Scene) -> None:
 
 @some
 @given(scenes(), st.integers(1, 9), st.floats(0, 0.999), st.booleans())
-def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
+def test_a_rejection_is_never_tried_before_its_time_unless_forced(
     scene: Scene, times: int, share: float, whole: bool
 ) -> None:
     sign_in = replace(scene.activity.sign_in, resume_until=None)
@@ -55,10 +55,10 @@ def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
             account = account.rejected(
                 activity.sign_in.digests.password, last_error_of(WRONG_PASSWORD, at)
             )
-    refusal = state.rejection if whole else account.rejection(activity.sign_in.digests.password)
-    assert refusal is not None
+    rejection = state.rejection if whole else account.rejection(activity.sign_in.digests.password)
+    assert rejection is not None
     later = replace(scene, state=state, account=account, activity=activity)
-    now = at + (refusal.until - at) * share
+    now = at + (rejection.until - at) * share
     assume(not (state.request and state.request.forced and now < state.request.until))
 
     assert not isinstance(decision(later, now), Renew)
@@ -66,7 +66,7 @@ def test_what_was_refused_is_never_tried_before_its_time_unless_forced(
 
 @some
 @given(scenes())
-def test_only_a_token_that_may_be_served_is_written_proved_or_looked_for(scene: Scene) -> None:
+def test_only_a_usable_token_is_delivered_verified_or_checked(scene: Scene) -> None:
     assume(scene.state.usable(scene.now) is None)
 
     assert not isinstance(decision(scene), Deliver | Verify | Check)
@@ -74,9 +74,9 @@ def test_only_a_token_that_may_be_served_is_written_proved_or_looked_for(scene: 
 
 @some
 @given(scenes(holding=True))
-def test_a_new_token_goes_to_all_sinks_that_are_free(scene: Scene) -> None:
+def test_a_new_token_is_delivered_to_all_idle_sinks(scene: Scene) -> None:
     fresh = replace(scene, activity=replace(scene.activity, refreshing=True))
-    free = tuple(one for one in scene.plan.sinks if one not in scene.activity.delivering)
+    free = tuple(one for one in scene.settings.sinks if one not in scene.activity.delivering)
 
     made = decision(fresh)
 
@@ -85,7 +85,7 @@ def test_a_new_token_goes_to_all_sinks_that_are_free(scene: Scene) -> None:
 
 @some
 @given(scenes())
-def test_what_is_waited_for_lies_ahead(scene: Scene) -> None:
+def test_a_wait_ends_in_the_future(scene: Scene) -> None:
     made = decision(scene)
     assume(isinstance(made, Wait | Blocked))
 
@@ -96,7 +96,7 @@ def test_what_is_waited_for_lies_ahead(scene: Scene) -> None:
 
 @some
 @given(scenes(steady=True), st.floats(0, 1, exclude_min=True, exclude_max=True))
-def test_before_the_wake_up_time_alone_changes_nothing(scene: Scene, share: float) -> None:
+def test_before_the_wake_up_the_decision_stays_the_same(scene: Scene, share: float) -> None:
     made = decision(scene)
     assume(isinstance(made, Wait | Blocked))
 
@@ -111,7 +111,7 @@ def test_before_the_wake_up_time_alone_changes_nothing(scene: Scene, share: floa
 
 @some
 @given(scenes(), st.floats(0, 1, exclude_min=True, exclude_max=True))
-def test_before_the_wake_up_nothing_is_to_be_done_even_by_a_clock_that_lied(
+def test_before_the_wake_up_nothing_is_due_even_after_a_wrong_clock(
     scene: Scene, share: float
 ) -> None:
     made = decision(scene)
@@ -125,8 +125,8 @@ def test_before_the_wake_up_nothing_is_to_be_done_even_by_a_clock_that_lied(
 
 @some
 @given(scenes())
-def test_while_something_is_to_be_done_there_is_an_end_to_it(scene: Scene) -> None:
-    """Each action changes the state, so that a keeper which acts at once comes to rest."""
+def test_acting_on_each_decision_ends_in_a_wait(scene: Scene) -> None:
+    """Each action changes the state, so a keeper does not act for ever."""
     made = decision(scene)
     for _ in range(6):
         activity = scene.activity

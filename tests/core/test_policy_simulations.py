@@ -31,7 +31,7 @@ from tests.core.samples import (
 from tests.core.simulation import Simulation, gaps, most_within
 from tests.support.clock import NOON
 
-#: Chance as the daemon has it, and worlds of thousands of attempts.
+#: Seeds for random numbers, and settings for simulations with thousands of attempts.
 seeds = st.integers(0, 2**32).map(random.Random)
 long = settings(deadline=None, max_examples=15)
 #: An attempt itself takes 0.2 s in this simulation.
@@ -49,7 +49,7 @@ def failing_until(recovers: datetime, error: TokendError) -> Simulation:
     )
 
 
-def test_a_cloud_without_failures_is_signed_in_to_twice_a_day_and_never_without_a_token() -> None:
+def test_without_failures_there_are_two_sign_ins_a_day_and_always_a_token() -> None:
     simulation = Simulation(lambda _at: None)
 
     simulation.live(NOON + 30 * DAY)
@@ -66,7 +66,7 @@ def test_a_cloud_without_failures_is_signed_in_to_twice_a_day_and_never_without_
         pytest.param(ClientRejected("no", step="authorise"), id="the redirect URL"),
     ],
 )
-def test_a_cloud_that_always_refuses_is_asked_four_times_in_the_first_day_then_daily(
+def test_a_permanent_rejection_is_tried_four_times_on_the_first_day_then_daily(
     error: TokendError,
 ) -> None:
     simulation = always(error)
@@ -78,7 +78,7 @@ def test_a_cloud_that_always_refuses_is_asked_four_times_in_the_first_day_then_d
     assert 33 == len(simulation.passwords)
 
 
-def test_a_cloud_that_refuses_again_and_again_is_tried_at_once_with_other_values() -> None:
+def test_after_any_number_of_rejections_other_credentials_are_tried_at_once() -> None:
     simulation = always(WRONG_PASSWORD)
     simulation.live(NOON + 10 * DAY)
     simulation.activity = Activity(sign_in=SignInProgress(Digests("account", "new", "new")))
@@ -91,11 +91,11 @@ def test_a_cloud_that_refuses_again_and_again_is_tried_at_once_with_other_values
 
 @long
 @given(first=st.integers(1, 60), most=st.integers(60, 3600), random_values=seeds)
-def test_a_cloud_that_fails_is_tried_at_least_each_minute_without_a_token(
+def test_without_a_token_a_failing_cloud_is_tried_at_least_each_minute(
     first: int, most: int, random_values: random.Random
 ) -> None:
-    plan = RefreshSettings(retry_first=first * SECOND, retry_most=most * SECOND)
-    simulation = Simulation(lambda _at: DOWN, plan=plan, random=random_values.random)
+    settings = RefreshSettings(retry_first=first * SECOND, retry_most=most * SECOND)
+    simulation = Simulation(lambda _at: DOWN, settings=settings, random=random_values.random)
 
     simulation.live(NOON + HOUR)
 
@@ -105,7 +105,7 @@ def test_a_cloud_that_fails_is_tried_at_least_each_minute_without_a_token(
 
 @long
 @given(random_values=seeds)
-def test_a_cloud_that_fails_is_tried_within_the_configured_maximum_while_a_token_is_good(
+def test_with_a_valid_token_a_failing_cloud_is_tried_within_the_configured_maximum(
     random_values: random.Random,
 ) -> None:
     simulation = Simulation(lambda _at: DOWN, state=holding(), random=random_values.random)
@@ -126,15 +126,15 @@ def test_a_cloud_that_fails_is_tried_within_the_configured_maximum_while_a_token
     [
         pytest.param(UNKNOWN_LOGIN, id="the response to the password was unknown"),
         pytest.param(Throttled("slow down", step="token", status=429), id="429 after it"),
-        pytest.param(SignInExpired("again", step="consent", status=403), id="a stale sign-in"),
+        pytest.param(SignInExpired("again", step="consent", status=403), id="an expired sign-in"),
         pytest.param(ServerError("unwell", step="user", status=500), id="5xx after it"),
     ],
 )
-def test_a_cloud_that_takes_passwords_and_fails_gets_no_more_than_the_budget(
+def test_a_cloud_that_fails_after_the_login_gets_no_more_passwords_than_the_budget(
     error: TokendError, homeys: int
 ) -> None:
     simulation = always(error)
-    simulation.plan = RefreshSettings(homeys=homeys)
+    simulation.settings = RefreshSettings(homeys=homeys)
 
     simulation.live(NOON + 3 * DAY)
 
@@ -148,7 +148,7 @@ def test_a_cloud_that_takes_passwords_and_fails_gets_no_more_than_the_budget(
     outage=st.timedeltas(timedelta(0), 40 * HOUR),
     retry_after=st.none() | st.timedeltas(timedelta(0), 40 * HOUR),
 )
-def test_a_cloud_that_works_again_gives_a_token_within_ten_minutes(
+def test_there_is_a_token_within_ten_minutes_of_the_end_of_an_outage(
     outage: timedelta, retry_after: timedelta | None
 ) -> None:
     error = ServerError("unwell", step="login", status=503, retry_after=retry_after)
@@ -163,7 +163,7 @@ def test_a_cloud_that_works_again_gives_a_token_within_ten_minutes(
 
 @long
 @given(outage=st.timedeltas(timedelta(0), 11 * HOUR), begins=st.timedeltas(HOUR, 30 * HOUR))
-def test_an_outage_shorter_than_half_a_life_is_never_felt(
+def test_an_outage_shorter_than_half_a_lifetime_leaves_no_gap(
     outage: timedelta, begins: timedelta
 ) -> None:
     start, end = NOON + begins, NOON + begins + outage
@@ -175,9 +175,9 @@ def test_an_outage_shorter_than_half_a_life_is_never_felt(
         assert born < dies
 
 
-def test_no_one_time_code_is_ever_sent_twice() -> None:
+def test_no_one_time_code_is_sent_twice() -> None:
     simulation = always(DOWN)
-    simulation.plan = RefreshSettings(one_time=True, retry_first=timedelta(milliseconds=10))
+    simulation.settings = RefreshSettings(one_time=True, retry_first=timedelta(milliseconds=10))
 
     simulation.live(NOON + HOUR)
 

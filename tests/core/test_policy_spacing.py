@@ -15,8 +15,8 @@ from tests.support.clock import NOON
 
 EMPTY = HomeyState("home")
 HELD = holding()
-#: No proof comes between: what is asked here is the refresh alone.
-PROVED = RefreshSettings(verify_every=None)
+#: Without verifications, so that only refreshes are due.
+NO_VERIFICATION = RefreshSettings(verify_every=None)
 
 
 def throttled(after: timedelta) -> TokendError:
@@ -31,21 +31,21 @@ def throttled(after: timedelta) -> TokendError:
             NOON + 12 * HOUR,
             NOON + 12 * HOUR + timedelta(seconds=256),
             "waiting after a failure",
-            id="rotate fails, old token still good: the spacing doubles",
+            id="a refresh fails, and the old token is valid: the wait doubles",
         ),
         pytest.param(
             failing(HELD, at=NOON + 12 * HOUR, times=10),
             NOON + 12 * HOUR,
             NOON + 12 * HOUR + 5 * MINUTE,
             "waiting after a failure",
-            id="the spacing grows to its maximum",
+            id="the wait grows to its maximum",
         ),
         pytest.param(
             failing(HELD, at=NOON + 12 * HOUR, times=10, random=0.25),
             NOON + 12 * HOUR,
             NOON + 12 * HOUR + timedelta(seconds=75),
             "waiting after a failure",
-            id="the spacing is the stored draw of it",
+            id="the wait is the stored random share of it",
         ),
         pytest.param(
             failing(HELD, at=NOON + 23 * HOUR, times=10),
@@ -66,28 +66,28 @@ def throttled(after: timedelta) -> TokendError:
             NOON,
             NOON + MINUTE,
             "the Homey rejects the current token",
-            id="a token that is revoked while young is replaced when it is no more",
+            id="a token that is revoked just after its issue is replaced a minute later",
         ),
         pytest.param(
             failing(EMPTY, UNKNOWN_LOGIN),
             NOON,
             NOON + 15 * MINUTE,
             "the response to the password was unknown",
-            id="an unknown answer to a password: a quarter of an hour, even without a token",
+            id="an unknown response to a password: a quarter of an hour, even without a token",
         ),
         pytest.param(
             failing(EMPTY.requested(NOON, forced=True, at=NOON - MINUTE), times=3),
             NOON,
             NOON + timedelta(seconds=4),
             "waiting after a failure",
-            id="a person's wish passes nothing from its end on",
+            id="an expired request of a person changes nothing",
         ),
         pytest.param(
             failing(HELD.requested(NOON + MINUTE, forced=True, at=NOON).attempted(NOON), times=3),
             NOON,
             NOON + timedelta(seconds=4),
             "waiting after a failure",
-            id="a person's wish passes the spacing once",
+            id="a person's request avoids the wait once",
         ),
         pytest.param(
             failing(HELD, throttled(20 * MINUTE), at=NOON + 12 * HOUR),
@@ -108,41 +108,41 @@ def throttled(after: timedelta) -> TokendError:
             NOON + 12 * HOUR,
             NOON + 13 * HOUR,
             "the server asked to wait",
-            id="Retry-After holds an hour at most",
+            id="Retry-After counts for an hour at most",
         ),
         pytest.param(
             failing(HELD, throttled(3 * DAY), at=NOON + 23 * HOUR),
             NOON + 23 * HOUR,
             NOON + 23 * HOUR + 10 * MINUTE,
             "the server asked to wait",
-            id="Retry-After holds ten minutes at most in the last hour",
+            id="Retry-After counts for ten minutes at most in the last hour",
         ),
         pytest.param(
             failing(EMPTY, throttled(3 * DAY)),
             NOON,
             NOON + 10 * MINUTE,
             "the server asked to wait",
-            id="Retry-After holds ten minutes at most without a token",
+            id="Retry-After counts for ten minutes at most without a token",
         ),
         pytest.param(
             failing(HELD, throttled(timedelta(0)), at=NOON + 12 * HOUR, times=3),
             NOON + 12 * HOUR,
             NOON + 12 * HOUR + timedelta(seconds=4),
             "waiting after a failure",
-            id="a Retry-After in the past asks for nothing",
+            id="a Retry-After in the past has no effect",
         ),
     ],
 )
 def test_the_next_attempt_waits(
     state: HomeyState, now: datetime, until: datetime, why: str
 ) -> None:
-    decision = decided(state, now, plan=PROVED)
+    decision = decided(state, now, settings=NO_VERIFICATION)
 
     assert isinstance(decision, Wait)
     assert (until, why) == (decision.until, decision.why)
 
 
-def test_no_count_of_failures_is_too_large_for_the_spacing() -> None:
+def test_any_number_of_failures_gives_a_wait() -> None:
     failure = failing(EMPTY).failure
 
     assert failure is not None

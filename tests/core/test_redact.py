@@ -43,7 +43,7 @@ def redactor(*secrets: str) -> Redactor:
     ],
     ids=range(12),
 )
-def test_a_live_secret_is_taken_out_in_every_spelling(spell: object) -> None:
+def test_a_known_secret_is_masked_in_each_encoding(spell: object) -> None:
     """Secrets are removed as they are, and as in URLs, forms, JSON, Python, HTML and JSON in JSON."""
     assert callable(spell)
     spelled = spell(PASSWORD)
@@ -57,14 +57,14 @@ def test_a_live_secret_is_taken_out_in_every_spelling(spell: object) -> None:
 
 @settings(max_examples=50)
 @given(st.text(min_size=8, max_size=40), st.text(max_size=20), st.text(max_size=20))
-def test_no_long_secret_survives(secret: str, before: str, after: str) -> None:
+def test_a_long_secret_is_masked_in_any_context(secret: str, before: str, after: str) -> None:
     """Any password of eight characters is removed, in any context."""
     shown = redactor(secret).line(before + secret + after)
 
     assert secret not in shown.replace(MASK, "\0")
 
 
-def test_short_secrets_are_taken_out_where_they_stand_alone() -> None:
+def test_a_short_secret_is_masked_as_a_whole_word() -> None:
     """A password of three to seven characters is removed as a whole field, not within words."""
     short = redactor("home", "a.b", "ab")
 
@@ -115,7 +115,7 @@ def test_the_oldest_secrets_are_forgotten() -> None:
         ("https://token@host/", "token@"),
     ],
 )
-def test_secrets_are_known_by_shape_and_name(text: str, hidden: str) -> None:
+def test_unknown_secrets_are_masked_by_form_and_name(text: str, hidden: str) -> None:
     """An unknown secret is removed by its form, and the rest stays readable."""
     line = Redactor().line(text)
 
@@ -141,7 +141,7 @@ def test_secrets_are_known_by_shape_and_name(text: str, hidden: str) -> None:
         '{"code": 400, "error": "invalid_grant"}',
     ],
 )
-def test_harmless_text_is_left_alone(text: str) -> None:
+def test_harmless_text_stays_as_it_is(text: str) -> None:
     """Prose, names, fingerprints, ids and what is masked already stay as they are."""
     assert text == Redactor().line(text)
 
@@ -172,18 +172,18 @@ def test_json_stays_json() -> None:
         ("secret%2Dtoken", "secret%2Dtoken"),
     ],
 )
-def test_each_piece_of_the_token_becomes_one_sign(text: str, expected: str) -> None:
-    """Eight characters in a row are a piece of a token."""
+def test_each_part_of_the_token_becomes_one_ellipsis(text: str, expected: str) -> None:
+    """Eight consecutive characters are a part of a token."""
     assert last_words(text, Secret("secret-token"), 500) == expected
 
 
-def test_a_short_token_is_hidden_whole_and_a_url_spells_it_otherwise() -> None:
+def test_short_and_percent_encoded_tokens_are_hidden() -> None:
     """Percent-encoding hides nothing."""
     assert last_words("1 ab 2 a", Secret("ab"), 500) == "1 … 2 a"
     assert last_words("x=a%2Fb%3Ac%2Bd%2Fe", Secret("a/b:c+d/e"), 500) == "x=…"
 
 
-def test_last_words_are_searched_for_other_secrets_too() -> None:
+def test_other_secrets_in_the_output_are_masked_too() -> None:
     """Of a command's output only the end is kept, on one line."""
     text = "x" * 600 + f"\npassword=abc {CODE}\x1b[0m end"
 

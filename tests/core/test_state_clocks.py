@@ -1,4 +1,4 @@
-"""A Homey's state: proofs, sinks, clocks that are set, and restarts."""
+"""A Homey's state: verifications, sinks, clocks that are set, and restarts."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from tests.core.samples import (
     failing,
     holding,
 )
-from tests.core.strategies import jumps, stored_homeys
+from tests.core.strategies import clock_jumps, stored_homeys
 from tests.support.clock import NOON
 
 HELD = holding()
@@ -40,22 +40,22 @@ def sink_failure(state: HomeyState) -> Failure:
     return failure
 
 
-# --- the proof -------------------------------------------------------------------
+# --- the verification -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("told", "expires_at"),
+    ("reported", "expires_at"),
     [
-        pytest.param(None, NOON + DAY, id="stays, if the Homey tells none"),
-        pytest.param(NOON + 2 * DAY, NOON + 2 * DAY, id="is what the Homey tells"),
-        pytest.param(NOON + MINUTE, NOON + MINUTE, id="may come nearer"),
-        pytest.param(NOON, NOON + DAY, id="never lies before the issue"),
-        pytest.param(NOON + DAY + 2 * SECOND, NOON + DAY, id="does not wander to later"),
-        pytest.param(NOON + DAY - 2 * SECOND, NOON + DAY, id="does not wander to sooner"),
+        pytest.param(None, NOON + DAY, id="stays, if the Homey reports none"),
+        pytest.param(NOON + 2 * DAY, NOON + 2 * DAY, id="is what the Homey reports"),
+        pytest.param(NOON + MINUTE, NOON + MINUTE, id="may become earlier"),
+        pytest.param(NOON, NOON + DAY, id="is never before the issue"),
+        pytest.param(NOON + DAY + 2 * SECOND, NOON + DAY, id="does not drift to later"),
+        pytest.param(NOON + DAY - 2 * SECOND, NOON + DAY, id="does not drift to earlier"),
     ],
 )
-def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: datetime) -> None:
-    state = HELD.verification_failed(1, NOON).verified(1, LATER, told)
+def test_the_expiry_after_a_verification(reported: datetime | None, expires_at: datetime) -> None:
+    state = HELD.verification_failed(1, NOON).verified(1, LATER, reported)
 
     assert state.token is not None
     assert expires_at == state.token.expires_at
@@ -66,7 +66,7 @@ def test_after_a_proof_the_end_of_the_token(told: datetime | None, expires_at: d
     )
 
 
-def test_another_end_of_the_token_goes_to_the_sinks_that_have_it() -> None:
+def test_a_changed_expiry_is_delivered_to_the_sinks_that_have_the_token() -> None:
     memory = DeliveryResult(memory={"id": "7"})
     before = HELD.delivered("old", 1, memory, NOON)
     state = holding(state=before).delivered("new", 2, memory, NOON)
@@ -79,31 +79,31 @@ def test_another_end_of_the_token_goes_to_the_sinks_that_have_it() -> None:
     assert replace(state.sink("new"), generation=None) == other.sink("new")
 
 
-def test_a_sink_that_was_told_an_end_of_before_lacks_the_token() -> None:
+def test_a_sink_with_an_outdated_expiry_gets_the_token_again() -> None:
     state = HELD.delivered("file", 1, DeliveryResult(), NOON)
 
     assert state.outdated("file", 1).sink("file").generation is None
     assert state == state.outdated("file", 2)
 
 
-def test_a_told_end_is_marked_as_told() -> None:
+def test_a_reported_expiry_is_marked_as_reported() -> None:
     assumed = replace(HELD, token=replace(HELD.token, expiry_reported=False))  # type: ignore[type-var]  # the plugin and replace()
 
     assert assumed.verified(1, LATER, None).token == assumed.token
     assert HELD.token == assumed.verified(1, LATER, NOON + DAY).token
 
 
-def test_a_homey_that_does_not_answer_says_nothing_of_the_token() -> None:
+def test_a_failed_verification_keeps_the_token() -> None:
     state = HELD.verification_failed(1, LATER).verification_failed(1, LATER)
 
     assert replace(HELD, last_verification_at=LATER, failed_verifications=2) == state
 
 
-def test_a_revoked_token_is_remembered_as_such() -> None:
+def test_a_revoked_token_stays_revoked() -> None:
     assert replace(HELD, revoked=True, last_verification_at=LATER) == HELD.was_revoked(1, LATER)
 
 
-def test_a_doubted_token_counts_as_never_proved() -> None:
+def test_an_unverified_token_counts_as_never_verified() -> None:
     state = HELD.verification_failed(1, LATER).unverified(1)
 
     assert replace(HELD, verified_at=None, last_verification_at=None) == state
@@ -112,14 +112,14 @@ def test_a_doubted_token_counts_as_never_proved() -> None:
 # --- sinks -----------------------------------------------------------------------
 
 
-def test_a_delivery_ends_a_sinks_trouble_and_keeps_what_it_remembers() -> None:
+def test_a_delivery_ends_the_failures_of_a_sink_and_stores_its_memory() -> None:
     failed = HELD.delivery_failed("file", 1, FULL, at=NOON, random=0.5)
     state = failed.delivered("file", 1, DeliveryResult(memory={"id": "7"}), LATER)
 
     assert SinkState(generation=1, delivered_at=LATER, memory={"id": "7"}) == state.sink("file")
 
 
-def test_a_failed_sink_keeps_what_it_has() -> None:
+def test_a_failed_delivery_keeps_what_the_sink_has() -> None:
     before = HELD.delivered("file", 1, DeliveryResult(memory={"id": "7"}), NOON)
     state = holding(state=before).delivery_failed("file", 2, FULL, at=LATER, random=0.5)
 
@@ -128,13 +128,13 @@ def test_a_failed_sink_keeps_what_it_has() -> None:
     assert not sink.rejected
 
 
-def test_a_sink_may_get_the_same_token_again() -> None:
+def test_the_same_token_can_be_delivered_again() -> None:
     once = HELD.delivered("file", 1, DeliveryResult(), NOON)
 
     assert LATER == once.delivered("file", 1, DeliveryResult(), LATER).sink("file").delivered_at
 
 
-def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
+def test_the_failures_of_a_sink_are_counted_per_token() -> None:
     twice = HELD.delivery_failed("file", 1, FULL, at=NOON, random=0.5).delivery_failed(
         "file", 1, SinkRejected("403"), at=NOON, random=0.5
     )
@@ -144,7 +144,7 @@ def test_the_failures_of_a_sink_are_counted_for_one_token() -> None:
     assert (1, False) == (sink_failure(newer).last_error.count, newer.sink("file").rejected)
 
 
-def test_each_sink_stands_for_itself() -> None:
+def test_sinks_do_not_affect_each_other() -> None:
     state = HELD.delivery_failed("file", 1, FULL, at=NOON, random=0.5)
 
     assert SinkState() == state.delivered("exec", 1, DeliveryResult(), NOON).sink("other")
@@ -157,15 +157,17 @@ def test_each_sink_stands_for_itself() -> None:
 @pytest.mark.parametrize(
     ("state", "by", "moved"),
     [
-        pytest.param(HELD, HOUR, timedelta(0), id="of this process: stays, forwards"),
-        pytest.param(HELD, -HOUR, timedelta(0), id="of this process: stays, backwards"),
-        pytest.param(HELD.loaded(NOON), HOUR, -HOUR, id="from the disk: gets an earlier end"),
-        pytest.param(HELD.loaded(NOON), -HOUR, timedelta(0), id="from the disk: no later end"),
+        pytest.param(HELD, HOUR, timedelta(0), id="of this process: stays (set forward)"),
+        pytest.param(HELD, -HOUR, timedelta(0), id="of this process: stays (set back)"),
+        pytest.param(HELD.loaded(NOON), HOUR, -HOUR, id="loaded: becomes earlier"),
+        pytest.param(HELD.loaded(NOON), -HOUR, timedelta(0), id="loaded: never becomes later"),
         pytest.param(HELD.loaded(NOON, None), HOUR, timedelta(0), id="of this boot: stays"),
-        pytest.param(HomeyState("home"), HOUR, timedelta(0), id="that is not there"),
+        pytest.param(HomeyState("home"), HOUR, timedelta(0), id="without a token: nothing"),
     ],
 )
-def test_when_the_clock_is_set_a_token(state: HomeyState, by: timedelta, moved: timedelta) -> None:
+def test_the_expiry_after_the_clock_is_set(
+    state: HomeyState, by: timedelta, moved: timedelta
+) -> None:
     clock_set = state.clock_set(by)
 
     assert shift(state.token, moved) == clock_set.token
@@ -175,8 +177,8 @@ def test_when_the_clock_is_set_a_token(state: HomeyState, by: timedelta, moved: 
 
 
 @settings(max_examples=50)
-@given(stored_homeys("home"), st.lists(jumps, min_size=1, max_size=4))
-def test_however_often_the_clock_is_set_the_furthest_setting_counts(
+@given(stored_homeys("home"), st.lists(clock_jumps, min_size=1, max_size=4))
+def test_of_several_clock_changes_the_largest_offset_counts(
     state: HomeyState, offsets: list[timedelta]
 ) -> None:
     state = state.loaded(NOON)
@@ -190,7 +192,7 @@ def test_however_often_the_clock_is_set_the_furthest_setting_counts(
 # --- restarts ----------------------------------------------------------------------
 
 
-def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
+def test_nothing_is_running_after_loading() -> None:
     state = HELD.verification_failed(1, LATER).requested(LATER, forced=True, at=NOON)
 
     assert replace(
@@ -198,7 +200,7 @@ def test_from_the_disk_comes_nothing_that_was_under_way() -> None:
     ) == state.loaded(LATER)
 
 
-def test_failures_of_the_past_count_on_after_a_restart() -> None:
+def test_failures_still_count_after_a_restart() -> None:
     state = failing(HELD).rejected(WRONG_CLIENT, digest=SITE, at=NOON, random=0.5)
     state = state.delivery_failed("file", 1, FULL, at=NOON, random=0.5)
 
@@ -211,7 +213,7 @@ def test_failures_of_the_past_count_on_after_a_restart() -> None:
     )
 
 
-def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
+def test_instants_of_a_clock_that_was_ahead_make_no_wait_longer() -> None:
     ahead = NOON + YEARS
     error = ServerError("wait", step="login", retry_after=MINUTE)
     state = (
@@ -229,20 +231,20 @@ def test_what_a_clock_ahead_wrote_down_makes_nobody_wait_longer() -> None:
     assert NOON + MINUTE == sink_failure(again).not_before
 
 
-def test_a_delivery_by_a_clock_ahead_counts_as_one_of_now() -> None:
+def test_a_delivery_in_the_future_counts_as_one_of_now() -> None:
     state = HELD.delivered("file", 1, DeliveryResult(), NOON + YEARS).loaded(NOON)
 
     assert NOON == state.sink("file").delivered_at
 
 
-def test_a_token_from_the_disk_is_proved_anew() -> None:
+def test_a_loaded_token_is_verified_again() -> None:
     state = HELD.verified(1, NOON, None).loaded(LATER)
 
     assert state.verified_at is None
-    assert Verify() == decided(state, LATER, plan=RefreshSettings(verify_every=None))
+    assert Verify() == decided(state, LATER, settings=RefreshSettings(verify_every=None))
 
 
-def test_one_instant_ahead_does_not_move_the_others() -> None:
+def test_one_future_instant_does_not_move_the_others() -> None:
     state = HELD.rejected(WRONG_CLIENT, digest=SITE, at=NOON - HOUR, random=0.5)
     state = failing(state, at=NOON + YEARS).loaded(NOON)
 
@@ -252,7 +254,7 @@ def test_one_instant_ahead_does_not_move_the_others() -> None:
 
 @settings(max_examples=50)
 @given(stored_homeys("home"), st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1)))  # noqa: DTZ001  given a zone below
-def test_any_stored_state_is_loaded_by_any_clock(state: HomeyState, now: datetime) -> None:
+def test_any_stored_state_can_be_loaded_with_any_clock(state: HomeyState, now: datetime) -> None:
     here = now.replace(tzinfo=UTC)
     loaded = state.loaded(here)
 

@@ -1,4 +1,4 @@
-"""One format of durations and instants, for reading and writing."""
+"""Durations and instants are written and parsed in the same format."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

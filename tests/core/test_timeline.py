@@ -7,19 +7,19 @@ from hypothesis import given
 from homey_tokend.core.events import LogEntry
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.timeline import shift
-from tests.core.samples import DAY, HOUR, NOBODY, holding, rejected_account, signed_in
-from tests.core.strategies import jumps, stored_homeys
+from tests.core.samples import DAY, HOUR, NEW_ACCOUNT, holding, rejected_account, signed_in
+from tests.core.strategies import clock_jumps, stored_homeys
 from tests.support.clock import NOON
 
 
-def test_every_instant_moves_and_nothing_else() -> None:
+def test_all_instants_move_and_nothing_else() -> None:
     expected = holding(at=NOON + HOUR, state=HomeyState("home", attempted_at=NOON + HOUR))
 
     assert expected == shift(holding(state=HomeyState("home", attempted_at=NOON)), HOUR)
 
 
-def test_tuples_and_mappings_move_along() -> None:
-    account = rejected_account(state=signed_in(NOON, state=NOBODY))
+def test_instants_in_tuples_and_mappings_move() -> None:
+    account = rejected_account(state=signed_in(NOON, state=NEW_ACCOUNT))
 
     moved = shift(account, DAY)
     entry = shift(LogEntry("home", NOON, 20, "x", {"until": NOON, "why": "y"}), DAY)  # type: ignore[arg-type]  # a level
@@ -28,18 +28,18 @@ def test_tuples_and_mappings_move_along() -> None:
     assert {"until": NOON + DAY, "why": "y"} == entry.fields
 
 
-def test_nothing_is_moved_by_nothing() -> None:
+def test_a_shift_by_zero_returns_the_same_object() -> None:
     state = holding()
 
     assert state is shift(state, timedelta(0))
 
 
-@given(stored_homeys("home"), jumps)
-def test_there_and_back_is_where_it_was(state: HomeyState, by: timedelta) -> None:
+@given(stored_homeys("home"), clock_jumps)
+def test_a_shift_can_be_undone(state: HomeyState, by: timedelta) -> None:
     assert state == shift(shift(state, by), -by)
 
 
-def test_an_instant_beyond_the_calendar_is_its_end() -> None:
+def test_an_instant_beyond_the_calendar_is_clipped() -> None:
     last, first = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 
     assert (last, first) == (shift(last, DAY), shift(first, -DAY))

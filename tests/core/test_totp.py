@@ -83,7 +83,7 @@ def test_a_secret_may_be_typed_in_any_way(text: str) -> None:
     assert totp.code(Secret("JBSWY3DPEHPK3PXP"), 1) == totp.code(Secret(text), 1)
 
 
-def test_missing_padding_is_made_up() -> None:
+def test_missing_padding_is_added() -> None:
     """The padding may be missing."""
     assert totp.code(Secret("GEZDGNBVGY3TQOI="), 7) == totp.code(Secret("GEZDGNBVGY3TQOI"), 7)
 
@@ -91,7 +91,7 @@ def test_missing_padding_is_made_up() -> None:
 @pytest.mark.parametrize(
     "text", ["", " - ", "===", "CANARY01", "CANARY!", "ÜCANARY", "A", "CANARYCAN", "CAN=ARY"]
 )
-def test_what_is_no_base32_is_refused_without_showing_it(text: str) -> None:
+def test_an_invalid_secret_is_rejected_without_showing_it(text: str) -> None:
     """An invalid secret is neither in the message nor in the traceback."""
     with pytest.raises(ValueError, match=r"^the one-time secret is not base32$") as raised:
         totp.code(Secret(text), 1)

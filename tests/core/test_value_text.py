@@ -33,7 +33,7 @@ def test_what_an_editor_adds_is_dropped(written: str) -> None:
         ("a\udce9b", "is not UTF-8"),
     ],
 )
-def test_never_meant(text: str, words: str) -> None:
+def test_characters_that_are_always_an_error(text: str, words: str) -> None:
     """Characters that no web form can send are an error in every value, passwords included."""
     for key in ("email", "password", "client_id", "client_secret", ""):
         found = defect(text, key)
@@ -62,13 +62,13 @@ def test_never_meant(text: str, words: str) -> None:
 )
 def test_a_password_may_contain_it(text: str, words: str) -> None:
     """Unusual characters are a warning in a password, and an error in other values."""
-    told = doubt(text)
+    warning = doubt(text)
     other = defect(text, "email")
 
     assert None is defect(text, "password")
-    assert told is not None
-    assert words in told[0]
-    assert "sent with it" in told[0]
+    assert warning is not None
+    assert words in warning[0]
+    assert "sent with it" in warning[0]
     assert other is not None
     assert words == other[0]
 
@@ -77,7 +77,7 @@ def test_a_password_may_contain_it(text: str, words: str) -> None:
     "text",
     ["you@example.com", "a b", "pässwörd", '"', 'a"b"', '"a', "\U0001f511\U0001faef", "'a\""],
 )
-def test_nothing_is_said_of_good_text(text: str) -> None:
+def test_good_text_causes_no_warning(text: str) -> None:
     """Letters of any script, inner blanks, new emoji and single quotes cause no warning."""
     assert [None] * (len(KEYS) + 1) == [defect(text, key) for key in KEYS] + [doubt(text)]
 

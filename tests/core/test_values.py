@@ -60,7 +60,7 @@ PRINTERS: dict[str, Callable[[object], str]] = {
 
 @pytest.mark.parametrize("printer", PRINTERS)
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_a_secret_prints_nowhere(holder: str, printer: str) -> None:
+def test_a_secret_is_never_printed(holder: str, printer: str) -> None:
     """No way of printing shows a secret, in any container."""
     assert CANARY not in PRINTERS[printer](HOLDERS[holder])
 
@@ -70,7 +70,7 @@ def test_a_secret_prints_nowhere(holder: str, printer: str) -> None:
     [pickle.dumps, copy.copy, copy.deepcopy, lambda one: asdict(UserToken(one, NOON)), json.dumps],
     ids=["pickle", "copy", "deepcopy", "asdict", "json"],
 )
-def test_a_secret_is_not_carried_away(carry: Callable[[Secret], object]) -> None:
+def test_a_secret_cannot_be_copied_or_pickled(carry: Callable[[Secret], object]) -> None:
     """A secret cannot be copied or pickled."""
     with pytest.raises(TypeError) as raised:
         carry(HIDDEN)
@@ -84,7 +84,7 @@ def test_a_format_with_a_width_shows_nothing_either() -> None:
         f"{HIDDEN:>40}"
 
 
-def test_a_secret_is_revealed_by_its_name_only() -> None:
+def test_a_secret_is_revealed_only_by_reveal() -> None:
     """One method reveals it, which can be searched for; it has no other attributes."""
     assert CANARY == HIDDEN.reveal()
     assert not hasattr(HIDDEN, "__dict__")
@@ -105,7 +105,7 @@ def test_an_empty_secret_is_false() -> None:
     assert Secret("0")
 
 
-def test_a_fingerprint_tells_tokens_apart() -> None:
+def test_fingerprints_of_tokens_differ() -> None:
     """A fingerprint is eight hex digits of SHA-256, of any text."""
     assert "ba7816bf" == Secret("abc").fingerprint()
     assert 8 == len(Secret("\udcff").fingerprint())
@@ -122,7 +122,7 @@ def test_values_are_frozen() -> None:
     assert 4 == replace(TOKEN, generation=4).generation
 
 
-def test_a_token_counts_its_life() -> None:
+def test_a_token_is_valid_until_its_expiry() -> None:
     """A token is valid from issue to expiry, excluding the expiry."""
     end = NOON + timedelta(hours=24)
     moment = timedelta(microseconds=1)

@@ -16,7 +16,7 @@ from tests.core.samples import (
     HOUR,
     IDLE,
     MINUTE,
-    NOBODY,
+    NEW_ACCOUNT,
     SECOND,
     WRONG_PASSWORD,
     failing,
@@ -38,7 +38,7 @@ def seen(
     state: HomeyState,
     now: datetime = NOON,
     *,
-    account: AccountState = NOBODY,
+    account: AccountState = NEW_ACCOUNT,
     activity: Activity = IDLE,
 ) -> View:
     return view_of(state, account, activity, now, SINKS, "https://configured.example")
@@ -48,9 +48,9 @@ def seen(
     ("state", "now", "health"),
     [
         pytest.param(EMPTY, NOON, Health.STARTING, id="before the first attempt: starting"),
-        pytest.param(failing(EMPTY), NOON, Health.DOWN, id="no token, and it fails: down"),
-        pytest.param(HELD, NOON, Health.OK, id="a token and no trouble: ok"),
-        pytest.param(HELD, LATE, Health.OK, id="a token that ends soon and no trouble: ok"),
+        pytest.param(failing(EMPTY), NOON, Health.DOWN, id="no token, and a failure: down"),
+        pytest.param(HELD, NOON, Health.OK, id="a token and no failure: ok"),
+        pytest.param(HELD, LATE, Health.OK, id="a token that expires soon and no failure: ok"),
         pytest.param(failing(HELD), NOON, Health.FAILING, id="a refresh failed: failing"),
         pytest.param(UNWRITTEN, NOON, Health.FAILING, id="a sink failed: failing"),
         pytest.param(
@@ -63,10 +63,10 @@ def seen(
             HELD.delivery_failed("gone", 1, FULL, at=NOON, random=0.5),
             NOON,
             Health.OK,
-            id="a sink that is configured no more failed once: ok",
+            id="a sink that is no longer configured failed once: ok",
         ),
         pytest.param(
-            failing(HELD), LATE, Health.DEGRADED, id="a refresh failed and the token ends soon"
+            failing(HELD), LATE, Health.DEGRADED, id="a refresh failed and the token expires soon"
         ),
         pytest.param(HELD, NOON + DAY, Health.DOWN, id="the token has expired: down"),
         pytest.param(HELD.was_revoked(1, NOON), NOON, Health.DOWN, id="the token is revoked: down"),
@@ -77,7 +77,7 @@ def test_health_is(state: HomeyState, now: datetime, health: Health) -> None:
     assert health == seen(state, now).health
 
 
-def test_a_good_token_is_shown_with_the_address_it_is_good_for() -> None:
+def test_a_valid_token_is_shown_with_its_address() -> None:
     view = seen(HELD.verified(1, NOON + MINUTE, None), NOON + HOUR)
 
     assert (HELD.token, "https://hub.example") == (view.token, view.url)
@@ -93,24 +93,24 @@ def test_a_good_token_is_shown_with_the_address_it_is_good_for() -> None:
         pytest.param(HELD, NOON + DAY, id="has expired"),
         pytest.param(HELD.was_revoked(1, NOON), NOON, id="is revoked"),
         pytest.param(HELD, NOON - HOUR, id="is from the future"),
-        pytest.param(EMPTY, NOON, id="is not there"),
+        pytest.param(EMPTY, NOON, id="is missing"),
     ],
 )
-def test_no_token_is_shown_that(state: HomeyState, now: datetime) -> None:
+def test_an_unusable_token_is_not_shown(state: HomeyState, now: datetime) -> None:
     view = seen(failing(state), now)
 
     assert (None, None, None) == (view.token, view.renew_at, view.outage_at)
     assert "https://configured.example" == view.url
 
 
-def test_while_a_refresh_is_under_way_none_is_announced() -> None:
+def test_no_next_attempt_is_shown_while_a_refresh_is_running() -> None:
     view = seen(HELD, activity=replace(IDLE, refreshing=True))
 
     assert view.refreshing
     assert (None, "a refresh is running") == (view.next_at, view.next_reason)
 
 
-def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
+def test_the_outage_is_forecast_while_refreshing_fails() -> None:
     view = seen(failing(HELD, at=LATE, times=3), LATE)
 
     assert HELD.token is not None
@@ -123,12 +123,12 @@ def test_when_refreshing_fails_the_end_of_the_held_token_is_forecast() -> None:
 @pytest.mark.parametrize(
     ("account", "until"),
     [
-        pytest.param(rejected_account(), NOON + 15 * MINUTE, id="by a refusal"),
+        pytest.param(rejected_account(), NOON + 15 * MINUTE, id="by a rejection"),
         pytest.param(signed_in(*[NOON] * 12), NOON + 12 * HOUR, id="by the budget"),
-        pytest.param(NOBODY, None, id="by nothing"),
+        pytest.param(NEW_ACCOUNT, None, id="by nothing"),
     ],
 )
-def test_it_is_told_until_when_sign_ins_are_held_back(
+def test_the_status_shows_until_when_sign_ins_are_blocked(
     account: AccountState, until: datetime | None
 ) -> None:
     assert until == seen(failing(EMPTY, WRONG_PASSWORD), account=account).sign_in_blocked_until
@@ -137,15 +137,15 @@ def test_it_is_told_until_when_sign_ins_are_held_back(
 @pytest.mark.parametrize(
     ("state", "now", "retry_at"),
     [
-        pytest.param(UNWRITTEN, NOON, NOON + SECOND, id="by its own spacing"),
+        pytest.param(UNWRITTEN, NOON, NOON + SECOND, id="after its own wait"),
         pytest.param(
             HELD.delivery_failed("file", 1, SinkRejected("403"), at=NOON, random=0.5),
             NOON,
             NOON + MINUTE,
-            id="slowly, if a person is needed",
+            id="slowly, if a person has to act",
         ),
         pytest.param(holding(state=UNWRITTEN), NOON, NOON, id="at once with a newer token"),
-        pytest.param(UNWRITTEN, NOON + DAY, None, id="not while no token is good"),
+        pytest.param(UNWRITTEN, NOON + DAY, None, id="not without a valid token"),
     ],
 )
 def test_a_failed_sink_is_tried_again(

@@ -1,4 +1,4 @@
-"""Helpers for the tests of files."""
+"""Helpers for tests with files."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A state store over a disk that a test controls."""
+"""A state store with a disk that a test controls."""
 
 from homey_tokend.core.secret import Secret
 from homey_tokend.runtime.clock import SteadyClock

@@ -12,7 +12,7 @@ from tests.storage.files import ended, failing, mode_of, names, started
 POINTS = ("opened", "written", "synced", "renamed", "folder_synced")
 OLD, NEW = b"old " * 4000, b"new " * 5000
 
-#: Writes a file and stops for ever at one point, holding its temporary file.
+#: Writes a file and blocks at one point, with its temporary file open.
 _WRITER = """
 import sys, time
 from pathlib import Path
@@ -38,7 +38,7 @@ except OSError as error:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
-def test_the_mode_is_exact_whatever_the_umask(tmp_path: Path, mode: int) -> None:
+def test_the_umask_does_not_affect_the_mode(tmp_path: Path, mode: int) -> None:
     """The file gets exactly the requested mode."""
     before = os.umask(0o077)
     try:
@@ -50,7 +50,7 @@ def test_the_mode_is_exact_whatever_the_umask(tmp_path: Path, mode: int) -> None
     assert (tmp_path / "token").read_bytes() == NEW
 
 
-def test_the_temporary_file_is_closed_to_others_until_it_is_complete(tmp_path: Path) -> None:
+def test_the_temporary_file_is_private_until_it_is_complete(tmp_path: Path) -> None:
     """With an open umask and an open mode, it has mode 0600 while it is written."""
     seen: dict[str, list[int]] = {}
 
@@ -69,7 +69,7 @@ def test_the_temporary_file_is_closed_to_others_until_it_is_complete(tmp_path: P
     assert seen["renamed"] == [0o644]
 
 
-def test_the_group_is_set_where_one_is_given(tmp_path: Path) -> None:
+def test_the_group_is_set_if_one_is_given(tmp_path: Path) -> None:
     """The group is set before anybody else can read the file."""
     group = os.getgroups()[-1] if os.getgroups() else os.getgid()
 
@@ -105,7 +105,7 @@ def test_an_interrupt_removes_the_temporary_file_too(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
-def test_a_kill_leaves_old_or_new_and_the_next_start_sweeps(tmp_path: Path, point: str) -> None:
+def test_a_kill_leaves_old_or_new_and_the_next_start_cleans_up(tmp_path: Path, point: str) -> None:
     """SIGKILL at any point: never a mixture, and no token is left behind."""
     path = tmp_path / "token"
     path.write_bytes(OLD)
@@ -138,7 +138,7 @@ def test_a_write_beyond_what_fits_is_a_failure(tmp_path: Path) -> None:
     assert names(tmp_path) == ["token"]
 
 
-def test_a_link_in_the_place_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     """A symbolic link is replaced, and its target stays as it was."""
     (tmp_path / "elsewhere").write_bytes(OLD)
     (tmp_path / "token").symlink_to("elsewhere")
@@ -170,7 +170,7 @@ def test_a_folder_that_cannot_be_synced_is_no_failure() -> None:
         os.close(writing)
 
 
-def test_any_other_failure_to_sync_a_folder_is_told() -> None:
+def test_any_other_failure_to_sync_a_folder_is_raised() -> None:
     """EBADF is not ignored."""
     reading, writing = os.pipe()
     os.close(writing)
@@ -180,7 +180,7 @@ def test_any_other_failure_to_sync_a_folder_is_told() -> None:
         sync_folder(reading)
 
 
-def test_sweeping_touches_only_what_is_ours(tmp_path: Path) -> None:
+def test_cleaning_up_removes_only_our_files(tmp_path: Path) -> None:
     """Sweeping leaves other files alone, with similar names or behind a link."""
     kept = [".other.0123456789abcdef.tmp", ".token.0123.tmp", "token", "token.tmp", "victim"]
     for name in [*kept, ".token.0123456789abcdef.tmp"]:

@@ -1,4 +1,4 @@
-"""The Book: what is stored, and that it comes back as it was."""
+"""The state document: what is stored, and that it is read back unchanged."""
 
 import json
 from dataclasses import replace
@@ -28,7 +28,7 @@ from tests.core.samples import (
     rejected_account,
     signed_in,
 )
-from tests.core.strategies import books
+from tests.core.strategies import documents
 from tests.support.clock import NOON
 
 STATE = (
@@ -41,8 +41,8 @@ STATE = (
     .with_account("key")
 )
 ACCOUNT = rejected_account(state=signed_in(NOON)).signing_in(NOON, 7).was_forced(NOON)
-#: Every kind of thing that is stored, at least once.
-BOOK = StateDocument(
+#: A document with each kind of stored value.
+DOCUMENT = StateDocument(
     "5a17",
     {"home": STATE.loaded(NOON, None)},
     {"key": ACCOUNT},
@@ -50,10 +50,10 @@ BOOK = StateDocument(
     ClockReading("boot 1", NOON, 1000.25),
 )
 
-TROUBLE = {"at", "kind", "step", "message", "remedy", "status", "count"}
-FAILURE = {"last_error", "random", "not_before"} | {f"last_error.{name}" for name in TROUBLE}
-REFUSAL = {"digest", "last_error"} | {f"last_error.{name}" for name in TROUBLE}
-#: What is written to the disk, by its place: adding to it is a decision.
+LAST_ERROR = {"at", "kind", "step", "message", "remedy", "status", "count"}
+FAILURE = {"last_error", "random", "not_before"} | {f"last_error.{name}" for name in LAST_ERROR}
+REJECTION = {"digest", "last_error"} | {f"last_error.{name}" for name in LAST_ERROR}
+#: The fields that are written to the disk, by path: an addition is a decision.
 STORED = {
     "": {"version", "salt", "clock", "homeys", "accounts", "refresh_tokens"},
     "clock": {"boot_id", "wall", "elapsed"},
@@ -73,7 +73,7 @@ STORED = {
     },
     "homeys.token": {"value", "generation", "url", "issued_at", "expires_at", "expiry_reported"},
     "homeys.failure": FAILURE,
-    "homeys.rejection": REFUSAL,
+    "homeys.rejection": REJECTION,
     "homeys.sinks": {
         "generation",
         "delivered_at",
@@ -84,9 +84,9 @@ STORED = {
     },
     "homeys.sinks.failure": FAILURE,
     "accounts": {"rejections", "rejected_at", "sign_ins", "one_time_steps", "forced"},
-    "accounts.rejections": REFUSAL,
+    "accounts.rejections": REJECTION,
 }
-#: What of a Homey lives in memory only.
+#: The fields of a Homey that are in memory only.
 IN_MEMORY = {
     "name",
     "loaded_offset",
@@ -98,26 +98,26 @@ IN_MEMORY = {
 
 
 def names(value: dict[str, Any]) -> set[str]:
-    """The keys of an object, those of its trouble too."""
+    """The keys of an object, including those of its last error."""
     return set(value) | {f"last_error.{name}" for name in value.get("last_error", ())}
 
 
 @settings(max_examples=50)
-@given(books())
-def test_a_book_comes_back_as_it_was_stored(book: StateDocument) -> None:
+@given(documents())
+def test_a_stored_document_is_read_back_unchanged(book: StateDocument) -> None:
     assert book == from_json(to_json(book))
 
 
-def test_what_lives_in_memory_only_is_not_stored() -> None:
+def test_fields_in_memory_only_are_not_stored() -> None:
     busy = STATE.requested(NOON + MINUTE, forced=True, at=NOON).verification_failed(1, NOON)
 
-    assert replace(BOOK, homeys={"home": STATE.loaded(NOON, None)}) == from_json(
-        to_json(with_homey(BOOK, busy))
+    assert replace(DOCUMENT, homeys={"home": STATE.loaded(NOON, None)}) == from_json(
+        to_json(with_homey(DOCUMENT, busy))
     )
 
 
 def test_exactly_these_fields_are_stored() -> None:
-    document = json.loads(to_json(BOOK))
+    document = json.loads(to_json(DOCUMENT))
     homey, account = document["homeys"]["home"], document["accounts"]["key"]
     sink = homey["sinks"]["exec"]
 
@@ -135,13 +135,13 @@ def test_exactly_these_fields_are_stored() -> None:
     }
 
 
-def test_every_field_of_a_homey_and_an_account_is_stored_or_known_to_live_in_memory() -> None:
+def test_each_field_is_either_stored_or_listed_as_in_memory_only() -> None:
     assert set(HomeyState.__dataclass_fields__) == STORED["homeys"] | IN_MEMORY
     assert set(AccountState.__dataclass_fields__) == STORED["accounts"]
 
 
-def test_the_book_is_text_that_a_person_can_read() -> None:
-    text = to_json(BOOK).decode("ascii")
+def test_the_document_is_readable_text() -> None:
+    text = to_json(DOCUMENT).decode("ascii")
 
     assert '"issued_at": "2026-03-01T12:00:00Z"' in text
     assert text.endswith("}\n")
@@ -149,8 +149,10 @@ def test_the_book_is_text_that_a_person_can_read() -> None:
 
 def test_one_state_is_replaced_and_the_others_stay() -> None:
     other = HomeyState("other")
-    book = with_accounts(with_homey(BOOK, other), {"another key": AccountState()})
+    book = with_accounts(with_homey(DOCUMENT, other), {"another key": AccountState()})
 
     assert {"home": STATE.loaded(NOON, None), "other": other} == book.homeys
     assert {"key": ACCOUNT, "another key": AccountState()} == book.accounts
-    assert BOOK == with_accounts(with_homey(BOOK, BOOK.homeys["home"]), {"key": ACCOUNT})
+    assert DOCUMENT == with_accounts(
+        with_homey(DOCUMENT, DOCUMENT.homeys["home"]), {"key": ACCOUNT}
+    )

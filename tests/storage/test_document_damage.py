@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from homey_tokend.core.errors import StateUnusable
 from homey_tokend.storage.document import StateDocument, from_json, to_json
-from tests.storage.test_document import BOOK
+from tests.storage.test_document import DOCUMENT
 
-BLOB = to_json(BOOK)
+BLOB = to_json(DOCUMENT)
 Path = tuple[str | int, ...]
-#: Names that a person or a configuration chose: any text will do for them.
+#: Names from a person or the configuration, for which any text is valid.
 _NAMED = {("homeys",), ("accounts",), ("refresh_tokens",), ("homeys", "home", "sinks")}
 
 
@@ -57,7 +57,7 @@ def named(path: Path) -> str:
 
 
 PLACES = [pytest.param(path, value, id=named(path)) for path, value in leaves(document()) if path]
-#: What each kind of value is not. (A whole number may stand for a share.)
+#: Wrong values for each kind of value. (An integer is valid for a share.)
 WRONG: dict[type, list[Any]] = {
     str: [7, True, None, [], {}],
     int: [1.5, True, "7", [], {}, 2**53, -1, 10**400],
@@ -67,7 +67,7 @@ WRONG: dict[type, list[Any]] = {
     dict: [[], None, "text", 7],
     type(None): [True, [], {}, 1.5],
 }
-#: Where null says "nothing", it is not wrong.
+#: The fields in which null is valid.
 MAY_BE_NULL = {
     "clock",
     "token",
@@ -99,7 +99,7 @@ def test_a_wrong_type_is_damage(path: Path, value: Any) -> None:
         if wrong is None and path[-1] in MAY_BE_NULL:
             continue
         if wrong == 1.5 and path[-1] == "elapsed":
-            continue  # seconds, and no share
+            continue  # seconds, not a share
         rejected(with_value(path, wrong))
 
 
@@ -109,7 +109,7 @@ def test_a_missing_value_is_damage(path: Path, value: Any) -> None:
     if path[:-1] in _NAMED or "memory" in path[:-1] or isinstance(path[-1], int):
         return
     if path[-1] in {"cloudid", "clock"}:
-        return  # an older version did not write it down
+        return  # an older version did not store it
 
     rejected(without(path))
 
@@ -128,12 +128,16 @@ def test_a_missing_value_is_damage(path: Path, value: Any) -> None:
         pytest.param(
             ("homeys", "home", "token", "expires_at"),
             "2026-03-01T12:00:00+00:00",
-            id="a token that ends as it begins",
+            id="a token that expires at its issue",
         ),
         pytest.param(("homeys", "home", "attempted_at"), "2026-03-01T12:00:00", id="no time zone"),
-        pytest.param(("homeys", "home", "attempted_at"), "yesterday", id="an instant that is none"),
-        pytest.param(("homeys", "home", "attempted_at"), "9999-12-31T23:59:59Z", id="ages ahead"),
-        pytest.param(("homeys", "home", "attempted_at"), "0001-01-01T00:00:00Z", id="ages ago"),
+        pytest.param(("homeys", "home", "attempted_at"), "yesterday", id="a malformed instant"),
+        pytest.param(
+            ("homeys", "home", "attempted_at"), "9999-12-31T23:59:59Z", id="far in the future"
+        ),
+        pytest.param(
+            ("homeys", "home", "attempted_at"), "0001-01-01T00:00:00Z", id="far in the past"
+        ),
         pytest.param(("homeys", "home", "sinks", "file", "generation"), 2, id="a sink too new"),
         pytest.param(
             ("homeys", "home", "sinks", "exec", "failed_generation"), 2, id="a failure too new"
@@ -141,18 +145,18 @@ def test_a_missing_value_is_damage(path: Path, value: Any) -> None:
         pytest.param(("accounts", "key", "one_time_steps"), [0] * 1001, id="a list without end"),
     ],
 )
-def test_a_value_that_cannot_be_is_damage(path: Path, value: Any) -> None:
+def test_an_impossible_value_is_damage(path: Path, value: Any) -> None:
     assert len(rejected(with_value(path, value)).message) < 100
 
 
 @pytest.mark.parametrize(
     "path", [path for path, value in leaves(document()) if isinstance(value, dict)], ids=named
 )
-def test_a_field_more_than_is_known_is_passed_over(path: Path) -> None:
+def test_an_unknown_field_is_ignored(path: Path) -> None:
     if path in _NAMED or "memory" in path:
         return
 
-    assert BOOK == from_json(with_value((*path, "from a later version"), {"a": 1}))
+    assert DOCUMENT == from_json(with_value((*path, "from a later version"), {"a": 1}))
 
 
 def test_a_file_cut_off_anywhere_is_damage() -> None:
@@ -172,7 +176,7 @@ def test_a_file_cut_off_anywhere_is_damage() -> None:
 @example(b"null")
 @example(b"[]")
 @example(b"1")
-def test_bytes_that_mean_nothing_are_damage(blob: bytes) -> None:
+def test_arbitrary_bytes_are_damage(blob: bytes) -> None:
     rejected(blob)
 
 
@@ -217,7 +221,7 @@ def test_a_file_with_any_value_anywhere_is_damage_or_a_document(path: Path, valu
     assert document is None or document == from_json(to_json(document))
 
 
-def test_half_a_character_in_a_message_is_shown_as_a_question_mark() -> None:
+def test_a_lone_surrogate_in_a_message_becomes_a_question_mark() -> None:
     place = ("homeys", "home", "failure", "last_error", "message")
 
     failure = from_json(with_value(place, "a\ud800b")).homeys["home"].failure

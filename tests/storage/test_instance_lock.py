@@ -12,7 +12,7 @@ from homey_tokend.storage.instance_lock import InstanceLock
 from tests.storage.files import ended, mode_of, names, started
 
 ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-#: Takes a lock and keeps it.
+#: Acquires a lock and keeps it.
 _HOLDER = """
 import sys, time
 from pathlib import Path
@@ -22,7 +22,7 @@ lock.acquire()
 print("held", flush=True)
 time.sleep(60)
 """
-#: Takes a lock where nothing can be written: a full disk says ENOSPC, the limit EFBIG.
+#: Acquires a lock while nothing can be written: ENOSPC for a full disk, EFBIG for the limit.
 _FULL = """
 import resource, signal, sys
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_a_killed_daemon_leaves_no_stale_lock(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_lock_without_a_number_in_it_is_still_a_lock(tmp_path: Path) -> None:
+def test_a_lock_file_without_a_process_id_is_still_a_lock(tmp_path: Path) -> None:
     """Malformed content of the lock file is not repeated."""
     first = InstanceLock(tmp_path / "state")
     first.acquire()
@@ -99,7 +99,7 @@ def test_a_lock_is_taken_on_a_full_disk(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("another daemon is running\n", "")
 
 
-def test_a_lock_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_lock_file_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     """A directory, a link or a pipe at the path: no lock, and no traceback."""
     (tmp_path / "folder.lock").mkdir()
     (tmp_path / "link.lock").symlink_to("folder.lock")

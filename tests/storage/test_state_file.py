@@ -36,7 +36,7 @@ async def test_what_is_saved_is_loaded(tmp_path: Path, worker: WorkerPool) -> No
     assert mode_of(path.parent) == 0o700
 
 
-async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
+async def test_waiting_saves_are_combined_and_the_latest_is_written(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
     """Of a hundred saves at once only the first and the latest reach the disk."""
@@ -59,7 +59,7 @@ async def test_saves_behind_one_another_coalesce_and_the_newest_wins(
     assert len(writes) <= 2
 
 
-async def test_a_cancelled_save_never_lands_on_a_newer_one(
+async def test_a_cancelled_save_never_replaces_a_newer_one(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
     """The thread of a cancelled save continues: the newer save waits for it."""
@@ -95,7 +95,7 @@ async def test_a_cancelled_save_never_lands_on_a_newer_one(
     ],
     ids=["full", "quota", "read-only", "closed", "broken", "other"],
 )
-async def test_a_failed_save_keeps_the_old_state_and_tells_a_remedy(
+async def test_a_failed_save_keeps_the_old_state_and_has_a_remedy(
     tmp_path: Path, worker: WorkerPool, number: int, remedy: str
 ) -> None:
     """After a failed save the old blob is still there, and the next save may succeed."""
@@ -126,7 +126,7 @@ async def test_a_save_after_a_failed_one_writes(tmp_path: Path, worker: WorkerPo
     assert await store.load() == b"same"
 
 
-async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
+async def test_a_state_that_is_too_large_is_neither_read_nor_written(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
     """A state that could not be loaded is not overwritten."""
@@ -139,9 +139,7 @@ async def test_a_state_beyond_the_bound_is_neither_read_nor_written(
         await store.load()
 
 
-async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
-    tmp_path: Path, worker: WorkerPool
-) -> None:
+async def test_a_pipe_at_the_path_does_not_hang(tmp_path: Path, worker: WorkerPool) -> None:
     """It is reported at once."""
     os.mkfifo(tmp_path / "state")
 
@@ -149,9 +147,7 @@ async def test_a_pipe_in_the_place_of_the_state_does_not_hang(
         await asyncio.wait_for(StateFile(tmp_path / "state", worker).load(), 40)
 
 
-async def test_a_folder_in_the_place_of_the_state_is_told(
-    tmp_path: Path, worker: WorkerPool
-) -> None:
+async def test_a_directory_at_the_path_is_reported(tmp_path: Path, worker: WorkerPool) -> None:
     """Errors of loading and saving have a remedy."""
     (tmp_path / "state").mkdir()
     store = StateFile(tmp_path / "state", worker)
@@ -164,7 +160,7 @@ async def test_a_folder_in_the_place_of_the_state_is_told(
     assert "use a file" in caught.value.remedy
 
 
-async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, worker: WorkerPool) -> None:
+async def test_loading_cleans_up_and_follows_a_link(tmp_path: Path, worker: WorkerPool) -> None:
     """A start finds its state through a link, and cleans up after a killed run."""
     (tmp_path / "elsewhere").write_bytes(b"{}")
     (tmp_path / "state").symlink_to("elsewhere")
@@ -176,7 +172,7 @@ async def test_loading_sweeps_and_follows_a_link(tmp_path: Path, worker: WorkerP
     assert names(tmp_path) == ["elsewhere", "state"]
 
 
-async def test_a_damaged_state_is_set_aside_and_few_are_kept(
+async def test_damaged_states_are_set_aside_and_the_latest_kept(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
     """The numbers increase, the latest three stay, nothing else is touched."""
@@ -200,7 +196,9 @@ async def test_a_damaged_state_is_set_aside_and_few_are_kept(
     assert await store.set_aside() == ""
 
 
-async def test_a_state_that_cannot_be_set_aside_is_told(tmp_path: Path, worker: WorkerPool) -> None:
+async def test_a_state_that_cannot_be_set_aside_is_reported(
+    tmp_path: Path, worker: WorkerPool
+) -> None:
     """A path through a file, for example."""
     (tmp_path / "file").touch()
 
@@ -208,7 +206,7 @@ async def test_a_state_that_cannot_be_set_aside_is_told(tmp_path: Path, worker: 
         await StateFile(tmp_path / "file" / "state", worker).set_aside()
 
 
-async def test_the_null_store_keeps_nothing() -> None:
+async def test_no_state_file_keeps_nothing() -> None:
     """``state.path: null`` keeps nothing."""
     store = NoStateFile()
     await store.save(b"{}")
@@ -221,7 +219,7 @@ async def test_the_null_store_keeps_nothing() -> None:
 async def test_a_state_that_others_could_read_is_made_private(
     tmp_path: Path, worker: WorkerPool, mode: int
 ) -> None:
-    """It is loaded, replaced by a private one, and told with what it means."""
+    """It is loaded, replaced by a private one, and this is reported."""
     path = tmp_path / "state"
     path.write_bytes(b"{}")
     path.chmod(mode)
@@ -237,7 +235,7 @@ async def test_a_state_that_others_could_read_is_made_private(
 
 
 async def test_a_link_to_a_state_that_others_can_read(tmp_path: Path, worker: WorkerPool) -> None:
-    """The link is replaced, the mode of its target stays, and a person is told to change it."""
+    """The link is replaced, the mode of its target stays, and the message asks to change it."""
     target = tmp_path / "target"
     target.write_bytes(b"{}")
     target.chmod(0o644)
@@ -250,7 +248,7 @@ async def test_a_link_to_a_state_that_others_can_read(tmp_path: Path, worker: Wo
 
 
 async def test_a_state_that_cannot_be_made_private(tmp_path: Path, worker: WorkerPool) -> None:
-    """It is used all the same, and a person is told to change its mode."""
+    """It is used all the same, and the message asks to change its mode."""
     path = tmp_path / "state"
     path.write_bytes(b"{}")
     path.chmod(0o644)

@@ -1,4 +1,4 @@
-"""The store: the one Book, kept whatever the disk does."""
+"""The store keeps the state document, whatever the disk does."""
 
 import asyncio
 from dataclasses import replace
@@ -13,7 +13,7 @@ from homey_tokend.core.secret import Secret
 from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.storage.document import ClockReading, StateDocument, to_json
 from homey_tokend.storage.store import StateStore
-from tests.core.samples import DAY, HOUR, NOBODY, SECOND, failing, holding, rejected_account
+from tests.core.samples import DAY, HOUR, NEW_ACCOUNT, SECOND, failing, holding, rejected_account
 from tests.storage.stores import loaded, store_over
 from tests.support.clock import NOON, FakeClock
 from tests.support.store import FakeStore
@@ -24,7 +24,7 @@ HELD = holding()
 # --- reading -----------------------------------------------------------------------
 
 
-async def test_without_a_file_a_new_book_with_a_salt_is_begun() -> None:
+async def test_without_a_file_a_new_document_with_a_salt_is_started() -> None:
     store = store_over(FakeStore())
 
     await store.load()
@@ -34,7 +34,7 @@ async def test_without_a_file_a_new_book_with_a_salt_is_begun() -> None:
     assert (AccountState(), None) == (store.account("key"), store.refresh_token("home"))
 
 
-async def test_what_was_kept_is_known_again() -> None:
+async def test_a_stored_document_is_loaded() -> None:
     account = rejected_account(at=NOON - HOUR)
     book = StateDocument("cafe", {"home": HELD}, {"key": account}, {"home": Secret("refresh")})
 
@@ -45,7 +45,7 @@ async def test_what_was_kept_is_known_again() -> None:
     assert "cafe" == store.document.salt
 
 
-async def test_what_a_clock_ahead_wrote_down_is_cut_to_now() -> None:
+async def test_instants_of_a_clock_that_was_ahead_are_moved_to_now() -> None:
     ahead = NOON + 300 * DAY
     book = StateDocument(
         "5a17", {"home": failing(HELD, at=ahead)}, {"key": rejected_account(at=ahead)}
@@ -70,13 +70,13 @@ def stored_at(boot_id: str, elapsed: float, *, wall: datetime = NOON) -> StateDo
             stored_at("boot 1", 400.0, wall=NOON + 7 * HOUR),
             NOON - 600 * SECOND,
             None,
-            id="of this boot: the seconds since tell, whatever the wall clock was",
+            id="of this boot: by the seconds since the boot, whatever the wall clock was",
         ),
         pytest.param(
-            stored_at("boot 1", 997.0), NOON, None, id="of this boot: seconds of drift are left"
+            stored_at("boot 1", 997.0), NOON, None, id="of this boot: a drift of seconds is ignored"
         ),
         pytest.param(
-            stored_at("boot 0", 400.0), NOON, timedelta(0), id="of another boot: as it was written"
+            stored_at("boot 0", 400.0), NOON, timedelta(0), id="of another boot: unchanged"
         ),
         pytest.param(
             stored_at("boot 1", 4000.0), NOON, timedelta(0), id="of a boot that counted further"
@@ -84,7 +84,7 @@ def stored_at(boot_id: str, elapsed: float, *, wall: datetime = NOON) -> StateDo
         pytest.param(stored_at("", 400.0), NOON, timedelta(0), id="of an unknown boot"),
     ],
 )
-async def test_a_loaded_token_lies_on_the_timeline(
+async def test_a_loaded_token_is_placed_on_the_timeline(
     document: StateDocument, issued_at: datetime, offset: timedelta | None
 ) -> None:
     store, _ = await loaded(document)
@@ -94,7 +94,7 @@ async def test_a_loaded_token_lies_on_the_timeline(
     assert offset == state.loaded_offset
 
 
-async def test_what_is_written_is_by_the_wall_clock() -> None:
+async def test_the_stored_instants_are_by_the_wall_clock() -> None:
     clock, disk = FakeClock(), FakeStore()
     steady = SteadyClock(clock)
     store = StateStore(disk, steady, salt=lambda: "5a17")
@@ -109,7 +109,7 @@ async def test_what_is_written_is_by_the_wall_clock() -> None:
     assert HELD == store.homey("home")
 
 
-async def test_every_secret_in_the_file_is_hidden_before_it_can_be_logged() -> None:
+async def test_each_secret_in_the_file_is_registered() -> None:
     hidden: list[Secret] = []
     book = StateDocument(
         "5a17", {"home": HELD, "other": HomeyState("other")}, {}, {"away": Secret("refresh")}
@@ -120,7 +120,7 @@ async def test_every_secret_in_the_file_is_hidden_before_it_can_be_logged() -> N
     assert [Secret("bearer"), Secret("refresh")] == hidden
 
 
-async def test_a_damaged_file_is_set_aside_and_a_new_book_begun() -> None:
+async def test_a_damaged_file_is_set_aside_and_a_new_document_started() -> None:
     disk = FakeStore(b'{"version": 1, "salt": "bearer"')
     store = store_over(disk)
 
@@ -154,23 +154,23 @@ async def test_a_file_that_can_neither_be_read_nor_set_aside_does_not_stop_the_d
 # --- writing -----------------------------------------------------------------------
 
 
-async def test_what_is_kept_is_on_the_disk_when_the_call_returns() -> None:
+async def test_a_change_is_on_the_disk_when_the_call_returns() -> None:
     store, disk = await loaded(StateDocument("5a17"))
 
     await store.keep_homey(HELD)
-    await store.keep_account("key", NOBODY.signing_in(NOON, 7))
+    await store.keep_account("key", NEW_ACCOUNT.signing_in(NOON, 7))
     await store.keep_refresh_token("home", Secret("refresh"))
 
     expected = StateDocument(
         "5a17",
         {"home": HELD.loaded(NOON, None)},
-        {"key": NOBODY.signing_in(NOON, 7)},
+        {"key": NEW_ACCOUNT.signing_in(NOON, 7)},
         {"home": Secret("refresh")},
     )
     assert expected == replace(disk.document, clock=None)
 
 
-async def test_a_refresh_token_is_struck_out_of_the_file() -> None:
+async def test_a_refresh_token_is_removed_from_the_file() -> None:
     store, disk = await loaded(
         StateDocument("5a17", refresh_tokens={"home": Secret("one"), "other": Secret("two")})
     )
@@ -180,31 +180,31 @@ async def test_a_refresh_token_is_struck_out_of_the_file() -> None:
     assert {"other": Secret("two")} == disk.document.refresh_tokens
 
 
-async def test_of_a_homey_that_is_configured_no_more_nothing_is_kept() -> None:
+async def test_a_removed_homey_is_removed_from_the_file() -> None:
     other = HomeyState("other")
     tokens = {"home": Secret("one"), "other": Secret("two")}
-    book = StateDocument("5a17", {"home": HELD, "other": other}, {"key": NOBODY}, tokens)
+    book = StateDocument("5a17", {"home": HELD, "other": other}, {"key": NEW_ACCOUNT}, tokens)
     store, disk = await loaded(book)
 
     await store.forget("home")
 
     assert StateDocument(
-        "5a17", {"other": other}, {"key": NOBODY}, {"other": Secret("two")}
+        "5a17", {"other": other}, {"key": NEW_ACCOUNT}, {"other": Secret("two")}
     ) == replace(disk.document, clock=None)
 
 
-async def test_what_is_only_noted_goes_out_with_the_next_write() -> None:
+async def test_a_change_without_a_write_is_included_in_the_next_write() -> None:
     store, disk = await loaded(StateDocument("5a17"))
 
     await store.keep_homey(HELD, write=False)
     noted = disk.document
-    await store.keep_account("key", NOBODY)
+    await store.keep_account("key", NEW_ACCOUNT)
 
     assert {} == noted.homeys
     assert {"home"} == set(disk.document.homeys)
 
 
-async def test_a_disk_that_fails_is_told_once_and_once_again_when_it_works() -> None:
+async def test_a_failing_disk_is_logged_once_and_again_when_it_works() -> None:
     store, disk = await loaded(StateDocument("5a17"))
 
     with capture_logs() as logs:
@@ -219,20 +219,20 @@ async def test_a_disk_that_fails_is_told_once_and_once_again_when_it_works() -> 
     ] == [(line["event"], line.get("reason")) for line in logs]
 
 
-async def test_what_could_not_be_written_is_known_and_written_later() -> None:
+async def test_a_change_that_could_not_be_written_is_written_later() -> None:
     store, disk = await loaded(StateDocument("5a17"))
     disk.full = "disk full"
 
     await store.keep_homey(HELD)
     known = store.homey("home")
     disk.full = ""
-    await store.keep_account("key", NOBODY)
+    await store.keep_account("key", NEW_ACCOUNT)
 
     assert HELD == known
     assert {"home"} == set(disk.document.homeys)
 
 
-async def test_what_could_not_be_written_is_made_up_for_once_there_is_room() -> None:
+async def test_a_failed_write_is_retried_without_a_further_change() -> None:
     store, disk = await loaded(StateDocument("5a17"))
     disk.full = "disk full"
     await store.keep_homey(HELD)
@@ -250,7 +250,7 @@ async def test_what_could_not_be_written_is_made_up_for_once_there_is_room() -> 
     assert saves == disk.saves
 
 
-async def test_a_disk_that_hangs_is_given_up_and_the_caller_goes_on() -> None:
+async def test_the_wait_for_a_hanging_disk_ends_at_the_deadline() -> None:
     store, disk = await loaded(StateDocument("5a17"))
     disk.hangs = True
 
@@ -262,7 +262,7 @@ async def test_a_disk_that_hangs_is_given_up_and_the_caller_goes_on() -> None:
     assert ["the disk hangs"] == [line["reason"] for line in logs]
 
 
-async def test_a_caller_that_is_cancelled_is_not_held_up_by_a_disk_that_hangs() -> None:
+async def test_a_hanging_disk_does_not_delay_a_cancelled_caller() -> None:
     store, disk = await loaded(StateDocument("5a17"))
     disk.hangs = True
     keeping = asyncio.create_task(store.keep_homey(HELD))
@@ -274,7 +274,7 @@ async def test_a_caller_that_is_cancelled_is_not_held_up_by_a_disk_that_hangs() 
         await keeping
 
 
-async def test_one_password_of_an_account_is_sent_at_a_time() -> None:
+async def test_one_login_of_an_account_runs_at_a_time() -> None:
     store = store_over(FakeStore())
 
     async with store.account_lock("key"):
