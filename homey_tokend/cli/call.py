@@ -7,13 +7,15 @@ from pathlib import Path
 
 from homey_tokend import client, exit_codes
 from homey_tokend.cli import call_arguments
-from homey_tokend.cli.output import report, write, write_bytes
+from homey_tokend.cli.output import report, write, write_bytes, write_json
 from homey_tokend.cli.table import table
 from homey_tokend.client.responses import homey_error
 from homey_tokend.hub import catalogue
 from homey_tokend.hub.endpoint import is_dangerous
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+#: The most characters of a content type in a message.
+_MAX_TYPE = 100
 _LIST_HINT = "See: homey-tokend call --list"
 _LEGEND = (
     "\n* changes something   ! asks for confirmation\n"
@@ -39,16 +41,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--homey", metavar="NAME", help="which Homey; optional with one")
     parser.add_argument("--list", action="store_true", help="list what can be called by name")
     parser.add_argument(
-        "--json", action="store_true", help="print the answer unchanged, even on a terminal"
+        "--json", action="store_true", help="print the answer itself, even on a terminal"
     )
     parser.add_argument(
         "-y", "--yes", action="store_true", help="do not ask before a dangerous call"
     )
     parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
     parser.epilog = (
-        "The answer is printed unchanged; on a terminal a list becomes a table. A value is JSON\n"
-        "if it can be (true, 0.5), else text. Dangerous calls (a reboot, Z-Wave) ask for\n"
-        "confirmation, and fail without a terminal unless --yes is given.\n\n"
+        "The answer is printed unchanged; on a terminal a list becomes a table, and characters that\n"
+        "are not printable are escaped. A value is JSON if it can be (true, 0.5), else text.\n"
+        "Dangerous calls (a reboot, Z-Wave) ask for confirmation, and fail without a terminal\n"
+        "unless --yes is given.\n\n"
         "Exit status: 64 if the call is wrong (4xx of the Homey, or a path that this Homey does\n"
         "not have), 69 if the Homey is unreachable or fails (5xx), 75 if trying later can help\n"
         "(408, 425, 429, no token now), 77 if it is not allowed (401, 403).\n\n"
@@ -75,7 +78,12 @@ def run(args: argparse.Namespace) -> int:
     answer = client.forward(method, path, body, homey=args.homey, socket=args.socket)
     if not 200 <= answer.status < 300:
         raise homey_error(answer)
-    _print(answer, unchanged=args.json or not sys.stdout or not sys.stdout.isatty())
+    if not sys.stdout or not sys.stdout.isatty():
+        write_bytes(answer.body)
+    elif args.json:
+        write(_escaped(answer.body.decode("utf-8", "replace")))
+    else:
+        _print(answer)
     return exit_codes.OK
 
 
@@ -165,15 +173,26 @@ def _confirm(call: str) -> None:
         raise _usage("cancelled; nothing was sent", "")
 
 
-def _print(answer: client.Response, *, unchanged: bool) -> None:
-    if unchanged:
-        write_bytes(answer.body)
-        return
+def _print(answer: client.Response) -> None:
+    """Print an answer for people: a list as a table."""
     try:
         value = json.loads(answer.body)
-    except ValueError:
-        size, kind = len(answer.body), answer.headers.get("content-type", "")
+    except (ValueError, RecursionError):
+        size, kind = len(answer.body), answer.headers.get("content-type", "")[:_MAX_TYPE]
         message = f"the answer is not JSON: {size} bytes of {kind!r}"
         report(message, "Redirect it to a file.", exit_codes.OK)
         return
-    write(table(value) or json.dumps(value, indent=2) + "\n")
+    lines = table(value)
+    if lines is None:
+        write_json(value)
+    else:
+        write(lines)
+
+
+def _escaped(text: str) -> str:
+    """Return JSON with JSON's own escapes for what a terminal could take for a command."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\r\t" else json.dumps(char)[1:-1] for char in text
+    )

@@ -97,7 +97,8 @@ def _variables(document: dict[str, object]) -> dict[str, str]:
     """
     found = {variable: document.get(member) for variable, member in _VARIABLES.items()}
     texts = {name: text for name, text in found.items() if isinstance(text, str) and text}
-    if len(texts) != len(_VARIABLES) or any("\0" in text for text in texts.values()):
+    usable = all(text.isprintable() for text in texts.values())
+    if len(texts) != len(_VARIABLES) or not usable or not client.is_bearer(texts["HOMEY_TOKEN"]):
         raise client.ClientError(
             "the answer is not a token document",
             exit_codes.UNREACHABLE,

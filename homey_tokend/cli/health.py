@@ -4,6 +4,7 @@ import argparse
 
 from homey_tokend import client, exit_codes
 from homey_tokend.cli.output import write
+from homey_tokend.core.status_text import one_line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,5 +23,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ClientError: The daemon does not answer, or a token is missing.
     """
-    write(client.request("GET", "/readyz", socket=args.socket).body.decode("utf-8", "replace"))
+    answer = client.request("GET", "/readyz", socket=args.socket).body
+    write(one_line(answer.decode("utf-8", "replace").strip()) + "\n")
     return exit_codes.OK

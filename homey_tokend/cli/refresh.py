@@ -4,6 +4,7 @@ import argparse
 
 from homey_tokend import client, exit_codes
 from homey_tokend.cli.output import report, write
+from homey_tokend.core.status_text import one_line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,24 +27,21 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ClientError: The daemon does not list its Homeys.
     """
-    names = [args.homey] if args.homey else _names(client.status(socket=args.socket))
+    names = [args.homey] if args.homey else client.homey_names(client.status(socket=args.socket))
     return max((_refresh(name, args.wait, args.socket) for name in names), default=exit_codes.OK)
 
 
-def _names(document: dict[str, object]) -> list[str]:
-    homeys = document.get("homeys")
-    return [str(name) for name in homeys] if isinstance(homeys, dict) else []
-
-
 def _refresh(name: str, wait: str | None, socket: str | None) -> int:
+    shown = one_line(name)
     try:
         document = client.refresh(name, wait=wait, socket=socket)
     except client.ClientError as error:
-        return report(f"{name}: {error.message}", error.hint, error.exit_status)
+        return report(f"{shown}: {error.message}", error.hint, error.exit_status)
     if document.get("refreshed") is not True:
-        hint = f"See the progress: homey-tokend status {name}"
-        return report(f"{name}: the refresh is still in progress", hint, exit_codes.TRY_LATER)
+        hint = f"See the progress: homey-tokend status {shown}"
+        return report(f"{shown}: the refresh is still in progress", hint, exit_codes.TRY_LATER)
     token = document.get("token")
     new = token if isinstance(token, dict) else {}
-    write(f"{name}: {new.get('fingerprint')}, valid until {new.get('expires_at')}\n")
+    fingerprint, expires_at = one_line(new.get("fingerprint")), one_line(new.get("expires_at"))
+    write(f"{shown}: {fingerprint}, valid until {expires_at}\n")
     return exit_codes.OK

@@ -1,10 +1,9 @@
 """``homey-tokend status``: show tokens, what comes next, and failures."""
 
 import argparse
-import json
 
 from homey_tokend import client, exit_codes
-from homey_tokend.cli.output import write
+from homey_tokend.cli.output import write, write_json
 from homey_tokend.core.status_text import format_homey
 
 
@@ -31,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     document = client.status(args.homey, socket=args.socket)
     homeys = [document] if args.homey else _homeys(document)
     if args.json:
-        write(json.dumps(document, indent=2) + "\n")
+        write_json(document)
     else:
         write("\n".join(format_homey(homey) for homey in homeys))
     return max(map(_exit_status, homeys), default=exit_codes.OK)

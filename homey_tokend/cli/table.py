@@ -23,7 +23,10 @@ def table(value: object) -> str | None:
     names = _columns(rows)
     if not names:
         return None
-    lines = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
+    lines = [
+        [_cell(name) for name in names],
+        *([_cell(row.get(name)) for name in names] for row in rows),
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

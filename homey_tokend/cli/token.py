@@ -6,11 +6,14 @@ The arguments are parsed by hand, because argparse costs more than the whole com
 
 from homey_tokend import client, exit_codes
 from homey_tokend.cli.output import report, write
+from homey_tokend.client.errors import unusable_response
 
 TYPE_CHECKING = False  # type checkers know the name; importing typing costs too much here
 if TYPE_CHECKING:
     import argparse
 
+#: The most characters of a token document.
+_MAX_DOCUMENT = 65536
 #: The options with a value, and their names among the arguments.
 _OPTIONS = {"--min-ttl": "min_ttl", "--wait": "wait", "--socket": "socket"}
 
@@ -72,14 +75,15 @@ def _print(arguments: dict[str, object]) -> int:
         value = arguments.get(name)
         return value if isinstance(value, str) else None
 
-    answer = client.ask_token(
-        text("homey"),
-        text("min_ttl"),
-        text("wait"),
-        text("socket"),
-        as_json=arguments.get("json") is True,
-    )
-    write(answer.body.decode("utf-8", "replace"))
+    wishes = [text(name) for name in ("homey", "min_ttl", "wait", "socket")]
+    if arguments.get("json") is not True:
+        write(client.token(*wishes) + "\n")
+        return exit_codes.OK
+    document = client.ask_token(*wishes, as_json=True).body.decode("utf-8", "replace")
+    line = document.rstrip("\n")
+    if len(line) > _MAX_DOCUMENT or not line.isprintable():
+        raise unusable_response("the answer is not a token document")
+    write(line + "\n")
     return exit_codes.OK
 
 

@@ -42,6 +42,10 @@ _DEFAULT_WAIT_S, _LONGEST_WAIT_S = 30.0, 300.0
 #: Seconds that a call to a Homey may take. The daemon allows 15 minutes for a body, but a response
 #: that takes this long usually never ends.
 _CALL_TIMEOUT_S = 150.0
+#: The most characters of a bearer.
+_MAX_BEARER = 4096
+#: The most characters of Homeys' names in a message.
+_MAX_NAMES = 1000
 #: The most bytes of a Homey's response; all of its devices are some megabytes.
 _MAX_CALL_BYTES = 64 * 1024 * 1024
 
@@ -63,8 +67,17 @@ def token(
     Raises:
         ClientError: No token; ``exit_status`` shows whether trying again can help.
     """
-    answer = ask_token(homey, min_ttl, wait, socket)
-    return answer.body.decode("ascii", "replace").strip()
+    text = ask_token(homey, min_ttl, wait, socket).body.decode("latin-1").rstrip("\r\n")
+    if not is_bearer(text):
+        raise unusable_response("the answer is not a token: is this the daemon's socket?")
+    return text
+
+
+def is_bearer(text: str) -> bool:
+    """Return whether this can be a bearer: printable ASCII without blanks, not too long."""
+    return (
+        0 < len(text) <= _MAX_BEARER and text.isascii() and text.isprintable() and " " not in text
+    )
 
 
 def ask_token(
@@ -275,8 +288,8 @@ def json_object(answer: Response) -> dict[str, object]:
 
     try:
         found = json.loads(answer.body)
-    except ValueError as error:
-        raise unusable_response("the response is not JSON") from error
+    except (ValueError, RecursionError):
+        raise unusable_response("the response is not JSON, or nested too deep") from None
     if not isinstance(found, dict):
         raise unusable_response("the response is not a JSON object")
     return found
@@ -300,12 +313,17 @@ def _successful(answer: Response) -> Response:
     raise daemon_error(answer)
 
 
+def homey_names(document: dict[str, object]) -> list[str]:
+    """Return the names in a status document, except those that no Homey can have."""
+    homeys = document.get("homeys")
+    return [name for name in homeys if name.isprintable()] if isinstance(homeys, dict) else []
+
+
 def _only_homey(socket: str | None) -> str:
-    homeys = status(socket=socket).get("homeys")
-    names = [str(name) for name in homeys] if isinstance(homeys, dict) else []
+    names = homey_names(status(socket=socket))
     if len(names) != 1:
         raise ClientError(
-            f"several Homeys are configured, name one: {', '.join(names)}",
+            f"several Homeys are configured, name one: {', '.join(names)[:_MAX_NAMES]}",
             exit_codes.USAGE,
             "Pass --homey NAME.",
         )

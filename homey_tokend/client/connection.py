@@ -83,7 +83,9 @@ def exchange(
     try:
         connection.request(method, path, body, headers)
         with connection.getresponse() as response:
-            return Response(response.status, header_fields(response), _body(response, max_bytes))
+            return Response(
+                response.status, header_fields(response), read_body(response, max_bytes)
+            )
     except OSError as error:
         raise connection_error(error, timeout) from None
     except http.client.IncompleteRead:
@@ -99,7 +101,13 @@ def header_fields(response: http.client.HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
 
 
-def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
+def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    """Read a body of a known end.
+
+    Raises:
+        ClientError: It is too large.
+        http.client.IncompleteRead: It was cut short, or its end is not known.
+    """
     if response.length is None and not response.chunked:  # the daemon always marks the end
         raise http.client.IncompleteRead(b"")
     # For a chunk with a negative size read() would read without a limit; read1() does not.

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from homey_tokend import exit_codes
-from homey_tokend.client.connection import DaemonConnection, DeadlineSocket, header_fields
+from homey_tokend.client.connection import (
+    DaemonConnection,
+    DeadlineSocket,
+    header_fields,
+    read_body,
+)
 from homey_tokend.client.errors import ClientError, unusable_response
 from homey_tokend.client.responses import daemon_error
 from homey_tokend.client.transport import TIMEOUT_S, Response
@@ -142,7 +147,7 @@ class _Stream:
         if response.status != 200:
             if response.status >= 500 and self._ever_reached:
                 raise _Disconnected(f"the daemon answered {response.status}")
-            body = response.read(_MAX_BYTES)
+            body = read_body(response, _MAX_BYTES)
             raise daemon_error(Response(response.status, header_fields(response), body))
         if not response.getheader("content-type", "").startswith("text/event-stream"):
             text = "the response is not an event stream: is this the daemon's socket?"
@@ -160,7 +165,9 @@ class _Stream:
                 kind = value
             elif name == "data":
                 data.append(value)
-            elif name == "id" and "\0" not in value:
+            elif (
+                name == "id" and value.isascii() and value.isprintable()
+            ):  # a header takes no other
                 self._last_id = value
             elif not name and not colon:
                 if data:
@@ -183,7 +190,7 @@ def _lines(response: http.client.HTTPResponse) -> Iterator[str]:
 def _document(text: str) -> dict[str, object]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise unusable_response("an event is not a JSON object")

@@ -10,6 +10,8 @@ from homey_tokend.client.transport import Response
 
 #: Characters of the daemon's or the Homey's text that are repeated.
 _MAX_TEXT = 1000
+#: The longest wait that is repeated, in seconds.
+_MAX_RETRY_S = 366 * 86400
 #: The prefix of the daemon's own problem types.
 _PROBLEM_TYPES = "urn:homey-tokend:problem:"
 #: A refresh came too soon after the last one: the daemon's own next attempt may come earlier.
@@ -31,17 +33,19 @@ def daemon_error(response: Response) -> ClientError:
     detail = _printable(problem.get("detail")) or _phrase(response.status)
     hint = _printable(problem.get("remedy"))
     retry = problem.get("retry_after")
-    if isinstance(retry, int) and not hint and problem.get("kind") != _TOO_SOON:
+    known = isinstance(retry, int) and 0 < retry <= _MAX_RETRY_S
+    if known and not hint and problem.get("kind") != _TOO_SOON:
         hint = f"The next attempt is in {retry} s."
     return ClientError(detail, _exit_status(response.status, problem), hint, problem)
 
 
 def is_daemon_problem(response: Response) -> bool:
     """Return whether a response that came through the API proxy is the daemon's own problem."""
-    kind = str(_document(response).get("type", ""))
+    kind = _document(response).get("type")
     content_type = response.headers.get("content-type", "")
     # The answer to HEAD has no document; a Homey's errors have another content type.
-    ours = kind.startswith(_PROBLEM_TYPES) or not response.body
+    named = isinstance(kind, str) and kind.startswith(_PROBLEM_TYPES)
+    ours = named or not response.body
     return content_type.startswith("application/problem+json") and ours
 
 
@@ -71,7 +75,10 @@ def homey_error(response: Response) -> ClientError:
 
 def _flat(value: object) -> str:
     """Return text, even if a Homey sends an object instead (docs/wire.md A1)."""
-    return value if isinstance(value, str) else json.dumps(value)
+    try:
+        return value if isinstance(value, str) else json.dumps(value)
+    except RecursionError:
+        return ""
 
 
 def _exit_status(status: int, problem: dict[str, object]) -> int:
@@ -100,4 +107,5 @@ def _phrase(status: int) -> str:
 
 
 def _printable(text: object) -> str:
-    return "".join(filter(str.isprintable, text))[:_MAX_TEXT] if isinstance(text, str) else ""
+    start = text[: 4 * _MAX_TEXT] if isinstance(text, str) else ""
+    return "".join(filter(str.isprintable, start))[:_MAX_TEXT]

@@ -162,7 +162,8 @@ def _parse(raw: bytes) -> Response:
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
-    length = headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()) or len(body) < int(length[:12]):
+    text = headers.get("content-length", "")
+    length = int(text) if len(text) < 12 and text.isascii() and text.isdigit() else len(body) + 1
+    if len(body) < length:
         raise unusable_response("the answer was cut short")
-    return Response(int(code), headers, body[: int(length)])
+    return Response(int(code), headers, body[:length])

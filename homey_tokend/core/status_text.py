@@ -3,9 +3,22 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from homey_tokend.core.redact import printable
 from homey_tokend.core.timefmt import relative
 
+#: The most characters of one member that are shown.
+_MAX_TEXT = 1000
+
 _Document = Mapping[str, object]
+
+
+def one_line(value: object) -> str:
+    """Return a member of a document as text to show: on one line, printable, and bounded.
+
+    Whoever answers on a socket may not be the daemon. What is no scalar becomes "?".
+    """
+    scalar = value is None or isinstance(value, str | int | float)
+    return printable(str(value)[:_MAX_TEXT]) if scalar else "?"
 
 
 def format_homey(homey: _Document) -> str:
@@ -26,13 +39,15 @@ def format_homey(homey: _Document) -> str:
         *(("sink", _sink(sink, now)) for sink in _objects(homey.get("sinks"))),
     ]
     lines = [f"  {name:<9}{text}\n" for name, text in rows if text]
-    return f"{homey.get('name')}: {homey.get('health')}  {homey.get('url')}\n" + "".join(lines)
+    name, health, url = (one_line(homey.get(member)) for member in ("name", "health", "url"))
+    return f"{name}: {health}  {url}\n" + "".join(lines)
 
 
 def _token(token: _Document | None, now: datetime | None) -> str:
     if token is None:
         return "none"
-    name = f"{token.get('fingerprint')} (generation {token.get('generation')})"
+    generation = one_line(token.get("generation"))
+    name = f"{one_line(token.get('fingerprint'))} (generation {generation})"
     verb = "valid until" if token.get("valid") else "expired"
     assumed = "" if token.get("expiry_reported", True) else " (assumed; the Homey reports none)"
     return f"{name}, {verb} {_when(token.get('expires_at'), now)}{assumed}"
@@ -42,7 +57,7 @@ def _refresh(homey: _Document, now: datetime | None) -> str:
     if homey.get("refreshing"):
         return "in progress"
     renew = _when(homey.get("renew_at"), now)
-    step, reason = _when(homey.get("next_at"), now), homey.get("next_reason")
+    step, reason = _when(homey.get("next_at"), now), one_line(homey.get("next_reason") or "")
     next_step = f"next step {step}" + (f": {reason}" if reason else "") if step else ""
     return "; ".join(filter(None, (renew, next_step)))
 
@@ -50,16 +65,17 @@ def _refresh(homey: _Document, now: datetime | None) -> str:
 def _error(error: _Document | None, now: datetime | None) -> str:
     if error is None:
         return ""
-    step = f" at {error['step']}" if error.get("step") else ""
+    step = f" at {one_line(error['step'])}" if error.get("step") else ""
     count = error.get("count")
-    times = f", {count} times" if isinstance(count, int) and count > 1 else ""
-    remedy = f"\n{'':11}{error['remedy']}" if error.get("remedy") else ""
+    times = f", {one_line(count)} times" if isinstance(count, int) and count > 1 else ""
+    remedy = f"\n{'':11}{one_line(error['remedy'])}" if error.get("remedy") else ""
     at = _when(error.get("at"), now)
-    return f"{error.get('kind')}{step}, {at}{times}: {error.get('message')}{remedy}"
+    kind, message = one_line(error.get("kind")), one_line(error.get("message"))
+    return f"{kind}{step}, {at}{times}: {message}{remedy}"
 
 
 def _sink(sink: _Document, now: datetime | None) -> str:
-    target = sink.get("target")
+    target = one_line(sink.get("target"))
     error = _error(_object(sink, "last_error"), now)
     if error:
         retry = _when(sink.get("retry_at"), now)
@@ -67,24 +83,25 @@ def _sink(sink: _Document, now: datetime | None) -> str:
     at = _when(sink.get("delivered_at"), now)
     if not at:
         return f"{target}: not written yet"
-    return f"{target}: generation {sink.get('generation')} written {at}"
+    return f"{target}: generation {one_line(sink.get('generation'))} written {at}"
 
 
 def _when(text: object, now: datetime | None) -> str:
-    """Format an instant in local time and relative to ``now``; "" if it is not an instant."""
+    """Format an instant in local time, with its distance from now."""
     at = _instant(text)
     if at is None:
         return ""
-    local = at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    local = at.strftime("%Y-%m-%d %H:%M:%S")
     if now is None:
         return local
     return f"{local} ({relative(at, now)})"
 
 
 def _instant(text: object) -> datetime | None:
+    """Return an instant in local time; None for anything that cannot be one here."""
     try:
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        return datetime.fromisoformat(text).astimezone() if isinstance(text, str) else None
+    except (ValueError, OverflowError, OSError):  # the last two: out of the local time's range
         return None
 
 

@@ -134,7 +134,8 @@ def test_no_daemon(path: Path) -> None:
 
 def test_an_error(path: Path) -> None:
     """An error of the daemon is raised with its message, and not retried."""
-    no = b'HTTP/1.1 404 Not Found\r\n\r\n{"detail": "no Homey is named b/c"}'
+    body = b'{"detail": "no Homey is named b/c"}'
+    no = b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     with (
         serve_responses(path, [no]) as requests,
         pytest.raises(ClientError, match="no Homey is named b/c") as caught,
@@ -153,6 +154,8 @@ def test_an_error(path: Path) -> None:
         (HEAD + b"data: oops\n\n", "not a JSON object"),
         (HEAD + b"data: []\n\n", "not a JSON object"),
         (HEAD + b"data: \xff\n\n", "not a JSON object"),
+        (HEAD + b"data: " + b"[" * 100_000 + b"\n\n", "not a JSON object"),
+        (b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n" + b"a" * 99, "broke"),
         (CHUNKED + b"zz\r\n", "broke"),
         (CHUNKED + b"-5\r\nab", "broke"),
         (CHUNKED + b"fffffff\r\nab", "broke"),
@@ -200,3 +203,14 @@ def test_an_odd_id(path: Path, odd: str) -> None:
         next(events_at(path, last_id=odd))
 
     assert exit_codes.USAGE == caught.value.exit_status
+
+
+@pytest.mark.parametrize("odd", ["ä", "\u2028", "a\rb", "a\x1b[2J", "\0"])
+def test_an_odd_id_of_the_stream(path: Path, odd: str) -> None:
+    """An id that no header could carry is not remembered."""
+    answers = [HEAD + event(1) + f"id: {odd}\ndata: {{}}\n\n".encode(), HEAD + event(3)]
+    with serve_responses(path, answers) as requests:
+        told = [each.id for each in islice(events_at(path), 3)]
+
+    assert ["b-1", "b-1", "b-3"] == told
+    assert b"Last-Event-ID: b-1\r\n" in requests[1]

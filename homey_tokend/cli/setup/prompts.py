@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from homey_tokend import exit_codes
+from homey_tokend.cli.output import printable_lines
 from homey_tokend.client.errors import ClientError
 
 #: The longest line in characters; everything that a person types is far shorter.
@@ -41,8 +42,8 @@ class Prompts:
         self._read_hidden = read_hidden
 
     def say(self, line: str = "") -> None:
-        """Write a line."""
-        self._output.write(f"{line}\n")
+        """Write a line; it may name what a host has sent."""
+        self._output.write(printable_lines(f"{line}\n"))
         self._output.flush()
 
     def ask(self, question: str, default: str = "", validate: Validator = accept_any) -> str:
