@@ -1,1 +1,1 @@
-"""A year of trouble in seconds: real keepers over a cloud in memory, on a clock that jumps."""
+"""A year of failures in seconds: real keepers over a cloud in memory, with a clock that jumps."""

@@ -252,7 +252,7 @@ def events(
     last_id: str | None = None,
     homey: str | None = None,
     socket: str | None = None,
-    patience: float = 60.0,
+    reconnect_timeout: float = 60.0,
 ) -> "Iterator[Event]":
     """Return an endless iterator over the events of the daemon.
 
@@ -263,7 +263,7 @@ def events(
         last_id: Start after this event; None starts with the next one.
         homey: Only events of this Homey; None for all.
         socket: The daemon's socket; None searches the usual places.
-        patience: How many seconds the daemon may be unreachable, for example during a restart.
+        reconnect_timeout: How many seconds the daemon may be unreachable, for example during a restart.
 
     Returns:
         Events with ``id``, ``type`` and ``data``; they never contain a token.
@@ -275,7 +275,7 @@ def events(
     from homey_tokend.client import event_stream  # noqa: PLC0415  a token does not need it
 
     path = "/events" if homey is None else f"/events?homey={quote(homey)}"
-    return event_stream.events(path, last_id, socket, patience)
+    return event_stream.events(path, last_id, socket, reconnect_timeout)
 
 
 def json_object(answer: Response) -> dict[str, object]:

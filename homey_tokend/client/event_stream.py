@@ -51,7 +51,7 @@ def events(
     path: str,
     last_id: str | None,
     socket: str | None,
-    patience: float,
+    reconnect_timeout: float,
     *,
     pauses: tuple[float, float] = (0.25, 5.0),
     silence: float = 90.0,
@@ -62,7 +62,7 @@ def events(
         path: Path and query of the stream, encoded.
         last_id: Start after this event; None starts with the next one.
         socket: The daemon's socket; None searches the usual places.
-        patience: How many seconds the daemon may be unreachable after it was reached.
+        reconnect_timeout: How many seconds the daemon may be unreachable after it was reached.
         pauses: Seconds before connecting again, at first and at most.
         silence: How many seconds the daemon may send nothing; it sends a comment every 15.
 
@@ -82,7 +82,7 @@ def events(
                 yield event
         except _Disconnected as reason:
             now = time.monotonic()  # noqa: TID251  a client has no clock injected
-            until = now + patience if stream.reached else until
+            until = now + reconnect_timeout if stream.reached else until
             if now + pause > until:
                 raise unusable_response(str(reason)) from None
         time.sleep(pause)  # noqa: TID251  as above

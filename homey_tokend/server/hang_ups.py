@@ -7,7 +7,7 @@ are not taken. epoll reports EPOLLHUP without reading.
 import asyncio
 import select
 
-#: Seconds before a client that hung up is looked at again, if it is still being read.
+#: Seconds before a client that disconnected is checked again, if it is still being read.
 _AGAIN_S = 1.0
 
 

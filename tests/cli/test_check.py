@@ -87,7 +87,7 @@ def test_a_command_line_in_one_item(check: Check, tmp_path: Path) -> None:
 
 
 def test_rights(check: Check, tmp_path: Path) -> None:
-    """What others may change is told once: secrets, programs, and directories that are written to."""
+    """What others may change is reported once: secrets, programs, and directories written to."""
     script, secret = tmp_path / "on-token", tmp_path / "secret"
     for path, text in ((script, "#!/bin/sh\n"), (secret, "you@example.com\n")):
         path.write_text(text)

@@ -164,7 +164,7 @@ FAILURES: dict[str, tuple[int, dict[str, Any]]] = {
     "denied": (exit_codes.ACTION_NEEDED, {"step": "consent", "kind": "access_denied"}),
     "a changed protocol": (exit_codes.TRY_LATER, {"step": "login", "kind": "json", "body": {}}),
     "a missing scope": (exit_codes.ACTION_NEEDED, {"step": "variable", "kind": "missing_scopes"}),
-    "a sink in trouble": (exit_codes.TRY_LATER, {"step": "variable", "kind": "html"}),
+    "a failing sink": (exit_codes.TRY_LATER, {"step": "variable", "kind": "html"}),
 }
 
 
@@ -230,7 +230,7 @@ async def test_a_daemon_without_a_state_is_found_by_its_socket(harness: Harness)
         listening.listen()
         with pytest.raises(AlreadyRunning):
             await round_of(harness, document)
-    # The file is still there, and nobody behind it.
+    # The file still exists, but nothing listens on it.
     assert exit_codes.OK == await round_of(harness, document)
 
 

@@ -80,10 +80,12 @@ def test_an_echo_of_the_bearer(path: Path, body: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[" * 60_000])
-@pytest.mark.parametrize(("status", "told"), [(200, "is not JSON"), (400, "answered 400: [<[]")])
-def test_no_json(path: Path, body: bytes, status: int, told: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "reported"), [(200, "is not JSON"), (400, "answered 400: [<[]")]
+)
+def test_no_json(path: Path, body: bytes, status: int, reported: str) -> None:
     """A response other than JSON is reported."""
-    with serve_responses(path, answer(status, body)), pytest.raises(ClientError, match=told):
+    with serve_responses(path, answer(status, body)), pytest.raises(ClientError, match=reported):
         client.call("GET", "/api/x", homey="home", socket=str(path))
 
 

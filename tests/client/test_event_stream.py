@@ -63,10 +63,10 @@ def chunk(data: bytes) -> bytes:
 
 
 def events_at(
-    path: Path, last_id: str | None = None, patience: float = 60.0, silence: float = 90.0
+    path: Path, last_id: str | None = None, reconnect_timeout: float = 60.0, silence: float = 90.0
 ) -> Iterator[event_stream.Event]:
     return event_stream.events(
-        "/events", last_id, str(path), patience, pauses=(0.01, 0.02), silence=silence
+        "/events", last_id, str(path), reconnect_timeout, pauses=(0.01, 0.02), silence=silence
     )
 
 
@@ -75,7 +75,7 @@ def test_events(path: Path) -> None:
     body = b": hello\n\n" + event(1) + b"retry: 5\nid: b-2\r\ndata:{\ndata: }\n\n"
     for body_pieces in ([HEAD + body], [HEAD, *[body[at : at + 1] for at in range(len(body))]]):
         with serve_responses(path, [body_pieces]) as requests:
-            first, second = islice(events_at(path, patience=0), 2)
+            first, second = islice(events_at(path, reconnect_timeout=0), 2)
 
         assert ("b-1", "token", {"generation": 1}) == (first.id, first.type, first.data)
         assert ("b-2", "message", {}) == (second.id, second.type, second.data)
@@ -105,17 +105,19 @@ def test_reconnecting(path: Path) -> None:
         HEAD + event(9, "reset"),
     ]
     with serve_responses(path, answers) as requests:
-        told = [each.id for each in islice(events_at(path, last_id="b-2", patience=10), 4)]
+        reported = [
+            each.id for each in islice(events_at(path, last_id="b-2", reconnect_timeout=10), 4)
+        ]
 
-    assert ["b-3", "b-4", "b-5", "b-9"] == told
+    assert ["b-3", "b-4", "b-5", "b-9"] == reported
     asked = [request.partition(b"Last-Event-ID: ")[2].partition(b"\r")[0] for request in requests]
     assert [b"b-2", b"b-3", b"b-3", b"b-3", b"b-3", b"b-4", b"b-5"] == asked
 
 
 def test_a_daemon_that_does_not_return(path: Path) -> None:
-    """A daemon that does not return within the patience is not reachable."""
+    """A daemon that does not return within the time-out is not reachable."""
     with serve_responses(path, [HEAD + event(1)]):
-        coming = events_at(path, patience=0.1)
+        coming = events_at(path, reconnect_timeout=0.1)
         first = next(coming)
         with pytest.raises(ClientError) as caught:
             next(coming)
@@ -147,7 +149,7 @@ def test_an_error(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "reported"),
     [
         (b"SSH-2.0-OpenSSH\r\n\r\n", "not HTTP"),
         (b"HTTP/1.1 200 OK\r\n\r\nhello", "not an event stream"),
@@ -164,10 +166,10 @@ def test_an_error(path: Path) -> None:
         (b"x" * 300_000, "not HTTP"),
     ],
 )
-def test_garbage(path: Path, answer: bytes, told: str) -> None:
+def test_garbage(path: Path, answer: bytes, reported: str) -> None:
     """Malformed or unbounded input ends the iterator with a plain message."""
-    with serve_responses(path, [answer]), pytest.raises(ClientError, match=told) as caught:
-        next(events_at(path, patience=0))
+    with serve_responses(path, [answer]), pytest.raises(ClientError, match=reported) as caught:
+        next(events_at(path, reconnect_timeout=0))
 
     assert exit_codes.UNREACHABLE == caught.value.exit_status
 

@@ -26,7 +26,7 @@ def events_of(source: str) -> Iterator[tuple[str, str]]:
 
     And of each pair ``Level.INFO, "token.renewed"`` of an event that is logged later.
 
-    The level is "" where it is not told: an event that a dictionary holds, or a variable
+    The level is "" if it is unknown: an event that a dictionary holds, or a variable
     named ``event``. A conditional expression has two events, or two levels.
     """
     for node in ast.walk(ast.parse(source)):

@@ -1,7 +1,7 @@
 """Each command of docs/install.md is run by one of the runners in tests/end_to_end/real/.
 
-A runner notes each block that it has run to its end, and fails where one of its part is
-missing; here is held that no command escapes that.
+A runner records each block that it has completed, and fails if one of its part is missing; these
+tests check that every command is in such a block.
 """
 
 import re

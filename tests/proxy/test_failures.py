@@ -212,7 +212,7 @@ async def test_the_caller_disconnects(proxy: ProxySetup, begun: bytes) -> None:
     await asyncio.wait_for(said.wait(), 40)
     writer.close()
 
-    # Long before the proxy itself loses patience.
+    # Long before the proxy's own time-out.
     await asyncio.wait_for(proxy.hub.left.wait(), 10)
 
 

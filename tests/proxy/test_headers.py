@@ -60,14 +60,16 @@ def test_response_headers() -> None:
     """Fields of the connection and cookies are removed, and a length together with a coding."""
     passing = [("Content-Type", "a"), ("X", "1"), ("x", "2"), ("Location", "/y")]
     gone = [("Set-Cookie", "a=b"), ("Connection", "X-Gone"), ("X-Gone", "1"), *HOPS]
-    told, hidden = response_headers(CIMultiDict([*passing, *gone, ("Content-Length", "5")]), CANARY)
+    returned, hidden = response_headers(
+        CIMultiDict([*passing, *gone, ("Content-Length", "5")]), CANARY
+    )
 
-    assert (passing, 0) == (list(told.items()), hidden)
+    assert (passing, 0) == (list(returned.items()), hidden)
 
 
 def test_the_token_is_removed() -> None:
     """A header that contains the token, or is malformed, is removed and counted."""
     bad = [("Location", f"https://x/?t={CANARY}"), (f"X-{CANARY}", "1"), ("Y", "a\udcff")]
-    told, hidden = response_headers(CIMultiDict([("Content-Length", "5"), *bad]), CANARY)
+    returned, hidden = response_headers(CIMultiDict([("Content-Length", "5"), *bad]), CANARY)
 
-    assert ([("Content-Length", "5")], 3) == (list(told.items()), hidden)
+    assert ([("Content-Length", "5")], 3) == (list(returned.items()), hidden)

@@ -28,7 +28,7 @@ from tests.support.provider import FakeProvider, token, view
 
 ROOT_NEEDED = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY, STAFF = 65534, 50
-#: Becomes a user with groups, asks for paths, and tells the status of each answer. It changes
+#: Becomes a user with groups, requests paths, and prints the status of each response. It changes
 #: after it has begun: another user may not be able to run this interpreter.
 CLIENT = """
 import http.client, os, socket, sys
@@ -215,12 +215,12 @@ async def test_another_user_is_denied(path: Path, access: AccessControl) -> None
             path, "/token", "/status", "/healthz", "/x", groups=[NOBODY]
         )
         own = await request_statuses(path, "/token")
-    told = [line for line in lines if line["event"] == "client.denied"]
+    reported = [line for line in lines if line["event"] == "client.denied"]
 
     assert [403] * 4 == statuses
     assert [200] == own
-    assert [(NOBODY, 0)] == [(line["uid"], line["suppressed"]) for line in told]
-    assert told[0]["pid"] > 1
+    assert [(NOBODY, 0)] == [(line["uid"], line["suppressed"]) for line in reported]
+    assert reported[0]["pid"] > 1
     assert {str(NOBODY): 4, str(os.geteuid()): 1} == dict(access.requests_by_user)
     assert {str(NOBODY): 4} == dict(access.denials_by_user)
 

@@ -37,7 +37,7 @@ with socket.socket(socket.AF_UNIX) as listening:
         client.sendall(b"%d %d" % (peer.uid, access.may_read(peer)))
         client.close()
 """
-#: Connects as a user and reads what it is told.
+#: Connects as a user and reads the response.
 STRANGER = """
 import os, socket, sys
 user = int(sys.argv[2])
@@ -63,11 +63,11 @@ def test_unknown_users_are_nobody_by_name() -> None:
     with capture_logs() as lines:
         users = resolve_rules(config(["65534", "nobody", "1000"]), UNKNOWN)
         groups = resolve_rules(config(groups=["65533", "50"], allow_api=AllowConfig()), UNKNOWN)
-    told = [line["name"] for line in lines if line["event"] == "allow.unknown"]
+    reported = [line["name"] for line in lines if line["event"] == "allow.unknown"]
 
     assert users.readers == AllowList(anybody=False, uids=frozenset({1000}))
     assert groups.readers == AllowList(anybody=False, gids=frozenset({50}))
-    assert ["65534", "nobody", "65533"] == told
+    assert ["65534", "nobody", "65533"] == reported
     assert "In the daemon's user namespace, 65534 is everybody" in lines[0]["remedy"]
 
 
@@ -92,18 +92,18 @@ def test_in_a_real_namespace(folder: Path, options: Sequence[str], expected: lis
     folder.chmod(0o755)
     path = folder / "s"
     words = ["unshare", "-U", *options, sys.executable, "-c", JUDGE, str(path)]
-    told = []
+    reported = []
     with subprocess.Popen(words, stderr=subprocess.PIPE) as judge:  # noqa: S603  our own script
         try:
             until_listening(path, judge)
             for user in ("0", "12345"):
                 begin = [sys.executable, "-I", "-S", "-c", STRANGER, str(path), user]
                 done = subprocess.run(begin, capture_output=True, text=True, check=True)  # noqa: S603  our own
-                told.append(done.stdout.strip())
+                reported.append(done.stdout.strip())
         finally:
             judge.kill()
 
-    assert expected == told
+    assert expected == reported
 
 
 def until_listening(path: Path, process: subprocess.Popen[bytes]) -> None:

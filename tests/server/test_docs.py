@@ -62,8 +62,8 @@ def test_python(
         held: dict[str, object] = {}
         exec(compile(block, "docs/api.md", "exec"), held)  # noqa: S102  our own page is what runs
 
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     assert 7 == variable["value"]
     assert held["bearer"] in homey.sessions
-    assert "the token of home was not refreshed" in told  # this provider refreshes nothing
-    assert "'value': 7" in told
+    assert "the token of home was not refreshed" in reported  # this provider refreshes nothing
+    assert "'value': 7" in reported

@@ -49,7 +49,7 @@ class StreamClient:
         self.reader = reader
         self.writer = writer
         self.head = b""
-        self.heard = b""
+        self.received = b""
 
     @classmethod
     async def subscribe(
@@ -67,12 +67,12 @@ class StreamClient:
     async def until(self, word: bytes, times: int = 1) -> bytes:
         """Return everything received, once this word was received so often."""
         async with asyncio.timeout(40):
-            while self.heard.count(word) < times:
+            while self.received.count(word) < times:
                 more = await self.reader.read(65536)
                 if not more:
-                    raise EOFError(self.heard)
-                self.heard += more
-        return self.heard
+                    raise EOFError(self.received)
+                self.received += more
+        return self.received
 
 
 @pytest.fixture
@@ -105,28 +105,28 @@ async def test_an_event_is_received(
     buffer.publish(event("cabin"))
     (client,) = await subscribe_many(stack, socket_path, 1)
     buffer.publish(event())
-    heard = await client.until(b"data:")
+    received = await client.until(b"data:")
 
     assert b"text/event-stream" in client.head
     assert b"no-store" in client.head
-    assert b'id: boot-2\nevent: recovered\ndata: {"homey": "home"' in heard
-    assert b"cabin" not in heard
+    assert b'id: boot-2\nevent: recovered\ndata: {"homey": "home"' in received
+    assert b"cabin" not in received
 
 
 async def test_many_subscribers(
     socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack
 ) -> None:
     """An event reaches all subscribers, and a reader of the token is served meanwhile."""
-    listeners = await subscribe_many(stack, socket_path, 50)
+    clients = await subscribe_many(stack, socket_path, 50)
     reader, writer = await asyncio.open_unix_connection(str(socket_path))
     stack.callback(writer.close)
     buffer.publish(event())
     writer.write(ASK)
     answer = await reader.readuntil(b"\n")
-    heard = await asyncio.gather(*(client.until(b"id: boot-1\n") for client in listeners))
+    received = await asyncio.gather(*(client.until(b"id: boot-1\n") for client in clients))
 
     assert answer == b"HTTP/1.1 200 OK\r\n"
-    assert 50 == len(heard)
+    assert 50 == len(received)
 
 
 async def test_only_the_requested_homeys(socket_path: Path, buffer: EventBuffer) -> None:
@@ -135,12 +135,12 @@ async def test_only_the_requested_homeys(socket_path: Path, buffer: EventBuffer)
     unknown = await StreamClient.subscribe(socket_path, "?homey=cabin&homey=nowhere")
     for homey in ("home", "cabin", "home", "cabin"):
         buffer.publish(event(homey))
-    heard = await client.until(b"boot-4")
+    received = await client.until(b"boot-4")
     client.writer.close()
     unknown.writer.close()
 
-    assert b"boot-2" in heard
-    assert b'"home"' not in heard
+    assert b"boot-2" in received
+    assert b'"home"' not in received
     assert unknown.head.startswith(b"HTTP/1.1 404 ")
 
 
@@ -149,13 +149,13 @@ async def test_resuming(socket_path: Path, buffer: EventBuffer) -> None:
     for _ in range(100):
         buffer.publish(event())
     client = await StreamClient.subscribe(socket_path, last="boot-60")
-    heard = await client.until(b"boot-100\n")
+    received = await client.until(b"boot-100\n")
     buffer.publish(event())
-    heard = await client.until(b"boot-101\n")
+    received = await client.until(b"boot-101\n")
     client.writer.close()
 
     assert [f"id: boot-{number}".encode() for number in range(61, 102)] == [
-        line for line in heard.splitlines() if line.startswith(b"id:")
+        line for line in received.splitlines() if line.startswith(b"id:")
     ]
 
 
@@ -165,24 +165,24 @@ async def test_resuming_more_than_the_kernel_takes(socket_path: Path, buffer: Ev
         buffer.publish(event("x" * 2000))
     client = await StreamClient.subscribe(socket_path, last="boot-0")
     async with asyncio.timeout(14):  # before the first comment, which is at 15 s
-        heard = await client.until(b"boot-256\n")
+        received = await client.until(b"boot-256\n")
     client.writer.close()
 
-    assert 256 == heard.count(b"event: recovered")
+    assert 256 == received.count(b"event: recovered")
 
 
 @pytest.mark.parametrize("last", ["other-1", "boot-99", "boot-1", "garbage"])
 async def test_reset(socket_path: Path, buffer: EventBuffer, last: str) -> None:
-    """A client that missed too many events, or is from another run, is told to read the status."""
+    """A client that missed too many events, or is from another run, gets a reset."""
     for _ in range(300 if last == "boot-1" else 3):
         buffer.publish(event())
     client = await StreamClient.subscribe(socket_path, last=last)
     await client.until(b"event: reset")
     buffer.publish(event())
-    heard = await client.until(f"id: boot-{buffer.newest}\n".encode())
+    received = await client.until(f"id: boot-{buffer.newest}\n".encode())
     client.writer.close()
 
-    assert heard.count(b"event: recovered") == 1
+    assert received.count(b"event: recovered") == 1
 
 
 async def test_a_silent_connection_is_kept_alive(buffer: EventBuffer, folder: Path) -> None:
@@ -196,11 +196,11 @@ async def test_a_silent_connection_is_kept_alive(buffer: EventBuffer, folder: Pa
     server = Server(api, idle=timedelta(milliseconds=50), grace=timedelta(milliseconds=100))
     await server.start(SocketOptions(folder / "e.sock"))
     client = await StreamClient.subscribe(folder / "e.sock")
-    heard = await client.until(b": still here", 2)
+    received = await client.until(b": still here", 2)
     client.writer.close()
     await server.stop()
 
-    assert b"event:" not in heard
+    assert b"event:" not in received
 
 
 async def test_a_subscriber_that_does_not_read_is_disconnected(
@@ -223,7 +223,7 @@ async def test_a_subscriber_that_does_not_read_is_disconnected(
         )
 
     assert 1 == buffer.subscribed
-    assert 500 == other.heard.count(b"event: recovered")
+    assert 500 == other.received.count(b"event: recovered")
 
 
 async def test_disconnecting(socket_path: Path, buffer: EventBuffer, stack: AsyncExitStack) -> None:

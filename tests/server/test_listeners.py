@@ -94,9 +94,9 @@ async def test_an_unusable_path_keeps_the_old_socket(listeners: Listeners, folde
 
     assert await answers(folder / "a")
     assert "precious" == (folder / "b").read_text(encoding="utf-8")
-    (told,) = [each for each in logs if each["event"] == "reload.socket_kept"]
-    assert "exists and is not a socket" in told["reason"]
-    assert told["remedy"]
+    (reported,) = [each for each in logs if each["event"] == "reload.socket_kept"]
+    assert "exists and is not a socket" in reported["reason"]
+    assert reported["remedy"]
 
 
 @pytest.mark.parametrize("mode", [0o660, 0o600])
@@ -190,9 +190,9 @@ async def test_a_taken_port_closes_the_tcp_listener_alone(
         with capture_logs() as logs:
             await listeners.change_http(HttpConfig(listen=("127.0.0.1", port)))
 
-    (told,) = [each for each in logs if each["event"] == "reload.http_closed"]
-    assert told["reason"].startswith(f"http.listen: 127.0.0.1:{port} cannot be listened on")
-    assert told["remedy"]
+    (reported,) = [each for each in logs if each["event"] == "reload.http_closed"]
+    assert reported["reason"].startswith(f"http.listen: 127.0.0.1:{port} cannot be listened on")
+    assert reported["remedy"]
     assert await answers(socket_path)
 
 

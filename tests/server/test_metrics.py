@@ -184,8 +184,8 @@ async def test_sinks_that_lack_the_token(session: ClientSession, provider: FakeP
 
 async def test_a_person(session: ClientSession, provider: FakeProvider) -> None:
     """A rejection needs a person; a transient failure and a healthy Homey do not."""
-    trouble = replace(rejected(), kind="unreachable")
-    provider.views["hut"] = view("hut", last_error=trouble)
+    failure = replace(rejected(), kind="unreachable")
+    provider.views["hut"] = view("hut", last_error=failure)
     samples = await scrape(session)
 
     assert [0, 1, 0] == [samples["action_needed", name] for name in ("home", "cabin", "hut")]

@@ -11,7 +11,7 @@ HOUR = timedelta(hours=1)
 
 
 class Maker:
-    """Makes numbered texts, and waits with them where it is told to."""
+    """Return numbered texts, and wait with them if a test wants it."""
 
     def __init__(self) -> None:
         self.made = 0

@@ -87,11 +87,11 @@ async def test_the_visible_text(tcp: ClientSession, provider: FakeProvider) -> N
 async def test_no_address_of_a_homey(tcp: ClientSession, provider: FakeProvider) -> None:
     """A failure's message contains host names; the page has its kind and step instead."""
     address = "abc.connect.athom.com"
-    trouble = replace(
+    failure = replace(
         rejected(), kind="unreachable", message=f"{address}: no answer", remedy=f"Ask {address}."
     )
-    sinks = (SinkView("exec:y", None, None, replace(trouble, kind="sink_failed"), None),)
-    provider.views["home"] = view("home", token(), last_error=trouble, sinks=sinks)
+    sinks = (SinkView("exec:y", None, None, replace(failure, kind="sink_failed"), None),)
+    provider.views["home"] = view("home", token(), last_error=failure, sinks=sinks)
     shown = await page(tcp)
 
     assert address not in shown
@@ -101,10 +101,10 @@ async def test_no_address_of_a_homey(tcp: ClientSession, provider: FakeProvider)
 
 async def test_everything_is_escaped(tcp: ClientSession, provider: FakeProvider) -> None:
     """No text from outside becomes a tag, anywhere."""
-    trouble = replace(rejected(), message=EVIL, remedy=EVIL, step=EVIL)
-    sinks = (SinkView(EVIL, None, None, trouble, None),)
+    failure = replace(rejected(), message=EVIL, remedy=EVIL, step=EVIL)
+    sinks = (SinkView(EVIL, None, None, failure, None),)
     provider.views["home"] = view(
-        EVIL, token(), last_error=trouble, sinks=sinks, health=Health.FAILING
+        EVIL, token(), last_error=failure, sinks=sinks, health=Health.FAILING
     )
     shown = Text(await page(tcp))
 

@@ -147,7 +147,7 @@ async def test_never_past_its_expiry(http: ClientSession, provider: FakeProvider
 
 
 @pytest.mark.parametrize(
-    ("told", "detail", "retry_after"),
+    ("reported", "detail", "retry_after"),
     [
         ({"refreshing": True}, "the sign-in is under way", "1"),
         ({}, "the sign-in is about to begin", "10"),
@@ -162,12 +162,12 @@ async def test_never_past_its_expiry(http: ClientSession, provider: FakeProvider
 async def test_before_any_failure(
     http: ClientSession,
     provider: FakeProvider,
-    told: dict[str, object],
+    reported: dict[str, object],
     detail: str,
     retry_after: str,
 ) -> None:
     """Without a failure, the reason for waiting is reported."""
-    provider.views["home"] = view("home", None, **told)
+    provider.views["home"] = view("home", None, **reported)
     response = await http.get("/token?wait=0")
 
     assert (await response.json())["detail"] == f"there is no valid token for home: {detail}"

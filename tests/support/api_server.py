@@ -58,7 +58,7 @@ def serve_responses(path: Path, answer: bytes, *, hold: bool = False) -> Iterato
     yield requests
     ended.set()
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as last:
-        last.connect(str(path))  # where nobody came: let the thread go
+        last.connect(str(path))  # without a client: let the thread end
     thread.join(40)
     listening.close()
 

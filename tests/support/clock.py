@@ -79,7 +79,7 @@ class FakeClock:
         """Wait until this many tasks sleep: the code under test has begun to wait.
 
         Raises:
-            TimeoutError: nobody began to wait within two seconds.
+            TimeoutError: They have not begun to wait within two seconds.
         """
         async with asyncio.timeout(40):
             while self.waiting < sleepers:
@@ -103,7 +103,7 @@ class FakeClock:
         self.at += by
 
     def suspend(self, by: timedelta) -> None:
-        """Suspend the machine: the wall clock goes on, the monotonic one stands still."""
+        """Suspend the machine: the wall clock continues, the monotonic one does not."""
         self.at += by
         self.suspended += by.total_seconds()
 

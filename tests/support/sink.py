@@ -6,7 +6,7 @@ from homey_tokend.core.tokens import Delivery, DeliveryResult
 
 
 class FakeSink:
-    """``ports.Sink``: record deliveries; fail or hang when told to.
+    """``ports.Sink``: record deliveries; fail or hang on request.
 
     Args:
         target: Its name.

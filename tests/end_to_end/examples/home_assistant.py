@@ -55,8 +55,11 @@ def without_token(on: Stage) -> Stage:
     """Return the stage of a daemon whose cloud is down."""
     folder = on.folder / "dark"
     folder.mkdir()
-    told = {**on.told, **dict.fromkeys(("accounts", "api", "homey"), "http://127.0.0.1:9")}
-    return Stage(folder, told, on.tools)
+    description = {
+        **on.description,
+        **dict.fromkeys(("accounts", "api", "homey"), "http://127.0.0.1:9"),
+    }
+    return Stage(folder, description, on.tools)
 
 
 def sensor_states(on: Stage, entry: Any, *, running: bool = True) -> list[str]:
@@ -75,6 +78,6 @@ def shell_command(on: Stage) -> None:
     template = document()["shell_command"]["homey_lamp"]
     for wanted in (True, False):
         on.run(*shlex.split(render(on, template, {"device": lamp, "on": wanted})))
-        told = json.loads(on.run("homey-tokend", "call", "device", lamp))
-        if told["capabilitiesObj"]["onoff"]["value"] is not wanted:
+        description = json.loads(on.run("homey-tokend", "call", "device", lamp))
+        if description["capabilitiesObj"]["onoff"]["value"] is not wanted:
             raise ExampleFailed(f"the lamp is not {wanted}")

@@ -5,7 +5,7 @@ import subprocess
 
 from tests.end_to_end.examples.stage import (
     EXAMPLES,
-    PATIENCE,
+    TIMEOUT,
     ExampleFailed,
     Stage,
     free_port,
@@ -36,10 +36,10 @@ def flow(on: Stage) -> None:
         until(lambda: "[debug:" in log.read_text(encoding="utf-8") or process.poll() is not None)
     finally:
         process.terminate()
-        process.wait(PATIENCE)
-    told = log.read_text(encoding="utf-8")
-    if "[ 'Lamp', 'Thermometer' ]" not in told:
-        raise ExampleFailed(f"Node-RED said: {told[-2000:]}")
+        process.wait(TIMEOUT)
+    description = log.read_text(encoding="utf-8")
+    if "[ 'Lamp', 'Thermometer' ]" not in description:
+        raise ExampleFailed(f"Node-RED said: {description[-2000:]}")
 
 
 def with_console_output() -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ import yaml
 
 from tests.end_to_end.examples.stage import (
     EXAMPLES,
-    PATIENCE,
+    TIMEOUT,
     ExampleFailed,
     Stage,
     daemon,
@@ -66,7 +66,7 @@ def alerts(on: Stage) -> None:
     """Check that a rejected password raises its alerts, without their delays."""
     folder = on.folder / "refused"
     folder.mkdir()
-    refused = Stage(folder, {**on.told, "password": "not-this-one"}, on.tools)
+    refused = Stage(folder, {**on.description, "password": "not-this-one"}, on.tools)
     with daemon(refused, folder / "run.log"), prometheus(refused, patient=False) as address:
         until(lambda: active_alerts(address) >= REJECTED_ALERTS)
         names = active_alerts(address)
@@ -110,7 +110,7 @@ def prometheus(on: Stage, *, patient: bool = True) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
 def quick(on: Stage, folder: Path) -> Path:
@@ -136,5 +136,5 @@ def values(address: str, query: str) -> list[float]:
 
 def request(address: str, path: str) -> Any:
     """Return a response of Prometheus' API."""
-    with urllib.request.urlopen(f"{address}{path}", timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(f"{address}{path}", timeout=TIMEOUT) as answer:
         return json.load(answer)["data"]

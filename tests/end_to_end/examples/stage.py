@@ -15,7 +15,7 @@ from tests.end_to_end.examples.tools import Tools
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 #: Seconds that a command, or the start of the daemon, may take.
-PATIENCE = 60
+TIMEOUT = 60
 
 Example = Callable[["Stage"], None]
 
@@ -27,9 +27,9 @@ class ExampleFailed(Exception):
 class Stage:
     """What examples need to find simulator, daemon and tools."""
 
-    def __init__(self, folder: Path, told: dict[str, Any], tools: Tools) -> None:
+    def __init__(self, folder: Path, description: dict[str, Any], tools: Tools) -> None:
         self.folder = folder
-        self.told = told
+        self.description = description
         self.tools = tools
         self.socket = folder / "d.sock"
         self.port = free_port()
@@ -41,7 +41,7 @@ class Stage:
 
     def config(self) -> Path:
         """Return the daemon's configuration for the simulator."""
-        told = self.told
+        description = self.description
         values = {
             "email": "email",
             "password": "password",
@@ -51,13 +51,13 @@ class Stage:
             "cloudid": "cloudid",
         }
         sink = {"type": "logic_variable", "name": "accesstoken", "create": True}
-        homey = {key: told[name] for key, name in values.items()} | {"sinks": [sink]}
+        homey = {key: description[name] for key, name in values.items()} | {"sinks": [sink]}
         document = {
             "homeys": {"home": homey},
             "socket": {"path": str(self.socket)},
             "http": {"listen": f"127.0.0.1:{self.port}"},
             "state": {"path": str(self.folder / "state.json")},
-            "endpoints": {key: told[key] for key in ("accounts", "api", "homey")},
+            "endpoints": {key: description[key] for key in ("accounts", "api", "homey")},
         }
         path = self.folder / "config.yaml"
         path.write_text(json.dumps(document), encoding="utf-8")
@@ -88,7 +88,7 @@ class Stage:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
 
@@ -106,7 +106,7 @@ def stage(folder: Path, tools: Tools) -> Iterator[Stage]:
     with simulator as process:
         made = Stage(folder, json.loads(process.stdout.readline() if process.stdout else ""), tools)
         with daemon(made, folder / "run.log") as log:
-            made.run("homey-tokend", "token", "--wait", str(PATIENCE))
+            made.run("homey-tokend", "token", "--wait", str(TIMEOUT))
             until(lambda: "sink.delivered" in log.read_text(encoding="utf-8"))
             yield made
 
@@ -130,15 +130,15 @@ def started(*words: str, log: Path, stdout: int) -> Iterator[subprocess.Popen[st
         yield process
     finally:
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
 
 
-def until(true: Callable[[], Any], patience_s: float = PATIENCE) -> Any:
+def until(true: Callable[[], Any], timeout_s: float = TIMEOUT) -> Any:
     """Wait until the result is true, and return it."""
-    end = time.monotonic() + patience_s
+    end = time.monotonic() + timeout_s
     while not (found := true()):
         if time.monotonic() > end:
-            raise ExampleFailed(f"not so within {patience_s:g} s")
+            raise ExampleFailed(f"not within {timeout_s:g} s")
         time.sleep(0.05)
     return found
 

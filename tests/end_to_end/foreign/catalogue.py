@@ -101,11 +101,12 @@ def check(modules: Path, guide: Path) -> tuple[int, int]:
     kinds = (PRO_2019, PRO_2023, CLOUD)
     specifications = {kind: operations(folder / f"HomeyAPI{kind}.json") for kind in kinds}
     found = [
-        told(f"catalogue: {one.usage}", "; ".join(faults(one, specifications))) for one in ENDPOINTS
+        report(f"catalogue: {one.usage}", "; ".join(faults(one, specifications)))
+        for one in ENDPOINTS
     ]
     if guide.is_file():
         found += [
-            told(
+            report(
                 f"guide: {method} {path} has a name", "" if covered(method, path) else "it has none"
             )
             for method, path in guide_paths(guide.read_text(encoding="utf-8"))
@@ -115,7 +116,7 @@ def check(modules: Path, guide: Path) -> tuple[int, int]:
     return found.count(True), found.count(False)
 
 
-def told(sentence: str, fault: str, say: Callable[[str], object] = sys.stdout.write) -> bool:
+def report(sentence: str, fault: str, say: Callable[[str], object] = sys.stdout.write) -> bool:
     """Print the outcome of one check."""
     say(f"not ok {sentence}: {fault}\n" if fault else f"ok {sentence}\n")
     return not fault

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs');
 
-const told = JSON.parse(fs.readFileSync(0, 'utf8'));
+const input = JSON.parse(fs.readFileSync(0, 'utf8'));
 
 let failed = 0;
 
@@ -56,4 +56,4 @@ function stepsOf(world) {
     .map((line) => line.step);
 }
 
-module.exports = { told, check, finish, codeFromBrowser, stepsOf };
+module.exports = { input, check, finish, codeFromBrowser, stepsOf };

@@ -5,28 +5,28 @@
 const assert = require('node:assert');
 const fs = require('node:fs');
 const fetch1 = require('node-fetch');
-const { told, check, finish } = require('./checks.cjs');
+const { input, check, finish } = require('./checks.cjs');
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
-const [homeyBefore, homeyAfter] = told.homey.split('{cloudid}');
+const [homeyBefore, homeyAfter] = input.homey.split('{cloudid}');
 
 const HOSTS = [
-  ['https://accounts.athom.com', told.accounts],
-  ['https://api.athom.com', told.api],
+  ['https://accounts.athom.com', input.accounts],
+  ['https://api.athom.com', input.api],
   [`'https://' + cloudid + '.connect.athom.com`, `'${homeyBefore}' + cloudid + '${homeyAfter}`],
 ];
 const SETTINGS = {
-  email: told.email,
-  password: told.password,
-  client_id: told.clientId,
-  client_secret: told.clientSecret,
-  redirect_url: told.redirectUri,
-  cloudid: told.cloudid,
+  email: input.email,
+  password: input.password,
+  client_id: input.clientId,
+  client_secret: input.clientSecret,
+  redirect_url: input.redirectUri,
+  cloudid: input.cloudid,
 };
 
 /** Takes a script out of the guide, by its number, and gives it our hosts and settings. */
 function script(number, hosts, settings) {
-  const guide = fs.readFileSync(told.guide, 'utf8');
+  const guide = fs.readFileSync(input.guide, 'utf8');
   let ours = [...guide.matchAll(/```javascript\n([^]*?)```/g)][number - 1][1];
   for (const [host, url] of hosts) {
     assert.ok(ours.includes(host), `the script does not name ${host}`);
@@ -43,7 +43,7 @@ function script(number, hosts, settings) {
 (async () => {
   const tags = {};
   const quiet = { log() {} };
-  const path = `${told.homey.replace('{cloudid}', told.cloudid)}/api/manager/logic/variable/`;
+  const path = `${input.homey.replace('{cloudid}', input.cloudid)}/api/manager/logic/variable/`;
   const headers = () => ({
     authorization: `Bearer ${tags.accesstoken.value}`, 'content-type': 'application/json',
   });
@@ -65,7 +65,7 @@ function script(number, hosts, settings) {
     assert.strictEqual(tags.accesstoken.value.length, 114);
   });
   await check("the bearer in the guide's tag opens the Homey", async () => {
-    const url = `${told.homey.replace('{cloudid}', told.cloudid)}/api/manager/sessions/session/me`;
+    const url = `${input.homey.replace('{cloudid}', input.cloudid)}/api/manager/sessions/session/me`;
     const answer = await fetch(url, {
       headers: { authorization: `Bearer ${tags.accesstoken.value}` },
     });
@@ -80,7 +80,7 @@ function script(number, hosts, settings) {
     const lodash = {
       find: (things, test) => Object.entries(things).find(([key, one]) => test(one, key))?.[1],
     };
-    const source = script(2, HOSTS.slice(2), { cloudid: told.cloudid });
+    const source = script(2, HOSTS.slice(2), { cloudid: input.cloudid });
     await setVariable(tags.accesstoken.value);
 
     await new AsyncFunction('fetch', 'Homey', '_', 'console', source)(fetch1, Homey, lodash, console);

@@ -29,7 +29,7 @@ from tests.end_to_end.foreign import catalogue  # noqa: E402  as above
 GUIDE = CHECKOUT.parent / "shared" / "000_f5efc2bc6753e101.txt"
 PACKAGES = ("node-fetch@1.7.3", "homey-api@3.20.0")
 #: Seconds that one Node program may take; all of them take a few.
-PATIENCE = 40
+TIMEOUT = 40
 #: Lifetimes in seconds whose end the vendor's client sees.
 LIFE = "3"
 
@@ -75,15 +75,15 @@ def simulator(folder: Path, name: str, *flags: str) -> Iterator[dict[str, Any]]:
         process.communicate(timeout=10)
 
 
-def node(script: str, told: dict[str, Any], modules: Path) -> tuple[int, int]:
+def node(script: str, description: dict[str, Any], modules: Path) -> tuple[int, int]:
     """Run a Node program, and count the ``ok …`` and ``not ok …`` lines that it prints."""
     process = subprocess.run(  # noqa: S603 -- our own script
         [shutil.which("node") or "node", str(HERE / script)],
-        input=json.dumps(told),
+        input=json.dumps(description),
         env={**os.environ, "NODE_PATH": str(modules)},
         stdout=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     sys.stdout.write(process.stdout)
@@ -105,8 +105,8 @@ def guide(folder: Path, modules: Path) -> tuple[int, int]:
             "so it was not run\n"
         )
         return 0, 0
-    with simulator(folder, "guide") as told:
-        return node("guide.cjs", {**told, "guide": str(GUIDE)}, modules)
+    with simulator(folder, "guide") as description:
+        return node("guide.cjs", {**description, "guide": str(GUIDE)}, modules)
 
 
 def vendor(folder: Path, modules: Path) -> tuple[int, int]:
@@ -122,8 +122,13 @@ def vendor(folder: Path, modules: Path) -> tuple[int, int]:
             simulator(folder, f"long-{version}", *common, *long) as lasting,
             simulator(folder, f"short-{version}", *common, *short) as fleeting,
         ):
-            told = {"version": version, "life": float(LIFE), "long": lasting, "short": fleeting}
-            more = node("vendor.cjs", told, modules)
+            description = {
+                "version": version,
+                "life": float(LIFE),
+                "long": lasting,
+                "short": fleeting,
+            }
+            more = node("vendor.cjs", description, modules)
         passed, failed = passed + more[0], failed + more[1]
     return passed, failed
 

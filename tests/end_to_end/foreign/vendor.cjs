@@ -5,7 +5,7 @@
 const assert = require('node:assert');
 const { setTimeout: wait } = require('node:timers/promises');
 const { AthomCloudAPI } = require('homey-api');
-const { told, check, finish, codeFromBrowser, stepsOf } = require('./checks.cjs');
+const { input, check, finish, codeFromBrowser, stepsOf } = require('./checks.cjs');
 
 const STRATEGY = { strategy: ['cloud'] };
 
@@ -27,7 +27,7 @@ function cloud(world) {
   });
 }
 
-const refused = (statusCode, message) => (error) => {
+const rejectedWith = (statusCode, message) => (error) => {
   assert.strictEqual(error.statusCode, statusCode);
   if (message) assert.strictEqual(error.message, message);
   return true;
@@ -50,7 +50,7 @@ async function oauth(world) {
     assert.strictEqual(first.expires_in, 3660);
   });
   await check('a code is good once', () => assert.rejects(
-    cloud(world).authenticateWithAuthorizationCode({ code }), refused(400, 'Invalid code'),
+    cloud(world).authenticateWithAuthorizationCode({ code }), rejectedWith(400, 'Invalid code'),
   ));
   await check('a refresh token gives another token', async () => {
     const second = await api.authenticateWithRefreshToken();
@@ -58,21 +58,21 @@ async function oauth(world) {
     assert.notStrictEqual(second.access_token, first.access_token);
     assert.notStrictEqual(second.refresh_token, first.refresh_token);
   });
-  await check('a replaced refresh token is refused', async () => {
+  await check('a replaced refresh token is rejected', async () => {
     const late = cloud(world);
     late.__token = first;
 
     await assert.rejects(
-      late.authenticateWithRefreshToken(), refused(400, 'Invalid refresh token'),
+      late.authenticateWithRefreshToken(), rejectedWith(400, 'Invalid refresh token'),
     );
   });
-  await check('the password grant is refused where the client may not use it', () => assert.rejects(
+  await check('the password grant is rejected where the client may not use it', () => assert.rejects(
     cloud(world).authenticateWithPassword(world.email, world.password),
-    refused(400, 'The grant type is unauthorised for this client_id'),
+    rejectedWith(400, 'The grant type is unauthorised for this client_id'),
   ));
-  await check('a wrong client secret is refused', () => assert.rejects(
+  await check('a wrong client secret is rejected', () => assert.rejects(
     cloud({ ...world, clientSecret: 'wrong' }).authenticateWithAuthorizationCode({ code }),
-    refused(400, 'Client credentials are invalid'),
+    rejectedWith(400, 'Client credentials are invalid'),
   ));
   return api;
 }
@@ -128,16 +128,16 @@ async function logic(world, homey) {
     });
     await homey.logic.deleteVariable({ id: made.id });
 
-    await assert.rejects(homey.logic.getVariable({ id: made.id }), refused(404));
+    await assert.rejects(homey.logic.getVariable({ id: made.id }), rejectedWith(404));
   });
-  await check('a value of another type is refused', () => assert.rejects(
-    homey.logic.updateVariable({ id, variable: { value: 7 } }), refused(400),
+  await check('a value of another type is rejected', () => assert.rejects(
+    homey.logic.updateVariable({ id, variable: { value: 7 } }), rejectedWith(400),
   ));
 }
 
 async function devices(homey) {
   await check('a throttled call is a 429', () => assert.rejects(
-    homey.devices.getDevices(), refused(429),
+    homey.devices.getDevices(), rejectedWith(429),
   ));
   await check('a lamp is listed and switched on', async () => {
     const lamp = Object.values(await homey.devices.getDevices())
@@ -176,12 +176,12 @@ async function expiry(world, life) {
 }
 
 (async () => {
-  console.log(`# homey-api, Homeys of API version ${told.version}`);
+  console.log(`# homey-api, Homeys of API version ${input.version}`);
   await check('the whole conversation comes to its end', async () => {
-    const ending = expiry(told.short, told.life);
-    const api = await oauth(told.long);
-    const homey = await user(told.long, api);
-    await logic(told.long, homey);
+    const ending = expiry(input.short, input.life);
+    const api = await oauth(input.long);
+    const homey = await user(input.long, api);
+    await logic(input.long, homey);
     await devices(homey);
     await ending;
   });

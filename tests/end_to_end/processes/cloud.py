@@ -13,7 +13,7 @@ from homey_tokend.simulator import Settings, Simulator
 T = TypeVar("T")
 
 #: How long to wait for what must happen. Generous: the machine may be busy.
-PATIENCE_S = 90.0
+TIMEOUT_S = 90.0
 
 
 class Clouds:
@@ -55,15 +55,15 @@ class Clouds:
         self._run(stop())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_S)
 
 
-def until(true: Callable[[], Any], what: str = "", patience_s: float = PATIENCE_S) -> Any:
+def until(true: Callable[[], Any], what: str = "", timeout_s: float = TIMEOUT_S) -> Any:
     """Wait until the result is true, and return it."""
-    end = time.monotonic() + patience_s
+    end = time.monotonic() + timeout_s
     while not (found := true()):
         if time.monotonic() > end:
-            raise AssertionError(f"not so within {patience_s:g} s: {what or true}")
+            raise AssertionError(f"not within {timeout_s:g} s: {what or true}")
         time.sleep(0.01)
     return found
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from homey_tokend.simulator import Simulator
-from tests.end_to_end.processes.cloud import PATIENCE_S, until
+from tests.end_to_end.processes.cloud import TIMEOUT_S, until
 from tests.support.fork_server import Forked, ForkServer
 
 ROOT = Path(__file__).parents[3]
@@ -55,12 +55,12 @@ class _Local(http.client.HTTPConnection):
     """HTTP over a unix socket, with the standard library only."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=PATIENCE_S)
+        super().__init__("localhost", timeout=TIMEOUT_S)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE_S)
+        self.sock.settimeout(TIMEOUT_S)
         self.sock.connect(str(self._path))
 
 
@@ -121,7 +121,7 @@ class Daemon:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def ended(self, within_s: float = PATIENCE_S) -> int:
+    def ended(self, within_s: float = TIMEOUT_S) -> int:
         """Return the exit status; a negative one is a signal."""
         return self.process.wait(within_s)
 
@@ -236,19 +236,19 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def configuration(cloud: Simulator, folder: Path, **sections: Section) -> dict[str, Any]:
     """Return the configuration that a person would write for this cloud, updated by sections."""
-    told = cloud.description()
+    description = cloud.description()
     homeys = {
         ("home" if number == 1 else f"home-{number}"): {
-            "email": told["email"],
-            "password": told["password"],
-            "client_id": told["clientId"],
-            "client_secret": told["clientSecret"],
-            "redirect_url": told["redirectUri"],
+            "email": description["email"],
+            "password": description["password"],
+            "client_id": description["clientId"],
+            "client_secret": description["clientSecret"],
+            "redirect_url": description["redirectUri"],
             "cloudid": homey["cloudid"],
         }
-        | ({"totp_secret": told["totpSecret"]} if "totpSecret" in told else {})
+        | ({"totp_secret": description["totpSecret"]} if "totpSecret" in description else {})
         | sections.get("homey", {})
-        for number, homey in enumerate(told["homeys"], 1)
+        for number, homey in enumerate(description["homeys"], 1)
     }
     document: dict[str, Any] = {
         "homeys": homeys,
@@ -256,7 +256,7 @@ def configuration(cloud: Simulator, folder: Path, **sections: Section) -> dict[s
         "socket": {"path": str(folder / "d.sock")},
         "state": {"path": str(folder / "state.json")},
         "log": {"level": "debug", "format": "json"},
-        "endpoints": {key: told[key] for key in ("accounts", "api", "homey")},
+        "endpoints": {key: description[key] for key in ("accounts", "api", "homey")},
     }
     for name, section in sections.items():
         if name != "homey":
@@ -295,7 +295,7 @@ def command(
         input=text,
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE_S,
+        timeout=2 * TIMEOUT_S,
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
@@ -310,7 +310,7 @@ def _forked(words: Sequence[str], env: Mapping[str, str], text: str) -> Done:
         given.write(text.encode())
         given.seek(0)
         streams = given.fileno(), out.fileno(), err.fileno()
-        status = _forks.start(words, cwd=ROOT, env=env, streams=streams).wait(2 * PATIENCE_S)
+        status = _forks.start(words, cwd=ROOT, env=env, streams=streams).wait(2 * TIMEOUT_S)
         out.seek(0)
         err.seek(0)
         return Done(status, out.read().decode(), err.read().decode())

@@ -63,7 +63,9 @@ def test_at_each_step(clouds: Clouds, daemons: Daemons, name: str) -> None:
     until(lambda: all(met(cloud, step, BAD[name]["kind"]) for step in STEPS), "each step met it")
     until(lambda: daemon.get("/status").json["health"] != "starting", "all have begun")
     status = daemon.get("/status").text
-    told = until(lambda: STOPPING <= set(reasons(daemon)) and reasons(daemon), "each is told of")
+    reported = until(
+        lambda: STOPPING <= set(reasons(daemon)) and reasons(daemon), "each is reported"
+    )
 
     assert daemon.get("/healthz").status == 200
     assert memory_mb(daemon, "VmHWM") < MOST_MB
@@ -72,7 +74,7 @@ def test_at_each_step(clouds: Clouds, daemons: Daemons, name: str) -> None:
     assert "Traceback" not in daemon.said()
     for foreign in ("portal.invalid", "0" * 20, "7}]]"):
         assert foreign not in daemon.said() + status
-    for reason in told.values():
+    for reason in reported.values():
         assert reason.isprintable()
         assert 10 < len(reason) < 300
 

@@ -1,7 +1,7 @@
-"""No secret in any byte that the daemon writes or answers, but where it belongs.
+"""No secret in any byte that the daemon writes or answers, except where it belongs.
 
-The simulated cloud repeats what it was sent, as bad servers do: in error texts, in pages, in
-headers. Each kind of fault is met at each step, by a daemon that logs everything.
+The simulated cloud repeats what it receives, as bad servers do: in error texts, in pages, in
+headers. Each kind of fault occurs at each step, with a daemon that logs everything.
 """
 
 import json
@@ -42,14 +42,14 @@ KINDS: tuple[tuple[dict[str, Any], int], ...] = (
 )
 
 
-def filled(value: Any, told: dict[str, str]) -> Any:
+def filled(value: Any, description: dict[str, str]) -> Any:
     """Return a fault with the simulator's secrets put into its texts."""
     if isinstance(value, str):
-        return value.format(**told)
+        return value.format(**description)
     if isinstance(value, list):
-        return [filled(each, told) for each in value]
+        return [filled(each, description) for each in value]
     if isinstance(value, dict):
-        return {key: filled(each, told) for key, each in value.items()}
+        return {key: filled(each, description) for key, each in value.items()}
     return value
 
 
@@ -80,9 +80,9 @@ def begun(clouds: Clouds, daemons: Daemons, number: int) -> tuple[Simulator, Dae
     """Start a daemon, and a simulator with a fault at each step."""
     fault, homeys = KINDS[number]
     cloud = clouds.start(homeys=homeys, session_lifetime=20)
-    told = cloud.description() | {"totpSecret": TOTP}
+    description = cloud.description() | {"totpSecret": TOTP}
     for step in (*STEPS, "variable"):
-        cloud.add_fault(step=step, times=1, **filled(fault, told))
+        cloud.add_fault(step=step, times=1, **filled(fault, description))
     sinks = {"sinks": [{"type": "logic_variable", "name": "accesstoken"}]}
     log = {"level": "debug", "format": FORMATS[number % len(FORMATS)]}
     return cloud, daemons.start(cloud, homey=sinks, log=log, refresh={"lifetime": "5s"})
@@ -113,8 +113,8 @@ def test_each_kind_at_each_step(clouds: Clouds, daemons: Daemons, part: int) -> 
         until(partial(all_met, cloud, kind, number), f"each step meets {kind}")
         seen = documents(daemon)
         # The login last: its rejection delays all Homeys of the account.
-        told = cloud.description() | {"totpSecret": TOTP}
-        cloud.add_fault(step="login", **filled(fault, told))
+        description = cloud.description() | {"totpSecret": TOTP}
+        cloud.add_fault(step="login", **filled(fault, description))
         refresh_until_login(cloud, daemon, kind)
         seen += documents(daemon) + problem(daemon)
         daemon.end()

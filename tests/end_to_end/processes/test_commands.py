@@ -35,7 +35,7 @@ def test_beside_a_daemon(clouds: Clouds, daemons: Daemons) -> None:
     plain = command("token", environ={"HOMEY_TOKEND_SOCKET": str(daemon.socket)})
     document = json.loads(command("token", "home", "--json", *at).out)
     status = command("status", *at)
-    told = json.loads(command("status", "home", "--json", *at).out)
+    reported = json.loads(command("status", "home", "--json", *at).out)
     refreshed = command("refresh", *at)
     unknown = command("token", "nope", *at)
 
@@ -44,7 +44,11 @@ def test_beside_a_daemon(clouds: Clouds, daemons: Daemons) -> None:
     assert cloud.accepts(token)
     assert (exit_codes.OK, "") == (status.status, status.err)
     assert token not in status.out
-    assert ("ok", 1, True) == (told["health"], told["refreshes"], told["token"]["valid"])
+    assert ("ok", 1, True) == (
+        reported["health"],
+        reported["refreshes"],
+        reported["token"]["valid"],
+    )
     # A token younger than a minute is not replaced on request.
     assert (exit_codes.TRY_LATER, "") == (refreshed.status, refreshed.out)
     assert refreshed.err.startswith("homey-tokend: home: ")
@@ -128,12 +132,12 @@ def test_statuses(
     cloud, folder = clouds.start(), daemons.folder()
     cloud.add_fault(**fault)
     at = str(write(folder, configuration(cloud, folder, state={"path": None})))
-    ended, told = together(("once", "-c", at), ("check", "--online", "-c", at))
+    ended, reported = together(("once", "-c", at), ("check", "--online", "-c", at))
 
     assert (once, "") == (ended.status, ended.out)
-    assert online == told.status
-    assert "FAILED" in told.out
-    assert "Traceback" not in ended.err + told.err
+    assert online == reported.status
+    assert "FAILED" in reported.out
+    assert "Traceback" not in ended.err + reported.err
 
 
 def test_check(clouds: Clouds, daemons: Daemons) -> None:
@@ -187,26 +191,29 @@ def test_no_daemon(daemons: Daemons) -> None:
 def test_from_the_environment(clouds: Clouds, daemons: Daemons) -> None:
     """Variables alone, secrets by ``_FILE``, make a daemon with health routes on TCP."""
     cloud, folder = clouds.start(), daemons.folder()
-    told, secrets = cloud.description(), {}
-    for name, value in (("PASSWORD", told["password"]), ("CLIENT_SECRET", told["clientSecret"])):
+    reported, secrets = cloud.description(), {}
+    for name, value in (
+        ("PASSWORD", reported["password"]),
+        ("CLIENT_SECRET", reported["clientSecret"]),
+    ):
         (folder / name).write_text(value + "\n", encoding="utf-8")
         (folder / name).chmod(0o600)
         secrets[f"HOMEY_{name}_FILE"] = str(folder / name)
     daemon = daemons.run(
         folder,
         environ={
-            "HOMEY_EMAIL": told["email"],
-            "HOMEY_CLIENT_ID": told["clientId"],
-            "HOMEY_CLOUDID": told["cloudid"],
+            "HOMEY_EMAIL": reported["email"],
+            "HOMEY_CLIENT_ID": reported["clientId"],
+            "HOMEY_CLOUDID": reported["cloudid"],
             "HOMEY_LOGIC_VARIABLE": "accesstoken",
             **secrets,
             "HOMEY_TOKEND_SOCKET": str(folder / "d.sock"),
             "HOMEY_TOKEND_SOCKET_MODE": "0600",
             "HOMEY_TOKEND_STATE": str(folder / "state.json"),
             "HOMEY_TOKEND_HTTP_LISTEN": "127.0.0.1:0",
-            "HOMEY_TOKEND_ENDPOINT_ACCOUNTS": told["accounts"],
-            "HOMEY_TOKEND_ENDPOINT_API": told["api"],
-            "HOMEY_TOKEND_ENDPOINT_HOMEY": told["homey"],
+            "HOMEY_TOKEND_ENDPOINT_ACCOUNTS": reported["accounts"],
+            "HOMEY_TOKEND_ENDPOINT_API": reported["api"],
+            "HOMEY_TOKEND_ENDPOINT_HOMEY": reported["homey"],
         },
     ).up()
     token = daemon.token()

@@ -14,20 +14,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 def variables(cloud: Simulator, folder: Path) -> dict[str, str]:
     """Return the environment of a container for this cloud."""
-    told = cloud.description()
-    (folder / "password").write_text(f"\ufeff{told['password']}\r\n\r\n", newline="")
+    description = cloud.description()
+    (folder / "password").write_text(f"\ufeff{description['password']}\r\n\r\n", newline="")
     (folder / "password").chmod(0o600)
     return {
-        "HOMEY_EMAIL": told["email"],
+        "HOMEY_EMAIL": description["email"],
         "HOMEY_PASSWORD_FILE": str(folder / "password"),
-        "HOMEY_CLIENT_ID": told["clientId"],
-        "HOMEY_CLIENT_SECRET": told["clientSecret"],
-        "HOMEY_REDIRECT_URL": told["redirectUri"],
-        "HOMEY_CLOUDID": told["cloudid"],
+        "HOMEY_CLIENT_ID": description["clientId"],
+        "HOMEY_CLIENT_SECRET": description["clientSecret"],
+        "HOMEY_REDIRECT_URL": description["redirectUri"],
+        "HOMEY_CLOUDID": description["cloudid"],
         "HOMEY_TOKEND_SOCKET": str(folder / "d.sock"),
         "HOMEY_TOKEND_STATE": str(folder / "state.json"),
         **{
-            f"HOMEY_TOKEND_ENDPOINT_{key.upper()}": told[key]
+            f"HOMEY_TOKEND_ENDPOINT_{key.upper()}": description[key]
             for key in ("accounts", "api", "homey")
         },
     }

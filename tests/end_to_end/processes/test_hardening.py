@@ -70,16 +70,16 @@ def test_no_keys(clouds: Clouds, daemons: Daemons, words: tuple[str, ...], name:
 def test_no_keys_of_the_daemon(clouds: Clouds, daemons: Daemons) -> None:
     """The daemon and its commands neither."""
     folder = daemons.folder()
-    write_it = f'echo "<$SSLKEYLOGFILE>" >{folder}/new; mv {folder}/new {folder}/told'
-    told = ["/bin/sh", "-c", write_it]
-    homey = {"sinks": [{"type": "exec", "command": told}]}
+    write_it = f'echo "<$SSLKEYLOGFILE>" >{folder}/new; mv {folder}/new {folder}/reported'
+    reported = ["/bin/sh", "-c", write_it]
+    homey = {"sinks": [{"type": "exec", "command": reported}]}
     path = write(folder, configuration(clouds.start(), folder, homey=homey))
     daemon = daemons.run(
         folder, "-c", str(path), environ={"SSLKEYLOGFILE": str(folder / "keys")}
     ).up()
-    until((folder / "told").exists, "the sink was run")
+    until((folder / "reported").exists, "the sink was run")
     daemon.end()
 
     assert "SSLKEYLOGFILE: is ignored" in daemon.said()
-    assert "<>\n" == (folder / "told").read_text()
+    assert "<>\n" == (folder / "reported").read_text()
     assert not (folder / "keys").exists()

@@ -11,7 +11,7 @@ import pytest
 
 from homey_tokend import exit_codes
 from homey_tokend.simulator import Simulator
-from tests.end_to_end.processes.cloud import PATIENCE_S, Clouds, canaries, sign_ins
+from tests.end_to_end.processes.cloud import TIMEOUT_S, Clouds, canaries, sign_ins
 from tests.end_to_end.processes.daemons import PROGRAM, ROOT, Daemons, Done, command, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -19,13 +19,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 def answers(cloud: Simulator, *more: str, one_time: str = "") -> list[str]:
     """Return what a person types who knows their values."""
-    told = cloud.description()
+    reported = cloud.description()
     return [
-        told["email"],
-        told["password"],
+        reported["email"],
+        reported["password"],
         one_time,
-        told["clientId"],
-        told["clientSecret"],
+        reported["clientId"],
+        reported["clientSecret"],
         "",
         *more,
     ]
@@ -36,9 +36,9 @@ def init(cloud: Simulator, config: Path, typed: list[str]) -> Done:
 
 
 def endpoints(cloud: Simulator) -> dict[str, str]:
-    told = cloud.description()
+    reported = cloud.description()
     keys = ("accounts", "api", "homey")
-    return {f"HOMEY_TOKEND_ENDPOINT_{key.upper()}": told[key] for key in keys}
+    return {f"HOMEY_TOKEND_ENDPOINT_{key.upper()}": reported[key] for key in keys}
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -90,7 +90,7 @@ def test_one_time_codes(clouds: Clouds, daemons: Daemons) -> None:
             said += os.read(waiting.stderr.fileno(), 65536) or pytest.fail("it ended")
         waiting.send_signal(signal.SIGINT)
         said += waiting.stderr.read()
-        status = waiting.wait(PATIENCE_S)
+        status = waiting.wait(TIMEOUT_S)
 
     assert "Traceback" not in said.decode()
     assert exit_codes.INTERRUPTED == status
@@ -125,12 +125,12 @@ def test_on_a_terminal(clouds: Clouds, daemons: Daemons) -> None:
             while more := os.read(ours, 65536):
                 shown += more
     os.close(ours)
-    told = cloud.description()
+    reported = cloud.description()
 
     assert exit_codes.OK == asking.returncode
-    assert told["email"].encode() in shown
-    assert told["password"].encode() not in shown
-    assert told["clientSecret"].encode() not in shown
+    assert reported["email"].encode() in shown
+    assert reported["password"].encode() not in shown
+    assert reported["clientSecret"].encode() not in shown
 
 
 def test_no_variable(clouds: Clouds, daemons: Daemons) -> None:
@@ -166,7 +166,7 @@ def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "typed", "status", "told"),
+    ("line", "typed", "status", "reported"),
     [
         (1, "wrong", exit_codes.ACTION_NEEDED, "Correct the password."),
         (4, "wrong", exit_codes.ACTION_NEEDED, "Check client_id and client_secret"),
@@ -180,7 +180,7 @@ def test_without_a_scope(clouds: Clouds, daemons: Daemons) -> None:
     ids=["password", "secret", "one-time", "client", "url", "Homey", "number", "long name"],
 )
 def test_wrong_values(
-    clouds: Clouds, daemons: Daemons, line: int, typed: str, status: int, told: str
+    clouds: Clouds, daemons: Daemons, line: int, typed: str, status: int, reported: str
 ) -> None:
     """Wrong values are reported with a remedy, the password is sent once, nothing is written."""
     cloud, folder = clouds.start(), daemons.folder()
@@ -190,7 +190,7 @@ def test_wrong_values(
     done = init(cloud, folder / "new" / "config.yaml", lines)
 
     assert status == done.status
-    assert told in done.err
+    assert reported in done.err
     assert "Traceback" not in done.err
     assert sign_ins(cloud) <= 1
     assert [] == list(folder.iterdir())

@@ -33,12 +33,12 @@ def subscribe(path: Path) -> socket.socket:
 
 def read_until(client: socket.socket, *words: bytes) -> bytes:
     """Return everything read until all of these words have come."""
-    told = b""
-    while not all(word in told for word in words):
+    reported = b""
+    while not all(word in reported for word in words):
         more = client.recv(65536)
-        assert more, told
-        told += more
-    return told
+        assert more, reported
+        reported += more
+    return reported
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def test_a_thousand_subscribers(clouds: Clouds, daemons: Daemons) -> None:
     daemon.token()
     with contextlib.ExitStack() as stack:
         ears = [stack.enter_context(subscribe(daemon.socket)) for _ in range(SUBSCRIBERS)]
-        told = [read_until(ears[0], b"event: token")]
-        told += [read_until(client, b"event: token") for client in ears[1:]]
+        reported = [read_until(ears[0], b"event: token")]
+        reported += [read_until(client, b"event: token") for client in ears[1:]]
         token = daemon.token()
 
-    assert token.encode() not in b"".join(told)
+    assert token.encode() not in b"".join(reported)
 
 
 def test_no_secret_is_published(clouds: Clouds, daemons: Daemons) -> None:
@@ -75,13 +75,13 @@ def test_no_secret_is_published(clouds: Clouds, daemons: Daemons) -> None:
     tcp = f"127.0.0.1:{opened['port']}"
     cloud.add_fault(step="token", kind="status", status=503, times=3)
     with subscribe(daemon.socket) as client:
-        told = read_until(client, b"event: recovered", b'"delivered": true').decode()
+        reported = read_until(client, b"event: recovered", b'"delivered": true').decode()
     page, metrics = ask(tcp, "/").text, ask(tcp, "/metrics").text
     others = [daemon.get(path).text for path in ("/metrics", "/status")]
-    shown = "".join([told, page, metrics, *others])
+    shown = "".join([reported, page, metrics, *others])
 
-    assert "event: error" in told
-    assert "event: token" in told
+    assert "event: error" in reported
+    assert "event: token" in reported
     assert 'homey_tokend_refreshes_total{homey="home",outcome="failed",step="token"}' in metrics
     assert 'homey_tokend_step_duration_seconds_bucket{le="+Inf",step="login"}' in metrics
     assert 'homey_tokend_sink_deliveries_total{homey="home",outcome="delivered"' in metrics
@@ -99,7 +99,7 @@ def test_reload_changes_access(clouds: Clouds, daemons: Daemons) -> None:
     write(daemon.folder, document)
     with subscribe(daemon.socket) as client:
         daemon.send(signal.SIGHUP)
-        until(lambda: "allow.unknown" in daemon.said(), "the unknown name is told")
+        until(lambda: "allow.unknown" in daemon.said(), "the unknown name is reported")
         own = daemon.get("/status")
         client.setblocking(False)
         with pytest.raises(BlockingIOError):

@@ -23,9 +23,9 @@ VARIABLE = {
 }
 
 
-def told(folder: Path) -> list[dict[str, Any]]:
+def reported(folder: Path) -> list[dict[str, Any]]:
     """Return the documents that the command received so far."""
-    place = folder / "told"
+    place = folder / "reported"
     return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
 
 
@@ -41,25 +41,31 @@ def test_an_outage(clouds: Clouds, daemons: Daemons) -> None:
     cloud = clouds.start(session_lifetime=8)
     folder = daemons.folder()
     command = folder / "on-homey"
-    command.write_text(f"#!/bin/sh\ncat >>{folder}/told\n")
+    command.write_text(f"#!/bin/sh\ncat >>{folder}/reported\n")
     command.chmod(0o755)
     notified = {"type": "exec", "command": [str(command)], "on": ["token", "error", "recovered"]}
     daemon = daemons.start(cloud, folder=folder, homey={"sinks": [VARIABLE, notified]}).up()
     first = daemon.token()
-    until(lambda: variable(cloud, "accesstoken_state") == "ok", "the state is told")
-    ends = until(lambda: variable(cloud, "accesstoken_ends"), "the end is told")
+    until(lambda: variable(cloud, "accesstoken_state") == "ok", "the state is reported")
+    ends = until(lambda: variable(cloud, "accesstoken_ends"), "the end is reported")
     cloud.add_fault(step="login", kind="status", status=503)
     words = until(
         lambda: (state := variable(cloud, "accesstoken_state")) != "ok" and state,
-        "the trouble is told",
+        "the trouble is reported",
     )
-    until(lambda: any(line["event"] == "error" for line in told(folder)), "the command hears of it")
+    until(
+        lambda: any(line["event"] == "error" for line in reported(folder)),
+        "the command hears of it",
+    )
     cloud.clear_faults()
-    until(lambda: variable(cloud, "accesstoken_state") == "ok", "the recovery is told")
-    until(lambda: {"recovered"} <= {line["event"] for line in told(folder)}, "the command hears it")
+    until(lambda: variable(cloud, "accesstoken_state") == "ok", "the recovery is reported")
+    until(
+        lambda: {"recovered"} <= {line["event"] for line in reported(folder)},
+        "the command hears it",
+    )
     until(lambda: variable(cloud, "accesstoken") != first, "the next token is written")
     until(lambda: variable(cloud, "accesstoken_ends") != ends, "its end is written")
-    lines = told(folder)
+    lines = reported(folder)
     error = next(line for line in lines if line["event"] == "error")
 
     tokens = [line for line in lines if line["event"] == "token"]

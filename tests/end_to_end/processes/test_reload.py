@@ -13,12 +13,12 @@ from tests.end_to_end.processes.daemons import Daemon, Daemons, ask, configurati
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def reload(daemon: Daemon, document: dict[str, Any], told: str) -> None:
+def reload(daemon: Daemon, document: dict[str, Any], reported: str) -> None:
     """Write this configuration, and wait until the daemon logs the result."""
     write(daemon.folder, document)
-    seen = daemon.said().count(told)
+    seen = daemon.said().count(reported)
     daemon.send(signal.SIGHUP)
-    until(lambda: daemon.said().count(told) > seen, told)
+    until(lambda: daemon.said().count(reported) > seen, reported)
 
 
 def served(at: Path | str, path: str) -> int:

@@ -28,21 +28,21 @@ def test_warnings_at_the_start(clouds: Clouds, daemons: Daemons) -> None:
     token = daemon.up().token()
     until(lambda: good.exists() and "sink.failed" in daemon.said(), "both sinks were tried")
     status, _ = daemon.end()
-    told = {each["event"]: each for each in daemon.events()}
+    reported = {each["event"]: each for each in daemon.events()}
     doubts = [e["fault"] for e in daemon.events() if e["event"] == "configuration.warning"]
 
     assert token == Path(good).read_text(encoding="utf-8").strip()
     assert 0 == status
     assert any("HOMEY_EMAIL: is set in the environment and ignored" in each for each in doubts)
     assert any("chmod o-r" in each and "client_secret" in each for each in doubts)
-    assert str(secret) == told["secret.world_readable"]["path"]
-    assert "homeys.home.password" == told["secret.world_readable"]["key"]
-    assert f"file:{bad}" == told["sink.unusable"]["sink"]
-    assert "Create the directory" in told["sink.unusable"]["remedy"]
+    assert str(secret) == reported["secret.world_readable"]["path"]
+    assert "homeys.home.password" == reported["secret.world_readable"]["key"]
+    assert f"file:{bad}" == reported["sink.unusable"]["sink"]
+    assert "Create the directory" in reported["sink.unusable"]["remedy"]
 
 
 def test_files_that_others_may_change(clouds: Clouds, daemons: Daemons) -> None:
-    """They are told at the start, and at a reload."""
+    """They are reported at the start, and at a reload."""
     cloud, folder = clouds.start(), daemons.folder()
     script = folder / "on-token"
     script.write_text("#!/bin/sh\n", encoding="utf-8")
