@@ -213,7 +213,8 @@ class Cloud:
             too_early = one.host == host != HUB and one.at + 2 * SECOND < now < one.until - SECOND
             if too_early and not (self.person_at or self.excused(one.at)):
                 self.report(f"{now:%m-%d %H:%M:%S} {request.step} in spite of Retry-After")
-                self.pauses = []
+            if too_early:  # What a person forces goes on, also with the steps after the sign-in.
+                self.pauses = [each for each in self.pauses if each is not one]
 
     def _response(
         self, sent_at: datetime, status: int, body: bytes, headers: list[tuple[str, str]]

@@ -6,10 +6,11 @@ Retry-After, 10 captive portals with a wrong clock, 10 times a slow host, 12 tim
 slow only with its variable while newer tokens come, 8 times unknown answers to the password, 12
 times sessions that the Homey accepts late, 6 times sessions that it never accepts, 12 revoked
 sessions, 3 changed passwords that are corrected days later, with kills, forced refreshes and other
-wrong passwords meanwhile, 12 set clocks (half of them for days), 3 boots in 1970, 20 suspends, 60
-kills (40 within a refresh, at any moment and between any two steps of any task), a crash loop, 4
-full disks, 10 variables changed and 6 deleted by a person, 50 refreshes by a person and 150
-requests for a longer lifetime. Fewer days bring fewer of each.
+wrong passwords meanwhile, 12 set clocks (half of them for days), 8 boots with a wrong clock before
+a host asks to wait until a date, 3 boots in 1970, 20 suspends, 60 kills (40 within a refresh, at
+any moment and between any two steps of any task), a crash loop, 4 full disks, 10 variables changed
+and 6 deleted by a person, 50 refreshes by a person and 150 requests for a longer lifetime. Fewer
+days bring fewer of each.
 """
 
 import asyncio
@@ -60,6 +61,7 @@ class Incidents:
             (3, self.password_changed),
             (6, self.clock_set),
             (6, self.clock_wrong_for_days),
+            (8, self.busy_with_a_wrong_clock),
             (3, self.boot_without_a_clock),
             (20, self.suspend),
             (20, self.kill),
@@ -247,6 +249,24 @@ class Incidents:
         await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
         await asyncio.sleep(self._random.uniform(0.2, 3) * DAY_S)
+        self._machine.set_clock(timedelta(0))
+        await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
+        await self._machine.heartbeat()
+
+    async def busy_with_a_wrong_clock(self) -> None:
+        """Ask for a wait until a date after a boot with a clock that is days ahead or behind."""
+        await self._machine.kill()
+        await asyncio.sleep(self._random.uniform(10, 600))
+        if self._machine.running:
+            return
+        self._machine.clock.reboot()
+        self._machine.set_clock(timedelta(hours=self._random.choice([-50, 50])))
+        await self._machine.start()
+        await self._wait_for_step(Step.LOGIN)
+        until = self._machine.clock.truth() + timedelta(minutes=self._random.uniform(3, 9))
+        date = format_datetime(until.replace(microsecond=0), usegmt=True)
+        self._fault(ACCOUNTS, "busy", self._random.uniform(300, HOUR), date)
+        await asyncio.sleep(self._random.uniform(1, 3) * HOUR)
         self._machine.set_clock(timedelta(0))
         await asyncio.sleep(self._random.uniform(0, HEARTBEAT_S))
         await self._machine.heartbeat()
