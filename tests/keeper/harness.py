@@ -28,7 +28,7 @@ from homey_tokend.simulator import Settings, Simulator, Switches
 from tests.support.clock import NOON, FakeClock
 from tests.support.schedule import FakeSchedule
 
-#: The real cost of a digest is three times 50 ms a start; what it is good for is tested elsewhere.
+#: A digest takes 50 ms at its real cost; that cost is tested elsewhere.
 CHEAP_SCRYPT = 2
 _TLS = ssl.create_default_context()
 TOTP_SECRET = "GEZDGNBVGY3TQOJQ"
@@ -53,20 +53,20 @@ class Harness:
         #: Used instead of the state file, and instead of file sinks by the name of the file.
         self.store: BlobStore | None = None
         self.sinks: dict[str, Sink] = {}
-        #: Put over the transport and over each reader of sign-in values.
+        #: Wraps the transport, and each reader of credentials.
         self.wrap_transport: Callable[[Transport], Transport] | None = None
         self.wrap_source: Callable[[CredentialSource], CredentialSource] | None = None
         #: Called once the components are built, before they are used.
         self.built: Callable[[], object] = lambda: None
-        #: How long a delivery may take.
+        #: The deadline of a delivery.
         self.deadline_s = 120.0
-        #: How long a write of the state may take.
+        #: The deadline of a write of the state.
         self.write_deadline_s = 5.0
         self.digest: Callable[[Credentials, str, str], Digests] = partial(
             digests, cost=CHEAP_SCRYPT
         )
         self.environ: dict[str, str] = {}
-        #: Every secret that became known.
+        #: All secrets that were registered.
         self.hidden: list[Secret] = []
         self.heard: tuple[OnResponse, ...] = ()
         self._opened = AsyncExitStack()
@@ -80,19 +80,19 @@ class Harness:
             sinks: Of the first Homey.
             refresh: Keys of the section ``refresh``, instead of those that keep a test quick.
         """
-        told = self.simulator.description()
-        names = [f"home{number or ''}" for number in range(len(told["homeys"]))]
+        description = self.simulator.description()
+        names = [f"home{number or ''}" for number in range(len(description["homeys"]))]
         shared = {
-            "email": told["email"],
+            "email": description["email"],
             "password": {"file": str(self.password)},
-            "client_id": told["clientId"],
-            "client_secret": told["clientSecret"],
-            "redirect_url": told["redirectUri"],
+            "client_id": description["clientId"],
+            "client_secret": description["clientSecret"],
+            "redirect_url": description["redirectUri"],
         }
         document: Json = {
             "homeys": {
                 name: {**shared, "cloudid": homey["cloudid"]}
-                for name, homey in zip(names, told["homeys"], strict=True)
+                for name, homey in zip(names, description["homeys"], strict=True)
             },
             "refresh": {
                 "jitter": 0,
@@ -102,7 +102,7 @@ class Harness:
             },
             "state": {"path": str(self.state)},
             "socket": {"path": str(self.folder / "s.sock")},
-            "endpoints": {key: told[key] for key in ("accounts", "api", "homey")},
+            "endpoints": {key: description[key] for key in ("accounts", "api", "homey")},
         }
         document["homeys"]["home"]["sinks"] = list(sinks)
         return document
@@ -227,7 +227,7 @@ class Harness:
         await self.supervisor.on_heartbeat()
         await self.quiet()
 
-    # --- what is to be seen ---
+    # --- what is visible ---
 
     @property
     def keepers(self) -> dict[str, Keeper]:
@@ -269,8 +269,8 @@ class Harness:
 async def running_home(
     folder: Path, switches: Switches | None = None, **settings: Any
 ) -> AsyncIterator[Harness]:
-    """Run a harness with a new simulator, whose clock is right whatever the daemon's says."""
-    # Its debug mode writes a traceback down with every callback: half of the time these tests take.
+    """Run a harness with a new simulator, whose clock is independent of the daemon's."""
+    # Debug mode stores a traceback for each callback, which takes half of the time of these tests.
     asyncio.get_running_loop().set_debug(False)
     clock = FakeClock(instant=True)
     began = clock.elapsed()

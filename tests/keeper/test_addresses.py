@@ -14,7 +14,7 @@ def elsewhere(harness: Harness) -> str:
     return url.replace("127.0.0.1", "localhost")
 
 
-def told_by_user(harness: Harness, url: object) -> dict[str, Any]:
+def with_user_address(harness: Harness, url: object) -> dict[str, Any]:
     """Return a fault that makes /user/me return this address."""
     homey = {"_id": harness.simulator.cloudids[0], "name": "Homey", "remoteUrl": url}
     return {"step": "user", "kind": "json", "status": 200, "body": {"homeys": [homey]}}
@@ -26,17 +26,17 @@ def endpoint(harness: Harness) -> str:
 
 
 async def test_the_address_is_discovered(harness: Harness) -> None:
-    """url auto: the address in /user/me is called, and shown in the status."""
-    harness.simulator.add_fault(**told_by_user(harness, elsewhere(harness) + "/"))
+    """With url auto the address from /user/me is called, and shown in the status."""
+    harness.simulator.add_fault(**with_user_address(harness, elsewhere(harness) + "/"))
     await harness.start()
 
     assert elsewhere(harness) == harness.token().url == harness.view().url
     assert harness.simulator.seen("session")[0].headers["host"].startswith("localhost:")
 
 
-async def test_a_discovered_address_outlives_a_restart(harness: Harness) -> None:
+async def test_a_discovered_address_survives_a_restart(harness: Harness) -> None:
     """If /user/me fails at the next renewal, after a restart, the remembered address is called."""
-    harness.simulator.add_fault(**told_by_user(harness, elsewhere(harness)), times=1)
+    harness.simulator.add_fault(**with_user_address(harness, elsewhere(harness)), times=1)
     await harness.start()
     await harness.restart()
     harness.simulator.add_fault(step="user", kind="status", status=503)
@@ -46,20 +46,20 @@ async def test_a_discovered_address_outlives_a_restart(harness: Harness) -> None
     assert elsewhere(harness) == harness.token().url
 
 
-async def test_an_address_that_changed_is_followed(harness: Harness) -> None:
+async def test_a_changed_address_is_used(harness: Harness) -> None:
     """If the account has another address at the next renewal, that one is called."""
     await harness.start()
     assert endpoint(harness) == harness.token().url
 
-    harness.simulator.add_fault(**told_by_user(harness, elsewhere(harness)))
+    harness.simulator.add_fault(**with_user_address(harness, elsewhere(harness)))
     await harness.until_renewal()
 
     assert elsewhere(harness) == harness.token().url
 
 
-async def test_an_explicit_address_wins(harness: Harness) -> None:
-    """A configured url is called whatever the account says, and /user/me is not requested."""
-    harness.simulator.add_fault(**told_by_user(harness, "https://elsewhere.example"))
+async def test_a_configured_address_takes_precedence(harness: Harness) -> None:
+    """A configured url is called, and /user/me is not requested."""
+    harness.simulator.add_fault(**with_user_address(harness, "https://elsewhere.example"))
     document = harness.document()
     document["homeys"]["home"]["url"] = elsewhere(harness) + "/"
     await harness.start(document)
@@ -68,7 +68,7 @@ async def test_an_explicit_address_wins(harness: Harness) -> None:
     assert "user" not in harness.steps()
 
 
-async def test_an_address_that_is_configured_anew_is_called_at_once(harness: Harness) -> None:
+async def test_a_newly_configured_address_is_called_at_once(harness: Harness) -> None:
     """The current token goes to the new address, and is verified and delivered there; and back again."""
     sink = {"type": "file", "path": str(harness.folder / "home.token"), "format": "env"}
     document = harness.document(sink, verify_every="15m")
@@ -89,9 +89,11 @@ async def test_an_address_that_is_configured_anew_is_called_at_once(harness: Har
     assert harness.token().generation == 1
 
 
-async def test_an_explicit_address_wins_over_a_remembered_one(harness: Harness) -> None:
+async def test_a_configured_address_takes_precedence_over_a_remembered_one(
+    harness: Harness,
+) -> None:
     """If it is configured after another was discovered, it is shown and called at once, even without a token."""
-    harness.simulator.add_fault(**told_by_user(harness, elsewhere(harness)), times=1)
+    harness.simulator.add_fault(**with_user_address(harness, elsewhere(harness)), times=1)
     await harness.start()
     document = harness.document()
     document["homeys"]["home"]["url"] = endpoint(harness)
@@ -113,11 +115,11 @@ async def test_an_explicit_address_wins_over_a_remembered_one(harness: Harness) 
 @pytest.mark.parametrize(
     "url", [None, "http://203.0.113.9", "https://user@evil.example", "ftp://x", 7]
 )
-async def test_an_address_that_will_not_do_is_passed_over(harness: Harness, url: object) -> None:
-    """No address, no https, userinfo: no token goes there; the endpoint is called instead."""
+async def test_an_unusable_address_is_ignored(harness: Harness, url: object) -> None:
+    """No token is sent to an address without https or with userinfo; the endpoint is called instead."""
     if url == "http://203.0.113.9":
         url = "gopher://203.0.113.9"
-    harness.simulator.add_fault(**told_by_user(harness, url))
+    harness.simulator.add_fault(**with_user_address(harness, url))
     await harness.start()
 
     assert endpoint(harness) == harness.token().url

@@ -1,4 +1,4 @@
-"""Few passwords are sent, however the daemon is used."""
+"""Few passwords are sent, whatever the use of the daemon."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TWO_HOMEYS = 10 + 2 * 2
 
 
 async def at_consent(harness: Harness, number: int) -> None:
-    """Wait until the consent page was requested so often, or the keeper waits."""
+    """Wait until the consent page was requested that often, or the keeper is idle."""
     await harness.until(
         lambda: (
             len(harness.simulator.seen("authorise")) >= number
@@ -20,8 +20,8 @@ async def at_consent(harness: Harness, number: int) -> None:
     )
 
 
-async def test_a_crash_loop_cannot_hammer_the_account(harness: Harness) -> None:
-    """Thirty starts, each killed before its flow ends: few passwords, further and further apart."""
+async def test_a_crash_loop_sends_few_passwords(harness: Harness) -> None:
+    """Thirty starts, each killed during its sign-in, send few passwords at growing intervals."""
     harness.simulator.add_fault(step="authorise", kind="hang")
     for _ in range(30):
         seen = len(harness.simulator.seen("authorise"))
@@ -44,7 +44,7 @@ async def test_a_crash_loop_cannot_hammer_the_account(harness: Harness) -> None:
 
 
 async def test_a_day_of_a_crash_loop_stays_within_the_budget(harness: Harness) -> None:
-    """A start each hour: never more than twelve passwords within any half day."""
+    """With a start each hour, at most twelve passwords are sent within any half day."""
     harness.simulator.add_fault(step="authorise", kind="hang")
     for _ in range(24):
         seen = len(harness.simulator.seen("authorise"))
@@ -87,8 +87,8 @@ async def test_failures_after_the_login_are_counted(begin: Begin) -> None:
     assert ONE_HOMEY - 1 <= harness.sign_ins() <= ONE_HOMEY
 
 
-async def test_a_login_that_gives_no_judgement_does_not_count(harness: Harness) -> None:
-    """503 at the login for an hour: the budget is unused when the cloud works again."""
+async def test_a_login_without_a_judgement_does_not_count(harness: Harness) -> None:
+    """After 503 at the login for an hour, the budget is still unused."""
     harness.simulator.add_fault(step="login", kind="status", status=503)
     await harness.start()
     await harness.wait(HOUR / 3)
@@ -103,7 +103,7 @@ async def test_a_login_that_gives_no_judgement_does_not_count(harness: Harness) 
 
 
 async def test_429_at_the_login_counts(harness: Harness) -> None:
-    """Too many requests is a judgement: these passwords stay counted."""
+    """Passwords that get 429 stay counted."""
     harness.simulator.add_fault(step="login", kind="too_many_requests")
     await harness.start(harness.document(retry={"first": "1m", "max": "1m"}))
     await harness.wait(12 * HOUR - MINUTE)
@@ -112,8 +112,8 @@ async def test_429_at_the_login_counts(harness: Harness) -> None:
     assert harness.view().next_reason.startswith("the sign-in budget is")
 
 
-async def test_a_person_cannot_pass_the_budget(harness: Harness) -> None:
-    """A person need not wait for the gaps; but the budget holds."""
+async def test_a_person_cannot_exceed_the_budget(harness: Harness) -> None:
+    """A person need not wait for the gaps, but for the budget."""
     harness.simulator.add_fault(step="login", kind="too_many_requests")
     await harness.start(harness.document(retry={"first": "1m", "max": "1m"}))
     answers = []
@@ -141,7 +141,7 @@ def with_codes(harness: Harness) -> dict[str, Any]:
     return document
 
 
-async def test_a_one_time_code_is_sent_and_taken(begin: Begin) -> None:
+async def test_a_one_time_code_is_sent_and_accepted(begin: Begin) -> None:
     """With totp_secret the login has the current six digits."""
     harness = await begin(totp_secret=TOTP_SECRET)
     await harness.start(with_codes(harness))
@@ -188,8 +188,8 @@ async def test_a_clock_set_back_sends_no_code_again(begin: Begin) -> None:
     assert len(codes_of(harness)) == len(set(codes_of(harness))) > 2
 
 
-async def test_a_code_that_is_asked_for_and_not_configured(begin: Begin) -> None:
-    """Two-factor authentication without totp_secret is reported in plain words."""
+async def test_a_required_one_time_code_that_is_not_configured(begin: Begin) -> None:
+    """Two-factor authentication without totp_secret is reported with a remedy."""
     harness = await begin(totp_secret=TOTP_SECRET)
     await harness.start()
     trouble = harness.view().last_error

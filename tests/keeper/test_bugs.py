@@ -74,7 +74,7 @@ async def test_a_bug_in_a_sink_is_a_failure_of_that_sink(harness: Harness) -> No
 
 
 async def test_a_bug_in_the_sign_in_is_a_failed_attempt(harness: Harness) -> None:
-    """RuntimeError before the flow: retried like any failure, and over with the bug."""
+    """RuntimeError before the flow: retried like any failure, until the bug is gone."""
     sources: list[BrokenSource] = []
 
     def broken(source: CredentialSource) -> BrokenSource:
@@ -97,7 +97,7 @@ async def test_a_bug_in_the_sign_in_is_a_failed_attempt(harness: Harness) -> Non
     assert harness.last_error() == ""
 
 
-async def test_a_bug_while_values_are_read_anew(harness: Harness) -> None:
+async def test_a_bug_while_credentials_are_read_again(harness: Harness) -> None:
     """RuntimeError between two attempts of a rejected account: reported, and read again at the next heartbeat."""
     sources: list[BrokenSource] = []
 
@@ -121,7 +121,7 @@ async def test_a_bug_while_values_are_read_anew(harness: Harness) -> None:
     assert harness.token().generation == 1
 
 
-async def test_a_bug_in_a_proof_says_nothing_of_the_token(harness: Harness) -> None:
+async def test_a_bug_in_a_verification_keeps_the_token(harness: Harness) -> None:
     """RuntimeError during a verification: the token is served, and the verification repeated."""
     transports: list[BrokenTransport] = []
 
@@ -161,7 +161,7 @@ async def test_a_bug_in_a_keeper_itself_ends_the_supervisor(harness: Harness) ->
         await asyncio.wait_for(run, 40)
 
 
-async def test_a_log_that_fails_as_well_stops_nothing(harness: Harness) -> None:
+async def test_a_failing_log_does_not_stop_the_keeper(harness: Harness) -> None:
     """If the bug cannot be logged, since the log has one too, the keeper continues."""
 
     def broken(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -179,10 +179,10 @@ async def test_a_log_that_fails_as_well_stops_nothing(harness: Harness) -> None:
     assert fake.taken == [1]
 
 
-# --- ends ---
+# --- stopping ---
 
 
-def ours() -> list[str]:
+def running_tasks() -> list[str]:
     """Return the running tasks of the daemon."""
     here = str(Path(__file__).parents[2] / "homey_tokend")
     found = []
@@ -206,19 +206,19 @@ PHASES["values"] = ({"step": "login", "kind": "hang"}, lambda harness: harness.v
 
 
 @pytest.mark.parametrize("phase", PHASES)
-async def test_an_end_in_any_phase_leaves_no_task_behind(harness: Harness, phase: str) -> None:
-    """Stopping while a step hangs takes a moment, and the next start works."""
+async def test_stopping_in_any_phase_leaves_no_task(harness: Harness, phase: str) -> None:
+    """The daemon can be stopped while a step hangs, and the next start works."""
     fault, reached = PHASES[phase]
     harness.simulator.add_fault(**fault)
     document = harness.document(BY_NAME, verify_every="15m")
     await harness.begin(document)
     await harness.until(lambda: reached(harness))
-    assert ours() or phase == "at once"
+    assert running_tasks() or phase == "at once"
 
     async with asyncio.timeout(8):
         await harness.stop()
 
-    assert ours() == []
+    assert running_tasks() == []
     assert harness.scheduler.appointments == {}
 
     harness.simulator.clear_faults()
@@ -229,7 +229,7 @@ async def test_an_end_in_any_phase_leaves_no_task_behind(harness: Harness, phase
 
 
 @pytest.mark.parametrize("what", ["sink", "disk", "proof"])
-async def test_an_end_while_a_job_hangs_leaves_no_task_behind(harness: Harness, what: str) -> None:
+async def test_stopping_while_a_job_hangs_leaves_no_task(harness: Harness, what: str) -> None:
     """Stopping does not wait for a hanging sink, disk or verification."""
     harness.sinks["fake"] = fake = FakeSink("fake")
     harness.store = store = FakeStore()
@@ -255,10 +255,10 @@ async def test_an_end_while_a_job_hangs_leaves_no_task_behind(harness: Harness, 
     async with asyncio.timeout(8):
         await harness.stop()
 
-    assert ours() == []
+    assert running_tasks() == []
 
 
-async def test_askers_are_let_go_at_the_end(harness: Harness) -> None:
+async def test_waiting_requests_are_answered_when_the_daemon_stops(harness: Harness) -> None:
     """A request that waits for a token when the daemon stops is answered."""
     harness.simulator.add_fault(step="login", kind="hang")
     await harness.begin()

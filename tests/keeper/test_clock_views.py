@@ -17,8 +17,8 @@ BEAT = timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR, 2 * DAY])
-async def test_what_is_shown_moves_at_once(harness: Harness, by: timedelta) -> None:
-    """A keeper that waits for the disk, or for its turn, withholds and prolongs nothing."""
+async def test_views_show_the_new_time_at_once(harness: Harness, by: timedelta) -> None:
+    """This also applies to a keeper that waits for the disk: it neither withholds nor prolongs a token."""
     await harness.start()
     harness.clock.set_wall(by)
     beat = asyncio.create_task(harness.supervisor.on_heartbeat())
@@ -44,10 +44,10 @@ async def answers(socket: Path) -> tuple[int, int, str]:
 
 @pytest.mark.parametrize("by", [-HOUR, HOUR, -25 * HOUR, 25 * HOUR])
 @pytest.mark.parametrize("before", [12 * HOUR - MINUTE, MINUTE], ids=["early", "late"])
-async def test_a_set_clock_costs_nobody_a_token(
+async def test_a_set_clock_withholds_no_token(
     harness: Harness, by: timedelta, before: timedelta
 ) -> None:
-    """Before the heartbeat and after it: a token, ready and ok; renewed within a heartbeat."""
+    """Before and after the heartbeat there is a token, and the status is ready and ok."""
     await harness.start()
     server, socket = Server(Api(harness.supervisor, version="1")), harness.folder / "api.sock"
     await server.start(SocketOptions(socket))

@@ -1,4 +1,4 @@
-"""Wall clocks lie: the token neither dies of it nor is served past its true end.
+"""A wrong wall clock neither ends a token early nor serves it after its true expiry.
 
 The simulator's clock is right throughout; only the daemon's is set.
 """
@@ -19,29 +19,29 @@ SECOND = timedelta(seconds=1)
 EPOCH = datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
 
 
-def truly_good(harness: Harness) -> bool:
-    """Whether the token that is served, if one is, is taken by the Homey."""
+def served_token_is_accepted(harness: Harness) -> bool:
+    """Return whether the Homey accepts the served token; True if there is none."""
     token = harness.view().token
     return token is None or harness.simulator.accepts(token.value.reveal())
 
 
 async def hours(harness: Harness, count: int) -> list[bool]:
-    """Let hours pass, heartbeats and all: at each, whether a good token was held."""
+    """Let hours pass, with heartbeats; return for each whether there was a valid token."""
     found = []
     for _ in range(count):
         await harness.wait(HOUR - MINUTE)
         harness.skip(MINUTE)
         await harness.heartbeat()
-        assert truly_good(harness)
+        assert served_token_is_accepted(harness)
         found.append(harness.view().token is not None)
     return found
 
 
 @pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR, 400 * DAY, -400 * DAY])
-async def test_a_set_clock_neither_kills_nor_prolongs_the_token(
+async def test_a_set_clock_neither_ends_nor_prolongs_a_token(
     harness: Harness, by: timedelta
 ) -> None:
-    """Set by hours or years: the same token is served as long as it truly lives, and renewed."""
+    """If it is set by hours or years, the same token is served until its true expiry, and renewed."""
     await harness.start()
     await hours(harness, 1)
     harness.clock.set_wall(by)
@@ -58,7 +58,7 @@ async def test_a_set_clock_neither_kills_nor_prolongs_the_token(
 async def test_a_set_clock_does_not_prolong_a_token_in_an_outage(
     harness: Harness, by: timedelta
 ) -> None:
-    """The cloud is down, the clock is set: at its true end the token is gone, not hours later."""
+    """If the clock is set during an outage, the token is not served after its true expiry."""
     await harness.start(harness.document(retry={"first": "1h", "max": "1h"}))
     harness.skip(20 * HOUR)
     harness.simulator.unplug()
@@ -72,7 +72,7 @@ async def test_a_set_clock_does_not_prolong_a_token_in_an_outage(
 
 
 async def test_a_clock_set_back_after_a_reboot_prolongs_nothing(harness: Harness) -> None:
-    """A loaded token was measured by a clock that nobody vouches for: its end only comes nearer."""
+    """A loaded token was measured with a clock that may be wrong, so its expiry only becomes earlier."""
     await harness.start()
     harness.clock.boot = "another"
     await harness.restart()
@@ -91,10 +91,10 @@ async def test_a_clock_set_back_after_a_reboot_prolongs_nothing(harness: Harness
 
 @pytest.mark.parametrize("noticed", [True, False])
 @pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR, 400 * DAY, -400 * DAY])
-async def test_a_restart_within_one_boot_knows_what_the_clock_was_set_by(
+async def test_a_restart_within_one_boot_knows_by_how_much_the_clock_was_set(
     harness: Harness, by: timedelta, noticed: bool
 ) -> None:
-    """Set, and restarted before or after a heartbeat: the token truly lives as long as before."""
+    """Whether the restart is before or after a heartbeat, the token expires at the same time."""
     await harness.start()
     harness.skip(HOUR)
     harness.clock.set_wall(by)
@@ -106,10 +106,10 @@ async def test_a_restart_within_one_boot_knows_what_the_clock_was_set_by(
     assert harness.sign_ins() == 1
 
 
-async def test_a_clock_that_was_set_is_told_to_the_sinks_and_the_token_verified(
+async def test_after_a_set_clock_sinks_are_written_and_the_token_is_verified(
     harness: Harness,
 ) -> None:
-    """The end in a file is by the wall clock; a restored image of the machine looks the same."""
+    """The expiry in a file is by the wall clock; a restored image of the machine looks the same."""
     path = harness.folder / "token.json"
     raw = harness.folder / "token"
     await harness.start(
@@ -128,8 +128,8 @@ async def test_a_clock_that_was_set_is_told_to_the_sinks_and_the_token_verified(
     assert written == raw.stat().st_mtime_ns
 
 
-async def test_a_clock_that_was_set_is_on_the_disk_before_a_power_cut(harness: Harness) -> None:
-    """Booted in 1970, set right, power cut: the next boot knows when the token ends."""
+async def test_a_set_clock_is_saved_before_a_power_cut(harness: Harness) -> None:
+    """Boot in 1970, correct clock, power cut: the next boot knows when the token expires."""
     harness.clock.set_wall(EPOCH - NOON)
     await harness.start()
     harness.clock.set_wall(NOON - EPOCH)
@@ -139,21 +139,21 @@ async def test_a_clock_that_was_set_is_on_the_disk_before_a_power_cut(harness: H
     assert DAY - SECOND <= datetime.fromisoformat(stored["expires_at"]) - harness.now <= DAY
 
 
-async def test_nine_hours_of_suspend_are_noticed_at_the_next_heartbeat(
+async def test_a_suspend_is_noticed_at_the_next_heartbeat(
     harness: Harness,
 ) -> None:
-    """The lid is closed overnight: on waking the renewal is due, and comes at once."""
+    """After a night of suspend the renewal is due, and starts at once."""
     await harness.start()
     await harness.wait(5 * HOUR)
     harness.clock.suspend(9 * HOUR)
     await harness.heartbeat()
 
     assert harness.token().generation == 2
-    assert truly_good(harness)
+    assert served_token_is_accepted(harness)
 
 
-async def test_after_two_days_of_suspend_no_dead_token_is_served(harness: Harness) -> None:
-    """The token died meanwhile and the cloud is down: there is none at the first look."""
+async def test_after_a_long_suspend_no_expired_token_is_served(harness: Harness) -> None:
+    """The token expired meanwhile and the cloud is down: no token is served."""
     await harness.start()
     harness.simulator.add_fault(step="login", kind="status", status=503)
     harness.clock.suspend(2 * DAY)
@@ -166,8 +166,8 @@ async def test_after_two_days_of_suspend_no_dead_token_is_served(harness: Harnes
     assert harness.token().generation == 2
 
 
-async def test_a_boot_in_1970_is_survived(harness: Harness) -> None:
-    """No battery, no network time: a token is had, and lives on when the clock is put right."""
+async def test_a_boot_in_1970_gets_a_token(harness: Harness) -> None:
+    """Without a clock battery and network time there is a token, which stays when the clock is corrected."""
     harness.clock.set_wall(EPOCH - NOON)
     await harness.start()
     assert harness.token().generation == 1
@@ -176,14 +176,14 @@ async def test_a_boot_in_1970_is_survived(harness: Harness) -> None:
     await harness.heartbeat()
 
     assert harness.token().generation == 1
-    # A Date header has whole seconds: the end may be told a second early.
+    # A Date header has whole seconds, so the expiry may be a second early.
     assert DAY - SECOND <= harness.token().left(harness.now) <= DAY
     assert all(await hours(harness, 26))
     assert harness.token().generation == 3
 
 
 async def test_a_restart_in_1970_serves_no_token_from_the_future(harness: Harness) -> None:
-    """The kept token was issued fifty years ahead: not served, renewed; then all is well again."""
+    """The stored token was issued fifty years ahead: it is not served, but renewed."""
     await harness.start()
     await harness.stop()
     harness.clock.boot = "another"
@@ -196,13 +196,13 @@ async def test_a_restart_in_1970_serves_no_token_from_the_future(harness: Harnes
     await harness.heartbeat()
 
     assert harness.token().generation == 1
-    assert truly_good(harness)
+    assert served_token_is_accepted(harness)
 
 
 async def test_days_of_sign_ins_do_not_spend_the_budget_of_a_boot_in_1970(
     harness: Harness,
 ) -> None:
-    """Two sign-ins a day for days, then a boot without a clock: the budget is not spent."""
+    """After two sign-ins a day for days, a boot without a clock does not use up the budget."""
     await harness.start()
     await harness.wait(9 * DAY)
     assert harness.sign_ins() > 12
@@ -214,7 +214,7 @@ async def test_days_of_sign_ins_do_not_spend_the_budget_of_a_boot_in_1970(
     await harness.start()
 
     assert harness.view().token is not None
-    assert truly_good(harness)
+    assert served_token_is_accepted(harness)
 
     harness.clock.set_wall(-away)
     await harness.heartbeat()
@@ -223,8 +223,8 @@ async def test_days_of_sign_ins_do_not_spend_the_budget_of_a_boot_in_1970(
     assert all(await hours(harness, 14))
 
 
-async def test_a_refusal_moves_with_the_clock(harness: Harness) -> None:
-    """Five minutes into a refusal the clock is set by years: ten minutes are left, either way."""
+async def test_a_set_clock_does_not_change_the_wait_after_a_rejection(harness: Harness) -> None:
+    """If the clock is set by years five minutes after a rejection, ten minutes are still left."""
     harness.set_password("not the password")
     await harness.start()
     await harness.wait(5 * MINUTE)
@@ -239,8 +239,8 @@ async def test_a_refusal_moves_with_the_clock(harness: Harness) -> None:
     assert harness.sign_ins() == 1
 
 
-async def test_a_small_setting_is_left_alone(harness: Harness) -> None:
-    """What NTP does each day, a second or two, moves nothing."""
+async def test_a_small_clock_change_is_ignored(harness: Harness) -> None:
+    """A step of a second or two, as by NTP, changes nothing."""
     await harness.start()
     token = harness.token()
     harness.clock.set_wall(timedelta(seconds=3))
@@ -249,8 +249,8 @@ async def test_a_small_setting_is_left_alone(harness: Harness) -> None:
     assert token == harness.token()
 
 
-async def test_many_small_settings_are_noticed_together(harness: Harness) -> None:
-    """A clock that is slewed by seconds between heartbeats does not get away with hours."""
+async def test_many_small_clock_changes_are_noticed_together(harness: Harness) -> None:
+    """A clock that is set by seconds between heartbeats is noticed before it adds up to hours."""
     await harness.start()
     for _ in range(20):
         harness.clock.set_wall(timedelta(seconds=-4))
@@ -263,7 +263,7 @@ async def test_many_small_settings_are_noticed_together(harness: Harness) -> Non
 @pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR])
 @pytest.mark.parametrize("step", ["login", "session"])
 async def test_a_clock_set_during_a_sign_in(harness: Harness, step: str, by: timedelta) -> None:
-    """The setting falls between two steps: a token is had, and its end is never too late."""
+    """If it is set between two steps, there is a token, and its expiry is not too late."""
     harness.simulator.add_fault(step=step, kind="delay", seconds=0.1, times=1)
     await harness.begin()
     await harness.until(lambda: step in harness.simulator.steps())
@@ -271,19 +271,19 @@ async def test_a_clock_set_during_a_sign_in(harness: Harness, step: str, by: tim
     await harness.heartbeat()
     await harness.wait(MINUTE)
 
-    assert truly_good(harness)
+    assert served_token_is_accepted(harness)
     assert harness.view().token is not None
     assert harness.token().expires_at - by <= NOON + DAY + MINUTE
-    # What was issued after the setting lives no shorter for it.
+    # A token that was issued afterwards does not expire earlier.
     assert step == "session" or harness.token().expires_at - by >= NOON + DAY - SECOND
     assert harness.token().generation == 1
 
 
 @pytest.mark.parametrize("by", [HOUR, -HOUR])
-async def test_a_clock_set_during_a_proof_moves_the_end_with_it(
+async def test_a_clock_set_during_a_verification_keeps_the_true_expiry(
     harness: Harness, by: timedelta
 ) -> None:
-    """The end that the answer tells may be measured with the clock as it was: it is left."""
+    """By the wall clock the expiry moves as the clock does; what the response reports is not applied."""
     await harness.start(harness.document(verify_every="15m"))
     end = harness.token().expires_at
     harness.simulator.add_fault(step="session", kind="delay", seconds=0.2, times=1)
@@ -300,7 +300,7 @@ async def test_a_clock_set_during_a_proof_moves_the_end_with_it(
 
 
 class Slow(FakeStore):
-    """A disk that takes as long as a test wants."""
+    """A disk whose writes take as long as a test requires."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -313,10 +313,10 @@ class Slow(FakeStore):
 
 
 @pytest.mark.parametrize("by", [30 * DAY, -30 * DAY])
-async def test_what_waits_while_the_clock_is_set_is_of_the_new_time(
+async def test_waiting_work_uses_the_new_time_after_the_clock_is_set(
     harness: Harness, by: timedelta
 ) -> None:
-    """A slow card, behind it a failed attempt and somebody who asks, and NTP twice."""
+    """A failed attempt and a request wait for a slow disk while NTP sets the clock twice."""
     harness.store = store = Slow()
     harness.simulator.unplug()
     await harness.start()
@@ -348,8 +348,8 @@ async def test_what_waits_while_the_clock_is_set_is_of_the_new_time(
     assert request.until == harness.components.clock.now() + HOUR
 
 
-async def test_a_one_time_code_goes_by_the_wall_clock(begin: Begin) -> None:
-    """The clock was put right a moment ago: the code is one of now, not one of 1970."""
+async def test_a_one_time_code_uses_the_wall_clock(begin: Begin) -> None:
+    """Just after the clock was corrected, the code is for the current time, not for 1970."""
     harness = await begin(totp_secret=TOTP_SECRET)
     document = harness.document()
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
@@ -360,10 +360,10 @@ async def test_a_one_time_code_goes_by_the_wall_clock(begin: Begin) -> None:
     assert harness.token().generation == 1
 
 
-async def test_the_api_judges_by_the_time_that_tokens_were_measured_with(
+async def test_between_a_clock_change_and_the_heartbeat_no_valid_token_is_refused(
     harness: Harness,
 ) -> None:
-    """Between a setting and the heartbeat nobody takes a good token for a dead one."""
+    """The API uses the time that tokens were measured with."""
     await harness.start()
     harness.clock.set_wall(400 * DAY)
 

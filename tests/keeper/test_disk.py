@@ -31,7 +31,7 @@ async def test_a_restart_needs_no_sign_in(harness: Harness) -> None:
     assert harness.steps() in ([], ["session"])
 
 
-async def test_a_restart_after_the_end_signs_in(harness: Harness) -> None:
+async def test_a_restart_after_the_expiry_signs_in(harness: Harness) -> None:
     """A token that expired meanwhile is not served; generations continue."""
     await harness.start()
     await harness.stop()
@@ -44,8 +44,8 @@ async def test_a_restart_after_the_end_signs_in(harness: Harness) -> None:
     assert harness.token().generation == 2
 
 
-async def test_no_state_is_kept_where_none_is_wanted(harness: Harness) -> None:
-    """state.path null: nothing is written, and a restart signs in again."""
+async def test_without_a_state_path_nothing_is_stored(harness: Harness) -> None:
+    """With state.path null nothing is written, and a restart signs in again."""
     document = harness.document()
     document["state"]["path"] = None
     await harness.start(document)
@@ -56,8 +56,8 @@ async def test_no_state_is_kept_where_none_is_wanted(harness: Harness) -> None:
     assert not harness.state.exists()
 
 
-async def test_a_disk_that_is_full_is_told_once(harness: Harness) -> None:
-    """The token is served and renewed from memory; the log says it once, and when it is over."""
+async def test_a_full_disk_is_logged_once(harness: Harness) -> None:
+    """The token is served and renewed from memory; the failure and its end are each logged once."""
     harness.store = store = FakeStore()
     store.full = "no space left on device"
     with capture_logs() as logs:
@@ -74,7 +74,7 @@ async def test_a_disk_that_is_full_is_told_once(harness: Harness) -> None:
     assert harness.token().generation == 3
 
 
-async def test_room_on_the_disk_is_noticed_by_the_heartbeat(harness: Harness) -> None:
+async def test_the_heartbeat_writes_again_once_the_disk_has_space(harness: Harness) -> None:
     """The state is written without waiting for the next renewal: a power cut then loses no token."""
     harness.store = store = FakeStore()
     await harness.start()
@@ -94,8 +94,8 @@ async def test_room_on_the_disk_is_noticed_by_the_heartbeat(harness: Harness) ->
     assert served == harness.token()
 
 
-async def test_a_disk_that_hangs_holds_up_no_token(harness: Harness) -> None:
-    """Each write is given up after its deadline, and the token is published without it."""
+async def test_a_hanging_disk_delays_no_token(harness: Harness) -> None:
+    """The wait for each write ends at its deadline, and the token is published."""
     harness.write_deadline_s = 0.02
     harness.store = store = FakeStore()
     store.hangs = True
@@ -129,31 +129,31 @@ async def test_disk_before_socket(harness: Harness) -> None:
 
 @pytest.mark.parametrize("blob", [b"", b"{", b"[]", b'{"version": 99}', b"\xff" * 100])
 async def test_a_damaged_state_is_set_aside(harness: Harness, blob: bytes) -> None:
-    """An unusable state is kept for a person to look at, and the daemon continues."""
+    """A damaged state is kept for a person to examine, and the daemon continues."""
     harness.state.write_bytes(blob)
     with capture_logs() as logs:
         await harness.start()
 
     assert harness.token().generation == 1
-    (told,) = [entry for entry in logs if entry["event"] == "state.set_aside"]
+    (logged,) = [entry for entry in logs if entry["event"] == "state.set_aside"]
     assert blob == (harness.folder / "state.json.damaged-1").read_bytes()
-    assert told["kept_as"].endswith("state.json.damaged-1")
+    assert logged["kept_as"].endswith("state.json.damaged-1")
 
 
-async def test_a_state_that_cannot_even_be_moved(harness: Harness) -> None:
-    """If it can be neither read nor moved, that is reported, and there is a token all the same."""
+async def test_a_state_that_can_be_neither_read_nor_moved(harness: Harness) -> None:
+    """This is reported, and there is a token nevertheless."""
     harness.store = store = FakeStore(b"{}")
     store.unreadable, store.unmovable = "permission denied", "read-only file system"
     with capture_logs() as logs:
         await harness.start()
 
-    (told,) = [entry for entry in logs if entry["event"] == "state.set_aside"]
-    assert told["kept_as"] == "not kept: read-only file system"
+    (logged,) = [entry for entry in logs if entry["event"] == "state.set_aside"]
+    assert logged["kept_as"] == "not kept: read-only file system"
     assert harness.token().generation == 1
     assert harness.view().health is Health.OK
 
 
-async def test_proofs_cost_no_write(harness: Harness) -> None:
+async def test_verifications_cause_no_write(harness: Harness) -> None:
     """A verification every quarter of an hour is stored with the next relevant write."""
     harness.store = store = FakeStore()
     await harness.start(harness.document(verify_every="15m"))
@@ -163,7 +163,7 @@ async def test_proofs_cost_no_write(harness: Harness) -> None:
     assert store.saves == before
 
 
-async def test_homeys_that_are_configured_no_more_are_left_alone(harness: Harness) -> None:
+async def test_the_state_of_a_homey_that_is_no_longer_configured_stays(harness: Harness) -> None:
     """The state of a removed Homey stays in the file: it may come back."""
     await harness.start()
     document = harness.document()
@@ -174,8 +174,8 @@ async def test_homeys_that_are_configured_no_more_are_left_alone(harness: Harnes
     assert harness.token("cottage").generation == 1
 
 
-async def test_a_state_is_written_while_many_digests_are_made(begin: Begin) -> None:
-    """With many Homeys the digests of their credentials take long: the disk does not hang."""
+async def test_digests_do_not_delay_state_writes(begin: Begin) -> None:
+    """With many Homeys the digests of their credentials take long, but the disk does not seem to hang."""
     harness = await begin(homeys=8)
     begun, made = threading.Event(), threading.Event()
 

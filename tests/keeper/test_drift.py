@@ -16,7 +16,7 @@ from tests.keeper.test_reload import reloaded
 from tests.support.sink import FakeSink
 
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
-#: Sinks are looked at as often as the token is proved.
+#: Sinks are checked as often as the token is verified.
 LOOKING: dict[str, object] = {"verify_every": "15m"}
 
 
@@ -43,7 +43,7 @@ def with_a_file(harness: Harness, **refresh: object) -> tuple[Json, Path]:
     return harness.document({"type": "file", "path": str(path)}, **refresh), path
 
 
-async def looked_at(harness: Harness) -> tuple[CheckableFake, dict[str, Any]]:
+async def checked_sink(harness: Harness) -> tuple[CheckableFake, dict[str, Any]]:
     """Start with one such sink; return its configuration as well."""
     harness.sinks["fake"] = fake = CheckableFake("fake")
     sink = {"type": "file", "path": str(harness.folder / "fake")}
@@ -64,9 +64,9 @@ async def test_a_variable_that_a_person_changed_is_written_again(harness: Harnes
     assert harness.token().generation == 1
 
 
-async def test_a_sink_that_holds_the_token_is_left_alone(harness: Harness) -> None:
+async def test_an_unchanged_sink_is_not_written_again(harness: Harness) -> None:
     """An unchanged one is checked, and not written."""
-    fake, _ = await looked_at(harness)
+    fake, _ = await checked_sink(harness)
     await harness.wait(HOUR)
 
     assert fake.looks >= 1
@@ -75,7 +75,7 @@ async def test_a_sink_that_holds_the_token_is_left_alone(harness: Harness) -> No
 
 async def test_a_sink_that_drifted_gets_the_token_again(harness: Harness) -> None:
     """A changed one is written at once, with the same generation."""
-    fake, _ = await looked_at(harness)
+    fake, _ = await checked_sink(harness)
     fake.answers = [False]
     await harness.wait(HOUR)
 
@@ -85,9 +85,9 @@ async def test_a_sink_that_drifted_gets_the_token_again(harness: Harness) -> Non
 
 
 @pytest.mark.parametrize("failure", [SinkFailed("gone"), RuntimeError("a bug")])
-async def test_a_look_that_fails_says_nothing(harness: Harness, failure: Exception) -> None:
-    """After a failure or a bug of the check the sink is left alone, and checked again later."""
-    fake, _ = await looked_at(harness)
+async def test_a_failed_check_changes_nothing(harness: Harness, failure: Exception) -> None:
+    """After a failed check, or a bug in it, the sink is not written, and checked again later."""
+    fake, _ = await checked_sink(harness)
     fake.answers = [failure]
     with capture_logs() as logs:
         await harness.wait(HOUR)
@@ -98,9 +98,9 @@ async def test_a_look_that_fails_says_nothing(harness: Harness, failure: Excepti
     assert harness.view().sinks[0].last_error is None
 
 
-async def test_a_401_at_a_look_leads_to_a_proof(harness: Harness) -> None:
+async def test_a_401_in_a_check_leads_to_a_verification(harness: Harness) -> None:
     """A revoked session is detected by the check, and a new token follows."""
-    fake, _ = await looked_at(harness)
+    fake, _ = await checked_sink(harness)
     fake.answers = [BearerRejected("401", status=401)]
     harness.simulator.revoke_sessions()
     await harness.wait(HOUR)
@@ -109,8 +109,8 @@ async def test_a_401_at_a_look_leads_to_a_proof(harness: Harness) -> None:
     assert fake.taken == [1, 2]
 
 
-async def test_a_file_is_there_again_after_a_reboot(harness: Harness) -> None:
-    """/run is empty and the state is not: written at once, even without later checks."""
+async def test_a_file_is_written_again_after_a_reboot(harness: Harness) -> None:
+    """If /run is empty, the file is written at once, even without periodic checks."""
     document, path = with_a_file(harness)
     await harness.start(document)
     await harness.stop()
@@ -121,7 +121,7 @@ async def test_a_file_is_there_again_after_a_reboot(harness: Harness) -> None:
     assert harness.token().generation == 1
 
 
-async def test_a_file_that_somebody_removed_is_written_again(harness: Harness) -> None:
+async def test_a_removed_file_is_written_again(harness: Harness) -> None:
     """A file is checked while the daemon runs, as often as a variable."""
     document, path = with_a_file(harness, **LOOKING)
     await harness.start(document)
@@ -131,7 +131,7 @@ async def test_a_file_that_somebody_removed_is_written_again(harness: Harness) -
     assert harness.token().value.reveal() + "\n" == path.read_text()
 
 
-async def test_a_file_gets_the_form_that_a_reload_wants(harness: Harness) -> None:
+async def test_a_file_gets_the_format_of_a_reload(harness: Harness) -> None:
     """Another format and mode apply at once, not only with the next token."""
     document, path = with_a_file(harness)
     await harness.start(document)
@@ -142,7 +142,7 @@ async def test_a_file_gets_the_form_that_a_reload_wants(harness: Harness) -> Non
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-async def test_a_variable_that_was_changed_meanwhile_is_found_at_the_start(
+async def test_a_variable_changed_while_stopped_is_noticed_at_the_start(
     harness: Harness,
 ) -> None:
     """A change while the daemon was stopped is detected once, even with verify_every 0."""
@@ -155,7 +155,7 @@ async def test_a_variable_that_was_changed_meanwhile_is_found_at_the_start(
     assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
 
 
-async def test_an_end_is_written_as_soon_as_it_is_wanted(harness: Harness) -> None:
+async def test_an_expiry_variable_is_written_as_soon_as_it_is_configured(harness: Harness) -> None:
     """An expires_variable added with a reload is written at once, not only with the next token."""
     sink = {**BY_NAME, "create": True}
     await harness.start(harness.document(sink))
@@ -165,7 +165,7 @@ async def test_an_end_is_written_as_soon_as_it_is_wanted(harness: Harness) -> No
     assert harness.token().generation == 1
 
 
-async def test_an_end_that_was_changed_meanwhile_is_found_at_the_start(
+async def test_an_expiry_variable_changed_while_stopped_is_noticed_at_the_start(
     harness: Harness,
 ) -> None:
     """One changed while the daemon was stopped is corrected, and no second variable is created."""
@@ -178,7 +178,7 @@ async def test_an_end_that_was_changed_meanwhile_is_found_at_the_start(
     assert rfc3339(harness.token().expires_at) == harness.simulator.get_variable("ends")
 
 
-async def test_a_sink_that_cannot_be_seen_at_the_start_is_looked_at_later(
+async def test_a_check_that_fails_at_the_start_is_repeated(
     harness: Harness,
 ) -> None:
     """If the Homey is offline at the start, the check follows when it is back, even with verify_every 0."""
@@ -195,8 +195,8 @@ async def test_a_sink_that_cannot_be_seen_at_the_start_is_looked_at_later(
     assert fake.looks == 2
 
 
-async def test_a_sink_that_a_person_has_mended_is_tried_at_once(harness: Harness) -> None:
-    """Rejected for hours, then create: true and SIGHUP: the sink is tried at once."""
+async def test_a_sink_that_a_person_fixed_is_tried_at_once(harness: Harness) -> None:
+    """After rejections for hours, create: true and SIGHUP, the sink is tried at once."""
     sink = {"type": "logic_variable", "name": "absent"}
     await harness.start(harness.document(sink))
     await harness.wait(3 * HOUR)
@@ -205,10 +205,10 @@ async def test_a_sink_that_a_person_has_mended_is_tried_at_once(harness: Harness
     assert harness.view().sinks[0].generation == 1
 
 
-async def test_a_look_has_a_deadline(harness: Harness) -> None:
-    """A hanging check delays nothing."""
+async def test_a_check_has_a_deadline(harness: Harness) -> None:
+    """A check that hangs delays nothing else."""
     harness.deadline_s = 0.05
-    fake, _ = await looked_at(harness)
+    fake, _ = await checked_sink(harness)
     fake.free.clear()
     with capture_logs() as logs:
         await harness.wait(16 * MINUTE)

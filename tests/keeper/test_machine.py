@@ -1,4 +1,4 @@
-"""Whatever happens to a machine, in any order, the judge of the simulated year finds nothing.
+"""Whatever happens to a machine, the judge of the simulated year finds no broken rule.
 
 The simulation is that of ``bench/year.py``: a cloud in memory, and a loop that skips all waiting.
 """
@@ -124,11 +124,11 @@ class Life(RuleBasedStateMachine):
         self.run(self.year.incidents.variable_changed())
 
     @rule()
-    def person_asks(self) -> None:
+    def person_requests_a_refresh(self) -> None:
         self.run(self.year.incidents.refresh_by_person())
 
     @rule(hours=st.sampled_from([1, 12, 20, 30]), wait=st.integers(0, 30))
-    def somebody_asks(self, hours: int, wait: int) -> None:
+    def somebody_requests_a_token(self, hours: int, wait: int) -> None:
         assert self.machine.supervisor is not None
         asked = self.machine.supervisor.token_for(
             NAME, timedelta(hours=hours), timedelta(seconds=wait)
@@ -182,16 +182,16 @@ def test_life() -> None:
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            # At most twenty steps: to shorten them took minutes, and the time of the test.
+            # At most twenty steps, since hypothesis takes minutes to shorten longer ones.
             phases=set(Phase) - {Phase.shrink},
         ),
     )
 
 
-def test_a_sleep_amid_a_refresh() -> None:
-    """The judge excuses what a machine could not do while it slept."""
+def test_a_suspend_during_a_refresh() -> None:
+    """The judge ignores what the machine could not do during suspend."""
     life = Life()
-    life.somebody_asks(hours=1, wait=2)
+    life.somebody_requests_a_token(hours=1, wait=2)
     life.machine_sleeps(hours=1)
     life.nothing_is_broken()
     life.time_passes(HOUR)

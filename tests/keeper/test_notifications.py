@@ -25,7 +25,7 @@ def script(folder: Path, *lines: str) -> Path:
     return place
 
 
-def told(folder: Path) -> list[dict[str, Any]]:
+def notifications(folder: Path) -> list[dict[str, Any]]:
     """Return the documents that the command received so far."""
     place = folder / "told"
     return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
@@ -41,14 +41,14 @@ async def fail(harness: Harness, status: int = 503) -> None:
     await harness.until_renewal()
 
 
-async def mend(harness: Harness) -> None:
+async def recover(harness: Harness) -> None:
     """Let refreshing succeed again."""
     harness.simulator.clear_faults()
     await harness.wait(10 * MINUTE)
 
 
 async def test_the_variables_beside_the_token(harness: Harness) -> None:
-    """The expiry of each token is written with it, and the state besides."""
+    """The token's expiry and the state are written in addition."""
     await harness.start(harness.document(VARIABLE))
     for _ in range(2):
         token = harness.token()
@@ -65,7 +65,7 @@ async def test_the_state_while_refreshing_fails(harness: Harness) -> None:
     await fail(harness)
     during = harness.simulator.get_variable("is")
     trouble = harness.view().last_error
-    await mend(harness)
+    await recover(harness)
 
     assert trouble is not None
     assert isinstance(during, str)
@@ -74,7 +74,7 @@ async def test_the_state_while_refreshing_fails(harness: Harness) -> None:
     assert harness.view().health is Health.OK
 
 
-async def test_one_request_as_long_as_nothing_changes(harness: Harness) -> None:
+async def test_an_unchanged_state_is_not_written_again(harness: Harness) -> None:
     """An unchanged state is not written again, however often refreshing fails."""
     await harness.start(harness.document(VARIABLE))
     await fail(harness)
@@ -82,10 +82,10 @@ async def test_one_request_as_long_as_nothing_changes(harness: Harness) -> None:
     await harness.wait(HOUR)
 
     assert harness.simulator.steps().count("login") > 2
-    assert harness.simulator.steps().count("variable") <= 4 * 2  # the looks at what was written
+    assert harness.simulator.steps().count("variable") <= 4 * 2  # the checks of what was written
 
 
-async def test_a_restart_tells_the_state_anew(harness: Harness) -> None:
+async def test_a_restart_writes_the_state_again(harness: Harness) -> None:
     """A restart corrects a changed variable, without any failure."""
     await harness.start(harness.document(VARIABLE))
     harness.simulator.set_variable("is", "?")
@@ -94,8 +94,8 @@ async def test_a_restart_tells_the_state_anew(harness: Harness) -> None:
     assert "ok" == harness.simulator.get_variable("is")
 
 
-async def test_a_state_variable_that_cannot_be_had(harness: Harness) -> None:
-    """If it cannot be written the token is delivered all the same, and the next change is tried."""
+async def test_a_state_variable_that_cannot_be_written(harness: Harness) -> None:
+    """The token is delivered nevertheless, and the next change is tried."""
     harness.simulator.add_variable("is", "number", 0)
     await harness.start(harness.document(VARIABLE))
     sink = harness.view().sinks[0]
@@ -111,9 +111,9 @@ async def test_a_command_on_everything(harness: Harness) -> None:
     await harness.start(harness.document(on(command, "token", "error", "recovered")))
     await fail(harness)
     await harness.wait(10 * MINUTE)
-    await mend(harness)
+    await recover(harness)
     await harness.until_renewal()
-    lines = told(harness.folder)
+    lines = notifications(harness.folder)
     error, recovered = lines[1], next(line for line in lines if line["event"] == "recovered")
     kinds = [line["event"] for line in lines]
 
@@ -127,14 +127,14 @@ async def test_a_command_on_everything(harness: Harness) -> None:
 
 
 async def test_a_command_on_trouble_only(harness: Harness) -> None:
-    """Without token in its list it gets none and is not shown; a second outage is sent, too."""
+    """If its list lacks "token", it gets none and is not in the status; a second outage is sent, too."""
     command = script(harness.folder)
     await harness.start(harness.document(on(command, "error")))
     for _ in range(2):
         await fail(harness)
-        await mend(harness)
+        await recover(harness)
 
-    assert ["error", "error"] == [line["event"] for line in told(harness.folder)]
+    assert ["error", "error"] == [line["event"] for line in notifications(harness.folder)]
     assert () == harness.view().sinks
 
 
@@ -143,16 +143,16 @@ async def test_a_command_that_fails_is_repeated(harness: Harness) -> None:
     command = script(harness.folder, f"[ -e {harness.folder}/open ] || exit 3")
     await harness.start(harness.document(on(command, "error")))
     await fail(harness)
-    shut = told(harness.folder)
+    shut = notifications(harness.folder)
     (harness.folder / "open").touch()
     await harness.wait(10 * MINUTE)
 
     assert [] == shut
-    assert 1 == len(told(harness.folder))
+    assert 1 == len(notifications(harness.folder))
 
 
 async def test_a_command_that_hangs(harness: Harness) -> None:
-    """A hanging one is given up at the deadline; meanwhile the token is renewed and delivered."""
+    """It is stopped at the deadline; meanwhile the token is renewed and delivered."""
     harness.deadline_s = 0.2
     command = script(harness.folder, "sleep 30")
     document = harness.document(VARIABLE, on(command, "error", "recovered"))
@@ -164,4 +164,4 @@ async def test_a_command_that_hangs(harness: Harness) -> None:
 
     assert 2 == harness.token().generation
     assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
-    assert [] == told(harness.folder)
+    assert [] == notifications(harness.folder)

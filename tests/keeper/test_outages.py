@@ -7,7 +7,7 @@ import pytest
 from homey_tokend.core.status import Health
 from tests.keeper.harness import MINUTE, Harness
 
-#: What hosts and networks do, as keys of a simulator's fault.
+#: Failures of hosts and networks, as fields of the simulator's faults.
 TROUBLES: dict[str, dict[str, Any]] = {
     "503": {"kind": "status", "status": 503},
     "a captive portal": {"kind": "html"},
@@ -17,7 +17,7 @@ TROUBLES: dict[str, dict[str, Any]] = {
     "a cut answer": {"kind": "cut"},
     "429": {"kind": "too_many_requests", "retry_after": 100},
 }
-#: From which step on is the flow walked again after a failure at this one?
+#: The step from which on the sign-in is repeated, by the step that failed.
 RESUMED = {
     "login": "login",
     "authorise": "authorise",
@@ -37,8 +37,10 @@ def codes_of(harness: Harness) -> list[str]:
 
 
 @pytest.mark.parametrize("step", RESUMED)
-async def test_trouble_at_a_step_costs_only_what_comes_after(harness: Harness, step: str) -> None:
-    """Whatever the failure: the old token is served, then the sign-in continues from there."""
+async def test_a_failure_at_a_step_repeats_only_what_comes_after(
+    harness: Harness, step: str
+) -> None:
+    """The old token is served, then the sign-in continues from there."""
     await harness.start()
     for name, trouble in TROUBLES.items():
         harness.steps()

@@ -1,4 +1,4 @@
-"""The main job: a new token, again and again."""
+"""Renewing the token."""
 
 from datetime import timedelta
 
@@ -22,8 +22,8 @@ ALL_STEPS = [
 ]
 
 
-async def test_the_first_token_is_had_by_the_whole_flow(harness: Harness) -> None:
-    """From nothing, every step of the sign-in runs once, in order, and the Homey accepts the token."""
+async def test_the_first_token_needs_the_whole_sign_in(harness: Harness) -> None:
+    """Each step of the sign-in runs once, in order, and the Homey accepts the token."""
     await harness.start()
 
     assert ALL_STEPS == harness.simulator.steps()
@@ -33,7 +33,7 @@ async def test_the_first_token_is_had_by_the_whole_flow(harness: Harness) -> Non
     assert harness.view().health is Health.OK
 
 
-async def test_a_token_is_renewed_at_half_its_life(harness: Harness) -> None:
+async def test_a_token_is_renewed_after_half_its_lifetime(harness: Harness) -> None:
     """With refresh.at 0.5 and no jitter a token of 24 h is replaced after 12 h, not before."""
     await harness.start()
     await harness.wait(timedelta(hours=11, minutes=59))
@@ -45,8 +45,8 @@ async def test_a_token_is_renewed_at_half_its_life(harness: Harness) -> None:
     assert harness.sign_ins() == 2
 
 
-async def test_the_whole_flow_is_walked_at_each_renewal(harness: Harness) -> None:
-    """Nothing of the last sign-in is used for the next token: user token and grant are used up."""
+async def test_each_renewal_repeats_the_whole_sign_in(harness: Harness) -> None:
+    """User token and grant of one sign-in are not used for the next token."""
     await harness.start()
     harness.steps()
     await harness.wait(2 * MINUTE)
@@ -59,10 +59,10 @@ async def test_the_whole_flow_is_walked_at_each_renewal(harness: Harness) -> Non
 
 
 @pytest.mark.parametrize(("draw", "minutes"), [(0.0, 720), (0.5, 684), (0.99, 649)])
-async def test_the_moment_is_drawn_once_a_token(
+async def test_the_time_of_renewal_is_random_for_each_token(
     harness: Harness, draw: float, minutes: int
 ) -> None:
-    """Jitter of 0.05 moves the renewal of a day's token by up to 72 minutes to the front."""
+    """Jitter of 0.05 makes the renewal of a day's token up to 72 minutes earlier."""
     harness.clock.draws = [draw]
     await harness.start(harness.document(jitter=0.05))
     renew_at = harness.view().renew_at
@@ -75,7 +75,7 @@ async def test_the_moment_is_drawn_once_a_token(
     assert renew_at == harness.view().renew_at
 
 
-async def test_a_life_that_is_not_told_is_assumed(begin: Begin) -> None:
+async def test_a_lifetime_that_is_not_reported_is_assumed(begin: Begin) -> None:
     """If the Homey does not report expiresAt, refresh.lifetime counts from the login at the Homey."""
     harness = await begin(Switches(expires_at=False))
     await harness.start(harness.document(lifetime="6h"))
@@ -85,7 +85,7 @@ async def test_a_life_that_is_not_told_is_assumed(begin: Begin) -> None:
     assert 6 * HOUR == token.life
 
 
-async def test_tokens_are_kept_for_days(harness: Harness) -> None:
+async def test_there_is_a_valid_token_for_days(harness: Harness) -> None:
     """Over four days there is a valid token at every hour, with two sign-ins a day."""
     await harness.start()
     held = []
@@ -98,7 +98,7 @@ async def test_tokens_are_kept_for_days(harness: Harness) -> None:
     assert 9 == harness.token().generation == harness.view().refreshes
 
 
-async def test_lives_of_every_length_are_kept(begin: Begin) -> None:
+async def test_tokens_of_any_lifetime_are_renewed_in_time(begin: Begin) -> None:
     """A token of twenty seconds is renewed within them, one of ninety days after forty-five."""
     short = await begin(session_lifetime=20)
     await short.start()

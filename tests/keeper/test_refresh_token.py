@@ -43,7 +43,7 @@ async def test_by_default_no_refresh_token_is_kept(harness: Harness) -> None:
     assert kept(harness) is None
 
 
-async def test_another_method_leaves_none_behind(harness: Harness) -> None:
+async def test_another_method_removes_the_refresh_token(harness: Harness) -> None:
     """When the method is set back to full, the refresh token is removed from the disk."""
     await harness.start(harness.document(**METHOD))
     before = kept(harness)
@@ -54,7 +54,7 @@ async def test_another_method_leaves_none_behind(harness: Harness) -> None:
     assert harness.token().generation == 1
 
 
-async def test_a_restart_uses_what_was_kept(harness: Harness) -> None:
+async def test_a_restart_uses_the_stored_refresh_token(harness: Harness) -> None:
     """The daemon was stopped until after the token's expiry: still no password."""
     await harness.start(harness.document(**METHOD))
     await harness.stop()
@@ -78,7 +78,7 @@ async def test_rotated_tokens_are_each_used_once(begin: Begin) -> None:
     assert len(sent(harness)) == 4 == len(set(sent(harness)))
 
 
-async def test_without_rotation_the_old_one_is_kept(begin: Begin) -> None:
+async def test_without_rotation_the_old_refresh_token_is_kept(begin: Begin) -> None:
     """A response without a refresh token leaves the old one in force."""
     harness = await begin(Switches(rotation="none"))
     await harness.start(harness.document(**METHOD))
@@ -107,7 +107,7 @@ async def test_a_rotation_is_on_the_disk_before_it_is_used(begin: Begin) -> None
     assert harness.sign_ins() == 1
 
 
-async def test_a_refused_refresh_token_falls_back_to_the_full_flow(harness: Harness) -> None:
+async def test_a_rejected_refresh_token_leads_to_the_full_sign_in(harness: Harness) -> None:
     """invalid_grant: within the same attempt the password is sent, and the log says why."""
     await harness.start(harness.document(**METHOD))
     first = kept(harness)
@@ -134,7 +134,7 @@ async def test_an_outage_of_the_token_endpoint_costs_no_password(harness: Harnes
     assert harness.sign_ins() == 1
 
 
-async def test_a_grant_that_opens_nothing_ends_the_refresh_token(harness: Harness) -> None:
+async def test_a_rejected_grant_ends_the_refresh_token(harness: Harness) -> None:
     """If its access tokens are rejected at the delegation, the full sign-in follows."""
     await harness.start(harness.document(**METHOD))
     harness.simulator.add_fault(step="delegation", kind="status", status=401, times=1)
@@ -185,7 +185,7 @@ async def test_another_account_does_not_inherit_the_refresh_token(harness: Harne
     assert harness.last_error() == "account_rejected login"
 
 
-async def test_a_changed_password_alone_keeps_the_refresh_token(harness: Harness) -> None:
+async def test_a_changed_password_keeps_the_refresh_token(harness: Harness) -> None:
     """A new password in the file, right or wrong, does not affect a working refresh token."""
     await harness.start(harness.document(**METHOD))
     harness.set_password("not the password")
@@ -204,7 +204,7 @@ async def test_a_changed_password_alone_keeps_the_refresh_token(harness: Harness
     ],
     ids=["rejected", "unknown"],
 )
-async def test_a_grant_that_is_not_given_falls_back_to_the_password(
+async def test_a_rejected_grant_type_leads_to_the_full_sign_in(
     harness: Harness, answer: Json
 ) -> None:
     """If the client may not use refresh tokens, the full sign-in follows at once."""

@@ -13,14 +13,14 @@ WAIT = timedelta(seconds=30)
 
 
 async def token_rejected(harness: Harness, generation: int = 1) -> View:
-    """Report it, and let the time pass that a verification and a sign-in take."""
-    told = asyncio.create_task(harness.supervisor.token_rejected("home", generation, WAIT))
+    """Report a rejected token, and let the time for a verification and a sign-in pass."""
+    call = asyncio.create_task(harness.supervisor.token_rejected("home", generation, WAIT))
     await settle()
     for _ in range(5):
         await harness.wait(timedelta(seconds=2))
-        if told.done():
+        if call.done():
             break
-    return await told
+    return await call
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ async def started(harness: Harness) -> Harness:
     return harness
 
 
-async def test_a_dead_token_is_replaced(started: Harness) -> None:
-    """The session was ended: one verification, one sign-in, and a newer token."""
+async def test_an_invalid_token_is_replaced(started: Harness) -> None:
+    """After the end of the session: one verification, one sign-in, and a newer token."""
     started.simulator.revoke_sessions()
     view = await token_rejected(started)
 
@@ -43,7 +43,7 @@ async def test_a_dead_token_is_replaced(started: Harness) -> None:
     assert started.simulator.accepts(view.token.value.reveal())
 
 
-async def test_a_good_token_stays(started: Harness) -> None:
+async def test_a_valid_token_stays(started: Harness) -> None:
     """A 401 for another reason costs one request and no password."""
     view = await token_rejected(started)
 
@@ -51,7 +51,7 @@ async def test_a_good_token_stays(started: Harness) -> None:
     assert (1, ["session"]) == (view.token.generation, started.steps())
 
 
-async def test_a_proof_is_believed_for_a_while(started: Harness) -> None:
+async def test_a_verification_counts_for_a_while(started: Harness) -> None:
     """A caller that gets 401 in a loop does not cause a verification each time; later one again."""
     for _ in range(5):
         await token_rejected(started)
@@ -62,8 +62,8 @@ async def test_a_proof_is_believed_for_a_while(started: Harness) -> None:
     assert (["session"], ["session"]) == (soon, started.steps())
 
 
-async def test_a_proof_is_not_believed_for_longer_by_a_clock_set_back(started: Harness) -> None:
-    """The half minute is measured with the clock that is never set."""
+async def test_a_clock_set_back_does_not_prolong_a_verification(started: Harness) -> None:
+    """The half minute is measured with a clock that nobody sets."""
     await token_rejected(started)
     started.clock.set_wall(-10 * HOUR)
     await started.heartbeat()
@@ -75,7 +75,7 @@ async def test_a_proof_is_not_believed_for_longer_by_a_clock_set_back(started: H
     assert view.token.generation == 2
 
 
-async def test_many_at_once(started: Harness) -> None:
+async def test_concurrent_callers_share_one_verification(started: Harness) -> None:
     """Any number of callers share one verification and one sign-in."""
     started.simulator.revoke_sessions()
     views = await asyncio.gather(*(token_rejected(started) for _ in range(5)))
@@ -84,7 +84,7 @@ async def test_many_at_once(started: Harness) -> None:
     assert 1 == started.steps().count("login")
 
 
-async def test_an_old_token(started: Harness) -> None:
+async def test_a_caller_with_an_old_token_gets_the_newer_one(started: Harness) -> None:
     """A caller with a token that was replaced meanwhile gets the newer one, without a verification."""
     started.simulator.revoke_sessions()
     await token_rejected(started)
@@ -95,8 +95,8 @@ async def test_an_old_token(started: Harness) -> None:
     assert (2, []) == (view.token.generation, started.steps())
 
 
-async def test_a_homey_that_does_not_answer(started: Harness) -> None:
-    """A verification without a response says nothing about the token: it stays, and nobody waits."""
+async def test_a_verification_without_a_response_keeps_the_token(started: Harness) -> None:
+    """The token stays, and nobody waits."""
     started.simulator.add_fault(step="session", kind="status", status=503)
     view = await token_rejected(started)
 

@@ -16,7 +16,7 @@ WRONG = "not the password"
 
 
 async def test_a_wrong_password_is_tried_once(harness: Harness) -> None:
-    """One attempt, then after 15 min, 1 h, 4 h, and daily: over a week never more than four a day."""
+    """One attempt, then after 15 min, 1 h, 4 h, and daily; over a week at most four a day."""
     harness.set_password(WRONG)
     await harness.start()
     assert harness.sign_ins() == 1
@@ -32,8 +32,8 @@ async def test_a_wrong_password_is_tried_once(harness: Harness) -> None:
     assert tries == [3, 1, 1, 1, 1, 1, 1]
 
 
-async def test_a_refusal_is_told_with_its_remedy_and_its_end(harness: Harness) -> None:
-    """The view has what was rejected, what to do, and until when nothing is tried."""
+async def test_a_rejection_is_shown_with_its_remedy_and_its_end(harness: Harness) -> None:
+    """The view shows what was rejected, what to do, and until when nothing is tried."""
     harness.set_password(WRONG)
     await harness.start()
     view = harness.view()
@@ -45,7 +45,7 @@ async def test_a_refusal_is_told_with_its_remedy_and_its_end(harness: Harness) -
     assert harness.now + 15 * MINUTE == view.sign_in_blocked_until == view.next_at
 
 
-async def test_a_corrected_password_is_free_at_the_next_heartbeat(harness: Harness) -> None:
+async def test_a_corrected_password_is_tried_at_the_next_heartbeat(harness: Harness) -> None:
     """After a person changes the password file there is no wait."""
     harness.set_password(WRONG)
     await harness.start()
@@ -59,7 +59,7 @@ async def test_a_corrected_password_is_free_at_the_next_heartbeat(harness: Harne
     assert harness.view().sign_in_blocked_until is None
 
 
-async def test_heartbeats_send_no_password_that_was_refused(harness: Harness) -> None:
+async def test_heartbeats_send_no_rejected_password(harness: Harness) -> None:
     """The file is read at each heartbeat, and while it is unchanged nothing is sent."""
     harness.set_password(WRONG)
     await harness.start()
@@ -69,8 +69,8 @@ async def test_heartbeats_send_no_password_that_was_refused(harness: Harness) ->
     assert harness.sign_ins() == 1
 
 
-async def test_a_file_that_vanished_changes_nothing(harness: Harness) -> None:
-    """An unreadable password file during the wait is read again at the next heartbeat."""
+async def test_a_missing_file_does_not_end_the_wait(harness: Harness) -> None:
+    """If the password file cannot be read during the wait, it is read again at the next heartbeat."""
     harness.set_password(WRONG)
     await harness.start()
     harness.password.unlink()
@@ -83,8 +83,8 @@ async def test_a_file_that_vanished_changes_nothing(harness: Harness) -> None:
     assert harness.token().generation == 1
 
 
-async def test_the_refusal_outlives_restarts(harness: Harness) -> None:
-    """However often the daemon is restarted: a rejected password is not sent again."""
+async def test_a_rejection_survives_restarts(harness: Harness) -> None:
+    """A rejected password is not sent again, however often the daemon is restarted."""
     harness.set_password(WRONG)
     await harness.start()
     await harness.wait(5 * MINUTE)
@@ -100,7 +100,7 @@ async def test_the_refusal_outlives_restarts(harness: Harness) -> None:
     assert harness.sign_ins() == 2
 
 
-async def test_a_restart_with_other_values_is_free(harness: Harness) -> None:
+async def test_other_credentials_are_tried_at_once_after_a_restart(harness: Harness) -> None:
     """The rejection belongs to the credentials: after a restart with the right ones there is no wait."""
     harness.set_password(WRONG)
     await harness.start()
@@ -111,15 +111,17 @@ async def test_a_restart_with_other_values_is_free(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("watched", [True, False])
-async def test_a_refusal_is_told_at_once_after_a_restart(harness: Harness, watched: bool) -> None:
-    """Rejected, then an attempt that failed otherwise: the wait is that of the rejection.
+async def test_a_rejection_is_shown_at_once_after_a_restart(
+    harness: Harness, watched: bool
+) -> None:
+    """After a rejection and another failure, the wait is that of the rejection.
 
-    So it is where a command gives the password: it is run once.
+    This also applies if the password comes from a command, which is run once.
     """
     harness.set_password(WRONG)
     document = harness.document(retry={"first": "1h", "max": "1h"})
     await harness.start(document)
-    told = harness.view().sign_in_blocked_until
+    blocked_until = harness.view().sign_in_blocked_until
     await harness.wait(2 * MINUTE)
     harness.simulator.add_fault(step="login", kind="status", status=503, times=1)
     await harness.supervisor.refresh("home", MINUTE)
@@ -130,14 +132,14 @@ async def test_a_refusal_is_told_at_once_after_a_restart(harness: Harness, watch
     await harness.restart(document)
     await harness.heartbeat()
 
-    assert told is not None
+    assert blocked_until is not None
     assert harness.last_error() == "server_error login"
-    assert told == harness.view().sign_in_blocked_until == harness.view().next_at
+    assert blocked_until == harness.view().sign_in_blocked_until == harness.view().next_at
     assert watched or runs.read_text() == "\n"
 
 
-async def test_the_first_reading_of_the_values_is_no_change(harness: Harness) -> None:
-    """A reload reads them for the first time since the restart: no change is reported."""
+async def test_the_first_reading_of_the_credentials_is_not_a_change(harness: Harness) -> None:
+    """If a reload reads them for the first time since the restart, no change is reported."""
     await harness.start()
     await harness.restart()
     with capture_logs() as logs:
@@ -147,8 +149,8 @@ async def test_the_first_reading_of_the_values_is_no_change(harness: Harness) ->
     assert "credentials.changed" not in [entry["event"] for entry in logs]
 
 
-async def test_several_homeys_share_the_refusal(begin: Begin) -> None:
-    """Three Homeys of one account: one wrong password is sent, not three."""
+async def test_the_homeys_of_an_account_share_a_rejection(begin: Begin) -> None:
+    """Three Homeys of one account send one wrong password, not three."""
     harness = await begin(homeys=3)
     harness.set_password(WRONG)
     await harness.start()
@@ -165,8 +167,8 @@ async def test_several_homeys_share_the_refusal(begin: Begin) -> None:
     assert all(harness.view(name).token is not None for name in harness.keepers)
 
 
-async def test_a_password_that_turns_wrong_leaves_the_token_alone(harness: Harness) -> None:
-    """The person changes the password: the current token is served until it expires."""
+async def test_a_password_that_becomes_invalid_does_not_affect_the_token(harness: Harness) -> None:
+    """If a person changes the password at Athom, the current token is served until it expires."""
     await harness.start()
     harness.simulator.change_password("another")
     harness.steps()
@@ -182,7 +184,7 @@ async def test_a_password_that_turns_wrong_leaves_the_token_alone(harness: Harne
     assert harness.token().generation == 2
 
 
-async def test_a_refused_client_stops_only_its_homey(begin: Begin) -> None:
+async def test_a_rejected_client_stops_only_its_homey(begin: Begin) -> None:
     """The client of one Homey is wrong: the other Homey of the account is refreshed."""
     harness = await begin(homeys=2)
     document = harness.document()
@@ -196,12 +198,12 @@ async def test_a_refused_client_stops_only_its_homey(begin: Begin) -> None:
     passwords = harness.sign_ins()
 
     assert harness.token("home1").generation == 3
-    # Its own three at each renewal, and few for the rejected client.
+    # Three for its own renewals, and few for the rejected client.
     assert passwords <= 3 + 5
 
 
-async def test_a_refused_client_is_tried_as_rarely_as_a_password(harness: Harness) -> None:
-    """The waits after a rejection also apply to the client, over restarts."""
+async def test_a_rejected_client_is_tried_as_rarely_as_a_password(harness: Harness) -> None:
+    """The waits after a rejection also apply to the client, across restarts."""
     document = harness.document()
     document["homeys"]["home"]["client_id"] = "ffffffffffffffffffffffff"
     await harness.start(document)
@@ -231,7 +233,7 @@ async def test_a_denied_consent_needs_a_person(harness: Harness) -> None:
     assert harness.token().generation == 1
 
 
-async def test_a_homey_that_is_not_covered_names_the_others(begin: Begin) -> None:
+async def test_for_a_homey_that_is_not_covered_the_others_are_listed(begin: Begin) -> None:
     """A consent for another Homey: the remedy lists those of the account."""
     harness = await begin(Switches(covers="chosen"), homeys=2)
     harness.simulator.add_fault(
@@ -247,7 +249,7 @@ async def test_a_homey_that_is_not_covered_names_the_others(begin: Begin) -> Non
 
 
 @pytest.mark.parametrize("key", ["email", "client_secret"])
-async def test_an_unknown_value_is_refused_and_named(harness: Harness, key: str) -> None:
+async def test_a_rejected_credential_is_named(harness: Harness, key: str) -> None:
     """A wrong e-mail or client is a rejection with a remedy, not a transient failure."""
     document = harness.document()
     document["homeys"]["home"][key] = "nobody@example.com"
@@ -260,7 +262,7 @@ async def test_an_unknown_value_is_refused_and_named(harness: Harness, key: str)
     assert view.sign_in_blocked_until is not None
 
 
-async def test_a_blip_is_not_taken_for_a_wrong_password(harness: Harness) -> None:
+async def test_html_of_a_proxy_is_not_a_wrong_password(harness: Harness) -> None:
     """A proxy's HTML with status 401 does not reject the account, and is not retried at once."""
     harness.simulator.add_fault(step="login", kind="html", status=401, times=1)
     await harness.start()
@@ -274,8 +276,8 @@ async def test_a_blip_is_not_taken_for_a_wrong_password(harness: Harness) -> Non
     assert harness.token().generation == 1
 
 
-async def test_nothing_goes_out_without_values(harness: Harness) -> None:
-    """The password file is missing: reported in plain words, and read soon after it is there."""
+async def test_nothing_is_sent_without_credentials(harness: Harness) -> None:
+    """A missing password file is reported with a remedy, and read soon after it is created."""
     document = harness.document(retry={"first": "1m", "max": "1m"})
     harness.set_password(WRONG)
     harness.password.unlink()
@@ -296,8 +298,8 @@ async def test_nothing_goes_out_without_values(harness: Harness) -> None:
     assert harness.token().generation == 1
 
 
-async def test_a_person_need_not_wait_after_a_missing_value(harness: Harness) -> None:
-    """The password file was missing and is there now: a refresh starts at once."""
+async def test_a_person_need_not_wait_after_a_missing_credential(harness: Harness) -> None:
+    """Once the missing password file exists, a refresh starts at once."""
     document, absent = harness.document(), harness.folder / "absent"
     document["homeys"]["home"]["password"] = {"file": str(absent)}
     await harness.start(document)

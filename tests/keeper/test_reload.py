@@ -33,7 +33,7 @@ async def reloaded(harness: Harness, document: Json) -> Config | None:
     return config
 
 
-async def test_nothing_changed_changes_nothing(harness: Harness) -> None:
+async def test_an_unchanged_configuration_changes_nothing(harness: Harness) -> None:
     """The same keeper continues with the same token."""
     document = harness.document()
     await harness.start(document)
@@ -45,8 +45,8 @@ async def test_nothing_changed_changes_nothing(harness: Harness) -> None:
     assert harness.steps() == []
 
 
-async def test_a_new_sink_gets_the_token_that_is_held(harness: Harness) -> None:
-    """A sink is added: the keeper is replaced, and does not sign in."""
+async def test_a_new_sink_gets_the_current_token(harness: Harness) -> None:
+    """If a sink is added, the new keeper does not sign in."""
     await harness.start()
     token = harness.token()
     await reloaded(harness, harness.document(BY_NAME))
@@ -56,10 +56,10 @@ async def test_a_new_sink_gets_the_token_that_is_held(harness: Harness) -> None:
     assert harness.sign_ins() == 1
 
 
-async def test_a_new_sink_costs_no_password_while_the_homey_is_unplugged(
+async def test_a_new_sink_costs_no_password_while_the_homey_is_offline(
     harness: Harness,
 ) -> None:
-    """The sign-in is done and only the exchange fails: a sink is added, and the exchange continues."""
+    """If a sink is added while only the exchange fails, the exchange continues."""
     harness.simulator.unplug()
     await harness.start()
     await reloaded(harness, harness.document(BY_NAME))
@@ -104,8 +104,8 @@ async def test_a_variable_that_becomes_a_secret(begin: Begin) -> None:
     assert "SHARED=" not in after
 
 
-async def test_homeys_come_and_go(begin: Begin) -> None:
-    """One is added and signs in, one is removed and forgotten, the order is the file's."""
+async def test_homeys_are_added_and_removed(begin: Begin) -> None:
+    """One is added and signs in, one is removed and forgotten; the order is that of the file."""
     harness = await begin(homeys=2)
     both = harness.document()
     one = harness.document()
@@ -144,7 +144,7 @@ async def test_a_file_with_faults_changes_nothing(harness: Harness) -> None:
 
 
 async def test_a_corrected_client_is_used_at_once(harness: Harness) -> None:
-    """Rejected with the old client, a person corrects the file: there is no wait."""
+    """After a rejection of the client, a corrected file ends the wait."""
     document = harness.document()
     document["homeys"]["home"]["client_secret"] = "0" * 40
     await harness.start(document)
@@ -155,7 +155,7 @@ async def test_a_corrected_client_is_used_at_once(harness: Harness) -> None:
     assert harness.token().generation == 1
 
 
-async def test_askers_of_the_old_keeper_are_let_go(harness: Harness) -> None:
+async def test_requests_to_a_replaced_keeper_are_answered(harness: Harness) -> None:
     """A request for a Homey whose keeper is replaced is answered."""
     harness.simulator.add_fault(step="login", kind="hang", times=1)
     await harness.begin()
@@ -168,8 +168,8 @@ async def test_askers_of_the_old_keeper_are_let_go(harness: Harness) -> None:
     assert harness.token().generation == 1
 
 
-async def test_who_waits_for_quiet_survives_a_reload(begin: Begin) -> None:
-    """A Homey is added, and another's keeper replaced, while all are waited for: no error."""
+async def test_waiting_for_settled_keepers_survives_a_reload(begin: Begin) -> None:
+    """A Homey is added, and another's keeper replaced, while a caller waits for all."""
     harness = await begin(homeys=2)
     harness.simulator.add_fault(step="login", kind="hang", times=1)
     one = harness.document()
@@ -185,8 +185,8 @@ async def test_who_waits_for_quiet_survives_a_reload(begin: Begin) -> None:
 
 
 @pytest.mark.parametrize("by", [2 * HOUR, -2 * HOUR])
-async def test_a_clock_that_is_set_during_a_reload(harness: Harness, by: timedelta) -> None:
-    """The clock is set while one keeper has ended and the next is not there: the token moves."""
+async def test_a_clock_set_during_a_reload(harness: Harness, by: timedelta) -> None:
+    """It is set after the old keeper has ended and before the new one starts: the expiry is right."""
     await harness.start()
     end = harness.token().expires_at
     parts, schedule = harness.components, harness.scheduler
@@ -205,8 +205,8 @@ async def test_a_clock_that_is_set_during_a_reload(harness: Harness, by: timedel
     assert end + by == shown == harness.token().expires_at
 
 
-async def test_a_folder_that_hangs_holds_up_no_start(harness: Harness) -> None:
-    """A file sink on a dead mount: the start does not wait for its check, and the token is there."""
+async def test_a_hanging_directory_does_not_delay_the_start(harness: Harness) -> None:
+    """With a file sink on a dead mount, the start does not wait for its check, and there is a token."""
     free = threading.Event()
     worker = WorkerPool()
     hanging = worker.submit(free.wait, 30)
@@ -223,7 +223,7 @@ async def test_a_folder_that_hangs_holds_up_no_start(harness: Harness) -> None:
         worker.close()
 
 
-async def test_reloads_leave_no_threads_behind(harness: Harness) -> None:
+async def test_reloads_leave_no_threads(harness: Harness) -> None:
     """Each replaced keeper releases the threads of its files and secrets."""
     path = harness.folder / "token"
     documents = [
@@ -242,7 +242,7 @@ async def test_reloads_leave_no_threads_behind(harness: Harness) -> None:
 
 
 async def another(begin: Begin) -> tuple[Harness, Json, str]:
-    """A Homey that stays, and a configuration in which its name means another one."""
+    """Start with one Homey; return a configuration in which its name stands for another one."""
     harness = await begin(homeys=2)
     document = harness.document()
     other = document["homeys"].pop("home1")["cloudid"]
@@ -252,7 +252,7 @@ async def another(begin: Begin) -> tuple[Harness, Json, str]:
 
 
 async def test_a_name_that_means_another_homey_gets_its_token(begin: Begin) -> None:
-    """The cloudid changes: the other Homey's token at once, and a higher generation."""
+    """With another cloudid there is the other Homey's token at once, with a higher generation."""
     harness, document, other = await another(begin)
     before = harness.token()
     await reloaded(harness, document)
@@ -262,8 +262,8 @@ async def test_a_name_that_means_another_homey_gets_its_token(begin: Begin) -> N
     assert harness.token().value != before.value
 
 
-async def test_so_it_does_after_a_restart(begin: Begin) -> None:
-    """Changed while the daemon was stopped, and the cloud has no address: not at the old one."""
+async def test_another_homey_of_the_name_gets_its_token_after_a_restart(begin: Begin) -> None:
+    """This also applies to a change while the daemon was stopped: the old address is not called."""
     harness, document, other = await another(begin)
     harness.simulator.add_fault(step="user", kind="status", status=503)
     await harness.restart(document)
@@ -272,8 +272,8 @@ async def test_so_it_does_after_a_restart(begin: Begin) -> None:
     assert harness.token().generation == 2
 
 
-async def test_other_timeouts_need_another_transport(harness: Harness) -> None:
-    """refresh.timeout changes: requests use the new transport, the old one is closed."""
+async def test_a_changed_timeout_replaces_the_transport(harness: Harness) -> None:
+    """After a change of refresh.timeout, requests use a new transport, and the old one is closed."""
     await harness.start()
     old = harness.components.transport
     await reloaded(harness, harness.document(timeout="7s"))

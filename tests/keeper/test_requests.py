@@ -1,4 +1,4 @@
-"""Those who ask for a token with enough life, and those who ask for a new one."""
+"""Requests for a token with enough time left, and for a new one."""
 
 import asyncio
 from datetime import timedelta
@@ -15,8 +15,8 @@ SOON = timedelta(seconds=5)
 NOW = timedelta(0)
 
 
-async def test_what_is_held_and_has_enough_life_is_served_at_once(harness: Harness) -> None:
-    """Nothing is asked of anybody where the held token is good enough."""
+async def test_a_token_with_enough_time_left_is_served_at_once(harness: Harness) -> None:
+    """No request is sent if the current token suffices."""
     await harness.start()
     harness.steps()
     await harness.wait(HOUR)
@@ -26,8 +26,8 @@ async def test_what_is_held_and_has_enough_life_is_served_at_once(harness: Harne
     assert harness.steps() == []
 
 
-async def test_fifty_askers_share_one_refresh(harness: Harness) -> None:
-    """Fifty ask at once for more life than is left: one sign-in, and all have the new token."""
+async def test_fifty_callers_share_one_refresh(harness: Harness) -> None:
+    """Fifty callers request more time than is left: one sign-in, and all get the new token."""
     await harness.start()
     await harness.wait(HOUR)
     harness.steps()
@@ -39,8 +39,8 @@ async def test_fifty_askers_share_one_refresh(harness: Harness) -> None:
     assert harness.sign_ins() == 1
 
 
-async def test_askers_join_the_refresh_that_is_under_way(harness: Harness) -> None:
-    """Who comes while a refresh runs waits for that one, a person too."""
+async def test_callers_join_a_running_refresh(harness: Harness) -> None:
+    """Callers during a refresh wait for it, including a person."""
     harness.simulator.add_fault(step="homey_login", kind="delay", seconds=0.1)
     await harness.begin()
     await harness.until(lambda: harness.view().refreshing)
@@ -55,7 +55,7 @@ async def test_askers_join_the_refresh_that_is_under_way(harness: Harness) -> No
 
 
 class Slow(FakeStore):
-    """A disk that takes its time with the first token."""
+    """A disk that is slow with the first token."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,8 +68,8 @@ class Slow(FakeStore):
         await super().save(blob)
 
 
-async def test_who_asks_while_a_token_is_written_down_gets_it(harness: Harness) -> None:
-    """It is not published yet; a script and a person wait for it, and no other is fetched."""
+async def test_a_caller_during_the_write_of_a_token_gets_it(harness: Harness) -> None:
+    """It is not published yet: a script and a person wait for it, and cause no other refresh."""
     harness.store = store = Slow()
     await harness.begin()
     await asyncio.wait_for(store.busy.wait(), 40)
@@ -85,8 +85,8 @@ async def test_who_asks_while_a_token_is_written_down_gets_it(harness: Harness) 
     assert refreshed.done
 
 
-async def test_more_than_a_life_starts_nothing(harness: Harness) -> None:
-    """A min_ttl that no token can have is answered with what is held."""
+async def test_a_min_ttl_beyond_a_lifetime_starts_nothing(harness: Harness) -> None:
+    """A min_ttl that no token can have returns the current token."""
     await harness.start()
     await harness.wait(HOUR)
     harness.steps()
@@ -96,8 +96,8 @@ async def test_more_than_a_life_starts_nothing(harness: Harness) -> None:
     assert harness.steps() == []
 
 
-async def test_a_young_token_is_not_replaced(harness: Harness) -> None:
-    """Less than a minute old: nobody gets a newer one, whatever they ask for."""
+async def test_a_token_that_was_just_issued_is_not_replaced(harness: Harness) -> None:
+    """If it is less than a minute old, no request replaces it."""
     await harness.start()
     await harness.wait(timedelta(seconds=59))
     harness.steps()
@@ -112,10 +112,10 @@ async def test_a_young_token_is_not_replaced(harness: Harness) -> None:
     assert view.token.generation == 2
 
 
-async def test_without_a_wait_the_held_token_is_served_and_a_refresh_begun(
+async def test_without_a_wait_the_current_token_is_served_and_a_refresh_started(
     harness: Harness,
 ) -> None:
-    """wait=0: the old token now, the new one for whoever comes next."""
+    """With wait=0 the caller gets the old token, and the next one gets the new token."""
     await harness.start()
     await harness.wait(HOUR)
     view = await harness.supervisor.token_for("home", 23 * HOUR + 30 * MINUTE, NOW)
@@ -127,8 +127,8 @@ async def test_without_a_wait_the_held_token_is_served_and_a_refresh_begun(
     assert harness.token().generation == 2
 
 
-async def test_a_hopeless_wait_ends_early(harness: Harness) -> None:
-    """The next try is beyond the wait: the answer comes at once, with the reason."""
+async def test_a_wait_that_cannot_succeed_ends_early(harness: Harness) -> None:
+    """If the next attempt is after the wait, the view is returned at once, with the reason."""
     harness.set_password("not the password")
     await harness.start()
     async with asyncio.timeout(40):
@@ -139,8 +139,8 @@ async def test_a_hopeless_wait_ends_early(harness: Harness) -> None:
     assert harness.sign_ins() == 1
 
 
-async def test_an_outage_serves_what_is_held(harness: Harness) -> None:
-    """Three hours of life are asked for, two are left, no cloud: the old token, at once."""
+async def test_the_current_token_is_served_in_an_outage(harness: Harness) -> None:
+    """If three hours are requested, two are left and the cloud is down, the current token is returned at once."""
     await harness.start(harness.document(retry={"first": "1h", "max": "1h"}))
     harness.simulator.add_fault(step="login", kind="status", status=503)
     await harness.wait(22 * HOUR)
@@ -152,8 +152,8 @@ async def test_an_outage_serves_what_is_held(harness: Harness) -> None:
     assert view.token.left(harness.now) == 2 * HOUR
 
 
-async def test_asking_does_not_pass_the_spacing(harness: Harness) -> None:
-    """Many askers during an outage cause no more attempts than there would be without."""
+async def test_requests_cause_no_extra_attempts(harness: Harness) -> None:
+    """Many callers during an outage cause no more attempts than there would be without them."""
     harness.simulator.add_fault(step="login", kind="status", status=503)
     await harness.start(harness.document(retry={"first": "20m", "max": "20m"}))
     harness.steps()
@@ -164,8 +164,8 @@ async def test_asking_does_not_pass_the_spacing(harness: Harness) -> None:
     assert harness.steps() == []
 
 
-async def test_a_cancelled_asker_disturbs_nobody(harness: Harness) -> None:
-    """Who hangs up while waiting stops neither the refresh nor another asker."""
+async def test_a_cancelled_caller_affects_nobody_else(harness: Harness) -> None:
+    """A cancelled caller stops neither the refresh nor other callers."""
     await harness.start()
     await harness.wait(HOUR)
     harness.simulator.add_fault(step="login", kind="delay", seconds=0.05)
@@ -185,7 +185,7 @@ async def test_a_cancelled_asker_disturbs_nobody(harness: Harness) -> None:
 
 
 async def test_a_person_gets_a_new_token(harness: Harness) -> None:
-    """Refresh now: a newer token, though the old one is good for long."""
+    """There is a newer token, although the old one is still valid for long."""
     await harness.start()
     await harness.wait(HOUR)
     answer = await harness.supervisor.refresh("home", SOON)
@@ -196,8 +196,8 @@ async def test_a_person_gets_a_new_token(harness: Harness) -> None:
     assert harness.token().generation == 2
 
 
-async def test_a_person_asks_too_soon(harness: Harness) -> None:
-    """Not within a minute of the last one: told when."""
+async def test_a_refresh_that_is_too_soon_is_refused(harness: Harness) -> None:
+    """Within a minute of the last one it is refused, with the time of the next possible one."""
     await harness.start()
     await harness.wait(timedelta(seconds=20))
     answer = await harness.supervisor.refresh("home", SOON)
@@ -208,8 +208,8 @@ async def test_a_person_asks_too_soon(harness: Harness) -> None:
     assert harness.sign_ins() == 1
 
 
-async def test_a_person_passes_the_spacing_of_an_outage(harness: Harness) -> None:
-    """The cloud is back, the next try is in ten minutes: a person need not wait for it."""
+async def test_a_person_need_not_wait_after_failures(harness: Harness) -> None:
+    """The next attempt is in ten minutes, but a person need not wait for it."""
     await harness.start(harness.document(retry={"first": "20m", "max": "20m"}))
     harness.simulator.add_fault(step="login", kind="status", status=503)
     await harness.until_renewal()
@@ -223,8 +223,8 @@ async def test_a_person_passes_the_spacing_of_an_outage(harness: Harness) -> Non
     assert harness.last_error() == ""
 
 
-async def test_a_persons_refresh_that_fails_says_so(harness: Harness) -> None:
-    """Neither done nor too soon: the view tells the trouble, and the old token is there."""
+async def test_a_forced_refresh_that_fails_is_reported(harness: Harness) -> None:
+    """It is neither done nor too soon: the view has the error and the old token."""
     await harness.start(harness.document(retry={"first": "20m", "max": "20m"}))
     await harness.wait(HOUR)
     harness.simulator.add_fault(step="login", kind="status", status=503)
@@ -236,8 +236,8 @@ async def test_a_persons_refresh_that_fails_says_so(harness: Harness) -> None:
     assert answer.view.token is not None
 
 
-async def test_a_rejected_account_takes_two_forced_tries_a_day(harness: Harness) -> None:
-    """A person may try twice within a day; the third is too soon, over a restart too."""
+async def test_a_rejected_account_allows_two_forced_attempts_a_day(harness: Harness) -> None:
+    """A person can force two attempts within a day; the third is too soon, even after a restart."""
     harness.set_password("not the password")
     await harness.start()
     answers = []
@@ -259,8 +259,8 @@ async def test_a_rejected_account_takes_two_forced_tries_a_day(harness: Harness)
 
 
 @pytest.mark.parametrize("busy", [False, True])
-async def test_who_ask_together_use_up_one_forced_try(harness: Harness, busy: bool) -> None:
-    """Two press at once, a third a moment later, while the keeper may wait for the disk."""
+async def test_concurrent_requests_use_up_one_forced_attempt(harness: Harness, busy: bool) -> None:
+    """Two requests at once, and a third a moment later, while the keeper may wait for the disk."""
     harness.set_password("not the password")
     await harness.start()
     await harness.wait(2 * MINUTE)
@@ -280,8 +280,8 @@ async def test_who_ask_together_use_up_one_forced_try(harness: Harness, busy: bo
     assert harness.sign_ins() == 3
 
 
-async def test_a_forced_try_with_the_account_mended_ends_the_refusal(harness: Harness) -> None:
-    """The person mends the account at Athom and asks: the token comes, the refusal is gone."""
+async def test_a_forced_attempt_with_a_fixed_account_ends_the_rejection(harness: Harness) -> None:
+    """After a person fixes the account at Athom and requests a refresh, there is a token and no rejection."""
     harness.simulator.change_password("meanwhile another")
     harness.set_password("S&cret+pass word=100%")
     await harness.start()
@@ -293,8 +293,8 @@ async def test_a_forced_try_with_the_account_mended_ends_the_refusal(harness: Ha
     assert harness.view().sign_in_blocked_until is None
 
 
-async def test_two_homeys_share_the_forced_tries(begin: Begin) -> None:
-    """Two a day belong to the account: one for each Homey, then none for either."""
+async def test_two_homeys_share_the_forced_attempts(begin: Begin) -> None:
+    """Two a day are for the account: after one for each Homey there are none left."""
     harness = await begin(homeys=2)
     harness.set_password("not the password")
     await harness.start()
@@ -305,7 +305,7 @@ async def test_two_homeys_share_the_forced_tries(begin: Begin) -> None:
     assert harness.sign_ins() == 3
 
 
-async def test_a_refresh_without_a_wait_is_begun(harness: Harness) -> None:
+async def test_a_refresh_without_a_wait_is_started(harness: Harness) -> None:
     """wait=0 answers at once, and the refresh runs."""
     await harness.start()
     await harness.wait(HOUR)
@@ -317,8 +317,8 @@ async def test_a_refresh_without_a_wait_is_begun(harness: Harness) -> None:
     assert harness.token().generation == 2
 
 
-async def test_unknown_homeys_are_unknown(harness: Harness) -> None:
-    """The doors ask by name; another name is a KeyError, for them to translate."""
+async def test_an_unknown_homey_is_a_keyerror(harness: Harness) -> None:
+    """The server handles the KeyError."""
     await harness.start()
     unknown: list[View | RefreshResult | str] = []
     for ask in (

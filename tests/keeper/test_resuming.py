@@ -1,4 +1,4 @@
-"""The cost of a longer outage, above all in passwords."""
+"""What a longer outage costs, above all in passwords."""
 
 from datetime import timedelta
 
@@ -9,8 +9,8 @@ from tests.keeper.harness import DAY, HOUR, MINUTE, Harness
 SLOW = {"retry": {"first": "40m", "max": "40m"}}
 
 
-async def test_an_outage_of_a_night_passes_unnoticed(harness: Harness) -> None:
-    """The cloud is down for eleven hours: the old token is valid all along, then it is renewed."""
+async def test_an_outage_of_a_night_leaves_no_gap(harness: Harness) -> None:
+    """After eleven hours of outage, during which the old token is valid, it is renewed."""
     await harness.start(harness.document(**SLOW))
     harness.simulator.add_fault(step="any", kind="status", status=503)
     for _ in range(4):
@@ -24,8 +24,8 @@ async def test_an_outage_of_a_night_passes_unnoticed(harness: Harness) -> None:
     assert harness.last_error() == ""
 
 
-async def test_a_token_is_not_served_past_its_end(harness: Harness) -> None:
-    """After a day of outage there is none, and the status says why, and when the next attempt is."""
+async def test_a_token_is_not_served_after_its_expiry(harness: Harness) -> None:
+    """After a day of outage there is no token, and the status says why, and when the next attempt is."""
     await harness.start(harness.document(**SLOW))
     harness.simulator.add_fault(step="any", kind="status", status=503)
     harness.skip(DAY - timedelta(seconds=1))
@@ -47,7 +47,7 @@ async def test_a_token_is_not_served_past_its_end(harness: Harness) -> None:
     assert harness.token().generation == 2
 
 
-async def test_the_last_hour_is_grave(harness: Harness) -> None:
+async def test_in_the_last_hour_the_status_is_degraded(harness: Harness) -> None:
     """Within the last hour of a day's token the status is degraded, and attempts are a minute apart."""
     await harness.start(harness.document(**SLOW))
     harness.simulator.add_fault(step="login", kind="status", status=503)
@@ -62,7 +62,7 @@ async def test_the_last_hour_is_grave(harness: Harness) -> None:
     assert harness.sign_ins() >= 10
 
 
-async def test_a_homey_unplugged_for_an_hour_costs_no_password(harness: Harness) -> None:
+async def test_a_homey_offline_for_an_hour_costs_no_password(harness: Harness) -> None:
     """While the access token is valid, only the exchange is repeated with it."""
     await harness.start(harness.document(**SLOW))
     await harness.wait(12 * HOUR - MINUTE)
@@ -81,7 +81,7 @@ async def test_a_homey_unplugged_for_an_hour_costs_no_password(harness: Harness)
     assert harness.token().generation == 2
 
 
-async def test_a_homey_unplugged_overnight_costs_few_passwords(harness: Harness) -> None:
+async def test_a_homey_offline_overnight_costs_few_passwords(harness: Harness) -> None:
     """At most one password an hour, and the budget has some left for the morning."""
     await harness.start(harness.document(**SLOW))
     await harness.wait(12 * HOUR - MINUTE)
@@ -98,8 +98,8 @@ async def test_a_homey_unplugged_overnight_costs_few_passwords(harness: Harness)
     assert harness.sign_ins() <= 11
 
 
-async def test_a_remembered_user_token_that_is_not_taken_is_dropped(begin: Begin) -> None:
-    """An old user token gets 401: within the same attempt a password is sent, once."""
+async def test_a_rejected_user_token_is_discarded(begin: Begin) -> None:
+    """If a user token gets 401, a password is sent within the same attempt, once."""
     harness = await begin(user_token_lifetime=10)
     harness.simulator.add_fault(step="token", kind="status", status=503, times=1)
     await harness.start(harness.document(retry={"first": "10m", "max": "10m"}))
@@ -110,8 +110,8 @@ async def test_a_remembered_user_token_that_is_not_taken_is_dropped(begin: Begin
     assert harness.steps()[:4] == ["authorise", "authorise", "login", "authorise"]
 
 
-async def test_an_access_token_that_is_revoked_is_dropped(harness: Harness) -> None:
-    """401 at the delegation: within the same attempt the sign-in begins again."""
+async def test_a_revoked_access_token_is_discarded(harness: Harness) -> None:
+    """After 401 at the delegation, the sign-in starts again within the same attempt."""
     harness.simulator.add_fault(step="homey_login", kind="status", status=503, times=1)
     await harness.start()
     harness.steps()
@@ -122,8 +122,8 @@ async def test_an_access_token_that_is_revoked_is_dropped(harness: Harness) -> N
     assert harness.steps()[:4] == ["user", "authorise", "authorise", "login"]
 
 
-async def test_a_lost_answer_to_the_code_does_not_repeat_it(harness: Harness) -> None:
-    """The code was accepted and the response lost: a new consent gives a new code."""
+async def test_a_code_is_not_repeated_after_a_lost_response(harness: Harness) -> None:
+    """If the response to the code is lost, a new consent gives a new code."""
     harness.simulator.add_fault(step="token", kind="reset", carried_out=True, times=2)
     await harness.start()
     await harness.wait(MINUTE)
@@ -147,10 +147,10 @@ async def test_retry_after_is_a_lower_bound(harness: Harness) -> None:
     assert harness.token().generation == 2
 
 
-async def test_a_consent_form_that_is_stale_twice_is_named_as_a_change(
+async def test_a_consent_form_that_is_stale_twice_is_a_changed_protocol(
     harness: Harness,
 ) -> None:
-    """csurf's 403 is ignored once; the second time in a row it is a changed protocol."""
+    """csurf's 403 is ignored once; twice in a row it is a changed protocol."""
     harness.simulator.add_fault(step="consent", kind="csrf_mismatch")
     await harness.start()
     assert harness.last_error() == "sign_in_expired consent"

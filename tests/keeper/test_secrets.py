@@ -15,7 +15,7 @@ from tests.keeper.harness import DAY, TOTP_SECRET, Harness
 
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 PASSWORD = "k3ep-th1s-to-y0urself"
-#: How many ways ``nasty`` knows.
+#: The number of ``hostile_responses``.
 KINDS = 11
 
 
@@ -39,23 +39,23 @@ def secrets_of(simulator: Simulator) -> set[str]:
     return {secret for secret in found if len(secret) >= 6}
 
 
-def nasty(simulator: Simulator, step: str) -> Iterator[dict[str, Any]]:
+def hostile_responses(simulator: Simulator, step: str) -> Iterator[dict[str, Any]]:
     """Yield responses that contain all known secrets, and other failures.
 
-    Of one-time codes only the login knows any: the one that is good now.
+    Only the login knows a one-time code: the current one.
     """
     known = {secret for secret in secrets_of(simulator) if len(secret) > 6}
     if step == "login":
         known.add(code_at(TOTP_SECRET, int(simulator.state.now() // 30)))
     words = " ".join(sorted(known, key=len))
-    told = {"error": words[:90], "description": f"{PASSWORD} {words}"}
-    yield {"kind": "status", "status": 400, **told}
-    yield {"kind": "status", "status": 401, **told}
-    yield {"kind": "status", "status": 503, **told}
+    body = {"error": words[:90], "description": f"{PASSWORD} {words}"}
+    yield {"kind": "status", "status": 400, **body}
+    yield {"kind": "status", "status": 401, **body}
+    yield {"kind": "status", "status": 503, **body}
     yield {"kind": "text", "status": 418, "body": words}
     yield {"kind": "html", "body": f"<p>{words}</p>"}
     yield {"kind": "json", "body": {"token": words, "access_token": words, "homeys": words}}
-    yield {"kind": "error_redirect", **told}
+    yield {"kind": "error_redirect", **body}
     yield {"kind": "redirect", "location": f"https://{PASSWORD}.example/?token={words[-200:]}"}
     yield {"kind": "reset"}
     yield {"kind": "cut"}
@@ -80,10 +80,10 @@ def written(harness: Harness) -> str:
     "step",
     ["login", "authorise", "consent", "token", "user", "delegation", "homey_login", "session"],
 )
-async def test_whatever_a_step_answers_no_secret_is_told(
+async def test_no_response_of_a_step_reveals_a_secret(
     begin: Begin, logs: LogCapture, step: str
 ) -> None:
-    """A host repeats every secret in its responses; none gets any further."""
+    """A host repeats all secrets in its responses; none is logged or shown."""
     harness = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=5)
     document = harness.document(BY_NAME, method="refresh_token")
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
@@ -91,23 +91,23 @@ async def test_whatever_a_step_answers_no_secret_is_told(
     seen = [written(harness)]
     for kind in range(KINDS):
         harness.skip(DAY)
-        fault = tuple(nasty(harness.simulator, step))[kind]
+        fault = tuple(hostile_responses(harness.simulator, step))[kind]
         harness.simulator.add_fault(step=step, **fault)
         harness.simulator.revoke_access()
         await harness.heartbeat()
         seen.append(written(harness))
         harness.simulator.clear_faults()
     texts = [str(entry) for entry in logs.entries] + seen
-    told = {
+    leaked = {
         secret for secret in secrets_of(harness.simulator) if any(secret in text for text in texts)
     }
 
-    assert set() == told
+    assert set() == leaked
     assert len(logs.entries) > 30
 
 
-async def test_sinks_tell_no_secret(begin: Begin, logs: LogCapture) -> None:
-    """A Homey repeats the token in its responses about variables: it is in no event."""
+async def test_sinks_reveal_no_secret(begin: Begin, logs: LogCapture) -> None:
+    """A Homey repeats the token in its responses for variables; no event contains it."""
     harness = await begin(password=PASSWORD, totp_secret=TOTP_SECRET, seed=6)
     document = harness.document(BY_NAME)
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
@@ -115,20 +115,20 @@ async def test_sinks_tell_no_secret(begin: Begin, logs: LogCapture) -> None:
     seen = []
     for kind in range(KINDS):
         harness.skip(DAY)
-        fault = tuple(nasty(harness.simulator, "variable"))[kind]
+        fault = tuple(hostile_responses(harness.simulator, "variable"))[kind]
         harness.simulator.add_fault(step="variable", **fault)
         await harness.heartbeat()
         seen.append(written(harness))
         harness.simulator.clear_faults()
     texts = [str(entry) for entry in logs.entries] + seen
-    told = {s for s in secrets_of(harness.simulator) if any(s in text for text in texts)}
+    leaked = {s for s in secrets_of(harness.simulator) if any(s in text for text in texts)}
 
-    assert set() == told
+    assert set() == leaked
     assert "sink.failed" in [entry["event"] for entry in logs.entries]
 
 
 async def test_secrets_are_hidden_before_they_can_be_logged(begin: Begin) -> None:
-    """The redaction knows each secret that stays in memory."""
+    """Each secret in memory is registered for redaction."""
     harness = await begin(password=PASSWORD, totp_secret=TOTP_SECRET)
     document = harness.document(method="refresh_token")
     document["homeys"]["home"]["totp_secret"] = TOTP_SECRET
@@ -151,14 +151,14 @@ async def test_secrets_are_hidden_before_they_can_be_logged(begin: Begin) -> Non
     harness.hidden.clear()
     await harness.until_renewal()
 
-    # The sign-in values anew with each attempt: of many secrets the log knows the youngest.
+    # The credentials again with each attempt, because the log only remembers the latest secrets.
     assert {Secret(PASSWORD), Secret(TOTP_SECRET)} <= set(harness.hidden)
 
 
 async def test_the_log_of_a_day_is_short(harness: Harness, logs: LogCapture) -> None:
-    """At info and above only what happened is logged: two renewals, two deliveries."""
+    """From info on there are only two renewals and their deliveries."""
     await harness.start(harness.document(BY_NAME, verify_every="6h"))
     await harness.wait(DAY)
-    told = [entry["event"] for entry in logs.entries if entry["log_level"] != "debug"]
+    names = [entry["event"] for entry in logs.entries if entry["log_level"] != "debug"]
 
-    assert ["token.renewed", "sink.delivered"] * 3 == told
+    assert ["token.renewed", "sink.delivered"] * 3 == names

@@ -16,7 +16,7 @@ from tests.support.sink import FakeSink
 BY_NAME = {"type": "logic_variable", "name": "accesstoken"}
 
 
-def put(harness: Harness, *names: str) -> tuple[list[dict[str, Any]], list[FakeSink]]:
+def fake_sinks(harness: Harness, *names: str) -> tuple[list[dict[str, Any]], list[FakeSink]]:
     """Return fake sinks of these names: their configuration, and themselves."""
     fakes = [FakeSink(name) for name in names]
     harness.sinks |= {fake.target: fake for fake in fakes}
@@ -29,7 +29,7 @@ def sink(harness: Harness, at: int = 0) -> SinkView:
 
 
 async def test_a_variable_is_written_at_each_renewal(harness: Harness) -> None:
-    """By name: the variable has the served token, also after the next renewal."""
+    """The variable has the served token, also after the next renewal."""
     await harness.start(harness.document(BY_NAME))
     for generation in (1, 2):
         variable = harness.simulator.get_variable("accesstoken")
@@ -41,10 +41,10 @@ async def test_a_variable_is_written_at_each_renewal(harness: Harness) -> None:
 
 
 async def test_a_variable_is_found_by_id_and_created_by_name(harness: Harness) -> None:
-    """By id: the variable is found; a missing name is created if create says so."""
-    told = harness.simulator.description()["homeys"][0]["variables"]
+    """A variable is found by its id; a missing one is created if create is true."""
+    variables = harness.simulator.description()["homeys"][0]["variables"]
     sinks = (
-        {"type": "logic_variable", "id": told[0]["id"]},
+        {"type": "logic_variable", "id": variables[0]["id"]},
         {"type": "logic_variable", "name": "fresh", "create": True},
     )
     await harness.start(harness.document(*sinks))
@@ -53,8 +53,8 @@ async def test_a_variable_is_found_by_id_and_created_by_name(harness: Harness) -
     assert harness.token().value.reveal() == harness.simulator.get_variable("fresh")
 
 
-async def test_what_a_sink_remembers_outlives_a_restart(harness: Harness) -> None:
-    """The id is remembered: the next token is one PUT, without reading the list."""
+async def test_a_sinks_memory_survives_a_restart(harness: Harness) -> None:
+    """The id is remembered, so the next token needs one PUT and no list."""
     document = harness.document(BY_NAME)
     await harness.start(document)
     await harness.restart(document)
@@ -72,8 +72,8 @@ async def test_what_a_sink_remembers_outlives_a_restart(harness: Harness) -> Non
         ("twin", "2 logic"),
     ],
 )
-async def test_a_variable_that_will_not_do_is_told(harness: Harness, name: str, words: str) -> None:
-    """Wrong type, none, two of the name: the token is served, and the status says what to fix."""
+async def test_an_unusable_variable_is_reported(harness: Harness, name: str, words: str) -> None:
+    """A wrong type, no variable, two of the name: the token is served, and the status has a remedy."""
     for _ in range(2):
         harness.simulator.add_variable("twin", "string", "")
     await harness.start(harness.document({"type": "logic_variable", "name": name}))
@@ -88,8 +88,8 @@ async def test_a_variable_that_will_not_do_is_told(harness: Harness, name: str, 
     assert sink(harness).retry_at == harness.now + MINUTE
 
 
-async def test_a_missing_scope_is_told(begin: Begin) -> None:
-    """A client without homey.logic: the token is served, and the remedy names the scope."""
+async def test_a_missing_scope_is_reported(begin: Begin) -> None:
+    """Without homey.logic the token is served, and the remedy names the scope."""
     harness = await begin(Switches(scopes=("homey.device",)))
     await harness.start(harness.document(BY_NAME))
     trouble = sink(harness).last_error
@@ -99,8 +99,8 @@ async def test_a_missing_scope_is_told(begin: Begin) -> None:
     assert "homey.logic" in trouble.remedy
 
 
-async def test_a_mended_variable_gets_the_token_by_itself(harness: Harness) -> None:
-    """A person creates the variable: within the hour it has the token, without a restart."""
+async def test_a_fixed_variable_gets_the_token_without_a_restart(harness: Harness) -> None:
+    """Within an hour after a person creates the variable, it has the token, without a restart."""
     await harness.start(harness.document({"type": "logic_variable", "name": "later"}))
     harness.simulator.add_variable("later", "string", "")
     await harness.wait(HOUR)
@@ -109,9 +109,9 @@ async def test_a_mended_variable_gets_the_token_by_itself(harness: Harness) -> N
     assert harness.view().health is Health.OK
 
 
-async def test_a_hanging_sink_holds_up_nothing(harness: Harness) -> None:
-    """One sink hangs: the other has the token, requests are answered, and the renewal comes."""
-    documents, (stuck, brisk) = put(harness, "stuck", "brisk")
+async def test_a_hanging_sink_delays_nothing(harness: Harness) -> None:
+    """If one sink hangs, the other one has the token, requests are answered, and the token is renewed."""
+    documents, (stuck, brisk) = fake_sinks(harness, "stuck", "brisk")
     stuck.free.clear()
     await harness.begin(harness.document(*documents))
     await harness.until(lambda: brisk.taken == [1] and stuck.begun)
@@ -131,9 +131,9 @@ async def test_a_hanging_sink_holds_up_nothing(harness: Harness) -> None:
     assert stuck.taken == [1, 2]
 
 
-async def test_a_homey_that_hangs_at_its_variables_holds_up_nothing(harness: Harness) -> None:
-    """The same over the wire: the PUT hangs, token and renewal do not."""
-    documents, (brisk,) = put(harness, "brisk")
+async def test_a_homey_that_hangs_at_its_variables_delays_nothing(harness: Harness) -> None:
+    """If the PUT hangs, the token is served and renewed."""
+    documents, (brisk,) = fake_sinks(harness, "brisk")
     harness.simulator.add_fault(step="variable", kind="hang")
     await harness.begin(harness.document(BY_NAME, *documents))
     await harness.until(lambda: brisk.taken == [1])
@@ -148,7 +148,7 @@ async def test_a_homey_that_hangs_at_its_variables_holds_up_nothing(harness: Har
 async def test_a_delivery_has_a_deadline(harness: Harness) -> None:
     """A sink without a deadline is cancelled, reported, and retried."""
     harness.deadline_s = 0.05
-    documents, (stuck,) = put(harness, "stuck")
+    documents, (stuck,) = fake_sinks(harness, "stuck")
     stuck.free.clear()
     await harness.start(harness.document(*documents))
     trouble = sink(harness).last_error
@@ -163,8 +163,8 @@ async def test_a_delivery_has_a_deadline(harness: Harness) -> None:
 
 
 async def test_a_failing_sink_is_tried_again(harness: Harness) -> None:
-    """A full disk passes: the waits are those of retry, and the count is reported."""
-    documents, (fake,) = put(harness, "fake")
+    """After a full disk the waits are those of retry, and the count is reported."""
+    documents, (fake,) = fake_sinks(harness, "fake")
     fake.failures = [SinkFailed("the disk is full") for _ in range(3)]
     await harness.start(harness.document(*documents))
     await harness.wait(timedelta(seconds=2))
@@ -178,9 +178,9 @@ async def test_a_failing_sink_is_tried_again(harness: Harness) -> None:
     assert harness.sign_ins() == 1
 
 
-async def test_a_failing_sink_gets_the_token_that_is_newest_then(harness: Harness) -> None:
-    """If the token is renewed while it fails, it gets the new one, at once, and never the old."""
-    documents, (fake,) = put(harness, "fake")
+async def test_a_failing_sink_gets_the_latest_token(harness: Harness) -> None:
+    """If the token is renewed while the sink fails, it gets the new one at once, and never the old one."""
+    documents, (fake,) = fake_sinks(harness, "fake")
     fake.failures = [SinkRejected("no", remedy="Mend it.") for _ in range(16)]
     await harness.start(harness.document(*documents))
     await harness.wait(11 * HOUR)
@@ -195,9 +195,9 @@ async def test_a_failing_sink_gets_the_token_that_is_newest_then(harness: Harnes
     assert [2] == [delivery.token.generation for delivery in fake.begun]
 
 
-async def test_a_sink_never_goes_back(harness: Harness) -> None:
-    """A slow write of an old token ends after the new one is there: the new one is written last."""
-    documents, (slow,) = put(harness, "slow")
+async def test_a_sink_never_gets_an_older_token_again(harness: Harness) -> None:
+    """If a slow write of an old token ends after the renewal, the new one is written after it."""
+    documents, (slow,) = fake_sinks(harness, "slow")
     slow.free.clear()
     await harness.begin(harness.document(*documents))
     await harness.until(lambda: slow.begun)
@@ -214,8 +214,8 @@ async def test_a_sink_never_goes_back(harness: Harness) -> None:
     assert slow.taken == [1, 2]
 
 
-async def test_a_401_at_a_sink_leads_to_a_proof(harness: Harness) -> None:
-    """The session was ended: the sink is the first to notice, and a new token follows soon."""
+async def test_a_401_at_a_sink_leads_to_a_verification(harness: Harness) -> None:
+    """If a sink is the first to notice the end of the session, a new token follows soon."""
     document = harness.document(BY_NAME)
     harness.simulator.add_fault(step="variable", kind="revoke", times=1)
     await harness.start(document)
@@ -228,9 +228,9 @@ async def test_a_401_at_a_sink_leads_to_a_proof(harness: Harness) -> None:
     assert harness.token().value.reveal() == harness.simulator.get_variable("accesstoken")
 
 
-async def test_a_401_at_a_sink_alone_does_not_end_the_token(harness: Harness) -> None:
-    """The Homey accepts the token, a sink does not: the token stays, the sink is retried."""
-    documents, (fake,) = put(harness, "fake")
+async def test_a_401_only_at_a_sink_does_not_end_the_token(harness: Harness) -> None:
+    """If only a sink rejects the token, the token stays, and the delivery is repeated."""
+    documents, (fake,) = fake_sinks(harness, "fake")
     fake.failures = [BearerRejected("401", status=401) for _ in range(100)]
     await harness.start(harness.document(*documents))
     await harness.wait(6 * HOUR)
@@ -240,9 +240,9 @@ async def test_a_401_at_a_sink_alone_does_not_end_the_token(harness: Harness) ->
     assert len(fake.begun) <= 15
 
 
-async def test_a_sink_that_refuses_an_older_token_is_no_news(harness: Harness) -> None:
+async def test_a_late_401_for_an_older_token_has_no_effect(harness: Harness) -> None:
     """A late 401 after the renewal concerns the old token: the new one is not affected."""
-    documents, (slow,) = put(harness, "slow")
+    documents, (slow,) = fake_sinks(harness, "slow")
     slow.free.clear()
     slow.failures = [BearerRejected("401", status=401)]
     await harness.begin(harness.document(*documents))
@@ -257,9 +257,9 @@ async def test_a_sink_that_refuses_an_older_token_is_no_news(harness: Harness) -
     assert harness.steps() == []
 
 
-async def test_sinks_are_not_written_without_need(harness: Harness) -> None:
-    """A restart with the same token writes no sink again; two sinks are written in parallel."""
-    documents, fakes = put(harness, "one", "two")
+async def test_sinks_are_not_written_again_after_a_restart(harness: Harness) -> None:
+    """A restart with the same token writes no sink; two sinks are written in parallel."""
+    documents, fakes = fake_sinks(harness, "one", "two")
     fakes[0].free.clear()
     begun = asyncio.create_task(harness.start(harness.document(*documents)))
     await harness.until(lambda: fakes[1].taken and fakes[0].begun)

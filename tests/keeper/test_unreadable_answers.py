@@ -1,4 +1,4 @@
-"""An answer to the password that is not HTTP: the password waits a quarter of an hour."""
+"""After a response to the password that is not HTTP, the next password waits a quarter of an hour."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from tests.http.servers import Answer, Does, RawServer, answer
 from tests.keeper.harness import DAY, MINUTE, Harness
 
-#: What a broken proxy makes of an answer: none of it can be read, and the password was sent.
+#: Unreadable responses of a broken proxy, after the password was sent.
 UNREADABLE: dict[str, Answer] = {
     "a header without a colon": answer(200, b'{"token": "t"}', "X-XSS-Protection=1;"),
     "200 headers": answer(200, b'{"token": "t"}', *(f"X-{number}: a" for number in range(200))),
@@ -22,7 +22,7 @@ UNREADABLE: dict[str, Answer] = {
     "a body of 2 MiB": answer(200, b"x" * (2 << 20)),
     "an unknown coding": answer(200, b"{}", "Content-Encoding: br"),
 }
-#: What passes by itself: recovery is quick, and the budget of sign-ins bounds it.
+#: Transient failures: attempts are repeated soon, within the sign-in budget.
 PASSING: dict[str, Answer] = {
     "a reset": Does.RESET,
     "no answer": Does.CLOSE,
@@ -60,8 +60,8 @@ async def test_a_password_waits_after_an_unreadable_answer(harness: Harness, raw
 
 
 @pytest.mark.parametrize("raw", PASSING.values(), ids=PASSING)
-async def test_what_passes_by_itself_is_tried_again_soon(harness: Harness, raw: Answer) -> None:
-    """A reset, a cut answer, 5xx and HTML: as before, within seconds."""
+async def test_transient_failures_are_retried_soon(harness: Harness, raw: Answer) -> None:
+    """After a reset, a truncated response, 5xx or HTML, the next attempt is within seconds."""
     async with RawServer(raw) as server:
         await started_at(harness, server)
         await harness.wait(timedelta(seconds=10))
@@ -70,7 +70,7 @@ async def test_what_passes_by_itself_is_tried_again_soon(harness: Harness, raw: 
 
 
 async def test_an_unreadable_answer_counts_against_the_budget(harness: Harness) -> None:
-    """It may be a judged password that a proxy spoils: never more than twelve in half a day."""
+    """The password may have been judged: at most twelve are sent within half a day."""
     async with RawServer(UNREADABLE["a header without a colon"]) as server:
         await started_at(harness, server)
         await harness.wait(DAY / 2)

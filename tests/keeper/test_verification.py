@@ -17,8 +17,8 @@ from tests.support.store import FakeStore
 PROVING: dict[str, object] = {"verify_every": "15m"}
 
 
-async def test_the_held_token_is_proved_every_quarter_of_an_hour(harness: Harness) -> None:
-    """With verify_every 15m the Homey is asked four times an hour, and nothing else is."""
+async def test_the_token_is_verified_every_quarter_of_an_hour(harness: Harness) -> None:
+    """With verify_every 15m there are four verifications an hour, and no other requests."""
     await harness.start(harness.document(**PROVING))
     harness.steps()
     await harness.wait(HOUR)
@@ -27,8 +27,8 @@ async def test_the_held_token_is_proved_every_quarter_of_an_hour(harness: Harnes
     assert harness.now == harness.view().verified_at
 
 
-async def test_proof_can_be_turned_off(harness: Harness) -> None:
-    """With verify_every 0 a token is verified once, at its birth."""
+async def test_verification_can_be_turned_off(harness: Harness) -> None:
+    """With verify_every 0 a token is verified once, after its issue."""
     await harness.start()
     harness.steps()
     await harness.wait(11 * HOUR)
@@ -37,7 +37,7 @@ async def test_proof_can_be_turned_off(harness: Harness) -> None:
 
 
 async def test_a_revoked_session_is_noticed_and_replaced_at_once(harness: Harness) -> None:
-    """A person ends the session: within a quarter of an hour there is another one."""
+    """After a person ends the session, there is a new token within a quarter of an hour."""
     await harness.start(harness.document(**PROVING))
     harness.simulator.revoke_sessions()
     harness.steps()
@@ -48,7 +48,9 @@ async def test_a_revoked_session_is_noticed_and_replaced_at_once(harness: Harnes
     assert harness.simulator.accepts(harness.token().value.reveal())
 
 
-async def test_a_401_is_asked_again_after_one_and_three_seconds(harness: Harness) -> None:
+async def test_after_a_401_the_verification_is_repeated_after_one_and_three_seconds(
+    harness: Harness,
+) -> None:
     """A single 401 is ignored: the token stays."""
     await harness.start(harness.document(**PROVING))
     harness.simulator.add_fault(step="session", kind="status", status=401, times=2)
@@ -62,7 +64,7 @@ async def test_a_401_is_asked_again_after_one_and_three_seconds(harness: Harness
 
 
 async def test_a_revoked_token_is_not_served_any_more(harness: Harness) -> None:
-    """The session is gone and the cloud is down: no token, and a 503 for requests."""
+    """If the session has ended and the cloud is down, there is no token, and requests get 503."""
     await harness.start(harness.document(**PROVING))
     harness.simulator.revoke_sessions()
     harness.simulator.add_fault(step="login", kind="status", status=503)
@@ -79,10 +81,10 @@ async def test_a_revoked_token_is_not_served_any_more(harness: Harness) -> None:
     assert harness.token().generation == 2
 
 
-async def test_a_homey_that_cannot_be_asked_does_not_hold_the_token_back(
+async def test_a_failed_verification_does_not_delay_a_new_token(
     harness: Harness,
 ) -> None:
-    """The session endpoint is down at the token's birth: it is served unverified, and verified later."""
+    """If the session endpoint is down at its issue, it is served unverified, and verified later."""
     harness.simulator.add_fault(step="session", kind="status", status=503)
     await harness.start()
     assert harness.token().generation == 1
@@ -97,8 +99,8 @@ async def test_a_homey_that_cannot_be_asked_does_not_hold_the_token_back(
     assert harness.token().generation == 1
 
 
-async def test_an_unproved_token_is_asked_about_less_and_less(harness: Harness) -> None:
-    """From five seconds, doubling up to a quarter of an hour: some dozen requests in six hours."""
+async def test_failed_verifications_are_repeated_less_and_less(harness: Harness) -> None:
+    """The waits double from five seconds to a quarter of an hour."""
     harness.simulator.add_fault(step="session", kind="html")
     await harness.start()
     harness.steps()
@@ -108,8 +110,8 @@ async def test_an_unproved_token_is_asked_about_less_and_less(harness: Harness) 
     assert harness.token().generation == 1
 
 
-async def test_a_failed_proof_says_nothing_of_the_token(harness: Harness) -> None:
-    """A Homey that is unplugged for hours keeps its token and its health."""
+async def test_failed_verifications_keep_the_token(harness: Harness) -> None:
+    """While the Homey is offline for hours, its token and health stay as they are."""
     await harness.start(harness.document(**PROVING))
     harness.simulator.unplug()
     await harness.wait(8 * HOUR)
@@ -118,7 +120,7 @@ async def test_a_failed_proof_says_nothing_of_the_token(harness: Harness) -> Non
     assert harness.sign_ins() == 1
 
 
-async def test_the_end_that_the_homey_tells_is_believed(begin: Begin) -> None:
+async def test_the_expiry_that_the_homey_reports_counts(begin: Begin) -> None:
     """A reported expiry that differs from the assumed one moves the renewal."""
     harness = await begin(session_lifetime=HOUR.total_seconds() * 8)
     harness.simulator.add_fault(step="session", kind="status", status=503, times=1)
@@ -133,8 +135,8 @@ async def test_the_end_that_the_homey_tells_is_believed(begin: Begin) -> None:
     assert harness.token().generation == 2
 
 
-async def test_an_end_that_is_told_later_outlives_a_kill(begin: Begin) -> None:
-    """It is written at once: after a power cut during an outage no expired token is served."""
+async def test_an_expiry_that_is_reported_later_survives_a_kill(begin: Begin) -> None:
+    """It is written at once, so that no expired token is served after a power cut during an outage."""
     harness = await begin(session_lifetime=HOUR.total_seconds() * 8)
     harness.store = store = FakeStore()
     harness.simulator.add_fault(step="session", kind="status", status=503, times=1)
@@ -151,8 +153,8 @@ async def test_an_end_that_is_told_later_outlives_a_kill(begin: Begin) -> None:
     assert harness.view().token is None
 
 
-async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None:
-    """Also to a sink to which the assumed expiry is just being written: all have the same one."""
+async def test_an_expiry_that_is_reported_later_is_delivered(begin: Begin) -> None:
+    """This includes a sink to which the assumed expiry is just being written."""
     harness = await begin(session_lifetime=HOUR.total_seconds() * 8)
     harness.simulator.add_fault(step="session", kind="status", status=503, times=1)
     harness.sinks["slow"] = slow = FakeSink("slow")
@@ -167,15 +169,15 @@ async def test_an_end_that_is_told_later_goes_to_the_sinks(begin: Begin) -> None
     slow.free.set()
     await harness.quiet()
 
-    told = harness.token().expires_at
-    assert told == harness.token().issued_at + 8 * HOUR
-    assert slow.begun[-1].token.expires_at == told
+    expires_at = harness.token().expires_at
+    assert expires_at == harness.token().issued_at + 8 * HOUR
+    assert slow.begun[-1].token.expires_at == expires_at
     assert slow.taken == [1, 1]
-    assert json.loads((harness.folder / "quick").read_text())["expires_at"] == rfc3339(told)
+    assert json.loads((harness.folder / "quick").read_text())["expires_at"] == rfc3339(expires_at)
 
 
-async def test_an_end_does_not_wander_with_each_proof(harness: Harness) -> None:
-    """A clock that is three seconds slow, and a Date of whole seconds: no sink seems changed."""
+async def test_the_expiry_does_not_drift_with_each_verification(harness: Harness) -> None:
+    """With a clock that is three seconds behind, no sink seems changed."""
     harness.wrap_transport = Trusting
     harness.clock.set_wall(timedelta(seconds=-3.4))
     sink = {
@@ -206,8 +208,8 @@ class Trusting:
         return replace(await self._transport.send(request), trusted=True)
 
 
-async def test_a_bearer_that_its_own_homey_refuses_is_not_published(harness: Harness) -> None:
-    """401 three times right after the login: the bearer is discarded, and another one requested."""
+async def test_a_bearer_that_its_homey_rejects_is_not_published(harness: Harness) -> None:
+    """After 401 three times just after the login, the bearer is discarded, and another one requested."""
     harness.simulator.add_fault(step="session", kind="status", status=401, times=3)
     await harness.start()
     assert harness.view().token is None
@@ -219,8 +221,8 @@ async def test_a_bearer_that_its_own_homey_refuses_is_not_published(harness: Har
     assert harness.sign_ins() == 1
 
 
-async def test_version_3_of_the_api_is_proved_alike(begin: Begin) -> None:
-    """A Homey Pro of 2023 reports no expiry; its tokens are verified and assumed to live a day."""
+async def test_version_3_of_the_api_is_verified_in_the_same_way(begin: Begin) -> None:
+    """A Homey Pro of 2023 reports no expiry; its tokens are verified, and a day's lifetime is assumed."""
     harness = await begin(Switches(api_version=3, expires_at=False))
     await harness.start(harness.document(**PROVING))
     await harness.wait(HOUR)
