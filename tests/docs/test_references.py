@@ -8,7 +8,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [
     path.relative_to(ROOT)
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
+    for path in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "SECURITY.md",
+        *sorted(ROOT.glob("docs/*.md")),
+    )
 ]
 #: A file or directory of the repository in backticks, such as `bench/year.py`.
 NAMED = re.compile(r"`((?:\.ci|bench|docs|examples|homey_tokend|systemd|tests)/[\w./-]+)`")
