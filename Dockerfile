@@ -17,10 +17,11 @@ LABEL org.opencontainers.image.title="homey-tokend" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /opt/homey-tokend /opt/homey-tokend
-# Directories that any uid can use (--user); the daemon's files in them are private to its user.
+# Directories that any uid can use (--user), and in which only the owner of a file can replace it;
+# the daemon's files in them are private to its user.
 RUN groupadd --gid 10001 homey-tokend \
     && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir / --shell /usr/sbin/nologin homey-tokend \
-    && install -d -o 10001 -g 10001 -m 0777 /run/homey-tokend /var/lib/homey-tokend
+    && install -d -o 10001 -g 10001 -m 1777 /run/homey-tokend /var/lib/homey-tokend
 ENV PATH=/opt/homey-tokend/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 VOLUME ["/var/lib/homey-tokend"]
