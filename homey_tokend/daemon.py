@@ -181,8 +181,11 @@ class Daemon:
         return may_read or not self._components.config.has_token_in_variable(homey)
 
     async def _admit(self, config: Config) -> None:
-        """Resolve the users and groups of the configuration again."""
+        """Resolve the users and groups of the configuration again, and take its host names."""
         self._access.rules = await run_in_thread(resolve_rules, config.socket)
+        listen = config.http.listen
+        names = config.http.hosts if listen is None else (*config.http.hosts, listen[0])
+        self._monitoring.hosts.replace_names(names)
 
     async def _work(self, running: _Started) -> None:
         """Run keepers, heartbeat and reloads; a bug in one of them ends the daemon."""

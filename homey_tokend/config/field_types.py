@@ -292,6 +292,17 @@ Listen = Annotated[
 Account = Annotated[str, text(r"^[^\s:/,]{1,64}$", "a user or group", "Write a name or a number.")]
 
 
+HostName = Annotated[
+    str,
+    text(
+        r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$",
+        "a host name",
+        "Write the name alone, such as metrics.example: no port, no address, no *.",
+    ),
+    Field(max_length=253),
+]
+
+
 def _program(words: tuple[str, ...]) -> tuple[str, ...]:
     if not words[0] or ("/" in words[0] and not words[0].startswith("/")):
         if len(words[0].split()) > 1:

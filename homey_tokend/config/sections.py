@@ -17,6 +17,7 @@ from homey_tokend.config.field_types import (
     CloudidUrl,
     DurationOrOff,
     FilePath,
+    HostName,
     Listen,
     Mode,
     Section,
@@ -159,6 +160,12 @@ class HttpConfig(Section):
         default=None,
         description="Address and port; port 0 takes a free one; null: no TCP port.",
         examples=["127.0.0.1:9464"],
+    )
+    hosts: Annotated[tuple[HostName, ...], LIST] = Field(
+        default=(),
+        description="Names under which clients reach it, besides addresses, localhost and the "
+        "machine's own name.",
+        examples=[["metrics.example"]],
     )
 
 

@@ -5,12 +5,10 @@ middleware, and the text is kept from one request to the next.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-import structlog
 from aiohttp import web
 
 from homey_tokend.core.documents import token_document
@@ -25,16 +23,8 @@ from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.peers import Peer
 from homey_tokend.server.problems import Problem
 from homey_tokend.server.query import PLAIN, TokenQuery, token_query, wait_query
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: Checks a request before it is served: None admits it, a Problem is the response.
-RequestCheck = Callable[[web.Request], Problem | None]
-
-_log = structlog.get_logger()
-_NO_STORE = {"Cache-Control": "no-store"}
-_INTERNAL_ERROR = "internal error; see the daemon's log"
-#: Bytes of a body that are written at once.
-_PIECE = 16 * 1024
+from homey_tokend.server.responses import NO_STORE, body_response, json_response
+from homey_tokend.server.routing import Handler, Routes
 
 
 class Api:
@@ -63,13 +53,12 @@ class Api:
 
     def app(self) -> web.Application:
         """Return the application for the unix socket: every route."""
-        app, access = web.Application(), self._monitoring.access
-        check_reader = partial(_check_peer, access.check_reader)
-        check_caller = partial(_check_peer, access.check_caller)
+        access = self._monitoring.access
+        routes = Routes(partial(_check_peer, access.check_reader))
         if self._proxy is not None:
             # First: aiohttp tries the routes below /homeys in turn, and most requests are for this.
-            resource = app.router.add_resource("/homeys/{name}/api/{rest:.*}")
-            resource.add_route("*", _checked(self._proxy, check_caller))
+            check_caller = partial(_check_peer, access.check_caller)
+            routes.add_all_methods("/homeys/{name}/api/{rest:.*}", self._proxy, check_caller)
         for method, path, handler in (
             ("GET", "/token", self._token),
             ("GET", "/homeys/{name}/token", self._token),
@@ -79,24 +68,25 @@ class Api:
             ("GET", "/healthz", self._healthz),
             ("GET", "/readyz", self._readyz),
             ("GET", "/metrics", self._metrics),
-            ("GET", "/events", self._events(app)),
+            ("GET", "/events", self._events(routes.app)),
         ):
-            _add(app, method, path, handler, check_reader)
-        _add_unknown(app, check_reader)
-        return app
+            routes.add(method, path, handler)
+        routes.add_unknown()
+        return routes.app
 
     def http_app(self) -> web.Application:
         """Return the application for ``http.listen``: read-only, and without secrets."""
-        app = web.Application()
+        routes = Routes(self._monitoring.hosts.check)
+        routes.app.on_response_prepare.append(_close_connection)
         for path, handler in (
             ("/healthz", self._healthz),
             ("/readyz", self._readyz),
             ("/metrics", self._metrics),
             ("/", self._page),
         ):
-            _add(app, "GET", path, handler)
-        _add_unknown(app)
-        return app
+            routes.add("GET", path, handler)
+        routes.add_unknown()
+        return routes.app
 
     async def _token(self, request: web.Request) -> web.Response:
         query = token_query(request)
@@ -118,7 +108,7 @@ class Api:
             raise problems.no_token(view, now)
         expires_in = documents.seconds_left(token, now)
         if query.as_json:
-            return _json({**token_document(name, token), "expires_in": expires_in})
+            return json_response({**token_document(name, token), "expires_in": expires_in})
         return self._text_response(name, token, expires_in)
 
     def _text_response(self, name: str, token: Token, left_s: int) -> web.Response:
@@ -136,11 +126,11 @@ class Api:
 
     async def _homey(self, request: web.Request) -> web.Response:
         view = self._view(request.match_info["name"])
-        return _json(documents.homey_document(view, self._provider.now()))
+        return json_response(documents.homey_document(view, self._provider.now()))
 
     async def _status(self, _request: web.Request) -> web.Response:
         document = documents.status_document(self._views(), self._provider.now(), self._version)
-        return _json(
+        return json_response(
             {**document, "requests_by_user": dict(self._monitoring.access.requests_by_user)}
         )
 
@@ -156,12 +146,12 @@ class Api:
         if not result.done and not view.refreshing:
             raise problems.not_refreshed(view, now)
         document = {"refreshed": result.done, **documents.homey_document(view, now)}
-        return _json(document, status=200 if result.done else 202)
+        return json_response(document, status=200 if result.done else 202)
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         if not self._provider.alive():
             raise Problem(503, "stalled", "the daemon's scheduler does not run")
-        return web.Response(text="ok\n", headers=_NO_STORE)
+        return web.Response(text="ok\n", headers=NO_STORE)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         now = self._provider.now()
@@ -177,7 +167,7 @@ class Api:
                 retry_after=min(problems.seconds_to_next_try(view, now) for view in missing),
                 more={"homeys": names},
             )
-        return web.Response(text="ready\n", headers=_NO_STORE)
+        return web.Response(text="ready\n", headers=NO_STORE)
 
     def _events(self, app: web.Application) -> Handler:
         """Return the handler of ``/events``; its streams end when the application shuts down."""
@@ -199,7 +189,7 @@ class Api:
         body, content_type = await self._monitoring.scrape(
             self._provider, self._version, request.headers.get("Accept", "")
         )
-        return _response(body, {"Content-Type": content_type, **_NO_STORE})
+        return body_response(body, {"Content-Type": content_type, **NO_STORE})
 
     async def _page(self, _request: web.Request) -> web.Response:
         async def render() -> bytes:
@@ -207,7 +197,7 @@ class Api:
             return (await run_in_thread(status_page.render, views, now, self._version)).encode()
 
         body = await self._monitoring.renderings.get("page", render)
-        return _response(body, status_page.HEADERS)
+        return body_response(body, status_page.HEADERS)
 
     def _only_homey(self) -> str:
         names = self._provider.names()
@@ -225,35 +215,10 @@ class Api:
         return [self._provider.view(name) for name in self._provider.names()]
 
 
-def _checked(handler: Handler, check: RequestCheck | None) -> Handler:
-    """Return a handler that checks the request first and answers errors as problems.
-
-    Args:
-        handler: The handler.
-        check: Checks the peer on the socket; None on the TCP port, which everybody may read and
-            which closes each connection after the response.
-    """
-
-    async def checked(request: web.Request) -> web.StreamResponse:
-        connection = connection_of(request)
-        connections = connection.connections
-        connections.mark_busy(connection)
-        response: web.StreamResponse
-        try:
-            problem = None if check is None else check(request)
-            response = await handler(request) if problem is None else problem.response()
-        except Problem as problem:
-            response = problem.response()
-        except Exception as error:  # noqa: BLE001  a bug is logged; its text stays in the log
-            _log.error("request.failed", error=type(error).__name__, exc_info=error)
-            response = Problem(500, "internal-error", _INTERNAL_ERROR).response()
-        finally:
-            connections.mark_idle(connection)
-        if check is None:
-            response.force_close()
-        return response
-
-    return checked
+async def _close_connection(_request: web.Request, response: web.StreamResponse) -> None:
+    """Close a connection after its first response: then no client keeps a place."""
+    response.force_close()
+    response.headers["Connection"] = "close"
 
 
 def _check_peer(
@@ -268,53 +233,6 @@ def _check_peer(
     return None
 
 
-def _add(
-    app: web.Application,
-    method: str,
-    path: str,
-    handler: Handler,
-    check: RequestCheck | None = None,
-) -> None:
-    allowed = ("GET", "HEAD") if method == "GET" else (method,)
-    resource = app.router.add_resource(path)
-    for verb in allowed:
-        resource.add_route(verb, _checked(handler, check))
-
-    async def wrong_method(request: web.Request) -> web.Response:
-        raise problems.method_not_allowed(request.method, ", ".join(allowed))
-
-    resource.add_route("*", _checked(wrong_method, check))
-
-
-def _add_unknown(app: web.Application, check: RequestCheck | None = None) -> None:
-    async def unknown_path(_request: web.Request) -> web.Response:
-        detail = "nothing is served at this path; see /status for the Homeys"
-        raise Problem(404, "unknown-path", detail)
-
-    app.router.add_resource("/{rest:.*}").add_route("*", _checked(unknown_path, check))
-
-
 def _lasts(view: View, now: datetime, query: TokenQuery) -> bool:
     token = view.token
     return token is not None and token.valid(now) and token.left(now) >= query.min_ttl
-
-
-def _response(body: bytes, headers: Mapping[str, str], *, status: int = 200) -> web.Response:
-    """Return a response whose body is sent as fast as the client reads it.
-
-    A body given as bytes is copied for each client that does not read.
-    """
-    if len(body) <= _PIECE:
-        return web.Response(status=status, body=body, headers=headers)
-    length = {"Content-Length": str(len(body))}
-    return web.Response(status=status, body=_pieces(body), headers={**headers, **length})
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
-
-
-def _json(document: object, *, status: int = 200) -> web.Response:
-    headers = {"Content-Type": "application/json", **_NO_STORE}
-    return _response(json.dumps(document).encode() + b"\n", headers, status=status)

@@ -12,6 +12,7 @@ from homey_tokend.server.access import AccessControl
 from homey_tokend.server.connections import MAX_TCP_CONNECTIONS, Connections
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.event_stream import KEEPALIVE
+from homey_tokend.server.hosts import HostCheck
 from homey_tokend.server.metrics import Metrics
 from homey_tokend.server.problems import Problem
 from homey_tokend.server.rendering import MAX_AGE, Renderings
@@ -48,6 +49,7 @@ class Monitoring:
         self.tcp_connections = Connections(MAX_TCP_CONNECTIONS)
         self.keepalive = keepalive
         self.renderings = Renderings(max_age)
+        self.hosts = HostCheck()
         self.metrics = Metrics()
 
     async def load(self) -> None:

@@ -59,6 +59,18 @@ async def test_one_response_for_each_connection(port: int, path: bytes) -> None:
     assert 1 == answer.count(b"HTTP/1.1 ")
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [b"OPTIONS * HTTP/1.1", b"GET /healthz HTTP/1.1\r\nExpect: x", b"POST / HTTP/1.1"],
+)
+async def test_one_response_without_a_route(port: int, request_line: bytes) -> None:
+    """A request that no route answers ends its connection, too."""
+    answer = await ask(port, request_line + b"\r\nHost: localhost\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
 async def test_pipelined_requests(port: int) -> None:
     """Of many requests sent at once, the first is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

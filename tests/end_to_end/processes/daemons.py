@@ -64,11 +64,11 @@ class _Local(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(at: Path | str, path: str, method: str = "GET") -> Answer:
+def ask(at: Path | str, path: str, method: str = "GET", host: str = "localhost") -> Answer:
     """Send one request to a unix socket, or to ``host:port``."""
     made = _Local(at) if isinstance(at, Path) else http.client.HTTPConnection(at, timeout=10)
     try:
-        made.request(method, path)
+        made.request(method, path, headers={"Host": host})
         got = made.getresponse()
         headers = {name.lower(): value for name, value in got.getheaders()}
         return Answer(got.status, headers, got.read())

@@ -40,13 +40,17 @@ def test_a_new_file(clouds: Clouds, daemons: Daemons) -> None:
 
     moved = daemon.folder / "moved.sock"
     document["socket"] = {"path": str(moved), "mode": "0600"}
-    document["http"] = {"listen": "127.0.0.1:0"}
+    document["http"] = {"listen": "127.0.0.1:0", "hosts": ["tokend.example"]}
     document["log"] = {"level": "info", "format": "journal"}
     reload(daemon, document, "http.opened")
     (port,) = re.findall(r"^<6>http\.opened .*\bport=(\d+)", daemon.said(), re.MULTILINE)
     answers = [served(at, "/healthz") for at in (daemon.socket, moved, f"127.0.0.1:{port}")]
     token_there = ask(moved, "/token").text
     never_there = served(f"127.0.0.1:{port}", "/token")
+    by_name = [
+        ask(f"127.0.0.1:{port}", "/metrics", host=host).status
+        for host in ("tokend.example", "evil.example")
+    ]
 
     document["http"] = {"listen": None}
     reload(daemon, document, "<6>reload.done")
@@ -56,6 +60,7 @@ def test_a_new_file(clouds: Clouds, daemons: Daemons) -> None:
     assert [0, 200, 200] == answers
     assert (token, token) == (kept, token_there)
     assert 404 == never_there
+    assert [200, 421] == by_name
     assert "is not a known key. Did you mean log?" in daemon.said()
     assert 1 == sign_ins(cloud)
     assert 0 == status
