@@ -1,7 +1,5 @@
 """Where each new token is written: the three types of ``sinks``."""
 
-import hashlib
-import json
 import unicodedata
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -19,6 +17,7 @@ from homey_tokend.config.field_types import (
     invalid_value,
     text,
 )
+from homey_tokend.core.commands import exec_target
 
 _Variable = Annotated[
     str,
@@ -185,11 +184,7 @@ class ExecSinkConfig(Section):
     @property
     def target(self) -> str:
         """Return the program; of its arguments, which may be private, only a digest."""
-        program, *arguments = self.command
-        if not arguments:
-            return f"exec:{program}"
-        digest = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:8]
-        return f"exec:{program}#{digest}"
+        return exec_target(self.command)
 
 
 SinkConfig = Annotated[

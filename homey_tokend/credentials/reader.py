@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from homey_tokend.config.files import read_bounded, reason_of
 from homey_tokend.config.model import HomeyConfig
+from homey_tokend.core.commands import program_name
 from homey_tokend.core.errors import SecretUnavailable
 from homey_tokend.core.secret import SECRET_KEYS, Credentials, Secret, SecretRef, SecretSource
 from homey_tokend.core.totp import normalize_secret
@@ -146,7 +147,7 @@ class SecretReader:
             case SecretSource.FILE:
                 return f"the file {ref.argument}", await self._file(key, ref.argument)
             case SecretSource.COMMAND:
-                return f"the output of {ref.argv[0]}", await self._command(ref.argv)
+                return f"the output of {program_name(ref.argv)}", await self._command(ref.argv)
 
     def _variable(self, name: str) -> bytes:
         text = self._environ.get(name)
@@ -183,7 +184,7 @@ class SecretReader:
             reason = f"it {words[0]}" if words else reason_of(exc)
             remedy = words[1] if words else "Check its path."
             raise _Unavailable(
-                f"the command {argv[0]} cannot be started: {reason}",
+                f"the command {program_name(argv)} cannot be started: {reason}",
                 f"{remedy} The daemon's user and its sandbox must be allowed to run it.",
             ) from None
         status = output.status
@@ -192,7 +193,7 @@ class SecretReader:
                 f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
             )
             raise _Unavailable(
-                f"the command {argv[0]} {ending}",
+                f"the command {program_name(argv)} {ending}",
                 "Run it by hand as the daemon's user to see what it says.",
             )
         return output.stdout

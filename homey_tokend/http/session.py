@@ -15,6 +15,7 @@ import structlog
 from aiohttp.http import HttpProcessingError
 
 from homey_tokend.http.authorities import authority_remedy, authority_warnings
+from homey_tokend.http.errors import REBINDING_REMEDY, is_hidden_by_router, is_unknown_authority
 from homey_tokend.http.resolver import DaemonThreadResolver
 
 #: What a request may raise: aiohttp, its parser, the system, and a malformed URL.
@@ -50,8 +51,7 @@ class TlsContext:
             raise ValueError("the TLS context must verify certificate and name")
         self._environ = environ
         self._context = given
-        #: The remedy for a certificate from an unknown authority.
-        self.remedy = ""
+        self._authority_remedy = ""
 
     async def load(self) -> ssl.SSLContext:
         """Return the context; load it if this is the first use."""
@@ -60,10 +60,16 @@ class TlsContext:
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         return self._context
 
+    def remedy(self, error: BaseException, address: str) -> str:
+        """Return what a person can do about an error of a request to an address, or ""."""
+        if is_unknown_authority(error):
+            return self._authority_remedy
+        return REBINDING_REMEDY if is_hidden_by_router(error, address) else ""
+
     def _load(self) -> ssl.SSLContext:
         for fault in authority_warnings(self._environ):
             log.warning("tls.authorities_unusable", fault=str(fault))
-        self.remedy = authority_remedy(self._environ)
+        self._authority_remedy = authority_remedy(self._environ)
         return ssl.create_default_context()
 
 

@@ -24,14 +24,7 @@ from homey_tokend.core.http_types import Repeat, Request, Response, cookie_heade
 from homey_tokend.core.ports import Clock
 from homey_tokend.core.secret import Secret
 from homey_tokend.http.body import read_body
-from homey_tokend.http.errors import (
-    REBINDING_REMEDY,
-    NoAnswer,
-    describe_error,
-    host_and_port,
-    is_hidden_by_router,
-    is_unknown_authority,
-)
+from homey_tokend.http.errors import NoAnswer, describe_error, host_and_port
 from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.http.session import FOREIGN, UNREADABLE, TlsContext, open_session
 from homey_tokend.http.unreadable import describe_unreadable
@@ -177,14 +170,9 @@ class HttpTransport:
             describe_error(error, address),
             cause=type(error).__name__,
             step=request.step,
-            remedy=self._remedy(error, address),
+            remedy=self._tls.remedy(error, address),
             sent=attempt.sent,
         )
-
-    def _remedy(self, error: Exception, address: str) -> str:
-        if is_unknown_authority(error):
-            return self._tls.remedy
-        return REBINDING_REMEDY if is_hidden_by_router(error, address) else ""
 
     async def _follow(self, request: Request, attempt: _Try) -> Response:
         """Send the request and follow its redirects; the response has the cookies of all of them."""

@@ -59,13 +59,16 @@ def gateway_timeout(homey: str, reason: str) -> Problem:
     return Problem(504, "timeout", f"{homey}: {reason}", more={"homey": homey})
 
 
-def bad_gateway(homey: str, reason: str) -> Problem:
+def bad_gateway(homey: str, reason: str, remedy: str = "") -> Problem:
     """Return 502: no answer came, or none that can be passed on."""
-    return Problem(502, "unreachable", f"{homey}: {reason}", more={"homey": homey})
+    more: dict[str, object] = {"homey": homey}
+    if remedy:
+        more["remedy"] = remedy
+    return Problem(502, "unreachable", f"{homey}: {reason}", more=more)
 
 
 def failed_call(
-    call: ProxyCall, error: BaseException, address: str, limits: ProxyLimits
+    call: ProxyCall, error: BaseException, address: str, limits: ProxyLimits, remedy: str = ""
 ) -> Problem:
     """Return the problem for an error during a call: the client's fault, or the Homey's."""
     if call.body.broken:
@@ -73,7 +76,8 @@ def failed_call(
     if isinstance(error, TimeoutError) and call.body.waiting:
         return stalled_body(limits.silence.total_seconds())
     reason = describe_error(error, address)
-    _log.info("call.failed", homey=call.homey, reason=reason, cause=type(error).__name__)
+    cause = type(error).__name__
+    _log.info("call.failed", homey=call.homey, reason=reason, remedy=remedy, cause=cause)
     if isinstance(error, TimeoutError):
         return gateway_timeout(call.homey, reason)
-    return bad_gateway(call.homey, reason)
+    return bad_gateway(call.homey, reason, remedy)

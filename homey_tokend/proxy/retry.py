@@ -161,7 +161,9 @@ class RetryingSender:
                     silence=limits.silence,
                 )
         except FOREIGN as error:
-            problem = failed_call(call, error, host_and_port(url), limits)
+            address = host_and_port(url)
+            remedy = self._upstream.remedy(error, address)
+            problem = failed_call(call, error, address, limits, remedy)
         else:
             if response.status >= 200:
                 return response

@@ -73,6 +73,10 @@ class Upstream:
             proxy_headers=proxy.headers if proxy else None,
         )
 
+    def remedy(self, error: BaseException, address: str) -> str:
+        """Return what a person can do about an error of ``send`` to an address, or ""."""
+        return self._tls.remedy(error, address)
+
     async def close(self) -> None:
         """Close the session; calls under way end."""
         session, self._session = self._session, None

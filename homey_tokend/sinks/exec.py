@@ -1,12 +1,11 @@
 """The token on a command's standard input (``docs/sinks.md``, "exec")."""
 
 import errno
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+from homey_tokend.core.commands import exec_target, program_name
 from homey_tokend.core.documents import json_line, token_document
 from homey_tokend.core.errors import SinkFailed, SinkRejected
 from homey_tokend.core.redact import last_words
@@ -69,11 +68,7 @@ class Command:
     @property
     def target(self) -> str:
         """``exec:`` and the program, with a digest of the arguments, which may be private."""
-        program, *arguments = self._argv
-        if not arguments:
-            return f"exec:{program}"
-        digest = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:8]
-        return f"exec:{program}#{digest}"
+        return exec_target(self._argv)
 
     async def run(self, line: bytes, token: Secret | None) -> str:
         """Run it once, and return how it ended.
@@ -86,7 +81,7 @@ class Command:
             SinkRejected: It cannot be executed.
             SinkFailed: It ended with another status than 0, or was stopped.
         """
-        program, environ = self._argv[0], child_defaults(self._environ())
+        program, environ = program_name(self._argv), child_defaults(self._environ())
         try:
             result = await run_command(
                 self._argv, environ, stdin=line, timeout=self._timeout, grace=self._grace
@@ -123,7 +118,7 @@ class ExecSink(Command):
         environ = child_defaults(self._environ())
         words = await run_in_thread(program_fault, self._argv, environ)
         if words is not None:
-            raise _cannot_run(self._argv[0], errno.ENOEXEC, words)
+            raise _cannot_run(program_name(self._argv), errno.ENOEXEC, words)
 
     async def write(self, delivery: Delivery) -> DeliveryResult:
         """Run the command; only its exit status tells whether it succeeded.

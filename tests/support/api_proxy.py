@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -214,14 +214,15 @@ async def running_proxy(
     path: Path,
     limits: ProxyLimits = LONG_TIMEOUTS,
     may_see_token: MaySeeToken = lambda _peer, _homey: True,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ProxySetup]:
-    """Run an API proxy with a Homey behind it."""
+    """Run an API proxy with a Homey behind it; with an environment it verifies TLS by that."""
     hub, clock = Hub(), FakeClock()
     server = await asyncio.start_server(hub.take, "127.0.0.1", 0)
     hub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/homey/c0ffee"
     proxy = ProxySetup(path, FakeProvider(), hub, clock)
     proxy.hold()
-    upstream = Upstream({}, ssl_context=TLS)
+    upstream = Upstream({}, ssl_context=TLS) if environ is None else Upstream(environ)
     forward = Forwarder(proxy.provider, upstream, clock, limits, may_see_token=may_see_token)
     handler = proxy.monitoring.count_calls(forward.handle, clock)
     api = Server(Api(proxy.provider, version="1", proxy=handler))
