@@ -57,7 +57,7 @@ def _hours(span: timedelta) -> str:
 
 
 def play_all(seeds: Sequence[int], days: int) -> Iterator[Outcome]:
-    """Yield the outcomes in order; each year is play_all in a process of its own."""
+    """Yield the outcomes in order; each year is played in its own process."""
     spawn = multiprocessing.get_context("spawn")
     cores = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(cores, mp_context=spawn, max_tasks_per_child=1) as pool:

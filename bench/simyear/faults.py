@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-from bench.simyear.cloud import Answer, Cloud, Fault, FaultAnswer
+from bench.simyear.cloud import Answer, Cloud, FaultAnswer
+from bench.simyear.values import Fault
 from homey_tokend.core.errors import Unreachable
 from homey_tokend.core.http_types import Request, Step
 

@@ -21,9 +21,10 @@ from random import Random
 
 import structlog
 
-from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Cloud, Fault
+from bench.simyear.cloud import Cloud
 from bench.simyear.loop import BEGIN
 from bench.simyear.machine import NAME, Machine
+from bench.simyear.values import ACCOUNTS, API, HOSTS, HUB, Fault
 from homey_tokend.core.http_types import Step
 
 log = structlog.get_logger()

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bench.simyear.cloud import LIFE, Cloud, Session
+from bench.simyear.cloud import Cloud
 from bench.simyear.limits import BUDGET, BUDGET_SPAN, SignInLimits
 from bench.simyear.machine import NAME, VERIFY, Machine
+from bench.simyear.values import LIFE, Session
 
 #: The longest time in which a token was obtainable and none was served.
 MAX_MISS = timedelta(minutes=10)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from bench.simyear.cloud import LIFE, SECOND, Cloud, Login
+from bench.simyear.cloud import Cloud
 from bench.simyear.faults import UNKNOWN_GAP
 from bench.simyear.loop import BEGIN
 from bench.simyear.machine import Machine
+from bench.simyear.values import LIFE, SECOND, Login
 
 DAY = timedelta(days=1)
 #: Automatic sign-ins of an account that may be rejected in a day.

@@ -8,7 +8,9 @@ from random import Random
 
 import structlog
 
-from bench.simyear.cloud import (
+from bench.simyear.cloud import Cloud
+from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
+from bench.simyear.values import (
     ACCOUNTS,
     API,
     CERTIFICATE_TOLERANCE,
@@ -16,9 +18,7 @@ from bench.simyear.cloud import (
     HUB,
     LIFE,
     TOTP_SECRET,
-    Cloud,
 )
-from bench.simyear.loop import JumpingLoop, YearClock, YearSchedule
 from homey_tokend.core.account import Digests
 from homey_tokend.core.decision import RefreshSettings
 from homey_tokend.core.errors import StateUnusable

@@ -19,10 +19,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bench.simyear.cloud import ACCOUNTS, API, HOSTS, HUB, Fault
 from bench.simyear.limits import REJECTED_A_DAY
 from bench.simyear.machine import NAME
 from bench.simyear.play import Year
+from bench.simyear.values import ACCOUNTS, API, HOSTS, HUB, Fault
 from homey_tokend.core.status import Health
 
 MINUTE, HOUR = 60.0, 3600.0
