@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from homey_tokend.config import Config, ExecSinkConfig, FileSinkConfig, HomeyConfig
+from homey_tokend.config.environment import SOURCE
 from homey_tokend.core.errors import ConfigFault
 from homey_tokend.core.secret import SECRET_KEYS, SecretSource
 from homey_tokend.runtime.rights import exposure
@@ -25,7 +26,7 @@ def rights_warnings(
 
     Args:
         config: The configuration.
-        environ: The environment; of it, PATH and SSLKEYLOGFILE.
+        environ: The environment; of it, PATH and what OpenSSL reads.
         user: Who runs the daemon; None if it is not known.
 
     Yields:
@@ -34,15 +35,22 @@ def rights_warnings(
     if "SSLKEYLOGFILE" in environ:
         yield ConfigFault("environment", 0, 0, "SSLKEYLOGFILE", *_KEY_LOG)
     known = set()
-    for place, path, owner in _paths(config, environ.get("PATH", os.defpath), user):
+    paths = (*_authorities(environ, user), *_paths(config, environ.get("PATH", os.defpath), user))
+    for place, path, owner in paths:
         words = exposure(path, owner)
         if words is not None and words not in known:
             known.add(words)
             yield ConfigFault(place, 0, 0, "", *words)
 
 
+def _authorities(environ: Mapping[str, str], user: int | None) -> Iterator[_Entry]:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        for path in filter(None, environ.get(name, "").split(os.pathsep)):
+            yield f"environment: {name}", Path(path), user
+
+
 def _paths(config: Config, path: str, user: int | None) -> Iterator[_Entry]:
-    if config.source != "environment":
+    if config.source != SOURCE:
         yield config.source, Path(config.source), user
     for homey in config.homeys.values():
         yield from _secret_paths(homey, path, user)

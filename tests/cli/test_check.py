@@ -118,6 +118,20 @@ def test_rights(check: Check, tmp_path: Path) -> None:
     )
 
 
+def test_authorities_that_others_may_change(check: Check, tmp_path: Path) -> None:
+    """Whoever can change them can take the place of Athom."""
+    file, folder = tmp_path / "bundle.pem", tmp_path / "certificates"
+    file.touch()
+    file.chmod(0o666)
+    folder.mkdir()
+    folder.chmod(0o777)
+    lines = check(SSL_CERT_FILE=str(file), SSL_CERT_DIR=f"/etc/ssl/certs:{folder}")
+    found = [line for line in lines if "everybody on this machine can change" in line]
+
+    assert f"environment: SSL_CERT_FILE: everybody on this machine can change {file}" in found[0]
+    assert f"environment: SSL_CERT_DIR: everybody on this machine can change {folder}" in found[1]
+
+
 def test_the_configuration_in_a_directory_of_all(check: Check, tmp_path: Path) -> None:
     """Whoever can replace the configuration can have the password sent elsewhere."""
     tmp_path.chmod(0o777)
