@@ -1,8 +1,8 @@
-"""What do many clients of the TCP port cost a reader of the token?
+"""What many clients of the TCP port cost a reader of the token.
 
 python -m bench.tcp_clients [--clients N] [--seconds S] [--path PATH] [--pipelined N]
 
-The API over a stand-in for the keepers, in a process pinned to a core of its own. Clients ask
+The API over a fake provider, in a process pinned to one core. Clients ask
 for /metrics over TCP as fast as they are answered and reconnect when they are disconnected, in a
 process that gives way to the reader. Mark: p99 20 ms. On a busy machine run it with chrt -f 1.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 P99_MS = 20.0
 #: The clients' process gives way to the reader, which shares its core.
 _NICE = 10
-#: How long the reader rests between its reads, so that the clients have the core meanwhile.
+#: Seconds between two reads, in which the clients have the core.
 _REST_S = 0.005
 
 
@@ -45,7 +45,7 @@ async def serve(path: Path, port: int) -> None:
     await asyncio.Event().wait()
 
 
-def turn(path: Path, port: int) -> None:
+def run_server(path: Path, port: int) -> None:
     pin(1)
     sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  the server's log is not measured
     asyncio.run(serve(path, port))
@@ -68,7 +68,7 @@ class Hostile:
                 client = key.fileobj
                 assert isinstance(client, socket.socket)
                 try:
-                    self._go_on(client, events)
+                    self._continue(client, events)
                 except OSError:
                     self._waiting.unregister(client)
                     client.close()
@@ -80,7 +80,7 @@ class Hostile:
         client.connect_ex(("127.0.0.1", self._port))
         self._waiting.register(client, selectors.EVENT_WRITE)
 
-    def _go_on(self, client: socket.socket, events: int) -> None:
+    def _continue(self, client: socket.socket, events: int) -> None:
         if events & selectors.EVENT_WRITE:
             self._waiting.modify(client, selectors.EVENT_READ)
         else:
@@ -91,17 +91,19 @@ class Hostile:
         client.send(self._request)
 
 
-def be_hostile(port: int, count: int, request: bytes, answered: "Synchronized[int]") -> None:
+def run_hostile_clients(
+    port: int, count: int, request: bytes, answered: "Synchronized[int]"
+) -> None:
     raise_file_limit()
     pin(0)
-    # Where all of this runs with real-time priority, the clients do not.
+    # If all of this runs with real-time priority, the clients still do not.
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(_NICE)
     Hostile(port, request, answered).run(count)
 
 
 def scrape(port: int, request: bytes) -> float:
-    """Seconds until an honest client has its answer, however often it has to connect."""
+    """Return the seconds until a well-behaved client has its response, with all reconnections."""
     begun = time.perf_counter()
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as client:
@@ -126,7 +128,7 @@ def main() -> int:
     pin(0)
     folder, port = Path(tempfile.mkdtemp(prefix="ht")), free_port()
     context = multiprocessing.get_context("spawn")
-    server = context.Process(target=turn, args=(folder / "t.sock", port))
+    server = context.Process(target=run_server, args=(folder / "t.sock", port))
     server.start()
     for _ in range(500):
         with contextlib.suppress(OSError), connect_client(folder / "t.sock"):
@@ -135,7 +137,9 @@ def main() -> int:
     floor = [1e3 * spent for spent in reads(folder / "t.sock", 2000)]
     request = f"GET {args.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * args.pipelined
     answered = context.Value("l", 0)
-    hostile = context.Process(target=be_hostile, args=(port, args.clients, request, answered))
+    hostile = context.Process(
+        target=run_hostile_clients, args=(port, args.clients, request, answered)
+    )
     hostile.start()
     time.sleep(2)
     times, scrapes, begun, before = [], [], time.perf_counter(), answered.value

@@ -45,7 +45,7 @@ class HangUps:
                 self._check(transport)
 
     def _check(self, transport: asyncio.Transport) -> None:
-        """Close it, unless asyncio comes to the hang-up by reading what was sent before it."""
+        """Close it, unless asyncio finds the hang-up by reading what was sent before it."""
         if transport.is_reading():
             self._loop.call_later(_AGAIN_S, self._check, transport)
         else:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 _CRED = struct.Struct("iII")  # struct ucred: pid, uid, gid
 #: Python has no name for it (asm-generic/socket.h).
 _SO_PEERGROUPS = 59
-#: Python reads no more of an option: room for 256 groups. Where a peer has more, none counts.
+#: Python reads no more of an option: room for 256 groups. If a peer has more, none counts.
 _MAX_BYTES = 1024
 
 

@@ -1,4 +1,4 @@
-"""Texts that take long to make: each is made once a second at most, and served to all."""
+"""Texts that are expensive to render: each is rendered at most once a second for all clients."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -33,7 +33,7 @@ class Routes:
         self._check = check
 
     def add(self, method: str, path: str, handler: Handler) -> None:
-        """Serve a method at a path, HEAD wherever GET, and answer 405 to the others."""
+        """Serve a method at a path, HEAD with GET, and answer 405 to the others."""
         allowed = ("GET", "HEAD") if method == "GET" else (method,)
         resource = self.app.router.add_resource(path)
         for verb in allowed:
