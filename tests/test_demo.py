@@ -1,4 +1,4 @@
-"""The demo's lines for events; tests/end_to_end runs it as a process."""
+"""The demo's lines for events; tests/end_to_end runs the demo as a process."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Exit statuses follow from the kind of a failure, and the kinds from the types."""
+"""Exit statuses follow from the kind of a failure, and kinds from its type."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,9 @@ def subclasses(of: type[errors.TokendError]) -> Iterator[type[errors.TokendError
 
 
 @pytest.mark.parametrize("error", [*subclasses(errors.TokendError)])
-def test_a_person_is_needed_by_type(error: type[errors.TokendError]) -> None:
+def test_the_type_of_a_failure_tells_whether_a_person_has_to_act(
+    error: type[errors.TokendError],
+) -> None:
     """Exactly the subclasses of Rejected need a person, and end with 77."""
     rejected = issubclass(error, errors.Rejected)
 

@@ -1,4 +1,4 @@
-"""What the fast path of ``homey-tokend token`` may import: its speed depends on it."""
+"""What ``homey-tokend token`` may import, since its speed depends on it."""
 
 import json
 import os
@@ -45,14 +45,14 @@ def loaded(code: str) -> set[str]:
 
 
 @pytest.mark.slow
-def test_the_client_is_light() -> None:
-    """The client loads nothing that costs more than a request."""
+def test_the_client_imports_little() -> None:
+    """The client imports nothing that takes longer than a request."""
     assert HEAVY & loaded("import homey_tokend.client") == set()
 
 
 @pytest.mark.slow
-def test_the_fast_path_is_light() -> None:
-    """Nor does the token command, from the first import to the printed token."""
+def test_the_token_command_imports_little() -> None:
+    """This also applies to the token command, from the first import to the printed token."""
     with tempfile.TemporaryDirectory(prefix="ht") as folder:
         path = Path(folder) / "d.sock"
         with serve_responses(path, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntoken\n"):
@@ -73,7 +73,7 @@ def test_the_package_imports_nothing() -> None:
 
 @pytest.mark.slow
 def test_help_imports_no_command() -> None:
-    """The list of commands needs no command's module, and no server."""
+    """The list of commands imports no command's module and no server."""
     new = loaded(
         "sys.argv = ['homey-tokend', '--help']\nfrom homey_tokend.cli import main\nmain.main()"
     )
@@ -88,7 +88,7 @@ def test_help_imports_no_command() -> None:
 
 @pytest.mark.slow
 def test_the_daemon_loads_no_metrics_library() -> None:
-    """The metrics library is loaded once the socket answers: it delays no first answer."""
+    """The metrics library is loaded after the socket answers."""
     new = loaded("import homey_tokend.cli.run")
 
     assert "homey_tokend.server.monitoring" in new

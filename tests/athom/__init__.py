@@ -1,1 +1,1 @@
-"""The sign-in driven by hand: raw requests out, scripted responses in, no network."""
+"""The sign-in with raw requests and scripted responses, without a network."""

@@ -19,7 +19,7 @@ from homey_tokend.core.tokens import Grant, UserToken
 T = TypeVar("T")
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-#: How long every answer takes, unless a test says otherwise.
+#: The duration of each response, unless a test sets another.
 TOOK = timedelta(milliseconds=200)
 
 CLOUDID = "5a0000000000000000000001"
@@ -29,7 +29,7 @@ AT = Endpoints(
     api="https://api.example",
     homey="https://{cloudid}.connect.example",
 )
-WHO = Credentials(
+CREDENTIALS = Credentials(
     email=Secret("ann.o+nymous@example.org"),
     password=Secret("pa&ss=wö rd%21"),
     client_id="client-id",
@@ -105,13 +105,13 @@ GRANTED = as_json(
     },
 )
 DELEGATED = as_json(200, "header.delegation.token")
-HOMEY_TAKES = as_json(200, BEARER)
+HOMEY_ACCEPTS = as_json(200, BEARER)
 SESSION = as_json(200, {"id": "x", "type": "OAUTH", "scopes": []})
 
 
 @dataclass
 class Played(Generic[T]):
-    """The result of a flow: its requests, and its value or its failure."""
+    """The result of a flow: its requests, and its value or failure."""
 
     requests: list[Request] = field(default_factory=list)
     values: list[T] = field(default_factory=list)
@@ -137,7 +137,7 @@ def sign_in(who: Credentials, at: Endpoints) -> Flow[Grant]:
 def play(flow: Flow[T], *responses: Response | TokendError) -> Played[T]:
     """Drive a flow to its end: send it responses, or throw failures into it.
 
-    All responses must be used up, and no more may be asked for.
+    All responses must be used, and no more requested.
     """
     left, played = list(responses), Played[T]()
     try:
@@ -166,7 +166,7 @@ def failure(flow: Flow[T], *responses: Response | TokendError) -> TokendError:
 
 
 def shown(error: TokendError) -> str:
-    """Return everything of a failure that a person or a log may see."""
+    """Return everything of a failure that a message or a log line contains."""
     return "\n".join((str(error), repr(error), error.message, error.remedy, error.step))
 
 

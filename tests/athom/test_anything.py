@@ -1,4 +1,4 @@
-"""Whatever a server answers, only a value or a failure of the tree comes out."""
+"""Any response leads to a value or to a failure of the tree."""
 
 import contextlib
 import json
@@ -21,15 +21,15 @@ from tests.athom.scenes import (
     BEARER,
     CLOUDID,
     CODE_REDIRECT,
+    CREDENTIALS,
     DELEGATED,
     GRANT,
-    HOMEY_TAKES,
+    HOMEY_ACCEPTS,
     NOON,
     PAGE,
     REDIRECT,
     SITE,
     USER,
-    WHO,
     form,
     shown,
 )
@@ -116,11 +116,13 @@ HIDE = (Secret("hunter2"),)
 
 
 def after(*replies: Response) -> Callable[[Response], object]:
-    """Return what sends a response into a flow that has come so far."""
+    """Return a function that sends a response to a flow after the steps before it."""
 
     def sort(response: Response) -> object:
         begun = (
-            athom.exchange(GRANT, SITE) if DELEGATED in replies else athom.consent(WHO, AT, USER)
+            athom.exchange(GRANT, SITE)
+            if DELEGATED in replies
+            else athom.consent(CREDENTIALS, AT, USER)
         )
         next(begun)
         for reply in replies:
@@ -135,17 +137,17 @@ SORTERS: dict[str, Callable[[Response], object]] = {
     "consent": after(PAGE),
     "token": after(CODE_REDIRECT),
     "homey_login": after(DELEGATED),
-    "session": after(DELEGATED, HOMEY_TAKES),
+    "session": after(DELEGATED, HOMEY_ACCEPTS),
     "error": lambda response: flow.quoted_error(response, HIDE),
     "skew": flow.clock_skew,
     "retry-after": Response.retry_after,
 }
 FLOWS: dict[str, Callable[[], Flow[Any]]] = {
-    "log_in": lambda: athom.log_in(WHO, AT, one_time_code="123456"),
-    "consent": lambda: athom.consent(WHO, AT, USER),
-    "offered": lambda: athom.offered_homeys(WHO, AT, USER),
+    "log_in": lambda: athom.log_in(CREDENTIALS, AT, one_time_code="123456"),
+    "consent": lambda: athom.consent(CREDENTIALS, AT, USER),
+    "offered": lambda: athom.offered_homeys(CREDENTIALS, AT, USER),
     "homeys": lambda: athom.homeys(GRANT, AT),
-    "renew_grant": lambda: athom.renew_grant(WHO, AT, Secret("old")),
+    "renew_grant": lambda: athom.renew_grant(CREDENTIALS, AT, Secret("old")),
     "exchange": lambda: athom.exchange(GRANT, SITE),
     "prove": lambda: athom.verify_bearer("https://h.example", Secret("x"), issued_at=NOON),
 }
@@ -154,8 +156,8 @@ FLOWS: dict[str, Callable[[], Flow[Any]]] = {
 @settings(deadline=None, max_examples=40)
 @pytest.mark.parametrize("sorter", SORTERS)
 @given(response=ANSWERS)
-def test_any_answer_is_sorted(sorter: str, response: Response) -> None:
-    """At each step; what is told of it is short and printable."""
+def test_any_response_is_classified(sorter: str, response: Response) -> None:
+    """This applies to each step, and the message is short and printable."""
     try:
         with contextlib.suppress(StopIteration):
             SORTERS[sorter](response)
@@ -170,7 +172,7 @@ def test_any_answer_is_sorted(sorter: str, response: Response) -> None:
 @pytest.mark.parametrize("name", FLOWS)
 @given(responses=st.lists(ANSWERS, min_size=1, max_size=8))
 def test_any_flow_ends(name: str, responses: list[Response]) -> None:
-    """With a value or a failure of the tree, after a handful of requests."""
+    """It ends with a value or a failure of the tree, after a few requests."""
     begun = FLOWS[name]()
     next(begun)
     ended = False

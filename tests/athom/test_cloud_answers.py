@@ -20,13 +20,13 @@ from tests.athom.scenes import (
     ACCESS,
     AT,
     CODE_REDIRECT,
+    CREDENTIALS,
     GRANT,
     GRANTED,
     NOON,
     REFRESH,
     TOOK,
     USER,
-    WHO,
     answer,
     as_json,
     dated,
@@ -35,9 +35,9 @@ from tests.athom.scenes import (
 )
 
 
-def test_a_grant_is_renewed_by_its_refresh_token() -> None:
+def test_a_grant_is_renewed_with_its_refresh_token() -> None:
     """The request has grant_type, refresh token and the client's credentials, as a form."""
-    played = play(athom.renew_grant(WHO, AT, Secret("old")), GRANTED)
+    played = play(athom.renew_grant(CREDENTIALS, AT, Secret("old")), GRANTED)
     (sent,) = played.requests
 
     assert (
@@ -56,8 +56,8 @@ def test_a_grant_is_renewed_by_its_refresh_token() -> None:
 
 
 def granted(reply: Response) -> Grant:
-    """Return the grant that a sign-in gets by a response to its code."""
-    return play(athom.consent(WHO, AT, USER), CODE_REDIRECT, reply).value
+    """Return the grant that a sign-in gets from a response to its code."""
+    return play(athom.consent(CREDENTIALS, AT, USER), CODE_REDIRECT, reply).value
 
 
 def grant_with(**fields: object) -> str:
@@ -93,21 +93,23 @@ YEAR = 366 * 86400
         ("{}", HALF_AN_HOUR),
     ],
 )
-def test_the_life_of_a_grant_is_a_number_or_text_within_a_year(told: str, seconds: float) -> None:
+def test_the_lifetime_of_a_grant_is_a_number_or_text_up_to_a_year(
+    told: str, seconds: float
+) -> None:
     """An invalid expires_in counts as half an hour, which is less than was ever seen."""
     body = f'{{"access_token": "{ACCESS}", "expires_in": {told}}}'
 
     assert NOON + TOOK + timedelta(seconds=seconds) == granted(answer(200, body)).expires_at
 
 
-def test_a_life_that_is_not_told_is_half_an_hour() -> None:
+def test_a_missing_lifetime_is_half_an_hour() -> None:
     """expires_in is optional in RFC 6749."""
     grant = granted(answer(200, grant_with()))
 
     assert NOON + TOOK + timedelta(minutes=30) == grant.expires_at
 
 
-def test_a_grant_knows_the_skew_that_its_answer_told() -> None:
+def test_a_grant_has_the_skew_of_its_response() -> None:
     """The skew is taken from the Date header of a trusted response, and of no other."""
     at_server = NOON + timedelta(hours=1)
 
@@ -119,24 +121,26 @@ def test_a_grant_knows_the_skew_that_its_answer_told() -> None:
 def test_a_grant_without_a_refresh_token_has_none(refresh: object) -> None:
     """Without a new refresh token the old one stays in the grant (A4: rotation)."""
     body = grant_with() if refresh == "absent" else grant_with(refresh_token=refresh)
-    renewed = play(athom.renew_grant(WHO, AT, Secret("old")), answer(200, body)).value
+    renewed = play(athom.renew_grant(CREDENTIALS, AT, Secret("old")), answer(200, body)).value
 
     assert granted(answer(200, body)).refresh_token is None
     assert Secret("old") == renewed.refresh_token
 
 
 @pytest.mark.parametrize("refresh", [5, True, ["x"], "a b", "x" * 16385])
-def test_a_refresh_token_that_cannot_be_one_is_a_changed_protocol(refresh: object) -> None:
+def test_an_invalid_refresh_token_is_a_changed_protocol(refresh: object) -> None:
     """An invalid refresh token is not kept."""
     reply = answer(200, grant_with(refresh_token=refresh))
 
-    assert ProtocolChanged is type(failure(athom.renew_grant(WHO, AT, Secret("old")), reply))
+    assert ProtocolChanged is type(
+        failure(athom.renew_grant(CREDENTIALS, AT, Secret("old")), reply)
+    )
 
 
 @pytest.mark.parametrize("body", ["[]", '"text"', "null", "{}", '{"access_token": 5}'])
 def test_a_success_without_an_access_token_is_a_changed_protocol(body: str) -> None:
     """JSON of another type is a failure."""
-    error = failure(athom.renew_grant(WHO, AT, Secret("old")), answer(200, body))
+    error = failure(athom.renew_grant(CREDENTIALS, AT, Secret("old")), answer(200, body))
 
     assert (ProtocolChanged, "token", 200) == (type(error), error.step, error.status)
 
@@ -156,18 +160,18 @@ def test_a_success_without_an_access_token_is_a_changed_protocol(body: str) -> N
         (201, {"access_token": ACCESS}, ProtocolChanged),
     ],
 )
-def test_what_is_no_success_goes_by_its_error_id(
+def test_errors_are_classified_by_their_id(
     status: int, body: object, expected: type[Exception]
 ) -> None:
     """The error is classified by its id: invalid_client is 400 here and 401 elsewhere (section 0)."""
-    error = failure(athom.renew_grant(WHO, AT, Secret("old")), as_json(status, body))
+    error = failure(athom.renew_grant(CREDENTIALS, AT, Secret("old")), as_json(status, body))
 
     assert (expected, status) == (type(error), error.status)
 
 
 def test_an_error_without_json_is_a_changed_protocol() -> None:
     """Unknown responses are classified as such."""
-    error = failure(athom.renew_grant(WHO, AT, Secret("old")), answer(400, "<h1>Bad</h1>"))
+    error = failure(athom.renew_grant(CREDENTIALS, AT, Secret("old")), answer(400, "<h1>Bad</h1>"))
 
     assert ProtocolChanged is type(error)
 
@@ -175,7 +179,7 @@ def test_an_error_without_json_is_a_changed_protocol() -> None:
 # --- GET /user/me ---
 
 
-def test_homeys_are_known_by_their_id() -> None:
+def test_homeys_are_returned_by_id() -> None:
     """``_id`` precedes ``id``; names are cleaned, and malformed entries left out."""
     body = {
         "homeys": [
@@ -196,7 +200,7 @@ def test_homeys_are_known_by_their_id() -> None:
     } == play(athom.homeys(GRANT, AT, (Secret("hunter2"),)), as_json(200, body)).value
 
 
-def test_a_thousand_homeys_are_enough() -> None:
+def test_at_most_a_thousand_homeys_are_read() -> None:
     """The number of Homeys is bounded."""
     body = {"homeys": [{"_id": str(number)} for number in range(1500)]}
 
@@ -216,7 +220,9 @@ def test_a_thousand_homeys_are_enough() -> None:
     ],
     ids=["401", "403", "no list", "an object", "no object", "HTML", "nothing"],
 )
-def test_without_a_list_there_is_a_failure(reply: Response, expected: type[TokendError]) -> None:
+def test_a_response_without_a_list_is_a_failure(
+    reply: Response, expected: type[TokendError]
+) -> None:
     """The failure has the step's name and the status."""
     error = failure(athom.homeys(GRANT, AT), reply)
 

@@ -1,4 +1,4 @@
-"""What all steps share: failures that mean the same everywhere, and the server's clock."""
+"""Common failures of all steps, and the server's clock."""
 
 from datetime import timedelta
 
@@ -28,10 +28,10 @@ from tests.athom.scenes import NOON, answer, as_json, dated
         (404, b"mesh_node_offline", HomeyOffline),
     ],
 )
-def test_what_a_troubled_server_asks_for_is_handed_on(
+def test_retry_after_of_a_failing_server_is_kept(
     step: Step, status: int, body: bytes, expected: type[ServerError]
 ) -> None:
-    """Retry-After counts with every answer that is tried again."""
+    """Retry-After counts for each transient failure."""
     with pytest.raises(expected) as raised:
         raise_for_common_failures(step, answer(status, body, ("retry-after", "90")))
 
@@ -40,19 +40,19 @@ def test_what_a_troubled_server_asks_for_is_handed_on(
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 410, 418, 451])
-def test_other_answers_are_no_trouble(status: int) -> None:
-    """They mean something of their own at each step."""
+def test_other_responses_are_not_common_failures(status: int) -> None:
+    """Their meaning depends on the step."""
     raise_for_common_failures(Step.LOGIN, answer(status, "{}"))
 
 
 @pytest.mark.parametrize("body", ['{"x": {"name": "mesh_node_offline"}}', '["mesh_node_offline"]'])
-def test_the_word_for_offline_may_stand_in_data(body: str) -> None:
-    """A variable may be called like that: a success that is no error is let through."""
+def test_the_word_for_offline_is_allowed_in_data(body: str) -> None:
+    """A variable may have this name, so a success without an error is accepted."""
     raise_for_common_failures(Step.VARIABLE, answer(200, body))
 
 
-def test_the_word_for_offline_counts_only_near_the_front() -> None:
-    """Behind 4 KiB of something else it is something else."""
+def test_the_word_for_offline_only_counts_near_the_start() -> None:
+    """After 4 KiB it is ignored."""
     raise_for_common_failures(Step.LOGIN, answer(404, " " * 4096 + "mesh_node_offline"))
 
 
@@ -70,20 +70,20 @@ def test_the_word_for_offline_counts_only_near_the_front() -> None:
     ],
     ids=["plain text", "no header", "garbage", "refused", "in trouble"],
 )
-def test_only_an_accepted_answer_over_tls_tells_the_time(response: Response) -> None:
-    """A captive portal lies about it."""
+def test_only_an_accepted_response_over_tls_gives_a_skew(response: Response) -> None:
+    """A captive portal's clock may be wrong."""
     assert trusted_clock_skew(response) is None
 
 
-def test_the_last_second_of_all_time_is_no_trouble() -> None:
-    """Nothing is added to a Date that nothing can be added to."""
+def test_the_last_representable_second_causes_no_error() -> None:
+    """A Date at the end of the calendar causes no overflow."""
     last = answer(200, b"", ("date", "Fri, 31 Dec 9999 23:59:59 GMT"), trusted=True)
 
     assert (clock_skew(last) or timedelta(0)) > timedelta(days=365 * 7000)
 
 
-def test_a_slow_answer_is_no_excuse_for_a_late_expiry() -> None:
-    """A Date written 10 s after sending may mean a clock 10 s off: at most 1 s is left to it."""
+def test_a_slow_response_makes_an_expiry_at_most_a_second_late() -> None:
+    """A Date written 10 s after sending may mean a clock that is 10 s off, of which at most 1 s is tolerated."""
     slow = answer(200, took=timedelta(seconds=12))
 
     assert timedelta(seconds=10) == clock_skew(dated(slow, NOON + timedelta(seconds=10)))
@@ -98,7 +98,7 @@ def test_a_slow_answer_is_no_excuse_for_a_late_expiry() -> None:
 def test_the_skew_is_never_a_second_too_small(
     skew: timedelta, there: timedelta, back: timedelta
 ) -> None:
-    """Too small, and a token expires too late; too large by the way and a second at most."""
+    """If it were too small, a token would expire too late; it is at most the round trip and a second too large."""
     found = clock_skew(dated(answer(took=there + back), NOON + there + skew))
 
     assert found is not None
@@ -106,7 +106,7 @@ def test_the_skew_is_never_a_second_too_small(
     assert found - skew <= timedelta(seconds=1) + there + back
 
 
-# --- what a server says of an error ---
+# --- quoted errors ---
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_the_skew_is_never_a_second_too_small(
         ("[" * 100_000, ""),
     ],
 )
-def test_what_a_server_says_is_its_error_and_description(body: str, expected: str) -> None:
-    """Text or an object of field to text, printable; anything else is silence."""
+def test_the_error_and_its_description_are_quoted(body: str, expected: str) -> None:
+    """They are text or an object of field to text; anything else is ignored."""
     assert (expected and f" (“{expected}”)") == quoted_error(answer(400, body))
 
 
-def test_what_a_server_says_is_short() -> None:
+def test_quoted_errors_are_short() -> None:
     """Two hundred characters are shown, eight fields are read."""
     many = {f"f{n}": "word" for n in range(20)}
 

@@ -19,11 +19,11 @@ from tests.athom.scenes import (
     CLOUDID,
     CODE,
     CODE_REDIRECT,
+    CREDENTIALS,
     GRANTED,
     PAGE,
     REDIRECT,
     USER,
-    WHO,
     answer,
     as_json,
     failure,
@@ -40,9 +40,9 @@ QUERY = (
 )
 
 
-def test_the_form_is_fetched_sent_back_and_the_code_used_at_once() -> None:
+def test_the_consent_form_is_submitted_and_the_code_used_at_once() -> None:
     """Authorise, consent and token have exactly the fields of wire.md A2 to A4."""
-    played = play(athom.consent(WHO, AT, USER), PAGE, CODE_REDIRECT, GRANTED)
+    played = play(athom.consent(CREDENTIALS, AT, USER), PAGE, CODE_REDIRECT, GRANTED)
     authorise, consent, token = played.requests
 
     assert ("authorise", "GET", "https://accounts.example/oauth2/authorise") == (
@@ -90,9 +90,9 @@ def test_the_form_is_fetched_sent_back_and_the_code_used_at_once() -> None:
     )
 
 
-def test_no_cookie_header_is_sent_where_none_was_set() -> None:
+def test_no_cookie_header_is_sent_without_cookies() -> None:
     """Without a cookie no empty Cookie header is sent."""
-    played = play(athom.consent(WHO, AT, USER), answer(200, form()), CODE_REDIRECT, GRANTED)
+    played = play(athom.consent(CREDENTIALS, AT, USER), answer(200, form()), CODE_REDIRECT, GRANTED)
 
     assert {} == dict(played.requests[1].headers)
 
@@ -116,9 +116,9 @@ def test_no_cookie_header_is_sent_where_none_was_set() -> None:
         ("myapp://done/here", f"myapp://done/here?code={CODE}"),
     ],
 )
-def test_a_redirect_to_ourselves_carries_the_code(wanted: str, location: str) -> None:
+def test_a_redirect_to_the_redirect_url_gives_the_code(wanted: str, location: str) -> None:
     """A redirect URL may have a path, port, query and an echoed state, and its host any case."""
-    who = replace(WHO, redirect_url=wanted)
+    who = replace(CREDENTIALS, redirect_url=wanted)
 
     at_once = play(athom.consent(who, AT, USER), redirect(location), GRANTED)
     by_form = play(athom.consent(who, AT, USER), PAGE, redirect(location), GRANTED)
@@ -153,9 +153,9 @@ def test_a_redirect_to_ourselves_carries_the_code(wanted: str, location: str) ->
     ],
 )
 def test_a_redirect_elsewhere_gives_no_code(location: str) -> None:
-    """Foreign hosts, userinfo tricks, other ports, paths and schemes, and relative URLs are rejected."""
+    """Other hosts, userinfo, ports, paths, schemes, and relative URLs are rejected."""
     for responses in ([redirect(location)], [PAGE, redirect(location)]):
-        error = failure(athom.consent(WHO, AT, USER), *responses)
+        error = failure(athom.consent(CREDENTIALS, AT, USER), *responses)
 
         assert ProtocolChanged is type(error)
         assert ("authorise", "consent")[len(responses) - 1] == error.step
@@ -163,9 +163,9 @@ def test_a_redirect_elsewhere_gives_no_code(location: str) -> None:
 
 
 @pytest.mark.parametrize("status", [300, 301, 303, 304, 307, 308])
-def test_a_redirect_without_a_place_gives_no_code(status: int) -> None:
+def test_a_redirect_without_a_location_gives_no_code(status: int) -> None:
     """A redirect without a Location is rejected."""
-    error = failure(athom.consent(WHO, AT, USER), answer(status))
+    error = failure(athom.consent(CREDENTIALS, AT, USER), answer(status))
 
     assert (ProtocolChanged, status) == (type(error), error.status)
 
@@ -175,9 +175,9 @@ def test_a_redirect_without_a_place_gives_no_code(status: int) -> None:
     ["", "?state=x", "?code=", "?code=a%20b", f"?code={'x' * 4097}", "?code=%00", "?code=%C3%BC"],
     ids=["nothing", "state", "empty", "blank", "too long", "NUL", "not ASCII"],
 )
-def test_a_redirect_to_ourselves_without_a_code_is_a_changed_protocol(query: str) -> None:
+def test_a_redirect_without_a_code_is_a_changed_protocol(query: str) -> None:
     """A redirect to the right URL without a code is rejected."""
-    error = failure(athom.consent(WHO, AT, USER), redirect(f"{REDIRECT}{query}"))
+    error = failure(athom.consent(CREDENTIALS, AT, USER), redirect(f"{REDIRECT}{query}"))
 
     assert ProtocolChanged is type(error)
     assert "no code" in error.message
@@ -196,40 +196,40 @@ def test_a_redirect_to_ourselves_without_a_code_is_a_changed_protocol(query: str
         ("error&code=400", ProtocolChanged),
     ],
 )
-def test_an_error_is_looked_at_before_the_code(query: str, expected: type[Exception]) -> None:
-    """An error redirect has ``code=400``, which is a status and no code (section 0)."""
-    error = failure(athom.consent(WHO, AT, USER), PAGE, redirect(f"{REDIRECT}?{query}"))
+def test_an_error_takes_precedence_over_a_code(query: str, expected: type[Exception]) -> None:
+    """An error's redirect has ``code=400``, which is not a code (section 0)."""
+    error = failure(athom.consent(CREDENTIALS, AT, USER), PAGE, redirect(f"{REDIRECT}?{query}"))
 
     assert expected is type(error)
 
 
-def test_a_denied_consent_says_what_the_server_said() -> None:
+def test_a_denied_consent_quotes_the_server() -> None:
     """The server's text is in the message, and the remedy names the cloudid."""
     location = f"{REDIRECT}?error=access_denied&error_description=The+user+denied+it&code=400"
-    error = failure(athom.consent(WHO, AT, USER), PAGE, redirect(location))
+    error = failure(athom.consent(CREDENTIALS, AT, USER), PAGE, redirect(location))
 
     assert "access_denied: The user denied it" in error.message
     assert "cloudid" in error.remedy
 
 
-def test_a_refused_client_is_named_with_the_field() -> None:
+def test_a_rejected_client_is_reported_with_the_field() -> None:
     """The description may be an object of field to text (A1)."""
     page = as_json(400, {"error_description": {"client_id": "Invalid value"}})
-    error = failure(athom.consent(WHO, AT, USER), page)
+    error = failure(athom.consent(CREDENTIALS, AT, USER), page)
 
     assert ClientRejected is type(error)
     assert "client_id Invalid value" in error.message
     assert "redirect_url" in error.remedy
 
 
-# --- the Homeys on offer, asked before a person has named one ---
+# --- the offered Homeys, before one is configured ---
 
 OFFER = b'<form><input name=_csrf value=x><option value="resource.homey.b2">Hut</option></form>'
 
 
-def test_the_page_is_fetched_and_nothing_consented() -> None:
+def test_the_consent_page_is_requested_without_a_consent() -> None:
     """The Homeys on the page are returned after one request."""
-    played = play(athom.offered_homeys(WHO, AT, USER), answer(200, OFFER))
+    played = play(athom.offered_homeys(CREDENTIALS, AT, USER), answer(200, OFFER))
     (request,) = played.requests
 
     assert ("b2",) == played.value
@@ -241,14 +241,16 @@ def test_the_page_is_fetched_and_nothing_consented() -> None:
     )
 
 
-def test_a_page_without_an_offer() -> None:
-    """A page without Homeys differs from no page."""
-    assert () == play(athom.offered_homeys(WHO, AT, USER), answer(200, b"<form></form>")).value
+def test_a_page_without_homeys() -> None:
+    """The result differs from that without a page."""
+    assert (
+        () == play(athom.offered_homeys(CREDENTIALS, AT, USER), answer(200, b"<form></form>")).value
+    )
 
 
-def test_nothing_to_be_picked() -> None:
+def test_without_a_page_there_is_no_choice() -> None:
     """A redirect with the code at once means that there is no page."""
-    assert play(athom.offered_homeys(WHO, AT, USER), CODE_REDIRECT).value is None
+    assert play(athom.offered_homeys(CREDENTIALS, AT, USER), CODE_REDIRECT).value is None
 
 
 @pytest.mark.parametrize(
@@ -258,4 +260,4 @@ def test_rejections(status: int, kind: type[TokendError]) -> None:
     """Errors are the same as in a consent."""
     refused = as_json(status, {"code": status, "error": "x"})
 
-    assert isinstance(failure(athom.offered_homeys(WHO, AT, USER), refused), kind)
+    assert isinstance(failure(athom.offered_homeys(CREDENTIALS, AT, USER), refused), kind)

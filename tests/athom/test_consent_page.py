@@ -1,4 +1,4 @@
-"""The consent page: the form's token among decoys, the Homeys on it, and linear time."""
+"""The consent page: the form's token, the Homeys, and linear time."""
 
 import time
 
@@ -78,7 +78,7 @@ def test_a_page_without_the_field_has_none(page: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["HyMIxlAx-xdoe64dpEyRdp6ny5kvKFJKKxL0", "-_-_", "é&<\"'>"])
-def test_the_value_is_taken_whole(token: str) -> None:
+def test_the_whole_value_is_returned(token: str) -> None:
     """csurf's alphabet has - and _, and entities are decoded."""
     escaped = token.replace("&", "&amp;").replace('"', "&quot;")
 
@@ -98,7 +98,7 @@ def test_a_page_in_another_encoding_still_has_its_field() -> None:
         "<template>", "<a a='' ", "<!-- --", "<title></titl", "\x00", "<a\n", "<a a = ",
     ],
 )  # fmt: skip
-def test_a_mebibyte_of_anything_is_read_in_no_time(piece: str) -> None:
+def test_a_mebibyte_of_anything_is_parsed_quickly(piece: str) -> None:
     """Parsing is fast, since it blocks the event loop: html.parser needs hours for some of these."""
     page = (piece * (2**20 // len(piece) + 1)).encode()
     began = time.process_time()
@@ -139,12 +139,12 @@ def test_any_page_has_a_field_or_none(page: bytes) -> None:
         ('<a href="resource.homey.a1">', ()),
     ],
 )
-def test_the_homeys_offered(page: str, offered: tuple[str, ...]) -> None:
+def test_the_offered_homeys_are_returned(page: str, offered: tuple[str, ...]) -> None:
     """The Homeys to choose from are returned once each, in order."""
     assert offered == find_offered_homeys(page.encode())
 
 
-def test_a_hundred_homeys_are_enough() -> None:
+def test_at_most_a_hundred_homeys_are_returned() -> None:
     """At most a hundred Homeys are returned."""
     page = "".join(f'<option value="resource.homey.{number}">' for number in range(5000))
 

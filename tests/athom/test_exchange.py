@@ -1,4 +1,4 @@
-"""The exchange: delegation, Homey login and the proof of the bearer."""
+"""The exchange: delegation, Homey login and the verification of the bearer."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.athom.scenes import (
     BEARER,
     DELEGATED,
     GRANT,
-    HOMEY_TAKES,
+    HOMEY_ACCEPTS,
     HUB,
     NOON,
     SESSION,
@@ -27,9 +27,9 @@ LOST = Unreachable("no route", sent=False)
 DAY = timedelta(hours=24)
 
 
-def test_the_exchange_asks_for_three_things_and_no_password() -> None:
+def test_the_exchange_sends_three_requests_without_a_password() -> None:
     """Delegation with the access token, login without any, session with the bearer."""
-    played = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, SESSION)
+    played = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_ACCEPTS, SESSION)
     delegation, login, session = played.requests
 
     assert ("delegation", "POST", "https://api.example/delegation/token") == (
@@ -64,9 +64,9 @@ def test_the_exchange_asks_for_three_things_and_no_password() -> None:
         assert (Repeat.SAFE, False, {}) == (sent.repeat, sent.follow, dict(sent.headers))
 
 
-def test_the_bearer_counts_from_before_its_login() -> None:
-    """Homey gave it some time between sending and receiving: the earlier counts."""
-    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, SESSION).value
+def test_the_lifetime_of_a_bearer_starts_before_its_login() -> None:
+    """It was issued between sending and receiving; the earlier time counts."""
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_ACCEPTS, SESSION).value
 
     assert (BEARER, HUB, NOON) == (bearer.value.reveal(), bearer.url, bearer.issued_at)
     assert (NOON + DAY, False, True) == (bearer.expires_at, bearer.expiry_reported, bearer.verified)
@@ -89,8 +89,8 @@ def test_the_bearer_counts_from_before_its_login() -> None:
         "bool",
     ],
 )
-def test_what_cannot_be_a_bearer_is_a_changed_protocol(value: object) -> None:
-    """Also for the delegation token, whose bound is wider."""
+def test_an_invalid_bearer_is_a_changed_protocol(value: object) -> None:
+    """This includes the delegation token, whose limit is larger."""
     error = failure(athom.exchange(GRANT, SITE), DELEGATED, as_json(200, value))
 
     assert (ProtocolChanged, "homey_login") == (type(error), error.step)
@@ -100,8 +100,8 @@ def test_what_cannot_be_a_bearer_is_a_changed_protocol(value: object) -> None:
         assert (ProtocolChanged, "delegation") == (type(error), error.step)
 
 
-def test_a_bearer_of_4096_characters_is_taken() -> None:
-    """The bound itself is inside."""
+def test_a_bearer_of_4096_characters_is_accepted() -> None:
+    """The limit itself is accepted."""
     long = as_json(200, "x" * 4096)
 
     assert 4096 == len(
@@ -109,21 +109,21 @@ def test_a_bearer_of_4096_characters_is_taken() -> None:
     )
 
 
-def test_a_401_is_asked_again_after_one_and_three_seconds() -> None:
+def test_after_a_401_the_verification_is_repeated_after_one_and_three_seconds() -> None:
     """A new session may take a moment; then the bearer is discarded."""
     no = answer(401)
     flow = athom.exchange(GRANT, SITE)
-    played = play(flow, DELEGATED, HOMEY_TAKES, no, no, no)
+    played = play(flow, DELEGATED, HOMEY_ACCEPTS, no, no, no)
 
     assert BearerDiscarded is type(played.error)
     assert [0, 1, 3] == [sent.after.total_seconds() for sent in played.requests[2:]]
 
 
 @pytest.mark.parametrize("refusals", [1, 2])
-def test_a_late_yes_is_a_yes(refusals: int) -> None:
-    """The second and third question count as the first."""
+def test_a_later_success_counts(refusals: int) -> None:
+    """Any of the three requests can succeed."""
     responses = [answer(401)] * refusals
-    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, *responses, SESSION).value
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_ACCEPTS, *responses, SESSION).value
 
     assert bearer.verified
 
@@ -139,11 +139,11 @@ def test_a_late_yes_is_a_yes(refusals: int) -> None:
         (answer(200, '"mesh_node_offline"'), "homey_offline"),
     ],
 )
-def test_a_homey_that_cannot_be_asked_holds_nothing_back(
+def test_a_failed_verification_does_not_delay_the_bearer(
     reply: Response | TokendError, kind: str
 ) -> None:
-    """The bearer is handed out unverified, its life assumed."""
-    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
+    """The bearer is returned as not verified, with an assumed lifetime."""
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_ACCEPTS, reply).value
 
     assert (False, False, NOON + DAY) == (
         bearer.verified,

@@ -18,7 +18,7 @@ from tests.athom.scenes import (
     CLOUDID,
     DELEGATED,
     GRANT,
-    HOMEY_TAKES,
+    HOMEY_ACCEPTS,
     SESSION,
     SITE,
     answer,
@@ -36,7 +36,7 @@ def lists(**homey: object) -> Response:
     return as_json(200, {"homeys": [{"_id": CLOUDID, "name": "Home", **homey}]})
 
 
-def test_a_cloudid_of_nobody_is_told_as_such() -> None:
+def test_an_unknown_cloudid_is_reported_as_such() -> None:
     """For an unknown cloudid the cloud answers as for a Homey that is off; the account lists it."""
     offline = as_json(404, {"error": "mesh_node_offline"})
     others = as_json(200, {"homeys": [{"_id": "a1", "name": "Hut"}]})
@@ -48,8 +48,8 @@ def test_a_cloudid_of_nobody_is_told_as_such() -> None:
     assert "switched on" in error.remedy
 
 
-def test_a_homey_that_is_off_is_told_as_such() -> None:
-    """A Homey that the account lists is off."""
+def test_an_offline_homey_is_reported_as_such() -> None:
+    """The account lists the Homey, so it is offline."""
     offline = as_json(404, {"error": "mesh_node_offline"})
     error = failure(athom.exchange(GRANT, AUTO), lists(), DELEGATED, offline)
 
@@ -57,13 +57,13 @@ def test_a_homey_that_is_off_is_told_as_such() -> None:
     assert "cloudid" not in error.message + error.remedy
 
 
-def test_an_automatic_address_is_asked_for_and_remembered() -> None:
+def test_an_automatic_address_is_requested_and_returned() -> None:
     """``/user/me`` is requested with the access token; its ``remoteUrl`` loses the last slash."""
     played = play(
         athom.exchange(GRANT, AUTO),
         lists(remoteUrl="https://hub-7.example/"),
         DELEGATED,
-        HOMEY_TAKES,
+        HOMEY_ACCEPTS,
         SESSION,
     )
     user = played.requests[0]
@@ -106,7 +106,7 @@ def test_without_a_usable_address_the_known_one_is_used(
 ) -> None:
     """The remembered address is used, else the endpoint; the note says why."""
     site = replace(AUTO, remembered_url=remembered)
-    played = play(athom.exchange(GRANT, site), reply, DELEGATED, HOMEY_TAKES, SESSION)
+    played = play(athom.exchange(GRANT, site), reply, DELEGATED, HOMEY_ACCEPTS, SESSION)
 
     assert (remembered or DEFAULT, None, note) == (
         played.value.url,
@@ -135,7 +135,7 @@ OTHERS = as_json(
 )
 
 
-def test_a_homey_that_refuses_twice_names_the_others() -> None:
+def test_after_two_rejections_the_other_homeys_are_listed() -> None:
     """After two delegations and logins the account's Homeys are listed, as far as they can be shown."""
     flow = athom.exchange(GRANT, SITE)
     played = play(flow, DELEGATED, answer(401), DELEGATED, answer(403), OTHERS)
@@ -150,8 +150,8 @@ def test_a_homey_that_refuses_twice_names_the_others() -> None:
 
 
 @pytest.mark.parametrize("reply", [LOST, answer(401), answer(200, "<html>"), answer(500)])
-def test_a_refusal_stands_without_the_others(reply: Response | TokendError) -> None:
-    """If the account cannot be read, it is a rejection all the same."""
+def test_a_rejection_does_not_need_the_list_of_homeys(reply: Response | TokendError) -> None:
+    """If the account cannot be read, it is still a rejection."""
     refused = (DELEGATED, answer(401)) * 2
     error = failure(athom.exchange(GRANT, SITE), *refused, reply)
 
@@ -159,7 +159,7 @@ def test_a_refusal_stands_without_the_others(reply: Response | TokendError) -> N
     assert error.remedy.startswith("Check cloudid")
 
 
-def test_a_refusal_says_why_the_address_was_a_guess() -> None:
+def test_a_rejection_has_the_note_on_the_address() -> None:
     """With ``url: auto`` the message has the note on the address."""
     nothing = as_json(200, {"homeys": []})
     refused = (DELEGATED, answer(401)) * 2

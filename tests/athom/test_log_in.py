@@ -8,12 +8,23 @@ from homey_tokend import athom
 from homey_tokend.core.errors import AccountRejected, ProtocolChanged, SecretUnavailable
 from homey_tokend.core.http_types import Repeat, Response
 from homey_tokend.core.secret import Secret
-from tests.athom.scenes import AT, LOGGED_IN, NOON, TOOK, WHO, answer, as_json, failure, play, shown
+from tests.athom.scenes import (
+    AT,
+    CREDENTIALS,
+    LOGGED_IN,
+    NOON,
+    TOOK,
+    answer,
+    as_json,
+    failure,
+    play,
+    shown,
+)
 
 
-def test_the_password_goes_out_once_raw_and_as_a_form() -> None:
+def test_the_password_is_sent_once_as_a_form() -> None:
     """The transport encodes the form; an empty one-time code is sent (A1)."""
-    played = play(athom.log_in(WHO, AT), LOGGED_IN)
+    played = play(athom.log_in(CREDENTIALS, AT), LOGGED_IN)
     (sent,) = played.requests
 
     assert ("login", "POST", "https://accounts.example/login") == (
@@ -30,16 +41,16 @@ def test_the_password_goes_out_once_raw_and_as_a_form() -> None:
     assert (Repeat.UNSENT, False, timedelta(0)) == (sent.repeat, sent.follow, sent.after)
 
 
-def test_a_one_time_code_goes_along() -> None:
+def test_a_one_time_code_is_sent() -> None:
     """The code is an argument: the flow reads no clock."""
-    played = play(athom.log_in(WHO, AT, one_time_code="123456"), LOGGED_IN)
+    played = play(athom.log_in(CREDENTIALS, AT, one_time_code="123456"), LOGGED_IN)
 
     assert ("otptoken", "123456") in (played.requests[0].form or ())
 
 
-def test_the_user_token_is_stamped_with_its_arrival() -> None:
+def test_the_user_token_has_the_time_of_its_response() -> None:
     """The user token is as old as the response."""
-    user = play(athom.log_in(WHO, AT), LOGGED_IN).value
+    user = play(athom.log_in(CREDENTIALS, AT), LOGGED_IN).value
 
     assert ("header.user.token", NOON + TOOK) == (user.value.reveal(), user.issued_at)
 
@@ -83,9 +94,9 @@ def test_the_user_token_is_stamped_with_its_arrival() -> None:
         "a one-time password",
     ],
 )
-def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None:
+def test_a_rejection_has_a_message_of_its_own(reply: Response, words: str) -> None:
     """The text determines the message, never the class."""
-    error = failure(athom.log_in(WHO, AT), reply)
+    error = failure(athom.log_in(CREDENTIALS, AT), reply)
 
     assert AccountRejected is type(error)
     assert words in error.message
@@ -108,9 +119,9 @@ def test_a_refusal_is_told_in_its_own_words(reply: Response, words: str) -> None
     ],
     ids=["password", "e-mail", "one-time code", "other words", "a page", "deep JSON"],
 )
-def test_known_words_in_an_unknown_form_are_told(body: str, words: str, remedy: str) -> None:
+def test_known_text_in_an_unknown_form_is_reported(body: str, words: str, remedy: str) -> None:
     """The form determines the class, a changed protocol; the text determines the message."""
-    error = failure(athom.log_in(WHO, AT), answer(404, body))
+    error = failure(athom.log_in(CREDENTIALS, AT), answer(404, body))
 
     assert ProtocolChanged is type(error)
     assert words in error.message
@@ -123,28 +134,28 @@ def test_known_words_in_an_unknown_form_are_told(body: str, words: str, remedy: 
     ["", "with blank", "new\nline", "ümlaut", "x" * 16385, None, 5, ["x"], True],
     ids=["empty", "blank", "newline", "not ASCII", "too long", "null", "number", "list", "bool"],
 )
-def test_what_cannot_be_a_token_is_a_changed_protocol(token: object) -> None:
+def test_an_invalid_token_is_a_changed_protocol(token: object) -> None:
     """A token has 1 to 16,384 printable ASCII characters without blanks."""
-    error = failure(athom.log_in(WHO, AT), as_json(200, {"token": token}))
+    error = failure(athom.log_in(CREDENTIALS, AT), as_json(200, {"token": token}))
 
     assert ProtocolChanged is type(error)
     assert ("login", 200) == (error.step, error.status)
 
 
-def test_the_longest_token_is_taken() -> None:
+def test_the_longest_token_is_accepted() -> None:
     """The longest valid token is accepted."""
-    user = play(athom.log_in(WHO, AT), as_json(200, {"token": "x" * 16384})).value
+    user = play(athom.log_in(CREDENTIALS, AT), as_json(200, {"token": "x" * 16384})).value
 
     assert 16384 == len(user.value.reveal())
 
 
-def test_an_answer_that_is_no_object_has_no_token() -> None:
+def test_a_response_that_is_not_an_object_has_no_token() -> None:
     """A bare string, as at other steps, is not accepted here."""
-    assert ProtocolChanged is type(failure(athom.log_in(WHO, AT), answer(200, '"abc"')))
+    assert ProtocolChanged is type(failure(athom.log_in(CREDENTIALS, AT), answer(200, '"abc"')))
 
 
-def test_a_one_time_code_is_made_of_the_secret() -> None:
-    """RFC 4226, appendix D, counter 1; a secret that is none is named, and not shown."""
+def test_a_one_time_code_is_derived_from_the_secret() -> None:
+    """RFC 4226, appendix D, counter 1; an invalid secret is reported, but not shown."""
     assert Secret("287082") == athom.one_time_code(Secret("GEZDGNBVGY3TQOJQ" * 2), 1)
     with pytest.raises(SecretUnavailable, match=r"totp_secret: .*not base32") as raised:
         athom.one_time_code(Secret("CANARY01"), 1)

@@ -1,4 +1,4 @@
-"""Running a flow over a transport."""
+"""Running a flow with a transport."""
 
 import asyncio
 from collections.abc import Generator
@@ -21,7 +21,7 @@ class Scripted:
     def __init__(self, *responses: Response | Exception | None) -> None:
         self.responses = list(responses)
         self.sent: list[Request] = []
-        #: Set once an answer is waited for that never comes.
+        #: Set once a response is awaited that never comes.
         self.silent = asyncio.Event()
 
     async def send(self, request: Request) -> Response:
@@ -58,7 +58,7 @@ class TwoRequests:
         return "done"
 
 
-async def test_answers_are_sent_in_and_the_value_comes_out() -> None:
+async def test_responses_are_sent_to_the_flow_and_its_value_is_returned() -> None:
     """Responses are reported in order, to every observer."""
     flow, transport = TwoRequests(), Scripted(answer(201), answer(202))
     heard: list[tuple[Request, int]] = []
@@ -72,12 +72,12 @@ async def test_answers_are_sent_in_and_the_value_comes_out() -> None:
     assert [(FIRST, 201), (SECOND, 202)] == heard
 
 
-async def test_nobody_needs_to_listen() -> None:
+async def test_a_callback_is_optional() -> None:
     """``on_response`` is optional."""
     assert "done" == await run_flow(TwoRequests()(), Scripted(answer(), answer()))
 
 
-async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
+async def test_a_flow_can_continue_after_a_failure() -> None:
     """A flow may continue after a failure, for which nothing is reported."""
     flow = TwoRequests(forgives=True)
     heard: list[Request] = []
@@ -88,7 +88,7 @@ async def test_a_failure_is_thrown_in_and_may_be_forgiven() -> None:
     assert [SECOND] == heard
 
 
-async def test_a_failure_that_is_not_forgiven_comes_out_as_it_is() -> None:
+async def test_a_failure_that_a_flow_does_not_catch_is_raised() -> None:
     """A failure is raised unchanged."""
     with pytest.raises(Unreachable) as raised:
         await run_flow(TwoRequests()(), Scripted(LOST))
@@ -96,7 +96,7 @@ async def test_a_failure_that_is_not_forgiven_comes_out_as_it_is() -> None:
     assert LOST is raised.value
 
 
-async def test_a_failure_of_the_flow_itself_comes_out() -> None:
+async def test_an_error_of_the_flow_is_raised() -> None:
     """An error of the flow itself is not the transport's."""
 
     def refuse() -> Generator[Request, Response, None]:
@@ -107,20 +107,20 @@ async def test_a_failure_of_the_flow_itself_comes_out() -> None:
         await run_flow(refuse(), Scripted(answer()))
 
 
-async def test_a_forgiven_failure_may_be_the_end() -> None:
+async def test_a_flow_can_return_after_a_failure() -> None:
     """A flow may return a value after a failure."""
 
-    def settle_for_less() -> Generator[Request, Response, str]:
+    def return_a_substitute() -> Generator[Request, Response, str]:
         try:
             yield FIRST
         except Unreachable:
             return "less"
         return "all"
 
-    assert "less" == await run_flow(settle_for_less(), Scripted(LOST))
+    assert "less" == await run_flow(return_a_substitute(), Scripted(LOST))
 
 
-async def test_a_cancelled_walk_closes_its_flow() -> None:
+async def test_cancelling_closes_the_flow() -> None:
     """The flow is closed at once, not by the garbage collector."""
     flow, transport = TwoRequests(), Scripted(None)
     walking = asyncio.create_task(run_flow(flow(), transport))
@@ -133,7 +133,7 @@ async def test_a_cancelled_walk_closes_its_flow() -> None:
     assert ["closed"] == flow.events
 
 
-async def test_a_bug_in_the_transport_closes_the_flow_too() -> None:
+async def test_a_bug_in_the_transport_closes_the_flow() -> None:
     """An unexpected error is not thrown into the flow."""
     flow = TwoRequests()
 

@@ -1,4 +1,4 @@
-"""The addresses that a token may be sent to."""
+"""The URLs that a token may be sent to."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ PLAIN = Endpoints(api="http://api.example")
         ("HTTPS://hub.example", "HTTPS://hub.example"),
     ],
 )
-def test_https_is_acceptable_everywhere(url: str, expected: str) -> None:
+def test_any_https_url_is_accepted(url: str, expected: str) -> None:
     """Any https host in the account is accepted; the last slash is dropped."""
     assert expected == usable_url(url, AT)
 
@@ -67,12 +67,12 @@ def test_https_is_acceptable_everywhere(url: str, expected: str) -> None:
         f"https://hub.example/{'x' * 2048}",
     ],
 )
-def test_other_addresses_are_not_acceptable(url: str) -> None:
+def test_other_urls_are_rejected(url: str) -> None:
     """Plain http and ambiguous URLs are rejected."""
     assert usable_url(url, AT) is None
 
 
-def test_plain_http_is_acceptable_beside_a_simulator_only() -> None:
+def test_plain_http_is_only_accepted_with_a_simulator() -> None:
     """Plain http is accepted if the cloud itself is plain http on loopback."""
     assert "http://127.0.0.1:9" == usable_url("http://127.0.0.1:9", SIMULATED)
     assert usable_url("http://127.0.0.1:9", PLAIN) is None
@@ -95,12 +95,12 @@ def test_plain_http_is_acceptable_beside_a_simulator_only() -> None:
         ("", False),
     ],
 )
-def test_loopback_is_this_machine(host: str, expected: bool) -> None:
+def test_loopback_is_recognised(host: str, expected: bool) -> None:
     """Loopback is recognised by name (RFC 6761, 6.3) and by address."""
     assert expected is is_loopback(host)
 
 
-def test_an_explicit_address_goes_before_all_others() -> None:
+def test_a_configured_address_takes_precedence() -> None:
     """Without an explicit address, the remembered one is used if it is valid, else the endpoint."""
     explicit = replace(SITE, remembered_url="https://old.example")
     remembered = replace(explicit, explicit_url=None)
@@ -111,7 +111,7 @@ def test_an_explicit_address_goes_before_all_others() -> None:
     assert f"https://{CLOUDID}.connect.example" == fallback_url(spoilt)
 
 
-def test_a_cloudid_is_quoted_in_the_endpoint() -> None:
+def test_a_cloudid_is_encoded_in_the_endpoint() -> None:
     """A cloudid cannot change the host."""
     site = replace(SITE, explicit_url=None, cloudid="evil.example/?x")
 
@@ -120,7 +120,7 @@ def test_a_cloudid_is_quoted_in_the_endpoint() -> None:
 
 @settings(deadline=None)
 @given(st.text() | st.text(alphabet="htps:/@?#[]\\.%x1 ").map("https://{}".format))
-def test_any_text_is_acceptable_or_not(url: str) -> None:
+def test_an_accepted_url_is_unambiguous(url: str) -> None:
     """An accepted URL has no second interpretation."""
     found = usable_url(url, SIMULATED)
 

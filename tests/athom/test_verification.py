@@ -1,4 +1,4 @@
-"""How long a bearer lives by our clock: what Homey tells, moved by what Date tells."""
+"""The expiry of a bearer by our clock, from the Homey's report and the Date header."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from homey_tokend.core.http_types import Response
 from tests.athom.scenes import (
     DELEGATED,
     GRANT,
-    HOMEY_TAKES,
+    HOMEY_ACCEPTS,
     NOON,
     SITE,
     TOOK,
@@ -96,20 +96,20 @@ EXPIRIES = {
 
 
 @pytest.mark.parametrize("what", EXPIRIES)
-def test_the_expiry_is_what_homey_tells_by_our_clock(what: str) -> None:
-    """Told and possible, it counts; else the configured life is assumed."""
+def test_the_reported_expiry_is_converted_to_our_clock(what: str) -> None:
+    """A plausible report counts; otherwise the configured lifetime is assumed."""
     reply, expected = EXPIRIES[what]
-    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_ACCEPTS, reply).value
 
     assert (expected or NOON + DAY) == bearer.expires_at
     assert (expected is not None, True) == (bearer.expiry_reported, bearer.verified)
 
 
-def test_the_skew_of_the_grant_counts_where_the_session_tells_none() -> None:
-    """A Homey over plain http gives no trusted Date; the cloud did."""
+def test_the_skew_of_the_grant_is_used_without_one_of_the_session() -> None:
+    """A Homey over plain http gives no trusted Date, but the cloud does."""
     grant = replace(GRANT, skew=HOUR)
     reply = session(None, NOON + HOUR + DAY)
-    bearer = play(athom.exchange(grant, SITE), DELEGATED, HOMEY_TAKES, reply).value
+    bearer = play(athom.exchange(grant, SITE), DELEGATED, HOMEY_ACCEPTS, reply).value
 
     assert NOON + DAY == bearer.expires_at
 
@@ -121,18 +121,18 @@ def test_the_skew_of_the_grant_counts_where_the_session_tells_none() -> None:
     back=st.timedeltas(timedelta(0), timedelta(seconds=15)),
     start=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001  aware below
 )
-def test_a_told_bearer_never_outlives_its_session_by_a_second(
+def test_a_bearer_never_outlives_its_session_by_a_second(
     skew: timedelta, there: timedelta, back: timedelta, start: datetime
 ) -> None:
-    """For any skew of our clock and any time on the way, with a trusted Date.
+    """This holds for any skew of our clock and any round trip, with a trusted Date.
 
-    Too early it ends by no more than the answer took and the second that Date rounds off.
+    It expires too early by no more than the round trip and the second that Date rounds off.
     """
     sent_at = start.replace(tzinfo=NOON.tzinfo)
     at_server = sent_at + skew + there
     body = session(None, at_server + DAY).body
     reply = dated(answer(200, body, sent_at=sent_at, took=there + back), at_server)
-    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_TAKES, reply).value
+    bearer = play(athom.exchange(GRANT, SITE), DELEGATED, HOMEY_ACCEPTS, reply).value
     truth = sent_at + there + DAY
 
     assert bearer.expiry_reported

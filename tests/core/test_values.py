@@ -14,7 +14,7 @@ import pytest
 from homey_tokend.core.http_types import Request, Response, Step
 from homey_tokend.core.secret import Credentials, Secret, SecretRef, SecretSource
 from homey_tokend.core.tokens import Bearer, Delivery, Grant, Token, UserToken
-from tests.athom.scenes import NOON, WHO
+from tests.athom.scenes import CREDENTIALS, NOON
 
 CANARY = "canary-7f3a"
 HIDDEN = Secret(CANARY)
@@ -117,7 +117,7 @@ def test_values_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         TOKEN.generation = 4  # type: ignore[misc]  # that is what is shown
     with pytest.raises(FrozenInstanceError):
-        WHO.client_id = "x"  # type: ignore[misc]  # that is what is shown
+        CREDENTIALS.client_id = "x"  # type: ignore[misc]  # that is what is shown
 
     assert 4 == replace(TOKEN, generation=4).generation
 

@@ -39,7 +39,7 @@ def test_a_good_file_is_not_mentioned(tmp_path: Path) -> None:
     assert [] == checks.warnings(naming(private(tmp_path / "p")), {})
 
 
-def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
+def test_each_warning_is_given_once_with_place_and_remedy(tmp_path: Path) -> None:
     """A file that several Homeys share causes one warning."""
     missing, empty, open_ = (tmp_path / name for name in ("missing", "empty", "open"))
     private(empty, "")
@@ -57,14 +57,14 @@ def test_each_doubt_is_told_once_with_place_and_remedy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/tmp", "/dev/null"])
-def test_what_is_no_file_is_told(path: str) -> None:
+def test_anything_but_a_file_is_reported(path: str) -> None:
     """A directory or a device causes a warning."""
     assert [f"{PLACE}{path} is not a plain file. Name one, or use {{command: …}}."] == (
         checks.warnings(naming(path), {})
     )
 
 
-def test_what_may_not_be_looked_at_is_no_doubt(
+def test_an_inaccessible_file_causes_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that this user may not inspect causes no warning."""
@@ -80,7 +80,7 @@ def test_what_may_not_be_looked_at_is_no_doubt(
     assert [] == found
 
 
-def test_check_tells_and_ends_well(
+def test_check_prints_the_warning_and_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is a warning and not an error: the daemon may run elsewhere."""

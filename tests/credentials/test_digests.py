@@ -1,4 +1,4 @@
-"""Digests tell sign-in values apart and give none of them away."""
+"""Digests distinguish credentials without revealing them."""
 
 import re
 from dataclasses import replace
@@ -9,7 +9,7 @@ from homey_tokend.core.account import Digests
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.credentials.digests import digests
 
-WHO = Credentials(
+CREDENTIALS = Credentials(
     email=Secret("me@example.com"),
     password=Secret("hunter2"),
     client_id="client",
@@ -21,7 +21,7 @@ WHO = Credentials(
 ACCOUNTS = "https://accounts.example"
 
 
-def named(who: Credentials = WHO, *, url: str = ACCOUNTS, salt: str = "salt") -> Digests:
+def named(who: Credentials = CREDENTIALS, *, url: str = ACCOUNTS, salt: str = "salt") -> Digests:
     return digests(who, url, salt)
 
 
@@ -31,7 +31,7 @@ def usual() -> Digests:
 
 
 def test_equal_values_have_equal_digests(usual: Digests) -> None:
-    again = replace(WHO, password=Secret("hunter2"))
+    again = replace(CREDENTIALS, password=Secret("hunter2"))
 
     assert usual == named(again)
 
@@ -50,10 +50,10 @@ def test_equal_values_have_equal_digests(usual: Digests) -> None:
         pytest.param({"cloudid": "c10dd2"}, "site", id="cloudid"),
     ],
 )
-def test_another_value_has_another_digest(
+def test_each_credential_changes_its_digests(
     usual: Digests, change: dict[str, object], changed: str
 ) -> None:
-    other = named(replace(WHO, **change))  # type: ignore[arg-type]  # one field of each type
+    other = named(replace(CREDENTIALS, **change))  # type: ignore[arg-type]  # one field of each type
 
     different = [name for name in Digests.__slots__ if getattr(usual, name) != getattr(other, name)]
     assert changed.split() == different
@@ -66,7 +66,7 @@ def test_another_value_has_another_digest(
         pytest.param({"url": "https://accounts.elsewhere"}, id="accounts endpoint"),
     ],
 )
-def test_all_digests_are_others_with_another(usual: Digests, other: dict[str, str]) -> None:
+def test_all_digests_change_with_another(usual: Digests, other: dict[str, str]) -> None:
     found = named(**other)  # type: ignore[arg-type]  # one of the texts
 
     assert {usual.account, usual.password, usual.site}.isdisjoint(
@@ -74,16 +74,16 @@ def test_all_digests_are_others_with_another(usual: Digests, other: dict[str, st
     )
 
 
-def test_a_text_moved_from_one_value_to_the_next_is_another_value(usual: Digests) -> None:
-    moved = replace(WHO, client_id="client-", redirect_url="http://localhos")
+def test_text_moved_from_one_value_to_the_next_changes_the_digests(usual: Digests) -> None:
+    moved = replace(CREDENTIALS, client_id="client-", redirect_url="http://localhos")
 
     assert usual.site != named(moved).site
-    assert named(replace(WHO, client_id="a", client_secret=Secret("bc"))) != named(
-        replace(WHO, client_id="ab", client_secret=Secret("c"))
+    assert named(replace(CREDENTIALS, client_id="a", client_secret=Secret("bc"))) != named(
+        replace(CREDENTIALS, client_id="ab", client_secret=Secret("c"))
     )
 
 
-def test_digests_are_hexadecimal_and_hold_nothing_of_the_values(usual: Digests) -> None:
+def test_digests_are_hexadecimal_and_contain_no_credential(usual: Digests) -> None:
     for one in (usual.account, usual.password, usual.site):
         assert re.fullmatch("[0-9a-f]{32}", one)
     assert 3 == len({usual.account, usual.password, usual.site})

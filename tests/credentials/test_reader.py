@@ -157,7 +157,7 @@ async def test_line_ends_are_dropped(
     assert expected == await password(build(password=file(path)))
 
 
-async def test_files_are_read_anew(build: Build, tmp_path: Path) -> None:
+async def test_files_are_read_each_time(build: Build, tmp_path: Path) -> None:
     """A rotated file is read at the next sign-in."""
     path = tmp_path / "password"
     path.write_text("old")
@@ -204,7 +204,7 @@ async def test_world_readable(build: Build, heard: ReceivedRequest, tmp_path: Pa
 async def test_all_sources_behave_alike(
     build: Build, heard: ReceivedRequest, tmp_path: Path, source: str
 ) -> None:
-    """A value is trimmed, rejected or doubted whatever it is read from; nothing is sent then."""
+    """A value is trimmed, rejected or warned of in the same way for each source."""
 
     def ref(name: str, value: str) -> SecretRef:
         path = tmp_path / name
@@ -315,7 +315,7 @@ async def test_file_that_fails_while_it_is_read(build: Build) -> None:
 
 
 class Denied(WorkerPool):
-    """Run the work as a user who may read nothing, which root cannot simulate."""
+    """Run the work as a user without permissions, because root may read everything."""
 
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -455,7 +455,7 @@ async def test_command_killed_with_its_group(build: Build, tmp_path: Path) -> No
 
 
 def have_ended(pids: list[int]) -> bool:
-    """Return whether none runs any more, soon: a signal takes its time on a busy machine."""
+    """Return whether none runs any more, after a moment: a signal may take time on a busy machine."""
     end = time.monotonic() + 40
     while any(map(running, pids)) and time.monotonic() < end:
         time.sleep(0.01)
@@ -501,7 +501,7 @@ async def test_cancelled_while_it_starts(build: Build, tmp_path: Path) -> None:
 
 
 async def test_deadline_of_a_thread(build: Build, tmp_path: Path) -> None:
-    """A disk that hangs is given up at the deadline, and the key is reported."""
+    """The wait for a hanging disk ends at the deadline, and the key is reported."""
     path = tmp_path / "password"
     path.write_text("secret")
     workers, release = WorkerPool(), threading.Event()
@@ -526,7 +526,7 @@ async def test_totp_is_checked(build: Build, text: str) -> None:
     )
 
 
-async def test_place_of_a_homey_made_by_code(build: Build) -> None:
+async def test_without_a_place_the_key_is_reported(build: Build) -> None:
     """Without a place in a file, only the key is reported."""
     bare = SecretRef(SecretSource.ENV, argument="NONE")
 

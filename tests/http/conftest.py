@@ -36,7 +36,7 @@ async def build(clock: FakeClock) -> AsyncIterator[Build]:
         look_up: Callable[..., list[Any]] = socket.getaddrinfo,
         clock: Clock = clock,
     ) -> HttpTransport:
-        # One that trusts nobody is made at once; reading the system's takes 20 ms each time.
+        # A context without authorities, because reading the system's takes 20 ms each time.
         bare = None if own_context else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         transport = HttpTransport(
             clock,

@@ -1,4 +1,4 @@
-"""Servers that behave as real ones do on a bad day: raw bytes, resets, silence."""
+"""Servers with the failures of real ones: raw bytes, resets, silence."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from typing import Self
 
 import trustme
 
-#: Text that no message, log line or traceback may hold.
+#: Text that no message, log line or traceback may contain.
 CANARY = "cAnArY-uSeR-tOkEn"
 
 
@@ -117,7 +117,7 @@ class RawServer(Server):
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Break off a connection, so that the peer gets ECONNRESET."""
+    """Reset a connection, so that the peer gets ECONNRESET."""
     raw: socket.socket = writer.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
@@ -149,7 +149,7 @@ class ConnectProxy(Server):
             return
         _, target, _ = head.split(" ", 2)
         port = int(target.rpartition(":")[2])
-        # Whatever the name: the servers of these tests are on loopback.
+        # The servers of these tests are on loopback, whatever the name.
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
         try:

@@ -1,4 +1,4 @@
-"""Every failure below the transport is an ``Unreachable`` in plain words, and nothing else."""
+"""Each failure of aiohttp and the system becomes an ``Unreachable`` with a message of our own."""
 
 import asyncio
 import errno
@@ -53,7 +53,7 @@ FOREIGN = sorted(
 
 
 def blank(kind: type[BaseException]) -> BaseException:
-    """Return an error of a class without its constructor: those differ between versions."""
+    """Return an error of a class without calling its constructor, which differs between versions."""
     if kind is ProxyUnusable:
         return ProxyUnusable("https_proxy", "is odd")
     error = kind.__new__(kind)
@@ -62,7 +62,7 @@ def blank(kind: type[BaseException]) -> BaseException:
 
 
 @pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__qualname__)
-def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
+def test_each_foreign_class_has_a_message(kind: type[BaseException]) -> None:
     """Each class that may be raised is caught, and has a specific message."""
     words = describe_error(blank(kind), ADDRESS)
 
@@ -71,14 +71,14 @@ def test_every_foreign_class_has_words(kind: type[BaseException]) -> None:
     assert CANARY not in words
 
 
-def test_an_unknown_class_has_words_too() -> None:
+def test_an_unknown_class_has_a_message() -> None:
     """An error that a later aiohttp may add is reported as a failed request."""
     assert (
         describe_error(aiohttp.ClientError(CANARY), ADDRESS) == f"the request to {ADDRESS} failed"
     )
 
 
-def test_no_words_are_left_over() -> None:
+def test_no_message_is_unused() -> None:
     """Each entry of the table is an existing class."""
     known = {ancestor.__name__ for kind in FOREIGN for ancestor in kind.__mro__}
 
@@ -154,7 +154,7 @@ def proxy_answer(status: int) -> aiohttp.ClientHttpProxyError:
         (proxy_answer(403), f"the proxy rejects the connection to {ADDRESS} (status 403)"),
     ],
 )
-def test_the_cause_is_told_in_plain_words(error: BaseException, expected: str) -> None:
+def test_the_message_has_the_cause(error: BaseException, expected: str) -> None:
     """The message has the cause, and a remedy if there is one."""
     words = describe_error(error, ADDRESS)
 
@@ -177,7 +177,7 @@ def test_an_address_is_host_and_port(url: str, expected: str) -> None:
 
 
 async def fail(transport: HttpTransport, url: str, **more: Any) -> NoAnswer:
-    """Send a request full of secrets that must not come out of its failure."""
+    """Send a request with secrets, and return its failure, which must not contain them."""
     request = Request(
         Step.LOGIN,
         "POST",
@@ -221,7 +221,7 @@ async def test_nobody_listens(transport: HttpTransport) -> None:
         (answer(200, b"{}").replace(b": 2", b": 9"), "cut off"),
     ],
 )
-async def test_broken_answers_may_have_been_acted_upon(
+async def test_after_a_broken_response_the_request_counts_as_sent(
     transport: HttpTransport, does: Answer, expected: str
 ) -> None:
     """Once the request is out, a failure counts as sent."""
@@ -234,7 +234,7 @@ async def test_broken_answers_may_have_been_acted_upon(
 
 
 async def test_silence_ends_with_the_time_out(build: Build) -> None:
-    """A server that says nothing is given up, and counts as possibly reached."""
+    """A server that does not respond counts as possibly reached."""
     async with RawServer(Does.HANG) as server:
         error = await fail(build(timeout=0.3), server.url)
 
@@ -259,7 +259,7 @@ async def test_a_body_that_trickles_ends_with_the_time_out(build: Build) -> None
     assert "in time" in str(error)
 
 
-async def test_a_handshake_that_hangs_never_left(build: Build) -> None:
+async def test_after_a_hanging_handshake_the_request_counts_as_not_sent(build: Build) -> None:
     """A server that accepts and is silent in TLS counts as not sent."""
     async with RawServer(Does.HANG) as server:
         error = await fail(build(timeout=0.3), server.url.replace("http", "https"))
@@ -287,7 +287,7 @@ async def test_names_that_cannot_be_looked_up(build: Build, number: int, expecte
 
 @pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN])
 async def test_a_local_name_that_the_router_hides(build: Build, number: int) -> None:
-    """Athom's names for local addresses: the DNS rebinding protection is named, of others not."""
+    """For Athom's names of local addresses, and only for them, the message names DNS rebinding protection."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(number, CANARY)
@@ -313,7 +313,7 @@ async def test_a_local_name_that_the_router_hides(build: Build, number: int) -> 
         "http://user:password@127.0.0.1/",
     ],
 )
-async def test_urls_that_are_none(transport: HttpTransport, url: str) -> None:
+async def test_malformed_urls(transport: HttpTransport, url: str) -> None:
     """An invalid URL fails like everything else, and counts as not sent."""
     error = await fail(transport, url)
 
@@ -322,7 +322,7 @@ async def test_urls_that_are_none(transport: HttpTransport, url: str) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"X-Evil": "a\r\nX-More: b"}, {"X-Evil\r\n": "a"}])
-async def test_headers_that_are_none(transport: HttpTransport, headers: dict[str, str]) -> None:
+async def test_malformed_headers(transport: HttpTransport, headers: dict[str, str]) -> None:
     """A line break cannot inject a header."""
     async with RawServer(answer()) as server:
         error = await fail(transport, server.url, headers=headers)
@@ -331,8 +331,8 @@ async def test_headers_that_are_none(transport: HttpTransport, headers: dict[str
     assert "cannot" in str(error)
 
 
-async def test_text_that_has_no_bytes(transport: HttpTransport) -> None:
-    """Half a surrogate in a password is reported without the password."""
+async def test_text_that_cannot_be_encoded(transport: HttpTransport) -> None:
+    """A lone surrogate in a password is reported without the password."""
     request = Request(Step.LOGIN, "POST", "http://127.0.0.1:1", form=(("p", CANARY + "\udc80"),))
     with pytest.raises(Unreachable, match="contains text that cannot be sent") as caught:
         await transport.send(request)
@@ -351,7 +351,7 @@ async def test_a_closed_transport_sends_nothing(transport: HttpTransport) -> Non
     assert not error.sent
 
 
-async def test_close_breaks_off_what_is_under_way(transport: HttpTransport) -> None:
+async def test_close_aborts_running_requests(transport: HttpTransport) -> None:
     """``close`` ends a running request."""
     async with RawServer(Does.HANG) as server:
         task = asyncio.create_task(fail(transport, server.url))
@@ -378,7 +378,7 @@ async def test_a_cancelled_request_is_cancelled(transport: HttpTransport) -> Non
     assert len(server.requests) == 1
 
 
-async def test_a_proxy_whose_name_is_not_known(build: Build) -> None:
+async def test_a_proxy_with_an_unknown_name(build: Build) -> None:
     """The error names the proxy, not the host behind it."""
 
     def look_up(*_: object, **__: object) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The proxy of a request, and what it learns."""
+"""The proxy of a request, and what it gets to see."""
 
 import base64
 import ssl
@@ -47,7 +47,9 @@ ENVIRONMENTS = [
 
 
 @pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
-def test_the_rules_are_urllibs(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
+def test_the_rules_are_those_of_urllib(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
     """For any environment, the choice is that of the standard library."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -63,7 +65,7 @@ def test_the_rules_are_urllibs(monkeypatch: pytest.MonkeyPatch, environ: dict[st
 
 
 @pytest.mark.parametrize("environ", ENVIRONMENTS, ids=str)
-def test_no_proxy_reads_plain_http(environ: dict[str, str]) -> None:
+def test_plain_http_uses_no_proxy(environ: dict[str, str]) -> None:
     """Plain http uses no proxy, whatever the address."""
     assert ProxySettings(environ | {"all_proxy": "http://p:1"}).of(URL("http://a.example/")) is None
 
@@ -83,7 +85,7 @@ def test_no_proxy_reads_plain_http(environ: dict[str, str]) -> None:
         "https://192-168-1-5.homey.homeylocal.com/",
     ],
 )
-def test_the_house_is_reached_without_a_proxy(url: str) -> None:
+def test_the_local_network_is_reached_without_a_proxy(url: str) -> None:
     """A Homey or a simulator in the local network is reached without a proxy."""
     environ = {"http_proxy": "http://p:1", "https_proxy": "http://p:1", "all_proxy": "http://p:1"}
 
@@ -100,7 +102,7 @@ def test_all_proxy_is_the_fallback() -> None:
     assert (fallback.url.host, own.url.host) == ("all", "own")
 
 
-def test_credentials_leave_the_url() -> None:
+def test_credentials_are_moved_from_the_url_to_a_header() -> None:
     """User and password become a header and are in no text of the proxy."""
     proxy = ProxySettings({"https_proxy": f"https://us%40er:p%3A%20{CANARY}@proxy:8443"}).of(CLOUD)
 
@@ -128,7 +130,7 @@ def test_a_user_without_a_password() -> None:
         ("http://[broken", "is not a URL"),
     ],
 )
-async def test_an_unusable_proxy_is_not_gone_around(
+async def test_an_unusable_proxy_causes_no_direct_connection(
     build: Build, value: str, expected: str
 ) -> None:
     """An invalid proxy does not lead to a direct connection; the error names the variable."""
@@ -151,7 +153,7 @@ REQUEST: dict[str, Any] = {
 async def test_https_goes_through_a_tunnel(
     build: Build, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
-    """The proxy learns host and port and its own credentials, nothing of the request."""
+    """The proxy sees host and port and its own credentials, but nothing of the request."""
     tls = server_tls(authority.issue_cert("accounts.example.com"))
     async with ConnectProxy(authorization="Basic dXNlcjpwYXNz") as proxy:
         environ = {"HTTPS_PROXY": f"http://user:pass@127.0.0.1:{proxy.port}"}
@@ -169,7 +171,9 @@ async def test_https_goes_through_a_tunnel(
 @pytest.mark.parametrize(
     ("refuses", "expected"), [(407, "other credentials"), (503, r"rejects .* \(status 503\)")]
 )
-async def test_a_proxy_that_refuses_is_told(build: Build, refuses: int, expected: str) -> None:
+async def test_a_proxy_that_rejects_the_connection_is_reported(
+    build: Build, refuses: int, expected: str
+) -> None:
     """Nothing is sent, and the error names the proxy as the cause, without its password."""
     async with ConnectProxy(refuses=refuses) as proxy:
         environ = {"HTTPS_PROXY": f"http://user:{CANARY}@127.0.0.1:{proxy.port}"}
@@ -181,7 +185,7 @@ async def test_a_proxy_that_refuses_is_told(build: Build, refuses: int, expected
     assert CANARY not in str(caught.value)
 
 
-async def test_a_tunnel_to_a_stranger_is_refused(build: Build, trusting: ssl.SSLContext) -> None:
+async def test_tls_is_verified_through_a_proxy(build: Build, trusting: ssl.SSLContext) -> None:
     """TLS is verified through the tunnel too: an intercepting proxy is detected."""
     tls = server_tls(trustme.CA().issue_cert("accounts.example.com"))
     async with ConnectProxy() as proxy:
@@ -196,7 +200,7 @@ async def test_a_tunnel_to_a_stranger_is_refused(build: Build, trusting: ssl.SSL
     assert not caught.value.sent
 
 
-async def test_a_proxy_that_is_not_there_is_told(build: Build) -> None:
+async def test_a_proxy_that_does_not_listen_is_reported(build: Build) -> None:
     """A proxy that does not listen is reported."""
     environ = {"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
     with pytest.raises(Unreachable, match="no connection to the proxy on the way to") as caught:
@@ -218,7 +222,7 @@ async def test_a_proxy_that_is_not_there_is_told(build: Build) -> None:
         "example.com\r",
     ],
 )
-def test_no_proxy_as_curl_and_go_take_it(value: str) -> None:
+def test_no_proxy_has_the_syntax_of_curl_and_go(value: str) -> None:
     """Wildcards, blanks between entries, ports and a carriage return at the end are accepted."""
     settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": value})
 
@@ -228,7 +232,7 @@ def test_no_proxy_as_curl_and_go_take_it(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["*.ample.com", "example.com:80", "a.accounts.example.com", "x"])
 def test_no_proxy_exempts_nothing_else(value: str) -> None:
-    """Another port, a longer name and the end of a name are no exception."""
+    """Another port, a longer name and the end of a name are not exempt."""
     settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": value})
 
     assert settings.of(CLOUD) is not None
@@ -249,7 +253,7 @@ def test_no_proxy_exempts_nothing_else(value: str) -> None:
     ],
 )
 def test_no_proxy_by_address(value: str, url: str) -> None:
-    """Addresses and networks except those that are in them, in any spelling."""
+    """Addresses and networks exempt the hosts in them, in any notation."""
     settings = ProxySettings({"HTTPS_PROXY": "http://p:1", "NO_PROXY": value})
 
     assert settings.of(URL(url)) is None
@@ -280,8 +284,8 @@ def test_a_malformed_entry_of_no_proxy_is_reported(value: str, shown: str) -> No
 
 @pytest.mark.parametrize("password", ["p#1", "p@1", "p/1?x", "a@b#c", "50%off", "p://x", "p%401"])
 @pytest.mark.parametrize("scheme", ["http://", ""])
-def test_a_password_as_it_is(scheme: str, password: str) -> None:
-    """Reserved characters in a proxy's password are taken as they are meant."""
+def test_a_password_need_not_be_encoded(scheme: str, password: str) -> None:
+    """Reserved characters in a proxy's password are accepted unencoded."""
     proxy = ProxySettings({"https_proxy": f"{scheme}user:{password}@proxy:8080"}).of(CLOUD)
 
     assert proxy is not None
@@ -298,8 +302,8 @@ def test_a_password_as_it_is(scheme: str, password: str) -> None:
         ("socks5://p:1", "is neither an http:// nor an https:// URL"),
     ],
 )
-def test_an_unusable_proxy_is_told_beforehand(value: str, reason: str) -> None:
-    """A proxy that no request could use is a warning that does not repeat it."""
+def test_an_unusable_proxy_is_a_warning(value: str, reason: str) -> None:
+    """The warning does not contain the proxy's URL."""
     [warning] = ProxySettings({"HTTPS_PROXY": value}).warnings()
 
     assert str(warning).startswith(f"environment: https_proxy: {reason}")
@@ -307,7 +311,7 @@ def test_an_unusable_proxy_is_told_beforehand(value: str, reason: str) -> None:
 
 
 def test_an_env_file_with_crlf() -> None:
-    """A carriage return at the end of a variable is no part of a port."""
+    """A carriage return at the end of a variable is ignored."""
     proxy = ProxySettings({"HTTPS_PROXY": "http://p:1\r"}).of(CLOUD)
 
     assert proxy is not None

@@ -25,7 +25,7 @@ async def get(transport: HttpTransport, *answers: bytes) -> Response:
         return await transport.send(Request(Step.USER, "GET", server.url, query=(("t", CANARY),)))
 
 
-async def test_an_answer_comes_back_whole(transport: HttpTransport) -> None:
+async def test_a_response_is_returned_completely(transport: HttpTransport) -> None:
     """A response has status, headers in lower case with order and repetition, and body."""
     raw = answer(418, b'{"a": 1}', "X-One: 1", "Set-Cookie: a=1; Path=/", "SET-COOKIE: b=2")
     response = await get(transport, raw)
@@ -46,7 +46,7 @@ async def test_no_status_is_an_error_or_repeated(transport: HttpTransport, statu
     assert len(server.requests) == 1
 
 
-async def test_the_answer_is_stamped(build: Build) -> None:
+async def test_a_response_has_the_times_of_sending_and_receiving(build: Build) -> None:
     """The times before sending and after reading are recorded."""
 
     class Ticking(FakeClock):
@@ -78,15 +78,15 @@ async def test_verified_tls_is_trusted(
     assert response.trusted
 
 
-async def test_the_largest_answer_is_read_whole(transport: HttpTransport) -> None:
-    """Exactly as much as the bound is read."""
+async def test_the_largest_response_is_read_completely(transport: HttpTransport) -> None:
+    """A response of exactly the limit is read."""
     response = await get(transport, answer(200, TOO_MUCH[:MAX_BODY_BYTES]))
 
     assert len(response.body) == MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("coding", ["", "Content-Encoding: gzip"])
-async def test_a_success_beyond_the_bound_is_not_read(
+async def test_a_success_that_is_too_large_is_a_failure(
     transport: HttpTransport, coding: str
 ) -> None:
     """A 2xx that is too large, before or after decoding, is a failure."""
@@ -99,10 +99,10 @@ async def test_a_success_beyond_the_bound_is_not_read(
 
 
 @pytest.mark.parametrize("coding", ["", "Content-Encoding: gzip"])
-async def test_a_failure_beyond_the_bound_keeps_its_status(
+async def test_a_failure_that_is_too_large_keeps_its_status(
     transport: HttpTransport, coding: str
 ) -> None:
-    """A 502 says enough by its status; the first bytes of its body are kept."""
+    """The status of a 502 is enough; the first bytes of its body are kept."""
     body = gzip.compress(TOO_MUCH, mtime=0) if coding else TOO_MUCH
     response = await get(transport, answer(502, body, *filter(None, [coding])))
 
@@ -121,7 +121,7 @@ async def test_a_failure_beyond_the_bound_keeps_its_status(
         ("gzip", b""),
     ],
 )
-async def test_codings_nobody_asked_for_are_undone(
+async def test_unrequested_codings_are_decoded(
     transport: HttpTransport, coding: str, body: bytes
 ) -> None:
     """gzip and both kinds of deflate are decoded although we ask for identity."""
@@ -133,7 +133,7 @@ async def test_codings_nobody_asked_for_are_undone(
 @pytest.mark.parametrize(
     ("coding", "body"), [("br", b"\x0b\x02\x80text\x03"), ("gzip", b"\x1f\x8b nonsense")]
 )
-async def test_an_undecodable_success_is_not_read(
+async def test_an_undecodable_success_is_a_failure(
     transport: HttpTransport, coding: str, body: bytes
 ) -> None:
     """A 2xx in an unknown coding is a failure, while any other status counts."""
@@ -145,14 +145,14 @@ async def test_an_undecodable_success_is_not_read(
     assert (response.status, response.body) == (401, b"")
 
 
-async def test_a_cut_gzip_is_not_read(transport: HttpTransport) -> None:
-    """Half a gzip body does not count as complete."""
+async def test_truncated_gzip_is_a_failure(transport: HttpTransport) -> None:
+    """Half a gzip body is not complete."""
     body = gzip.compress(bytes(range(256)) * 40)[:-20]
     with pytest.raises(UnreadableResponse):
         await get(transport, answer(200, body, "Content-Encoding: gzip"))
 
 
-async def test_a_cut_body_is_no_answer(transport: HttpTransport) -> None:
+async def test_a_truncated_body_is_a_failure(transport: HttpTransport) -> None:
     """A response with fewer bytes than announced does not count as complete."""
     with pytest.raises(Unreachable, match="cut off") as caught:
         await get(transport, answer(200, b"{}").replace(b"Length: 2", b"Length: 20"))

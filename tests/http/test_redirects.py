@@ -29,8 +29,8 @@ async def test_a_redirect_of_the_same_origin_is_followed(
     assert server.head().startswith("GET /b?x=1 HTTP/1.1")
 
 
-async def test_cookies_travel_along_and_reach_the_flow(transport: HttpTransport) -> None:
-    """Each hop sends the cookies set before; the response has those of all hops."""
+async def test_cookies_are_sent_along_and_returned(transport: HttpTransport) -> None:
+    """Each redirect sends the cookies set before; the response has those of all."""
     async with RawServer(
         redirect("/b", "Set-Cookie: a=1; Path=/; HttpOnly", "Set-Cookie: sess=old"),
         redirect("/c", "Set-Cookie: sess=new; Secure"),
@@ -51,7 +51,7 @@ async def test_cookies_travel_along_and_reach_the_flow(transport: HttpTransport)
     )
 
 
-async def test_a_location_stays_as_it_is_written(transport: HttpTransport) -> None:
+async def test_a_location_is_not_re_encoded(transport: HttpTransport) -> None:
     """The encoding of a Location is not changed."""
     target = "/b?redirect_uri=http%3A%2F%2Flocalhost&t=%7E~%2B+&u=%C3%A4"
     async with RawServer(redirect(target), answer()) as server:
@@ -76,7 +76,7 @@ async def test_a_location_stays_as_it_is_written(transport: HttpTransport) -> No
     ],
 )
 async def test_a_redirect_elsewhere_is_returned(transport: HttpTransport, location: str) -> None:
-    """Another host, scheme or port is never visited: it would get the code."""
+    """Another host, scheme or port gets no request, because it would get the code."""
     async with RawServer(redirect(location), answer(200, b"wrong")) as server:
         response = await follow(transport, server)
 
@@ -84,7 +84,7 @@ async def test_a_redirect_elsewhere_is_returned(transport: HttpTransport, locati
     assert len(server.requests) == 1
 
 
-async def test_nothing_is_followed_unasked(transport: HttpTransport) -> None:
+async def test_redirects_are_only_followed_on_request(transport: HttpTransport) -> None:
     """Without ``follow``, and for a POST, a redirect is a response like any other."""
     async with RawServer(redirect("/b")) as server:
         got = await transport.send(Request(Step.TOKEN, "GET", server.url))
@@ -94,8 +94,8 @@ async def test_nothing_is_followed_unasked(transport: HttpTransport) -> None:
     assert len(server.requests) == 2
 
 
-async def test_other_answers_with_a_location_are_answers(transport: HttpTransport) -> None:
-    """A 201 with a Location and a 302 without one are no redirects."""
+async def test_only_redirects_with_a_location_are_followed(transport: HttpTransport) -> None:
+    """A 201 with a Location and a 302 without one are not redirects."""
     async with RawServer(answer(201, b"", "Location: /b"), answer(302)) as server:
         created = await follow(transport, server)
         nowhere = await follow(transport, server)
@@ -103,7 +103,7 @@ async def test_other_answers_with_a_location_are_answers(transport: HttpTranspor
     assert (created.status, nowhere.status) == (201, 302)
 
 
-async def test_the_fourth_redirect_is_one_too_many(transport: HttpTransport) -> None:
+async def test_a_fourth_redirect_is_an_error(transport: HttpTransport) -> None:
     """An endless redirect is reported as such, without the URL."""
     async with RawServer(redirect(f"/again?user_token={CANARY}")) as server:
         with pytest.raises(ProtocolChanged, match="more than 3 times") as caught:

@@ -12,7 +12,7 @@ from tests.support.clock import settle
 
 
 async def test_loopback_is_found() -> None:
-    """The system's look-up answers."""
+    """The system's look-up returns an address."""
     results = await DaemonThreadResolver().resolve("localhost", 80)
 
     assert {"127.0.0.1", "::1"} >= {result["host"] for result in results}
@@ -36,7 +36,7 @@ async def test_a_link_local_address_keeps_its_interface() -> None:
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "x"), UnicodeError("x")])
-async def test_failures_are_handed_on(error: Exception) -> None:
+async def test_errors_of_a_look_up_are_raised(error: Exception) -> None:
     """An error of the look-up is raised to the caller."""
 
     def look_up(*_: object, **__: object) -> list[Any]:
@@ -46,8 +46,8 @@ async def test_failures_are_handed_on(error: Exception) -> None:
         await DaemonThreadResolver(look_up).resolve("nowhere.example")
 
 
-async def test_hanging_look_ups_hold_up_nobody() -> None:
-    """Sixteen may hang; the next one fails; the default pool stays free."""
+async def test_hanging_look_ups_delay_nothing() -> None:
+    """Sixteen may hang, and the next one fails; the default pool stays free."""
     free = threading.Event()
 
     def hang(*_: object, **__: object) -> list[Any]:
@@ -95,7 +95,9 @@ def test_a_look_up_that_outlives_the_loop_is_harmless() -> None:
     assert done.is_set()
 
 
-async def test_without_a_thread_it_is_told_to_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_thread_the_look_up_fails_temporarily(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """If no thread can be started, the look-up fails, and its slot is free again."""
 
     def none_left(_thread: threading.Thread) -> None:

@@ -39,7 +39,7 @@ async def test_there_is_no_fourth_try(transport: HttpTransport) -> None:
 
 @pytest.mark.parametrize("does", [Does.RESET, Does.CLOSE, answer().replace(b": 0", b": 9")])
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
-async def test_what_spends_something_leaves_once(
+async def test_a_request_that_uses_up_something_is_sent_once(
     transport: HttpTransport, method: str, does: Answer
 ) -> None:
     """Neither we nor aiohttp send a password or a code again once it may have arrived."""
@@ -52,8 +52,10 @@ async def test_what_spends_something_leaves_once(
     assert len(server.requests) == 1
 
 
-async def test_what_never_left_is_tried_again(transport: HttpTransport, clock: FakeClock) -> None:
-    """A refused connection used nothing up: three tries, even of a login."""
+async def test_a_request_that_was_not_sent_is_tried_again(
+    transport: HttpTransport, clock: FakeClock
+) -> None:
+    """After a refused connection there are three tries, even of a login."""
     request = Request(Step.LOGIN, "POST", f"http://127.0.0.1:{free_port()}", repeat=Repeat.UNSENT)
     with pytest.raises(Unreachable):
         await transport.send(request)
@@ -102,7 +104,7 @@ async def test_each_try_has_what_is_left_of_the_time(
     assert {min(10, allowed)} == {limit.sock_connect for limit in limits}
 
 
-async def test_repetitions_are_told_without_secrets(
+async def test_retries_are_logged_without_secrets(
     transport: HttpTransport, log_lines: list[structlog.types.EventDict]
 ) -> None:
     """The debug log has step, address and cause of each retry, and no URL."""

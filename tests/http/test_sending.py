@@ -1,4 +1,4 @@
-"""Requests as they go out over the wire."""
+"""Requests as they are sent."""
 
 import json
 from datetime import timedelta
@@ -70,7 +70,7 @@ async def test_an_empty_form_is_still_a_form(transport: HttpTransport) -> None:
 
 @pytest.mark.parametrize("value", [{"token": "ä"}, "text", [], False, 0, {}])
 async def test_json_goes_out_as_json(transport: HttpTransport, value: object) -> None:
-    """Any JSON value is sent, falsy ones too, with its content type."""
+    """Any JSON value is sent, including falsy ones, with its content type."""
     async with RawServer(answer()) as server:
         await transport.send(Request(Step.HOMEY_LOGIN, "POST", server.url, json=value))
 
@@ -94,8 +94,8 @@ async def test_headers_of_every_request(transport: HttpTransport) -> None:
     assert not [line for line in lines if line.startswith(("cookie:", "authorization:"))]
 
 
-async def test_bearer_becomes_the_authorization_header(transport: HttpTransport) -> None:
-    """The bearer is revealed on the wire only."""
+async def test_the_bearer_becomes_the_authorization_header(transport: HttpTransport) -> None:
+    """The bearer is only revealed in the request."""
     async with RawServer(answer()) as server:
         await transport.send(Request(Step.SESSION, "GET", server.url, bearer=Secret("abc")))
 

@@ -20,7 +20,7 @@ NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 
 
-async def refusal(transport: HttpTransport, server: RawServer) -> Unreachable:
+async def certificate_error(transport: HttpTransport, server: RawServer) -> Unreachable:
     request = Request(Step.LOGIN, "POST", server.url, form=(("password", CANARY),))
     with pytest.raises(Unreachable) as caught:
         await transport.send(request)
@@ -40,7 +40,7 @@ async def refusal(transport: HttpTransport, server: RawServer) -> Unreachable:
         ("localhost", None, None, "for another"),
     ],
 )
-async def test_a_wrong_certificate_is_refused(
+async def test_an_invalid_certificate_is_rejected(
     build: Build,
     authority: trustme.CA,
     trusting: ssl.SSLContext,
@@ -52,18 +52,18 @@ async def test_a_wrong_certificate_is_refused(
     """Nothing is sent, and the error has the reason."""
     certificate = authority.issue_cert(name, not_before=not_before, not_after=not_after)
     async with RawServer(answer(), tls=server_tls(certificate)) as server:
-        error = await refusal(build(ssl_context=trusting), server)
+        error = await certificate_error(build(ssl_context=trusting), server)
 
     assert expected in str(error)
     assert server.address in str(error)
 
 
-async def test_an_unknown_authority_is_refused(build: Build) -> None:
+async def test_an_unknown_authority_is_rejected(build: Build) -> None:
     """A certificate of an unknown authority is rejected."""
     transport = build(own_context=True)
     tls = server_tls(trustme.CA().issue_cert("127.0.0.1"))
     async with RawServer(answer(), tls=tls) as server:
-        error = await refusal(transport, server)
+        error = await certificate_error(transport, server)
 
     assert "authority" in str(error) or "self-signed" in str(error)
 
@@ -81,7 +81,7 @@ async def test_an_unknown_authority_is_refused(build: Build) -> None:
         ("OTHER", None, "If a firewall inspects TLS in your network"),
     ],
 )
-async def test_an_authority_of_ones_own(
+async def test_the_remedy_for_an_unknown_authority(
     build: Build,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -89,7 +89,7 @@ async def test_an_authority_of_ones_own(
     content: str | None,
     words: str,
 ) -> None:
-    """The remedy says which variable to set, and what is wrong with the one that is set."""
+    """The remedy names the variable to set, or what is wrong with it."""
     bundle = tmp_path / "bundle.pem"
     if content == "other":
         trustme.CA().cert_pem.write_to_path(bundle)
@@ -102,7 +102,7 @@ async def test_an_authority_of_ones_own(
     tls = server_tls(trustme.CA().issue_cert("127.0.0.1"))
     with structlog.testing.capture_logs() as logged:
         async with RawServer(answer(), tls=tls) as server:
-            error = await refusal(transport, server)
+            error = await certificate_error(transport, server)
 
     assert "authority" in str(error) or "self-signed" in str(error)
     assert words.replace("@", str(bundle)) in error.remedy
@@ -110,18 +110,18 @@ async def test_an_authority_of_ones_own(
     assert unusable == ("tls.authorities_unusable" in {entry["event"] for entry in logged})
 
 
-async def test_a_certificate_for_another_name_needs_no_authority(
+async def test_a_certificate_for_another_name_has_no_such_remedy(
     build: Build, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     """Only an unknown authority has this remedy."""
     tls = server_tls(authority.issue_cert("127.0.0.2"))
     async with RawServer(answer(), tls=tls) as server:
-        error = await refusal(build(ssl_context=trusting), server)
+        error = await certificate_error(build(ssl_context=trusting), server)
 
     assert "" == error.remedy
 
 
-async def test_old_tls_is_refused(
+async def test_old_tls_is_rejected(
     build: Build, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     """TLS below 1.2 is rejected."""
@@ -133,13 +133,13 @@ async def test_old_tls_is_refused(
     with pytest.warns(DeprecationWarning, match="TLSv1"):
         tls.maximum_version = ssl.TLSVersion.TLSv1_1
     async with RawServer(answer(), tls=tls) as server:
-        error = await refusal(transport, server)
+        error = await certificate_error(transport, server)
 
     assert ssl.TLSVersion.TLSv1_2 == trusting.minimum_version
     assert "aborted" in str(error) or "TLS with" in str(error)
 
 
-async def test_plain_http_on_a_tls_port_is_told(transport: HttpTransport) -> None:
+async def test_plain_http_on_a_tls_port_is_reported(transport: HttpTransport) -> None:
     """A server that does not speak TLS is reported as such."""
 
     class Blurt(Server):
@@ -153,7 +153,7 @@ async def test_plain_http_on_a_tls_port_is_told(transport: HttpTransport) -> Non
     assert not caught.value.sent
 
 
-def test_an_unverifying_context_is_refused() -> None:
+def test_a_context_that_does_not_verify_is_rejected() -> None:
     """The verification cannot be switched off."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -1,4 +1,4 @@
-"""Which part of an answer is not HTTP is named, and nothing of the answer is shown."""
+"""The message names the part of a response that is not HTTP, and shows nothing of the response."""
 
 import pytest
 
@@ -59,7 +59,9 @@ async def fail(transport: HttpTransport, raw: bytes) -> UnreadableResponse:
         (answer(200, CANARY.encode(), "Content-Encoding: br"), "cannot be decoded"),
     ],
 )
-async def test_the_part_is_named(transport: HttpTransport, raw: bytes, expected: str) -> None:
+async def test_the_malformed_part_is_named(
+    transport: HttpTransport, raw: bytes, expected: str
+) -> None:
     """Header, length, chunks, first line, size or coding; a header by its name."""
     error = await fail(transport, raw)
 
@@ -70,8 +72,8 @@ async def test_the_part_is_named(transport: HttpTransport, raw: bytes, expected:
     assert PASSWORD not in error.message
 
 
-async def test_a_proxy_that_speaks_no_http_got_no_password(build: Build) -> None:
-    """Nothing went to the host: there was no connection, and the next try is soon."""
+async def test_a_proxy_that_is_not_http_gets_no_password(build: Build) -> None:
+    """There was no connection to the host, so the next attempt is soon."""
     async with RawServer(b"SSH-2.0-OpenSSH_9.2\r\n") as proxy:
         made = build({"https_proxy": proxy.url})
         request = Request(Step.LOGIN, "POST", "https://accounts.example.com", form=(("p", "x"),))

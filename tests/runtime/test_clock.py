@@ -1,4 +1,4 @@
-"""The real clock keeps the promises of ``ports.Clock``, and the fake one does what it is told."""
+"""The real and the fake clock implement ``ports.Clock``."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def test_elapsed_never_goes_back_nor_behind_the_monotonic_clock() -> None:
     assert clock.elapsed() - clock.monotonic() > -0.1
 
 
-def test_draw_is_within_the_unit_interval_and_varies() -> None:
+def test_random_numbers_are_in_the_unit_interval_and_vary() -> None:
     """Random numbers are in [0, 1) and differ."""
     clock = SystemClock()
     drawn = {clock.random() for _ in range(200)}
@@ -59,15 +59,15 @@ def test_draw_is_within_the_unit_interval_and_varies() -> None:
     assert len(drawn) > 100
 
 
-def test_the_boot_has_one_name() -> None:
-    """It is the kernel's, as systemd writes it, unless another is given."""
+def test_the_boot_id_is_that_of_the_kernel() -> None:
+    """It has the form that systemd uses, unless another is given."""
     assert SystemClock().boot_id() == SystemClock().boot_id()
     assert "-" not in SystemClock().boot_id()
     assert SystemClock("given").boot_id() == "given"
 
 
-def test_the_steady_clock_goes_on_when_the_wall_clock_is_set() -> None:
-    """What it is set by is in the offset after the next comparison; seconds are left alone."""
+def test_setting_the_wall_clock_does_not_affect_the_steady_clock() -> None:
+    """The change is in the offset after the next update; a change of seconds is ignored."""
     clock = FakeClock()
     steady = SteadyClock(clock)
     clock.set_wall(timedelta(hours=2))
@@ -82,7 +82,7 @@ def test_the_steady_clock_goes_on_when_the_wall_clock_is_set() -> None:
     assert steady.now() + steady.offset == clock.now() == steady.wall()
 
 
-async def test_sleep_waits_about_as_long_as_asked() -> None:
+async def test_sleep_waits_at_least_as_long_as_requested() -> None:
     """A sleep of 20 ms takes at least that long."""
     clock = SystemClock()
     start = clock.monotonic()
@@ -91,13 +91,13 @@ async def test_sleep_waits_about_as_long_as_asked() -> None:
     assert clock.monotonic() - start >= 0.019
 
 
-async def test_a_negative_sleep_is_no_sleep() -> None:
-    """Sleeping until a past instant returns at once."""
+async def test_a_negative_sleep_returns_at_once() -> None:
+    """Sleeping until an instant in the past returns at once."""
     async with asyncio.timeout(0.2):
         await SystemClock().sleep(-3600)
 
 
-async def test_fake_sleeper_wakes_at_its_own_instant() -> None:
+async def test_the_fake_clock_wakes_each_sleeper_at_its_time() -> None:
     """``advance`` wakes each sleeper at its time, including those that sleep again."""
     clock = FakeClock()
     woken: list[datetime] = []
@@ -122,7 +122,7 @@ async def test_fake_sleeper_wakes_at_its_own_instant() -> None:
     assert clock.slept == [10, 10, 10]
 
 
-async def test_fake_cancelled_sleeper_is_forgotten() -> None:
+async def test_a_cancelled_sleep_of_the_fake_clock_no_longer_counts() -> None:
     """A cancelled sleep no longer counts as waiting."""
     clock = FakeClock()
     task = asyncio.create_task(clock.sleep(5))
@@ -133,7 +133,7 @@ async def test_fake_cancelled_sleeper_is_forgotten() -> None:
     assert clock.waiting == 0
 
 
-async def test_fake_instant_clock_moves_itself() -> None:
+async def test_the_instant_fake_clock_advances_by_itself() -> None:
     """An instant clock records the sleep, advances and returns at once."""
     clock = FakeClock(instant=True, draws=[0.25])
     await clock.sleep(90)
@@ -143,7 +143,7 @@ async def test_fake_instant_clock_moves_itself() -> None:
     assert [clock.random(), clock.random()] == [0.25, 0.5]
 
 
-def test_fake_wall_clock_can_be_set_apart() -> None:
+def test_the_fake_wall_clock_can_be_set_separately() -> None:
     """Setting the wall clock and suspending do not affect the monotonic clock."""
     clock = FakeClock()
     clock.set_wall(-timedelta(hours=2))

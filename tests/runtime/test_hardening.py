@@ -47,7 +47,7 @@ class Refusing:
         return -1
 
 
-def test_a_kernel_that_says_no_is_told_as_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_prctl_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """-1 from prctl(2) is a failure."""
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     monkeypatch.setattr(ctypes, "CDLL", Refusing)
@@ -59,8 +59,8 @@ def test_a_kernel_that_says_no_is_told_as_its_own_error(monkeypatch: pytest.Monk
     ]
 
 
-def test_a_failure_is_told_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If hardening is not possible, the daemon runs all the same."""
+def test_a_failure_is_only_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If hardening is not possible, the daemon still runs."""
 
     def denied(*_: object) -> None:
         raise PermissionError

@@ -1,4 +1,4 @@
-"""Events become lines in three formats, without secrets or forged lines."""
+"""Log lines in three formats, without secrets and without forged lines."""
 
 import asyncio
 import io
@@ -92,7 +92,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_a_terminal_has_colours_unless_told(environ: dict[str, str], coloured: bool) -> None:
+def test_a_terminal_has_colours_unless_disabled(environ: dict[str, str], coloured: bool) -> None:
     """``auto`` on a terminal is the console; NO_COLOR is respected."""
     stream = Terminal()
     writer = configure("info", "auto", stream, environ)
@@ -103,7 +103,7 @@ def test_a_terminal_has_colours_unless_told(environ: dict[str, str], coloured: b
     assert "refresh.failed" in stream.getvalue()
 
 
-def test_auto_is_the_journal_only_where_the_stream_leads_there(tmp_path: Path) -> None:
+def test_auto_is_the_journal_only_if_the_stream_is_connected_to_it(tmp_path: Path) -> None:
     """JOURNAL_STREAM is compared with the stream, since children inherit the variable."""
     path = tmp_path / "log"
     with path.open("w") as stream:
@@ -131,7 +131,7 @@ class Strange:
         raise ValueError("closed")
 
 
-def test_a_closed_stream_kills_nobody() -> None:
+def test_a_closed_stream_does_not_stop_the_daemon() -> None:
     """A daemon whose stderr is closed continues."""
     log = Log("auto", stream=Strange())
     log.log.info("daemon.started")
@@ -139,7 +139,7 @@ def test_a_closed_stream_kills_nobody() -> None:
     assert log.writer.close(2)
 
 
-def test_the_least_level_counts() -> None:
+def test_events_below_the_level_are_not_written() -> None:
     """Events below the level are not written."""
     log = Log("journal", level="warning")
     log.log.debug("request.answered")
@@ -217,7 +217,7 @@ def test_exc_info_without_an_exception() -> None:
 
 
 @pytest.mark.parametrize("format_", ["json", "journal", "console"])
-def test_secrets_leave_fields_and_keys(format_: Format) -> None:
+def test_secrets_are_removed_from_fields_and_keys(format_: Format) -> None:
     """Secrets are removed by name, by value, nested, within text, and under odd keys."""
     log = Log(format_)
     log.redactor.add(Secret(CANARY))
@@ -242,7 +242,7 @@ def test_secrets_leave_fields_and_keys(format_: Format) -> None:
     assert "generation" in text
 
 
-def test_the_event_keeps_its_name_though_a_password_is_like_it() -> None:
+def test_an_event_keeps_its_name_if_a_password_is_a_word_of_it() -> None:
     """A short password that is a word of an event's name does not change the name."""
     log = Log("journal")
     log.redactor.add(Secret("token"))
@@ -252,7 +252,7 @@ def test_the_event_keeps_its_name_though_a_password_is_like_it() -> None:
 
 
 @pytest.mark.parametrize("format_", ["json", "journal", "console"])
-def test_a_field_that_cannot_be_shown_costs_neither_daemon_nor_event(format_: Format) -> None:
+def test_a_field_that_cannot_be_shown_is_replaced_by_its_type(format_: Format) -> None:
     """A field whose text raises, or that contains itself, is shown by its type."""
 
     class Broken:
@@ -271,7 +271,7 @@ def test_a_field_that_cannot_be_shown_costs_neither_daemon_nor_event(format_: Fo
     assert "home" in text
 
 
-def test_long_values_are_cut() -> None:
+def test_long_values_are_truncated() -> None:
     """A field of a megabyte is truncated."""
     log = Log("journal")
     log.log.info("long.field", field="x" * 1_000_000)
@@ -282,7 +282,7 @@ def test_long_values_are_cut() -> None:
 
 
 @pytest.mark.parametrize("format_", ["json", "journal", "console"])
-def test_what_libraries_warn_of_goes_the_same_way(format_: Format) -> None:
+def test_warnings_of_libraries_are_logged(format_: Format) -> None:
     """Messages of libraries are redacted; those below a warning are not written."""
     log = Log(format_)
     log.redactor.add(Secret(CANARY))
@@ -315,7 +315,7 @@ def test_a_librarys_warning_in_the_journal() -> None:
     ]
 
 
-def test_to_configure_again_replaces() -> None:
+def test_configuring_again_replaces_the_configuration() -> None:
     """A second configuration replaces the first, also for the libraries' lines."""
     first = Log("journal")
     second = Log("journal")
@@ -329,7 +329,7 @@ def test_to_configure_again_replaces() -> None:
     ]
 
 
-def test_loggers_made_before_are_configured_too() -> None:
+def test_existing_loggers_are_configured_too() -> None:
     """A module's logger, created at import, writes to the configured stream."""
     early = structlog.get_logger()
     log = Log("journal")
@@ -338,7 +338,7 @@ def test_loggers_made_before_are_configured_too() -> None:
     assert log.lines() == ["<6>daemon.started"]
 
 
-async def test_logging_from_the_loop_blocks_nobody() -> None:
+async def test_logging_does_not_block_the_event_loop() -> None:
     """With a stream that nobody reads, logging does not block the event loop."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
@@ -353,7 +353,7 @@ async def test_logging_from_the_loop_blocks_nobody() -> None:
     assert took < 10
 
 
-async def test_dropped_lines_are_told_as_an_event() -> None:
+async def test_dropped_lines_are_reported_by_an_event() -> None:
     """After a stalled reader the number of lost lines is an event like any other."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
@@ -372,7 +372,7 @@ async def test_dropped_lines_are_told_as_an_event() -> None:
     assert told["lines"] > 100
 
 
-def test_context_is_bound_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bound_fields_are_in_each_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Bound fields are in every line, also on the real standard error stream."""
     writer = configure("info", "journal", sys.stderr, {})
     structlog.get_logger().bind(homey="home").info("token.renewed")

@@ -1,4 +1,4 @@
-"""A thread writes the lines: in order, without blocking, and lost only when counted."""
+"""A thread writes the lines in order, without blocking; lost lines are counted."""
 
 import contextlib
 import io
@@ -48,7 +48,7 @@ def test_close_twice_and_write_after() -> None:
     assert stream.getvalue() == "last\n"
 
 
-def test_a_full_pipe_holds_up_nobody(pipe: tuple[int, int]) -> None:
+def test_a_full_pipe_delays_nothing(pipe: tuple[int, int]) -> None:
     """Without a reader, writing does not block; lost lines are counted and reported."""
     reading, writing = pipe
     line = "x" * 1000
@@ -74,7 +74,7 @@ def test_a_full_pipe_holds_up_nobody(pipe: tuple[int, int]) -> None:
     assert ["y" * 200_000, "dropped 490", *[line] * 10] == lines
 
 
-def test_too_many_characters_are_too_many_lines(pipe: tuple[int, int]) -> None:
+def test_lines_are_dropped_by_their_number_of_characters(pipe: tuple[int, int]) -> None:
     """A megabyte may wait, in any number of lines."""
     reading, writing = pipe
     with os.fdopen(writing, "w") as stream:
@@ -97,7 +97,7 @@ def test_too_many_characters_are_too_many_lines(pipe: tuple[int, int]) -> None:
     assert b"\ndropped " in received
 
 
-def test_a_pipe_that_does_not_block_is_written_whole(pipe: tuple[int, int]) -> None:
+def test_a_non_blocking_pipe_gets_all_lines(pipe: tuple[int, int]) -> None:
     """O_NONBLOCK set by another process on our pipe loses nothing."""
     reading, writing = pipe
     os.set_blocking(writing, False)
@@ -113,7 +113,7 @@ def test_a_pipe_that_does_not_block_is_written_whole(pipe: tuple[int, int]) -> N
     assert received.count(b"\n") == 5
 
 
-def test_a_reader_that_went_away_kills_nobody(pipe: tuple[int, int]) -> None:
+def test_a_closed_reader_does_not_stop_the_thread(pipe: tuple[int, int]) -> None:
     """With EPIPE and EBADF the lines are lost, and the thread continues."""
     reading, writing = pipe
     os.close(reading)
@@ -132,7 +132,7 @@ def test_a_reader_that_went_away_kills_nobody(pipe: tuple[int, int]) -> None:
 
 
 def test_any_text_is_written(pipe: tuple[int, int]) -> None:
-    """Half a surrogate in a file name does not stop the log."""
+    """A lone surrogate in a file name does not stop the log."""
     reading, writing = pipe
     with os.fdopen(writing, "w") as stream:
         writer = LogWriter(stream, tell)

@@ -1,4 +1,4 @@
-"""Why the system would not run a program."""
+"""Why the system cannot execute a program."""
 
 import shlex
 import subprocess
@@ -19,7 +19,7 @@ def script(folder: Path, content: bytes, name: str = "on-token", mode: int = 0o7
 
 
 def runs(path: Path) -> bool:
-    """Return whether the system runs a program, and its interpreter the script."""
+    """Return whether the system can execute a program, and its interpreter the script."""
     try:
         ended = subprocess.run([path], env=PATH, capture_output=True, check=False)  # noqa: S603  our own
     except OSError:
@@ -49,7 +49,7 @@ def runs(path: Path) -> bool:
     ],
 )
 def test_scripts_that_do_not_run(tmp_path: Path, content: bytes, words: str, remedy: str) -> None:
-    """What the system does not run has its reason, and the line to write."""
+    """A script that cannot be executed has a reason, and a remedy."""
     path = script(tmp_path, content)
     found = program_fault([str(path)], PATH)
 
@@ -60,8 +60,8 @@ def test_scripts_that_do_not_run(tmp_path: Path, content: bytes, words: str, rem
 
 
 @pytest.mark.parametrize("content", [b"#!/bin/sh\r\ntrue\r\n", b"\xef\xbb\xbf#!/bin/sh\ntrue\n"])
-def test_the_line_to_run_helps(tmp_path: Path, content: bytes) -> None:
-    """After the command of the remedy the script runs, whatever its name."""
+def test_the_command_of_the_remedy_helps(tmp_path: Path, content: bytes) -> None:
+    """After the command of the remedy the script can be executed, whatever its name."""
     path = script(tmp_path, content, "on token's")
     found = program_fault([str(path)], PATH)
     assert found is not None
@@ -81,7 +81,7 @@ def test_the_line_to_run_helps(tmp_path: Path, content: bytes) -> None:
     ],
 )
 def test_scripts_that_run(tmp_path: Path, content: bytes) -> None:
-    """Nothing is said of a script that runs."""
+    """A script that can be executed causes no warning."""
     path = script(tmp_path, content)
 
     assert runs(path)
@@ -89,15 +89,15 @@ def test_scripts_that_run(tmp_path: Path, content: bytes) -> None:
 
 
 def test_other_programs(tmp_path: Path) -> None:
-    """Programs on PATH and by path are good; so is what only another user can see."""
+    """Programs on PATH and by path are accepted, and so are those that only another user can see."""
     assert None is program_fault(["sh"], PATH)
     assert None is program_fault(["/bin/sh"], PATH)
     assert None is program_fault([str(script(tmp_path, b"\0format"))], PATH)
     assert None is program_fault(["/a\0b"], PATH)
 
 
-def test_what_is_no_program(tmp_path: Path) -> None:
-    """A missing, closed or wrong file is told; a command line in one item with what to write."""
+def test_paths_that_are_not_programs(tmp_path: Path) -> None:
+    """A missing, inaccessible or wrong file is reported, and so is a command line in one item."""
     closed = script(tmp_path, b"#!/bin/sh\n", "on token", 0o644)
     missing = str(tmp_path / "none")
     told = {

@@ -14,11 +14,11 @@ from homey_tokend.runtime.scheduler import HEARTBEAT, JobScheduler
 from tests.support.clock import NOON, FakeClock, settle
 
 HOUR = timedelta(hours=1)
-#: The tests' heartbeat: thirty seconds divided by a thousand, and some.
+#: The heartbeat of the tests, about a thousandth of thirty seconds.
 BEAT = timedelta(milliseconds=40)
 
 
-class MovedClock(SystemClock):
+class ShiftedClock(SystemClock):
     """The machine's clocks, with a wall clock that can be set and a simulated suspend."""
 
     def __init__(self) -> None:
@@ -37,25 +37,25 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Clock]]:
     """The clock whose wall time APScheduler reads."""
     clocks: list[Clock] = [SystemClock()]
 
-    class MovedDatetime(datetime):
+    class ShiftedDatetime(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # as foreign
             return clocks[-1].now().astimezone(tz)
 
     for module in (apscheduler.schedulers.base, apscheduler.executors.base):
-        monkeypatch.setattr(module, "datetime", MovedDatetime)
+        monkeypatch.setattr(module, "datetime", ShiftedDatetime)
     return clocks  # type: ignore[return-value]  # nothing to tear down
 
 
 @pytest.fixture
-def clock(wall: list[Clock]) -> MovedClock:
-    moved = MovedClock()
+def clock(wall: list[Clock]) -> ShiftedClock:
+    moved = ShiftedClock()
     wall.append(moved)
     return moved
 
 
 @pytest.fixture
-async def scheduler(clock: MovedClock) -> AsyncIterator[JobScheduler]:
+async def scheduler(clock: ShiftedClock) -> AsyncIterator[JobScheduler]:
     """Start a scheduler with a fast heartbeat, whose instants are on a steady clock."""
     scheduler = JobScheduler(clock, steady=SteadyClock(clock), heartbeat=BEAT)
     scheduler.start()
@@ -64,7 +64,7 @@ async def scheduler(clock: MovedClock) -> AsyncIterator[JobScheduler]:
 
 
 @pytest.fixture
-async def beatless(clock: MovedClock) -> AsyncIterator[JobScheduler]:
+async def without_heartbeat(clock: ShiftedClock) -> AsyncIterator[JobScheduler]:
     """Start a scheduler whose next heartbeat is an hour away: APScheduler alone runs the jobs."""
     scheduler = JobScheduler(clock, heartbeat=HOUR)
     scheduler.start()
@@ -79,7 +79,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-def test_it_is_a_scheduler() -> None:
+def test_it_implements_the_port() -> None:
     """It implements the port, and its default heartbeat is 30 s."""
     scheduler: Scheduler = JobScheduler(FakeClock())
 
@@ -87,11 +87,13 @@ def test_it_is_a_scheduler() -> None:
     assert timedelta(seconds=30) == HEARTBEAT
 
 
-async def test_it_wakes_at_the_instant(beatless: JobScheduler, clock: MovedClock) -> None:
+async def test_it_wakes_at_the_instant_once(
+    without_heartbeat: JobScheduler, clock: ShiftedClock
+) -> None:
     """A job runs on the event loop, not early, and once."""
     woken: list[datetime] = []
     at = clock.now() + timedelta(milliseconds=15)
-    beatless.wake_at("home", at, lambda: woken.append(clock.now()))
+    without_heartbeat.wake_at("home", at, lambda: woken.append(clock.now()))
     await until(lambda: bool(woken))
     await asyncio.sleep(0.1)
 
@@ -99,8 +101,8 @@ async def test_it_wakes_at_the_instant(beatless: JobScheduler, clock: MovedClock
     assert at <= woken[0]
 
 
-async def test_a_clock_set_forward_wakes_for_nothing_that_has_not_come(clock: MovedClock) -> None:
-    """A job that schedules the same instant again is not run again and again."""
+async def test_a_clock_set_forward_wakes_for_nothing_that_is_not_due(clock: ShiftedClock) -> None:
+    """A job that schedules the same instant again does not run repeatedly."""
     steady = SteadyClock(clock)
     scheduler = JobScheduler(clock, steady=steady)
     scheduler.start()
@@ -122,7 +124,7 @@ async def test_a_clock_set_forward_wakes_for_nothing_that_has_not_come(clock: Mo
     await asyncio.wait_for(keeping, 40)
     await scheduler.stop()
 
-    # By the test, at its time; and once more where that was a hair too early.
+    # Once by the test, and once more if that was slightly too early.
     assert 2 <= woken <= 4
 
 
@@ -137,10 +139,10 @@ async def test_a_clock_set_forward_wakes_for_nothing_that_has_not_come(clock: Mo
     ],
     ids=str,
 )
-async def test_a_clock_that_is_set_makes_a_job_late_by_one_heartbeat(
-    scheduler: JobScheduler, clock: MovedClock, moved: timedelta
+async def test_a_set_clock_delays_a_job_by_at_most_one_heartbeat(
+    scheduler: JobScheduler, clock: ShiftedClock, moved: timedelta
 ) -> None:
-    """With a clock set back APScheduler alone would be late by as much; set forward, early."""
+    """With APScheduler alone the job would be as late as the clock was set back, or as early."""
     start, woken = clock.monotonic(), list[float]()
     steady = SteadyClock(clock)
     scheduler.wake_at(
@@ -153,10 +155,10 @@ async def test_a_clock_that_is_set_makes_a_job_late_by_one_heartbeat(
     assert 0.1 <= woken[0] - start < 20
 
 
-async def test_a_clock_that_is_set_twice_moves_a_job_there_and_back(
-    scheduler: JobScheduler, clock: MovedClock
+async def test_a_clock_set_there_and_back_delays_a_job_by_at_most_one_heartbeat(
+    scheduler: JobScheduler, clock: ShiftedClock
 ) -> None:
-    """The same for a clock that is set there and back."""
+    """This also applies to a clock that is set twice."""
     start, woken = clock.monotonic(), list[float]()
     at = clock.now() + timedelta(milliseconds=300)
     scheduler.wake_at("a", at, lambda: woken.append(clock.monotonic()))
@@ -170,8 +172,8 @@ async def test_a_clock_that_is_set_twice_moves_a_job_there_and_back(
     assert 0.3 <= woken[0] - start < 20
 
 
-async def test_a_suspend_is_over_at_the_next_heartbeat(
-    scheduler: JobScheduler, clock: MovedClock
+async def test_overdue_jobs_run_at_the_heartbeat_after_a_suspend(
+    scheduler: JobScheduler, clock: ShiftedClock
 ) -> None:
     """After suspend, overdue jobs run."""
     woken: list[str] = []
@@ -185,8 +187,8 @@ async def test_a_suspend_is_over_at_the_next_heartbeat(
     assert scheduler.overdue() < timedelta(seconds=1)
 
 
-async def test_heartbeats_go_on_after_a_clock_was_set_back(
-    scheduler: JobScheduler, clock: MovedClock
+async def test_heartbeats_continue_after_a_clock_was_set_back(
+    scheduler: JobScheduler, clock: ShiftedClock
 ) -> None:
     """Heartbeats use the monotonic clock."""
     await scheduler.heartbeat()
@@ -196,7 +198,9 @@ async def test_heartbeats_go_on_after_a_clock_was_set_back(
             await scheduler.heartbeat()
 
 
-async def test_the_newest_call_counts(scheduler: JobScheduler, clock: MovedClock) -> None:
+async def test_the_latest_call_of_a_name_counts(
+    scheduler: JobScheduler, clock: ShiftedClock
+) -> None:
     """There is one instant per name: a later call replaces the earlier one."""
     woken: list[str] = []
     soon = clock.now() + timedelta(milliseconds=20)
@@ -210,7 +214,7 @@ async def test_the_newest_call_counts(scheduler: JobScheduler, clock: MovedClock
     assert woken == ["soon"]
 
 
-async def test_a_forgotten_job_does_not_run(scheduler: JobScheduler, clock: MovedClock) -> None:
+async def test_a_forgotten_job_does_not_run(scheduler: JobScheduler, clock: ShiftedClock) -> None:
     """``forget`` cancels, and an unknown name is harmless."""
     woken: list[str] = []
     scheduler.wake_at("a", clock.now() + timedelta(milliseconds=20), lambda: woken.append("a"))
@@ -222,19 +226,19 @@ async def test_a_forgotten_job_does_not_run(scheduler: JobScheduler, clock: Move
 
 
 @pytest.mark.parametrize("ago", [timedelta(0), timedelta(seconds=5), 3 * HOUR])
-async def test_a_passed_instant_wakes_at_once(
-    beatless: JobScheduler, clock: MovedClock, ago: timedelta
+async def test_an_instant_in_the_past_wakes_at_once(
+    without_heartbeat: JobScheduler, clock: ShiftedClock, ago: timedelta
 ) -> None:
     """A job is not dropped, however late it is."""
     woken: list[str] = []
-    beatless.wake_at("a", clock.now() - ago, lambda: woken.append("a"))
+    without_heartbeat.wake_at("a", clock.now() - ago, lambda: woken.append("a"))
     await until(lambda: bool(woken))
 
     assert woken == ["a"]
 
 
-async def test_forgotten_or_replaced_while_it_starts(
-    scheduler: JobScheduler, clock: MovedClock
+async def test_a_job_can_be_cancelled_or_replaced_while_it_starts(
+    scheduler: JobScheduler, clock: ShiftedClock
 ) -> None:
     """A forgotten job that APScheduler has just started does nothing."""
     woken: list[str] = []
@@ -248,8 +252,8 @@ async def test_forgotten_or_replaced_while_it_starts(
     assert woken == []
 
 
-async def test_a_wake_up_that_raises_stops_nobody(
-    scheduler: JobScheduler, clock: MovedClock, caplog: pytest.LogCaptureFixture
+async def test_a_wake_up_that_raises_does_not_stop_others(
+    scheduler: JobScheduler, clock: ShiftedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug in one job is logged; the others run, and the heartbeat continues."""
     woken: list[str] = []
@@ -267,8 +271,8 @@ async def test_a_wake_up_that_raises_stops_nobody(
     assert str(logged.exc_info[1]) == "broken"
 
 
-async def test_nobody_is_woken_after_stop(
-    clock: MovedClock, caplog: pytest.LogCaptureFixture
+async def test_no_job_runs_after_stop(
+    clock: ShiftedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """``stop`` cancels all jobs, can be called twice, and a call in the same turn does not raise."""
     woken: list[object] = []
@@ -296,7 +300,7 @@ async def test_nobody_is_woken_after_stop(
 async def test_overdue_is_the_latest_wake_up_and_the_heartbeat_itself(wall: list[Clock]) -> None:
     """If APScheduler or the event loop is stuck, the heartbeat is overdue, for the watchdog."""
     clock = FakeClock()
-    wall.append(FakeClock(NOON))  # APScheduler's time stands still: it runs nothing
+    wall.append(FakeClock(NOON))  # APScheduler's clock does not advance, so it runs nothing
     scheduler = JobScheduler(clock)
     scheduler.start()
     scheduler.wake_at("soon", clock.now() + timedelta(seconds=10), lambda: None)
@@ -315,8 +319,8 @@ async def test_overdue_is_the_latest_wake_up_and_the_heartbeat_itself(wall: list
     assert late == [0, 0, 30, 75, 0, 55]
 
 
-async def test_a_suspend_alone_is_not_late() -> None:
-    """Right after nine hours of suspend nothing is overdue yet: the heartbeat is about to come."""
+async def test_nothing_is_overdue_just_after_a_suspend() -> None:
+    """Just after nine hours of suspend nothing is overdue: the heartbeat comes first."""
     clock = FakeClock()
     scheduler = JobScheduler(clock)
     scheduler.wake_at("a", clock.now() + HOUR, lambda: None)

@@ -44,7 +44,7 @@ def test_each_state_is_one_datagram(manager: socket.socket) -> None:
     ] == [manager.recv(4096).decode() for _ in range(4)]
 
 
-def test_a_reload_tells_when_it_began(manager: socket.socket) -> None:
+def test_a_reload_reports_its_start(manager: socket.socket) -> None:
     """MONOTONIC_USEC is CLOCK_MONOTONIC in microseconds, as Type=notify-reload requires."""
     before = time.monotonic_ns() // 1000
     SystemdNotifier({"NOTIFY_SOCKET": manager.getsockname()}).reloading()
@@ -83,7 +83,7 @@ def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
     ],
     ids=["none", "patient", "impatient", "ours", "another's", "zero", "no number"],
 )
-def test_the_watchdog_is_fed_thrice_within_its_patience(
+def test_the_watchdog_is_notified_three_times_within_its_timeout(
     environ: dict[str, str], often: timedelta
 ) -> None:
     """The watchdog shortens the heartbeat if necessary, and only for this process."""

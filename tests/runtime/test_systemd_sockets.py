@@ -1,4 +1,4 @@
-"""Sockets from systemd: taken over, checked, not inherited by children."""
+"""Sockets from systemd are used, checked, and not inherited by children."""
 
 import os
 import socket
@@ -59,13 +59,13 @@ def test_a_listening_socket_is_taken_over(listening: socket.socket, folder: Path
     ],
     ids=["nothing", "for another process", "no number", "no count"],
 )
-def test_nothing_is_taken_that_was_not_passed(environ: dict[str, str]) -> None:
+def test_sockets_for_other_processes_are_ignored(environ: dict[str, str]) -> None:
     """Variables for another process, or malformed ones, mean no socket, and are removed."""
     assert () == inherited_sockets(environ)
     assert {} == environ
 
 
-def test_what_cannot_serve_is_named(folder: Path) -> None:
+def test_unusable_descriptors_are_reported(folder: Path) -> None:
     """A closed descriptor, a file, and any other kind of socket are errors."""
     told = {}
     silent = socket.socket(socket.AF_UNIX)
@@ -97,7 +97,7 @@ def test_what_cannot_serve_is_named(folder: Path) -> None:
     } == told
 
 
-def test_the_unit_wins_and_says_so(folder: Path, listening: socket.socket) -> None:
+def test_the_unit_overrides_the_configuration(folder: Path, listening: socket.socket) -> None:
     """Path, mode and group that differ from the configuration are reported with the value in force."""
     path = folder / "a.sock"
     path.chmod(0o600)
@@ -112,7 +112,9 @@ def test_the_unit_wins_and_says_so(folder: Path, listening: socket.socket) -> No
     } == dict(overridden_keys(wanted, [listening]))
 
 
-def test_what_the_file_does_not_say_is_no_matter(folder: Path, listening: socket.socket) -> None:
+def test_keys_that_are_not_configured_are_not_compared(
+    folder: Path, listening: socket.socket
+) -> None:
     """Defaults, and a socket whose file is gone, are not compared."""
     (folder / "a.sock").chmod(0o600)
 

@@ -16,7 +16,7 @@ def worker() -> Iterator[WorkerPool]:
     worker.close()
 
 
-async def test_work_runs_beside_a_stuck_default_pool(worker: WorkerPool) -> None:
+async def test_work_runs_while_the_default_pool_hangs(worker: WorkerPool) -> None:
     """Hanging look-ups in the loop's own pool delay nothing else."""
     loop, gate = asyncio.get_running_loop(), threading.Event()
     stuck = [loop.run_in_executor(None, gate.wait) for _ in range(64)]
@@ -29,10 +29,10 @@ async def test_work_runs_beside_a_stuck_default_pool(worker: WorkerPool) -> None
     assert (by_worker, alone) == (42, 42)
 
 
-async def test_one_thread_keeps_the_order_even_behind_a_caller_who_left(
+async def test_one_thread_keeps_the_order_after_a_cancelled_caller(
     worker: WorkerPool,
 ) -> None:
-    """The work of a cancelled caller finishes before the next starts; queued work is dropped."""
+    """The work of a cancelled caller finishes before the next starts."""
     gate, order = threading.Event(), list[str]()
 
     def slow() -> None:
@@ -52,8 +52,8 @@ async def test_one_thread_keeps_the_order_even_behind_a_caller_who_left(
     assert order == ["first", "2", "4"]
 
 
-async def test_what_work_raises_reaches_its_caller_alone(worker: WorkerPool) -> None:
-    """A failure does not affect the next in the queue."""
+async def test_an_exception_only_reaches_its_caller(worker: WorkerPool) -> None:
+    """It does not affect the next work in the queue."""
     outcomes = await asyncio.gather(
         worker.run(int, "no number"), worker.run(int, "5"), return_exceptions=True
     )

@@ -1,4 +1,4 @@
-"""A Homey in memory behind the transport's interface; it knows the wire, not our code."""
+"""A Homey in memory with the transport's interface; it implements the protocol and uses none of our code."""
 
 import json
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class FakeHub:
 
     ``slash``: whether a PUT is found with a slash at the end ("either", "yes",
     "no", "never"). ``lists``: whether the list is an array. ``deaf``: 200, and
-    nothing changes. ``spells`` writes new names in the hub's own way.
+    nothing changes. ``spells`` changes the spelling of new names.
     """
 
     base: str
@@ -43,7 +43,7 @@ class FakeHub:
         self.variables[key] = {"id": key, "name": name, "type": kind, "value": value}
 
     async def send(self, request: Request) -> Response:
-        """Answer as a Homey does, and check the raw facts of the request."""
+        """Respond as a Homey does, and check the request."""
         assert request.step is Step.VARIABLE
         assert request.form is None
         assert request.query == ()

@@ -1,4 +1,4 @@
-"""Any responses instead of a Homey's: the variable is written, or a known error is raised."""
+"""With any response, the variable is written, or a known error is raised."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ class Anything:
 @pytest.mark.parametrize("by", ["name", "id"])
 @pytest.mark.parametrize("act", ["write", "check"])
 @given(answers=st.lists(ANSWERS, min_size=1, max_size=6))
-def test_any_answer_about_a_variable_is_sorted(
+def test_any_response_for_a_variable_is_classified(
     by: str, act: str, answers: list[tuple[int, bytes]]
 ) -> None:
     """A few requests are enough, and no error contains the token."""

@@ -44,7 +44,7 @@ def shown(error: BaseException) -> str:
 
 
 async def gone(pid: int) -> bool:
-    """Return whether a process has ended, in good time."""
+    """Return whether a process ends within some seconds."""
     for _ in range(4000):
         try:
             status = Path(f"/proc/{pid}/stat").read_text()
@@ -70,7 +70,7 @@ async def filled(path: Path) -> str:
     raise AssertionError(f"{path} stays empty")
 
 
-# --- what it gets ------------------------------------------------------------
+# --- its input ------------------------------------------------------------
 
 
 async def test_the_command_gets_one_json_document_on_its_standard_input(tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ async def test_the_command_runs_in_the_root_folder_in_a_session_of_its_own(
     assert (tmp_path / "seen").read_text() == "/ True\n"
 
 
-async def test_the_environment_is_scrubbed(tmp_path: Path) -> None:
-    """Nothing that is meant for the daemon alone reaches a child; the rest does."""
+async def test_the_daemons_own_variables_are_removed(tmp_path: Path) -> None:
+    """A child gets all other variables."""
     environ = {
         "PATH": "/usr/bin:/bin",
         "MQTT_HOST": "broker",
@@ -138,7 +138,7 @@ async def test_the_environment_is_scrubbed(tmp_path: Path) -> None:
     assert seen == {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/", "MQTT_HOST": "broker"}
 
 
-async def test_a_home_and_a_language_of_ones_own_are_kept(tmp_path: Path) -> None:
+async def test_existing_variables_take_precedence_over_defaults(tmp_path: Path) -> None:
     """Defaults are only set if a variable is missing."""
     environ = {"PATH": "/bin", "HOME": "/b", "LANG": "nl_NL.UTF-8"}
 
@@ -159,11 +159,11 @@ async def test_a_command_need_not_read_its_input(script: str) -> None:
     assert done.detail == "ended with exit status 0"
 
 
-# --- how it ends -------------------------------------------------------------
+# --- its end -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [1, 75, 78, 255])
-async def test_another_status_than_0_is_a_failure_that_is_tried_again(status: int) -> None:
+async def test_another_status_than_0_is_a_transient_failure(status: int) -> None:
     """No status has a special meaning; standard error says why."""
     with pytest.raises(SinkFailed) as caught:
         await sh(f"echo 'broker away' >&2; exit {status}").write(delivery())
@@ -177,7 +177,7 @@ async def test_without_standard_error_standard_output_is_shown() -> None:
         await sh("echo on stdout; exit 3").write(delivery())
 
 
-async def test_a_command_that_is_killed_is_told_by_the_signals_name() -> None:
+async def test_the_signal_of_a_killed_command_is_named() -> None:
     """A signal is named, as after out of memory; a real-time signal has no name."""
     with pytest.raises(SinkFailed, match=r"was killed by SIGKILL$"):
         await sh("kill -9 $$").write(delivery())
@@ -185,7 +185,7 @@ async def test_a_command_that_is_killed_is_told_by_the_signals_name() -> None:
         await sh("kill -40 $$").write(delivery())
 
 
-async def test_a_command_that_runs_too_long_is_ended_with_its_whole_group(tmp_path: Path) -> None:
+async def test_a_command_that_runs_too_long_is_stopped_with_its_group(tmp_path: Path) -> None:
     """On a timeout it is killed with its children, and its output is shown."""
     script = 'sleep 60 & echo $! > "$1"; echo waiting >&2; wait'
 
@@ -195,7 +195,7 @@ async def test_a_command_that_runs_too_long_is_ended_with_its_whole_group(tmp_pa
     assert await gone(int(await filled(tmp_path / "child")))
 
 
-async def test_a_command_that_runs_too_long_is_asked_first(tmp_path: Path) -> None:
+async def test_a_command_that_runs_too_long_gets_sigterm_first(tmp_path: Path) -> None:
     """SIGTERM lets it clean up."""
     script = "trap 'echo tidy > \"$1\"; exit 0' TERM; while :; do sleep 0.02; done"
 
@@ -205,13 +205,13 @@ async def test_a_command_that_runs_too_long_is_asked_first(tmp_path: Path) -> No
     assert await filled(tmp_path / "said") == "tidy"
 
 
-async def test_words_that_arrive_just_after_the_end_are_shown() -> None:
+async def test_output_just_after_the_end_is_shown() -> None:
     """Its end may be reported before the last output."""
     with pytest.raises(SinkFailed, match="exit status 1: late"):
         await sh("(sleep 0.05; echo late >&2) & exit 1").write(delivery())
 
 
-async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
+async def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     """The command ends at SIGTERM, a child of its group does not: SIGKILL ends that."""
     script = '(trap "" TERM; while :; do sleep 60; done) & echo $! > "$1"; wait'
 
@@ -221,7 +221,7 @@ async def test_a_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path)
     assert await gone(int(await filled(tmp_path / "child")))
 
 
-async def test_a_command_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
+async def test_a_command_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     """After the grace period comes SIGKILL."""
     script = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 60; done'
     command = ["/bin/sh", "-c", script, "sh", str(tmp_path / "pid")]
@@ -285,7 +285,7 @@ async def test_a_second_cancel_shortens_the_grace(tmp_path: Path) -> None:
     assert await gone(pid)
 
 
-async def test_a_job_left_in_the_background_holds_up_nothing(tmp_path: Path) -> None:
+async def test_a_background_job_delays_nothing(tmp_path: Path) -> None:
     """A background child that keeps the pipes open lives on; the command's own end counts."""
     script = 'sleep 60 & echo $! > "$1"; exit 0'
 
@@ -296,7 +296,7 @@ async def test_a_job_left_in_the_background_holds_up_nothing(tmp_path: Path) -> 
     assert done.detail == "ended with exit status 0"
 
 
-async def test_no_handle_is_left_behind() -> None:
+async def test_no_file_descriptor_leaks() -> None:
     """Pipes are closed however a run ends."""
     await sh("exit 0").write(delivery())
     before = handles()
@@ -312,7 +312,7 @@ async def test_no_handle_is_left_behind() -> None:
     assert handles() <= before
 
 
-# --- what cannot be run ------------------------------------------------------
+# --- programs that cannot be executed ------------------------------------------------------
 
 
 def commands(folder: Path) -> dict[str, Path]:
@@ -339,7 +339,7 @@ def commands(folder: Path) -> dict[str, Path]:
     "place",
     ["absent", "closed", "folder", "no-format", "no-interpreter", "nul", "through-a-file"],
 )
-async def test_a_command_that_cannot_be_executed_is_refused(tmp_path: Path, place: str) -> None:
+async def test_a_command_that_cannot_be_executed_is_rejected(tmp_path: Path, place: str) -> None:
     """The error mentions the usual reason under systemd: the sandbox."""
     program = commands(tmp_path)[place]
 
@@ -350,7 +350,7 @@ async def test_a_command_that_cannot_be_executed_is_refused(tmp_path: Path, plac
     assert CANARY not in shown(caught.value)
 
 
-async def test_a_script_with_windows_line_ends_is_told(tmp_path: Path) -> None:
+async def test_a_script_with_windows_line_ends_is_reported(tmp_path: Path) -> None:
     """Its error and the check at the start say what the system's "no such file" means."""
     program = tmp_path / "on-token"
     program.write_text("#!/bin/sh\r\n")
@@ -364,7 +364,7 @@ async def test_a_script_with_windows_line_ends_is_told(tmp_path: Path) -> None:
     await sh("exit 0").probe()
 
 
-async def test_a_command_that_cannot_be_started_just_now_is_tried_again(tmp_path: Path) -> None:
+async def test_a_command_that_is_just_being_replaced_is_a_transient_failure(tmp_path: Path) -> None:
     """A program that is being replaced (ETXTBSY) may succeed later."""
     program = tmp_path / "program"
     program.write_bytes(Path("/bin/sh").read_bytes())
@@ -374,7 +374,7 @@ async def test_a_command_that_cannot_be_started_just_now_is_tried_again(tmp_path
         await ExecSink([str(program)], LONG, inherited).write(delivery())
 
 
-# --- no token in its words ---------------------------------------------------
+# --- no token in messages ---------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ async def test_a_command_that_cannot_be_started_just_now_is_tried_again(tmp_path
 async def test_a_command_that_prints_the_token_does_not_get_it_into_a_message(
     script: str, token: str
 ) -> None:
-    """The token is not in the message, neither whole nor cut, nor as in JSON."""
+    """The message does not contain the token, neither complete nor truncated, nor as in JSON."""
     with pytest.raises(SinkFailed) as caught:
         await sh(script + "; exit 1").write(delivery(token))
 
@@ -406,7 +406,7 @@ async def test_a_command_that_prints_the_token_does_not_get_it_into_a_message(
 
 
 async def test_last_words_are_short_and_on_one_line() -> None:
-    """Of any output the message has the last 500 characters, printable."""
+    """The message has the last 500 characters of the output, printable."""
     script = "head -c 3000000 /dev/zero | tr '\\0' x >&2; printf '\\033[31m\\377 two\\nlines' >&2; exit 1"
 
     with pytest.raises(SinkFailed) as caught:

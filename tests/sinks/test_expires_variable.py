@@ -18,7 +18,7 @@ def a_hub(*, made: bool = True) -> tuple[FakeHub, LogicVariableSink]:
     return hub, sink
 
 
-async def test_both_are_written_the_token_first() -> None:
+async def test_the_token_is_written_before_the_expiry() -> None:
     """A flow never sees an old token with a new expiry."""
     hub, sink = a_hub()
     await sink.write(delivery())
@@ -27,7 +27,7 @@ async def test_both_are_written_the_token_first() -> None:
     assert ["t", "e"] == [path.split("/")[-2] for method, path in hub.seen if method == "PUT"]
 
 
-async def test_a_changed_end_is_noticed_as_a_changed_token_is() -> None:
+async def test_a_changed_expiry_is_noticed() -> None:
     """Both variables are read back; if the token is wrong, the expiry is not read."""
     hub, sink = a_hub()
     written = delivery(memory=(await sink.write(delivery())).memory)
@@ -42,7 +42,7 @@ async def test_a_changed_end_is_noticed_as_a_changed_token_is() -> None:
     assert 1 == len(hub.seen)
 
 
-async def test_after_a_restart_it_is_known_which_variable_tells_the_end() -> None:
+async def test_the_id_of_the_expiry_variable_is_remembered() -> None:
     """Its id is remembered with the token's: a check needs one request and no list."""
     hub, sink = a_hub()
     memory = (await sink.write(delivery())).memory
@@ -61,7 +61,9 @@ async def test_after_a_restart_it_is_known_which_variable_tells_the_end() -> Non
     [([], False), ([ENDS], True), (["tomorrow"], False), ([ENDS, ENDS], False)],
     ids=["none", "right", "another", "two"],
 )
-async def test_an_end_that_nobody_remembers_is_looked_up(ends: list[str], in_place: bool) -> None:
+async def test_an_expiry_variable_without_a_remembered_id_is_looked_up(
+    ends: list[str], in_place: bool
+) -> None:
     """Without a remembered id, it is looked up in the list."""
     hub, _ = a_hub(made=False)
     hub.add("t", "accesstoken")
@@ -76,7 +78,7 @@ async def test_an_end_that_nobody_remembers_is_looked_up(ends: list[str], in_pla
     assert in_place is await sink.check(delivery(memory=memory))
 
 
-async def test_looked_for_without_writing() -> None:
+async def test_both_variables_are_described_without_writing() -> None:
     """Each variable is reported by name, whether it exists or will be created."""
     hub, sink = a_hub()
     there = await sink.describe(delivery().token)

@@ -1,4 +1,4 @@
-"""The file: what is in it, for whom, and what stands in its way."""
+"""The file: its content, its mode, and failures."""
 
 import asyncio
 import errno
@@ -47,9 +47,7 @@ async def test_raw_is_the_token_and_a_newline(tmp_path: Path, worker: WorkerPool
     assert sink.target == f"file:{tmp_path / 'home.token'}"
 
 
-async def test_json_is_the_token_with_all_that_is_known_of_it(
-    tmp_path: Path, worker: WorkerPool
-) -> None:
+async def test_json_is_the_token_with_its_metadata(tmp_path: Path, worker: WorkerPool) -> None:
     """The names are those of the socket; times are UTC, rounded down; no expires_in grows old."""
     await a_sink(tmp_path / "token", worker, "json").write(delivery())
 
@@ -64,8 +62,8 @@ async def test_json_is_the_token_with_all_that_is_known_of_it(
     }
 
 
-async def test_env_needs_no_quotes_for_what_homeys_give(tmp_path: Path, worker: WorkerPool) -> None:
-    """A usual token stands bare, so that readers without quotes (docker) get it too."""
+async def test_env_has_no_quotes_around_a_usual_token(tmp_path: Path, worker: WorkerPool) -> None:
+    """A usual token has no quotes, so that readers without support for quotes (docker) can read it."""
     await a_sink(tmp_path / "token", worker, "env").write(delivery())
 
     assert (tmp_path / "token").read_text() == (
@@ -73,8 +71,8 @@ async def test_env_needs_no_quotes_for_what_homeys_give(tmp_path: Path, worker: 
     )
 
 
-async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, worker: WorkerPool) -> None:
-    """Within double quotes, a backslash before each of the four that both know."""
+async def test_env_is_quoted_for_sh_and_systemd(tmp_path: Path, worker: WorkerPool) -> None:
+    """Within double quotes there is a backslash before each of four characters."""
     await a_sink(tmp_path / "token", worker, "env").write(delivery(NASTY))
 
     first = (tmp_path / "token").read_text().splitlines()[0]
@@ -88,7 +86,7 @@ async def test_env_is_quoted_as_sh_and_systemd_read_it(tmp_path: Path, worker: W
 async def test_a_real_shell_reads_env_back(
     tmp_path: Path, worker: WorkerPool, token: str, shell: str
 ) -> None:
-    """``. file`` gives the very token, whatever printable characters it has."""
+    """``. file`` gives the token, whatever printable characters it has."""
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"no {shell} here")
@@ -104,10 +102,8 @@ async def test_a_real_shell_reads_env_back(
     assert done.stdout.decode() == token
 
 
-async def test_a_refresh_replaces_the_file_and_no_reader_sees_a_part(
-    tmp_path: Path, worker: WorkerPool
-) -> None:
-    """A reader that has the old file open keeps the old token, whole."""
+async def test_no_reader_sees_a_partial_file(tmp_path: Path, worker: WorkerPool) -> None:
+    """A reader that has the old file open still reads the complete old token."""
     path = tmp_path / "token"
     sink = a_sink(path, worker)
     await sink.write(delivery("first-token"))
@@ -121,7 +117,7 @@ async def test_a_refresh_replaces_the_file_and_no_reader_sees_a_part(
 
 
 async def test_a_link_is_replaced_by_the_file(tmp_path: Path, worker: WorkerPool) -> None:
-    """Nothing is written through a link, not even a dangling one."""
+    """Links are not followed, not even dangling ones."""
     (tmp_path / "elsewhere").write_text("mine")
     (tmp_path / "one").symlink_to("elsewhere")
     (tmp_path / "two").symlink_to("nowhere")
@@ -155,10 +151,10 @@ def places(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     "place", ["no-folder", "through-a-file", "folder", "pipe", "device", "loop", "too-long"]
 )
-async def test_what_a_person_must_change_is_refused(
+async def test_a_path_that_a_person_must_change_is_rejected(
     tmp_path: Path, worker: WorkerPool, place: str
 ) -> None:
-    """At the start and at each write alike; a device is never renamed over."""
+    """This applies at the start and at each write; a device is never replaced."""
     path = places(tmp_path)[place]
     before = sorted(tmp_path.iterdir())
 
@@ -173,8 +169,8 @@ async def test_what_a_person_must_change_is_refused(
     assert sorted(tmp_path.iterdir()) == before
 
 
-async def test_proving_touches_no_file_that_is_there(tmp_path: Path, worker: WorkerPool) -> None:
-    """The trial is another file, and it is gone afterwards; a killed run's is gone, too."""
+async def test_probing_changes_no_existing_file(tmp_path: Path, worker: WorkerPool) -> None:
+    """It creates a temporary file and removes it, and also removes those of killed processes."""
     path = tmp_path / "token"
     path.write_text("in use")
     (tmp_path / ".token.0123456789abcdef.tmp").write_text(CANARY)
@@ -187,8 +183,8 @@ async def test_proving_touches_no_file_that_is_there(tmp_path: Path, worker: Wor
     assert path.read_text() == "in use"
 
 
-async def test_proving_makes_no_file_where_none_is(tmp_path: Path, worker: WorkerPool) -> None:
-    """A consumer that waits for the file is not fooled."""
+async def test_probing_creates_no_file(tmp_path: Path, worker: WorkerPool) -> None:
+    """A consumer may wait for the file to appear."""
     await a_sink(tmp_path / "token", worker).probe()
 
     assert list(tmp_path.iterdir()) == []
@@ -208,10 +204,10 @@ async def test_proving_makes_no_file_where_none_is(tmp_path: Path, worker: Worke
     ],
     ids=["full", "quota", "io", "stale", "handles", "access", "permission", "read-only"],
 )
-async def test_errors_are_sorted_by_whether_they_may_pass(
+async def test_errors_are_transient_or_rejected(
     tmp_path: Path, worker: WorkerPool, number: int, kind: type[Exception]
 ) -> None:
-    """A full disk is tried again; a closed folder wants a person. The old token stays."""
+    """A full disk may pass; an inaccessible directory needs a person. The old token stays."""
     path = tmp_path / "token"
     path.write_text("old")
 
@@ -226,7 +222,7 @@ async def test_errors_are_sorted_by_whether_they_may_pass(
 
 
 async def test_a_write_that_hangs_fails_in_time(tmp_path: Path, worker: WorkerPool) -> None:
-    """A dead network file system: each later token waits no longer, and only the newest lands."""
+    """On a dead network file system later tokens do not wait longer, and only the latest is written."""
     gate, opened = threading.Event(), list[str]()
 
     def at(point: str) -> None:
@@ -252,10 +248,10 @@ def hang(gate: threading.Event) -> None:
     gate.wait(40)
 
 
-async def test_an_older_token_never_lands_on_a_newer_one(
+async def test_an_older_token_never_replaces_a_newer_one(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """The write of a caller who left is finished before the next one's."""
+    """The write of a cancelled caller finishes before the next one."""
     gate, reached = threading.Event(), threading.Event()
 
     def at(point: str) -> None:
@@ -275,11 +271,11 @@ async def test_an_older_token_never_lands_on_a_newer_one(
     assert (tmp_path / "token").read_text() == "newer\n"
 
 
-# --- looking without writing -------------------------------------------------------
+# --- checking without writing -------------------------------------------------------
 
 
 async def test_a_file_that_was_written_is_in_place(tmp_path: Path, worker: WorkerPool) -> None:
-    """Each form is recognised as what a write makes."""
+    """Each format is recognised as written."""
     for form in ("raw", "env", "json"):
         sink = a_sink(tmp_path / "token", worker, form)
         await sink.write(delivery())
@@ -288,7 +284,7 @@ async def test_a_file_that_was_written_is_in_place(tmp_path: Path, worker: Worke
 
 
 def spoilt(path: Path, how: str) -> None:
-    """What may become of a file between two tokens."""
+    """What can happen to a file between two tokens."""
     if how == "another mode":
         path.chmod(0o600)
         return
@@ -309,10 +305,8 @@ def spoilt(path: Path, how: str) -> None:
 @pytest.mark.parametrize(
     "how", ["another mode", "another content", "gone", "the folder gone", "a link", "a pipe"]
 )
-async def test_a_file_that_is_not_as_it_was_written_is_told(
-    tmp_path: Path, worker: WorkerPool, how: str
-) -> None:
-    """Gone or changed in any way: it is to be written again; a pipe holds up nothing."""
+async def test_a_changed_file_is_noticed(tmp_path: Path, worker: WorkerPool, how: str) -> None:
+    """It is missing or changed, so it is written again; a pipe does not block."""
     (tmp_path / "run").mkdir()
     path = tmp_path / "run" / "token"
     sink = a_sink(path, worker)
@@ -322,17 +316,15 @@ async def test_a_file_that_is_not_as_it_was_written_is_told(
     assert not await sink.check(delivery())
 
 
-async def test_another_form_than_was_written_is_told(tmp_path: Path, worker: WorkerPool) -> None:
-    """The configuration wants JSON now: the raw token in the file is not it."""
+async def test_another_format_is_noticed(tmp_path: Path, worker: WorkerPool) -> None:
+    """The configuration requires JSON, but the file has the raw token."""
     await a_sink(tmp_path / "token", worker, "raw").write(delivery())
 
     assert not await a_sink(tmp_path / "token", worker, "json").check(delivery())
 
 
-async def test_a_mode_that_the_file_system_made_itself_is_no_drift(
-    tmp_path: Path, worker: WorkerPool
-) -> None:
-    """On FAT or SMB the mode is what the mount says: it is not written again for ever."""
+async def test_a_mode_of_the_file_system_is_not_drift(tmp_path: Path, worker: WorkerPool) -> None:
+    """On FAT or SMB the mount determines the mode, so the file is not written again for ever."""
     path = tmp_path / "token"
 
     def at(point: str) -> None:
@@ -347,7 +339,7 @@ async def test_a_mode_that_the_file_system_made_itself_is_no_drift(
 
 @pytest.fixture
 def plain_user() -> Iterator[Path]:
-    """A folder of a user to whom files can be closed, whom we are meanwhile."""
+    """A directory of another user, as whom the test runs."""
     folder = Path(tempfile.mkdtemp(prefix="ht"))
     root = os.geteuid() == 0
     if root:
@@ -359,10 +351,8 @@ def plain_user() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-async def test_what_may_not_be_read_counts_as_in_place(
-    plain_user: Path, worker: WorkerPool
-) -> None:
-    """A mode without reading for its owner is as wanted; nobody is warned of it."""
+async def test_an_unreadable_file_counts_as_in_place(plain_user: Path, worker: WorkerPool) -> None:
+    """A mode that does not allow the owner to read may be intended."""
     path = plain_user / "token"
     sink = a_sink(path, worker, mode=0o040)
     await sink.write(delivery())
@@ -373,10 +363,10 @@ async def test_what_may_not_be_read_counts_as_in_place(
     assert not await a_sink(path, worker, mode=0o044).check(delivery())
 
 
-async def test_a_file_that_vanishes_while_it_is_written_has_the_mode_that_was_wanted(
+async def test_a_file_that_is_removed_after_the_write_has_the_configured_mode(
     tmp_path: Path, worker: WorkerPool
 ) -> None:
-    """A consumer that takes the file away at once is no failure."""
+    """A consumer may remove the file at once."""
     path = tmp_path / "token"
 
     def at(point: str) -> None:
@@ -388,8 +378,8 @@ async def test_a_file_that_vanishes_while_it_is_written_has_the_mode_that_was_wa
     assert done.memory == {}
 
 
-async def test_a_look_that_hangs_fails_in_time(tmp_path: Path, worker: WorkerPool) -> None:
-    """A dead mount: the look is given up, and says so."""
+async def test_a_check_that_hangs_fails_in_time(tmp_path: Path, worker: WorkerPool) -> None:
+    """On a dead mount the check ends with an error."""
     gate = threading.Event()
     hanging = worker.submit(gate.wait, 40)
     sink = FileSink(tmp_path / "token", 0o600, "raw", worker, deadline=timedelta(milliseconds=50))
@@ -401,8 +391,10 @@ async def test_a_look_that_hangs_fails_in_time(tmp_path: Path, worker: WorkerPoo
         await asyncio.wrap_future(hanging)
 
 
-async def test_a_disk_that_fails_at_a_look_is_told(tmp_path: Path, worker: WorkerPool) -> None:
-    """A loop of links in the folder's place: neither there nor gone."""
+async def test_a_disk_that_fails_during_a_check_is_reported(
+    tmp_path: Path, worker: WorkerPool
+) -> None:
+    """With a loop of symbolic links at the directory the file's state is unknown."""
     (tmp_path / "loop").symlink_to("loop")
 
     with pytest.raises(SinkRejected, match="cannot read"):

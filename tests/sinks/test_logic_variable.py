@@ -65,7 +65,7 @@ async def test_a_variable_given_by_name_is_found_in_the_list(lists: bool) -> Non
 
 @pytest.mark.parametrize("written", ["jet\u00f3n", "jeto\u0301n"], ids=["NFC", "NFD"])
 @pytest.mark.parametrize("stored", ["jet\u00f3n", "jeto\u0301n"], ids=["NFC", "NFD"])
-async def test_a_name_is_one_in_any_unicode_form(written: str, stored: str) -> None:
+async def test_a_name_matches_in_any_unicode_form(written: str, stored: str) -> None:
     """A composed and a decomposed name are the same variable, before and after a restart."""
     hub = a_hub()
     hub.add(UUID, stored)
@@ -81,7 +81,7 @@ async def test_a_name_is_one_in_any_unicode_form(written: str, stored: str) -> N
     assert await sink.check(delivery())
 
 
-async def test_of_both_forms_the_written_one_is_taken() -> None:
+async def test_the_same_unicode_form_takes_precedence() -> None:
     """Where two variables differ in their form only, the same form wins."""
     hub = a_hub()
     hub.add("other", "jeto\u0301n")
@@ -102,7 +102,7 @@ async def test_of_both_forms_the_written_one_is_taken() -> None:
         "access  token",
     ],
 )
-async def test_no_lookalike_is_created(stored: str) -> None:
+async def test_no_variable_that_looks_the_same_is_created(stored: str) -> None:
     """A variable whose name looks the same keeps a second one from being created."""
     hub = a_hub()
     hub.add(UUID, stored)
@@ -138,7 +138,7 @@ async def test_a_remembered_id_saves_the_list() -> None:
     ],
     ids=["other-url", "other-name", "neither", "no-id-at-all", "id-missing"],
 )
-async def test_memory_of_another_place_is_not_used(memory: dict[str, str]) -> None:
+async def test_memory_of_another_homey_or_name_is_not_used(memory: dict[str, str]) -> None:
     """An id remembered for another Homey or name is not used."""
     hub = a_hub()
     hub.add("old", "something else")
@@ -162,7 +162,7 @@ async def test_a_missing_variable_is_created_once_with_the_token_in_it() -> None
     assert [method for method, _ in hub.seen] == ["GET", "POST", "PUT"]
 
 
-async def test_a_missing_variable_is_refused_where_none_may_be_made() -> None:
+async def test_a_missing_variable_is_rejected_without_create() -> None:
     """``create: false`` never sends a POST."""
     hub = a_hub()
 
@@ -172,7 +172,7 @@ async def test_a_missing_variable_is_refused_where_none_may_be_made() -> None:
     assert [method for method, _ in hub.seen] == ["GET"]
 
 
-async def test_an_unknown_id_is_refused_and_nothing_is_made() -> None:
+async def test_an_unknown_id_is_rejected_and_nothing_created() -> None:
     """A variable cannot be created with an id of our choice."""
     hub = a_hub()
 
@@ -183,7 +183,7 @@ async def test_an_unknown_id_is_refused_and_nothing_is_made() -> None:
 
 
 @pytest.mark.parametrize("sink", [by_id, by_name], ids=["by-id", "by-name"])
-async def test_a_hub_without_slashes_is_learnt_and_remembered(sink: object) -> None:
+async def test_a_homey_that_needs_no_slash_is_remembered(sink: object) -> None:
     """After 404 with the slash for an id in the list, the slash is omitted from then on."""
     hub = a_hub(slash="no")
     hub.add(UUID, "accesstoken")
@@ -198,7 +198,7 @@ async def test_a_hub_without_slashes_is_learnt_and_remembered(sink: object) -> N
     assert [("PUT", f"{ROOT}/{UUID}")] == hub.seen
 
 
-async def test_a_hub_that_wants_the_slash_again_gets_it() -> None:
+async def test_a_homey_that_needs_the_slash_again_gets_it() -> None:
     """After 404 the other form is tried, even if one was remembered."""
     hub = a_hub(slash="yes")
     hub.add(UUID, "accesstoken")
@@ -220,7 +220,7 @@ async def test_an_id_in_capitals_is_found_as_the_homey_spells_it() -> None:
     assert hub.variables[UUID]["value"] == CANARY
 
 
-async def test_a_variable_that_is_listed_and_never_found_is_tried_again_later() -> None:
+async def test_a_listed_variable_that_is_not_found_is_a_transient_failure() -> None:
     """404 in both forms does not create a second variable."""
     hub = a_hub(slash="never")
     hub.add(UUID, "accesstoken")
@@ -231,7 +231,7 @@ async def test_a_variable_that_is_listed_and_never_found_is_tried_again_later() 
     assert len(hub.variables) == 1
 
 
-async def test_a_deleted_variable_is_found_anew_by_its_name() -> None:
+async def test_a_variable_that_was_created_again_is_found_by_its_name() -> None:
     """If the remembered id is gone, the list has the new one."""
     hub = a_hub()
     hub.add(UUID, "accesstoken")
@@ -243,7 +243,7 @@ async def test_a_deleted_variable_is_found_anew_by_its_name() -> None:
     assert hub.variables[UUID]["value"] == CANARY
 
 
-async def test_a_renamed_variable_is_left_for_the_one_that_bears_the_name() -> None:
+async def test_after_a_renaming_the_variable_of_the_name_is_written() -> None:
     """The name counts: a person may have given it to another variable."""
     hub = a_hub()
     hub.add("before", "renamed")
@@ -255,7 +255,7 @@ async def test_a_renamed_variable_is_left_for_the_one_that_bears_the_name() -> N
     assert done.memory["id"] == UUID
 
 
-async def test_a_renamed_variable_is_not_what_it_was() -> None:
+async def test_a_renamed_variable_counts_as_changed() -> None:
     """A check finds that the name is gone, since readers use the name."""
     hub = a_hub()
     hub.add(UUID, "accesstoken")
@@ -269,7 +269,7 @@ async def test_a_renamed_variable_is_not_what_it_was() -> None:
 
 
 @pytest.mark.parametrize("name", [{"en": "accesstoken"}, ["accesstoken"]], ids=["object", "list"])
-async def test_an_echo_with_a_name_that_is_none(name: object) -> None:
+async def test_a_response_with_a_malformed_name_is_looked_up(name: object) -> None:
     """A name of another type does not match; the variable is looked up in the list."""
     hub = a_hub()
     hub.add(UUID, "accesstoken")
@@ -283,7 +283,7 @@ async def test_an_echo_with_a_name_that_is_none(name: object) -> None:
     assert done.memory["id"] == UUID
 
 
-async def test_a_hub_that_respells_a_new_name_gets_one_variable_only() -> None:
+async def test_a_homey_that_changes_the_spelling_gets_one_variable() -> None:
     """The Homey's spelling of the name is remembered, so that no variable is created each time."""
     hub = a_hub()
     made = {"id": UUID, "name": "accesstoken", "type": "string", "value": CANARY}
@@ -298,7 +298,7 @@ async def test_a_hub_that_respells_a_new_name_gets_one_variable_only() -> None:
     assert [method for method, _ in hub.seen] == ["GET", "POST", "PUT"]
 
 
-async def test_two_variables_of_the_name_are_refused_with_their_ids() -> None:
+async def test_two_variables_of_the_name_are_rejected_with_their_ids() -> None:
     """Several variables of one name are an error that asks for an id; nothing is written."""
     hub = a_hub()
     for number in range(7):
@@ -311,7 +311,7 @@ async def test_two_variables_of_the_name_are_refused_with_their_ids() -> None:
     assert {"old"} == {one["value"] for one in hub.variables.values()}
 
 
-async def test_200_with_another_value_is_refused() -> None:
+async def test_200_with_another_value_is_rejected() -> None:
     """A Homey answers 200 to a body that it does not accept; only the returned value counts."""
     hub = a_hub(deaf=True)
     hub.add(UUID, "accesstoken")
@@ -320,7 +320,7 @@ async def test_200_with_another_value_is_refused() -> None:
         await by_name(hub).write(delivery())
 
 
-async def test_a_new_variable_without_the_token_in_it_is_refused() -> None:
+async def test_a_new_variable_without_the_token_is_rejected() -> None:
     """The returned value of a creation is checked, too."""
     made = {"id": UUID, "name": "accesstoken", "type": "string", "value": ""}
     hub = a_hub(script=[answer(200, {}), answer(200, made)])
@@ -341,7 +341,7 @@ async def test_a_variable_of_another_type_is_named(kind: str) -> None:
         await by_id(hub).write(delivery())
 
 
-async def test_a_400_is_looked_into_for_the_type() -> None:
+async def test_after_a_400_the_type_is_looked_up() -> None:
     """After 400 for a wrong type, the type is looked up."""
     hub = a_hub(script=[answer(400, {"error": "Invalid Value"})])
     hub.add(UUID, "accesstoken", "number", value=0)
@@ -350,7 +350,7 @@ async def test_a_400_is_looked_into_for_the_type() -> None:
         await by_id(hub).write(delivery())
 
 
-async def test_a_400_to_a_text_variable_is_refused_with_its_status() -> None:
+async def test_a_400_for_a_text_variable_is_rejected_with_its_status() -> None:
     """If the list does not explain an error, its status does."""
     hub = a_hub(script=[answer(400, {"error": "Value Too Long"})])
     hub.add(UUID, "accesstoken")
@@ -374,7 +374,7 @@ async def test_403_names_the_scope(scopes: frozenset[str]) -> None:
     assert "homey.logic" in caught.value.remedy
 
 
-async def test_401_is_the_keepers_business() -> None:
+async def test_401_is_a_rejected_bearer() -> None:
     """A rejected bearer is not an error of the sink."""
     hub = FakeHub(URL, "another bearer")
 
@@ -399,7 +399,7 @@ async def test_401_is_the_keepers_business() -> None:
     ids=["503", "408", "429", "offline", "html", "cut", "null", "number", "blank", "302"],
 )
 @pytest.mark.parametrize("step", [0, 1, 2], ids=["list", "create", "put"])
-async def test_trouble_is_sorted_alike_at_every_request(
+async def test_failures_are_classified_alike_for_each_request(
     trouble: Response, kind: type[TokendError], step: int
 ) -> None:
     """Listing, creating and updating classify other responses in the same way."""
@@ -415,7 +415,7 @@ async def test_trouble_is_sorted_alike_at_every_request(
         assert timedelta(seconds=90) == caught.value.retry_after
 
 
-async def test_404_of_the_list_is_tried_again() -> None:
+async def test_404_of_the_list_is_a_transient_failure() -> None:
     """An address without a Homey has no list; nothing is created there."""
     hub = a_hub(script=[answer(404, "nothing here")])
 
@@ -423,7 +423,7 @@ async def test_404_of_the_list_is_tried_again() -> None:
         await by_name(hub).write(delivery())
 
 
-async def test_entries_of_another_shape_are_left_out() -> None:
+async def test_malformed_entries_are_ignored() -> None:
     """One malformed entry among ten thousand does not hide the variable."""
     hub = a_hub()
     entries: dict[str, object] = {
@@ -440,7 +440,7 @@ async def test_entries_of_another_shape_are_left_out() -> None:
     assert hub.variables[UUID]["value"] == CANARY
 
 
-async def test_an_id_goes_into_the_address_encoded() -> None:
+async def test_an_id_is_encoded_in_the_address() -> None:
     """An id can neither change the path nor add a query."""
     hub = a_hub()
     hub.add("a b?c=d#é%2e", "accesstoken")
@@ -451,7 +451,7 @@ async def test_an_id_goes_into_the_address_encoded() -> None:
 
 
 @pytest.mark.parametrize("odd", ["", ".", "..", "a/b", "a\nb", "x" * 201])
-async def test_an_id_that_is_none_is_never_sent(odd: str) -> None:
+async def test_a_malformed_id_is_never_sent(odd: str) -> None:
     """A variable whose id cannot be in a path is ignored."""
     hub = a_hub(script=[answer(200, {odd: {"name": "accesstoken"}})])
 
@@ -461,7 +461,7 @@ async def test_an_id_that_is_none_is_never_sent(odd: str) -> None:
     assert [method for method, _ in hub.seen] == ["GET"]
 
 
-async def test_no_message_holds_the_token() -> None:
+async def test_no_message_contains_the_token() -> None:
     """Whatever the Homey returns, the token is in no message or traceback."""
     script = [
         answer(400, json.dumps({"error": CANARY})),
@@ -479,7 +479,7 @@ async def test_no_message_holds_the_token() -> None:
         assert CANARY not in shown + repr(caught.value)
 
 
-def test_a_target_tells_name_and_id_apart() -> None:
+def test_targets_by_name_and_by_id_differ() -> None:
     """A variable named like an id is another target than the id."""
     hub = a_hub()
 
@@ -488,7 +488,7 @@ def test_a_target_tells_name_and_id_apart() -> None:
 
 
 @pytest.mark.parametrize(("name", "key"), [(None, None), ("a", "b")])
-def test_exactly_one_of_name_and_id_is_given(name: str | None, key: str | None) -> None:
+def test_exactly_one_of_name_and_id_is_required(name: str | None, key: str | None) -> None:
     """Neither name nor id, or both, is a bug: the configuration checks it."""
     with pytest.raises(ValueError, match="exactly one"):
         LogicVariableSink(a_hub(), name=name, variable_id=key, create=True)

@@ -1,4 +1,4 @@
-"""Canaries echoed by a hostile server: the text of no failure contains one."""
+"""Secrets that a hostile server echoes are in the text of no failure."""
 
 import html
 import json
@@ -18,13 +18,13 @@ from homey_tokend.core.tokens import Grant, UserToken
 from tests.athom.scenes import (
     AT,
     CODE_REDIRECT,
+    CREDENTIALS,
     DELEGATED,
     LOGGED_IN,
     NOON,
     PAGE,
     REDIRECT,
     SITE,
-    WHO,
     answer,
     play,
     redirect,
@@ -32,21 +32,21 @@ from tests.athom.scenes import (
     sign_in,
 )
 
-#: Short and odd, so that they are known rather than guessed by their look.
+#: Short and unusual, so that they are recognised by value and not by form.
 PASSWORD, CLIENT, USER, CODE = "cnry1&Pä s", "cnry2 %3", "cnry3.u+t", "cnry4~c"
 ACCESS, DELEGATION, BEARER, REFRESH, OTP = "cnry5/a", "cnry6.d", "cnry7:b", "cnry8=r", "739154"
-#: A secret that could be taken for a cloudid.
+#: A secret that has the form of a cloudid.
 REFRESH_ID = "cnry9"
 CANARIES = (PASSWORD, CLIENT, USER, CODE, ACCESS, DELEGATION, BEARER, REFRESH, OTP)
 
-who = replace(WHO, password=Secret(PASSWORD), client_secret=Secret(CLIENT))
+who = replace(CREDENTIALS, password=Secret(PASSWORD), client_secret=Secret(CLIENT))
 user = UserToken(Secret(USER), NOON)
 grant = Grant(Secret(ACCESS), NOON, Secret(REFRESH))
 by_code = redirect(f"{REDIRECT}?code={CODE}")
 delegated = answer(200, json.dumps(DELEGATION))
 taken = answer(200, json.dumps(BEARER))
 
-#: Where it happens: the flow, what comes before, and what may be echoed there.
+#: The flow, the responses before, and the secrets that may be echoed.
 Start = Callable[[], Flow[object]]
 PLACES: dict[str, tuple[Start, tuple[Response, ...], tuple[str, ...]]] = {
     "login": (lambda: athom.log_in(who, AT, one_time_code=OTP), (), (PASSWORD, CLIENT, OTP)),
@@ -80,7 +80,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 def bodies(text: str) -> list[str]:
-    """Return what a hostile server may make of it."""
+    """Return bodies in which a hostile server echoes it."""
     return [
         json.dumps({"error": "invalid_client", "error_description": f"bad {text}!"}),
         json.dumps({"error": text, "error_description": {"field": text, text: "invalid"}}),
@@ -98,7 +98,7 @@ def everything(error: TokendError) -> str:
 
 
 def outcome(flow: Flow[object], before: Sequence[Response], last: Response) -> TokendError | None:
-    """Return how it fails after ``last``; None if it continues or succeeds."""
+    """Return the failure after ``last``; None if the flow continues or succeeds."""
     next(flow)
     try:
         for reply in (*before, last):
@@ -112,8 +112,8 @@ def outcome(flow: Flow[object], before: Sequence[Response], last: Response) -> T
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("place", PLACES)
-def test_no_echo_reaches_a_failures_text(place: str, spelling: str) -> None:
-    """A server echoes every secret that it received, in every spelling, with every status."""
+def test_no_echoed_secret_is_in_an_error(place: str, spelling: str) -> None:
+    """A server echoes each secret that it received, in each encoding, with each status."""
     start, before, known = PLACES[place]
     failures = 0
     for canary in known:
@@ -131,7 +131,7 @@ def test_no_echo_reaches_a_failures_text(place: str, spelling: str) -> None:
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("name", ["error", "error_description"])
-def test_no_echo_in_a_redirect_reaches_a_failures_text(name: str, spelling: str) -> None:
+def test_no_secret_echoed_in_a_redirect_is_in_an_error(name: str, spelling: str) -> None:
     """The accounts server knows password and user token."""
     for canary in (PASSWORD, CLIENT, USER):
         for kind in ("access_denied", "other"):
@@ -143,7 +143,7 @@ def test_no_echo_in_a_redirect_reaches_a_failures_text(name: str, spelling: str)
             assert canary[:5] not in everything(error)
 
 
-def test_no_echo_in_the_list_of_homeys_reaches_a_refusal() -> None:
+def test_no_secret_echoed_in_the_list_of_homeys_is_in_a_rejection() -> None:
     """The account's Homeys contain no secret, neither as a name nor as an id."""
     homeys = [
         {"_id": "5a01", "name": f"is {ACCESS} {PASSWORD}"},
@@ -160,8 +160,8 @@ def test_no_echo_in_the_list_of_homeys_reaches_a_refusal() -> None:
     assert ACCESS[:5] not in everything(error)
 
 
-def test_a_refused_bearer_is_not_named() -> None:
-    """The causes of a failure contain none, either."""
+def test_a_rejected_bearer_is_not_in_an_error() -> None:
+    """Nor is it in the causes of a failure."""
     no = answer(401, json.dumps({"error": BEARER}))
     error = play(athom.exchange(grant, SITE), delegated, taken, no, no, no).error
 
@@ -169,10 +169,10 @@ def test_a_refused_bearer_is_not_named() -> None:
     assert not [one for one in CANARIES if one in everything(error)]
 
 
-def test_values_show_no_canary_either() -> None:
+def test_values_show_no_secret() -> None:
     """The value of a whole flow can be printed."""
     signed_in = play(
-        sign_in(WHO, AT),
+        sign_in(CREDENTIALS, AT),
         LOGGED_IN,
         PAGE,
         CODE_REDIRECT,

@@ -1,6 +1,6 @@
-"""With the configuration's own endpoints: the real hosts' names, answered in this process.
+"""The default endpoints, with the names of the real hosts and responses from this process.
 
-No server of ours can stand at these names, so here, and only here, aiohttp's own answers are
+No server of the tests can have these names, so only here aiohttp's responses are
 taken from aioresponses; everything above it is the daemon's.
 """
 
@@ -17,11 +17,21 @@ from homey_tokend.core.errors import HomeyRejected
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.tokens import Bearer
 from homey_tokend.http.transport import HttpTransport
-from tests.athom.scenes import ACCESS, BEARER, CLOUDID, CODE, REDIRECT, REFRESH, WHO, form, sign_in
+from tests.athom.scenes import (
+    ACCESS,
+    BEARER,
+    CLOUDID,
+    CODE,
+    CREDENTIALS,
+    REDIRECT,
+    REFRESH,
+    form,
+    sign_in,
+)
 
 ACCOUNTS, API = "https://accounts.athom.com", "https://api.athom.com"
 HOMEY = f"https://{CLOUDID}.connect.athom.com"
-#: What the account names for this Homey: another host, of a Homey Pro of 2023.
+#: The address that the account lists for this Homey: that of a Homey Pro of 2023.
 REMOTE = f"https://{CLOUDID}.homey.athom-prod-euwest1-001.homeypro.net"
 CONSENT = f"client_id=client-id&redirect_uri={REDIRECT}&response_type=code&user_token=jwt"
 
@@ -33,7 +43,7 @@ def web() -> Iterator[aioresponses]:
 
 
 def cloud(web: aioresponses, remote: str | None) -> None:
-    """The answers of a good day, as docs/wire.md has them."""
+    """Regular responses, as in docs/wire.md."""
     page = {"Set-Cookie": "_csrf=s3cr3t; Path=/", "Content-Type": "text/html; charset=utf-8"}
     found = {"Location": f"{REDIRECT}?code={CODE}"}
     grant = {
@@ -53,13 +63,13 @@ def cloud(web: aioresponses, remote: str | None) -> None:
 
 
 async def bearer(transport: HttpTransport) -> Bearer:
-    grant = await run_flow(sign_in(WHO, Endpoints()), transport)
+    grant = await run_flow(sign_in(CREDENTIALS, Endpoints()), transport)
     site = HomeyTarget(Endpoints(), CLOUDID, None, None, timedelta(hours=24))
     return await run_flow(athom.exchange(grant, site), transport)
 
 
 def asked(web: aioresponses) -> list[tuple[str, str]]:
-    """What went out, in its order, without the queries."""
+    """Return the requests in order, without their queries."""
     return [(method, str(url.with_query(None))) for method, url in web.requests]
 
 
@@ -71,7 +81,7 @@ def asked(web: aioresponses) -> list[tuple[str, str]]:
 async def test_the_whole_flow(
     transport: HttpTransport, web: aioresponses, remote: str | None, hub: str
 ) -> None:
-    """Athom's two hosts and the Homey's are asked, each over https, and nobody else."""
+    """Requests go to Athom's two hosts and the Homey's, over https, and to no others."""
     cloud(web, remote)
     web.post(f"{hub}/api/manager/users/login", payload=BEARER)
     web.get(f"{hub}/api/manager/sessions/session/me", payload={"type": "OAUTH"})
@@ -94,10 +104,10 @@ async def test_the_whole_flow(
     )
 
 
-async def test_a_homey_that_does_not_take_the_delegation(
+async def test_a_homey_that_rejects_the_delegation(
     transport: HttpTransport, web: aioresponses
 ) -> None:
-    """It is asked once more with another one, then refused; and the host is named to a person."""
+    """The login is repeated with another delegation token, then rejected."""
     cloud(web, None)
     web.post(f"{API}/delegation/token?audience=homey", payload="delegation.jwt")
     web.post(f"{HOMEY}/api/manager/users/login", status=401, repeat=True)

@@ -1,4 +1,4 @@
-"""The classification of responses of docs/wire.md, read from that page and shown row by row."""
+"""The classification of responses in docs/wire.md, row by row."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -31,16 +31,16 @@ from homey_tokend.core.tokens import Bearer, Grant
 from tests.athom.scenes import (
     AT,
     CODE_REDIRECT,
+    CREDENTIALS,
     DELEGATED,
     GRANT,
     GRANTED,
-    HOMEY_TAKES,
+    HOMEY_ACCEPTS,
     LOGGED_IN,
     PAGE,
     REDIRECT,
     REFRESH,
     SITE,
-    WHO,
     answer,
     as_json,
     play,
@@ -54,11 +54,11 @@ _ROWS = [row for row in table_rows(_PAGE) if row[0] != "variable"]  # tests/sink
 
 
 def _sign_in() -> Generator[Request, Response, Grant]:
-    return sign_in(WHO, AT)
+    return sign_in(CREDENTIALS, AT)
 
 
 def _renew() -> Generator[Request, Response, Grant]:
-    return athom.renew_grant(WHO, AT, Secret(REFRESH))
+    return athom.renew_grant(CREDENTIALS, AT, Secret(REFRESH))
 
 
 def _exchange() -> Generator[Request, Response, Bearer]:
@@ -83,7 +83,7 @@ _BEFORE: dict[str, tuple[Response, ...]] = {
     "token": (LOGGED_IN, PAGE, CODE_REDIRECT),
     "delegation": (),
     "homey_login": (DELEGATED,),
-    "session": (DELEGATED, HOMEY_TAKES),
+    "session": (DELEGATED, HOMEY_ACCEPTS),
 }
 _INVALID_GRANT = as_json(400, {"code": 400, "error": "invalid_grant"})
 _DENIED = redirect(f"{REDIRECT}?error=access_denied&error_description=The user denied&code=400")
@@ -170,7 +170,7 @@ CASES = {
     ),
     "homey_login: 403 once is forgiven": Case(
         "401, 403",
-        (answer(403), DELEGATED, HOMEY_TAKES, as_json(200, {})),
+        (answer(403), DELEGATED, HOMEY_ACCEPTS, as_json(200, {})),
         None,
         None,
         _exchange,
@@ -185,7 +185,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_row_of_the_table_means_what_it_says(name: str) -> None:
+def test_each_row_of_the_table_is_classified_as_documented(name: str) -> None:
     """The class, the step's name and the status are those of the row."""
     case, step = CASES[name], name.partition(":")[0]
 
@@ -197,8 +197,8 @@ def test_each_row_of_the_table_means_what_it_says(name: str) -> None:
         assert case.status == played.error.status
 
 
-def test_no_row_of_the_page_is_without_a_case() -> None:
-    """A row that is added or reworded wants its case here; every case names a row."""
+def test_each_row_of_the_page_has_a_case() -> None:
+    """A row that is added or reworded needs a case here; each case names a row."""
     named = {(name.partition(":")[0], case.row) for name, case in CASES.items()}
     shown = {(s, a) for s, a, _ in _ROWS if any(s == n and a.startswith(r) for n, r in named)}
     stray = {(n, r) for n, r in named if not any(s == n and a.startswith(r) for s, a, _ in _ROWS)}
@@ -207,8 +207,8 @@ def test_no_row_of_the_page_is_without_a_case() -> None:
     assert set() == stray
 
 
-def test_the_page_calls_each_failure_by_its_family() -> None:
-    """Where the page says transient, rejected or protocol changed, the class is of that family."""
+def test_the_page_names_the_family_of_each_failure() -> None:
+    """If the page says transient, rejected or protocol changed, the class is of that family."""
     families = {"transient": Transient, "rejected": Rejected, "protocol changed": ProtocolChanged}
     checked = 0
     for name, case in CASES.items():
@@ -262,8 +262,8 @@ _STARTS: dict[str, Callable[[], Generator[Request, Response, Any]]] = {
 }
 
 
-def test_the_page_has_all_that_is_the_same_everywhere_in_one_transient_row() -> None:
-    """The row names each of the answers shown below."""
+def test_the_page_has_one_row_for_common_failures() -> None:
+    """The row lists each of the responses below."""
     row = next(row for row in _ROWS if row[0] == "any")
 
     assert row[2].startswith("transient")
@@ -273,8 +273,8 @@ def test_the_page_has_all_that_is_the_same_everywhere_in_one_transient_row() -> 
 
 @pytest.mark.parametrize("what", _EVERYWHERE)
 @pytest.mark.parametrize("step", [step for step in _BEFORE if step != "session"])
-def test_trouble_is_transient_at_every_step(step: str, what: str) -> None:
-    """The same class everywhere, with the step's own name and the status."""
+def test_common_failures_are_transient_at_each_step(step: str, what: str) -> None:
+    """The class is the same at each step, with the step's name and the status."""
     reply, expected = _EVERYWHERE[what]
 
     played = play(_STARTS[step](), *_BEFORE[step], reply)
@@ -287,7 +287,7 @@ def test_trouble_is_transient_at_every_step(step: str, what: str) -> None:
 @pytest.mark.parametrize("what", _NO_JSON)
 @pytest.mark.parametrize("step", ["login", "token", "delegation", "homey_login"])
 def test_a_success_without_json_is_invalid(step: str, what: str) -> None:
-    """A captive portal or a cut answer is no change of the protocol."""
+    """A captive portal or a truncated response does not mean a changed protocol."""
     played = play(_STARTS[step](), *_BEFORE[step], _NO_JSON[what])
 
     assert InvalidResponse is type(played.error)
@@ -296,8 +296,8 @@ def test_a_success_without_json_is_invalid(step: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", [*_EVERYWHERE, *_NO_JSON])
-def test_no_trouble_at_the_session_holds_a_bearer_back(what: str) -> None:
-    """The bearer is published unverified, whatever is amiss when it is verified."""
+def test_no_common_failure_at_the_session_delays_a_bearer(what: str) -> None:
+    """The bearer is returned as not verified, whatever failure the verification has."""
     reply = _EVERYWHERE[what][0] if what in _EVERYWHERE else _NO_JSON[what]
 
     bearer = play(_exchange(), *_BEFORE["session"], reply).value
@@ -307,7 +307,7 @@ def test_no_trouble_at_the_session_holds_a_bearer_back(what: str) -> None:
 
 
 @pytest.mark.parametrize("step", [step for step in _BEFORE if step != "session"])
-def test_what_the_transport_could_not_send_goes_through(step: str) -> None:
+def test_failures_of_the_transport_are_raised_unchanged(step: str) -> None:
     """Network, DNS, TLS and time-outs are the transport's failures, as they are."""
     lost = Unreachable("no route to host", step=step, sent=False)
 
