@@ -142,7 +142,7 @@ def verify_bearer(
         Whether the Homey accepts it, and its expiry by our clock if the Homey reports one.
 
     Raises:
-        ProtocolChanged, Transient: The Homey's response does not tell.
+        ProtocolChanged, Transient: There is no response, or an unknown one.
     """
     step, url = Step.SESSION, f"{url}/api/manager/sessions/session/me"
     for pause in _PAUSES:

@@ -1,4 +1,4 @@
-"""What may be shown of a command: its program, and never an argument, which may be private."""
+"""Names of commands for messages and logs, without arguments, which may be private."""
 
 import hashlib
 import json
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 
 def program_name(argv: Sequence[str]) -> str:
-    """Return the program, only up to a blank: a whole command line may be in one item."""
+    """Return the program up to the first blank, since one item may be a whole command line."""
     first, rest = _split(argv[0])
     return f"{first} …" if rest else first
 
 
 def exec_target(argv: Sequence[str]) -> str:
-    """Return the target of a command: its program, and a digest of its arguments."""
+    """Return the target of a command: ``exec:``, the program, and a digest of the arguments."""
     first, rest = _split(argv[0])
     arguments = [*rest, *argv[1:]]
     if not arguments:

@@ -13,9 +13,9 @@ _Document = Mapping[str, object]
 
 
 def one_line(value: object) -> str:
-    """Return a member of a document as text to show: on one line, printable, and bounded.
+    """Return a member of a document as printable text on one line, of bounded length.
 
-    Whoever answers on a socket may not be the daemon. What is no scalar becomes "?".
+    The document need not be from our daemon. Anything but a scalar becomes "?".
     """
     scalar = value is None or isinstance(value, str | int | float)
     return printable(str(value)[:_MAX_TEXT]) if scalar else "?"
@@ -87,7 +87,7 @@ def _sink(sink: _Document, now: datetime | None) -> str:
 
 
 def _when(text: object, now: datetime | None) -> str:
-    """Format an instant in local time, with its distance from now."""
+    """Format an instant in local time and relative to ``now``; "" if it is not an instant."""
     at = _instant(text)
     if at is None:
         return ""
@@ -98,7 +98,7 @@ def _when(text: object, now: datetime | None) -> str:
 
 
 def _instant(text: object) -> datetime | None:
-    """Return an instant in local time; None for anything that cannot be one here."""
+    """Parse an instant, in local time; None if it is malformed or out of range."""
     try:
         return datetime.fromisoformat(text).astimezone() if isinstance(text, str) else None
     except (ValueError, OverflowError, OSError):  # the last two: out of the local time's range

@@ -27,7 +27,7 @@ def warnings(config: Config, environ: Mapping[str, str]) -> list[str]:
             commands.setdefault(ref.argv, ref.place)
     inherited = child_environ(environ)
     return [
-        *(f"{place}: {words}" for path, place in places.items() for words in _doubts(path)),
+        *(f"{place}: {words}" for path, place in places.items() for words in _file_warnings(path)),
         *(
             f"{place}: the program {words[0]}. {words[1]}"
             for argv, place in commands.items()
@@ -36,7 +36,7 @@ def warnings(config: Config, environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _doubts(path: str) -> Iterator[str]:
+def _file_warnings(path: str) -> Iterator[str]:
     try:
         found = Path(path).stat()
     except PermissionError:

@@ -16,7 +16,7 @@ from homey_tokend import athom
 from homey_tokend.athom.flow import OnResponse, run_flow
 from homey_tokend.athom.urls import HomeyTarget
 from homey_tokend.core import policy, totp
-from homey_tokend.core.account import AccountState, Digests
+from homey_tokend.core.account import Digests
 from homey_tokend.core.decision import Activity, Constraint, RefreshSettings, SignInProgress
 from homey_tokend.core.errors import (
     AccountRejected,
@@ -250,14 +250,16 @@ class SignIn:
             )
         except AccountRejected as error:
             last_error = last_error_of(error, self._clock.now())
-            await self._store.keep_account(key, self._account(key).rejected(digest, last_error))
+            await self._store.keep_account(
+                key, self._store.account(key).rejected(digest, last_error)
+            )
             raise
         except (Throttled, UnreadableResponse):
             raise  # it may have been judged
         except Transient:
-            await self._store.keep_account(key, self._account(key).not_judged())
+            await self._store.keep_account(key, self._store.account(key).not_judged())
             raise
-        account = self._account(key)
+        account = self._store.account(key)
         if account.accepted(digest) != account:
             await self._store.keep_account(key, account.accepted(digest))
         return user
@@ -281,9 +283,6 @@ class SignIn:
         if self._refresh_token() is not None:
             log.warning("refresh_token.rejected", homey=self.homey.name)
             await self._store.keep_refresh_token(self.homey.name, None)
-
-    def _account(self, key: str) -> AccountState:
-        return self._store.account(key)
 
     def _living_grant(self) -> Grant | None:
         grant = self._grant

@@ -9,22 +9,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-#: What is wrong, without a full stop; and what to do.
+#: What is wrong, without a full stop; and the remedy.
 Words = tuple[str, str]
 
 _ROOT = 0
 
 
 def exposure(path: Path, user: int | None = None) -> Words | None:
-    """Return by which right another user may change or replace a file, and what to do.
+    """Return how another user can change or replace a file, and the remedy; None if none can.
 
-    Each directory on the way to it counts, and with a symbolic link on the way those of the link
-    and those of its target. What is missing or cannot be seen does not.
+    All directories of its path are checked, too, and those of its target if the path has a
+    symbolic link. What is missing or not visible is ignored.
 
     Args:
         path: A file or directory.
-        user: Who depends on it. What root depends on must be root's own; another user, or None,
-            can depend on what is another's: of somebody who mounts or manages it.
+        user: The user who depends on it. For root it must belong to root; for another user, or
+            None, it may belong to anybody, such as to a user who mounts or manages it.
     """
     found = (_exposure(each, user) for each in _way(path.absolute()))
     return next((words for words in found if words is not None), None)
@@ -48,11 +48,11 @@ def _exposure(path: Path, user: int | None) -> Words | None:
     if user == _ROOT and found.st_uid != _ROOT:
         owner = _user_name(found.st_uid)
         return (
-            f"{owner}, to whom {path} belongs, can change it, and so what the daemon does",
-            f"Let it belong to root, in directories of root's, or run the daemon as {owner}.",
+            f"{owner}, who owns {path}, can change it, and so what the daemon does",
+            f"Make root the owner of it and its directories, or run the daemon as {owner}.",
         )
     if stat.S_ISDIR(mode) and mode & stat.S_ISVTX:
-        return None  # as /tmp: only its owner can replace what is in it
+        return None  # like /tmp: only the owner of a file can replace it
     if mode & stat.S_IWOTH:
         return (
             f"everybody on this machine can change {path}, and so what the daemon does",
@@ -68,7 +68,7 @@ def _exposure(path: Path, user: int | None) -> Words | None:
 
 
 def _is_private(group: int, owner: int) -> bool:
-    """Return whether a group is that of its owner alone, as useradd(8) makes one for each user."""
+    """Return whether only the owner is in the group, which useradd(8) creates for each user."""
     if group != owner:
         return False
     try:

@@ -1,26 +1,26 @@
-"""The numbers that every user and group has that is unknown in this user namespace. Blocks.
+"""The ids that stand for unknown users and groups in this user namespace. Blocks.
 
-A process sees all of them as one, usually 65534 (user_namespaces(7)): in a container with users
-of its own, or in a unit with ``PrivateUsers=``. So that number says nothing about who it is.
+In a container with users of its own, or in a unit with ``PrivateUsers=``, a process sees all other
+users as one id, usually 65534 (user_namespaces(7)), which therefore does not identify anybody.
 """
 
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-#: As many numbers are there; a namespace that maps them all knows everybody.
+#: The number of ids; a namespace that maps all of them has no unknown users.
 _ALL = 2**32 - 1
 _USUAL = 65534
 
 
 class UnknownIds(NamedTuple):
-    """The number of unknown users and of unknown groups; None where all are known."""
+    """The ids of unknown users and of unknown groups; None if all are known."""
 
     uid: int | None = None
     gid: int | None = None
 
 
 def unknown_ids(proc: Path = Path("/proc")) -> UnknownIds:
-    """Return the numbers for the namespace of this process."""
+    """Return the ids of unknown users and groups in the namespace of this process."""
     return UnknownIds(_unknown(proc, "uid"), _unknown(proc, "gid"))
 
 

@@ -25,10 +25,10 @@ class InstanceLock:
         self._held = ExitStack()
 
     def acquire(self) -> None:
-        """Take the lock beside the state file and write our process id into it.
+        """Acquire the lock next to the state file and write our process id into it.
 
-        If the state file is a symbolic link, the lock beside its target is taken, too: a daemon
-        may use the target by another link, or by its own name.
+        If the state file is a symbolic link, this also acquires the lock next to its target,
+        which another daemon may use by another name.
 
         Raises:
             AlreadyRunning: Another process holds it; the message has its id if it is known.
@@ -36,7 +36,7 @@ class InstanceLock:
         """
         with ExitStack() as undo:
             self._take(undo, self._state)
-            with suppress(StateUnusable):  # what is not followed, or cannot be written, is not kept
+            with suppress(StateUnusable):  # a target that is not followed or written is not used
                 target = link_target(self._state)
                 if target is not None:
                     self._take(undo, target)
@@ -69,10 +69,10 @@ class InstanceLock:
 
 
 def link_target(path: Path) -> Path | None:
-    """Return what a symbolic link names; None if it is none.
+    """Return the target of a symbolic link; None if the path is not one.
 
     Raises:
-        StateUnusable: Another user has made it.
+        StateUnusable: The link belongs to another user.
     """
     try:
         found = path.lstat()
@@ -82,21 +82,21 @@ def link_target(path: Path) -> Path | None:
         return None
     if found.st_uid not in {0, os.geteuid()}:
         raise StateUnusable(
-            f"the state {path} is a symbolic link of another user, and is not followed",
-            remedy="Let nobody but the daemon's user write in its directory.",
+            f"the state {path} is a symbolic link of another user, which is not followed",
+            remedy="Remove the write access of other users to its directory.",
         )
     return Path(os.path.realpath(path))
 
 
 def _require_own_file(fd: int) -> None:
-    """Reject a pipe, and a second name of a file elsewhere: its content would be lost."""
+    """Reject a pipe, and a hard link to another file, whose content would be lost."""
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def _lock_and_sign(fd: int) -> str | None:
-    """Lock the file and write our process id into it; if it is locked, return who has it."""
+    """Lock the file and write our process id into it; if it is locked, return by which process."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -103,9 +103,9 @@ class StateFile:
         return blob
 
     def _make_private(self, blob: bytes, mode: int, target: Path) -> None:
-        """Replace a state that other users could read by a private one, and warn.
+        """Replace a state file that other users can read by a private one, and warn.
 
-        A new file is written: the mode of one that somebody else can replace is not changed.
+        A new file is written, because another user could replace the old one before a chmod.
         """
         with contextlib.suppress(OSError):
             write_atomic(self._path, blob, at=self._at)
@@ -115,7 +115,7 @@ class StateFile:
             path=str(target),
             mode=f"{stat.S_IMODE(mode):04o}",
             remedy=(
-                "It is private now; whoever has read it can use its token until that ends."
+                "It is private now; users who have read it can use its token until it expires."
                 if private
                 else f"Run: chmod 0600 {target}"
             ),

@@ -1,4 +1,4 @@
-"""Which files other users may change: by their modes, their owner, or a directory on the way."""
+"""Which files other users can change: by mode, owner, or a directory of the path."""
 
 import grp
 import os
@@ -32,7 +32,7 @@ def words(path: Path, user: int | None = None) -> str:
 
 @pytest.mark.parametrize("mode", [0o400, 0o644, 0o755, 0o4755])
 def test_only_the_owner(file: Path, mode: int) -> None:
-    """What others may read and run is nothing that they may change."""
+    """Files that others may only read and execute cause no warning."""
     file.chmod(mode)
 
     assert exposure(file) is None
@@ -53,7 +53,7 @@ def test_a_file(file: Path, mode: int) -> None:
 @pytest.mark.parametrize("levels", [0, 1])
 @pytest.mark.parametrize("name", ["file", "missing"])
 def test_a_directory(file: Path, levels: int, name: str) -> None:
-    """Who may write in a directory can replace what is in it, or make what is not there yet."""
+    """A user who may write to a directory can replace its files, and create missing ones."""
     folder = file.parents[levels]
     folder.chmod(0o777)
 
@@ -63,7 +63,7 @@ def test_a_directory(file: Path, levels: int, name: str) -> None:
 
 
 def test_a_link(file: Path, tmp_path: Path) -> None:
-    """The directory of a link counts, and that of its target."""
+    """The directories of a link and of its target are checked."""
     links = tmp_path / "links"
     links.mkdir()
     link = links / "link"
@@ -78,7 +78,7 @@ def test_a_link(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_path_that_cannot_be_one() -> None:
-    """It is another check's to name it."""
+    """Another check reports it."""
     assert exposure(Path("/a\0b")) is None
 
 
@@ -89,7 +89,7 @@ def group_of(monkeypatch: pytest.MonkeyPatch, name: str, members: Sequence[str])
 
 @ROOT_NEEDED
 def test_a_group(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A group may write, unless it is the owner's alone, as each user of Debian has one."""
+    """A writable group causes a warning unless only the owner is in it, as usual on Debian."""
     file.chmod(0o664)
     os.chown(file, 0, STRANGER)
     assert f"the group {STRANGER} can change {file}," in words(file)
@@ -106,10 +106,10 @@ def test_a_group(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @ROOT_NEEDED
 @pytest.mark.parametrize("level", [0, 1])
 def test_what_root_depends_on(file: Path, level: int) -> None:
-    """It belongs to root; another user may depend on what somebody else mounts or manages."""
+    """It must belong to root; for other users the owner may be somebody who mounts or manages it."""
     theirs = [file, *file.parents][level]
     os.chown(theirs, STRANGER, STRANGER)
 
-    assert words(file, 0).startswith(f"the user {STRANGER}, to whom {theirs} belongs, can change")
+    assert words(file, 0).startswith(f"the user {STRANGER}, who owns {theirs}, can change")
     assert exposure(file, None) is None
     assert exposure(file, STRANGER) is None

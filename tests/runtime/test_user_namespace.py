@@ -1,4 +1,4 @@
-"""Which number stands for unknown users: none where all are known."""
+"""Which id stands for unknown users; none if all are known."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def write(proc: Path, uids: str, gids: str = "") -> None:
     (proc / "self" / "gid_map").write_text(gids or uids)
 
 
-def test_a_namespace_that_knows_all(proc: Path) -> None:
+def test_a_namespace_with_all_users(proc: Path) -> None:
     """The machine's own, or one in two ranges."""
     write(proc, "0 0 4294967295\n", "         0          0      65535\n 65535 65535 4294901760\n")
 
@@ -29,8 +29,8 @@ def test_a_namespace_that_knows_all(proc: Path) -> None:
 @pytest.mark.parametrize(
     "ranges", ["", "0 0 1\n", "0 100000 65536\n", "0 1000 1\n1 100000 65536\n"]
 )
-def test_a_namespace_that_knows_some(proc: Path, ranges: str) -> None:
-    """Users and groups are looked at apart; the kernel's number is taken, where it is visible."""
+def test_a_namespace_with_some_users(proc: Path, ranges: str) -> None:
+    """Users and groups are checked separately, and the kernel's id is used if it is visible."""
     write(proc, ranges, "0 0 4294967295\n")
     assert unknown_ids(proc) == UnknownIds(uid=65534)
 
@@ -42,12 +42,12 @@ def test_a_namespace_that_knows_some(proc: Path, ranges: str) -> None:
 
 
 def test_a_kernel_without_namespaces(tmp_path: Path) -> None:
-    """Everybody is known."""
+    """All users are known."""
     assert unknown_ids(tmp_path) == UnknownIds()
 
 
 def test_a_map_that_cannot_be_read(proc: Path) -> None:
-    """Then nobody is taken to be known."""
+    """Then no user counts as known."""
     for kind in ("uid", "gid"):
         (proc / "self" / f"{kind}_map").mkdir()
 

@@ -42,7 +42,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, free)  # coverage writes at the end
 
 
 def test_a_lock_is_taken_once_and_again_after_its_release(tmp_path: Path) -> None:
-    """The error of the second names the holder; the file is private."""
+    """The error of the second process names the first one; the file is private."""
     first, second = (
         InstanceLock(tmp_path / "run" / "state"),
         InstanceLock(tmp_path / "run" / "state"),
@@ -74,7 +74,7 @@ def test_a_killed_daemon_leaves_no_stale_lock(tmp_path: Path) -> None:
 
 
 def test_a_lock_file_without_a_process_id_is_still_a_lock(tmp_path: Path) -> None:
-    """Malformed content of the lock file is not repeated."""
+    """Malformed content of the lock file is not shown."""
     first = InstanceLock(tmp_path / "state")
     first.acquire()
     (tmp_path / "state.lock").write_bytes(b"\x1b[31mgarbage")
@@ -100,7 +100,7 @@ def test_a_lock_is_taken_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_lock_file_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
-    """A directory, a link or a pipe at the path: no lock, and no traceback."""
+    """A directory, a link or a pipe at the path causes an error without a traceback."""
     (tmp_path / "folder.lock").mkdir()
     (tmp_path / "link.lock").symlink_to("folder.lock")
     os.mkfifo(tmp_path / "pipe.lock")
@@ -111,7 +111,7 @@ def test_a_lock_file_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_a_second_name_of_a_file_changes_nothing(tmp_path: Path) -> None:
-    """Somebody else may put it in the place of the lock, which gets our process id."""
+    """Another user may put a hard link at the path of the lock, into which our process id is written."""
     (tmp_path / "file").write_bytes(b"precious")
     (tmp_path / "state.lock").hardlink_to(tmp_path / "file")
 
@@ -123,7 +123,7 @@ def test_a_lock_that_is_a_second_name_of_a_file_changes_nothing(tmp_path: Path) 
 
 @pytest.mark.parametrize("order", [(0, 1), (0, 2), (2, 0), (1, 2), (2, 1)])
 def test_links_to_one_state(tmp_path: Path, order: tuple[int, int]) -> None:
-    """Two daemons on one state are noticed, by whatever names: two links, or one and the file."""
+    """Two daemons on one state are detected by any names: two links, or a link and the file."""
     folders = [tmp_path / name for name in ("one", "two", "data")]
     for folder in folders:
         folder.mkdir()
@@ -147,8 +147,8 @@ def test_links_to_one_state(tmp_path: Path, order: tuple[int, int]) -> None:
     assert str(paths[2]) in caught.value.remedy
 
 
-def test_a_link_into_a_directory_that_is_not_there(tmp_path: Path) -> None:
-    """The target's lock is left out; the directory is not made."""
+def test_a_link_into_a_missing_directory(tmp_path: Path) -> None:
+    """There is no lock for the target, and its directory is not created."""
     (tmp_path / "state").symlink_to("nowhere/state")
     lock = InstanceLock(tmp_path / "state")
     lock.acquire()
@@ -159,7 +159,7 @@ def test_a_link_into_a_directory_that_is_not_there(tmp_path: Path) -> None:
 
 @ROOT_NEEDED
 def test_a_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
-    """Nothing is made beside a file that somebody else chooses."""
+    """No file is created next to a file that another user chooses."""
     (tmp_path / "theirs").mkdir()
     (tmp_path / "state").symlink_to("theirs/state")
     os.chown(tmp_path / "state", 12345, 12345, follow_symlinks=False)

@@ -248,7 +248,7 @@ async def test_a_link_to_a_state_that_others_can_read(tmp_path: Path, worker: Wo
 
 
 async def test_a_state_that_cannot_be_made_private(tmp_path: Path, worker: WorkerPool) -> None:
-    """It is used all the same, and the message asks to change its mode."""
+    """It is used nevertheless, and the message asks to change its mode."""
     path = tmp_path / "state"
     path.write_bytes(b"{}")
     path.chmod(0o644)
@@ -261,7 +261,7 @@ async def test_a_state_that_cannot_be_made_private(tmp_path: Path, worker: Worke
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 async def test_a_link_of_another_user_is_not_followed(tmp_path: Path, worker: WorkerPool) -> None:
-    """The daemon loads no file that somebody else chooses."""
+    """The daemon loads no file that another user chooses."""
     (tmp_path / "theirs").write_bytes(b"{}")
     (tmp_path / "state").symlink_to("theirs")
     os.chown(tmp_path / "state", 12345, 12345, follow_symlinks=False)
