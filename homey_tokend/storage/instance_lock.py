@@ -12,6 +12,9 @@ from homey_tokend.config.files import reason_of
 from homey_tokend.core.errors import AlreadyRunning, StateUnusable
 from homey_tokend.storage.atomic import remedy_of
 
+#: Errors after which an existing lock file, or its directory, is locked without writing.
+_NO_ROOM = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+
 
 class InstanceLock:
     """The lock against a second daemon on the same state.
@@ -48,13 +51,11 @@ class InstanceLock:
 
     def _take(self, undo: ExitStack, state: Path) -> None:
         path = state.with_name(f"{state.name}.lock")
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             if state is self._state:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(path, flags, 0o600)
+            fd = _open(path)
             undo.callback(os.close, fd)
-            _require_own_file(fd)
             holder = _lock_and_sign(fd)
         except OSError as error:
             remedy = f"{remedy_of(error)} The key is state.path."
@@ -88,11 +89,27 @@ def link_target(path: Path) -> Path | None:
     return Path(os.path.realpath(path))
 
 
-def _require_own_file(fd: int) -> None:
-    """Reject a pipe, and a hard link to another file, whose content would be lost."""
+def _open(path: Path) -> int:
+    """Open the lock file, for writing if the disk allows that; without one, open its directory.
+
+    A token on a full or read-only disk must be served.
+    """
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        try:
+            fd = os.open(path, flags | os.O_RDONLY)
+        except FileNotFoundError:
+            return os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     found = os.fstat(fd)
+    # Not a pipe, nor a hard link to another file, whose content would be lost.
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(fd)
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return fd
 
 
 def _lock_and_sign(fd: int) -> str | None:
@@ -100,10 +117,12 @@ def _lock_and_sign(fd: int) -> str | None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.pread(fd, 32, 0).strip()
-        return f" (process {text.decode()})" if re.fullmatch(rb"[0-9]{1,10}", text) else ""
-    os.ftruncate(fd, 0)
+        with suppress(OSError):  # a directory
+            text = os.pread(fd, 32, 0).strip()
+            return f" (process {text.decode()})" if re.fullmatch(rb"[0-9]{1,10}", text) else ""
+        return ""
     # The id is only informative: a full disk must not keep a valid token from being served.
     with suppress(OSError):
+        os.ftruncate(fd, 0)
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
     return None
