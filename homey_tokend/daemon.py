@@ -87,6 +87,7 @@ class Daemon:
         self._components = Components(config, self._runtime)
         self._upstream = Upstream(runtime.environ)
         self._notifier = SystemdNotifier(runtime.environ)
+        self._period = self._notifier.interval(HEARTBEAT)
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
 
@@ -130,7 +131,7 @@ class Daemon:
         scheduler = JobScheduler(
             self._runtime.clock,
             steady=self._components.clock,
-            heartbeat=self._notifier.interval(HEARTBEAT),
+            heartbeat=self._period,
         )
         scheduler.start()
         stack.push_async_callback(scheduler.stop)
@@ -193,7 +194,8 @@ class Daemon:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reloads(running.reload, running.listeners), name="reloads")
             group.create_task(supervisor.run(), name="supervisor")
-            group.create_task(self._heartbeats(supervisor, running.scheduler), name="heartbeats")
+            group.create_task(self._heartbeats(running), name="heartbeats")
+            group.create_task(self._check_socket(running.listeners), name="socket")
             group.create_task(self._first_status(supervisor), name="first status")
             group.create_task(self._monitoring.load(), name="metrics")
 
@@ -212,13 +214,20 @@ class Daemon:
                 await listeners.change_http(new.http)
             self._notifier.ready()
 
-    async def _heartbeats(self, supervisor: Supervisor, scheduler: JobScheduler) -> None:
+    async def _heartbeats(self, running: _Started) -> None:
         while True:
-            await scheduler.heartbeat()
-            await supervisor.on_heartbeat()
-            if supervisor.alive():
+            await running.scheduler.heartbeat()
+            await running.supervisor.on_heartbeat()
+            if running.supervisor.alive():
                 self._notifier.alive()
-            self._notifier.status(status_line(supervisor))
+            problem = [running.listeners.problem] if running.listeners.problem else []
+            self._notifier.status("; ".join([*problem, status_line(running.supervisor)]))
+
+    async def _check_socket(self, listeners: Listeners) -> None:
+        # Not with the heartbeats: a directory that hangs must not stop those.
+        while True:
+            await self._components.clock.sleep(self._period.total_seconds())
+            await listeners.check()
 
     async def _first_status(self, supervisor: Supervisor) -> None:
         await supervisor.settled()

@@ -30,7 +30,7 @@ class SystemdNotifier:
         return span if self._watchdog is None else min(span, self._watchdog / 3)
 
     def ready(self) -> None:
-        """Report that the socket answers."""
+        """Report that the daemon runs; its socket answers, unless ``status`` says otherwise."""
         self._send("READY=1")
 
     def status(self, text: str) -> None:

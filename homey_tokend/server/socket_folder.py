@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from homey_tokend.core.errors import AlreadyRunning, CannotServe
+from homey_tokend.storage.atomic import remedy_of
 
 #: The device and the number of a file.
 Inode = tuple[int, int]
@@ -42,11 +43,7 @@ class SocketFolder:
 
     def inode(self, name: str) -> Inode | None:
         """Return which file has a name; None if there is none."""
-        try:
-            found = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+        return inode_of(self.entry(name))
 
     def remove(self, name: str) -> None:
         """Remove a name, if it is there."""
@@ -79,7 +76,7 @@ class SocketFolder:
         except OSError as error:
             raise CannotServe(
                 f"the lock {self._path / lock_name(name)} cannot be created: {error.strerror}",
-                remedy="Let the daemon's user write in this directory, or set socket.path.",
+                remedy=f"{remedy_of(error)} Or set socket.path.".lstrip(),
             ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,6 +123,15 @@ class SocketFolder:
             f"another daemon is running on {self._path / name}",
             remedy="Stop it first, or give this one another socket.path.",
         )
+
+
+def inode_of(path: Path) -> Inode | None:
+    """Return which file a path leads to, itself if it is a link; None if there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def lock_name(name: str) -> str:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from homey_tokend.core.errors import CannotServe
 from homey_tokend.server.socket_folder import Inode, SocketFolder, lock_name, path_of
+from homey_tokend.storage.atomic import remedy_of
 
 #: The most bytes of a socket's path: ``sun_path`` has 108, the last of them zero (unix(7)).
 MAX_PATH = 107
@@ -180,7 +181,7 @@ def _put_in_place(folder: SocketFolder, options: SocketOptions) -> tuple[socket.
         sock.close()
         raise CannotServe(
             f"the socket {options.path} cannot be created: {error.strerror}",
-            remedy="Let the daemon's user write in this directory, or set socket.path.",
+            remedy=f"{remedy_of(error)} Or set socket.path.".lstrip(),
         ) from error
     except BaseException:
         sock.close()

@@ -141,6 +141,41 @@ async def test_a_foreign_file_at_the_path_stays(listeners: Listeners, folder: Pa
     assert "precious" == (folder / "a").read_text(encoding="utf-8")
 
 
+async def test_a_removed_socket_is_found_missing(listeners: Listeners, folder: Path) -> None:
+    """It is created again without a reload; nobody is disconnected."""
+    await listeners.open(at(folder / "a"), NO_HTTP)
+    reader, writer = await asyncio.open_unix_connection(folder / "a")
+    (folder / "a").unlink()
+    await listeners.check()
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert await answers(folder / "a")
+    assert not listeners.problem
+
+
+async def test_what_keeps_the_socket_away_is_logged_once(
+    listeners: Listeners, folder: Path
+) -> None:
+    """A file in its place is left alone; once it is gone the socket is back."""
+    await listeners.open(at(folder / "a"), NO_HTTP)
+    (folder / "a").unlink()
+    (folder / "a").write_text("precious", encoding="utf-8")
+    with capture_logs() as logs:
+        for _ in range(3):
+            await listeners.check()
+        problem = listeners.problem
+        (folder / "a").unlink()
+        await listeners.check()
+
+    assert ["socket.missing", "socket.restored"] == [each["event"] for each in logs]
+    assert "exists and is not a socket" in problem
+    assert not listeners.problem
+    assert await answers(folder / "a")
+
+
 async def test_a_socket_of_systemd_stays_until_a_restart(
     listeners: Listeners, folder: Path
 ) -> None:
