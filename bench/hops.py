@@ -2,8 +2,8 @@
 
 python -m bench.hops [--list]
 
-A daemon without sinks renews its token against a simulated cloud in another process, and one reader
-then requests it from the socket. `sys.setprofile` records every call between two functions of the
+A daemon without sinks renews its token against a simulated cloud in another process, and a reader
+that has been connected to the socket all the time then requests it. `sys.setprofile` records every call between two functions of the
 package. A *hop* is a call from one module into a function of another that itself calls a third: a
 function that returns directly (a value, a clock, a check) is not a hop.
 Each pair of functions counts once; a coroutine or generator counts when it begins, not when it is
@@ -19,16 +19,18 @@ import json
 import os
 import runpy
 import signal
+import socket
 import sys
 import threading
 import time
 from collections import defaultdict
+from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from bench.common import Figure, report
-from bench.processes import daemon, folder, get, homey, simulator, until
+from bench.processes import daemon, folder, homey, simulator, until
 
 PACKAGE = "homey_tokend"
 HOPS, MODULES = 45, 22
@@ -132,16 +134,32 @@ def record_calls() -> list[Call]:
             log={"level": "error"},
         ) as (process, path):
             until(lambda: _generation(state) >= 1, "a first token")
-            time.sleep(REST_S)
-            process.send_signal(signal.SIGUSR1)
-            until(lambda: _generation(state) >= 2, "its renewal")
-            time.sleep(REST_S)
-            get(path, "/token")
-            time.sleep(REST_S)
-            process.send_signal(signal.SIGUSR1)
-            process.wait(30)
+            with contextlib.closing(_connect(path)) as reader:
+                _read_token(reader)
+                time.sleep(REST_S)
+                process.send_signal(signal.SIGUSR1)
+                until(lambda: _generation(state) >= 2, "its renewal")
+                time.sleep(REST_S)
+                _read_token(reader)
+                time.sleep(REST_S)
+                process.send_signal(signal.SIGUSR1)
+                process.wait(30)
         found = json.loads(calls.read_text(encoding="utf-8"))
         return [(tuple(caller), tuple(callee)) for caller, callee in found]
+
+
+def _connect(path: Path) -> HTTPConnection:
+    connection = HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    return connection
+
+
+def _read_token(reader: HTTPConnection) -> None:
+    reader.request("GET", "/token")
+    response = reader.getresponse()
+    if response.status != 200 or not response.read():
+        sys.exit(f"/token: {response.status}")
 
 
 def _generation(state: Path) -> int:
