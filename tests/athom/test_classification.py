@@ -125,7 +125,7 @@ CASES = {
         ClientRejected,
         400,
     ),
-    "authorise: 401 means to sign in anew": Case(
+    "authorise: 401 means to sign in again": Case(
         "401", (as_json(401, {"error": "invalid_token"}),), SignInExpired, 401
     ),
     "authorise: 200 without a form is a changed protocol": Case(
@@ -158,7 +158,7 @@ CASES = {
     "token: invalid_grant for a refresh token means the full flow": Case(
         "400 `invalid_grant` for a refresh token", (_INVALID_GRANT,), SignInExpired, 400, _renew
     ),
-    "delegation: 401 means to sign in anew": Case(
+    "delegation: 401 means to sign in again": Case(
         "401", (as_json(401, {"error": "invalid_token"}),), SignInExpired, 401, _exchange
     ),
     "homey_login: 401 and 403 mean once more, then a refusal": Case(

@@ -69,7 +69,7 @@ YEAR = 366 * 86400
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("reported", "seconds"),
     [
         ("3660", 3660),
         ('"3660"', 3660),
@@ -94,10 +94,10 @@ YEAR = 366 * 86400
     ],
 )
 def test_the_lifetime_of_a_grant_is_a_number_or_text_up_to_a_year(
-    told: str, seconds: float
+    reported: str, seconds: float
 ) -> None:
     """An invalid expires_in counts as half an hour, which is less than was ever seen."""
-    body = f'{{"access_token": "{ACCESS}", "expires_in": {told}}}'
+    body = f'{{"access_token": "{ACCESS}", "expires_in": {reported}}}'
 
     assert NOON + TOOK + timedelta(seconds=seconds) == granted(answer(200, body)).expires_at
 

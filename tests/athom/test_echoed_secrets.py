@@ -93,8 +93,8 @@ def bodies(text: str) -> list[str]:
 
 def everything(error: TokendError) -> str:
     """Return all that is shown, and a traceback of the error and its causes."""
-    told = traceback.format_exception_only(error)
-    return shown(error) + "".join(told)
+    reported = traceback.format_exception_only(error)
+    return shown(error) + "".join(reported)
 
 
 def outcome(flow: Flow[object], before: Sequence[Response], last: Response) -> TokendError | None:

@@ -26,9 +26,9 @@ DAY = timedelta(hours=24)
 
 
 def session(created: datetime | None, expires: object) -> Response:
-    told = expires.isoformat() if isinstance(expires, datetime) else expires
-    told_created = created.isoformat() if created else None
-    return as_json(200, {"createdAt": told_created, "expiresAt": told})
+    reported = expires.isoformat() if isinstance(expires, datetime) else expires
+    reported_created = created.isoformat() if created else None
+    return as_json(200, {"createdAt": reported_created, "expiresAt": reported})
 
 
 HOUR = timedelta(hours=1)
@@ -43,7 +43,7 @@ EXPIRIES = {
         NOON + DAY,
     ),
     "a right clock is left alone": (dated(session(NOON, NOON + DAY), NOON), NOON + DAY),
-    "without a Date the told length counts from our own issue": (
+    "without a Date the stated length counts from our own issue": (
         session(NOON + HOUR, NOON + HOUR + DAY),
         NOON + DAY,
     ),
@@ -64,7 +64,7 @@ EXPIRIES = {
         NOON + timedelta(days=3660),
     ),
     "beyond ten years it is not believed": (session(None, NOON + timedelta(days=3661)), None),
-    "not told it is assumed": (session(NOON, None), None),
+    "an unstated length is assumed": (session(NOON, None), None),
     "without a zone it is no instant": (session(None, "2026-03-01T13:00:00"), None),
     "a number is no instant": (session(None, 1772370000), None),
     "words are no instant": (session(None, "tomorrow"), None),

@@ -212,7 +212,7 @@ def test_an_odd_id_of_the_stream(path: Path, odd: str) -> None:
     """An id that no header could carry is not remembered."""
     answers = [HEAD + event(1) + f"id: {odd}\ndata: {{}}\n\n".encode(), HEAD + event(3)]
     with serve_responses(path, answers) as requests:
-        told = [each.id for each in islice(events_at(path), 3)]
+        seen = [each.id for each in islice(events_at(path), 3)]
 
-    assert ["b-1", "b-1", "b-3"] == told
+    assert ["b-1", "b-1", "b-3"] == seen
     assert b"Last-Event-ID: b-1\r\n" in requests[1]

@@ -45,15 +45,17 @@ def test_each_warning_is_given_once_with_place_and_remedy(tmp_path: Path) -> Non
     private(empty, "")
     private(open_).chmod(0o644)
 
-    (told,) = checks.warnings(naming(missing), {})
-    assert told.startswith(f"{PLACE}the file {missing} cannot be read: no such file or directory.")
-    assert told.endswith(" Write the value into it, or correct the path.")
+    (reported,) = checks.warnings(naming(missing), {})
+    assert reported.startswith(
+        f"{PLACE}the file {missing} cannot be read: no such file or directory."
+    )
+    assert reported.endswith(" Write the value into it, or correct the path.")
     assert [f"{PLACE}the file {empty} is empty. Write the value into it."] == (
         checks.warnings(naming(empty), {})
     )
-    (told,) = checks.warnings(naming(open_), {})
-    assert told.startswith(f"{PLACE}the file {open_} can be read by everybody on this machine.")
-    assert told.endswith(f" Remove that permission (chmod o-r {open_}).")
+    (reported,) = checks.warnings(naming(open_), {})
+    assert reported.startswith(f"{PLACE}the file {open_} can be read by everybody on this machine.")
+    assert reported.endswith(f" Remove that permission (chmod o-r {open_}).")
 
 
 @pytest.mark.parametrize("path", ["/tmp", "/dev/null"])
@@ -87,8 +89,8 @@ def test_check_prints_the_warning_and_succeeds(
     file = private(tmp_path / "config.yaml", TEXT.format(path=tmp_path / "missing"))
     monkeypatch.setattr(sys, "argv", ["homey-tokend", "check", "-c", str(file)])
     status = main.main()
-    told = capsys.readouterr()
+    reported = capsys.readouterr()
 
     assert status == exit_codes.OK
-    assert f"{file}: valid; 2 Homey(s): home, hut\n" == told.out
-    assert f"warning: {file}:4:15 homeys.home.password: the file {tmp_path}/missing" in told.err
+    assert f"{file}: valid; 2 Homey(s): home, hut\n" == reported.out
+    assert f"warning: {file}:4:15 homeys.home.password: the file {tmp_path}/missing" in reported.err

@@ -110,8 +110,8 @@ async def refused(reader: SecretReader) -> str:
     with pytest.raises(SecretUnavailable) as raised:
         await reader.read()
     error = raised.value
-    told = f"{error!r} {error} {error.remedy} {error.__context__!r} {error.__cause__!r}"
-    assert CANARY not in told
+    output = f"{error!r} {error} {error.remedy} {error.__context__!r} {error.__cause__!r}"
+    assert CANARY not in output
     assert error.remedy.endswith(".")
     return error.message
 
@@ -290,7 +290,7 @@ async def test_no_file(build: Build, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
-        told = {
+        output = {
             name: await refused(build(password=file(tmp_path / name)))
             for name in ("missing", "pipe", "folder", "loop", "socket")
         }
@@ -304,14 +304,14 @@ async def test_no_file(build: Build, tmp_path: Path) -> None:
             "loop": "the file @/loop cannot be read: too many levels of symbolic links",
             "socket": "the file @/socket cannot be read: no such device or address",
         }.items()
-    } == told
+    } == output
 
 
 async def test_file_that_fails_while_it_is_read(build: Build) -> None:
     """A file that opens but cannot be read is reported: /proc/self/mem has nothing at 0."""
-    told = await refused(build(password=file("/proc/self/mem")))
+    output = await refused(build(password=file("/proc/self/mem")))
 
-    assert f"{PLACE}: the file /proc/self/mem cannot be read: input/output error" == told
+    assert f"{PLACE}: the file /proc/self/mem cannot be read: input/output error" == output
 
 
 class Denied(WorkerPool):
@@ -343,9 +343,9 @@ def test_permission_denied(tmp_path: Path, heard: ReceivedRequest) -> None:
     path.write_text(CANARY)
     path.chmod(0)
     reader = SecretReader(homey(password=file(path)), {}, heard, workers=Denied())
-    told = asyncio.run(refused_quietly(reader))
+    output = asyncio.run(refused_quietly(reader))
 
-    assert f"{PLACE}: the file {path} cannot be read: permission denied" == told
+    assert f"{PLACE}: the file {path} cannot be read: permission denied" == output
 
 
 async def refused_quietly(reader: SecretReader) -> str:
@@ -447,10 +447,10 @@ async def test_command_killed_with_its_group(build: Build, tmp_path: Path) -> No
     """A hanging command and its children are killed at the deadline."""
     pids = tmp_path / "pids"
     code = f"sleep 60 & echo $! $$ > {pids}; echo {CANARY}; wait"
-    told = await refused(build(password=script(code), deadline=1.5))
+    output = await refused(build(password=script(code), deadline=1.5))
     numbers = [int(pid) for pid in (await asyncio.to_thread(pids.read_text)).split()]
 
-    assert f"{PLACE}: could not be read within 1.5 s" == told
+    assert f"{PLACE}: could not be read within 1.5 s" == output
     assert await asyncio.to_thread(have_ended, numbers)
 
 
@@ -506,11 +506,11 @@ async def test_deadline_of_a_thread(build: Build, tmp_path: Path) -> None:
     path.write_text("secret")
     workers, release = WorkerPool(), threading.Event()
     hanging = workers.submit(release.wait, 40)
-    told = await refused(build(workers=workers, client_secret=file(path), deadline=0.1))
+    output = await refused(build(workers=workers, client_secret=file(path), deadline=0.1))
     release.set()
     await asyncio.wrap_future(hanging)
 
-    assert f"{PLACE}: could not be read within 0.1 s" == told
+    assert f"{PLACE}: could not be read within 0.1 s" == output
 
 
 @pytest.mark.parametrize(

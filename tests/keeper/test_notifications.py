@@ -18,16 +18,16 @@ VARIABLE = {
 
 
 def script(folder: Path, *lines: str) -> Path:
-    """Return a command that appends its input to ``told``, after these lines."""
+    """Return a command that appends its input to ``output``, after these lines."""
     place = folder / "on-homey"
-    place.write_text("\n".join(["#!/bin/sh", *lines, f"cat >>{folder}/told", ""]))
+    place.write_text("\n".join(["#!/bin/sh", *lines, f"cat >>{folder}/output", ""]))
     place.chmod(0o755)
     return place
 
 
 def notifications(folder: Path) -> list[dict[str, Any]]:
     """Return the documents that the command received so far."""
-    place = folder / "told"
+    place = folder / "output"
     return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
 
 

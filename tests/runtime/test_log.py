@@ -366,10 +366,10 @@ async def test_dropped_lines_are_reported_by_an_event() -> None:
             received += await asyncio.to_thread(os.read, reading, 65536)
         os.close(reading)
         await closing
-    [told] = [json.loads(line) for line in received.splitlines() if b"log.dropped" in line]
+    [reported] = [json.loads(line) for line in received.splitlines() if b"log.dropped" in line]
 
-    assert (told["event"], told["level"]) == ("log.dropped", "warning")
-    assert told["lines"] > 100
+    assert (reported["event"], reported["level"]) == ("log.dropped", "warning")
+    assert reported["lines"] > 100
 
 
 def test_bound_fields_are_in_each_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,7 @@ def test_paths_that_are_not_programs(tmp_path: Path) -> None:
     """A missing, inaccessible or wrong file is reported, and so is a command line in one item."""
     closed = script(tmp_path, b"#!/bin/sh\n", "on token", 0o644)
     missing = str(tmp_path / "none")
-    told = {
+    seen = {
         "closed": program_fault([str(closed)], PATH),
         "folder": program_fault([str(tmp_path)], PATH),
         "missing": program_fault([missing], PATH),
@@ -122,4 +122,4 @@ def test_paths_that_are_not_programs(tmp_path: Path) -> None:
             "is a whole command line in one item",
             "Write each word as an item of the list: command: [sh, ARGUMENT…].",
         ),
-    } == told
+    } == seen

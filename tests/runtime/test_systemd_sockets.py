@@ -41,7 +41,7 @@ def test_a_listening_socket_is_taken_over(listening: socket.socket, folder: Path
     """It is the same socket, closed on exec, and the variables are removed."""
     first = os.dup(listening.fileno())
     os.set_inheritable(first, True)
-    environ = passed(LISTEN_FDNAMES="door")
+    environ = passed(LISTEN_FDNAMES="api")
     (sock,) = inherited_sockets(environ, first)
     with sock:
         assert str(folder / "a.sock") == sock.getsockname()
@@ -67,7 +67,7 @@ def test_sockets_for_other_processes_are_ignored(environ: dict[str, str]) -> Non
 
 def test_unusable_descriptors_are_reported(folder: Path) -> None:
     """A closed descriptor, a file, and any other kind of socket are errors."""
-    told = {}
+    seen = {}
     silent = socket.socket(socket.AF_UNIX)
     datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     tcp = socket.socket(socket.AF_INET)
@@ -82,19 +82,19 @@ def test_unusable_descriptors_are_reported(folder: Path) -> None:
     cases |= {"abstract": abstract.detach()}
     for name, descriptor in cases.items():
         with pytest.raises(CannotServe) as caught:
-            inherited_sockets(passed(LISTEN_FDNAMES="door"), descriptor)
-        told[name] = caught.value.message
+            inherited_sockets(passed(LISTEN_FDNAMES="api"), descriptor)
+        seen[name] = caught.value.message
         with suppress(OSError):
             os.close(descriptor)
 
     assert {
         "closed": f"LISTEN_FDS includes the file descriptor {closed}, which is not open",
-        "file": "the descriptor door is not a socket",
-        "silent": "the socket door does not listen",
-        "datagram": "the socket door is not a unix stream socket",
-        "tcp": "the socket door is not a unix stream socket",
-        "abstract": "the socket door has no path",
-    } == told
+        "file": "the descriptor api is not a socket",
+        "silent": "the socket api does not listen",
+        "datagram": "the socket api is not a unix stream socket",
+        "tcp": "the socket api is not a unix stream socket",
+        "abstract": "the socket api has no path",
+    } == seen
 
 
 def test_the_unit_overrides_the_configuration(folder: Path, listening: socket.socket) -> None:

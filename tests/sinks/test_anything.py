@@ -50,12 +50,12 @@ def test_any_response_for_a_variable_is_classified(
     hub = Anything(answers)
     name, variable_id = ("accesstoken", None) if by == "name" else (None, "v-1")
     sink = LogicVariableSink(hub, name=name, variable_id=variable_id, create=True)
-    told = delivery(memory={"id": "v-1", "url": delivery().token.url, "name": "accesstoken"})
+    reported = delivery(memory={"id": "v-1", "url": delivery().token.url, "name": "accesstoken"})
     try:
         if act == "write":
-            asyncio.run(sink.write(told))
+            asyncio.run(sink.write(reported))
         else:
-            asyncio.run(sink.check(told))
+            asyncio.run(sink.check(reported))
     except TokendError as error:
         text = f"{error.message} {error.remedy}"
 

@@ -54,7 +54,7 @@ def test_a_new_file(clouds: Clouds, daemons: Daemons) -> None:
 
     document["http"] = {"listen": None}
     reload(daemon, document, "<6>reload.done")
-    until(lambda: served(f"127.0.0.1:{port}", "/healthz") == 0, "the TCP door is closed")
+    until(lambda: served(f"127.0.0.1:{port}", "/healthz") == 0, "the TCP port is closed")
     status, _ = daemon.end()
 
     assert [0, 200, 200] == answers
