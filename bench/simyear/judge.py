@@ -173,7 +173,9 @@ class Judge:
         """Check that a keeper which fails to renew its token reports when it ends."""
         supervisor = self.machine.supervisor
         view = supervisor.view(NAME) if supervisor else None
-        if view is not None and view.last_error and view.token:
+        # The last error can also be that of the disk, which delays no renewal.
+        fails = supervisor is not None and supervisor.keepers[NAME].state.failure is not None
+        if view is not None and fails and view.token:
             session = self.cloud.sessions[view.token.value.reveal()]
             outage_at = (view.outage_at or now + LIFE * 9) - self.cloud.clock.error
             wrong = outage_at > session.expires_at + WITHHELD_TOLERANCE

@@ -221,7 +221,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a sign-in is not recorded before it is made",
-        "            await self._store.keep_account(key, account.signing_in(now, step))\n",
+        "            await self._store.record_sign_in(key, account.signing_in(now, step))\n",
         "",
         "within half of a token's life",
     ),

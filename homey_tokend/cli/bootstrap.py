@@ -23,6 +23,7 @@ from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.runtime import log as logs
 from homey_tokend.runtime.clock import SystemClock
 from homey_tokend.runtime.log_writer import LogWriter
+from homey_tokend.storage.mounts import mount_warnings
 
 log = structlog.get_logger()
 #: Seconds that the end of the process waits for the last log lines to be written.
@@ -68,7 +69,11 @@ def session(args: argparse.Namespace, *on_response: OnResponse) -> Iterator[Sess
     """
     config = load(args)
     with logging_session(config, *on_response) as started:
-        for warning in (*config.warnings, *ProxySettings(os.environ).warnings()):
+        for warning in (
+            *config.warnings,
+            *ProxySettings(os.environ).warnings(),
+            *mount_warnings(config),
+        ):
             log.warning("configuration.warning", fault=str(warning))
         yield started
 

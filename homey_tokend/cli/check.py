@@ -18,6 +18,7 @@ from homey_tokend.http.authorities import authority_warnings
 from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.runtime import hardening
 from homey_tokend.sinks.checks import program_warnings
+from homey_tokend.storage.mounts import mount_warnings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         *config.warnings,
         *checks.warnings(config, os.environ),
         *program_warnings(config, os.environ),
+        *mount_warnings(config),
         *rights_warnings(config, os.environ, None),
         *ProxySettings(os.environ).warnings(),
         *authority_warnings(os.environ),

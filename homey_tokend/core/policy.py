@@ -41,6 +41,9 @@ MUST_GAP = timedelta(seconds=60)
 UNKNOWN_LOGIN_GAP = timedelta(minutes=15)
 #: The kinds of failure at the login after which it is unknown whether the host judged the password.
 _UNKNOWN_ANSWERS = frozenset({ProtocolChanged.kind, UnreadableResponse.kind})
+#: The time between passwords that cannot be recorded on the disk, and from the start to the first:
+#: a restart forgets them, and even restarts must not send more than the budget allows.
+UNRECORDED_GAP = timedelta(hours=1)
 #: The sign-ins that an account may have within half a token's lifetime: in all, and for each
 #: Homey in addition.
 BUDGET, BUDGET_EACH = 10, 2
@@ -126,6 +129,11 @@ def sign_in_constraint(
         constraints += _rejections(state, account, activity, now)
         constraints += _budget_spacing(state, account, now, settings)
     return next((one for one in constraints if one.at > now), None)
+
+
+def unrecorded_sign_in_at(account: AccountState, started: datetime) -> datetime:
+    """Return when a password may be sent although it cannot be recorded."""
+    return max((started, *account.sign_ins)) + UNRECORDED_GAP
 
 
 def is_rejected(

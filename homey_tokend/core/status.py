@@ -20,7 +20,7 @@ class Health(enum.StrEnum):
     OK = "ok"
     #: There is no token yet; the first attempt is running.
     STARTING = "starting"
-    #: There is a valid token, but a refresh or a delivery has failed.
+    #: There is a valid token, but a refresh, a delivery or a write of the state fails.
     FAILING = "failing"
     #: There is a valid token that must be renewed soon, and refreshing fails.
     DEGRADED = "degraded"
@@ -86,17 +86,20 @@ def view_of(
     now: datetime,
     settings: RefreshSettings,
     url: str,
+    *,
+    storage_error: LastError | None = None,
 ) -> View:
     """Return the status of a Homey at ``now``, without a token that must not be served.
 
-    ``url`` is the address while there is no token.
+    ``url`` is the address while there is no token, ``storage_error`` why the state is not on the
+    disk.
     """
     token = state.usable(now)
     attempt = next_attempt(state, account, activity, now, settings)
     last_error = state.failure.last_error if state.failure else None
     return View(
         name=state.name,
-        health=_health(state, token, now, settings),
+        health=_health(state, token, now, settings, storage_error),
         url=token.url if token else url,
         token=token,
         verified_at=state.verified_at,
@@ -104,7 +107,7 @@ def view_of(
         renew_at=state.should_renew_at(token) if token else None,
         next_at=None if activity.refreshing else attempt.at,
         next_reason="a refresh is running" if activity.refreshing else attempt.why,
-        last_error=last_error,
+        last_error=last_error or storage_error,
         outage_at=token.expires_at if token and last_error else None,
         sign_in_blocked_until=attempt.at if attempt.blocking else None,
         refreshes=state.refreshes,
@@ -113,15 +116,20 @@ def view_of(
 
 
 def _health(
-    state: HomeyState, token: Token | None, now: datetime, settings: RefreshSettings
+    state: HomeyState,
+    token: Token | None,
+    now: datetime,
+    settings: RefreshSettings,
+    storage_error: LastError | None,
 ) -> Health:
     if token is None:
         first = state.failure is None and state.token is None
         return Health.STARTING if first else Health.DOWN
     if state.failure is not None and state.must_renew(now):
         return Health.DEGRADED
-    wrong = state.failure or any(_sink_last_error(state, target) for target in settings.sinks)
-    return Health.FAILING if wrong else Health.OK
+    errors = [state.failure, storage_error]
+    errors += [_sink_last_error(state, target) for target in settings.sinks]
+    return Health.FAILING if any(errors) else Health.OK
 
 
 def _sink_last_error(state: HomeyState, target: str) -> LastError | None:

@@ -298,7 +298,15 @@ class Keeper:
     def _view_of(self, state: HomeyState) -> View:
         url = self._sign_in.homey.url or state.url or self._url
         now = self._clock.now()
-        return view_of(state, self._account, self.activity, now, self.settings, url)
+        return view_of(
+            state,
+            self._account,
+            self.activity,
+            now,
+            self.settings,
+            url,
+            storage_error=self._store.error,
+        )
 
     def _publish(self) -> None:
         self.view = self._view_of(self.state)

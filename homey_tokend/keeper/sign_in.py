@@ -237,7 +237,7 @@ class SignIn:
             step = totp.time_step(wall) if secret else None
             code = self._one_time_code(secret, step)
             # On the disk before it is sent, so that it counts even after a crash.
-            await self._store.keep_account(key, account.signing_in(now, step))
+            await self._store.record_sign_in(key, account.signing_in(now, step))
             self._emit(SignInStarted(self.homey.name, wall))
             return await self._send_password(key, code)
 

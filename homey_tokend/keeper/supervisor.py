@@ -118,7 +118,11 @@ class Supervisor:
                 keeper.read_credentials()
             keeper.wake()
         # Last, because a disk that hangs delays what follows.
+        before = self._store.error
         await self._store.retry_write()
+        if (before is None) != (self._store.error is None):
+            for keeper in self.keepers.values():
+                keeper.wake()  # its view shows it
 
     def _begin(self, name: str) -> None:
         run = self.keepers[name].run()

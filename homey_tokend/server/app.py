@@ -66,7 +66,7 @@ class Api:
             ("GET", "/homeys/{name}", self._homey),
             ("GET", "/status", self._status),
             ("GET", "/healthz", self._healthz),
-            ("GET", "/readyz", self._readyz),
+            ("GET", "/readyz", partial(self._readyz, in_full=True)),
             ("GET", "/metrics", self._metrics),
             ("GET", "/events", self._events(routes.app)),
         ):
@@ -80,7 +80,7 @@ class Api:
         routes.app.on_response_prepare.append(_close_connection)
         for path, handler in (
             ("/healthz", self._healthz),
-            ("/readyz", self._readyz),
+            ("/readyz", partial(self._readyz, in_full=False)),
             ("/metrics", self._metrics),
             ("/", self._page),
         ):
@@ -153,20 +153,13 @@ class Api:
             raise Problem(503, "stalled", "the daemon's scheduler does not run")
         return web.Response(text="ok\n", headers=NO_STORE)
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
+    async def _readyz(self, _request: web.Request, *, in_full: bool) -> web.Response:
         now = self._provider.now()
         missing = [
             view for view in self._views() if view.token is None or not view.token.valid(now)
         ]
         if missing:
-            names = [view.name for view in missing]
-            raise Problem(
-                503,
-                "not-ready",
-                f"there is no valid token for {', '.join(names)}",
-                retry_after=min(problems.seconds_to_next_try(view, now) for view in missing),
-                more={"homeys": names},
-            )
+            raise problems.not_ready(missing, now, in_full=in_full)
         return web.Response(text="ready\n", headers=NO_STORE)
 
     def _events(self, app: web.Application) -> Handler:

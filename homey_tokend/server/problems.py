@@ -106,6 +106,31 @@ def too_soon(view: View, at: datetime, now: datetime) -> Problem:
     return Problem(429, "too-soon", detail, retry_after=wait, more={"homey": view.name})
 
 
+def not_ready(missing: list[View], now: datetime, *, in_full: bool) -> Problem:
+    """Return 503: some Homeys have no valid token.
+
+    Args:
+        missing: Those Homeys.
+        now: The time.
+        in_full: Whether errors are shown with messages and remedies: these contain paths and the
+            names of hosts, which are not for everybody on the TCP port.
+    """
+    names = [view.name for view in missing]
+    errors: dict[str, dict[str, str]] = {}
+    for view in missing:
+        if (error := view.last_error) is not None:
+            errors[view.name] = {"kind": error.kind, "step": error.step}
+            if in_full:
+                errors[view.name] |= {"message": error.message, "remedy": error.remedy}
+    return Problem(
+        503,
+        "not-ready",
+        f"there is no valid token for {', '.join(names)}",
+        retry_after=min(seconds_to_next_try(view, now) for view in missing),
+        more={"homeys": names, "errors": errors},
+    )
+
+
 def seconds_until(at: datetime, now: datetime) -> int:
     """Return the whole seconds until an instant, rounded up, at least 1 (RFC 9110, 10.2.3)."""
     return max(1, math.ceil((at - now).total_seconds()))

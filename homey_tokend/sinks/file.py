@@ -25,6 +25,7 @@ from homey_tokend.storage.atomic import (
     remove_leftovers,
     write_atomic,
 )
+from homey_tokend.storage.mounts import is_mount_point
 
 Format = Literal["raw", "env", "json"]
 P = ParamSpec("P")
@@ -37,6 +38,7 @@ _DEADLINE = timedelta(seconds=30)
 _ACTION_NEEDED = frozenset(
     {
         errno.EACCES,
+        errno.EBUSY,
         errno.EISDIR,
         errno.ELOOP,
         errno.ENAMETOOLONG,
@@ -166,6 +168,8 @@ class FileSink:
 
     def _try_out(self) -> None:
         self._require_plain_file()
+        if is_mount_point(self._path):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         remove_leftovers(self._path)
         trial = f".{self._path.name}.{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

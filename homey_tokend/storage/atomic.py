@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+MOUNTED_REMEDY = "Mount the folder, not the file: a file that is mounted cannot be replaced."
 _REMEDIES = {
     errno.ENOSPC: "Free space on the file system.",
     errno.EDQUOT: "Free space: the quota is used up.",
@@ -26,6 +27,7 @@ _REMEDIES = {
     errno.ENOTDIR: "A part of the path is a file; correct the path.",
     errno.EEXIST: "A part of the path is a file; correct the path.",
     errno.EISDIR: "The path is a directory; use a file in it.",
+    errno.EBUSY: MOUNTED_REMEDY,
     errno.EIO: "The disk or its connection fails; see the kernel's log.",
 }
 

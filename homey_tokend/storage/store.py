@@ -12,8 +12,10 @@ from datetime import timedelta
 
 import structlog
 
+from homey_tokend.core import policy
 from homey_tokend.core.account import AccountState
 from homey_tokend.core.errors import StateUnusable
+from homey_tokend.core.failure import LastError, last_error_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.ports import BlobStore
 from homey_tokend.core.secret import Secret
@@ -52,7 +54,10 @@ class StateStore:
         self._register_secret = register_secret
         self._write_deadline_s = write_deadline_s
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._writable = True
+        self._started = clock.now()
+        self._tried = False
+        #: Why the state is not on the disk, while it is not.
+        self.error: LastError | None = None
         self.document = StateDocument(salt="")
 
     async def load(self) -> None:
@@ -131,6 +136,26 @@ class StateStore:
         self.document = documents.with_accounts(self.document, {key: state})
         await self._write()
 
+    async def record_sign_in(self, key: str, state: AccountState) -> None:
+        """Store an account's state with a sign-in that is about to be sent.
+
+        Raises:
+            StateUnusable: It cannot be recorded, and so it must not be sent yet.
+        """
+        before, now = self.account(key), self._clock.now()
+        await self.keep_account(key, state)
+        error = self.error
+        if error is None or now >= policy.unrecorded_sign_in_at(before, self._started):
+            return
+        unsent = replace(
+            self.account(key), sign_ins=before.sign_ins, one_time_steps=before.one_time_steps
+        )
+        self.document = documents.with_accounts(self.document, {key: unsent})
+        raise StateUnusable(
+            f"{error.message}; until sign-ins can be recorded there, at most one an hour is sent",
+            remedy=error.remedy,
+        )
+
     async def keep_refresh_token(self, name: str, token: Secret | None) -> None:
         """Store a Homey's OAuth refresh token on the disk; None removes it."""
         kept = {key: one for key, one in self.document.refresh_tokens.items() if key != name}
@@ -145,8 +170,8 @@ class StateStore:
         await self._write()
 
     async def retry_write(self) -> None:
-        """Write again if the last write failed, without waiting for the next event."""
-        if not self._writable:
+        """Write if the last write failed or there was none, without waiting for the next event."""
+        if self.error is not None or not self._tried:
             await self._write()
 
     def _by_wall(self) -> StateDocument:
@@ -157,15 +182,26 @@ class StateStore:
         return replace(shift(self.document, clock.offset), clock=reading)
 
     async def _write(self) -> None:
+        self._tried = True
         try:
             async with asyncio.timeout(self._write_deadline_s):
                 await self._blobs.save(documents.to_json(self._by_wall()))
-        except (StateUnusable, TimeoutError) as error:
-            if self._writable:
-                reason = error.message if isinstance(error, StateUnusable) else "the disk hangs"
-                log.error("state.write_failed", reason=reason)
-            self._writable = False
-            return
-        if not self._writable:
-            log.info("state.write_recovered")
-        self._writable = True
+        except StateUnusable as error:
+            self._failed(error)
+        except TimeoutError:
+            self._failed(
+                StateUnusable(
+                    "the disk hangs",
+                    remedy="Is it on a network file system that does not respond?",
+                )
+            )
+        else:
+            if self.error is not None:
+                log.info("state.write_recovered")
+            self.error = None
+
+    def _failed(self, error: StateUnusable) -> None:
+        if self.error is None:
+            log.error("state.write_failed", reason=error.message, remedy=error.remedy)
+        count = self.error.count + 1 if self.error else 1
+        self.error = last_error_of(error, self._clock.now(), count)

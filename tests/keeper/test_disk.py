@@ -59,9 +59,9 @@ async def test_without_a_state_path_nothing_is_stored(harness: Harness) -> None:
 async def test_a_full_disk_is_logged_once(harness: Harness) -> None:
     """The token is served and renewed from memory; the failure and its end are each logged once."""
     harness.store = store = FakeStore()
+    await harness.start()
     store.full = "no space left on device"
     with capture_logs() as logs:
-        await harness.start()
         await harness.until_renewal()
         assert harness.token().generation == 2
         store.full = ""
@@ -98,11 +98,12 @@ async def test_a_hanging_disk_delays_no_token(harness: Harness) -> None:
     """The wait for each write ends at its deadline, and the token is published."""
     harness.write_deadline_s = 0.02
     harness.store = store = FakeStore()
+    await harness.start()
     store.hangs = True
     with capture_logs() as logs:
-        await harness.start()
+        await harness.until_renewal()
 
-    assert harness.token().generation == 1
+    assert harness.token().generation == 2
     reasons = [entry["reason"] for entry in logs if entry["event"] == "state.write_failed"]
     assert reasons == ["the disk hangs"]
 

@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
 from homey_tokend.core.status import Health, RefreshResult, SinkView
+from homey_tokend.server import problems
 from tests.server.test_tokens import problem
 from tests.support.provider import CANARY, NOW, FakeProvider, rejected, token, view
 
@@ -186,7 +187,21 @@ async def test_not_ready(http: ClientSession, provider: FakeProvider) -> None:
         document = await problem(answer, 503)
 
     assert document["homeys"] == ["hut", "attic"]
+    assert document["errors"] == {}
     assert answer.headers["Retry-After"] == "20"
+
+
+async def test_not_ready_says_why(http: ClientSession, provider: FakeProvider) -> None:
+    """With message and remedy, which are for users of the socket alone."""
+    provider.views["hut"] = view("hut", last_error=rejected())
+    async with http.get("/readyz") as answer:
+        document = await problem(answer, 503)
+    public = problems.not_ready([provider.views["hut"]], NOW, in_full=False)
+
+    error = rejected()
+    kind = {"kind": error.kind, "step": error.step}
+    assert document["errors"] == {"hut": kind | {"message": error.message, "remedy": error.remedy}}
+    assert public.more["errors"] == {"hut": kind}
 
 
 PATHS = ["/token", "/status", "/homeys/home", "/homeys/home/token", "/healthz", "/readyz", "/no"]
