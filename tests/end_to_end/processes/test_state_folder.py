@@ -123,3 +123,21 @@ def test_a_state_file_that_is_mounted_by_itself(clouds: Clouds, daemons: Daemons
         assert f"{key}: {folder}/" in checked.stderr
         assert f"warning: {config}: {key}" in checked.stderr
     assert checked.stderr.count(MOUNTED_REMEDY) == 2
+
+
+def test_a_file_sink_that_is_mounted_by_itself(clouds: Clouds, daemons: Daemons) -> None:
+    """It is rejected with the remedy, and the token is served and kept."""
+    folder = daemons.folder()
+    for name in ("volume", "token"):
+        (folder / name).touch()
+    sink = {"type": "file", "path": str(folder / "token")}
+    config = write(folder, configuration(clouds.start(), folder, homey={"sinks": [sink]}))
+    mount = f"mount --bind {folder / 'volume'} {folder / 'token'}"
+    daemon = in_namespace(daemons, folder, mount, config).up()
+    daemon.token()
+    error = until(lambda: daemon.status()["sinks"][0]["last_error"], "the sink has failed")
+
+    assert (error["kind"], error["remedy"]) == ("sink_rejected", MOUNTED_REMEDY)
+    assert daemon.state.exists()
+    assert not [each for each in folder.iterdir() if each.suffix == ".tmp"]
+    assert daemon.end()[0] == 0
