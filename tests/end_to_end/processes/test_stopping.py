@@ -4,8 +4,6 @@ import json
 import signal
 import socket
 import stat
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 
 from homey_tokend.simulator import Simulator
 from tests.end_to_end.processes.cloud import Clouds, met, until
-from tests.end_to_end.processes.daemons import END_WITHIN_S, Daemon, Daemons
+from tests.end_to_end.processes.daemons import END_WITHIN_S, Daemon, Daemons, configuration, write
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -124,40 +122,18 @@ def test_second_signal(clouds: Clouds, daemons: Daemons, number: signal.Signals)
     assert {signal.SIGTERM: -signal.SIGTERM, signal.SIGINT: 130}[number] == status
 
 
-#: Holds a lease on a file (fcntl(2)) and ignores its break signal, so that opening it hangs, as
-#: on a dead mount.
-LEASE = """
-import fcntl, os, signal, sys, time
-signal.signal(signal.SIGIO, signal.SIG_IGN)
-held = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR, 0o600)
-fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-print("held", flush=True)
-time.sleep(60)
-"""
-
-
 def test_during_a_hanging_start(clouds: Clouds, daemons: Daemons) -> None:
     """It stops within 5 s even if a file hangs that it reads at the start."""
     folder = daemons.folder()
-    lock = folder / "d.sock.lock"
-    with subprocess.Popen(  # noqa: S603  our own interpreter
-        [sys.executable, "-c", LEASE, str(lock)], stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        inode = f":{lock.stat().st_ino} "
-        daemon = daemons.start(clouds.start(), folder=folder)
-
-        def hangs() -> bool:
-            lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-            return any("BREAKING" in line and inode in line for line in lines)
-
-        until(hangs, "the start hangs")
-        status, took = daemon.end()
-        holder.kill()
+    config = write(folder, configuration(clouds.start(), folder))
+    module = "tests.end_to_end.processes.hanging"
+    daemon = daemons.run(folder, "-c", str(config), module=module)
+    until(lambda: "the disk hangs" in daemon.said(), "the start hangs")
+    status, took = daemon.end()
 
     assert status == 0
     assert took < END_WITHIN_S
+    assert not daemon.socket.exists()
 
 
 def test_during_two_commands(clouds: Clouds, daemons: Daemons) -> None:
