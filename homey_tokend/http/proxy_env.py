@@ -176,15 +176,15 @@ def _parse(variable: str, text: str) -> Proxy:
     credentials, given, address = rest.rpartition("@")
     try:
         parts = urlsplit(f"{scheme}://{address}")
-        port = parts.port
+        url = URL.build(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
+        host = url.host  # yarl decodes it only here
     except ValueError:
         # From None: the original message contains the value.
         raise ProxyUnusable(variable, "is not a URL") from None
     if parts.scheme not in _SCHEMES:
         raise ProxyUnusable(variable, "is neither an http:// nor an https:// URL")
-    if not parts.hostname:
+    if not host:
         raise ProxyUnusable(variable, "names no host")
-    url = URL.build(scheme=parts.scheme, host=parts.hostname, port=port)
     if not given:
         return Proxy(url)
     user, _, password = credentials.partition(":")

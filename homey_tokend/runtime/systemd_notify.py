@@ -1,6 +1,7 @@
 """Notify systemd about the state of the service (sd_notify(3), NOTIFY_SOCKET)."""
 
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from datetime import timedelta
 import structlog
 
 log = structlog.get_logger()
+#: The shortest interval, whatever the watchdog's timeout: with none the daemon does nothing else.
+_SHORTEST = timedelta(milliseconds=100)
 
 
 class SystemdNotifier:
@@ -26,8 +29,13 @@ class SystemdNotifier:
         self._watchdog = _watchdog(environ)
 
     def interval(self, span: timedelta) -> timedelta:
-        """Return the interval for ``alive``: ``span``, or a third of the watchdog timeout if shorter."""
-        return span if self._watchdog is None else min(span, self._watchdog / 3)
+        """Return the interval for ``alive``: ``span``, or a third of the watchdog timeout if shorter.
+
+        It is at least 100 ms.
+        """
+        if self._watchdog is None:
+            return span
+        return max(_SHORTEST, min(span, self._watchdog / 3))
 
     def ready(self) -> None:
         """Report that the daemon runs; its socket answers, unless ``status`` says otherwise."""
@@ -68,7 +76,7 @@ class SystemdNotifier:
 def _watchdog(environ: Mapping[str, str]) -> timedelta | None:
     """Return the watchdog timeout of the service (sd_watchdog_enabled(3)), or None."""
     text, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID")
-    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+    if not re.fullmatch("[0-9]{1,19}", text) or int(text) == 0:
         return None
     if pid is not None and pid != str(os.getpid()):
         return None

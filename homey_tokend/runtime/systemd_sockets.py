@@ -2,6 +2,7 @@
 
 import grp
 import os
+import re
 import socket
 import stat
 from collections.abc import Iterator, MutableMapping, Sequence
@@ -31,7 +32,7 @@ def inherited_sockets(
         CannotServe: One of them is not a listening unix stream socket.
     """
     pid, count, names = (environ.pop(name, "") for name in _VARIABLES)
-    if pid != str(os.getpid()) or not (count.isascii() and count.isdigit()):
+    if pid != str(os.getpid()) or not re.fullmatch("[0-9]{1,9}", count):
         return ()
     descriptors = range(first, first + int(count))
     for descriptor in descriptors:

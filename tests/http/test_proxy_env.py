@@ -300,6 +300,11 @@ def test_a_password_need_not_be_encoded(scheme: str, password: str) -> None:
         (f'"http://user:{CANARY}@p:1"', "is in quotes"),
         (f"http://user:{CANARY}\u00a0@p:1", "has U+00A0 (no-break space)"),
         ("socks5://p:1", "is neither an http:// nor an https:// URL"),
+        ("htt`://p:1", "is not a URL"),
+        (f"http://user:{CANARY}@p q:1", "is not a URL"),
+        (f"http://user:{CANARY}@xn--:1", "is not a URL"),
+        (f"http://user:{CANARY}@:1", "is not a URL"),
+        (f"http://user:{CANARY}@", "names no host"),
     ],
 )
 def test_an_unusable_proxy_is_a_warning(value: str, reason: str) -> None:

@@ -80,8 +80,22 @@ def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
         ({"WATCHDOG_USEC": "6000000", "WATCHDOG_PID": "1"}, BEAT),
         ({"WATCHDOG_USEC": "0"}, BEAT),
         ({"WATCHDOG_USEC": "soon"}, BEAT),
+        ({"WATCHDOG_USEC": "1"}, timedelta(milliseconds=100)),
+        ({"WATCHDOG_USEC": "9" * 21}, BEAT),
+        ({"WATCHDOG_USEC": "9" * 5000}, BEAT),
     ],
-    ids=["none", "patient", "impatient", "ours", "another's", "zero", "no number"],
+    ids=[
+        "none",
+        "patient",
+        "impatient",
+        "ours",
+        "another's",
+        "zero",
+        "no number",
+        "too short",
+        "no time",
+        "no integer of Python",
+    ],
 )
 def test_the_watchdog_is_notified_three_times_within_its_timeout(
     environ: dict[str, str], often: timedelta

@@ -55,9 +55,10 @@ def test_a_listening_socket_is_taken_over(listening: socket.socket, folder: Path
         {},
         {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
         {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "many"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "9" * 5000},
         {"LISTEN_PID": str(os.getpid())},
     ],
-    ids=["nothing", "for another process", "no number", "no count"],
+    ids=["nothing", "for another process", "no number", "no integer of Python", "no count"],
 )
 def test_sockets_for_other_processes_are_ignored(environ: dict[str, str]) -> None:
     """Variables for another process, or malformed ones, mean no socket, and are removed."""
