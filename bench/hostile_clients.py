@@ -30,7 +30,6 @@ from bench.common import Figure, median, percentile, pin, report
 from bench.socket_reads import REQUEST, Provider, connect_client, reads
 from homey_tokend.core.events import RefreshRecovered
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Connections, connection_limit
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
@@ -47,7 +46,7 @@ SUBSCRIBE = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 async def serve(path: Path) -> None:
     buffer = EventBuffer("bench")
     api = Api(Provider(), version="0", monitoring=Monitoring(buffer))
-    server = Server(api, connections=Connections(connection_limit(raise_file_limit())))
+    server = Server(api)
     await server.start(SocketOptions(path))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(

@@ -173,7 +173,7 @@ class Daemon:
             proxy=monitoring.count_calls(forwarder.handle, clock),
             monitoring=monitoring,
         )
-        return Listeners(api, monitoring.connections, monitoring.tcp_connections)
+        return Listeners(api)
 
     def _may_see_token(self, peer: Peer | None, homey: str) -> bool:
         """Return whether a caller may see a token that a variable of a Homey may contain."""

@@ -23,7 +23,7 @@ from homey_tokend.proxy.retry import RetryingSender
 from homey_tokend.proxy.target import check_request, request_target
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.proxy.variables import check_shows_no_variable
-from homey_tokend.server.connections import connection_of
+from homey_tokend.server.connection import connection_of
 from homey_tokend.server.peers import Peer
 
 #: Whether a caller may see the token of a Homey, by its name, in what the Homey answers.

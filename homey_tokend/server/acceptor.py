@@ -8,8 +8,9 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from functools import partial
 
-from homey_tokend.server.connections import Connection, Connections
+from homey_tokend.server.connections import Connections
 
 #: New clients that are accepted in one turn of the loop; nobody is served meanwhile.
 ACCEPTED_AT_ONCE = 32
@@ -26,7 +27,7 @@ class Acceptor:
 
     Args:
         sock: A listening socket.
-        make: Makes the protocol of a connection.
+        make: Makes the protocol of a connection; None closes it at once.
         connections: Where room can be made.
         at_once: How many clients are accepted in one turn of the loop.
         pause: Seconds before the next accept if no file is left.
@@ -35,7 +36,7 @@ class Acceptor:
     def __init__(
         self,
         sock: socket.socket,
-        make: Callable[[], Connection],
+        make: Callable[[socket.socket], asyncio.Protocol | None],
         connections: Connections,
         *,
         at_once: int = ACCEPTED_AT_ONCE,
@@ -86,7 +87,12 @@ class Acceptor:
                 self._make_room()
                 return
             client.setblocking(False)
-            task = loop.create_task(loop.connect_accepted_socket(self._make, client))
+            protocol = self._make(client)
+            if protocol is None:
+                client.close()
+                continue
+            made = partial(_same, protocol)
+            task = loop.create_task(loop.connect_accepted_socket(made, client))
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
 
@@ -97,3 +103,7 @@ class Acceptor:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._sock)
         self._pause = loop.call_later(self._pause_s, self.start)
+
+
+def _same(protocol: asyncio.Protocol) -> asyncio.Protocol:
+    return protocol

@@ -139,6 +139,10 @@ class AccessControl:
     def _may_always(self, peer: Peer) -> bool:
         return peer.uid in self._always and peer.uid != self.rules.unknown_uid
 
+    def is_rejected(self, peer: Peer | None) -> bool:
+        """Return whether a peer may neither read nor call."""
+        return peer is None or not (self.may_read(peer) or self.may_call(peer))
+
     def check_reader(self, peer: Peer | None) -> Problem | None:
         """Check a request for any route but the API proxy's."""
         return self.check_peer(peer, self.may_read, _READERS_KEY)

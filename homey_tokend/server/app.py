@@ -17,7 +17,7 @@ from homey_tokend.core.status import View
 from homey_tokend.core.tokens import Token
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server import documents, problems, status_page
-from homey_tokend.server.connections import connection_of
+from homey_tokend.server.connection import connection_of
 from homey_tokend.server.event_stream import EventStream
 from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.peers import Peer
@@ -48,12 +48,12 @@ class Api:
         self._provider = provider
         self._version = version
         self._proxy = proxy
-        self._monitoring = monitoring or Monitoring()
+        self.monitoring = monitoring or Monitoring()
         self._texts: dict[str, tuple[Token, bytes]] = {}
 
     def app(self) -> web.Application:
         """Return the application for the unix socket: every route."""
-        access = self._monitoring.access
+        access = self.monitoring.access
         routes = Routes(partial(_check_peer, access.check_reader))
         if self._proxy is not None:
             # First: aiohttp tries the routes below /homeys in turn, and most requests are for this.
@@ -76,7 +76,7 @@ class Api:
 
     def http_app(self) -> web.Application:
         """Return the application for ``http.listen``: read-only, and without secrets."""
-        routes = Routes(self._monitoring.hosts.check)
+        routes = Routes(self.monitoring.hosts.check)
         routes.app.on_response_prepare.append(_close_connection)
         for path, handler in (
             ("/healthz", self._healthz),
@@ -131,7 +131,7 @@ class Api:
     async def _status(self, _request: web.Request) -> web.Response:
         document = documents.status_document(self._views(), self._provider.now(), self._version)
         return json_response(
-            {**document, "requests_by_user": dict(self._monitoring.access.requests_by_user)}
+            {**document, "requests_by_user": dict(self.monitoring.access.requests_by_user)}
         )
 
     async def _refresh(self, request: web.Request) -> web.Response:
@@ -164,7 +164,7 @@ class Api:
 
     def _events(self, app: web.Application) -> Handler:
         """Return the handler of ``/events``; its streams end when the application shuts down."""
-        stream = EventStream(self._monitoring.events, self._monitoring.keepalive)
+        stream = EventStream(self.monitoring.events, self.monitoring.keepalive)
 
         async def close(_app: web.Application) -> None:
             stream.close()
@@ -179,7 +179,7 @@ class Api:
         return events
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        body, content_type = await self._monitoring.scrape(
+        body, content_type = await self.monitoring.scrape(
             self._provider, self._version, request.headers.get("Accept", "")
         )
         return body_response(body, {"Content-Type": content_type, **NO_STORE})
@@ -189,7 +189,7 @@ class Api:
             views, now = self._views(), self._provider.now()
             return (await run_in_thread(status_page.render, views, now, self._version)).encode()
 
-        body = await self._monitoring.renderings.get("page", render)
+        body = await self.monitoring.renderings.get("page", render)
         return body_response(body, status_page.HEADERS)
 
     def _only_homey(self) -> str:

@@ -7,7 +7,6 @@ of the loop, so that a thousand of them do not delay a reader of the token.
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,15 +14,13 @@ from datetime import timedelta
 import structlog
 from aiohttp import web
 
-from homey_tokend.server.connections import connection_of
+from homey_tokend.server.connection import connection_of
 from homey_tokend.server.event_buffer import BufferedEvent, EventBuffer
 
 #: The interval of comments on a silent connection.
 KEEPALIVE = timedelta(seconds=15)
 #: The comment, which no client dispatches.
 _COMMENT = b": still here\n\n"
-#: Bytes that the kernel keeps for a subscriber that does not read.
-_KERNEL_BUFFER = 16 * 1024
 #: Events in one write.
 _EVENTS_AT_ONCE = 32
 #: Subscribers that are woken in one turn of the loop; each takes some 30 µs.
@@ -83,7 +80,9 @@ class EventStream:
         if request.method == "HEAD":
             return response
         start, opening = self._start(request)
-        _limit_kernel_buffer(request)
+        if request.transport is not None:
+            # Then the transport reports when all of it has been read.
+            request.transport.set_write_buffer_limits(high=0)
         await response.prepare(request)
         await response.write(opening)
         subscriber = _Subscriber(request, response, homeys, start, self._ticks)
@@ -197,17 +196,3 @@ class Waker:
         self._scheduled = bool(self._left)
         if self._scheduled:
             asyncio.get_running_loop().call_soon(self._wake_some)
-
-
-def _limit_kernel_buffer(request: web.Request) -> None:
-    """Let the kernel keep little of what a subscriber does not read: there may be thousands.
-
-    The rest waits in the transport, which reports when all of it has been read.
-    """
-    transport = request.transport
-    if transport is None:
-        return
-    transport.set_write_buffer_limits(high=0)
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)

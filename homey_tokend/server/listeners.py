@@ -12,7 +12,6 @@ from homey_tokend.config import HttpConfig, SocketConfig
 from homey_tokend.core.errors import AlreadyRunning, CannotServe
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Connections
 from homey_tokend.server.server import Server
 from homey_tokend.server.socket_folder import Inode, inode_of
 from homey_tokend.server.unix_socket import SocketOptions
@@ -26,12 +25,10 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 class Listeners:
     """The unix socket, and the routes without a token on TCP."""
 
-    def __init__(self, api: Api, connections: Connections, tcp_connections: Connections) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self._connections = connections
-        self._tcp_connections = tcp_connections
-        self._socket = Server(api, connections=connections)
-        self._http = Server(api, tcp_connections=tcp_connections)
+        self._socket = Server(api)
+        self._http = Server(api)
         #: The sockets of systemd, by path.
         self._held: dict[Path, Inode | None] = {}
         self._activated = False
@@ -136,7 +133,7 @@ class Listeners:
                     await self._socket.change_rights(options)
                 self._options = options
                 return
-            server = Server(self._api, connections=self._connections)
+            server = Server(self._api)
             await server.start(options)
         except (AlreadyRunning, CannotServe) as error:
             _log.error("reload.socket_kept", reason=error.message, remedy=error.remedy)
@@ -151,7 +148,7 @@ class Listeners:
             return
         await self._http.stop()
         self._listen = None
-        self._http = Server(self._api, tcp_connections=self._tcp_connections)
+        self._http = Server(self._api)
         if new.listen is None:
             return
         try:

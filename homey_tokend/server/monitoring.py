@@ -30,6 +30,7 @@ class Monitoring:
         events: The event buffer; None makes one.
         access: Who may ask on the socket; None: everybody.
         connections: The connections of the socket; None: with the usual limit.
+        tcp_connections: Those of the TCP port, likewise.
         keepalive: How often a comment is sent on a silent event stream.
         max_age: How old the metrics and the status page may be.
     """
@@ -40,13 +41,16 @@ class Monitoring:
         *,
         access: AccessControl | None = None,
         connections: Connections | None = None,
+        tcp_connections: Connections | None = None,
         keepalive: timedelta = KEEPALIVE,
         max_age: timedelta = MAX_AGE,
     ) -> None:
         self.events = events or EventBuffer("0")
         self.access = access or AccessControl()
-        self.connections = connections or Connections()
-        self.tcp_connections = Connections(MAX_TCP_CONNECTIONS)
+        self.connections = Connections() if connections is None else connections
+        self.tcp_connections = (
+            Connections(MAX_TCP_CONNECTIONS) if tcp_connections is None else tcp_connections
+        )
         self.keepalive = keepalive
         self.renderings = Renderings(max_age)
         self.hosts = HostCheck()

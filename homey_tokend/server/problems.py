@@ -13,6 +13,7 @@ from homey_tokend.core.status import View
 _RETRY_UNKNOWN_S = 10
 #: Characters of a name that are repeated to the client that sent it.
 _MAX_NAME = 64
+_CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
@@ -48,6 +49,36 @@ class Problem(Exception):
 
     def response(self) -> web.Response:
         """Return the response, which no cache may store."""
+        return web.Response(
+            status=self.status,
+            body=self._body(),
+            content_type=_CONTENT_TYPE,
+            headers=self._headers(),
+        )
+
+    def last_response(self, *, with_body: bool = True) -> bytes:
+        """Return the response as it is sent, after which the connection is closed."""
+        body = self._body()
+        headers = {
+            "Content-Type": _CONTENT_TYPE,
+            "Content-Length": str(len(body)),
+            **self._headers(),
+            "Connection": "close",
+        }
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode() + (body if with_body else b"")
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Cache-Control": "no-store"}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        allow = self.more.get("allow")
+        if isinstance(allow, str):
+            headers["Allow"] = allow
+        return headers
+
+    def _body(self) -> bytes:
         document: dict[str, object] = {
             "type": f"urn:homey-tokend:problem:{self.name}",
             "title": HTTPStatus(self.status).phrase,
@@ -56,19 +87,9 @@ class Problem(Exception):
             "kind": self.kind,
             **self.more,
         }
-        headers = {"Cache-Control": "no-store"}
         if self.retry_after is not None:
             document["retry_after"] = self.retry_after
-            headers["Retry-After"] = str(self.retry_after)
-        allow = self.more.get("allow")
-        if isinstance(allow, str):
-            headers["Allow"] = allow
-        return web.Response(
-            status=self.status,
-            body=json.dumps(document).encode() + b"\n",
-            content_type="application/problem+json",
-            headers=headers,
-        )
+        return json.dumps(document).encode() + b"\n"
 
 
 def unknown_homey(name: str, known: list[str]) -> Problem:

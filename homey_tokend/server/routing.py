@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from homey_tokend.server import problems
-from homey_tokend.server.connections import connection_of
+from homey_tokend.server.connection import connection_of
 from homey_tokend.server.problems import Problem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -63,17 +63,23 @@ class Routes:
 
         async def checked(request: web.Request) -> web.StreamResponse:
             connection = connection_of(request)
-            connections = connection.connections
-            connections.mark_busy(connection)
+            connection.begin(request)
             try:
                 problem = check(request)
-                return await handler(request) if problem is None else problem.response()
+                return await handler(request) if problem is None else _refused(problem)
             except Problem as problem:
                 return problem.response()
             except Exception as error:  # noqa: BLE001  a bug is logged; its text stays in the log
                 _log.error("request.failed", error=type(error).__name__, exc_info=error)
                 return Problem(500, "internal-error", _INTERNAL_ERROR).response()
             finally:
-                connections.mark_idle(connection)
+                connection.end()
 
         return checked
+
+
+def _refused(problem: Problem) -> web.Response:
+    """Return the response after which the connection is closed: a refused client keeps none."""
+    response = problem.response()
+    response.force_close()
+    return response

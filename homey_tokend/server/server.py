@@ -2,22 +2,20 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
-from homey_tokend.core.errors import CannotServe
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.server.acceptor import ACCEPTED_AT_ONCE, Acceptor
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import MAX_TCP_CONNECTIONS, Connection, Connections
-from homey_tokend.server.hang_ups import HangUps
-from homey_tokend.server.unix_socket import BACKLOG, SocketOptions, UnixSocket
+from homey_tokend.server.connections import Connections
+from homey_tokend.server.protocols import ProtocolFactory
+from homey_tokend.server.tcp_sockets import open_tcp_sockets
+from homey_tokend.server.unix_socket import SocketOptions, UnixSocket
 
 #: How long a connection may be idle, or stuck within a request or response, before it is closed.
 IDLE = timedelta(seconds=30)
@@ -40,8 +38,6 @@ class Server:
         api: What is served.
         idle: How long a connection may be idle or stuck before it is closed.
         grace: How long a request in progress may continue at the end.
-        connections: The connections of the unix sockets; None: those of this server alone.
-        tcp_connections: Those of the TCP port, likewise.
     """
 
     def __init__(
@@ -50,23 +46,17 @@ class Server:
         *,
         idle: timedelta = IDLE,
         grace: timedelta = GRACE,
-        connections: Connections | None = None,
-        tcp_connections: Connections | None = None,
     ) -> None:
         self._api = api
-        self._idle_s = idle.total_seconds()
+        self._idle = idle
         self._grace_s = grace.total_seconds()
-        self._connections = Connections() if connections is None else connections
-        self._tcp_connections = (
-            Connections(MAX_TCP_CONNECTIONS) if tcp_connections is None else tcp_connections
-        )
+        self._connections: list[Connections] = []
+        self._protocols: ProtocolFactory | None = None
         self._unix: UnixSocket | None = None
         self._unix_acceptor: Acceptor | None = None
         self._acceptors: list[Acceptor] = []
         self._runners: list[web.AppRunner] = []
-        self._hang_ups: HangUps | None = None
         self._sweep: asyncio.TimerHandle | None = None
-        self._unread: dict[Connection, tuple[int, int]] = {}
 
     async def start(
         self,
@@ -135,9 +125,11 @@ class Server:
         if acceptors:
             await asyncio.sleep(_ACCEPTED_GRACE_S)  # noqa: TID251  by the loop's own clock
         await asyncio.gather(*(runner.cleanup() for runner in runners))
-        hang_ups, self._hang_ups = self._hang_ups, None
-        if hang_ups is not None:
-            hang_ups.close()
+        protocols, self._protocols = self._protocols, None
+        if protocols is not None:
+            protocols.close()
+        for connections in self._connections:
+            connections.close_unread()
         if unix is not None:
             await run_in_thread(unix.close)
             _log.info("socket.closed")
@@ -155,7 +147,8 @@ class Server:
         if options is not None:
             self._unix = await run_in_thread(UnixSocket.open, options)
             socks.append(self._unix.sock)
-        await self._serve(socks, self._api.app(), self._connections)
+        connections, protocols = self._api.monitoring.connections, self._protocol_factory()
+        await self._serve(socks, self._api.app(), connections, protocols.unix_protocol)
         if options is not None:
             self._unix_acceptor = self._acceptors[-1]
             _log.info("socket.opened", path=str(options.path), mode=f"{options.mode:04o}")
@@ -163,8 +156,9 @@ class Server:
     async def _start_http(self, host: str, port: int) -> None:
         # In a thread, since a name may be resolved.
         socks = await run_in_thread(open_tcp_sockets, host, port)
-        connections = self._tcp_connections
-        await self._serve(socks, self._api.http_app(), connections, at_once=_TCP_ACCEPTED_AT_ONCE)
+        connections, protocols = self._api.monitoring.tcp_connections, self._protocol_factory()
+        app, make = self._api.http_app(), protocols.tcp_protocol
+        await self._serve(socks, app, connections, make, at_once=_TCP_ACCEPTED_AT_ONCE)
         _log.info("http.opened", host=host, port=self.http_port)
 
     async def _serve(
@@ -172,6 +166,7 @@ class Server:
         socks: Sequence[socket.socket],
         app: web.Application,
         connections: Connections,
+        make: Callable[[web.Server, socket.socket], asyncio.Protocol | None],
         *,
         at_once: int = ACCEPTED_AT_ONCE,
     ) -> None:
@@ -183,109 +178,24 @@ class Server:
         )
         self._runners.append(runner)
         await runner.setup()
-        self._hang_ups = self._hang_ups or HangUps()
         manager = runner.server
         if manager is None:  # pragma: no cover  -- setup() has made it
             raise RuntimeError("the runner has no server")
-        make = partial(
-            Connection,
-            manager,
-            connections,
-            self._hang_ups,
-            access_log=None,
-            auto_decompress=False,  # a proxied body stays as it came, as its Content-Encoding does
-            keepalive_timeout=self._idle_s,
-            lingering_time=min(10.0, self._idle_s),
-            logger=_ServerLog(),
-        )
+        self._connections.append(connections)
         for sock in socks:
-            self._acceptors.append(Acceptor(sock, make, connections, at_once=at_once))
-            self._acceptors[-1].start()
+            acceptor = Acceptor(sock, partial(make, manager), connections, at_once=at_once)
+            self._acceptors.append(acceptor)
+            acceptor.start()
+
+    def _protocol_factory(self) -> ProtocolFactory:
+        self._protocols = self._protocols or ProtocolFactory(self._api.monitoring, self._idle)
+        return self._protocols
 
     def _arm_sweep(self) -> None:
-        self._sweep = asyncio.get_running_loop().call_later(self._idle_s, self._close_stuck)
+        idle_s = self._idle.total_seconds()
+        self._sweep = asyncio.get_running_loop().call_later(idle_s, self._close_stuck)
 
     def _close_stuck(self) -> None:
-        """Close each connection that has read no byte of its answer since the last sweep.
-
-        aiohttp's own time-out closes one that sends nothing, but not one that reads nothing.
-        """
-        unread: dict[Connection, tuple[int, int]] = {}
-        for connection in self._open_connections():
-            transport = connection.transport
-            size = 0 if transport is None else transport.get_write_buffer_size()
-            # A buffer that is refilled as soon as it is read has the same size each time.
-            state = size, connection.drained
-            if transport is not None and size and self._unread.get(connection) == state:
-                _log.info("client.disconnected", unread=size)
-                transport.abort()
-            elif size:
-                unread[connection] = state
-        self._unread = unread
+        for connections in self._connections:
+            connections.sweep()
         self._arm_sweep()
-
-    def _open_connections(self) -> list[Connection]:
-        found = [
-            one for runner in self._runners if runner.server for one in runner.server.connections
-        ]
-        return [one for one in found if isinstance(one, Connection)]
-
-
-class _ServerLog:
-    """The logger of aiohttp's server, without the bytes that clients sent."""
-
-    def debug(self, *_args: object, **_kw: object) -> None:
-        """Drop it: clients come and go."""
-
-    def warning(self, message: str, *_args: object, **_kw: object) -> None:
-        """Log a misuse of aiohttp."""
-        _log.warning("server.warned", message=message)
-
-    def exception(
-        self, _message: str, *_args: object, exc_info: BaseException | None = None
-    ) -> None:
-        """Log an error by its type alone: its text quotes what the client sent."""
-        malformed = isinstance(exc_info, HttpProcessingError)
-        event = "request.malformed" if malformed else "server.failed"
-        _log.info(event, error=type(exc_info).__name__)
-
-
-def open_tcp_sockets(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that listen on every address of a host; may block.
-
-    Args:
-        host: A name or an address.
-        port: 0 takes a free one, the same for all addresses.
-
-    Raises:
-        CannotServe: This machine has no such address, or the port is taken.
-    """
-    try:
-        return _open_tcp_sockets(host, port)
-    except (OSError, UnicodeError) as error:
-        # UnicodeError: a name that cannot exist, with an empty label for example.
-        reason = error.strerror if isinstance(error, OSError) else "this is not a host name"
-        raise CannotServe(
-            f"http.listen: {host}:{port} cannot be listened on: {reason}",
-            remedy="Choose a free port of this machine, or null.",
-        ) from error
-
-
-def _open_tcp_sockets(host: str, port: int) -> list[socket.socket]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    made: list[socket.socket] = []
-    with ExitStack() as undo:
-        for family, _, _, _, address in dict.fromkeys(found):
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            undo.callback(sock.close)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            # The kernel keeps those who have sent nothing yet: they take no place from the others.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(IDLE.total_seconds()))
-            sock.bind((address[0], port, *address[2:]))
-            sock.listen(BACKLOG)
-            port = port or sock.getsockname()[1]
-            made.append(sock)
-        undo.pop_all()
-    return made

@@ -40,10 +40,10 @@ async def takes_nothing(
 
 
 async def pushed(proxy: ProxySetup, begin: bytes, more: bytes) -> asyncio.StreamWriter:
-    """Send until the daemon reads no further; all kernel buffers are full then."""
+    """Send until the daemon reads no further, so that all buffers are full, or disconnects."""
     _, writer = await asyncio.open_unix_connection(proxy.path)
     writer.write(begin)
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, ConnectionError):
         while True:
             writer.write(more)
             async with asyncio.timeout(0.5):

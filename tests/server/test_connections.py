@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,12 @@ from homey_tokend.server.acceptor import Acceptor
 from homey_tokend.server.app import Api
 from homey_tokend.server.connections import (
     MAX_CONNECTIONS,
-    Connection,
     Connections,
     connection_limit,
 )
-from homey_tokend.server.hang_ups import HangUps
-from homey_tokend.server.server import Server
+from homey_tokend.server.monitoring import Monitoring
+from homey_tokend.server.protocols import ProtocolFactory
+from homey_tokend.server.server import IDLE, Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.provider import FakeProvider
 
@@ -54,7 +55,7 @@ def connections() -> Connections:
 async def dial(
     provider: FakeProvider, connections: Connections, socket_path: Path
 ) -> AsyncIterator[Dial]:
-    server = Server(Api(provider, version="1"), connections=connections)
+    server = Server(Api(provider, version="1", monitoring=Monitoring(connections=connections)))
     await server.start(SocketOptions(socket_path))
     writers = []
 
@@ -182,10 +183,8 @@ async def test_no_file_left(dial: Dial, connections: Connections, folder: Path) 
     listening.bind(str(folder / "e.sock"))
     listening.listen()
     server = web.Server(answer)
-    hang_ups = HangUps()
-    taking = Acceptor(
-        listening, lambda: Connection(server, connections, hang_ups), connections, pause=0.02
-    )
+    protocols = ProtocolFactory(Monitoring(connections=connections), IDLE)
+    taking = Acceptor(listening, partial(protocols.unix_protocol, server), connections, pause=0.02)
     taking.start()
     late = await asyncio.open_unix_connection(str(folder / "e.sock"))
     async with asyncio.timeout(40):
@@ -194,7 +193,7 @@ async def test_no_file_left(dial: Dial, connections: Connections, folder: Path) 
     taking.stop()
     late[1].close()
     await server.shutdown()
-    hang_ups.close()
+    protocols.close()
 
     assert b"HTTP/1.1 200 OK" == served
     assert [True, True] == hung_up

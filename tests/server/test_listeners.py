@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 
 from homey_tokend.config import HttpConfig, SocketConfig
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Connections
 from homey_tokend.server.listeners import Listeners
 from tests.support.provider import FakeProvider
 
@@ -21,7 +20,7 @@ NO_HTTP = HttpConfig(listen=None)
 
 @pytest.fixture
 async def listeners(provider: FakeProvider) -> AsyncIterator[Listeners]:
-    made = Listeners(Api(provider, version="1"), Connections(100), Connections(10))
+    made = Listeners(Api(provider, version="1"))
     yield made
     await made.close()
 

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from aiohttp import web
 
 from homey_tokend.server.acceptor import Acceptor
 from homey_tokend.server.app import Api
-from homey_tokend.server.connections import Connection, Connections
-from homey_tokend.server.hang_ups import HangUps
+from homey_tokend.server.connections import Connections
 from homey_tokend.server.monitoring import Monitoring
-from homey_tokend.server.server import Server
+from homey_tokend.server.protocols import ProtocolFactory
+from homey_tokend.server.server import IDLE, Server
 from homey_tokend.server.unix_socket import SocketOptions
 from tests.support.provider import FakeProvider, token, view
 
@@ -32,8 +33,8 @@ def connections() -> Connections:
 async def port(
     provider: FakeProvider, connections: Connections, socket_path: Path
 ) -> AsyncIterator[int]:
-    api = Api(provider, version="1", monitoring=Monitoring(max_age=timedelta(hours=1)))
-    server = Server(api, tcp_connections=connections)
+    monitoring = Monitoring(tcp_connections=connections, max_age=timedelta(hours=1))
+    server = Server(Api(provider, version="1", monitoring=monitoring))
     await server.start(SocketOptions(socket_path), http=("127.0.0.1", 0))
     assert server.http_port is not None
     yield server.http_port
@@ -74,7 +75,7 @@ async def test_one_response_without_a_route(port: int, request_line: bytes) -> N
 async def test_pipelined_requests(port: int) -> None:
     """Of many requests sent at once, the first is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(ASK % b"/healthz" * 20)
+    writer.write(ASK % b"/healthz" * 10)
     answer = b""
     async with asyncio.timeout(40):
         while b"ok\n" not in answer:
@@ -156,10 +157,8 @@ async def test_a_few_clients_in_each_turn(folder: Path, connections: Connections
     for client in waiting:
         client.connect(str(folder / "c.sock"))
     server = web.Server(answer)
-    hang_ups = HangUps()
-    acceptor = Acceptor(
-        listening, lambda: Connection(server, connections, hang_ups), connections, at_once=2
-    )
+    protocols = ProtocolFactory(Monitoring(connections=connections), IDLE)
+    acceptor = Acceptor(listening, partial(protocols.unix_protocol, server), connections, at_once=2)
     acceptor.start()
     async with asyncio.timeout(40):
         while len(listening.accepted) < len(waiting):
@@ -169,6 +168,6 @@ async def test_a_few_clients_in_each_turn(folder: Path, connections: Connections
     for client in waiting:
         client.close()
     await server.shutdown()
-    hang_ups.close()
+    protocols.close()
 
     assert 2 == max(listening.accepted.count(turn) for turn in listening.accepted)
