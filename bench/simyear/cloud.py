@@ -81,8 +81,6 @@ class Cloud:
     excused: Callable[[datetime], bool] = lambda _since: False
     #: Whether the clock was set since.
     clock_set_since: Callable[[datetime], bool] = lambda _since: False
-    #: Whether the variable may go back: a process killed while the disk was full forgets its state.
-    forgiven: Callable[[str], bool] = lambda _what: False
     _issued: dict[str, datetime] = field(default_factory=dict)
     #: When the code of each time step was last used.
     _steps: dict[int, datetime] = field(default_factory=dict)
@@ -196,7 +194,7 @@ class Cloud:
         )
         used_at = None if step is None else self._steps.get(step)
         # A clock that is set back repeats old time steps, more than the daemon remembers.
-        if used_at is not None and not self.clock_set_since(used_at) and not self.forgiven("code"):
+        if used_at is not None and not self.clock_set_since(used_at):
             self.report(f"{self.clock.truth():%m-%d %H:%M:%S} a one-time code used twice")
         if step is not None:
             self._steps[step] = self.clock.truth()
@@ -264,7 +262,7 @@ class Cloud:
     def _write_variable(self, value: str) -> bytes:
         before = self.sessions.get(self.variable or "")
         older = before is not None and self.sessions[value].number < before.number
-        if older and not self.forgiven("variable"):
+        if older:
             self.report(f"the variable goes back: {value} after {self.variable}")
         self.variable = value
         return _json(self._variable_document())

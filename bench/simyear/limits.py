@@ -53,9 +53,9 @@ class SignInLimits:
 
     def _check_spacing_after_rejections(self) -> None:
         """Check the wait after rejections that the process knew and could save."""
-        memory = self._by_memory(self._cloud.logins[-50:])[-1]
         newest = self._cloud.logins[-1:]
-        if newest and not newest[0].forced and newest == self._sent_too_early(memory)[-1:]:
+        early = self._sent_too_early(self._cloud.logins[-50:])
+        if newest and not newest[0].forced and newest == early[-1:]:
             self._report(newest[0].at, "rejected credentials are tried again too early")
 
     def _report_once(self, at: datetime, what: str) -> None:
@@ -82,33 +82,17 @@ class SignInLimits:
 
     def rejected_a_day(self, last: int = 0) -> int:
         """Return the most automatic sign-ins rejected within any 24 hours, among the ``last`` ones."""
-        return max(
-            _max_within([one.at for one in known if one.rejected and one.automatic], DAY)
-            for known in self._by_memory(self._cloud.logins[-last:])
-        )
+        known = self._cloud.logins[-last:]
+        return _max_within([one.at for one in known if one.rejected and one.automatic], DAY)
 
     def forced_a_day(self, last: int = 0) -> int:
         """Return the most rejected sign-ins within any 24 hours that a person forced."""
-        return max(
-            _max_within([one.at for one in self._sent_too_early(known) if one.forced], DAY)
-            for known in self._by_memory(self._cloud.logins[-last:])
-        )
+        early = self._sent_too_early(self._cloud.logins[-last:])
+        return _max_within([one.at for one in early if one.forced], DAY)
 
     def sign_ins_a_span(self, last: int = 0) -> int:
         """Return the most sign-ins within any half of a token's life."""
-        return max(
-            _max_within([one.at for one in known], BUDGET_SPAN)
-            for known in self._by_memory(self._cloud.logins[-last:])
-        )
-
-    def _by_memory(self, logins: list[Login]) -> list[list[Login]]:
-        """Split the sign-ins where memory was lost: a kill while the disk was full."""
-        ends = [*self._machine.memory_lost_at, datetime.max.replace(tzinfo=BEGIN.tzinfo)]
-        starts = [BEGIN, *self._machine.memory_lost_at]
-        return [
-            [one for one in logins if start <= one.at < end]
-            for start, end in zip(starts, ends, strict=True)
-        ]
+        return _max_within([one.at for one in self._cloud.logins[-last:]], BUDGET_SPAN)
 
     def _sent_too_early(self, logins: list[Login]) -> list[Login]:
         """Return those that did not wait long enough after rejections of the same password.

@@ -21,7 +21,7 @@ from bench.simyear.values import (
 )
 from homey_tokend.core.account import Digests
 from homey_tokend.core.decision import RefreshSettings
-from homey_tokend.core.errors import StateUnusable
+from homey_tokend.core.errors import StateInReserve
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.keeper.keeper import Keeper
@@ -39,12 +39,11 @@ ENDPOINTS = Endpoints(f"https://{ACCOUNTS}", f"https://{API}", f"https://{HUB}")
 
 
 class Disk:
-    """The content of the disk, and whether it is full."""
+    """The content of the disk, and whether it is full: then only the reserve takes the state."""
 
     def __init__(self, random: Random) -> None:
         self.blob: bytes | None = None
         self.full = False
-        self.unsaved = False
         self._random = random
 
     async def load(self) -> bytes | None:
@@ -76,12 +75,10 @@ class _Mount:
             await asyncio.sleep(self._random.uniform(0.001, 0.5))
         if self.dead or number < self._written:  # a newer one is there already
             return
-        if self._disk.full:
-            self._disk.unsaved = True
-            raise StateUnusable("the disk is full")
         self._on_save(blob)
         self._disk.blob, self._written = blob, number
-        self._disk.unsaved = False
+        if self._disk.full:
+            raise StateInReserve("the disk is full")
         if late:
             await asyncio.sleep(self._random.uniform(0.001, 0.5))
 
@@ -101,8 +98,6 @@ class Machine:
         #: Since when it has been started, awake and with its current password.
         self.unchanged_since = self.started = clock.truth()
         self.kills: list[datetime] = []
-        #: When a process was killed whose state the full disk did not have.
-        self.memory_lost_at: list[datetime] = []
         #: When it was last resumed.
         self.resumed_at = clock.truth()
         #: When the clock was last set, and whether this process began with a wrong one.
@@ -113,7 +108,7 @@ class Machine:
         self.before_change: Callable[[], None] = lambda: None
         #: Called with each state before it is on the disk.
         self.on_save: Callable[[bytes], None] = lambda _blob: None
-        cloud.forgiven, cloud.excused = self.forgiven, self.excused
+        cloud.excused = self.excused
         cloud.clock_set_since = lambda since: self.clock_set_at >= since
         cloud.local_now = self.now
         self.loop = loop
@@ -122,7 +117,6 @@ class Machine:
         self.bugs: list[str] = []
         self._random = random
         self._mount: _Mount | None = None
-        self.lost: set[str] = set()
         self._run: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -192,9 +186,6 @@ class Machine:
         log.info("process.killed")
         self.before_change()
         self.kills.append(self.clock.truth())
-        if self.disk.unsaved:
-            self.lost = {"token", "variable", "code"}
-            self.memory_lost_at.append(self.clock.truth())
         self._mount.dead = True
         self._run = self._mount = self.supervisor = self.keeper = None
         self._stopping = True
@@ -212,12 +203,6 @@ class Machine:
     @property
     def running(self) -> bool:
         return self._run is not None
-
-    def forgiven(self, what: str) -> bool:
-        """Return whether this may go back once, because its newest state was never written."""
-        forgiven = what in self.lost
-        self.lost.discard(what)
-        return forgiven
 
     def now(self) -> datetime:
         """Return the time as the current process has it; it may not have noticed that the clock was set."""

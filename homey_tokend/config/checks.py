@@ -17,6 +17,9 @@ from homey_tokend.core.value_text import doubt
 _SINK: TypeAdapter[SinkConfig] = TypeAdapter(SinkConfig)
 _ANOTHER = "Choose another path."
 
+#: The files beside that of a key, by their suffix.
+_BESIDE = {"socket": ("lock",), "state": ("lock", "reserve")}
+
 
 def conflicts(tree: Tree, defaults: DefaultPaths, file: str) -> Iterator[ConfigFault]:
     """Find sinks with the same target, and paths that would overwrite a file of the daemon.
@@ -31,7 +34,7 @@ def conflicts(tree: Tree, defaults: DefaultPaths, file: str) -> Iterator[ConfigF
     taken = dict(_secret_files(tree))
     if file:
         taken[_normalized(file)] = "the configuration"
-    for key in ("socket", "state"):
+    for key, suffixes in _BESIDE.items():
         written = tree.value((key, "path"))
         if isinstance(written, Null):
             continue
@@ -39,7 +42,7 @@ def conflicts(tree: Tree, defaults: DefaultPaths, file: str) -> Iterator[ConfigF
         if isinstance(written, str) and (own := taken.get(_normalized(path))):
             yield tree.fault((key, "path"), f"would overwrite {own}", _ANOTHER)
         taken[_normalized(path)] = f"the file of {key}.path"
-        taken[_normalized(f"{path}.lock")] = f"the lock of {key}.path"
+        taken |= {_normalized(f"{path}.{one}"): f"the {one} of {key}.path" for one in suffixes}
     first: dict[tuple[str, str], KeyPath] = {}
     for place, cloudid, sink in _sinks(tree):
         if isinstance(sink, FileSinkConfig) and (own := taken.get(_normalized(sink.path))):

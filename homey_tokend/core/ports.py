@@ -117,6 +117,7 @@ class BlobStore(Protocol):
     ``set_aside`` keeps an unusable blob under another name, which it returns.
 
     Raises:
+        StateInReserve: It is kept, but where little else can be.
         StateUnusable: It cannot be read, written or renamed.
     """
 

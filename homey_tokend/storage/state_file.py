@@ -1,6 +1,7 @@
 """The state file."""
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from homey_tokend.config.files import read_bounded, reason_of
-from homey_tokend.core.errors import StateUnusable
+from homey_tokend.core.errors import StateInReserve, StateUnusable
 from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.storage.atomic import (
     names_in,
@@ -22,6 +23,7 @@ from homey_tokend.storage.atomic import (
     write_atomic,
 )
 from homey_tokend.storage.instance_lock import link_target
+from homey_tokend.storage.reserve import Reserve
 
 log = structlog.get_logger()
 #: The most bytes of a state file; a Homey needs a few KiB.
@@ -30,10 +32,11 @@ STATE_LIMIT = 4 * 1024 * 1024
 _DAMAGED_KEPT = 3
 #: The rights of other users than the daemon's.
 _OTHERS = 0o077
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class StateFile:
-    """Keep the state in one private file (``ports.BlobStore``).
+    """Keep the state in one private file, on a full disk in its reserve (``ports.BlobStore``).
 
     Saves run one after another. A save that waited writes the latest state, and those behind it
     have nothing left to do.
@@ -52,6 +55,7 @@ class StateFile:
         self._path = path
         self._worker = worker
         self._at = at
+        self._reserve = Reserve(path)
         self._newest = (0, b"")
         self._written = 0
 
@@ -67,6 +71,7 @@ class StateFile:
         """Store a blob durably: on return it is on the disk, or a newer one.
 
         Raises:
+            StateInReserve: It is on the disk, but not in the state file.
             StateUnusable: It cannot be written; the previous state stays on the disk.
         """
         number = self._newest[0] + 1
@@ -90,7 +95,7 @@ class StateFile:
             # A FIFO at the path must not block the start.
             blob, mode = read_bounded(self._path, STATE_LIMIT, plain_only=True)
         except FileNotFoundError:
-            return None
+            return self._reserve.read(b"", STATE_LIMIT)
         except OSError as error:
             raise self._unusable("read", error) from error
         if not stat.S_ISREG(mode) or len(blob) > STATE_LIMIT:
@@ -100,7 +105,8 @@ class StateFile:
             )
         if mode & _OTHERS:
             self._make_private(blob, mode, target)
-        return blob
+        newer = self._reserve.read(blob, STATE_LIMIT)
+        return blob if newer is None else newer
 
     def _make_private(self, blob: bytes, mode: int, target: Path) -> None:
         """Replace a state file that other users can read by a private one, and warn.
@@ -131,8 +137,25 @@ class StateFile:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomic(self._path, blob, at=self._at)
         except OSError as error:
+            if error.errno in _FULL and self._save_in_reserve(blob):
+                self._written = number
+                raise self._unusable("write", error, StateInReserve) from error
             raise self._unusable("write", error) from error
         self._written = number
+        self._reserve.allocate(len(blob))
+
+    def _save_in_reserve(self, blob: bytes) -> bool:
+        try:
+            base, _mode = read_bounded(self._path, STATE_LIMIT, plain_only=True)
+        except FileNotFoundError:
+            base = b""
+        except OSError:
+            return False
+        try:
+            self._reserve.write(base, blob)
+        except OSError:
+            return False
+        return True
 
     def _set_aside(self) -> str:
         try:
@@ -146,8 +169,10 @@ class StateFile:
             raise self._unusable("set aside", error) from error
         return str(self._path.with_name(name))
 
-    def _unusable(self, act: str, error: OSError) -> StateUnusable:
-        return StateUnusable(
+    def _unusable(
+        self, act: str, error: OSError, kind: type[StateUnusable] = StateUnusable
+    ) -> StateUnusable:
+        return kind(
             f"cannot {act} the state {self._path}: {reason_of(error)}", remedy=remedy_of(error)
         )
 

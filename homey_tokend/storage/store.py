@@ -14,7 +14,7 @@ import structlog
 
 from homey_tokend.core import policy
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.errors import StateUnusable
+from homey_tokend.core.errors import StateInReserve, StateUnusable
 from homey_tokend.core.failure import LastError, last_error_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.ports import BlobStore
@@ -56,8 +56,9 @@ class StateStore:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._started = clock.now()
         self._tried = False
-        #: Why the state is not on the disk, while it is not.
+        #: Why the state file cannot be written, while it cannot.
         self.error: LastError | None = None
+        self._is_recorded = False
         self.document = StateDocument(salt="")
 
     async def load(self) -> None:
@@ -145,7 +146,11 @@ class StateStore:
         before, now = self.account(key), self._clock.now()
         await self.keep_account(key, state)
         error = self.error
-        if error is None or now >= policy.unrecorded_sign_in_at(before, self._started):
+        if (
+            error is None
+            or self._is_recorded
+            or now >= policy.unrecorded_sign_in_at(before, self._started)
+        ):
             return
         unsent = replace(
             self.account(key), sign_ins=before.sign_ins, one_time_steps=before.one_time_steps
@@ -201,6 +206,7 @@ class StateStore:
             self.error = None
 
     def _failed(self, error: StateUnusable) -> None:
+        self._is_recorded = isinstance(error, StateInReserve)
         if self.error is None:
             log.error("state.write_failed", reason=error.message, remedy=error.remedy)
         count = self.error.count + 1 if self.error else 1

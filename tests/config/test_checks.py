@@ -140,6 +140,8 @@ def test_sink_over_own_files(own: str, key: str) -> None:
          "homeys.home.sinks[0].path", "the lock of socket.path"),
         (below_home("sinks: [{type: file, path: /default/state.json}]"),
          "homeys.home.sinks[0].path", "the file of state.path"),
+        (below_home("sinks: [{type: file, path: /x/y.reserve}]") + "state: {path: /x/y}\n",
+         "homeys.home.sinks[0].path", "the reserve of state.path"),
         (below_home("sinks: [{type: file, path: /default/d.sock.lock}]") + "socket: 5\n",
          "homeys.home.sinks[0].path", "the lock of socket.path"),
         (below_home("sinks: [{type: file, path: /etc/c.yaml}]"),
@@ -150,7 +152,7 @@ def test_sink_over_own_files(own: str, key: str) -> None:
         (HOMEY + "socket: {path: /x/y}\nstate: {path: /x/y}\n",
          "state.path", "the file of socket.path"),
     ],
-    ids=["slashes", "lock", "default state", "default socket", "configuration", "state over a secret",
+    ids=["slashes", "lock", "reserve", "default state", "default socket", "configuration", "state over a secret",
          "state over the configuration", "state over the socket"],
 )  # fmt: skip
 def test_over_own_files(text: str, place: str, own: str) -> None:

@@ -150,7 +150,7 @@ class Life(RuleBasedStateMachine):
         assert self.machine.keeper is not None
         generation = self.machine.keeper.state.generation
 
-        assert generation >= self.generation or self.machine.lost
+        assert generation >= self.generation
         self.generation = generation
 
     @invariant()

@@ -107,6 +107,22 @@ async def test_a_held_token_is_served_and_its_disk_reported(
     assert harness.view().last_error is None
 
 
+async def test_a_reserve_records_sign_ins(harness: Harness, store: FakeStore) -> None:
+    """Sign-ins are counted on a full disk, and so nothing waits, and restarts wait for rejections."""
+    store.has_reserve = True
+    harness.set_password("wrong")
+    for _ in range(6):
+        await harness.start()
+        await harness.wait(2 * MINUTE)
+        await harness.stop()
+    assert harness.sign_ins() == 1
+
+    harness.set_password(harness.simulator.description()["password"])
+    await harness.start()
+    assert harness.token().generation == 1
+    assert harness.view().health is Health.FAILING
+
+
 async def test_a_renewal_does_not_wait_for_the_disk(harness: Harness, store: FakeStore) -> None:
     """The last password is half a day old."""
     store.full = ""

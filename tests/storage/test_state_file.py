@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from homey_tokend.core.errors import StateUnusable
+from homey_tokend.core.errors import StateInReserve, StateUnusable
 from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.storage.state_file import STATE_LIMIT, NoStateFile, StateFile
 from tests.storage.files import failing, mode_of, names
@@ -98,15 +98,18 @@ async def test_a_cancelled_save_never_replaces_a_newer_one(
 async def test_a_failed_save_keeps_the_old_state_and_has_a_remedy(
     tmp_path: Path, worker: WorkerPool, number: int, remedy: str
 ) -> None:
-    """After a failed save the old blob is still there, and the next save may succeed."""
+    """Only what a full disk does not take is in the reserve, and is loaded."""
     path = tmp_path / "state"
     await StateFile(path, worker).save(b"old")
 
     with pytest.raises(StateUnusable, match=os.strerror(number).lower()) as caught:
         await StateFile(path, worker, at=failing("written", number)).save(b"new")
 
+    full = number in {errno.ENOSPC, errno.EDQUOT}
     assert remedy in caught.value.remedy
-    assert await StateFile(path, worker).load() == b"old"
+    assert isinstance(caught.value, StateInReserve) == full
+    assert path.read_bytes() == b"old"
+    assert await StateFile(path, worker).load() == (b"new" if full else b"old")
 
 
 async def test_a_save_after_a_failed_one_writes(tmp_path: Path, worker: WorkerPool) -> None:

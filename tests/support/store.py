@@ -2,7 +2,7 @@
 
 import asyncio
 
-from homey_tokend.core.errors import StateUnusable
+from homey_tokend.core.errors import StateInReserve, StateUnusable
 from homey_tokend.storage.document import StateDocument, from_json
 
 
@@ -18,6 +18,8 @@ class FakeStore:
         self.saves = 0
         #: Why nothing can be written (or read, or moved), while it is set.
         self.full = ""
+        #: Whether it is kept nevertheless, in a reserve.
+        self.has_reserve = False
         self.unreadable = ""
         self.unmovable = ""
         #: Whether a save never returns.
@@ -37,6 +39,9 @@ class FakeStore:
             raise self.bug
         if self.hangs:
             await asyncio.Event().wait()
+        if self.full and self.has_reserve:
+            self.blob = blob
+            raise StateInReserve(self.full)
         if self.full:
             raise StateUnusable(self.full)
         await asyncio.sleep(0)

@@ -44,7 +44,7 @@ def in_namespace(daemons: Daemons, folder: Path, mount: str, config: Path) -> Da
 
 @pytest.mark.parametrize(
     ("options", "lock"),
-    [("ro", "kept"), ("ro", "removed"), ("nr_inodes=2", "removed")],
+    [("ro", "kept"), ("ro", "removed"), ("nr_inodes=3", "removed")],
     ids=["read-only", "read-only without its lock", "full without its lock"],
 )
 def test_a_held_token_is_served_from_a_disk_that_takes_nothing(
