@@ -30,6 +30,8 @@ from bench.common import Figure, median, percentile, pin, report
 from bench.socket_reads import REQUEST, Provider, connect_client, reads
 from homey_tokend.core.events import RefreshRecovered
 from homey_tokend.server.app import Api
+from homey_tokend.server.connection import MAX_PIPELINED
+from homey_tokend.server.connections import Connections, connection_limit
 from homey_tokend.server.event_buffer import EventBuffer
 from homey_tokend.server.monitoring import Monitoring
 from homey_tokend.server.server import Server
@@ -45,7 +47,9 @@ SUBSCRIBE = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 async def serve(path: Path) -> None:
     buffer = EventBuffer("bench")
-    api = Api(Provider(), version="0", monitoring=Monitoring(buffer))
+    connections = Connections(connection_limit(raise_file_limit()))
+    monitoring = Monitoring(buffer, connections=connections)
+    api = Api(Provider(), version="0", monitoring=monitoring)
     server = Server(api)
     await server.start(SocketOptions(path))
     loop = asyncio.get_running_loop()
@@ -103,14 +107,8 @@ def connect(
 
 
 def connect_stalled(stack: contextlib.ExitStack, path: Path) -> list[socket.socket]:
-    """Connect clients that send as many requests as they can and read nothing."""
-    made = connect(stack, path, STALLED, b"")
-    for client in made:
-        client.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            for _ in range(200):
-                client.send(REQUEST * 50)
-    return made
+    """Connect clients that send as many requests as may wait, and read nothing."""
+    return connect(stack, path, STALLED, REQUEST * MAX_PIPELINED)
 
 
 def send_garbage(path: Path, count: int) -> None:
@@ -204,7 +202,7 @@ def measure_full(path: Path) -> list[Figure]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--idle", type=int, default=2000)
+    parser.add_argument("--idle", type=int, default=700)
     parser.add_argument("--subscribers", type=int, default=1000)
     parser.add_argument("--reads", type=int, default=10_000)
     parser.add_argument("--quick", action="store_true")

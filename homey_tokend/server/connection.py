@@ -72,8 +72,8 @@ class Connection(web.RequestHandler):
         self._connections = connections
         self._hang_ups = hang_ups
         self._watched = -1
-        self._body: StreamReader = EMPTY_PAYLOAD
-        self._is_serving = False
+        #: The body of the last request, if it has one.
+        self._body: StreamReader | None = None
         self._waiting = 0
         #: How often the client has read most of a full write buffer.
         self.drained = 0
@@ -103,7 +103,7 @@ class Connection(web.RequestHandler):
 
         A body is not counted: of that, aiohttp reads no more than its handler takes.
         """
-        if self._body.is_eof():
+        if self._body is None or self._body.is_eof():
             self._waiting += len(data)
             if self._waiting > MAX_WAITING:
                 self.wire.abort()
@@ -111,25 +111,24 @@ class Connection(web.RequestHandler):
         super().data_received(data)
         if len(self._messages) > MAX_PIPELINED:
             self.wire.abort()
-        elif self._is_serving and self._messages:
-            self._break_off()
+        elif self._body is not None and self._messages:
+            self._break_off(self._body)
 
-    def _break_off(self) -> None:
+    def _break_off(self, body: StreamReader) -> None:
         """End a body within which something came that is no HTTP; aiohttp waits for its rest."""
         malformed = not isinstance(self._messages[-1][0], RawRequestMessage)
-        if malformed and not self._body.is_eof():
-            self._body.set_exception(web.RequestPayloadError("malformed"))
+        if malformed and not body.is_eof():
+            body.set_exception(web.RequestPayloadError("malformed"))
 
     def begin(self, request: web.Request) -> None:
         """Note that a request is being served."""
-        self._is_serving = True
-        self._body = request.content
+        body = request.content
+        self._body = None if body is EMPTY_PAYLOAD else body
         self._waiting = 0
         self._connections.mark_busy(self)
 
     def end(self) -> None:
         """Note that it was served; the rest of its body may still come."""
-        self._is_serving = False
         self._waiting = 0
         self._connections.mark_idle(self)
 
