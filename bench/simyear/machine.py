@@ -21,7 +21,6 @@ from bench.simyear.values import (
 )
 from homey_tokend.core.account import Digests
 from homey_tokend.core.decision import RefreshSettings
-from homey_tokend.core.errors import StateInReserve
 from homey_tokend.core.http_types import Endpoints
 from homey_tokend.core.secret import Credentials, Secret
 from homey_tokend.keeper.keeper import Keeper
@@ -30,6 +29,7 @@ from homey_tokend.keeper.sign_in import HomeySettings, SignIn
 from homey_tokend.keeper.supervisor import Supervisor
 from homey_tokend.runtime.clock import SteadyClock
 from homey_tokend.sinks.logic_variable import LogicVariableSink
+from homey_tokend.storage.reserve import StateInReserve
 from homey_tokend.storage.store import StateStore
 
 log = structlog.get_logger()

@@ -173,10 +173,6 @@ class StateUnusable(TokendError, kind="state_unusable"):
     """The state file is damaged, of another version, or cannot be written."""
 
 
-class StateInReserve(StateUnusable):
-    """The state file cannot be written; the state is on the disk, in the reserve beside it."""
-
-
 class AlreadyRunning(TokendError, kind="already_running"):
     """Another daemon holds the lock or answers on the socket."""
 

@@ -117,8 +117,8 @@ class BlobStore(Protocol):
     ``set_aside`` keeps an unusable blob under another name, which it returns.
 
     Raises:
-        StateInReserve: It is kept, but where little else can be.
-        StateUnusable: It cannot be read, written or renamed.
+        StateUnusable: It cannot be read, written or renamed; ``storage.reserve.StateInReserve``
+            if it is on the disk nevertheless.
     """
 
     async def load(self) -> bytes | None: ...

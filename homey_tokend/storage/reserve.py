@@ -12,12 +12,18 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from homey_tokend.core.errors import StateUnusable
+
 #: The size is a multiple of this, in bytes, and at least twice that of the state.
 _STEP = 64 * 1024
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _LENGTH_SIZE = 8
 #: A digest of all that follows it, the digest of the state file, and the length of the state.
 _HEADER_SIZE = 2 * _DIGEST_SIZE + _LENGTH_SIZE
+
+
+class StateInReserve(StateUnusable):
+    """The state file cannot be written; the state is on the disk, in the reserve beside it."""
 
 
 class Reserve:

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from homey_tokend.config.files import read_bounded, reason_of
-from homey_tokend.core.errors import StateInReserve, StateUnusable
+from homey_tokend.core.errors import StateUnusable
 from homey_tokend.runtime.workers import WorkerPool
 from homey_tokend.storage.atomic import (
     names_in,
@@ -23,7 +23,7 @@ from homey_tokend.storage.atomic import (
     write_atomic,
 )
 from homey_tokend.storage.instance_lock import link_target
-from homey_tokend.storage.reserve import Reserve
+from homey_tokend.storage.reserve import Reserve, StateInReserve
 
 log = structlog.get_logger()
 #: The most bytes of a state file; a Homey needs a few KiB.

@@ -14,7 +14,7 @@ import structlog
 
 from homey_tokend.core import policy
 from homey_tokend.core.account import AccountState
-from homey_tokend.core.errors import StateInReserve, StateUnusable
+from homey_tokend.core.errors import StateUnusable
 from homey_tokend.core.failure import LastError, last_error_of
 from homey_tokend.core.homey import HomeyState
 from homey_tokend.core.ports import BlobStore
@@ -23,6 +23,7 @@ from homey_tokend.core.timeline import shift
 from homey_tokend.runtime.clock import JUMP, SteadyClock
 from homey_tokend.storage import document as documents
 from homey_tokend.storage.document import ClockReading, StateDocument
+from homey_tokend.storage.reserve import StateInReserve
 
 log = structlog.get_logger()
 WRITE_DEADLINE_S = 5.0

@@ -109,7 +109,7 @@ def test_signals(socket: Path, number: signal.Signals) -> None:
     assert process.stdout is not None
     ready = process.stdout.readline()
     process.send_signal(number)
-    process.communicate(timeout=10)
+    process.communicate(timeout=40)
 
     assert "ready\n" == ready
     assert -number == process.returncode

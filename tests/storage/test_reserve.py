@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from homey_tokend.core.errors import StateInReserve, StateUnusable
+from homey_tokend.core.errors import StateUnusable
 from homey_tokend.runtime.workers import WorkerPool
-from homey_tokend.storage.reserve import Reserve
+from homey_tokend.storage.reserve import Reserve, StateInReserve
 from homey_tokend.storage.state_file import StateFile
 from tests.storage.files import mode_of
 
@@ -108,8 +108,8 @@ def test_a_real_full_disk(tmp_path: Path) -> None:
     code = f"""
 import asyncio, contextlib, os
 from pathlib import Path
-from homey_tokend.core.errors import StateInReserve
 from homey_tokend.runtime.workers import WorkerPool
+from homey_tokend.storage.reserve import StateInReserve
 from homey_tokend.storage.state_file import StateFile
 
 path, filler = Path({str(tmp_path)!r}) / "state", Path({str(tmp_path)!r}) / "filler"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from homey_tokend.core.errors import StateInReserve, StateUnusable
+from homey_tokend.core.errors import StateUnusable
 from homey_tokend.runtime.workers import WorkerPool
+from homey_tokend.storage.reserve import StateInReserve
 from homey_tokend.storage.state_file import STATE_LIMIT, NoStateFile, StateFile
 from tests.storage.files import failing, mode_of, names
 

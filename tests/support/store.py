@@ -2,8 +2,9 @@
 
 import asyncio
 
-from homey_tokend.core.errors import StateInReserve, StateUnusable
+from homey_tokend.core.errors import StateUnusable
 from homey_tokend.storage.document import StateDocument, from_json
+from homey_tokend.storage.reserve import StateInReserve
 
 
 class FakeStore:

@@ -81,9 +81,8 @@ def test_during_each_step(
     assert dict.fromkeys(steps, 0) == {step: status for step, (status, _) in ends.items()}
     assert [step for step, (_, took) in ends.items() if took > END_WITHIN_S] == []
     for _, _, daemon in pairs:
-        assert ["config.yaml", "d.sock.lock", "err", "out", "state.json", "state.json.lock"] == (
-            left(daemon)
-        )
+        beside = ["state.json", "state.json.lock", "state.json.reserve"]
+        assert ["config.yaml", "d.sock.lock", "err", "out", *beside] == left(daemon)
         assert json.loads(daemon.state.read_bytes())
         assert stat.S_IMODE(daemon.state.stat().st_mode) == 0o600
         assert daemon.out == b""
