@@ -101,7 +101,15 @@ def test_exit_status(socket: Path, number: int) -> None:
     assert number == done(socket, "--", "sh", "-c", f"exit {number}")[0]
 
 
-@pytest.mark.usefixtures("provider")
+@pytest.fixture
+def hang_up_is_not_ignored() -> Iterator[None]:
+    """Undo what nohup sets for the tests; a command inherits it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("provider", "hang_up_is_not_ignored")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE])
 def test_signals(socket: Path, number: signal.Signals) -> None:
     """A signal ends the command; none is left ignored or blocked."""
