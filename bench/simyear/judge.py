@@ -251,17 +251,11 @@ class Judge:
         return self._blocked_until or self.machine.unchanged_since
 
     def _recent_sign_ins(self, now: datetime) -> int:
-        """Count recent sign-ins, including those answered with 429 and interrupted by a kill.
-
-        A process that starts with a wrong clock cannot know how old the earlier ones are: they
-        count as if the latest of them had been sent at the start.
-        """
-        since, machine = now - BUDGET_SPAN, self.machine
-        recent = [one.at for one in self.cloud.logins[-40:]] + self.cloud.passwords[-40:]
-        earlier = [at for at in recent if at < machine.started]
-        if machine.started_with_wrong_clock and earlier:
-            since = min(since, max(earlier) - BUDGET_SPAN)
-        return sum(at > since for at in recent + machine.kills[-40:])
+        """Count recent sign-ins, including those answered with 429 and interrupted by a kill."""
+        since = now - BUDGET_SPAN
+        recent = [one.at for one in self.cloud.logins[-40:]]
+        recent += self.cloud.passwords[-40:] + self.machine.kills[-40:]
+        return sum(at > since for at in recent)
 
     # --- the variable ---
 
