@@ -52,7 +52,7 @@ async def fuzz(
     name: str, target: Target, seed: int, *, seconds: float, first: int, inputs: int
 ) -> int:
     """Try one target; print its faults and a summary, and return the number of faults."""
-    faults: dict[str, str] = {}
+    faults: set[str] = set()
     slowest, number, began = (0.0, first), first, time.monotonic()
     while number < first + inputs and len(faults) < _MOST_FAULTS:
         if time.monotonic() - began > seconds:
@@ -66,12 +66,12 @@ async def fuzz(
         except Exception as error:  # noqa: BLE001  whatever it is, it is a fault
             where = repr(traceback.extract_tb(error.__traceback__)[-1]) + type(error).__name__
             if where not in faults:
-                faults[where] = str(number)
+                faults.add(where)
                 print(
                     f"FAULT {name}: python -m bench.fuzz {name} --seed {seed} --first {number} --inputs 1"
                 )
                 print(f"input: {_short(given)}")
-                traceback.print_exception(error)
+                traceback.print_exception(error, file=sys.stdout)
         finally:
             signal.alarm(0)
         slowest = max(slowest, (time.monotonic() - started, number))

@@ -106,7 +106,9 @@ class Target:
     def _name(self, rng: Random, name: str) -> str:
         if rng.random() < 0.95:
             return name
-        return _text(mutate(rng, name.encode(), [b"_FILE", b"HOMEY_"])).replace("=", "") or name
+        other = _text(mutate(rng, name.encode(), [b"_FILE", b"HOMEY_"])).replace("=", "")
+        # A secret is none in a variable such as HOME.
+        return name if other in {"", *_NAMES} else other
 
     def _value(self, rng: Random, name: str) -> str:
         known = _PATHS if name.endswith("_FILE") and name not in _VALUES else _PLAIN
