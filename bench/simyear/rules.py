@@ -146,6 +146,7 @@ MUTATIONS = (
         "yield Constraint(min(failure.not_before, at + most)",
         "yield Constraint(at",
         "in spite of Retry-After",
+        seed=2,
     ),
     Mutation(
         "Retry-After as a date is not understood",
@@ -159,6 +160,7 @@ MUTATIONS = (
         "until - (parse_http_date(date) or received_at)",
         "until - received_at",
         "in spite of Retry-After",
+        seed=3,
     ),
     # --- rejections ---
     Mutation(
@@ -252,7 +254,8 @@ MUTATIONS = (
         "    date = response.date()\n",
         "    date = None\n",
         "past its expiry",
-        seed=4,
+        seed=1,
+        days=365,
     ),
     # --- the variable ---
     Mutation(
