@@ -32,6 +32,8 @@ MAX_REJECTED = 256
 #: Open files that are reserved for state, sinks, hosts and name resolution; at most half of a
 #: low limit.
 RESERVE = 256
+#: Seconds in which a client usually reads the rest of what was sent before its connection closed.
+_READ_WITHIN_S = 0.25
 #: Seconds between two log lines about a full server.
 _LOG_INTERVAL_S = 60.0
 #: struct linger: close(2) resets the connection, and frees what was not sent.
@@ -69,9 +71,17 @@ class Share:
         self.idle: OrderedDict[Connected, None] = OrderedDict()
         self.busy: OrderedDict[Connected, None] = OrderedDict()
         self.closed: dict[socket.socket, bool] = {}
+        #: Closes those of ``closed`` that were read, soon after the first came.
+        self.check: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self.idle) + len(self.busy)
+
+    def stop_check(self) -> None:
+        """Cancel the check, if one is due."""
+        if self.check is not None:
+            self.check.cancel()
+            self.check = None
 
     @property
     def is_empty(self) -> bool:
@@ -170,6 +180,9 @@ class Connections:
                 _reset(self._forget(share, next(iter(share.closed))))
             share.closed[kept] = False
             self._closed += 1
+            if share.check is None:
+                loop = asyncio.get_running_loop()
+                share.check = loop.call_later(_READ_WITHIN_S, self._forget_read, share)
 
     def sweep(self) -> None:
         """Close each connection of which no byte was read since the last sweep.
@@ -193,6 +206,7 @@ class Connections:
     def close_unread(self) -> None:
         """Close the sockets that are only kept because the client has not read everything."""
         for share in list(self._shares.values()):
+            share.stop_check()
             for sock in list(share.closed):
                 self._forget(share, sock).close()
             self._forget_empty(share)
@@ -222,6 +236,7 @@ class Connections:
 
     def _forget_read(self, share: Share) -> None:
         """Close the kept sockets of which the client has read everything, or has closed its end."""
+        share.stop_check()
         for sock in [kept for kept in share.closed if _bytes_unread(kept) == 0]:
             self._forget(share, sock).close()
         self._forget_empty(share)

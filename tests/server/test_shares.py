@@ -128,7 +128,7 @@ async def test_an_idle_one_makes_room_before_a_busy_one(
     assert not any(one.wire.aborted for one in busy)
 
 
-def test_unread_responses_count(stack: ExitStack, connections: Connections) -> None:
+async def test_unread_responses_count(stack: ExitStack, connections: Connections) -> None:
     """A user that reads none of so many responses is sent no more, until it reads one."""
     clients = [connect(stack, connections, "1000", limit=2) for _ in range(2)]
     for client in clients:
@@ -143,7 +143,9 @@ def test_unread_responses_count(stack: ExitStack, connections: Connections) -> N
     assert connections.share_of("1000", 2) is not None
 
 
-def test_a_client_that_leaves_is_forgotten(stack: ExitStack, connections: Connections) -> None:
+async def test_a_client_that_leaves_is_forgotten(
+    stack: ExitStack, connections: Connections
+) -> None:
     """What a client left unread is free once it closes its end."""
     client = connect(stack, connections, "1000", limit=1)
     close(connections, client, b"a response")
@@ -154,7 +156,9 @@ def test_a_client_that_leaves_is_forgotten(stack: ExitStack, connections: Connec
     assert connections.share_of("1000", 1) is not None
 
 
-def test_a_response_that_was_read_is_not_kept(stack: ExitStack, connections: Connections) -> None:
+async def test_a_response_that_was_read_is_not_kept(
+    stack: ExitStack, connections: Connections
+) -> None:
     """A client that reads before its connection is closed costs nothing further."""
     client = connect(stack, connections, "1000", limit=1)
     client.wire.get_extra_info("socket").sendall(b"a response")
@@ -164,7 +168,24 @@ def test_a_response_that_was_read_is_not_kept(stack: ExitStack, connections: Con
     assert connections.share_of("1000", 1) is not None
 
 
-def test_tcp_is_reset(stack: ExitStack, connections: Connections) -> None:
+async def test_a_response_that_is_read_a_moment_later_is_forgotten(
+    stack: ExitStack, connections: Connections
+) -> None:
+    """Its socket is closed without a sweep: a thousand short reads need no thousand files."""
+    client = connect(stack, connections, "1000")
+    client.wire.get_extra_info("socket").sendall(b"a response")
+    close(connections, client, b"")
+    kept = client.share.closed.copy()
+    client.theirs.recv(99)
+    async with asyncio.timeout(40):
+        while client.share.closed:  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0.01)
+
+    assert 1 == len(kept)
+    assert all(sock.fileno() < 0 for sock in kept)
+
+
+async def test_tcp_is_reset(stack: ExitStack, connections: Connections) -> None:
     """What a TCP client does not take is thrown away at the second sweep, which frees it."""
     client = connect(stack, connections, "tcp", limit=1, tcp=True)
     ours = client.wire.get_extra_info("socket")
@@ -183,7 +204,7 @@ def test_tcp_is_reset(stack: ExitStack, connections: Connections) -> None:
         read_all(client.theirs)
 
 
-def test_many_users_leave_nothing_behind(stack: ExitStack, connections: Connections) -> None:
+async def test_many_users_leave_nothing_behind(stack: ExitStack, connections: Connections) -> None:
     """A share is gone with its last connection, so that no number of users adds up."""
     shares = []
     for number in range(5):
@@ -196,7 +217,7 @@ def test_many_users_leave_nothing_behind(stack: ExitStack, connections: Connecti
 
 
 @pytest.mark.parametrize("reads", [False, True])
-def test_the_sweep(stack: ExitStack, connections: Connections, reads: bool) -> None:
+async def test_the_sweep(stack: ExitStack, connections: Connections, reads: bool) -> None:
     """A connection of which no byte is read between two sweeps is closed."""
     client = connect(stack, connections, "1000")
     client.wire.written = 100
