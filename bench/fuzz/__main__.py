@@ -63,7 +63,7 @@ async def fuzz(
         try:
             async with asyncio.timeout(HANG_S):
                 await target.check(given)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is a fault
+        except Exception as error:  # noqa: BLE001  any other error is a fault
             where = repr(traceback.extract_tb(error.__traceback__)[-1]) + type(error).__name__
             if where not in faults:
                 faults.add(where)

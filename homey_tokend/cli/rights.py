@@ -14,7 +14,7 @@ from homey_tokend.runtime.rights import exposure
 #: A place in the configuration, the path that it names, and the user to whom it has to belong.
 _Entry = tuple[str, Path, int | None]
 _KEY_LOG = (
-    "is ignored: with the keys in that file, whoever records the traffic can read the password",
+    "is ignored: with the keys in that file, a recording of the traffic shows the password",
     "Unset it.",
 )
 

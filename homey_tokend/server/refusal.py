@@ -57,7 +57,7 @@ class Refusal(asyncio.Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Answer, whatever it is."""
+        """Answer the first bytes, without parsing them."""
         check = self._access.check_caller if _CALL.match(data) else self._access.check_reader
         problem = check(self._peer)
         if problem is not None:  # a reload may have admitted it: then it may try again

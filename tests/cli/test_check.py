@@ -119,7 +119,7 @@ def test_rights(check: Check, tmp_path: Path) -> None:
 
 
 def test_authorities_that_others_may_change(check: Check, tmp_path: Path) -> None:
-    """Whoever can change them can take the place of Athom."""
+    """A user who can change them can take the place of Athom."""
     file, folder = tmp_path / "bundle.pem", tmp_path / "certificates"
     file.touch()
     file.chmod(0o666)
@@ -133,7 +133,7 @@ def test_authorities_that_others_may_change(check: Check, tmp_path: Path) -> Non
 
 
 def test_the_configuration_in_a_directory_of_all(check: Check, tmp_path: Path) -> None:
-    """Whoever can replace the configuration can have the password sent elsewhere."""
+    """A user who can replace the configuration can have the password sent elsewhere."""
     tmp_path.chmod(0o777)
     [line] = check()
 

@@ -88,7 +88,7 @@ def test_unknown_users_are_not_the_daemons_own() -> None:
     ids=["knows nobody", "knows root"],
 )
 def test_in_a_real_namespace(folder: Path, options: Sequence[str], expected: list[str]) -> None:
-    """Users from outside are not admitted, whoever the daemon is and whatever it lists."""
+    """Users from outside are not admitted, whichever user runs the daemon and whichever users are listed."""
     folder.chmod(0o755)
     path = folder / "s"
     words = ["unshare", "-U", *options, sys.executable, "-c", JUDGE, str(path)]

@@ -173,7 +173,7 @@ def test_two_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["shared/config.yaml", "shared/new/config.yaml"])
 def test_where_others_can_write(tmp_path: Path, name: str) -> None:
-    """Whoever can replace the configuration can have the password sent elsewhere."""
+    """A user who can replace the configuration can have the password sent elsewhere."""
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
