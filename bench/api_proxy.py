@@ -30,7 +30,7 @@ from bench.socket_reads import Provider, connect_client
 from homey_tokend.proxy.forwarder import Forwarder
 from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.runtime.clock import SystemClock
-from homey_tokend.runtime.hardening import freeze_objects
+from homey_tokend.runtime.hardening import collect_garbage
 from homey_tokend.server.app import Api
 from homey_tokend.server.server import Server
 from homey_tokend.server.unix_socket import SocketOptions
@@ -94,7 +94,7 @@ async def serve_proxy(path: Path, port: int) -> None:
     upstream = Upstream({}, ssl_context=ssl.create_default_context())
     forward = Forwarder(provider, upstream, SystemClock())
     await Server(Api(provider, version="0", proxy=forward.handle)).start(SocketOptions(path))
-    freeze_objects()  # as the daemon does once it is built
+    collect_garbage()  # as the daemon does once it is built
     await asyncio.Event().wait()
 
 

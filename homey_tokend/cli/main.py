@@ -41,7 +41,7 @@ def _main(words: list[str]) -> int:
     if words[:1] == ["run"]:
         import gc  # noqa: PLC0415  not on the fast path
 
-        gc.disable()  # until ``runtime.hardening.freeze_objects``
+        gc.disable()  # until ``runtime.hardening.collect_garbage``
     from homey_tokend.cli import parser  # noqa: PLC0415  not on the fast path
 
     return parser.main(words)

@@ -14,6 +14,8 @@ from homey_tokend.runtime import hardening, systemd_sockets
 
 #: Seconds that the end waits for threads, such as a write that is still in progress.
 JOIN_TIMEOUT_S = 2.0
+#: Seconds after which garbage is collected: the first clients do not wait for that.
+_COLLECT_AFTER_S = 1.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +49,10 @@ def run(args: argparse.Namespace) -> int:
 
         async def serve() -> None:
             install_signal_handlers(daemon)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_COLLECT_AFTER_S, hardening.collect_garbage)
             await daemon.run(started=lambda _supervisor: hardening.harden())
 
-        hardening.freeze_objects()
         asyncio.run(serve())
     abandon_stuck_threads()
     return exit_codes.OK

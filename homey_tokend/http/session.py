@@ -49,6 +49,8 @@ class TlsContext:
             given.verify_mode != ssl.CERT_REQUIRED or not given.check_hostname
         ):
             raise ValueError("the TLS context must verify certificate and name")
+        if given is not None:
+            given.minimum_version = ssl.TLSVersion.TLSv1_2
         self._environ = environ
         self._context = given
         self._authority_remedy = ""
@@ -57,7 +59,6 @@ class TlsContext:
         """Return the context; load it if this is the first use."""
         if self._context is None:
             self._context = await asyncio.to_thread(self._load)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         return self._context
 
     def remedy(self, error: BaseException, address: str) -> str:
@@ -70,7 +71,9 @@ class TlsContext:
         for fault in authority_warnings(self._environ):
             log.warning("tls.authorities_unusable", fault=str(fault))
         self._authority_remedy = authority_remedy(self._environ)
-        return ssl.create_default_context()
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
 
 
 def open_session(

@@ -129,6 +129,9 @@ class Forwarder:
         except FOREIGN as error:
             problem = failed_call(call, error, host_and_port(token.url), self._limits)
         else:
+            if piece and content.at_eof() and "Content-Length" in headers:
+                # All of it is here: aiohttp sends it in one piece.
+                return web.Response(status=upstream_response.status, headers=headers, body=piece)
             response = web.StreamResponse(status=upstream_response.status, headers=headers)
             call.response = response
             await response.prepare(call.request)

@@ -2,10 +2,12 @@
 
 import ctypes
 import errno
+import gc
 import json
 import resource
 import subprocess
 import sys
+import weakref
 
 import pytest
 from structlog.testing import capture_logs
@@ -72,3 +74,24 @@ def test_a_failure_is_only_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [("process.not_hardened", "debug")] == [
         (line["event"], line["log_level"]) for line in lines
     ]
+
+
+class Node:
+    """Part of a cycle: freed by a collection only."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_the_garbage_of_the_start_is_freed_and_the_rest_exempt() -> None:
+    """Later collections run, and do not look at what was made before."""
+    gc.disable()
+    kept, garbage = Node(), weakref.ref(Node())
+    try:
+        hardening.collect_garbage()
+
+        assert (None, True) == (garbage(), gc.isenabled())
+        assert not any(one is kept for one in gc.get_objects())
+    finally:
+        gc.unfreeze()
+        gc.enable()
