@@ -19,7 +19,7 @@ MARK = 1.25
 LIFE_S = 4.0
 #: The libraries that the daemon uses.
 IMPORTS = """
-import aiohttp.web, pydantic, structlog, tenacity, yaml
+import aiohttp.web, prometheus_client, pydantic, structlog, tenacity, yaml
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 pydantic.BaseModel
 """
