@@ -81,9 +81,17 @@ class SignInLimits:
         return any(since <= at < until for at in self._machine.kills)
 
     def rejected_a_day(self, last: int = 0) -> int:
-        """Return the most automatic sign-ins rejected within any 24 hours, among the ``last`` ones."""
-        known = self._cloud.logins[-last:]
-        return _max_within([one.at for one in known if one.rejected and one.automatic], DAY)
+        """Return the most automatic sign-ins rejected within any 24 hours, among the ``last`` ones.
+
+        An accepted sign-in between them ends the count, as it does at a login's lock.
+        """
+        series: list[list[datetime]] = [[]]
+        for one in self._cloud.logins[-last:]:
+            if one.right and not one.unknown:
+                series.append([])
+            elif one.rejected and one.automatic:
+                series[-1].append(one.at)
+        return max(_max_within(instants, DAY) for instants in series)
 
     def forced_a_day(self, last: int = 0) -> int:
         """Return the most rejected sign-ins within any 24 hours that a person forced."""
