@@ -25,6 +25,7 @@ from homey_tokend.proxy.upstream import Upstream
 from homey_tokend.proxy.variables import check_shows_no_variable
 from homey_tokend.server.connection import connection_of
 from homey_tokend.server.peers import Peer
+from homey_tokend.server.responses import AT_ONCE
 
 #: Whether a caller may see the token of a Homey, by its name, in what the Homey answers.
 MaySeeToken = Callable[[Peer | None, str], bool]
@@ -129,8 +130,9 @@ class Forwarder:
         except FOREIGN as error:
             problem = failed_call(call, error, host_and_port(token.url), self._limits)
         else:
-            if piece and content.at_eof() and "Content-Length" in headers:
-                # All of it is here: aiohttp sends it in one piece.
+            whole = content.at_eof() and "Content-Length" in headers
+            if whole and 0 < len(piece) <= AT_ONCE:
+                # aiohttp sends it in one piece, after the slot is released.
                 return web.Response(status=upstream_response.status, headers=headers, body=piece)
             response = web.StreamResponse(status=upstream_response.status, headers=headers)
             call.response = response

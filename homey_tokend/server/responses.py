@@ -7,7 +7,7 @@ from aiohttp import web
 
 NO_STORE = {"Cache-Control": "no-store"}
 #: Bytes of a body that are written at once.
-_PIECE = 16 * 1024
+AT_ONCE = 16 * 1024
 
 
 def body_response(body: bytes, headers: Mapping[str, str], *, status: int = 200) -> web.Response:
@@ -15,15 +15,15 @@ def body_response(body: bytes, headers: Mapping[str, str], *, status: int = 200)
 
     A body given as bytes is copied for each client that does not read.
     """
-    if len(body) <= _PIECE:
+    if len(body) <= AT_ONCE:
         return web.Response(status=status, body=body, headers=headers)
     length = {"Content-Length": str(len(body))}
     return web.Response(status=status, body=_pieces(body), headers={**headers, **length})
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
+    for start in range(0, len(body), AT_ONCE):
+        yield body[start : start + AT_ONCE]
 
 
 def json_response(document: object, *, status: int = 200) -> web.Response:

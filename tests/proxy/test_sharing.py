@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from homey_tokend.proxy.limiter import LimiterSettings
-from tests.support.api_proxy import LONG_TIMEOUTS, Hub, ProxySetup, ReceivedRequest, running_proxy
+from tests.support.api_proxy import (
+    LONG_TIMEOUTS,
+    Hub,
+    ProxySetup,
+    ReceivedRequest,
+    running_proxy,
+    with_length,
+)
 
 LONG = b"POST /homeys/home/api/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n"
 GET = b"GET /homeys/home/api/x HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -77,6 +84,23 @@ async def test_hanging_up_in_the_queue(proxy: ProxySetup) -> None:
     first.transport.abort()
 
     assert (503, 200) == (full.status, (await later).status)
+
+
+async def test_a_caller_who_does_not_read(proxy: ProxySetup) -> None:
+    """A long response holds its slot until it is read: so not many of them are in the memory."""
+    proxy.hub.turn, proxy.hub.reads_body = None, True
+    proxy.hub.answers = [with_length(bytes(150_000))]
+    for _ in range(10):  # then the kernel's buffers take all of it, and it comes at once
+        await proxy.ask()
+    reader, writer = await asyncio.open_unix_connection(proxy.path, limit=1024)
+    writer.write(GET)
+    await reader.readuntil(b"\r\n\r\n")
+    waiting = asyncio.create_task(proxy.ask())
+    await asyncio.sleep(0.1)
+    refused = await proxy.ask()
+    writer.transport.abort()
+
+    assert (503, 200) == (refused.status, (await waiting).status)
 
 
 def test_slots() -> None:
