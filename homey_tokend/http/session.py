@@ -53,12 +53,15 @@ class TlsContext:
             given.minimum_version = ssl.TLSVersion.TLSv1_2
         self._environ = environ
         self._context = given
+        self._loading = asyncio.Lock()
         self._authority_remedy = ""
 
     async def load(self) -> ssl.SSLContext:
         """Return the context; load it if this is the first use."""
         if self._context is None:
-            self._context = await asyncio.to_thread(self._load)
+            async with self._loading:  # once, although all Homeys begin at the same time
+                if self._context is None:
+                    self._context = await asyncio.to_thread(self._load)
         return self._context
 
     def remedy(self, error: BaseException, address: str) -> str:

@@ -11,6 +11,7 @@ import trustme
 
 from homey_tokend.core.errors import Unreachable
 from homey_tokend.core.http_types import Request, Step
+from homey_tokend.http.session import TlsContext
 from homey_tokend.http.transport import HttpTransport
 from tests.http.conftest import Build
 from tests.http.servers import CANARY, RawServer, Server, answer, server_tls
@@ -181,3 +182,13 @@ async def test_ssl_cert_file_is_honoured(
             response = await transport.send(Request(Step.LOGIN, "GET", server.url))
 
     assert response.status == 200
+
+
+async def test_the_authorities_are_loaded_once() -> None:
+    """All Homeys begin at the same time: what is wrong with the authorities is logged once."""
+    tls = TlsContext({"SSL_CERT_FILE": "/missing"})
+    with structlog.testing.capture_logs() as lines:
+        contexts = await asyncio.gather(tls.load(), tls.load(), tls.load())
+
+    assert ["tls.authorities_unusable"] == [line["event"] for line in lines]
+    assert 1 == len({id(context) for context in contexts})
