@@ -127,6 +127,7 @@ class Connections:
             self._evict(share)
         elif self._open + self._closed >= self.limit:
             self.make_room()
+        self._shares[share.user] = share  # it is forgotten if its last one was closed for this one
         share.idle[connection] = None
         self._open += 1
 

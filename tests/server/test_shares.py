@@ -128,6 +128,14 @@ async def test_an_idle_one_makes_room_before_a_busy_one(
     assert not any(one.wire.aborted for one in busy)
 
 
+async def test_the_last_one_of_its_user_makes_room(stack: ExitStack) -> None:
+    """The connection that replaces it is known, so that it can make room in its turn."""
+    connections = Connections(limit=1)
+    clients = [connect(stack, connections, "1000") for _ in range(3)]
+
+    assert [True, True, False] == [one.wire.aborted for one in clients]
+
+
 async def test_unread_responses_count(stack: ExitStack, connections: Connections) -> None:
     """A user that reads none of so many responses is sent no more, until it reads one."""
     clients = [connect(stack, connections, "1000", limit=2) for _ in range(2)]
