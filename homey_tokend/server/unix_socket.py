@@ -12,7 +12,7 @@ import os
 import resource
 import socket
 import stat
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,9 +117,13 @@ class UnixSocket:
         return self.sock
 
     def withdraw(self) -> None:
-        """Remove the socket's file, if it is still ours: no new client finds it."""
+        """Remove the socket's file, if it is still ours: no new client finds it.
+
+        Where that is not permitted any more, it stays: the next daemon replaces a dead socket.
+        """
         if self._inode is not None and self._folder.inode(self._path.name) == self._inode:
-            self._folder.remove(self._path.name)
+            with suppress(OSError):
+                self._folder.remove(self._path.name)
         self._inode = None
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The listeners of a running daemon, and what a reload changes about them."""
 
 import asyncio
+import os
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -82,6 +83,31 @@ async def test_the_socket_moves(listeners: Listeners, folder: Path) -> None:
 
     assert await answers(folder / "b")
     assert not (folder / "a").exists()
+
+
+async def test_the_socket_leaves_a_directory_that_is_read_only(folder: Path) -> None:
+    """The old file stays, which the next daemon replaces; everything else is closed."""
+    old = folder / "old"
+    old.mkdir()
+    root = os.geteuid() == 0
+    if root:
+        for each in (folder, old):
+            os.chown(each, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        listeners = Listeners(Api(FakeProvider(), version="1"))
+        await listeners.open(at(old / "s"), NO_HTTP)
+        old.chmod(0o555)
+        await listeners.change_socket(at(folder / "new"))
+        served = [await answers(old / "s"), await answers(folder / "new")]
+        await listeners.close()
+        old.chmod(0o755)
+    finally:
+        if root:
+            os.seteuid(0)
+
+    assert [False, True] == served
+    assert (old / "s").is_socket()
 
 
 async def test_an_unusable_path_keeps_the_old_socket(listeners: Listeners, folder: Path) -> None:
