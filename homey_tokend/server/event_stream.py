@@ -46,9 +46,14 @@ class _Subscriber:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def is_drained(self) -> bool:
-        """Return whether the client has read everything that was sent."""
-        transport = self.request.transport
+        """Return whether the client has read everything that was sent, and is still connected."""
+        transport = self.connected()
         return transport is not None and transport.get_write_buffer_size() == 0
+
+    def connected(self) -> asyncio.Transport | None:
+        """Return the transport; None if it is closed, or is about to be."""
+        transport = self.request.transport
+        return None if transport is None or transport.is_closing() else transport
 
     def selected(self, events: list[BufferedEvent]) -> bytes:
         """Return the bytes of the events about its Homeys."""
@@ -134,7 +139,7 @@ class EventStream:
 
     def _may_stay(self, subscriber: _Subscriber) -> bool:
         """Return whether one that does not read can still get all events; else disconnect it."""
-        transport = subscriber.request.transport
+        transport = subscriber.connected()
         if transport is None:
             return False
         if self._buffer.since(subscriber.sequence) is not None:

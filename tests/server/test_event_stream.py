@@ -235,6 +235,24 @@ async def test_disconnecting(socket_path: Path, buffer: EventBuffer, stack: Asyn
     assert 0 == buffer.subscribed
 
 
+async def test_closed_while_an_event_is_on_its_way(buffer: EventBuffer, folder: Path) -> None:
+    """A subscriber whose connection makes room for another just then is no error of the daemon."""
+    monitoring = Monitoring(buffer)
+    api = Api(FakeProvider(view("home", token())), version="1", monitoring=monitoring)
+    server = Server(api)
+    await server.start(SocketOptions(folder / "e.sock"))
+    client = await StreamClient.subscribe(folder / "e.sock")
+    await until(lambda: buffer.subscribed)
+    with capture_logs() as lines:
+        buffer.publish(event())
+        asyncio.get_running_loop().call_soon(monitoring.connections.make_room)
+        await until(lambda: not buffer.subscribed)
+    client.writer.close()
+    await server.stop()
+
+    assert "request.failed" not in [line["event"] for line in lines]
+
+
 async def test_the_end_of_the_daemon_ends_the_stream(
     served: Server, socket_path: Path, stack: AsyncExitStack
 ) -> None:
