@@ -16,7 +16,8 @@ _FIRST = ("timestamp", "level", "event")
 #: The priorities that the journal reads at the start of a line (sd-daemon(3)).
 _PRIORITIES = {"error": 3, "warning": 4, "info": 6, "debug": 7}
 #: How many characters of a text are redacted, and how many are shown. The first is much larger,
-#: so that no secret is cut in two within what is shown.
+#: so that no secret is cut in two within what is shown. Of a traceback, twice as many are redacted
+#: as are shown.
 _READ = 64 * 1024
 _SHOWN = 8192
 
@@ -33,7 +34,7 @@ class Redaction:
         traceback = event.pop("exception", None)
         fields = {self._redactor.value(key): self._field(key, one) for key, one in event.items()}
         if traceback:
-            fields["exception"] = self._redactor.value(traceback[-_READ:])
+            fields["exception"] = self._redactor.value(traceback[-2 * _READ :])[-_READ:]
         return first | fields
 
     def _field(self, name: str, value: object) -> Any:

@@ -208,6 +208,16 @@ def test_tracebacks_have_no_locals_and_no_secrets(format_: Format) -> None:
     assert text.count(f"{MASK} or {MASK}") + text.count(f"{MASK}' or {MASK}") == 3
 
 
+def test_a_secret_at_the_beginning_of_what_is_shown_of_a_traceback() -> None:
+    """A long traceback is not cut within a secret, of which the second half would remain."""
+    log = Log("json")
+    log.redactor.add(Secret(CANARY))
+    half = len(CANARY) // 2
+    log.log.error("internal.error", exc_info=RuntimeError(CANARY + "x" * (64 * 1024 - half)))
+
+    assert "code" not in log.text()
+
+
 def test_exc_info_without_an_exception() -> None:
     """``exc_info=True`` without an exception adds nothing."""
     log = Log("journal")
