@@ -1,5 +1,6 @@
 """What observes the daemon: the event buffer and the metrics."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ class Monitoring:
         self.renderings = Renderings(max_age)
         self.hosts = HostCheck()
         self.metrics = Metrics()
+        self._loading = asyncio.Lock()
 
     async def load(self) -> None:
         """Load prometheus-client in a thread: at the start it would delay the first answer.
@@ -63,7 +65,9 @@ class Monitoring:
         may have another version of it by then.
         """
         if self.metrics.durations is None:
-            self.metrics.durations = await run_in_thread(_load_durations)
+            async with self._loading:  # once: others would replace what is measured already
+                if self.metrics.durations is None:
+                    self.metrics.durations = await run_in_thread(_load_durations)
 
     async def scrape(self, provider: TokenProvider, version: str, accept: str) -> tuple[bytes, str]:
         """Return the text of ``/metrics`` and its Content-Type, as the Accept header asks for it."""

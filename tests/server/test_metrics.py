@@ -1,5 +1,6 @@
 """/metrics: what is counted and shown, in Prometheus' format."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -212,6 +213,20 @@ async def test_readers(session: ClientSession) -> None:
 
     assert [2] == list(counted.values())
     assert dict.fromkeys(counted, 3) == status["requests_by_user"]
+
+
+async def test_measured_between_two_loads() -> None:
+    """The start and the first scrape load at the same time, and lose no measurement."""
+    monitoring, provider = Monitoring(), FakeProvider(view("home", token()))
+
+    async def call() -> None:
+        await monitoring.load()
+        monitoring.metrics.on_call("home", "2xx", 0.2)
+
+    await asyncio.gather(call(), call())
+    text, _ = await monitoring.scrape(provider, "1", "")
+
+    assert b'homey_tokend_call_duration_seconds_count{homey="home"} 2.0' in text
 
 
 async def test_open_metrics(session: ClientSession) -> None:
