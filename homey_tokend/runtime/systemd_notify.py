@@ -26,6 +26,8 @@ class SystemdNotifier:
         # A leading @ is an abstract socket: its name starts with a zero byte.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._last = ""
+        #: What systemd was too busy to take, by its name: it is sent before the next one.
+        self._unsent: dict[str, str] = {}
         self._watchdog = _watchdog(environ)
 
     def interval(self, span: timedelta) -> timedelta:
@@ -65,10 +67,18 @@ class SystemdNotifier:
     def _send(self, line: str) -> None:
         if not self._address:
             return
+        name = line.partition("=")[0]
+        self._unsent.pop(name, None)
+        self._unsent[name] = line
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
                 sock.setblocking(False)
-                sock.sendto(line.encode(), self._address)
+                while self._unsent:
+                    name = next(iter(self._unsent))
+                    line = self._unsent.pop(name)
+                    sock.sendto(line.encode(), self._address)
+        except BlockingIOError:
+            self._unsent = {name: line, **self._unsent}
         except OSError as error:
             log.debug("systemd.notify_failed", reason=error.strerror or type(error).__name__)
 

@@ -1,5 +1,6 @@
 """Notifications to systemd, over a real datagram socket."""
 
+import contextlib
 import os
 import socket
 import tempfile
@@ -42,6 +43,26 @@ def test_each_state_is_one_datagram(manager: socket.socket) -> None:
         "WATCHDOG=1",
         "STOPPING=1",
     ] == [manager.recv(4096).decode() for _ in range(4)]
+
+
+def test_a_busy_manager_gets_it_later(manager: socket.socket) -> None:
+    """READY is not lost while the queue is full: the start would count as failed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        queued = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.sendto(b"X", manager.getsockname())
+                queued += 1
+    notifier = SystemdNotifier({"NOTIFY_SOCKET": manager.getsockname()})
+    notifier.status("one")
+    notifier.ready()
+    notifier.status("two")
+    before = [manager.recv(4096) for _ in range(queued)]
+    notifier.alive()
+
+    assert [b"X"] * queued == before
+    assert [b"READY=1", b"STATUS=two", b"WATCHDOG=1"] == [manager.recv(4096) for _ in range(3)]
 
 
 def test_a_reload_reports_its_start(manager: socket.socket) -> None:
