@@ -141,4 +141,4 @@ class Connection(web.RequestHandler):
 
 def connection_of(request: web.BaseRequest) -> Connection:
     """Return the connection of a request: ``Server`` makes no others."""
-    return request.protocol  # type: ignore[return-value]
+    return request.protocol  # type: ignore[return-value]  # of our own server
