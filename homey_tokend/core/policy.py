@@ -188,7 +188,7 @@ def _due(state: HomeyState, now: datetime) -> Constraint:
         return Constraint(now, "no valid token")
     if state.request is not None and now < state.request.until:
         return Constraint(now, "a newer token was requested")
-    return Constraint(state.should_renew_at(token), "the token is valid until then")
+    return Constraint(state.should_renew_at(token), "the token is due for renewal")
 
 
 def _after_failure(

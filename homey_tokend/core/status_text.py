@@ -56,10 +56,13 @@ def _token(token: _Document | None, now: datetime | None) -> str:
 def _refresh(homey: _Document, now: datetime | None) -> str:
     if homey.get("refreshing"):
         return "in progress"
-    renew = _when(homey.get("renew_at"), now)
-    step, reason = _when(homey.get("next_at"), now), one_line(homey.get("next_reason") or "")
-    next_step = f"next step {step}" + (f": {reason}" if reason else "") if step else ""
-    return "; ".join(filter(None, (renew, next_step)))
+    due, attempt = _instant(homey.get("renew_at")), _instant(homey.get("next_at"))
+    if attempt is None or attempt == due:
+        return _when(homey.get("renew_at"), now)
+    since = f"due since {_local(due)}; " if due and now and due <= now else ""
+    reason = one_line(homey.get("next_reason") or "")
+    next_try = f"{since}next try {_when(homey.get('next_at'), now)}"
+    return f"{next_try}: {reason}" if reason else next_try
 
 
 def _error(error: _Document | None, now: datetime | None) -> str:
@@ -91,10 +94,11 @@ def _when(text: object, now: datetime | None) -> str:
     at = _instant(text)
     if at is None:
         return ""
-    local = at.strftime("%Y-%m-%d %H:%M:%S")
-    if now is None:
-        return local
-    return f"{local} ({relative(at, now)})"
+    return _local(at) if now is None else f"{_local(at)} ({relative(at, now)})"
+
+
+def _local(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _instant(text: object) -> datetime | None:

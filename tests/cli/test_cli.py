@@ -154,7 +154,7 @@ def test_no_token(provider: FakeProvider, run: Run) -> None:
 
 
 def test_status(provider: FakeProvider, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status shows the token, its expiry, the next step and what failed."""
+    """The status shows the token, its expiry, the next attempt and what failed."""
     monkeypatch.setenv("TZ", "UTC")
     held = token(timedelta(hours=11, minutes=32, seconds=5))
     sinks = (
@@ -165,9 +165,9 @@ def test_status(provider: FakeProvider, run: Run, monkeypatch: pytest.MonkeyPatc
     provider.views["home"] = view(
         "home",
         held,
-        renew_at=NOW + timedelta(hours=1),
-        next_at=NOW + timedelta(minutes=15),
-        next_reason="the proof",
+        renew_at=NOW - timedelta(minutes=2),
+        next_at=NOW + timedelta(minutes=13),
+        next_reason="the account was rejected",
         last_error=rejected(),
         outage_at=held.expires_at,
         sinks=sinks,
@@ -179,16 +179,16 @@ def test_status(provider: FakeProvider, run: Run, monkeypatch: pytest.MonkeyPatc
     assert (
         out
         == f"""home: ok  https://abc.connect.athom.com
-  token    {held.value.fingerprint()} (generation 7), valid until 2026-03-01 23:32:05 (in 11 h 32 min)
-  refresh  2026-03-01 13:00:00 (in 1 h); next step 2026-03-01 12:15:00 (in 15 min): the proof
-  error    account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account rejects the password
+  token    {held.value.fingerprint()} (generation 7), valid until 2026-03-01 23:32:05 UTC (in 11 h 32 min)
+  refresh  due since 2026-03-01 11:58:00 UTC; next try 2026-03-01 12:13:00 UTC (in 13 min): the account was rejected
+  error    account_rejected at login, 2026-03-01 12:00:00 UTC (now), 3 times: the account rejects the password
            Correct it.
-  outage   2026-03-01 23:32:05 (in 11 h 32 min)
-  sink     file /run/t: generation 7 written 2026-03-01 11:58:30 (1 min 30 s ago)
+  outage   2026-03-01 23:32:05 UTC (in 11 h 32 min)
+  sink     file /run/t: generation 7 written 2026-03-01 11:58:30 UTC (1 min 30 s ago)
   sink     exec a: not written yet
-  sink     logic accesstoken: account_rejected at login, 2026-03-01 12:00:00 (now), 3 times: the account rejects the password
+  sink     logic accesstoken: account_rejected at login, 2026-03-01 12:00:00 UTC (now), 3 times: the account rejects the password
            Correct it.
-           next try 2026-03-01 12:00:05 (in 5 s)
+           next try 2026-03-01 12:00:05 UTC (in 5 s)
 """
     )
 

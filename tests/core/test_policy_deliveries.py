@@ -181,7 +181,7 @@ def test_no_second_verification_starts_while_one_is_running() -> None:
         pytest.param(UNVERIFIED, Verify(), id="an unverified token is still verified once"),
         pytest.param(
             HELD,
-            Wait(NOON + 12 * HOUR, "the token is valid until then", NOON + 12 * HOUR),
+            Wait(NOON + 12 * HOUR, "the token is due for renewal", NOON + 12 * HOUR),
             id="a verified one is not verified again",
         ),
     ],

@@ -64,7 +64,7 @@ def requested(state: HomeyState, *, forced: bool = False, at: datetime = NOON) -
         pytest.param(
             HELD,
             NOON + 12 * HOUR,
-            "the token is valid until then",
+            "the token is due for renewal",
             id="the random share of its lifetime has passed: at once",
         ),
         pytest.param(
@@ -89,20 +89,20 @@ def test_a_refresh_starts(state: HomeyState, now: datetime, why: str) -> None:
     ("state", "now", "until", "why"),
     [
         pytest.param(
-            HELD, NOON, NOON + 12 * HOUR, "the token is valid until then", id="a fresh token: wait"
+            HELD, NOON, NOON + 12 * HOUR, "the token is due for renewal", id="a fresh token: wait"
         ),
         pytest.param(
             HELD,
             NOON - timedelta(minutes=5),
             NOON + 12 * HOUR,
-            "the token is valid until then",
+            "the token is due for renewal",
             id="a token issued five minutes ahead of our clock is valid",
         ),
         pytest.param(
             requested(HELD),
             NOON + MINUTE,
             NOON + 12 * HOUR,
-            "the token is valid until then",
+            "the token is due for renewal",
             id="a request has expired",
         ),
     ],

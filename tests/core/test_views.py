@@ -82,7 +82,7 @@ def test_a_valid_token_is_shown_with_its_address() -> None:
 
     assert (HELD.token, "https://hub.example") == (view.token, view.url)
     assert (NOON + MINUTE, NOON + 12 * HOUR, 1) == (view.verified_at, view.renew_at, view.refreshes)
-    assert (NOON + 12 * HOUR, "the token is valid until then") == (view.next_at, view.next_reason)
+    assert (NOON + 12 * HOUR, "the token is due for renewal") == (view.next_at, view.next_reason)
     assert (None, None, None) == (view.last_error, view.outage_at, view.sign_in_blocked_until)
     assert not view.refreshing
 
