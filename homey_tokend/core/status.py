@@ -70,13 +70,14 @@ class RefreshResult:
     """The result of a requested refresh.
 
     ``done``: there is a newer token than at the time of the request. ``too_soon``: nothing was
-    started; the next request is possible at this instant. Neither: the refresh is still
-    running, or has failed (``view.last_error``).
+    started, because of ``why``; the next request is possible at this instant. Neither: the
+    refresh is still running, or has failed (``view.last_error``).
     """
 
     view: View
     done: bool
     too_soon: datetime | None = None
+    why: str = ""
 
 
 def view_of(

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from homey_tokend.core import policy
+from homey_tokend.core.decision import Constraint
 from homey_tokend.core.errors import SecretUnavailable
 from homey_tokend.core.homey import HomeyState, RefreshRequest
 from homey_tokend.core.messages import RefreshRequested, VerificationRequested
 from homey_tokend.core.ports import Clock
 from homey_tokend.core.status import RefreshResult, View
+from homey_tokend.core.timefmt import relative, rough_duration
 from homey_tokend.core.tokens import young_span
 from homey_tokend.keeper.keeper import Keeper
 from homey_tokend.storage.store import StateStore
@@ -22,6 +24,7 @@ _PERSON_LEAST = timedelta(minutes=1)
 #: a Homey may answer 401 to a valid token, and a script that calls one in a loop must not cause a
 #: verification each time.
 _CONFIRMED_S = 30.0
+_TRIES_USED = "both manual tries of today are used"
 
 
 class RefreshRequests:
@@ -58,9 +61,9 @@ class RefreshRequests:
         keeper, now = self._keeper, self._clock.now()
         before, finished = keeper.state.generation, keeper.activity.refreshes
         if not (keeper.activity.refreshing or keeper.forced_refresh_pending or self._forcing):
-            free_at = self._free_at(now)
-            if free_at > now:
-                return RefreshResult(keeper.view, done=False, too_soon=free_at)
+            free = self._free(now)
+            if free.at > now:
+                return RefreshResult(keeper.view, done=False, too_soon=free.at, why=free.why)
             if self._rejected(now):
                 self._forcing = True  # other requests join it while the record is written
                 try:
@@ -118,25 +121,29 @@ class RefreshRequests:
         account = self._store.account(keeper.account_key)
         return policy.is_rejected(keeper.state, account, keeper.activity, now)
 
-    def _free_at(self, now: datetime) -> datetime:
+    def _free(self, now: datetime) -> Constraint:
         """Return when a person's refresh may start: not just after another, twice a day if rejected."""
         keeper = self._keeper
         state, account = keeper.state, self._store.account(keeper.account_key)
         token = state.usable(now)
-        free = token.young_until if token else now
+        constraints = []
+        if token is not None:
+            age = rough_duration(now - token.issued_at)
+            constraints.append(Constraint(token.young_until, f"the token is only {age} old"))
         # An attempt that was blocked, or for which a credential was missing, sent no password, so
         # the next one need not wait.
         tried = keeper.activity.blocked is None and not _lacked_a_value(state)
         if tried and state.attempted_at is not None and state.attempted_at <= now:
             life = token.life if token else keeper.settings.lifetime
-            free = max(free, state.attempted_at + young_span(life))
+            at, ago = state.attempted_at + young_span(life), relative(state.attempted_at, now)
+            constraints.append(Constraint(at, f"the last attempt was {ago}"))
         if self._rejected(now):
-            free = max(free, account.may_force_at(now))
+            constraints.append(Constraint(account.may_force_at(now), _TRIES_USED))
         forced = replace(
             state, request=RefreshRequest(datetime.max.replace(tzinfo=UTC), forced=True)
         )
         attempt = policy.next_attempt(forced, account, keeper.activity, now, keeper.settings)
-        return max(free, attempt.at)
+        return max([*constraints, attempt], key=lambda one: one.at)
 
     async def _wait(
         self,

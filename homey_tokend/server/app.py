@@ -142,7 +142,7 @@ class Api:
         result = await asyncio.shield(self._provider.refresh(name, wait))
         view, now = result.view, self._provider.now()
         if result.too_soon is not None:
-            raise problems.too_soon(view, result.too_soon, now)
+            raise problems.too_soon(view, result.too_soon, result.why, now)
         if not result.done and not view.refreshing:
             raise problems.not_refreshed(view, now)
         document = {"refreshed": result.done, **documents.homey_document(view, now)}

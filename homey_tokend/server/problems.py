@@ -2,12 +2,14 @@
 
 import json
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from aiohttp import web
 
+from homey_tokend.core.policy import REJECTIONS
 from homey_tokend.core.status import View
+from homey_tokend.core.timefmt import relative, rough_duration
 
 #: When to ask again if the next attempt is not known: soon, but not in a busy loop.
 _RETRY_UNKNOWN_S = 10
@@ -120,10 +122,17 @@ def not_refreshed(view: View, now: datetime) -> Problem:
     return _unavailable(view, now, "not-refreshed", f"the token of {view.name} was not refreshed")
 
 
-def too_soon(view: View, at: datetime, now: datetime) -> Problem:
-    """Return 429: no refresh starts before this instant."""
+def too_soon(view: View, at: datetime, why: str, now: datetime) -> Problem:
+    """Return 429: why no refresh starts before this instant, and what starts one earlier."""
     wait = seconds_until(at, now)
-    detail = f"{view.name} is refreshed again in {wait} s at the earliest"
+    if view.next_reason in REJECTIONS and view.next_at is not None and view.next_at < at:
+        then = (
+            f"the daemon tries by itself {relative(view.next_at, now)}, "
+            "and at once when the value is corrected"
+        )
+    else:
+        then = f"possible again in {rough_duration(timedelta(seconds=wait))}"
+    detail = f"{why}; {then}"
     return Problem(429, "too-soon", detail, retry_after=wait, more={"homey": view.name})
 
 

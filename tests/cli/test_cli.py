@@ -243,7 +243,10 @@ def test_a_refresh_without_a_new_token(provider: FakeProvider, run: Run) -> None
     provider.views["home"] = view("home", token(), last_error=rejected())
     denied = run("refresh", "home")
     provider.refreshed = RefreshResult(
-        provider.views["home"], done=False, too_soon=NOW + timedelta(0, 30)
+        provider.views["home"],
+        done=False,
+        too_soon=NOW + timedelta(0, 30),
+        why="the token is only 30 s old",
     )
     too_soon = run("refresh")
 
@@ -253,7 +256,7 @@ def test_a_refresh_without_a_new_token(provider: FakeProvider, run: Run) -> None
         exit_codes.TRY_LATER,
     )
     assert "still in progress" in in_progress[2]
-    assert too_soon[2].endswith("home: home is refreshed again in 30 s at the earliest\n")
+    assert too_soon[2].endswith("homey-tokend: home: the token is only 30 s old; possible again in 30 s\n")
 
 
 def test_a_failure_is_explained(run: Run, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_too_soon(provider: FakeProvider, path: Path) -> None:
     provider.refreshed = RefreshResult(
         view("home", token()), done=False, too_soon=NOW + timedelta(0, 30)
     )
-    with pytest.raises(ClientError, match="in 30 s at the earliest") as caught:
+    with pytest.raises(ClientError, match="possible again in 30 s") as caught:
         client.refresh("home", socket=str(path))
 
     assert caught.value.exit_status == exit_codes.TRY_LATER

@@ -203,9 +203,22 @@ async def test_a_refresh_that_is_too_soon_is_refused(harness: Harness) -> None:
     answer = await harness.supervisor.refresh("home", SOON)
 
     assert answer == RefreshResult(
-        harness.view(), done=False, too_soon=harness.token().issued_at + MINUTE
+        harness.view(),
+        done=False,
+        too_soon=harness.token().issued_at + MINUTE,
+        why="the token is only 20 s old",
     )
     assert harness.sign_ins() == 1
+
+
+async def test_a_failed_attempt_is_not_repeated_at_once(harness: Harness) -> None:
+    """The refusal says how long ago the last attempt was."""
+    harness.simulator.add_fault(step="login", kind="status", status=503)
+    await harness.start(harness.document(retry={"first": "20m", "max": "20m"}))
+    await harness.wait(timedelta(seconds=5))
+    answer = await harness.supervisor.refresh("home", SOON)
+
+    assert (answer.done, answer.why) == (False, "the last attempt was 5 s ago")
 
 
 async def test_a_person_need_not_wait_after_failures(harness: Harness) -> None:
@@ -247,6 +260,7 @@ async def test_a_rejected_account_allows_two_forced_attempts_a_day(harness: Harn
 
     assert [True, True, False] == [answer.too_soon is None for answer in answers]
     assert harness.sign_ins() == 3
+    assert answers[2].why == "both manual tries of today are used"
     assert answers[2].too_soon is not None
     assert answers[2].too_soon == harness.now - 4 * MINUTE + DAY
 

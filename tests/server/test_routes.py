@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
+from homey_tokend.core.policy import REJECTIONS
 from homey_tokend.core.status import Health, RefreshResult, SinkView
 from homey_tokend.server import problems
 from tests.server.test_tokens import problem
@@ -140,6 +141,23 @@ async def test_refresh_too_soon(http: ClientSession, provider: FakeProvider) -> 
         document = await problem(answer, 429)
 
     assert (answer.headers["Retry-After"], document["retry_after"]) == ("60", 60)
+
+
+async def test_both_manual_tries_are_used(http: ClientSession, provider: FakeProvider) -> None:
+    """The problem says when the daemon tries by itself, which is earlier than another manual try."""
+    provider.refreshed = RefreshResult(
+        view(next_at=NOW + timedelta(0, 780), next_reason=REJECTIONS[0]),
+        done=False,
+        too_soon=NOW + timedelta(0, 80000),
+        why="both manual tries of today are used",
+    )
+    async with http.post("/homeys/home/refresh") as answer:
+        document = await problem(answer, 429)
+
+    assert document["detail"] == (
+        "both manual tries of today are used; the daemon tries by itself in 13 min, "
+        "and at once when the value is corrected"
+    )
 
 
 async def test_refresh_failed(http: ClientSession, provider: FakeProvider) -> None:
