@@ -15,6 +15,7 @@ from homey_tokend.core.decision import Activity, Constraint
 from homey_tokend.core.errors import TokendError
 from homey_tokend.core.homey import RefreshRequest
 from homey_tokend.core.http_types import Request, Response, Step
+from homey_tokend.core.timefmt import rough_duration
 from homey_tokend.core.tokens import Bearer, Token
 from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.sinks.logic_variable import LogicVariableSink
@@ -78,7 +79,7 @@ class OnlineCheck:
             self.printer.line("waiting", f"{bearer.why}, until {bearer.at:%Y-%m-%d %H:%M:%S} UTC")
             return exit_codes.TRY_LATER
         source = "reported by the Homey" if bearer.expiry_reported else "assumed; not reported"
-        lifetime = bearer.expires_at - bearer.issued_at
+        lifetime = rough_duration(bearer.expires_at - bearer.issued_at)
         self.printer.line("token", f"valid for {lifetime} ({source}); address {bearer.url}")
         if bearer.note:
             self.printer.line("note", bearer.note)

@@ -60,7 +60,7 @@ async def test_each_step_is_named_and_timed(harness: Harness) -> None:
     steps = [line.split() for line in lines[1 : 1 + len(STEPS)]]
     assert STEPS == [words[0] for words in steps]
     assert all(re.fullmatch(r"[0-9]{3}, [0-9]+ ms", " ".join(words[1:])) for words in steps)
-    assert "valid for 1 day, 0:00:00 (reported by the Homey)" in lines[9]
+    assert "valid for 1 d (reported by the Homey)" in lines[9]
     assert harness.simulator.base_url in lines[9]
     assert "accesstoken: is a text variable" in lines[10]
 

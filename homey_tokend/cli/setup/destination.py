@@ -64,7 +64,7 @@ class Destination:
                 raise ClientError(
                     f"{path} already exists; nothing was changed",
                     exit_codes.CANNOT_CREATE,
-                    "Name another file with --config, or move this one away.",
+                    "Choose another folder (--config FOLDER/config.yaml), or move this one away.",
                 )
 
     def write(self, config: str, secrets: Mapping[str, str]) -> list[Path]:
@@ -135,7 +135,8 @@ def find_destination(
         raise ClientError(
             f"{found} already exists; nothing was changed",
             exit_codes.CANNOT_CREATE,
-            "Check it with homey-tokend check, or name a new file with --config.",
+            "Add a Homey to it (docs/configuration.md), or choose another folder "
+            "(--config FOLDER/config.yaml).",
         )
     writable = (path for path in places if os.access(path.parent, os.W_OK))
     return _beside(next(writable, places[-1]).absolute())

@@ -11,20 +11,26 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from homey_tokend import __version__
+from homey_tokend import __version__, exit_codes
 from homey_tokend.cli import bootstrap
 from homey_tokend.cli.online_check import StepPrinter
 from homey_tokend.cli.setup.destination import Destination, find_destination
 from homey_tokend.cli.setup.draft import Draft
 from homey_tokend.cli.setup.prompts import Prompts, Validator
 from homey_tokend.cli.setup.session import SetupSession
+from homey_tokend.client.errors import ClientError
 from homey_tokend.config import Config, locate, parse
 from homey_tokend.config.environment import DAEMON_VARIABLES
 from homey_tokend.core import totp
-from homey_tokend.core.errors import ConfigurationInvalid, HomeyOffline, TokendError
+from homey_tokend.core.errors import (
+    ConfigurationInvalid,
+    HomeyOffline,
+    TokendError,
+    Unreachable,
+)
 from homey_tokend.core.secret import Credentials, Secret
+from homey_tokend.core.timefmt import rough_duration
 from homey_tokend.core.value_text import defect, doubt
-from homey_tokend.exit_codes import OK
 from homey_tokend.http.transport import HttpTransport
 from homey_tokend.hub.variables import same_name
 from homey_tokend.runtime import hardening
@@ -55,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
     """Ask, sign in and write.
 
     Raises:
-        ClientError: The configuration exists or cannot be written, or the input ends.
+        ClientError: The configuration exists or cannot be written, the input ends, or the
+            sign-in fails.
         ConfigurationInvalid: The endpoints in the environment are invalid.
-        TokendError: The sign-in fails.
     """
     hardening.harden()
     destination = find_destination(args.config, os.environ)
@@ -115,7 +121,10 @@ class _Wizard:
             )
             with asyncio.Runner() as self._runner:
                 try:
-                    draft = self._complete(draft, session)
+                    try:
+                        draft = self._complete(draft, session)
+                    except TokendError as error:
+                        raise _sign_in_failed(error) from error
                     for path in self._destination.write(draft.text(), self._secrets):
                         say(f"Written: {path}")
                     if "totp_secret" in self._secrets:
@@ -124,7 +133,7 @@ class _Wizard:
                 finally:
                     self._await(transport.close())
         say(_next_steps(self._destination))
-        return OK
+        return exit_codes.OK
 
     def _await(self, step: Coroutine[Any, Any, T]) -> T:
         try:
@@ -219,10 +228,11 @@ class _Wizard:
             bearer = self._await(session.bearer())
         except HomeyOffline as error:
             prompts.say(f"{error.message}. {error.remedy}")
-            if prompts.ask("Write the configuration anyway? y or n", "n") != "y":
+            if not self._confirm("Write the configuration anyway?"):
                 raise
             return {}
-        prompts.say(f"The Homey gave a token, valid for {bearer.expires_at - bearer.issued_at}.")
+        lifetime = rough_duration(bearer.expires_at - bearer.issued_at)
+        prompts.say(f"The Homey gave a token, valid for {lifetime}.")
         try:
             return self._await(session.variables(bearer))
         except TokendError as error:
@@ -246,12 +256,19 @@ class _Wizard:
                 return f"{answer} is not a text variable; the token needs one."
             return "" if answer == _NO_VARIABLE else valid(answer)
 
-        answer = self._prompts.ask(
-            f"Name of the variable for the token (created if missing; {_NO_VARIABLE} for none)",
-            _VARIABLE,
-            validate,
-        )
-        return "" if answer == _NO_VARIABLE else answer
+        while True:
+            answer = self._prompts.ask(
+                f"Name of the variable for the token (created if missing; {_NO_VARIABLE} for none)",
+                _VARIABLE,
+                validate,
+            )
+            # A number is most likely meant as the place in the list.
+            meant = not answer.isdecimal() or any(same_name(name, answer) for name in known)
+            if meant or self._confirm(f"No variable is named '{answer}'; create it?"):
+                return "" if answer == _NO_VARIABLE else answer
+
+    def _confirm(self, question: str) -> bool:
+        return self._prompts.ask(f"{question} y or n", "n").lower() in {"y", "yes"}
 
     def _parse(self, draft: Draft) -> Config:
         """Parse the configuration as far as it is known.
@@ -266,6 +283,14 @@ class _Wizard:
             environ={},
         )
         return replace(config, log=config.log.model_copy(update={"level": "warning"}))
+
+
+def _sign_in_failed(error: TokendError) -> ClientError:
+    again = "Nothing was written; run homey-tokend init again."
+    if isinstance(error, Unreachable) and not error.remedy:
+        again = "Check the network and DNS, then run homey-tokend init again; nothing was written."
+    hint = f"{error.remedy}\n{again}".lstrip()
+    return ClientError(error.message, exit_codes.for_kind(error.kind), hint)
 
 
 def _valid_secret(key: str) -> Validator:

@@ -191,6 +191,7 @@ def test_wrong_values(
 
     assert status == done.status
     assert reported in done.err
+    assert "othing was written" in done.err
     assert "Traceback" not in done.err
     assert sign_ins(cloud) <= 1
     assert [] == list(folder.iterdir())
@@ -207,6 +208,32 @@ def test_a_homey_that_is_off(clouds: Clouds, daemons: Daemons) -> None:
     assert not (folder / "a").exists()
     assert exit_codes.OK == done.status
     assert "'mine'" in (folder / "b" / "config.yaml").read_text()
+
+
+def test_no_connection(clouds: Clouds, daemons: Daemons) -> None:
+    """Without a connection the person learns what to check, and that nothing was written."""
+    cloud, folder = clouds.start(), daemons.folder()
+    environ = dict.fromkeys(endpoints(cloud), "http://127.0.0.1:9")
+    typed = answers(cloud, "", "")
+    done = command("init", "-c", f"{folder}/config.yaml", environ=environ, answers=typed)
+
+    assert exit_codes.UNREACHABLE == done.status
+    assert "Check the network and DNS, then run homey-tokend init again" in done.err
+    assert [] == list(folder.iterdir())
+
+
+def test_a_number_as_the_variable(clouds: Clouds, daemons: Daemons) -> None:
+    """A number that is no variable's name is confirmed: most likely it is a place in the list."""
+    cloud, config = clouds.start(), daemons.folder() / "config.yaml"
+    declined = init(cloud, config, answers(cloud, "", "2", "n", "mine"))
+    written = config.read_text()
+    cloud.add_variable("7", "string", "")
+    known = init(cloud, config.parent / "b" / "config.yaml", answers(cloud, "", "7"))
+
+    assert exit_codes.OK == declined.status == known.status
+    assert "No variable is named '2'; create it?" in declined.err
+    assert "'mine'" in written
+    assert "create it?" not in known.err
 
 
 def test_a_slow_person(clouds: Clouds, daemons: Daemons) -> None:
