@@ -32,6 +32,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Exit status: 78 if the configuration is invalid; with --online that of the worst step:\n"
         "77 rejected, 69 unreachable, 75 try later. While the account is rejected, check --online\n"
         "uses up one of the two manual tries a day.\n\n"
+        "--online needs the daemon to be stopped; while it runs, homey-tokend status shows its\n"
+        "last error.\n\n"
         "examples:\n"
         "  homey-tokend check -c config.yaml\n"
         "  homey-tokend check --online\n"

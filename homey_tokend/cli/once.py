@@ -100,7 +100,7 @@ def _require_no_daemon(path: Path) -> None:
         sock.settimeout(1)
         with suppress(OSError):
             sock.connect(str(path))
-            raise AlreadyRunning("another daemon is running: it answers on the socket")
+            raise AlreadyRunning("the daemon is already running: it answers on the socket")
 
 
 async def _round(components: Components, *, force: bool, limit: timedelta) -> int:

@@ -12,7 +12,7 @@ from homey_tokend import exit_codes
 from homey_tokend.build import Components
 from homey_tokend.config import HomeyConfig
 from homey_tokend.core.decision import Activity, Constraint
-from homey_tokend.core.errors import TokendError
+from homey_tokend.core.errors import AlreadyRunning, TokendError
 from homey_tokend.core.homey import RefreshRequest
 from homey_tokend.core.http_types import Request, Response, Step
 from homey_tokend.core.timefmt import rough_duration
@@ -21,6 +21,7 @@ from homey_tokend.runtime.workers import run_in_thread
 from homey_tokend.sinks.logic_variable import LogicVariableSink
 
 _NAME_WIDTH = max(len(step) for step in Step)
+_STOP_FIRST = "homey-tokend status shows its last error; to test the sign-in, stop it first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,11 @@ class OnlineCheck:
             AlreadyRunning: A daemon is running; it owns the account's budget.
         """
         lock = self.components.lock()
-        if lock is not None:
-            await run_in_thread(lock.acquire)
+        try:
+            if lock is not None:
+                await run_in_thread(lock.acquire)
+        except AlreadyRunning as error:
+            raise AlreadyRunning(error.message, remedy=_STOP_FIRST) from None
         try:
             await self.components.store.load()
             return max(

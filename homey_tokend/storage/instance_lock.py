@@ -64,7 +64,7 @@ class InstanceLock:
             ) from error
         if holder is not None:
             raise AlreadyRunning(
-                f"another daemon is running{holder}",
+                f"the daemon is already running{holder}",
                 remedy=f"Stop it first; it has the lock {path}.",
             )
 

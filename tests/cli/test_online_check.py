@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -260,9 +261,13 @@ async def test_a_running_daemon_owns_the_budget(harness: Harness) -> None:
     """If the lock is held, AlreadyRunning is raised and nothing sent."""
     lock = InstanceLock(harness.folder / "state.json")
     await asyncio.to_thread(lock.acquire)
-    with pytest.raises(AlreadyRunning):
+    with pytest.raises(
+        AlreadyRunning, match=f"is already running .process {os.getpid()}"
+    ) as caught:
         await checked(harness)
     lock.release()
+
+    assert caught.value.remedy.startswith("homey-tokend status shows its last error")
 
     assert harness.simulator.steps() == []
 

@@ -49,7 +49,9 @@ def test_a_lock_is_taken_once_and_again_after_its_release(tmp_path: Path) -> Non
     )
     first.acquire()
 
-    with pytest.raises(AlreadyRunning, match=f"another daemon is running .process {os.getpid()}"):
+    with pytest.raises(
+        AlreadyRunning, match=f"the daemon is already running .process {os.getpid()}"
+    ):
         second.acquire()
     first.release()
     second.acquire()
@@ -83,7 +85,7 @@ def test_a_lock_file_without_a_process_id_is_still_a_lock(tmp_path: Path) -> Non
         InstanceLock(tmp_path / "state").acquire()
     first.release()
 
-    assert caught.value.message == "another daemon is running"
+    assert caught.value.message == "the daemon is already running"
 
 
 @pytest.mark.slow
@@ -96,7 +98,7 @@ def test_a_lock_is_taken_on_a_full_disk(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert (done.stdout, done.stderr) == ("another daemon is running\n", "")
+    assert (done.stdout, done.stderr) == ("the daemon is already running\n", "")
 
 
 def test_a_lock_file_that_cannot_be_created_is_reported(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_held_token_is_served_from_a_disk_that_takes_nothing(
     )
 
     assert second.ended() == 73
-    assert "another daemon is running" in second.said()
+    assert "the daemon is already running" in second.said()
     assert sign_ins(cloud) == 1
     assert daemon.end(signal.SIGTERM)[0] == 0
 
