@@ -17,6 +17,7 @@ from homey_tokend.credentials import checks
 from homey_tokend.http.authorities import authority_warnings
 from homey_tokend.http.proxy_env import ProxySettings
 from homey_tokend.runtime import hardening
+from homey_tokend.server.access import allow_warnings
 from homey_tokend.sinks.checks import program_warnings
 from homey_tokend.storage.mounts import mount_warnings
 
@@ -64,11 +65,12 @@ def run(args: argparse.Namespace) -> int:
         *checks.warnings(config, os.environ),
         *program_warnings(config, os.environ),
         *mount_warnings(config),
+        *allow_warnings(config),
         *rights_warnings(config, os.environ, None),
         *ProxySettings(os.environ).warnings(),
         *authority_warnings(os.environ),
     ):
         sys.stderr.write(f"warning: {warning}\n")
-    names = ", ".join(config.homeys)
-    write(f"{config.source}: valid; {len(config.homeys)} Homey(s): {names}\n")
+    count, names = len(config.homeys), ", ".join(config.homeys)
+    write(f"{config.source}: valid; {count} {'Homey' if count == 1 else 'Homeys'}: {names}\n")
     return exit_codes.OK

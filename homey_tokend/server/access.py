@@ -9,12 +9,13 @@ import grp
 import os
 import pwd
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import structlog
 
-from homey_tokend.config import AllowConfig, SocketConfig
+from homey_tokend.config import AllowConfig, Config, SocketConfig
+from homey_tokend.core.errors import ConfigFault
 from homey_tokend.runtime.user_namespace import UnknownIds, unknown_ids
 from homey_tokend.server.peers import Peer
 from homey_tokend.server.problems import Problem
@@ -25,6 +26,7 @@ OTHERS = "other"
 #: Seconds between two log lines about one denied user.
 _LOG_INTERVAL_S = 60.0
 _ROOT = 0
+_UNKNOWN = "Correct the name, or create it and reload; until then it admits nobody."
 _READERS_KEY = "socket.allow"
 _CALLERS_KEY = "socket.allow_api (where that is not set, to socket.allow)"
 
@@ -70,15 +72,27 @@ def resolve_rules(config: SocketConfig, unknown: UnknownIds | None = None) -> Ac
     return AccessRules(readers, callers, ids.uid)
 
 
+def allow_warnings(config: Config) -> Iterator[ConfigFault]:
+    """Yield a warning for each user or group of the lists that this machine does not have."""
+    for key, allow in (
+        ("socket.allow", config.socket.allow),
+        ("socket.allow_api", config.socket.allow_api or AllowConfig()),
+    ):
+        for kind, names, look_up in (
+            ("user", allow.users, _user_number),
+            ("group", allow.groups, _group_number),
+        ):
+            for name in names:
+                try:
+                    look_up(name)
+                except KeyError:
+                    message = f'this machine has no {kind} "{name}"'
+                    yield ConfigFault(config.source, 0, 0, f"{key}.{kind}s", message, _UNKNOWN)
+
+
 def _resolve(config: AllowConfig, key: str, unknown: UnknownIds) -> AllowList:
-    uids = [
-        _number(name, f"{key}.users", lambda user: pwd.getpwnam(user).pw_uid, unknown.uid)
-        for name in config.users
-    ]
-    gids = [
-        _number(name, f"{key}.groups", lambda group: grp.getgrnam(group).gr_gid, unknown.gid)
-        for name in config.groups
-    ]
+    uids = [_number(name, f"{key}.users", _user_number, unknown.uid) for name in config.users]
+    gids = [_number(name, f"{key}.groups", _group_number, unknown.gid) for name in config.groups]
     return AllowList(
         anybody=not uids and not gids,
         uids=frozenset(uid for uid in uids if uid is not None),
@@ -86,11 +100,23 @@ def _resolve(config: AllowConfig, key: str, unknown: UnknownIds) -> AllowList:
     )
 
 
+def _user_number(name: str) -> int:
+    return int(name) if _is_number(name) else pwd.getpwnam(name).pw_uid
+
+
+def _group_number(name: str) -> int:
+    return int(name) if _is_number(name) else grp.getgrnam(name).gr_gid
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
 def _number(name: str, key: str, look_up: Callable[[str], int], unknown: int | None) -> int | None:
     try:
-        number = int(name) if name.isascii() and name.isdigit() else look_up(name)
+        number = look_up(name)
     except KeyError:
-        remedy = "Correct the name, or create it and reload; until then it admits nobody."
+        remedy = _UNKNOWN
     else:
         if number != unknown:
             return number

@@ -45,6 +45,18 @@ def test_nothing(check: Check) -> None:
     assert [] == check()
 
 
+def test_unknown_users_and_groups(check: Check) -> None:
+    """A name in the lists of users and groups that the machine does not have is reported."""
+    allow = "{users: [root, nobody-here, 4711], groups: [no-group]}"
+    [user, group, caller] = check(
+        f"{HOMEY}socket: {{allow: {allow}, allow_api: {{users: [nobody-here]}}}}\n"
+    )
+
+    assert 'socket.allow.users: this machine has no user "nobody-here". Correct the name' in user
+    assert 'socket.allow.groups: this machine has no group "no-group"' in group
+    assert 'socket.allow_api.users: this machine has no user "nobody-here"' in caller
+
+
 def test_proxies(check: Check) -> None:
     """A malformed proxy variable is reported."""
     [no_proxy, proxy] = check(NO_PROXY="<local>, athom.com", HTTPS_PROXY="socks5://p:1")

@@ -92,5 +92,5 @@ def test_check_prints_the_warning_and_succeeds(
     reported = capsys.readouterr()
 
     assert status == exit_codes.OK
-    assert f"{file}: valid; 2 Homey(s): home, hut\n" == reported.out
+    assert f"{file}: valid; 2 Homeys: home, hut\n" == reported.out
     assert f"warning: {file}:4:15 homeys.home.password: the file {tmp_path}/missing" in reported.err

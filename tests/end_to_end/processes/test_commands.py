@@ -148,7 +148,7 @@ def test_check(clouds: Clouds, daemons: Daemons) -> None:
     right, online = command("check", "-c", at), command("check", "--online", "-c", at)
     steps = [line.split()[0] for line in online.out.splitlines() if " ms" in line]
 
-    assert Done(exit_codes.OK, f"{at}: valid; 1 Homey(s): home\n", "") == right
+    assert Done(exit_codes.OK, f"{at}: valid; 1 Homey: home\n", "") == right
     assert (exit_codes.OK, "") == (online.status, online.err)
     assert steps[:6] == ["login", "authorise", "consent", "token", "user", "delegation"]
     assert steps[6:8] == ["homey_login", "session"]

@@ -136,4 +136,4 @@ def test_read_from_a_pipe() -> None:
     )
 
     assert Done(exit_codes.OK, done.stdout, "") == Done(done.returncode, done.stdout, done.stderr)
-    assert "1 Homey(s): home" in done.stdout
+    assert "1 Homey: home" in done.stdout
