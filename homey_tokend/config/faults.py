@@ -148,9 +148,9 @@ def _out_of_range(error: _Error) -> _Words:
             f"{quoted(error.written)} is not a duration {span}",
             f"Write seconds, or a number with ms, s, m, h or d, {span}{off}.",
         )
-    least = "above 0" if "gt" in bounds else "0"
+    span = f"{'above 0 and at most' if 'gt' in bounds else 'from 0 to'} {bounds['le']}"
     return (
-        f"{quoted(error.written)} is not a number from {least} to {bounds['le']}",
+        f"must be a number {span}, not {quoted(error.written)}",
         "Write a share of the token's life such as 0.5.",
     )
 

@@ -92,7 +92,7 @@ _HomeyName = Annotated[
     str,
     text(
         "^[a-z0-9-]{1,32}$",
-        "a name of 1 to 32 small letters, digits and dashes",
+        "a name of 1 to 32 lower-case letters, digits and dashes",
         "Choose a name such as home; scripts use it.",
     ),
 ]

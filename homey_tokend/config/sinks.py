@@ -29,7 +29,7 @@ _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _Uuid = Annotated[
     str,
     text(f"^{_UUID}$", "a UUID", "Copy the variable's id from Homey, or give its name instead."),
-    # Homey writes it in small letters.
+    # Homey writes it in lower-case letters.
     AfterValidator(str.lower),
 ]
 

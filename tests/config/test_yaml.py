@@ -96,7 +96,7 @@ def test_duplicate_keys() -> None:
             "homeys.home.cloudid",
             "this key is a duplicate, first in line 7, column 5",
         ),
-        (NEXT + 1, 15, "refresh.at", '"5" is not a number from above 0 to 0.95'),
+        (NEXT + 1, 15, "refresh.at", 'must be a number above 0 and at most 0.95, not "5"'),
         (NEXT + 2, 1, "refresh", f"this key is a duplicate, first in line {NEXT + 1}, column 1"),
     ] == reported(text)
 
