@@ -13,6 +13,7 @@ from homey_tokend.core.ports import Scheduler
 from homey_tokend.keeper.supervisor import Supervisor
 
 log = structlog.get_logger()
+_REJECTED = "Correct it and reload again; until then the old configuration stays in force."
 
 
 class Reloader:
@@ -47,7 +48,7 @@ class Reloader:
             new = await self._components.run_blocking(self._load)
         except ConfigurationInvalid as error:
             for fault in error.faults:
-                log.error("reload.rejected", fault=str(fault))
+                log.error("reload.rejected", fault=str(fault), remedy=_REJECTED)
             return None
         await self._adopt(new)
         return new

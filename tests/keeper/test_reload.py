@@ -139,7 +139,8 @@ async def test_a_file_with_faults_changes_nothing(harness: Harness) -> None:
         new = Reloader(harness.components, harness.supervisor, harness.scheduler, faulty)
         assert await new.run() is None
 
-    assert "reload.rejected" in [entry["event"] for entry in logs]
+    [rejected] = [entry for entry in logs if entry["event"] == "reload.rejected"]
+    assert "the old configuration stays in force" in rejected["remedy"]
     assert harness.token().generation == 1
 
 
