@@ -77,7 +77,11 @@ def run(args: argparse.Namespace) -> int:
         _confirm(f"{method} {path}")
     answer = client.forward(method, path, body, homey=args.homey, socket=args.socket)
     if not 200 <= answer.status < 300:
-        raise homey_error(answer)
+        error = homey_error(answer)
+        known = catalogue.list_for(method, path.partition("?")[0])
+        if answer.status == 404 and known is not None:
+            error.hint = error.hint or f"It takes an id: homey-tokend call {known.name}"
+        raise error
     if not sys.stdout or not sys.stdout.isatty():
         write_bytes(answer.body)
     elif args.json:

@@ -181,6 +181,14 @@ def match(method: str, path: str) -> Endpoint | None:
     return next((one for one in ENDPOINTS if one.matches(method, path)), None)
 
 
+def list_for(method: str, path: str) -> Endpoint | None:
+    """Return the endpoint that lists the ids of which a request has one in its path, or None."""
+    endpoint = match(method, path)
+    if endpoint is None or "/{" not in endpoint.path:
+        return None
+    return match("GET", endpoint.path.partition("/{")[0])
+
+
 def nearest(name: str) -> str | None:
     """Return the name that is most similar to a misspelt one, or None."""
     found = difflib.get_close_matches(name, _BY_NAME, n=1)

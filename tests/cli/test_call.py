@@ -151,6 +151,8 @@ def test_setting_a_capability(home: Home, run: Run) -> None:
         (("set-variable", "x", "1e999"), exit_codes.USAGE, "too large"),
         (("PUT", "/api/x", "-d", "@/nowhere"), exit_codes.USAGE, "cannot be read"),
         (("devices", "--homey", "nope"), exit_codes.USAGE, "known: home"),
+        (("device", "2"), exit_codes.USAGE, "It takes an id: homey-tokend call devices"),
+        (("set-variable", "x", "1"), exit_codes.USAGE, "an id: homey-tokend call variables"),
         (("reboot",), exit_codes.USAGE, "Pass --yes."),
         (("POST", "/api/manager/zwave/COMMAND/", "-d", "{}"), exit_codes.USAGE, "Pass --yes."),
     ],
@@ -218,7 +220,7 @@ def test_several_homeys(home: Home, run: Run) -> None:
     got = run("call", "devices")
 
     assert exit_codes.USAGE == got[0]
-    assert "name one: home, hut" in got[2]
+    assert "several Homeys are configured: home, hut\nPass --homey NAME." in got[2]
 
 
 def test_no_daemon(socket: Path, run: Run) -> None:
