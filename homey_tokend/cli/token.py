@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: The most characters of a token document.
 _MAX_DOCUMENT = 65536
+#: The most characters of a name that are repeated.
+_MAX_NAME = 64
 #: The options with a value, and their names among the arguments.
 _OPTIONS = {"--min-ttl": "min_ttl", "--wait": "wait", "--socket": "socket"}
 
@@ -71,6 +73,18 @@ def run(args: "argparse.Namespace") -> int:
 
 
 def _print(arguments: dict[str, object]) -> int:
+    try:
+        return _print_token(arguments)
+    except client.ClientError as error:
+        if error.problem.get("kind") == "homey_required":
+            names = error.problem.get("homeys")
+            name = str(names[0])[:_MAX_NAME] if isinstance(names, list) and names else ""
+            usable = name if name.isprintable() else ""
+            error.hint = f"Name one: homey-tokend token {usable or 'NAME'}"
+        raise
+
+
+def _print_token(arguments: dict[str, object]) -> int:
     def text(name: str) -> str | None:
         value = arguments.get(name)
         return value if isinstance(value, str) else None

@@ -323,7 +323,7 @@ def _only_homey(socket: str | None) -> str:
     names = homey_names(status(socket=socket))
     if len(names) != 1:
         raise ClientError(
-            f"several Homeys are configured, name one: {', '.join(names)[:_MAX_NAMES]}",
+            f"several Homeys are configured: {', '.join(names)[:_MAX_NAMES]}",
             exit_codes.USAGE,
             "Pass --homey NAME.",
         )

@@ -71,7 +71,7 @@ class Api:
             ("GET", "/events", self._events(routes.app)),
         ):
             routes.add(method, path, handler)
-        routes.add_unknown()
+        routes.add_unknown("nothing is served at this path; see /status for the Homeys")
         return routes.app
 
     def http_app(self) -> web.Application:
@@ -85,7 +85,9 @@ class Api:
             ("/", self._page),
         ):
             routes.add("GET", path, handler)
-        routes.add_unknown()
+        routes.add_unknown(
+            "this port serves /, /healthz, /readyz and /metrics; tokens are on the unix socket only"
+        )
         return routes.app
 
     async def _token(self, request: web.Request) -> web.Response:

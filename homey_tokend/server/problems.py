@@ -102,7 +102,7 @@ def unknown_homey(name: str, known: list[str]) -> Problem:
 
 def homey_required(known: list[str]) -> Problem:
     """Return 400: several Homeys are configured and the request names none."""
-    detail = f"several Homeys are configured, name one: {', '.join(known)}"
+    detail = f"several Homeys are configured, and the request names none: {', '.join(known)}"
     return Problem(400, "homey-required", detail, more={"homeys": known})
 
 

@@ -48,11 +48,10 @@ class Routes:
         """Serve every method at a path, with a check of its own."""
         self.app.router.add_resource(path).add_route("*", self._checked(handler, check))
 
-    def add_unknown(self) -> None:
-        """Answer 404 to every other path."""
+    def add_unknown(self, detail: str) -> None:
+        """Answer 404 to every other path, with what is served instead."""
 
         async def unknown_path(_request: web.Request) -> web.Response:
-            detail = "nothing is served at this path; see /status for the Homeys"
             raise Problem(404, "unknown-path", detail)
 
         self.add_all_methods("/{rest:.*}", unknown_path, self._check)

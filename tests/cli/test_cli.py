@@ -132,6 +132,16 @@ def test_unknown_homey(provider: FakeProvider, run: Run, words: tuple[str, ...])
     assert f"known: {', '.join(provider.views)}" in err
 
 
+def test_several_homeys_and_none_named(provider: FakeProvider, run: Run) -> None:
+    """With several Homeys, the message ends with a command that works."""
+    provider.views["hut"] = view("hut", token())
+
+    for words in (("token",), ("token", "--json")):
+        status, out, err = run(*words)
+        assert (status, out) == (exit_codes.USAGE, "")
+        assert err.endswith(f"Name one: homey-tokend token {next(iter(provider.views))}\n")
+
+
 def test_not_reachable(run: Run, tmp_path: Path) -> None:
     """Without a daemon every command that needs it exits with 69 and a hint."""
     words = ("--socket", str(tmp_path / "x"))
@@ -256,7 +266,9 @@ def test_a_refresh_without_a_new_token(provider: FakeProvider, run: Run) -> None
         exit_codes.TRY_LATER,
     )
     assert "still in progress" in in_progress[2]
-    assert too_soon[2].endswith("homey-tokend: home: the token is only 30 s old; possible again in 30 s\n")
+    assert too_soon[2].endswith(
+        "homey-tokend: home: the token is only 30 s old; possible again in 30 s\n"
+    )
 
 
 def test_a_failure_is_explained(run: Run, tmp_path: Path) -> None:

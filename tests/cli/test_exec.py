@@ -79,7 +79,7 @@ def test_several_homeys(provider: FakeProvider, socket: Path) -> None:
     status, out, err = done(socket, "--", "echo", "run")
 
     assert (exit_codes.USAGE, "") == (status, out)
-    assert "name one: home, hut" in err
+    assert "the request names none: home, hut" in err
     assert "Pass --homey NAME." in err
     assert (exit_codes.OK, "run\n") == done(socket, "--homey", "hut", "--", "echo", "run")[:2]
 

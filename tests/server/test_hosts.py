@@ -108,6 +108,16 @@ async def test_every_route(tcp: ClientSession, path: str) -> None:
     assert "close" == answer.headers["Connection"]
 
 
+async def test_an_unknown_path(tcp: ClientSession) -> None:
+    """The answer says what the port serves, and where tokens are."""
+    async with tcp.get("/token") as answer:
+        document = await answer.json(content_type="application/problem+json")
+
+    assert 404 == answer.status
+    assert "this port serves /, /healthz, /readyz and /metrics" in document["detail"]
+    assert "tokens are on the unix socket only" in document["detail"]
+
+
 async def test_names_of_a_reload(tcp: ClientSession, hosts: Monitoring) -> None:
     """The names of a new configuration replace those before."""
     statuses = []
