@@ -12,7 +12,7 @@ from homey_tokend.core.homey import HomeyState, RefreshRequest
 from homey_tokend.core.messages import RefreshRequested, VerificationRequested
 from homey_tokend.core.ports import Clock
 from homey_tokend.core.status import RefreshResult, View
-from homey_tokend.core.timefmt import relative, rough_duration
+from homey_tokend.core.timefmt import rough_duration
 from homey_tokend.core.tokens import young_span
 from homey_tokend.keeper.keeper import Keeper
 from homey_tokend.storage.store import StateStore
@@ -135,8 +135,9 @@ class RefreshRequests:
         tried = keeper.activity.blocked is None and not _lacked_a_value(state)
         if tried and state.attempted_at is not None and state.attempted_at <= now:
             life = token.life if token else keeper.settings.lifetime
-            at, ago = state.attempted_at + young_span(life), relative(state.attempted_at, now)
-            constraints.append(Constraint(at, f"the last attempt was {ago}"))
+            at = state.attempted_at + young_span(life)
+            ago = rough_duration(now - state.attempted_at)
+            constraints.append(Constraint(at, f"the last attempt was {ago} ago"))
         if self._rejected(now):
             constraints.append(Constraint(account.may_force_at(now), _TRIES_USED))
         forced = replace(

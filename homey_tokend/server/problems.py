@@ -119,7 +119,7 @@ def no_token(view: View, now: datetime) -> Problem:
 
 def not_refreshed(view: View, now: datetime) -> Problem:
     """Return 503: the requested refresh failed."""
-    return _unavailable(view, now, "not-refreshed", f"the token of {view.name} was not refreshed")
+    return _unavailable(view, now, "not-refreshed", "the token was not refreshed")
 
 
 def too_soon(view: View, at: datetime, why: str, now: datetime) -> Problem:

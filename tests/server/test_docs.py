@@ -65,5 +65,5 @@ def test_python(
     reported = capsys.readouterr().out
     assert 7 == variable["value"]
     assert held["bearer"] in homey.sessions
-    assert "the token of home was not refreshed" in reported  # this provider refreshes nothing
+    assert "the token was not refreshed" in reported  # this provider refreshes nothing
     assert "'value': 7" in reported
