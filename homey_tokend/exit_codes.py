@@ -8,8 +8,8 @@ OK = 0
 USAGE = 64
 #: The daemon or the Homey is not reachable (EX_UNAVAILABLE).
 UNREACHABLE = 69
-#: The socket, the lock or the state file cannot be created, or another daemon is running
-#: (EX_CANTCREAT).
+#: The socket, the lock, the state file or a file of ``init`` cannot be created, or another daemon
+#: is running (EX_CANTCREAT).
 CANNOT_CREATE = 73
 #: The output cannot be written, for example to a full disk (EX_IOERR).
 CANNOT_WRITE = 74

@@ -22,7 +22,7 @@ TAIL = f"""\
 | {exit_codes.OK} | success |
 | {exit_codes.USAGE} | wrong usage, or an unknown Homey |
 | {exit_codes.UNREACHABLE} | the daemon or the Homey is not reachable |
-| {exit_codes.CANNOT_CREATE} | the socket, the lock or the state cannot be created, or another daemon is running |
+| {exit_codes.CANNOT_CREATE} | the socket, the lock or the state cannot be created, another daemon is running, or a file that `init` would write exists or cannot be created |
 | {exit_codes.CANNOT_WRITE} | the output cannot be written |
 | {exit_codes.TRY_LATER} | no valid token now, try again later |
 | {exit_codes.ACTION_NEEDED} | credentials or consent rejected, or access denied: a person is needed |

@@ -52,7 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "It asks for the account and the API client, sends the password once, lists the Homeys\n"
         "of the account and the text variables of the one you choose, and writes the\n"
         "configuration and a file for each secret. It overwrites nothing, and writes nothing\n"
-        "before the whole sign-in has succeeded.\n\n"
+        "before the whole sign-in has succeeded.\n"
+        "To try it on a simulated cloud, see docs/simulator.md.\n\n"
         "example:\n  homey-tokend init\n"
     )
 
