@@ -1,4 +1,8 @@
-"""Python with the client of homey-tokend: the standard library only, and no token to handle."""
+"""Python with the client of homey-tokend: the standard library only, and no token to handle.
+
+Run it with the Python of the installation (~/.local/share/homey-tokend/bin/python or
+/opt/homey-tokend/bin/python), or install homey-tokend with pip into your own venv.
+"""
 
 import sys
 
