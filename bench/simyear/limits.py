@@ -83,14 +83,20 @@ class SignInLimits:
     def rejected_a_day(self, last: int = 0) -> int:
         """Return the most automatic sign-ins rejected within any 24 hours, among the ``last`` ones.
 
-        An accepted sign-in between them ends the count, as it does at a login's lock.
+        An accepted sign-in between them ends the count, as it does at a login's lock. If the first
+        rejection of new credentials was lost in a kill, the next process tries them as new ones.
         """
         series: list[list[datetime]] = [[]]
+        untried: set[str] = set()
         for one in self._cloud.logins[-last:]:
             if one.right and not one.unknown:
                 series.append([])
-            elif one.rejected and one.automatic:
+            elif one.rejected and one.automatic and one.password not in untried:
                 series[-1].append(one.at)
+            if one.fresh and self._may_be_lost(one):
+                untried.add(one.password)
+            else:
+                untried.discard(one.password)
         return max(_max_within(instants, DAY) for instants in series)
 
     def forced_a_day(self, last: int = 0) -> int:
@@ -113,14 +119,16 @@ class SignInLimits:
             count, blocked_until = known.get(one.password, (0, BEGIN))
             if one.rejected and one.at < blocked_until - SECOND:
                 early.append(one)
-            if one.rejected and not any(
-                one.at <= kill < one.at + 9 * SECOND for kill in self._machine.kills
-            ):
+            if one.rejected and not self._may_be_lost(one):
                 blocked_until = one.at + SPACING[min(count, len(SPACING) - 1)]
                 known[one.password] = count + 1, blocked_until
             elif one.right and not one.unknown:
                 known.pop(one.password, None)
         return early
+
+    def _may_be_lost(self, login: Login) -> bool:
+        """Return whether the process was killed before it can have saved the answer."""
+        return any(login.at <= kill < login.at + 9 * SECOND for kill in self._machine.kills)
 
 
 def _max_within(instants: list[datetime], span: timedelta) -> int:
