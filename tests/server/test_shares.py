@@ -186,7 +186,7 @@ async def test_a_response_that_is_read_a_moment_later_is_forgotten(
     kept = client.share.closed.copy()
     client.theirs.recv(99)
     async with asyncio.timeout(40):
-        while client.share.closed:  # noqa: ASYNC110  nothing tells of it
+        while client.share.closed:  # noqa: ASYNC110  nothing signals it
             await asyncio.sleep(0.01)
 
     assert 1 == len(kept)
